@@ -1,0 +1,123 @@
+"""``jsddpm sample``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jsddpm.errors import usage_error
+from jsddpm_cli.console import note, tracked
+
+if TYPE_CHECKING:
+    from jsddpm.binning import Condition
+    from jsddpm.training.checkpoint import CheckpointInfo
+
+
+class SamplerName(StrEnum):
+    """Samplers by name."""
+
+    ddim = "ddim"
+    ddpm = "ddpm"
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder for the generated store.")],
+    per_condition: Annotated[
+        int | None, typer.Option("--per-condition", min=1, help="Samples of each condition.")
+    ] = None,
+    bins: Annotated[str | None, typer.Option("--bins", help="Bins, such as 0,3,7 [default: all]")] = None,
+    pathology: Annotated[str | None, typer.Option("--pathology", help="0, 1 or 0,1 [default: both]")] = None,
+    sampler: Annotated[SamplerName | None, typer.Option("--sampler", help="Sampler.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Sampling steps.")] = None,
+    guidance: Annotated[float | None, typer.Option("--guidance", min=0, help="Guidance weight.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same samples.")] = 0,
+) -> None:
+    """Draw samples of every trained condition into a generated slice store."""
+    changes = {
+        "per_condition": per_condition,
+        "sampler": sampler and sampler.value,
+        "steps": steps,
+        "guidance": guidance,
+    }
+    run_sampling(run, out, {k: v for k, v in changes.items() if v is not None}, bins, pathology, seed)
+
+
+def run_sampling(
+    run: Path, out: Path, changes: dict[str, object], bins: str | None, pathology: str | None, seed: int
+) -> Path:
+    """Sample with a progress bar."""
+    from jsddpm.config import SamplingConfig
+    from jsddpm.diffusion.generate import best_device, generate_store
+    from jsddpm.training.checkpoint import load_denoiser
+    from jsddpm.training.run import last_checkpoint
+
+    denoiser, info = load_denoiser(last_checkpoint(run), device=best_device())
+    conditions = _conditions(info, bins, pathology)
+    sampling = SamplingConfig.model_validate(info.config.sampling.model_dump() | changes)
+    if sampling.guidance != 1 and info.config.unconditional_share == 0:
+        raise usage_error(
+            "GUIDANCE",
+            "the run was trained without null tokens",
+            fix="use guidance 1, or train with unconditional_share > 0",
+        )
+    with tracked("sampling") as bar:
+        generate_store(
+            denoiser,
+            out,
+            conditions=conditions,
+            binning=info.binning,
+            diffusion=info.config.diffusion,
+            sampling=sampling,
+            size=info.size,
+            spacing=info.spacing,
+            seed=seed,
+            provenance={"training_store": info.store, "step": info.step, "weights": "ema"},
+            progress=bar.update,
+        )
+    note(f"{len(conditions)} conditions x {sampling.per_condition} samples in {out}")
+    return out
+
+
+def _conditions(info: CheckpointInfo, bins: str | None, pathology: str | None) -> list[Condition]:
+    """The conditions asked for; one the network was never trained on is refused, or left out when not named."""
+    from jsddpm.binning import Condition
+
+    n = info.binning.n_bins
+    wanted = [
+        Condition(k, p)
+        for p in _numbers(pathology, range(2), "--pathology")
+        for k in _numbers(bins, range(n), "--bins")
+    ]
+    unseen = [c for c in wanted if c not in set(info.trained)]
+    if unseen and bins is not None:
+        raise usage_error(
+            "UNTRAINED",
+            f"no training slice of {', '.join(c.name for c in unseen[:3])}",
+            fix="choose conditions it was trained on",
+        )
+    if unseen:
+        note(f"left out, without a training slice: {', '.join(c.name for c in unseen)}")
+    chosen = [c for c in wanted if c not in set(unseen)]
+    if not chosen:
+        raise usage_error("UNTRAINED", "none of these conditions has a training slice", fix="choose others")
+    return chosen
+
+
+def _numbers(text: str | None, allowed: range, option: str) -> list[int]:
+    if text is None:
+        return list(allowed)
+    try:
+        numbers = [int(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if not numbers or not set(numbers) <= set(allowed):
+        raise usage_error(
+            "OPTION",
+            f"{option} {text!r}",
+            fix=f"give numbers from {allowed[0]} to {allowed[-1]}, such as 0,1",
+        )
+    return sorted(set(numbers))

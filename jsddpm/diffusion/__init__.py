@@ -1,0 +1,1 @@
+"""The joint image-and-mask diffusion model: network, objective, sampling."""

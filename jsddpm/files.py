@@ -1,0 +1,232 @@
+"""The one place that writes: whole files and folders appear complete or not at all.
+
+A file is written beside its target, flushed to the disk, renamed over it, and the folder entry flushed; a kill at
+any moment leaves the old file or the new one. A folder is filled under a temporary name beside its target and
+published by one rename. Every other module writes through these functions.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, cast
+
+from jsddpm.errors import JsddpmError, environment_error, integrity_error, usage_error
+
+PARTIAL = ".partial"
+
+
+@contextmanager
+def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open ``path`` for writing bytes; the file appears, whole, when the block ends without an exception.
+
+    Args:
+        path: Target; its folder must exist.
+        mode: Permission bits of the published file, before the process's umask.
+
+    Raises:
+        JsddpmError: ``DISK_FULL``, ``NOT_WRITABLE`` (status 5); an existing file is then unchanged.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_open(Path(folder) / "a.txt") as f:
+    ...         _ = f.write(b"whole")
+    ...     (Path(folder) / "a.txt").read_bytes()
+    b'whole'
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=PARTIAL, dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            yield cast(IO[bytes], stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, mode & ~_umask())
+        os.replace(temporary, path)
+        temporary = None
+        _fsync_directory(path.parent)
+    except OSError as error:
+        raise _explain(error, path) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                os.unlink(temporary)
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a whole file atomically."""
+    with atomic_open(path) as stream:
+        stream.write(data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a whole UTF-8 text file atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike[str], value: object) -> None:
+    """Write strict JSON atomically: NaN and Infinity are refused, not written."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a strict JSON object.
+
+    Raises:
+        JsddpmError: ``JSON`` (status 4) when it is truncated, holds NaN, a duplicate key, or is no object.
+    """
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"the constant {constant} is not JSON")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            raise ValueError("a key stands twice")
+        return result
+
+    try:
+        value = json.loads(Path(path).read_bytes(), parse_constant=refuse, object_pairs_hook=unique)
+    except FileNotFoundError:
+        raise usage_error("MISSING", "no such file", fix="check the path", file=path) from None
+    except OSError as error:
+        raise _explain(error, Path(path)) from error
+    except (ValueError, RecursionError) as error:
+        raise integrity_error("JSON", f"not readable as JSON ({error})", fix="make it again", file=path) from error
+    if not isinstance(value, dict):
+        raise integrity_error("JSON", "holds no JSON object", fix="make it again", file=path)
+    return value
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new folder beside ``target`` that becomes it, complete, when the block ends without an exception.
+
+    Raises:
+        JsddpmError: ``EXISTS`` (status 2) when the target exists: nothing is ever overwritten.
+    """
+    target = Path(target)
+    refuse_existing(target)
+    make_directory(target.parent)
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
+    except OSError as error:
+        raise _explain(error, target) from error
+    try:
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        _fsync_directory(temporary)
+        refuse_existing(target)
+        os.rename(temporary, target)
+        _fsync_directory(target.parent)
+    except OSError as error:
+        raise _explain(error, target) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def exclusive_lock(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold ``path`` as a lock file; a second holder is refused at once, and a dead one's lock is free again.
+
+    Raises:
+        JsddpmError: ``LOCKED`` (status 5) naming the process that holds it.
+    """
+    path = Path(path)
+    make_directory(path.parent)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise _explain(error, path) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            raise environment_error(
+                "LOCKED", f"{holder} is working here", fix="wait for it, or choose another folder", file=path
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+        yield
+        with suppress(OSError):
+            os.unlink(path)
+    finally:
+        os.close(handle)
+
+
+def make_directory(path: str | os.PathLike[str]) -> Path:
+    """Create a folder and its parents; a file in the way or a missing permission is a clear error."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _explain(error, path) from error
+    return path
+
+
+def require_writable(folder: str | os.PathLike[str]) -> Path:
+    """Create ``folder`` and prove, before long work, that a file can be written there."""
+    folder = make_directory(folder)
+    probe = folder / f".probe{PARTIAL}"
+    with atomic_open(probe) as stream:
+        stream.write(b"\0")
+    probe.unlink()
+    return folder
+
+
+def refuse_existing(path: str | os.PathLike[str]) -> None:
+    """Raise ``EXISTS`` (status 2) when something stands at ``path``."""
+    if os.path.lexists(path):
+        raise usage_error("EXISTS", "already exists and is never overwritten", fix="choose another path", file=path)
+
+
+def require_directory(path: str | os.PathLike[str]) -> Path:
+    """The folder, or a clear error (status 2) when there is none."""
+    path = Path(path)
+    if not path.is_dir():
+        what = "is a file, not a folder" if path.exists() else "no such folder"
+        raise usage_error("MISSING", what, fix="check the path", file=path)
+    return path
+
+
+def make_read_only(path: str | os.PathLike[str]) -> None:
+    """Take the write permission from a published file."""
+    os.chmod(path, os.stat(path).st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _umask() -> int:
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
+
+
+def _fsync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _explain(error: OSError, path: Path) -> JsddpmError:
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return environment_error("DISK_FULL", reason, fix="free space, or write to another disk", file=path)
+    return environment_error("NOT_WRITABLE", reason, fix="check the path and its permissions", file=path)

@@ -1,0 +1,177 @@
+"""Slices as training samples: dataset, balanced sampling, data module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import lightning as L  # noqa: N812 - the library's own convention
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import usage_error
+from jsddpm.slices.store import SliceStore
+
+
+class Batch(TypedDict):
+    """One batch of slices.
+
+    ``x0`` is float32 ``(B, 2, H, W)`` in [-1, 1], image then mask; the other entries are int64 ``(B,)``.
+    """
+
+    x0: Tensor
+    z_index: Tensor
+    z_bin: Tensor
+    pathology: Tensor
+    token: Tensor
+    row: Tensor
+
+
+class SliceDataset(Dataset[dict[str, Tensor]]):
+    """The slices of a store inside a binning's range, held in memory as stored (3 bytes a pixel).
+
+    A sample carries ``x0``, ``z_index``, ``z_bin``, ``pathology`` and ``token``; ``row`` is its row in the store's
+    index. Another binning of the same store needs another view, never another store.
+
+    Args:
+        store: Store or its folder.
+        binning: The z-bins; its ``n_slices`` must be the store's.
+        split: ``train``, ``val``, ``test``, or None for all.
+
+    Raises:
+        JsddpmError: ``NO_SLICES`` (status 2) when the split has none in the range.
+    """
+
+    def __init__(self, store: SliceStore | str | Path, binning: ZBinning, split: str | None = None) -> None:
+        self.store = store if isinstance(store, SliceStore) else SliceStore(store)
+        self.binning = binning
+        self.rows = self.store.select(binning=binning, split=split)
+        if len(self.rows) == 0:
+            raise usage_error(
+                "NO_SLICES",
+                f"no {split or ''} slice in {binning}",
+                fix="check z_range and the split",
+                file=self.store.path,
+            )
+        index = self.store.index[self.rows]
+        self.z_index = torch.from_numpy(index["z_index"].astype(np.int64))
+        self.pathology = torch.from_numpy(index["pathology"].astype(np.int64))
+        self.z_bin = binning.index(self.z_index)
+        self.token = binning.token(self.z_index, self.pathology)
+        self._image = torch.from_numpy(self.store.images(self.rows))
+        self._mask = torch.from_numpy(self.store.masks(self.rows))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, items: Sequence[int] | Tensor) -> Batch:
+        """Many samples at once, without a loop over slices."""
+        chosen = torch.as_tensor(items, dtype=torch.int64)
+        x0 = torch.stack([self._image[chosen], self._mask[chosen].float()], dim=1).mul_(2).sub_(1)
+        return Batch(
+            x0=x0,
+            z_index=self.z_index[chosen],
+            z_bin=self.z_bin[chosen],
+            pathology=self.pathology[chosen],
+            token=self.token[chosen],
+            row=torch.from_numpy(self.rows)[chosen],
+        )
+
+    def __getitem__(self, item: int) -> dict[str, Tensor]:
+        return {name: values[0] for name, values in self.batch([item]).items()}  # type: ignore[index]
+
+
+class BalancedBatches(Sampler[list[int]]):
+    """Endless batches with a chosen share of lesion slices, bins equally likely within each pathology.
+
+    The batches depend on (seed, step) alone, so training resumes anywhere in the middle with the same data.
+
+    Args:
+        dataset: The slices to draw from.
+        batch_size: Slices in a batch.
+        lesion_share: Expected share of lesion slices in [0, 1]; None draws every slice equally often.
+        seed: Seed of the order.
+        first_step: Step to start from.
+    """
+
+    def __init__(
+        self,
+        dataset: SliceDataset,
+        batch_size: int,
+        *,
+        lesion_share: float | None,
+        seed: int,
+        first_step: int = 0,
+    ) -> None:
+        self.weights = sampling_weights(dataset, lesion_share)
+        self.batch_size, self.seed, self.step = batch_size, seed, first_step
+
+    def __iter__(self) -> Iterator[list[int]]:
+        while True:
+            rng = np.random.default_rng([self.seed, self.step])
+            self.step += 1
+            yield rng.choice(len(self.weights), self.batch_size, p=self.weights).tolist()
+
+
+def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Probability of each slice to be drawn; with a share, equal over (pathology, bin) cells that have slices."""
+    tokens = dataset.token.numpy()
+    if lesion_share is None:
+        return np.full(len(tokens), 1 / len(tokens))
+    used, cell, count = np.unique(tokens, return_inverse=True, return_counts=True)
+    lesion = used >= dataset.binning.n_bins
+    share = np.where(lesion, lesion_share, 1 - lesion_share)
+    cells = np.where(lesion, max(lesion.sum(), 1), max((~lesion).sum(), 1))
+    weights = (share / cells / count)[cell]
+    return np.asarray(weights / weights.sum())
+
+
+class SliceDataModule(L.LightningDataModule):
+    """Training and validation slices of one store for Lightning.
+
+    Args:
+        store: The store.
+        binning: The z-bins.
+        batch_size: Slices in a batch.
+        lesion_share: See :class:`BalancedBatches`.
+        seed: Seed of the order.
+    """
+
+    def __init__(
+        self, store: SliceStore, binning: ZBinning, *, batch_size: int, lesion_share: float | None, seed: int
+    ) -> None:
+        super().__init__()
+        self.train = SliceDataset(store, binning, "train")
+        self.val = SliceDataset(store, binning, "val")
+        self.batch_size, self.lesion_share, self.seed = batch_size, lesion_share, seed
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Endless balanced batches, starting at the trainer's step."""
+        first_step = 0 if self.trainer is None else self.trainer.global_step
+        batches = BalancedBatches(
+            self.train, self.batch_size, lesion_share=self.lesion_share, seed=self.seed, first_step=first_step
+        )
+        return _loader(self.train, batches)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Every validation slice once, in index order."""
+        order = [list(range(i, min(i + 64, len(self.val)))) for i in range(0, len(self.val), 64)]
+        return _loader(self.val, order)
+
+
+class _Batched(Dataset[Batch]):
+    """Adapter: the loader's "index" is a whole list of items, read at once."""
+
+    def __init__(self, dataset: SliceDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, items: list[int]) -> Batch:
+        return self.dataset.batch(items)
+
+
+def _loader(dataset: SliceDataset, batches: Sampler[list[int]] | list[list[int]]) -> DataLoader[Batch]:
+    return DataLoader(_Batched(dataset), batch_size=None, sampler=batches)

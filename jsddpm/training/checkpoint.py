@@ -1,0 +1,161 @@
+"""Checkpoints: written whole or not at all, carrying configuration and binning, loaded without executing anything."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from jsddpm.binning import Condition, ZBinning
+from jsddpm.config import RunConfig, parse_config
+from jsddpm.diffusion.denoiser import Denoiser
+from jsddpm.errors import integrity_error, usage_error
+from jsddpm.files import atomic_open, make_directory
+
+KEY = "jsddpm"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        config: Configuration of the run.
+        binning: Binning the tokens mean.
+        size: ``(H, W)`` of the slices.
+        spacing: ``(row, column, z)`` of the training store, in mm.
+        store: Fingerprint of the training store.
+        token_counts: Training slices of each condition token.
+        step: Optimiser steps done.
+    """
+
+    config: RunConfig
+    binning: ZBinning
+    size: tuple[int, int]
+    spacing: tuple[float, float, float]
+    store: str
+    token_counts: tuple[int, ...]
+    step: int = 0
+
+    @property
+    def trained(self) -> list[Condition]:
+        """Conditions with at least one training slice; the others the network has never seen."""
+        return [Condition.from_token(t, self.binning.n_bins) for t, n in enumerate(self.token_counts) if n]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, stored inside the checkpoint."""
+        return {
+            "version": VERSION,
+            "config": self.config.model_dump(mode="json"),
+            "binning": self.binning.to_dict(),
+            "size": list(self.size),
+            "spacing": list(self.spacing),
+            "store": self.store,
+            "token_counts": list(self.token_counts),
+        }
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files through the one atomic writer and the one safe loader."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint; the old file stays until the new one is complete on the disk."""
+        make_directory(Path(path).parent)
+        with atomic_open(path) as stream:
+            torch.save(checkpoint, stream)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Load tensors and plain values only."""
+        return read_checkpoint(path)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Load a checkpoint file onto the CPU, tensors and plain values only.
+
+    Raises:
+        JsddpmError: ``CHECKPOINT`` (status 4) when it is damaged, not ours, or holds anything but data.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise usage_error("MISSING", "no such checkpoint", fix="train first, or check the path", file=path)
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise integrity_error(
+            "CHECKPOINT", f"cannot be loaded safely ({reason})", fix="use another checkpoint", file=path
+        ) from error
+    if not isinstance(loaded, dict) or not isinstance(loaded.get(KEY), dict):
+        raise integrity_error(
+            "CHECKPOINT", "is no checkpoint of jsddpm", fix="give one that jsddpm train wrote", file=path
+        )
+    if loaded[KEY].get("version") != VERSION:
+        raise integrity_error(
+            "CHECKPOINT",
+            f"has format version {loaded[KEY].get('version')}, not {VERSION}",
+            fix="use a matching jsddpm",
+            file=path,
+        )
+    return cast(dict[str, Any], loaded)
+
+
+def checkpoint_info(path: str | Path, *, expected: ZBinning | None = None) -> CheckpointInfo:
+    """What a checkpoint file says of itself, refusing another binning than ``expected``."""
+    return _info(read_checkpoint(path), Path(path), expected)
+
+
+def load_denoiser(
+    path: str | Path,
+    *,
+    weights: Literal["ema", "raw"] = "ema",
+    expected: ZBinning | None = None,
+    device: str | torch.device = "cpu",
+) -> tuple[Denoiser, CheckpointInfo]:
+    """The trained network, ready to sample.
+
+    Args:
+        path: Checkpoint file.
+        weights: Averaged weights, or the raw ones.
+        expected: Binning it must have been trained with.
+        device: Where the network goes.
+
+    Raises:
+        JsddpmError: ``BINNING_MISMATCH`` (status 2) field by field; ``CHECKPOINT`` (status 4) when the weights asked
+            for are absent or do not fit the network.
+    """
+    loaded = read_checkpoint(path)
+    info = _info(loaded, Path(path), expected)
+    prefix = {"ema": "ema.module.", "raw": "denoiser."}[weights]
+    state = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
+    if not state:
+        raise integrity_error("CHECKPOINT", f"holds no {weights} weights", fix="choose the other weights", file=path)
+    denoiser = Denoiser(info.config.model, info.binning, info.size)
+    try:
+        denoiser.load_state_dict(state)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise integrity_error(
+            "CHECKPOINT", f"does not fit its network ({reason})", fix="use another checkpoint", file=path
+        ) from error
+    return denoiser.to(device, memory_format=torch.channels_last).eval(), info  # type: ignore[call-overload]
+
+
+def _info(loaded: dict[str, Any], path: Path, expected: ZBinning | None) -> CheckpointInfo:
+    own = loaded[KEY]
+    binning = ZBinning.from_dict(own["binning"])
+    if expected is not None:
+        binning.require_same(expected, mine="the checkpoint", others="what was asked for", file=str(path))
+    return CheckpointInfo(
+        config=parse_config(own["config"], str(path)),
+        binning=binning,
+        size=(own["size"][0], own["size"][1]),
+        spacing=(own["spacing"][0], own["spacing"][1], own["spacing"][2]),
+        store=own["store"],
+        token_counts=tuple(own["token_counts"]),
+        step=int(loaded.get("global_step", 0)),
+    )

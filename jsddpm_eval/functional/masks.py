@@ -1,0 +1,34 @@
+"""Lesion masks: overlap, presence and size, with empty masks kept apart from perfect ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def lesion_dice(preds: Tensor, target: Tensor) -> Tensor:
+    """Dice overlap of each slice that has a lesion; NaN where the true mask is empty.
+
+    A control slice has no lesion to find, so its Dice is undefined, never 1: what is drawn there is a false positive
+    and is counted by :func:`false_positive_pixels`.
+
+    Args:
+        preds: Boolean ``(B, H, W)``.
+        target: The exact masks.
+
+    Returns:
+        float64 ``(B,)`` in [0, 1] or NaN.
+
+    >>> lesion_dice(torch.tensor([[[True, True]], [[True, False]]]), torch.tensor([[[True, False]], [[False, False]]]))
+    tensor([0.6667,    nan], dtype=torch.float64)
+    """
+    preds, target = preds.bool().flatten(1), target.bool().flatten(1)
+    overlap, truth = (preds & target).sum(1).double(), target.sum(1).double()
+    dice = 2 * overlap / (preds.sum(1) + truth)
+    return torch.where(truth > 0, dice, torch.nan)
+
+
+def false_positive_pixels(preds: Tensor, target: Tensor) -> Tensor:
+    """Lesion pixels drawn on each slice whose true mask is empty; NaN on the others. float64 ``(B,)``."""
+    drawn = preds.bool().flatten(1).sum(1).double()
+    return torch.where(target.bool().flatten(1).any(1), torch.nan, drawn)

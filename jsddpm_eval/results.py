@@ -1,0 +1,146 @@
+"""The result of an evaluation: every number with its context, as strict JSON and a tidy table. Torch-free."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from jsddpm.binning import PATHOLOGY_NAMES, ZBinning
+from jsddpm.errors import integrity_error
+from jsddpm.files import read_json, write_json
+
+Status = Literal["ok", "unreliable", "undefined"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Score(_Model):
+    """One number and what is needed to judge it.
+
+    ``value`` is null exactly when the status is ``undefined``, and a status other than ``ok`` has a ``reason``.
+    ``interval`` is 95 %; ``floor`` is the same score between real patients, where there is one.
+    """
+
+    value: float | None
+    unit: str = ""
+    status: Status = "ok"
+    reason: str | None = None
+    n_real: int | None = None
+    n_generated: int | None = None
+    n_patients: int | None = None
+    interval: tuple[float, float] | None = None
+    floor: float | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Score:
+        numbers = [self.value, self.floor, *(self.interval or ())]
+        if any(v is not None and not math.isfinite(v) for v in numbers):
+            raise ValueError("a score holds NaN or infinity")
+        if (self.value is None) != (self.status == "undefined"):
+            raise ValueError("a value is null exactly when it is undefined")
+        if (self.status == "ok") != (self.reason is None):
+            raise ValueError("a reason belongs to a score that is not ok")
+        return self
+
+    @classmethod
+    def undefined(cls, reason: str, **context: Any) -> Score:
+        """A score that cannot be computed, with the reason."""
+        return cls(value=None, status="undefined", reason=reason, **context)
+
+
+class Cell(_Model):
+    """Scores of one condition; ``z_bin`` or ``pathology`` null means pooled over it, ``timestep`` null means none."""
+
+    z_bin: int | None = None
+    pathology: int | None = None
+    timestep: int | None = None
+    scores: dict[str, Score]
+
+    @property
+    def name(self) -> str:
+        """Readable name, such as ``bin 3 lesion`` or ``all bins``."""
+        where = "all bins" if self.z_bin is None else f"bin {self.z_bin}"
+        what = "" if self.pathology is None else f" {PATHOLOGY_NAMES[self.pathology]}"
+        return where + what + ("" if self.timestep is None else f" t={self.timestep}")
+
+
+class Results(_Model):
+    """Everything an evaluation found.
+
+    Attributes:
+        binning: :meth:`ZBinning.to_dict` of the generated slices.
+        provenance: Stores, split, checkpoint, sampler, seeds, extractors, versions.
+        utilization: Bin utilization, local and global.
+        reconstruction: Exact reconstruction, by timestep and pathology; empty where no network was given.
+        generation: Bin-aware scores, pooled first, then per bin x pathology.
+    """
+
+    schema_name: Literal["jsddpm-results"] = "jsddpm-results"
+    version: Literal[1] = 1
+    binning: dict[str, Any]
+    provenance: dict[str, Any]
+    utilization: dict[str, Any]
+    reconstruction: list[Cell] = []
+    generation: list[Cell] = []
+
+    @property
+    def z_binning(self) -> ZBinning:
+        """The binning as a value."""
+        return ZBinning.from_dict(self.binning)
+
+    @property
+    def pooled(self) -> dict[str, Score]:
+        """Generation scores over all conditions."""
+        return next((c.scores for c in self.generation if c.z_bin is None and c.pathology is None), {})
+
+    def cells(self) -> list[Cell]:
+        """Generation cells of one bin and one pathology each."""
+        return [c for c in self.generation if c.z_bin is not None and c.pathology is not None]
+
+    def undefined(self) -> list[str]:
+        """Scores asked for that are undefined, as ``cell: score (reason)``."""
+        cells = [*self.reconstruction, *self.generation]
+        return [f"{c.name}: {n} ({s.reason})" for c in cells for n, s in c.scores.items() if s.status == "undefined"]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One row per cell and score, for ``per_bin.csv``."""
+        for protocol, cells in (("reconstruction", self.reconstruction), ("generation", self.generation)):
+            for cell in cells:
+                ranges = None if cell.z_bin is None else self.z_binning.ranges()[cell.z_bin]
+                for name, score in cell.scores.items():
+                    yield {
+                        "protocol": protocol,
+                        "z_bin": cell.z_bin,
+                        "z_first": ranges[0] if ranges else None,
+                        "z_last": ranges[1] if ranges else None,
+                        "pathology": None if cell.pathology is None else PATHOLOGY_NAMES[cell.pathology],
+                        "timestep": cell.timestep,
+                        "score": name,
+                        **score.model_dump(exclude={"interval"}),
+                        "interval_low": score.interval[0] if score.interval else None,
+                        "interval_high": score.interval[1] if score.interval else None,
+                    }
+
+    def write(self, path: str | Path) -> None:
+        """Write strict JSON: no NaN, no infinity, null only with a reason."""
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Results:
+        """Read :meth:`write`'s file.
+
+        Raises:
+            JsddpmError: ``RESULTS`` (status 4) when it is no such file or of another version.
+        """
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(p) for p in first["loc"])
+            raise integrity_error("RESULTS", f"{where}: {first['msg']}", fix="evaluate again", file=path) from None

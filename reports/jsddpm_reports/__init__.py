@@ -1,0 +1,1 @@
+"""Renders results for people: terminal, figures, HTML page. Computes nothing and never reaches torch."""
