@@ -25,7 +25,6 @@ from jsddpm.files import atomic_open
 
 MAX_VOLUME_BYTES = 4 << 30
 MIN_SIDE = 8
-_MAX_CORNER_SHIFT_VOXELS = 0.1
 _OBLIQUE_DEGREES = 15.0
 _CHUNK = 1 << 20
 _HEADER_BYTES = 540  # NIfTI-2; NIfTI-1 has 348
@@ -73,60 +72,6 @@ def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES) -> Volume
     notes = (*notes, *more, *_check_affine(affine, path))
     _check_values(data, path)
     return Volume(data, affine, path, notes)
-
-
-def check_same_grid(image: Volume, mask: Volume) -> None:
-    """Refuse a mask that does not lie on its image's grid; nothing is resampled to make it fit.
-
-    Raises:
-        JsddpmError: ``MASK_SHAPE`` or ``MASK_AFFINE``, printing both.
-    """
-    if image.data.shape != mask.data.shape:
-        raise JsddpmError(
-            "MASK_SHAPE",
-            f"mask shape {mask.data.shape} differs from the image's {image.data.shape} ({image.path.name})",
-            fix="export the mask on the image's grid",
-            file=mask.path,
-        )
-    corners = np.array([[i, j, k, 1.0] for i in (0, 1) for j in (0, 1) for k in (0, 1)]).T
-    corners[:3] *= np.array(image.data.shape)[:, None] - 1
-    moved = np.linalg.solve(image.affine, mask.affine @ corners) - corners
-    shift = float(np.linalg.norm(moved[:3], axis=0).max())
-    if shift > _MAX_CORNER_SHIFT_VOXELS:
-        raise JsddpmError(
-            "MASK_AFFINE",
-            f"mask lies {shift:.2f} voxels away from the image at a corner ({image.path.name})",
-            fix="export the mask on the image's grid, or correct its header",
-            file=mask.path,
-        )
-
-
-def binary_mask(mask: Volume, *, label: int | None = None, threshold: float | None = None) -> NDArray[np.bool_]:
-    """Lesion voxels of a mask volume.
-
-    Args:
-        mask: The mask as read.
-        label: Take voxels equal to this label.
-        threshold: Take voxels above this value.
-
-    Raises:
-        JsddpmError: ``MASK_LABELS`` when the values are not {0, one other value} and neither option says how to read
-            them.
-    """
-    if label is not None:
-        return np.equal(mask.data, label)
-    if threshold is not None:
-        return np.greater(mask.data, threshold)
-    values = np.unique(mask.data)
-    if np.isin(values, (0.0, 1.0)).all():
-        return np.equal(mask.data, 1)
-    listed = ", ".join(f"{v:g}" for v in values[:6]) + (", ..." if len(values) > 6 else "")
-    raise JsddpmError(
-        "MASK_LABELS",
-        f"mask values are {listed}, not 0 and 1",
-        fix="say which voxels are lesion with --mask-label or --mask-threshold",
-        file=mask.path,
-    )
 
 
 def write_nifti(path: str | Path, data: NDArray[Any], affine: NDArray[np.float64]) -> None:
@@ -245,7 +190,7 @@ def _check_header(header: Any, path: Path, max_bytes: int) -> tuple[int, int]:
         raise _bad("DIMS", path, f"impossible dimensions {dims or rank}", "export the file again")
     try:
         dtype = header.get_data_dtype()
-    except HeaderDataError:
+    except (HeaderDataError, KeyError):
         dtype = np.dtype("V1")
     if dtype.kind not in "iuf":
         raise _bad("DTYPE", path, f"unsupported voxel type {dtype}", "convert to an integer or floating type")

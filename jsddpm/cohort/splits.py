@@ -23,7 +23,7 @@ def split_patients(groups: Mapping[str, str], *, val: float, test: float, seed: 
         JsddpmError: ``SPLIT`` (status 2) when no patient would be left for training.
 
     >>> split_patients({"a": "x", "b": "x", "c": "y", "d": "y"}, val=0.25, test=0.25, seed=0)
-    {'a': 'train', 'b': 'val', 'c': 'test', 'd': 'train'}
+    {'a': 'test', 'b': 'train', 'c': 'val', 'd': 'train'}
     """
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise usage_error(

@@ -12,7 +12,8 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from jsddpm import __version__
-from jsddpm.cohort.nifti import Volume, binary_mask, check_not_constant, check_same_grid, open_nifti
+from jsddpm.cohort.masks import binary_mask, check_same_grid
+from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.sources import SPLITS, Record, Split
 from jsddpm.errors import JsddpmError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -85,7 +84,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise usage_error("MISSING", "no such checkpoint", fix="train first, or check the path", file=path)
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever damage makes the reader stumble, it is the file's fault
         reason = str(error).split("\n", 1)[0]
         raise integrity_error(
             "CHECKPOINT", f"cannot be loaded safely ({reason})", fix="use another checkpoint", file=path

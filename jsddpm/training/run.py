@@ -57,6 +57,8 @@ def train(
         KeyboardInterrupt: After saving ``last.ckpt``, when interrupted.
     """
     out = Path(out)
+    if not resume:
+        refuse_existing(out)
     last = out / "checkpoints" / "last.ckpt"
     binning = config.binning.for_store(store.n_slices)
     data = SliceDataModule(
@@ -68,17 +70,16 @@ def train(
     )
     counts = tuple(torch.bincount(data.train.token, minlength=2 * binning.n_bins).tolist())
     info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
+    torch.manual_seed(config.seed)  # of the first weights; everything later is seeded by step
     module = JointDDPM(config, binning, store.size, validator)
     if resume:
         _check_resume(last, info)
     else:
-        refuse_existing(out)
         require_writable(out)
         write_config(out / "config.yaml", config)
         write_json(out / "provenance.json", _provenance(config, store, info))
     trainer = _trainer(config, out, info, progress)
     with _quiet():
-        torch.manual_seed(config.seed)
         trainer.fit(module, data, ckpt_path=last if resume else None, weights_only=True)
     if trainer.interrupted:
         trainer.save_checkpoint(last)

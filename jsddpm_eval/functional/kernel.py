@@ -24,6 +24,7 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
     Returns:
         The distance; negative values are possible and mean "no difference seen".
 
+    >>> import torch
     >>> kernel_distance(torch.tensor([[1.0], [-1.0]]), torch.tensor([[1.0], [-1.0]]))
     -8.0
     """

@@ -1,0 +1,242 @@
+"""The commands as a user meets them: the whole way on small data, and every wrong input in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jsddpm.cohort.nifti import write_nifti
+from jsddpm.slices.store import SliceStore
+from jsddpm_cli.app import main
+
+SMALL = ["--shape", "24", "32", "28", "--spacing", "3", "3", "3", "--val", "0.25", "--test", "0.25", "--jobs", "1"]
+TINY = [
+    "model.channels=[8,16]", "trainer.max_steps=2", "trainer.check_every=2", "binning.z_range=[6,21]",
+    "binning.n_bins=2", "data.batch_size=4", "sampling.steps=2", "sampling.per_condition=2",
+]  # fmt: skip
+
+
+@pytest.fixture
+def jsddpm(monkeypatch, capsys):
+    """Run a command in this process: exit status, stdout, stderr."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["jsddpm", *map(str, arguments)])
+        monkeypatch.delenv("JSDDPM_DEBUG", raising=False)
+        try:
+            main()
+            status = 0
+        except SystemExit as leaving:
+            status = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+def test_the_whole_way_from_nifti_to_report(jsddpm, bids, tmp_path):
+    store, run, more = tmp_path / "store", tmp_path / "runs" / "a", tmp_path / "more"
+    status, out, _ = jsddpm("cache", "build", bids, "--out", store, *SMALL, "--format", "json")
+    assert status == 0
+    assert [s["slices"] for s in json.loads(out)["subjects"]] == [28] * 4
+    assert jsddpm("cache", "verify", store)[0] == 0
+    assert json.loads(jsddpm("cache", "info", store, "--format", "json")[1])["size"] == [32, 24]
+    settings = [part for s in TINY for part in ("--set", s)]
+    assert jsddpm("train", "--preset", "demo", "--store", store, "--out", run, *settings)[0] == 0
+    assert (
+        json.loads(jsddpm("checkpoint", "info", run / "checkpoints" / "last.ckpt", "--format", "json")[1])["step"] == 2
+    )
+    assert (
+        jsddpm("sample", run, "--out", more, "--per-condition", 1, "--bins", "0", "--pathology", "0", "--seed", 3)[0]
+        == 0
+    )
+    assert len(SliceStore(more).index) == 1
+    status, out, err = jsddpm("eval", run, "--bin-aware", "--format", "json")
+    results = json.loads(out, parse_constant=pytest.fail)
+    undefined = [
+        s for c in results["generation"] + results["reconstruction"] for s in c["scores"].values() if s["value"] is None
+    ]
+    assert status == (7 if undefined else 0)
+    assert "drawing them" in err
+    for name in ("results.json", "per_bin.csv", "per_slice.csv", "report.html"):
+        assert (run / "evaluation" / name).stat().st_size > 0
+    both = ["--real", store, "--generated", run / "samples", "--bin-aware", "--out", tmp_path / "two"]
+    assert jsddpm("eval", *both)[0] in (0, 7)
+    page = (run / "evaluation" / "report.html").read_bytes()
+    assert jsddpm("report", run / "evaluation", "--out", tmp_path / "again.html")[0] == 0
+    assert (tmp_path / "again.html").read_bytes() == page
+
+
+def test_a_manifest_works_like_a_tree(jsddpm, bids, tmp_path):
+    status, out, _ = jsddpm("cohort", "scan", bids, "--out", tmp_path / "cohort.csv", "--format", "json")
+    assert (status, len(json.loads(out)["records"])) == (0, 4)
+    assert jsddpm("cache", "build", tmp_path / "cohort.csv", "--out", tmp_path / "a", *SMALL)[0] == 0
+    assert jsddpm("cache", "build", bids, "--out", tmp_path / "b", *SMALL)[0] == 0
+    assert SliceStore(tmp_path / "a").fingerprint == SliceStore(tmp_path / "b").fingerprint
+
+
+def test_bins_report_is_the_documented_json(jsddpm):
+    status, out, err = jsddpm("bins", "report", "--z-range", 24, 93, "--format", "json")
+    report = json.loads(out)
+    assert (status, err) == (0, "")
+    assert (report["z_range"], report["n_bins"], report["n_slices"]) == ([24, 93], 10, 128)
+    assert set(report["schemes"]["local"]) == {
+        "bins_total", "bins_used", "utilization", "counts", "ranges", "min_per_used_bin", "max_per_used_bin",
+        "spread", "entropy", "unused_bins", "unused_embeddings",
+    }  # fmt: skip
+    assert [report["schemes"][s]["bins_used"] for s in ("local", "global")] == [10, 7]
+
+
+def test_bins_report_table_and_figure(jsddpm, tmp_path):
+    status, out, _ = jsddpm("bins", "report", "--z-range", 24, 93, "--out", tmp_path / "bins.png")
+    assert status == 0
+    assert "Local uses all 10 bins; global uses 7 of 10" in " ".join(out.replace("│", " ").split())
+    assert "\x1b" not in out
+    assert (tmp_path / "bins.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["bins", "report", "--z-range", "93", "24"], 2, "Z_RANGE"),
+        (["bins", "report", "--z-range", "24", "128"], 2, "Z_RANGE"),
+        (["bins", "report", "--z-range", "24", "93", "--bins", "0"], 2, "N_BINS"),
+        (["bins", "report", "--z-range", "24", "33", "--bins", "11"], 2, "N_BINS"),
+        (["cache", "build", "{tmp}/none", "--out", "{tmp}/s"], 2, "MISSING"),
+        (["cache", "build", "{tmp}", "--out", "{tmp}/s"], 3, "EMPTY"),
+        (["cache", "build", "{bids}", "--out", "{store}"], 2, "EXISTS"),
+        (["cache", "build", "{bids}", "--out", "{tmp}/s", "--shape", "4", "4", "4"], 2, "SHAPE"),
+        (["cache", "build", "{bids}", "--out", "{tmp}/s", "--val", "0.6", "--test", "0.5"], 2, "SPLIT"),
+        (["cache", "info", "{tmp}"], 4, "STORE_INCOMPLETE"),
+        (["cache", "info", "{tmp}/none"], 2, "MISSING"),
+        (["train", "--store", "{tmp}/none", "--out", "{tmp}/r"], 2, "MISSING"),
+        (
+            ["train", "--store", "{store}", "--out", "{run}", "--preset", "demo", "--set", "binning.z_range=[5,34]"],
+            2,
+            "EXISTS",
+        ),
+        (["train", "--store", "{store}", "--out", "{tmp}/r", "--preset", "nope"], 2, "CONFIG"),
+        (["train", "--store", "{store}", "--out", "{tmp}/r", "--set", "trainer.max_step=1"], 2, "CONFIG"),
+        (["train", "--store", "{store}", "--out", "{tmp}/r", "--set", "binning.z_range=[24,93]"], 2, "Z_RANGE"),
+        (["train", "--store", "{store}", "--out", "{tmp}/r", "--config", "{tmp}/none.yaml"], 2, "CONFIG"),
+        (["train", "--store", "{store}", "--out", "{tmp}/none", "--resume"], 2, "MISSING"),
+        (["sample", "{tmp}/none", "--out", "{tmp}/g"], 2, "MISSING"),
+        (["sample", "{tmp}", "--out", "{tmp}/g"], 2, "NO_CHECKPOINT"),
+        (["sample", "{run}", "--out", "{tmp}/g", "--bins", "5"], 2, "OPTION"),
+        (["sample", "{run}", "--out", "{tmp}/g", "--bins", "x"], 2, "OPTION"),
+        (["sample", "{run}", "--out", "{tmp}/g", "--guidance", "2"], 2, "GUIDANCE"),
+        (["sample", "{run}", "--out", "{store}"], 2, "EXISTS"),
+        (["eval"], 2, "OPTION"),
+        (["eval", "{tmp}/none"], 2, "MISSING"),
+        (["eval", "--real", "{store}", "--generated", "{store}", "--bin-aware", "--out", "{tmp}/e"], 3, "STORES"),
+        (["report", "{tmp}", "--out", "{tmp}/r.html"], 2, "MISSING"),
+        (["checkpoint", "info", "{tmp}/none.ckpt"], 2, "MISSING"),
+        (["cohort", "phantom", "{tmp}/p", "--subjects", "1", "--controls", "2"], 2, "PHANTOM"),
+        (["cohort", "scan", "{tmp}/none"], 2, "MISSING"),
+    ],
+)
+def test_wrong_input_is_one_line_with_its_cure(jsddpm, arguments, status, code, store, run, bids, tmp_path):
+    names = {"tmp": tmp_path / "empty", "store": store.path, "run": run, "bids": bids}
+    names["tmp"].mkdir()
+    before = {p: p.stat().st_mtime_ns for p in (*store.path.rglob("*"), *run.rglob("*"))}
+    found, out, err = jsddpm(*[a.format(**names) for a in arguments])
+    assert found == status, err
+    lines = [line for line in err.splitlines() if line.startswith("error[")]
+    assert len(lines) == 1, err
+    assert lines[0].startswith((f"error[{code}]", f"error[{code}_"))
+    assert "; fix: " in lines[0]
+    assert "Traceback" not in err
+    assert out == ""
+    assert {p: p.stat().st_mtime_ns for p in (*store.path.rglob("*"), *run.rglob("*"))} == before
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [["trian"], ["bins", "report"], ["train", "--stor", "x"], ["bins", "report", "--z-range", "a", "b"]]
+)
+def test_usage_errors_leave_with_2(jsddpm, arguments):
+    status, _, err = jsddpm(*arguments)
+    assert status == 2
+    assert "Traceback" not in err
+
+
+def test_a_bug_of_ours_is_told_apart(jsddpm, monkeypatch, tmp_path):
+    monkeypatch.setattr("jsddpm_eval.utilization.bin_utilization", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    status, _, err = jsddpm("bins", "report", "--z-range", 24, 93)
+    assert status == 70
+    assert "this is a bug in jsddpm" in err
+    assert "Traceback" not in err
+    assert "ZeroDivisionError" in next(tmp_path.glob("jsddpm-*.log")).read_text()
+
+
+def test_damage_is_found_by_verify(jsddpm, store, tmp_path):
+    shutil.copytree(store.path, tmp_path / "s")
+    path = tmp_path / "s" / "arrays" / "sub-1.mask.npy"
+    path.chmod(0o644)
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(bytes(raw))
+    status, _, err = jsddpm("cache", "verify", tmp_path / "s")
+    assert status == 4
+    assert "sub-1 mask: slices z [39]" in err
+
+
+def test_a_shifted_mask_stops_the_build(jsddpm, bids, tmp_path):
+    mask = bids / "sub-00" / "anat" / "sub-00_FLAIR_roi.nii.gz"
+    write_nifti(mask, np.zeros((20, 24, 27), np.uint8), np.diag([3.0, 3.0, 3.0, 1.0]))
+    status, _, err = jsddpm("cache", "build", bids, "--out", tmp_path / "s", *SMALL)
+    assert status == 3
+    assert f"error[MASK_SHAPE] {mask}" in err
+    assert not (tmp_path / "s").exists()
+
+
+def fresh(*arguments, **environment):
+    command = [sys.executable, "-c", "from jsddpm_cli.app import main; main()", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | environment, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["bins", "report", "--z-range", "24", "93"], ["train", "--help"], ["eval", "--help"]]
+)
+def test_light_commands_import_nothing_heavy(arguments):
+    code = (
+        "import sys, atexit\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'lightning', 'matplotlib', 'nibabel'}\n"
+        "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
+        "from jsddpm_cli.app import main\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0
+    assert "HEAVY []" in done.stderr
+
+
+def test_every_command_has_help_with_an_example(jsddpm):
+    names = "demo,train,sample,eval,report,cohort scan,cohort phantom,cache build,cache info,cache verify,bins report"
+    for command in [name.split() for name in (names + ",checkpoint info").split(",")]:
+        status, out, _ = jsddpm(*command, "--help")
+        assert status == 0
+        assert "Example: jsddpm" in out
+
+
+def test_piped_output_has_no_escapes_and_head_is_no_error():
+    done = fresh("bins", "report", "--z-range", "24", "93", FORCE_COLOR="", TERM="dumb")
+    assert "\x1b" not in done.stdout + done.stderr
+    shell = f"{sys.executable} -c 'from jsddpm_cli.app import main; main()' bins report --z-range 24 93 | head -1"
+    piped = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in piped.stderr
+    assert "Error" not in piped.stderr
+
+
+def test_version(jsddpm):
+    assert jsddpm("--version")[1] == "jsddpm 0.1.0\n"

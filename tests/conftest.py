@@ -1,0 +1,61 @@
+"""Shared fixtures: a synthetic store, a tiny run on it, its samples, a small BIDS tree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+
+from jsddpm.config import load_config
+from jsddpm.slices.store import SliceStore
+from synthetic import write_bids, write_store
+
+TINY = [
+    "model.channels=[8,16]",
+    "trainer.max_steps=4",
+    "trainer.check_every=2",
+    "optimizer.warmup_steps=1",
+    "binning.z_range=[5,34]",
+    "binning.n_bins=5",
+    "data.batch_size=4",
+    "sampling.steps=2",
+    "sampling.per_condition=2",
+    "evaluation.timesteps=[300]",
+]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> SliceStore:
+    return write_store(tmp_path_factory.mktemp("store") / "store")
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    return load_config("demo", TINY)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory, store, tiny_config) -> Path:
+    """A run of four steps on the synthetic store."""
+    from jsddpm.training.run import train
+    from jsddpm_eval.reconstruction import slice_scores
+
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    train(tiny_config, store, out, validator=slice_scores)
+    return out
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory, run) -> SliceStore:
+    """Two samples of each trained condition of the tiny run."""
+    from jsddpm_cli.sample import run_sampling
+
+    return SliceStore(run_sampling(run, tmp_path_factory.mktemp("generated") / "store", {}, None, None, 0))
+
+
+@pytest.fixture
+def bids(tmp_path) -> Path:
+    return write_bids(tmp_path / "bids")

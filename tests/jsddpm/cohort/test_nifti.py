@@ -1,0 +1,192 @@
+"""A damaged file never becomes data, and every refusal names the file and the cure."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from jsddpm.cohort.masks import binary_mask, check_same_grid
+from jsddpm.cohort.nifti import check_not_constant, open_nifti, write_nifti
+from jsddpm.errors import ExitStatus, JsddpmError
+
+AFFINE = np.diag([1.0, 2.0, 3.0, 1.0])
+DATA = np.arange(8 * 9 * 10, dtype=np.int16).reshape(8, 9, 10)
+DIM, DATATYPE, PIXDIM, VOX_OFFSET, SLOPE, SROW = 40, 70, 76, 108, 112, 280
+
+
+@pytest.fixture
+def good(tmp_path):
+    path = tmp_path / "image.nii.gz"
+    write_nifti(path, DATA, AFFINE)
+    return path
+
+
+def edited(tmp_path, *changes, name="edited.nii"):
+    """The good file, uncompressed, with header bytes replaced."""
+    raw = bytearray(nib.Nifti1Image(DATA, AFFINE).to_bytes())
+    for offset, layout, *values in changes:
+        struct.pack_into(layout, raw, offset, *values)
+    path = tmp_path / name
+    path.write_bytes(bytes(raw))
+    return path
+
+
+def code_of(path, **options):
+    with pytest.raises(JsddpmError) as caught:
+        open_nifti(path, **options)
+    error = caught.value
+    assert error.status is ExitStatus.BAD_INPUT
+    assert str(path) in str(error)
+    assert error.fix
+    return error.code
+
+
+def test_reads_values_and_affine(good):
+    volume = open_nifti(good)
+    assert np.array_equal(volume.data, DATA)
+    assert volume.data.dtype == np.float32
+    assert np.array_equal(volume.affine, AFFINE)
+
+
+def test_same_data_same_bytes(tmp_path, good):
+    write_nifti(tmp_path / "again.nii.gz", DATA, AFFINE)
+    assert (tmp_path / "again.nii.gz").read_bytes() == good.read_bytes()
+
+
+def test_every_flipped_bit_of_the_payload_is_caught(tmp_path, good):
+    raw = good.read_bytes()
+    rng = np.random.default_rng(0)
+    path = tmp_path / "flipped.nii.gz"
+    silent = []
+    for position in range(10, len(raw)):  # after the gzip header, whose time stamp and flags carry no data
+        damaged = bytearray(raw)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(damaged))
+        try:
+            same = np.array_equal(open_nifti(path).data, DATA)
+        except JsddpmError:
+            continue
+        if not same:
+            silent.append(position)
+    assert silent == []
+
+
+def test_every_truncation_is_caught(tmp_path, good):
+    raw = good.read_bytes()
+    path = tmp_path / "short.nii.gz"
+    for length in range(0, len(raw), 7):
+        path.write_bytes(raw[:length])
+        assert code_of(path).startswith("NIFTI_")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ([(DIM, "<8h", 3, 32767, 32767, 32767, 1, 1, 1, 1)], "NIFTI_TOO_LARGE"),
+        ([(DIM, "<8h", 3, -8, 9, 10, 1, 1, 1, 1)], "NIFTI_DIMS"),
+        ([(DIM, "<8h", 3, 0, 9, 10, 1, 1, 1, 1)], "NIFTI_DIMS"),
+        ([(DIM, "<8h", 9, 8, 9, 10, 1, 1, 1, 1)], "NIFTI_DIMS"),
+        ([(DIM, "<8h", 2, 72, 10, 1, 1, 1, 1, 1)], "NIFTI_DIMS"),
+        ([(DIM, "<8h", 4, 8, 9, 5, 2, 1, 1, 1)], "NIFTI_DIMS"),
+        ([(DIM, "<8h", 3, 8, 9, 11, 1, 1, 1, 1)], "NIFTI_TRUNCATED"),
+        ([(DATATYPE, "<h", 128)], "NIFTI_DTYPE"),
+        ([(DATATYPE, "<h", 32)], "NIFTI_DTYPE"),
+        ([(DATATYPE, "<h", 9999)], "NIFTI_DTYPE"),
+        ([(VOX_OFFSET, "<f", 1e9)], "NIFTI_OFFSET"),
+        ([(VOX_OFFSET, "<f", float("nan"))], "NIFTI_OFFSET"),
+        ([(SLOPE, "<f", 1e30)], "NIFTI_SCALING"),
+        ([(SROW, "<12f", *[0.0] * 12)], "NIFTI_AFFINE"),
+        ([(SROW, "<12f", *[float("nan")] * 12)], "NIFTI_AFFINE"),
+    ],
+)
+def test_impossible_headers_are_refused(tmp_path, changes, code):
+    assert code_of(edited(tmp_path, *changes)) == code
+
+
+def test_a_singleton_fourth_dimension_is_dropped_with_a_note(tmp_path):
+    volume = open_nifti(edited(tmp_path, (DIM, "<8h", 4, 8, 9, 10, 1, 1, 1, 1)))
+    assert volume.data.shape == (8, 9, 10)
+
+
+def test_big_endian_gives_the_same_values(tmp_path):
+    image = nib.Nifti1Image(DATA.astype(">i2"), AFFINE, nib.Nifti1Header(endianness=">"))
+    path = tmp_path / "big.nii"
+    path.write_bytes(image.to_bytes())
+    assert np.array_equal(open_nifti(path).data, DATA)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("a.nii.gz", b"", "NIFTI_EMPTY"),
+        ("a.nii", b"<html>not found</html>" * 30, "NIFTI_NOT_NIFTI"),
+        ("a.nii", b"/annex/objects/SHA256", "NIFTI_NOT_PRESENT"),
+        ("a.nii", gzip.compress(b"x" * 400), "NIFTI_NAME"),
+        ("a.nii.gz", b"x" * 400, "NIFTI_NAME"),
+        ("a.nii.gz", gzip.compress(b"x" * 400), "NIFTI_NOT_NIFTI"),
+    ],
+)
+def test_other_content_is_named(tmp_path, name, content, code):
+    (tmp_path / name).write_bytes(content)
+    assert code_of(tmp_path / name) == code
+
+
+def test_missing_file_folder_and_broken_link(tmp_path):
+    assert code_of(tmp_path / "none.nii") == "NIFTI_MISSING"
+    assert code_of(tmp_path) == "NIFTI_MISSING"
+    (tmp_path / "link.nii").symlink_to(tmp_path / "gone")
+    assert code_of(tmp_path / "link.nii") == "NIFTI_NOT_PRESENT"
+
+
+def test_bytes_after_the_voxels_are_noted_and_bounded(tmp_path):
+    raw = nib.Nifti1Image(DATA, AFFINE).to_bytes()
+    (tmp_path / "a.nii.gz").write_bytes(gzip.compress(raw + b"\0" * 100))
+    assert "100 bytes" in open_nifti(tmp_path / "a.nii.gz").notes[0]
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(raw + b"\0" * (5 << 20)))
+    assert code_of(tmp_path / "b.nii.gz", max_bytes=1 << 20) == "NIFTI_TOO_LARGE"
+
+
+def test_nan_is_counted_and_located(tmp_path):
+    data = DATA.astype(np.float32)
+    data[1, 2, 3] = np.nan
+    data[4, 5, 6] = np.inf
+    write_nifti(tmp_path / "nan.nii.gz", data, AFFINE)
+    with pytest.raises(JsddpmError, match=r"2 voxels are NaN or Inf, the first at \(1, 2, 3\)"):
+        open_nifti(tmp_path / "nan.nii.gz")
+
+
+def test_constant_image_is_refused(tmp_path):
+    write_nifti(tmp_path / "flat.nii.gz", np.zeros((8, 8, 8), np.int16), AFFINE)
+    with pytest.raises(JsddpmError, match="NIFTI_CONSTANT"):
+        check_not_constant(open_nifti(tmp_path / "flat.nii.gz"))
+
+
+def test_a_mask_must_lie_on_its_image(tmp_path, good):
+    image = open_nifti(good)
+    shifted = AFFINE.copy()
+    shifted[0, 3] = 0.2
+    jitter = AFFINE + 1e-6
+    jitter[3] = [0, 0, 0, 1]
+    cases = {"shape": (DATA[:, :, :-1], AFFINE), "shift": (DATA, shifted), "jitter": (DATA, jitter)}
+    masks = {}
+    for name, (data, affine) in cases.items():
+        write_nifti(tmp_path / f"{name}.nii.gz", (data > 5).astype(np.uint8), affine)
+        masks[name] = open_nifti(tmp_path / f"{name}.nii.gz")
+    check_same_grid(image, masks["jitter"])
+    with pytest.raises(JsddpmError, match=r"MASK_SHAPE.*\(8, 9, 9\).*\(8, 9, 10\)"):
+        check_same_grid(image, masks["shape"])
+    with pytest.raises(JsddpmError, match=r"MASK_AFFINE.*0\.20 voxels"):
+        check_same_grid(image, masks["shift"])
+
+
+def test_mask_values_must_be_understood(tmp_path):
+    write_nifti(tmp_path / "m.nii.gz", np.where(DATA > 300, 255, 0).astype(np.uint8), AFFINE)
+    mask = open_nifti(tmp_path / "m.nii.gz")
+    with pytest.raises(JsddpmError, match=r"MASK_LABELS.*0, 255"):
+        binary_mask(mask)
+    assert np.array_equal(binary_mask(mask, label=255), DATA > 300)
+    assert np.array_equal(binary_mask(mask, threshold=127.0), DATA > 300)

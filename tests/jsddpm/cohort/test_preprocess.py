@@ -1,0 +1,106 @@
+"""Geometry against an independent computation in world coordinates, on volumes of unequal sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jsddpm.cohort.nifti import Volume
+from jsddpm.cohort.preprocess import Preprocessing, estimate_brain, preprocess
+from jsddpm.errors import JsddpmError
+
+SHAPE = (34, 40, 30)
+SPACING = np.array([2.0, 1.5, 2.5])
+
+
+def head(marker):
+    """A ball with a bright marked voxel."""
+    grid = np.stack(np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in SHAPE], indexing="ij"))
+    ball = np.sqrt(((grid * SPACING[:, None, None, None]) ** 2).sum(0)) < 26
+    image = np.where(ball, 400.0, 10.0).astype(np.float32)
+    image += np.random.default_rng(0).normal(0, 4, SHAPE).astype(np.float32)
+    mask = np.zeros(SHAPE, bool)
+    i, j, k = marker
+    mask[i - 1 : i + 2, j - 1 : j + 2, k - 1 : k + 2] = True
+    image[mask] = 900
+    return image, mask
+
+
+def affine_of(flips, order, angle):
+    """Voxel-to-world: spacing, axes flipped and permuted, turned about the vertical axis, centred at (5, -3, 2)."""
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1.0]])
+    linear = turn @ np.eye(3)[:, list(order)] @ np.diag(SPACING * np.array(flips))
+    affine = np.eye(4)
+    affine[:3, :3] = linear
+    affine[:3, 3] = np.array([5.0, -3.0, 2.0]) - linear @ ((np.array(SHAPE) - 1) / 2)
+    return affine
+
+
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, 1), (-1, -1, 1), (1, -1, -1)])
+@pytest.mark.parametrize(("order", "angle"), [((0, 1, 2), 0.0), ((1, 0, 2), 0.0), ((0, 2, 1), 0.0), ((0, 1, 2), 0.2)])
+def test_a_marked_point_stays_where_it_is_in_the_world(flips, order, angle):
+    marker = (12, 25, 17)
+    image, mask = head(marker)
+    affine = affine_of(flips, order, angle)
+    stack = preprocess(Volume(image, affine, Path("x.nii")), mask, Preprocessing((48, 44, 40), (1.5, 1.75, 2.0)))
+    assert stack.image.shape == (40, 44, 48)
+    world = affine @ [*marker, 1]
+    for found in (stack.mask.astype(float), np.where(stack.image > 0.9, stack.image, 0)):
+        z, row, column = [
+            float((found * index).sum() / found.sum()) for index in np.indices(found.shape)
+        ]  # fmt: skip
+        at = stack.affine @ [row, column, z, 1]
+        assert np.abs(np.linalg.inv(stack.affine)[:3, :3] @ (at - world)[:3]).max() < 0.5 + 1e-9  # nearest neighbour
+
+
+def test_rows_run_front_to_back_and_columns_left_to_right():
+    stack = preprocess(
+        Volume(*head((10, 20, 15))[:1], affine_of((1, 1, 1), (0, 1, 2), 0), Path("x")),
+        None,
+        Preprocessing((40, 48, 36), (2, 2, 2)),
+    )
+    row, column, z = stack.affine[:3, 0], stack.affine[:3, 1], stack.affine[:3, 2]
+    assert np.allclose(row, [0, -2, 0])
+    assert np.allclose(column, [2, 0, 0])
+    assert np.allclose(z, [0, 0, 2])
+
+
+def test_intensities_are_one_invertible_window_of_the_brain():
+    image, mask = head((12, 25, 17))
+    volume = Volume(image, affine_of((1, 1, 1), (0, 1, 2), 0), Path("x"))
+    scaled = preprocess(Volume(image * 7 + 100, volume.affine, Path("x")), mask, Preprocessing((48, 40, 40), (2, 2, 2)))
+    plain = preprocess(volume, mask, Preprocessing((48, 40, 40), (2, 2, 2)))
+    assert plain.image.min() == 0
+    assert plain.image.max() == 1
+    assert np.abs(scaled.image - plain.image).max() < 1e-3
+    assert scaled.window == pytest.approx([7 * w + 100 for w in plain.window], rel=1e-3)
+
+
+def test_lesion_volume_is_recorded_before_and_after():
+    image, mask = head((12, 25, 17))
+    mask[10:16, 20:27, 12:17] = True
+    stack = preprocess(
+        Volume(image, affine_of((1, 1, 1), (0, 1, 2), 0), Path("x")), mask, Preprocessing((48, 44, 40), (1, 1, 1))
+    )
+    assert stack.lesion_mm3[0] == pytest.approx(mask.sum() * SPACING.prod())
+    assert stack.lesion_mm3[1] == pytest.approx(stack.lesion_mm3[0], rel=0.1)
+
+
+def test_brain_is_the_filled_largest_part():
+    image, _ = head((12, 25, 17))
+    image[17, 20, 15] = 0
+    image[1, 1, 1] = 400
+    brain = estimate_brain(image)
+    assert brain[17, 20, 15]
+    assert not brain[1, 1, 1]
+    assert not estimate_brain(np.zeros((9, 9, 9), np.float32)).any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing"), [((4, 64, 64), (1, 1, 1)), ((64, 64, 64), (0, 1, 1)), ((64, 64, 64), (1, -1, 1))]
+)
+def test_impossible_targets_are_refused(shape, spacing):
+    with pytest.raises(JsddpmError):
+        Preprocessing(shape, spacing)

@@ -1,0 +1,64 @@
+"""Samples carry their bins; another binning needs no other store; batches depend on seed and step alone."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import JsddpmError
+from jsddpm.slices.dataset import BalancedBatches, SliceDataset, sampling_weights
+from jsddpm.slices.store import Shard, new_store
+
+BINNING = ZBinning((5, 34), 5, n_slices=40)
+
+
+def test_every_bin_shows_up_in_training_and_follows_the_binning(store):
+    dataset = SliceDataset(store.path, BINNING, "train")
+    seen = {int(dataset[i]["z_bin"]) for i in range(len(dataset))}
+    assert seen == set(range(5))
+    finer = SliceDataset(store, ZBinning((0, 39), 20, n_slices=40), "train")
+    assert {int(b) for b in finer.z_bin} == set(range(20))
+
+
+def test_a_batch_is_its_samples(store):
+    dataset = SliceDataset(store, BINNING, "val")
+    batch = dataset.batch([3, 0, 17])
+    for i, item in enumerate([3, 0, 17]):
+        sample = dataset[item]
+        assert all(torch.equal(batch[k][i], sample[k]) for k in sample)
+    row = int(batch["row"][0])
+    exact = torch.from_numpy(store.images(np.array([row])))[0] * 2 - 1
+    assert torch.equal(batch["x0"][0, 0], exact)
+    assert set(batch["x0"][:, 1].unique().tolist()) <= {-1.0, 1.0}
+    assert int(batch["token"][0]) == BINNING.token(int(store.index["z_index"][row]), int(store.index["pathology"][row]))
+
+
+def test_lesion_share_and_bins_are_balanced(store):
+    dataset = SliceDataset(store, BINNING, "train")
+    weights = sampling_weights(dataset, 0.5)
+    lesion = dataset.pathology.numpy() == 1
+    assert weights[lesion].sum() == pytest.approx(0.5)
+    for pathology in (0, 1):
+        per_bin = [weights[(dataset.z_bin.numpy() == k) & (lesion == pathology)].sum() for k in range(5)]
+        assert per_bin == pytest.approx([0.1] * 5)
+    assert np.ptp(sampling_weights(dataset, None)) == 0
+
+
+def test_batches_resume_in_the_middle(store):
+    dataset = SliceDataset(store, BINNING, "train")
+    options = {"lesion_share": 0.5, "seed": 4}
+    whole = list(islice(BalancedBatches(dataset, 4, **options), 10))
+    assert list(islice(BalancedBatches(dataset, 4, **options, first_step=6), 4)) == whole[6:]
+    assert whole[0] != whole[1]
+
+
+def test_an_empty_split_is_refused(tmp_path):
+    with new_store(tmp_path / "s", kind="real", n_slices=4, spacing=(1, 1, 1)) as writer:
+        image = np.zeros((4, 8, 8), np.float32)
+        writer.add(Shard("a", image, image > 0, {"z_index": np.arange(4), "split": 0}))
+    with pytest.raises(JsddpmError, match="NO_SLICES"):
+        SliceDataset(tmp_path / "s", ZBinning((0, 3), 2, n_slices=4), "val")

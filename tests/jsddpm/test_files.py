@@ -1,0 +1,89 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+
+import pytest
+
+from jsddpm import files
+from jsddpm.errors import ExitStatus, JsddpmError, usage_error
+
+
+def leftovers(folder):
+    return [p.name for p in folder.rglob("*") if p.name.endswith(files.PARTIAL)]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "a.txt"
+    files.write_text(target, "old")
+    with pytest.raises(RuntimeError, match="midway"), files.atomic_open(target) as stream:
+        stream.write(b"new")
+        raise RuntimeError("midway")
+    assert target.read_text() == "old"
+    assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize(("code", "expected"), [(errno.ENOSPC, "DISK_FULL"), (errno.EACCES, "NOT_WRITABLE")])
+def test_the_disk_refusing_is_explained(tmp_path, monkeypatch, code, expected):
+    target = tmp_path / "a.txt"
+    files.write_text(target, "old")
+
+    def refuse(_handle):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(JsddpmError, match=expected) as caught:
+        files.write_text(target, "new")
+    assert caught.value.status is ExitStatus.ENVIRONMENT
+    assert target.read_text() == "old"
+    assert not leftovers(tmp_path)
+
+
+def test_a_folder_is_published_whole(tmp_path):
+    with files.published_directory(tmp_path / "out") as folder:
+        files.write_text(folder / "a", "1")
+        assert not (tmp_path / "out").exists()
+    assert (tmp_path / "out" / "a").read_text() == "1"
+    with pytest.raises(JsddpmError, match="EXISTS"), files.published_directory(tmp_path / "out"):
+        pass
+    with pytest.raises(KeyError), files.published_directory(tmp_path / "other"):
+        raise KeyError("x")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_json_is_strict_both_ways(tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(path, {"x": float("nan")})
+    assert not path.exists()
+    for text in ('{"x": NaN}', '{"x": 1, "x": 2}', "[1]", '{"x": ', "[" * 100000):
+        path.write_text(text)
+        with pytest.raises(JsddpmError, match="JSON") as caught:
+            files.read_json(path)
+        assert caught.value.status is ExitStatus.INTEGRITY
+
+
+def test_a_second_holder_is_named_the_first(tmp_path):
+    lock = tmp_path / ".lock"
+    with files.exclusive_lock(lock):
+        with pytest.raises(JsddpmError, match=f"process {os.getpid()}") as caught, files.exclusive_lock(lock):
+            pass
+        assert caught.value.status is ExitStatus.ENVIRONMENT
+    with files.exclusive_lock(lock):
+        pass
+
+
+def test_a_file_in_the_way_is_explained(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(JsddpmError, match="NOT_WRITABLE"):
+        files.require_writable(tmp_path / "file" / "below")
+
+
+def test_errors_cross_processes_and_cannot_alter_a_terminal():
+    error = usage_error("CODE", "bad \x1b[31m name", fix="rename", file="a\nb")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.status) == (str(error), ExitStatus.USAGE)
+    assert str(error) == "error[CODE] a\\nb: bad \\x1b[31m name; fix: rename"

@@ -1,0 +1,197 @@
+"""A run leaves what it promises, resumes to the same bytes, and refuses what does not belong together."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+import torch
+
+from jsddpm.binning import ZBinning
+from jsddpm.config import EmaConfig, OptimizerConfig, load_config
+from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.training.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint
+from jsddpm.training.module import JointDDPM, _ema_update, learning_rate_factor
+from jsddpm.training.run import last_checkpoint, run_config, train
+
+
+class StopError(Exception):
+    """Ends training from outside."""
+
+
+def weights(path):
+    return read_checkpoint(path)["state_dict"]
+
+
+def test_leaves_config_provenance_metrics_and_checkpoints(run, store, tiny_config):
+    assert run_config(run) == tiny_config
+    provenance = json.loads((run / "provenance.json").read_text())
+    assert provenance["store"]["fingerprint"] == store.fingerprint
+    assert provenance["split"]["sub-5"] == "test"
+    with open(run / "metrics.csv", newline="") as stream:
+        names = set(next(csv.reader(stream)))
+    assert {"train/loss", "train/image", "train/mask", "val/mse", "val/psnr", "val/ssim"} <= names
+    info = checkpoint_info(run / "checkpoints" / "last.ckpt")
+    assert (info.step, info.binning, info.size) == (4, ZBinning((5, 34), 5, n_slices=40), store.size)
+    assert sum(info.token_counts) == 4 * 30
+    assert not list(run.rglob("*.partial"))
+
+
+def test_resuming_in_the_middle_gives_the_bytes_of_an_uninterrupted_run(run, store, tiny_config, tmp_path):
+    def stop_at_three(done, total, values):
+        if done == 3:
+            raise StopError
+
+    with pytest.raises(StopError):
+        train(tiny_config, store, tmp_path / "run", progress=stop_at_three)
+    assert checkpoint_info(tmp_path / "run" / "checkpoints" / "last.ckpt").step == 2
+    resumed = train(tiny_config, store, tmp_path / "run", resume=True)
+    whole, again = weights(run / "checkpoints" / "last.ckpt"), weights(resumed)
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(whole[k], again[k]) for k in whole)
+
+
+def test_resuming_with_other_settings_or_store_is_refused(run, store, tiny_config, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    other = tiny_config.model_copy(update={"seed": 1})
+    with pytest.raises(JsddpmError, match=r"RESUME.*seed"):
+        train(other, store, tmp_path / "run", resume=True)
+    binning = tiny_config.binning.model_copy(update={"n_bins": 6})
+    with pytest.raises(JsddpmError, match="n_bins: 5 in the checkpoint, 6"):
+        train(tiny_config.model_copy(update={"binning": binning}), store, tmp_path / "run", resume=True)
+
+
+def test_an_existing_run_is_never_overwritten(run, store, tiny_config):
+    with pytest.raises(JsddpmError, match="EXISTS"):
+        train(tiny_config, store, run)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(store, tiny_config, tmp_path, monkeypatch):
+    steps = iter(range(100))
+    honest = JointDDPM._draw
+
+    def poisoned(self, batch):
+        x0, tokens, timesteps, noise = honest(self, batch)
+        return x0, tokens, timesteps, noise * (float("nan") if next(steps) >= 3 else 1)
+
+    monkeypatch.setattr(JointDDPM, "_draw", poisoned)
+    with pytest.raises(JsddpmError, match=r"NON_FINITE_LOSS.*step 3") as caught:
+        train(tiny_config, store, tmp_path / "run")
+    assert caught.value.status is ExitStatus.NON_FINITE
+    assert all(v.isfinite().all() for v in weights(tmp_path / "run" / "checkpoints" / "last.ckpt").values())
+
+
+def test_an_unwritable_place_is_found_before_the_first_step(store, tiny_config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JsddpmError, match="NOT_WRITABLE"):
+        train(tiny_config, store, tmp_path / "file" / "run", progress=lambda *_: pytest.fail("a step was made"))
+
+
+def test_sampling_uses_the_averaged_weights_by_default(run):
+    state = weights(last_checkpoint(run))
+    averaged, _ = load_denoiser(last_checkpoint(run))
+    raw, _ = load_denoiser(last_checkpoint(run), weights="raw")
+    name = "unet.conv_in.weight"
+    assert torch.equal(averaged.state_dict()[name], state[f"ema.module.{name}"])
+    assert torch.equal(raw.state_dict()[name], state[f"denoiser.{name}"])
+    assert not torch.equal(averaged.state_dict()[name], raw.state_dict()[name])
+
+
+@pytest.fixture
+def checkpoint(run, tmp_path):
+    return shutil.copy(last_checkpoint(run), tmp_path / "c.ckpt")
+
+
+def test_another_binning_is_refused_field_by_field(checkpoint):
+    with pytest.raises(JsddpmError, match=r"z_range: \(5, 34\) in the checkpoint, \(6, 34\)") as caught:
+        load_denoiser(checkpoint, expected=ZBinning((6, 34), 5, n_slices=40))
+    assert caught.value.status is ExitStatus.USAGE
+
+
+def test_absent_average_is_an_error_never_a_fallback(checkpoint):
+    loaded = torch.load(checkpoint, weights_only=True)
+    loaded["state_dict"] = {k: v for k, v in loaded["state_dict"].items() if not k.startswith("ema.")}
+    torch.save(loaded, checkpoint)
+    with pytest.raises(JsddpmError, match="holds no ema weights"):
+        load_denoiser(checkpoint)
+
+
+class Gadget:
+    """Writes a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+def test_code_in_a_checkpoint_never_runs(tmp_path):
+    torch.save({KEY: Gadget(tmp_path / "fired")}, tmp_path / "c.ckpt")
+    with pytest.raises(JsddpmError, match="cannot be loaded safely") as caught:
+        read_checkpoint(tmp_path / "c.ckpt")
+    assert caught.value.status is ExitStatus.INTEGRITY
+    assert not (tmp_path / "fired").exists()
+
+
+def test_damaged_foreign_and_future_checkpoints_are_named(checkpoint, tmp_path):
+    raw = checkpoint.read_bytes()
+    for content in (b"", raw[: len(raw) // 2], b"text"):
+        checkpoint.write_bytes(content)
+        with pytest.raises(JsddpmError, match="CHECKPOINT"):
+            read_checkpoint(checkpoint)
+    torch.save({"state_dict": {}}, checkpoint)
+    with pytest.raises(JsddpmError, match="no checkpoint of jsddpm"):
+        read_checkpoint(checkpoint)
+    torch.save({KEY: {"version": 99}}, checkpoint)
+    with pytest.raises(JsddpmError, match="version 99"):
+        read_checkpoint(checkpoint)
+    with pytest.raises(JsddpmError, match="MISSING"):
+        read_checkpoint(tmp_path / "none.ckpt")
+
+
+def test_learning_rate_warms_up_and_decays():
+    config = OptimizerConfig(warmup_steps=10, final_share=0.1)
+    rates = [learning_rate_factor(s, 100, config) for s in range(101)]
+    assert rates[0] == pytest.approx(1 / 11)
+    assert max(rates) == rates[10] == 1
+    assert rates[100] == pytest.approx(0.1)
+    assert rates[55] == pytest.approx(0.55)
+
+
+def test_average_follows_its_recurrence():
+    update = _ema_update(EmaConfig(decay=0.9, warmup_power=0.5))
+    average, expected = [torch.zeros(1)], 0.0
+    for count in range(1, 200):
+        update(average, [torch.ones(1)], torch.tensor(count))
+        decay = min(0.9, 1 - (1 + count) ** -0.5)
+        expected = decay * expected + 1 - decay
+    assert float(average[0]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_flips_move_image_and_mask_together(store, tiny_config):
+    config = tiny_config.model_copy(update={"data": tiny_config.data.model_copy(update={"flip": True})})
+    module = JointDDPM(config, config.binning.for_store(store.n_slices), store.size)
+    x0 = torch.randn(64, 2, *store.size)
+    moved = module._draw({"x0": x0, "token": torch.zeros(64, dtype=torch.int64)})[0]
+    flipped = [bool(torch.equal(a, b.flip(-1))) for a, b in zip(moved, x0, strict=True)]
+    kept = [bool(torch.equal(a, b)) for a, b in zip(moved, x0, strict=True)]
+    assert all(a != b for a, b in zip(flipped, kept, strict=True))
+    assert 16 < sum(flipped) < 48
+
+
+def test_unknown_keys_are_answered_with_the_nearest(tmp_path):
+    for override, hint in (("trainer.max_step=3", "trainer.max_steps"), ("optimiser.learning_rate=1", "optimizer")):
+        with pytest.raises(JsddpmError, match=f"did you mean {hint}"):
+            load_config("demo", [override])
+    for text, what in (
+        ("seed: 1\nseed: 2\n", "YAML"),
+        ("- a\n", "mapping"),
+        ("seed: !!python/object:os.system x\n", "YAML"),
+    ):
+        (tmp_path / "c.yaml").write_text(text)
+        with pytest.raises(JsddpmError, match=what):
+            load_config(tmp_path / "c.yaml")
+    assert load_config(None, ["optimizer.learning_rate=1e-4"]).optimizer.learning_rate == 1e-4
