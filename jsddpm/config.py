@@ -82,7 +82,9 @@ class ObjectiveConfig(_Section):
     lesion_weight: Annotated[float, Field(ge=1)] = 1.0
     """Weight of lesion pixels in both channels."""
     min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
-    """Min-SNR loss weighting; null leaves every timestep alike."""
+    """Min-SNR loss weighting: the loss counts as min(SNR, gamma) times the error of x0; null sets no limit."""
+    snr_floor: Annotated[float, Field(gt=0)] | None = None
+    """Truncated SNR weighting: never less than this times the error of x0; null sets no floor."""
 
 
 class OptimizerConfig(_Section):

@@ -1,10 +1,16 @@
-"""Tables as CSV text, safe to open in a spreadsheet. Torch-free."""
+"""Tables of results: CSV text safe to open in a spreadsheet, and data frames. Torch-free."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas
+
+    from jsddpm_eval.results import Results
 
 
 def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
@@ -21,3 +27,14 @@ def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
             {k: f"'{v}" if isinstance(v, str) and v[:1] in tuple("=+-@\t\r") else v for k, v in row.items()}
         )
     return stream.getvalue()
+
+
+def to_frame(results: Results) -> pandas.DataFrame:
+    """Every score of an evaluation as a tidy table, one row per cell and score, for notebooks.
+
+    Args:
+        results: What ``Results.read("results.json")`` gives.
+    """
+    import pandas
+
+    return pandas.DataFrame(list(results.rows()))

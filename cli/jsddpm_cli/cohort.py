@@ -79,6 +79,6 @@ def make_phantom(out: Path, subjects: int, controls: int, seed: int, jobs: int |
             subjects=subjects,
             controls=controls,
             seed=seed,
-            jobs_at_once=jobs_or_all(jobs),
+            jobs=jobs_or_all(jobs),
             progress=bar.update,
         )

@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.interpolate import CubicSpline
@@ -22,6 +21,7 @@ from scipy.interpolate import CubicSpline
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import usage_error
 from jsddpm.files import make_directory, published_directory, write_json, write_text
+from jsddpm.parallel import in_processes
 
 Array = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ def make_phantom_cohort(
     subjects: int = 12,
     controls: int = 4,
     seed: int = 0,
-    jobs_at_once: int = 1,
+    jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a BIDS tree of phantom subjects; the same arguments give the same bytes.
@@ -61,7 +61,7 @@ def make_phantom_cohort(
         subjects: Number of subjects, controls included.
         controls: How many of them have no lesion (and an empty mask).
         seed: Seed of everything random; each subject depends on (seed, its number) alone.
-        jobs_at_once: Processes to use; the bytes do not depend on it.
+        jobs: Processes to use; the bytes do not depend on it.
         progress: Called with (done, total) after each subject.
 
     Returns:
@@ -80,11 +80,9 @@ def make_phantom_cohort(
     patients = subjects - controls
     heights = (np.random.default_rng([seed, subjects]).permutation(patients) + 0.5) / max(patients, 1)
     with published_directory(out) as root:
-        jobs = (
-            delayed(_write_subject)(root, number, seed, float(heights[number]) if number < patients else None)
-            for number in range(subjects)
-        )
-        for done, _ in enumerate(Parallel(n_jobs=jobs_at_once, return_as="generator")(jobs), start=1):
+        heights_or_none = [float(h) for h in heights] + [None] * controls
+        calls = ((root, number, seed, heights_or_none[number]) for number in range(subjects))
+        for done, _ in enumerate(in_processes(_write_subject, calls, jobs=jobs), start=1):
             if progress:
                 progress(done, subjects)
         rows = [f"{_name(number)}\t{'fcd' if number < patients else 'hc'}" for number in range(subjects)]

@@ -59,16 +59,18 @@ def predict_x0(prediction: Tensor, x_t: Tensor, timesteps: Tensor, abar: Tensor,
     return signal * x_t - sigma * prediction
 
 
-def timestep_weights(timesteps: Tensor, abar: Tensor, prediction_type: str, gamma: float | None) -> Tensor:
-    """Min-SNR weights (Hang et al. 2023, arXiv 2303.09556), each for the target predicted, ``(B,)``.
+def timestep_weights(timesteps: Tensor, abar: Tensor, prediction_type: str, config: ObjectiveConfig) -> Tensor:
+    """Weights that make the loss ``clamp(SNR, snr_floor, min_snr_gamma)`` times the squared error of x0, ``(B,)``.
 
-    ``min(SNR, gamma)`` for x0, divided by ``SNR`` for noise and by ``SNR + 1`` for velocity; ones without gamma.
+    ``min_snr_gamma`` alone is Min-SNR (Hang et al. 2023, arXiv 2303.09556), ``snr_floor=1`` alone the truncated SNR
+    weighting of Salimans & Ho 2022. For the target predicted, the weight is divided by ``SNR`` (noise) or ``SNR + 1``
+    (velocity). Without either, every timestep of the target counts alike.
     """
-    if gamma is None:
+    if config.min_snr_gamma is None and config.snr_floor is None:
         return torch.ones_like(timesteps, dtype=abar.dtype)
     snr = abar[timesteps] / (1 - abar[timesteps])
     divisor = {"sample": torch.ones_like(snr), "epsilon": snr, "v_prediction": snr + 1}[prediction_type]
-    return snr.clamp(max=gamma) / divisor
+    return snr.clamp(min=config.snr_floor, max=config.min_snr_gamma) / divisor
 
 
 @dataclass(frozen=True)

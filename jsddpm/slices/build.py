@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from jsddpm import __version__
@@ -18,6 +17,7 @@ from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.sources import SPLITS, Record, Split
 from jsddpm.errors import JsddpmError
 from jsddpm.files import sha256
+from jsddpm.parallel import in_processes
 from jsddpm.slices.store import Shard, new_store, write_shard
 
 
@@ -81,8 +81,8 @@ def build_slice_cache(
         mask_reading={"label": reading.label, "threshold": reading.threshold},
         created_by=f"jsddpm {__version__}",
     ) as writer:
-        tasks = (delayed(_build_one)(writer.root, r, splits[r.patient], spec, reading) for r in records)
-        for outcome, written in Parallel(n_jobs=jobs, return_as="generator")(tasks):
+        calls = ((writer.root, r, splits[r.patient], spec, reading) for r in records)
+        for outcome, written in in_processes(_build_one, calls, jobs=jobs):
             outcomes.append(outcome)
             if written is not None:
                 writer.register(*written)

@@ -60,7 +60,7 @@ class JointDDPM(L.LightningModule):
         x_t = objective.add_noise(x0, noise, timesteps, self.abar).contiguous(memory_format=torch.channels_last)
         prediction = self.denoiser(x_t, timesteps, tokens)
         wanted = objective.target(x0, noise, timesteps, self.abar, kind)
-        weights = objective.timestep_weights(timesteps, self.abar, kind, config.min_snr_gamma)
+        weights = objective.timestep_weights(timesteps, self.abar, kind, config)
         loss = objective.joint_loss(prediction, wanted, x0, weights, config)
         if not torch.isfinite(loss.total):
             raise JsddpmError(
@@ -112,7 +112,7 @@ class JointDDPM(L.LightningModule):
         """AdamW with linear warm-up and cosine decay, by step."""
         config, steps = self.config.optimizer, self.config.trainer.max_steps
         optimizer = torch.optim.AdamW(
-            self.denoiser.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.denoiser.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, steps, config))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

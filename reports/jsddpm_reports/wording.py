@@ -8,12 +8,12 @@ from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm_eval.results import Cell, Results, Score
 
 COLUMNS = {
-    "best_match_psnr": "best match",
+    "best_match_psnr": "match",
     "diversity_rmse": "diversity",
     "kid_radiomics": "KID",
     "fid_radiomics": "FID",
     "z_error_bins": "z error",
-    "obedience": "mask obeys",
+    "obedience": "obeys",
 }
 """Scores of the per-bin table, in order, with their headings."""
 

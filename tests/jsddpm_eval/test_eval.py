@@ -20,7 +20,7 @@ from jsddpm_eval.functional.kernel import kernel_distance
 from jsddpm_eval.plausibility import obedience_scores, position_scores, predict_z, train_z_regressor
 from jsddpm_eval.reconstruction import slice_scores
 from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_eval.tables import to_csv
+from jsddpm_eval.tables import to_csv, to_frame
 from jsddpm_eval.uncertainty import jackknife_interval, mean_interval, patient_halves_floor
 from jsddpm_eval.utilization import bin_utilization, verdict
 
@@ -247,6 +247,14 @@ def test_results_are_strict_json_and_come_back(tmp_path):
     (tmp_path / "r.json").write_text('{"version": 2}')
     with pytest.raises(JsddpmError, match="RESULTS"):
         Results.read(tmp_path / "r.json")
+
+
+def test_results_as_a_frame_keep_every_score(run, store, generated, tmp_path):
+    results = evaluate(store, generated, tmp_path)
+    frame = to_frame(results)
+    pooled = frame[(frame.score == "kid_radiomics") & frame.z_bin.isna()]
+    assert pooled.value.tolist() == [results.pooled["kid_radiomics"].value]
+    assert len(frame) == sum(len(c.scores) for c in results.generation)
 
 
 def test_csv_neutralises_formulas():

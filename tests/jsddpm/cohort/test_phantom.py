@@ -19,7 +19,7 @@ def cohort(tmp_path_factory):
 
 
 def test_same_seed_same_bytes_whatever_the_number_of_processes(cohort, tmp_path):
-    again = make_phantom_cohort(tmp_path / "b", subjects=2, controls=1, seed=5, jobs_at_once=2)
+    again = make_phantom_cohort(tmp_path / "b", subjects=2, controls=1, seed=5, jobs=2)
     files = sorted(p.relative_to(cohort) for p in cohort.rglob("*") if p.is_file())
     assert files == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
     assert all((cohort / f).read_bytes() == (again / f).read_bytes() for f in files)

@@ -51,15 +51,25 @@ def test_min_snr_weights_make_the_targets_equivalent(draw):
     errors = {}
     for kind in TARGETS:
         difference = target(wrong, noise_of_wrong, t, abar, kind) - target(x0, noise, t, abar, kind)
-        errors[kind] = difference.square().mean((1, 2, 3)) * timestep_weights(t, abar, kind, 5.0)
+        errors[kind] = difference.square().mean((1, 2, 3)) * timestep_weights(
+            t, abar, kind, ObjectiveConfig(min_snr_gamma=5.0)
+        )
     snr = abar[t] / (1 - abar[t])
     assert torch.allclose(errors["sample"], 0.01 * snr.clamp(max=5.0), rtol=1e-9)
     assert torch.allclose(errors["epsilon"], errors["sample"], rtol=1e-6)
     assert torch.allclose(errors["v_prediction"], errors["sample"], rtol=1e-6)
 
 
-def test_no_gamma_means_equal_weights():
-    assert timestep_weights(torch.tensor([1, 2]), torch.rand(5), "epsilon", None).tolist() == [1, 1]
+def test_without_limits_every_timestep_counts_alike():
+    assert timestep_weights(torch.tensor([1, 2]), torch.rand(5), "epsilon", ObjectiveConfig()).tolist() == [1, 1]
+
+
+def test_floor_and_gamma_bound_the_weight():
+    abar = torch.tensor([0.99, 0.75, 0.5, 0.1], dtype=torch.float64)  # SNR 99, 3, 1, 1/9
+    both = timestep_weights(torch.arange(4), abar, "sample", ObjectiveConfig(snr_floor=1, min_snr_gamma=5))
+    assert both.tolist() == pytest.approx([5, 3, 1, 1])
+    floor = timestep_weights(torch.arange(4), abar, "v_prediction", ObjectiveConfig(snr_floor=1))
+    assert floor.tolist() == pytest.approx([99 / 100, 3 / 4, 1 / 2, 1 / (1 + 1 / 9)])
 
 
 def test_loss_counts_lesion_pixels_and_the_mask_as_told():

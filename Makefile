@@ -1,0 +1,36 @@
+# What a newcomer runs: make demo, make test. What a developer runs: make check, make bench, make reports.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PYTEST_WORKERS ?= 2
+
+.PHONY: setup demo test check bench reports clean
+
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/jsddpm demo --out runs/demo
+
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: setup
+	$(BIN)/python benchmarks/run.py
+
+reports: setup
+	$(BIN)/python reports/gallery/build.py
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find jsddpm jsddpm_eval cli reports tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

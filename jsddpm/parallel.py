@@ -1,0 +1,39 @@
+"""Work spread over processes: results in order, workers gone when done, a dead worker explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from jsddpm.errors import environment_error
+
+Result = TypeVar("Result")
+
+
+def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], *, jobs: int) -> Iterator[Result]:
+    """``work(*call)`` for every call, in order, as they finish.
+
+    Args:
+        work: A module-level function.
+        calls: Its arguments, call by call.
+        jobs: Processes; 1 works in this one.
+
+    Raises:
+        JsddpmError: ``WORKER`` (status 5) when a process is killed, by the system's memory limit for instance.
+
+    >>> list(in_processes(divmod, [(7, 2), (9, 4)], jobs=1))
+    [(3, 1), (2, 1)]
+    """
+    try:
+        yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(*call) for call in calls)
+    except TerminatedWorkerError as error:
+        raise environment_error(
+            "WORKER", "a worker process was killed", fix="use fewer --jobs, or give more memory"
+        ) from error
+    finally:
+        if jobs > 1:  # joblib keeps idle workers, and their memory, for minutes
+            get_reusable_executor().shutdown(wait=False)
