@@ -57,7 +57,10 @@ def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> I
     z = _check_z(z_index, lo, hi)
     if hi == lo:
         return cast(Index, z * 0)
-    return cast(Index, _at_most((z - lo) * n_bins // (hi - lo), n_bins - 1))
+    binned = z - lo
+    binned *= n_bins  # in place: large arrays are bound by memory, not by arithmetic
+    binned //= hi - lo
+    return cast(Index, _at_most(binned, n_bins - 1))
 
 
 def quantize_z_global(z_index: Index, n_slices: int, n_bins: int) -> Index:
@@ -355,9 +358,10 @@ def _describe(value: Any) -> str:
 def _at_most(value: Any, top: int) -> Any:
     if isinstance(value, int):
         return min(value, top)
-    if hasattr(value, "clamp_max"):
-        return value.clamp_max(top)
-    return cast(Any, sys.modules["numpy"]).minimum(value, top)
+    if hasattr(value, "clamp_max_"):
+        return value.clamp_max_(top)
+    out = value if getattr(value, "ndim", 0) else None
+    return cast(Any, sys.modules["numpy"]).minimum(value, top, out=out)
 
 
 def _check_range(z_range: tuple[int, int]) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from jsddpm_eval.results import Score
 
 _STEPS = 400
 _BATCH = 32
+_SIDE = 64  # larger slices are averaged down to this
 
 
 class ZRegressor(nn.Module):
@@ -40,7 +41,8 @@ class ZRegressor(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Predicted ``z_index`` of ``(N, H, W)`` images in [0, 1], float ``(N,)``."""
-        small = F.adaptive_avg_pool2d(images[:, None], 64)
+        height, width = images.shape[1:]
+        small = F.adaptive_avg_pool2d(images[:, None], (min(height, _SIDE), min(width, _SIDE)))
         prediction: Tensor = self.head(self.body(small))[:, 0]
         return prediction * self.extent + self.middle
 

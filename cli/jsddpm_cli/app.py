@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import traceback
 from typing import Annotated
 
 import typer
@@ -67,6 +65,8 @@ def main() -> None:
 
 def _leave(message: str, status: ExitStatus, error: BaseException) -> None:
     if os.environ.get("JSDDPM_DEBUG"):
+        import traceback
+
         traceback.print_exception(error)
     print(message, file=sys.stderr)
     sys.exit(status)
@@ -74,6 +74,9 @@ def _leave(message: str, status: ExitStatus, error: BaseException) -> None:
 
 def _internal(error: Exception) -> str:
     """A bug of ours: the traceback goes to a file, not to the screen, which may be shared."""
+    import tempfile
+    import traceback
+
     handle, path = tempfile.mkstemp(prefix="jsddpm-", suffix=".log")
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         traceback.print_exception(error, file=stream)

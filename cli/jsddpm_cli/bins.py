@@ -1,49 +1,141 @@
-"""``jsddpm bins``: what a z-range and a number of bins mean, local against global. Imports no torch."""
+"""``jsddpm bins``: what a z-range and a number of bins mean, local against global. Imports no torch without a store."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jsddpm_cli.console import Format, FormatOption, emit
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 app = typer.Typer(name="bins", help="Look at z-bins, local against global.", no_args_is_help=True)
 
+RangeOption = Annotated[
+    tuple[int, int], typer.Option("--z-range", help="First and last axial slice used.", metavar="LO HI")
+]
+SlicesOption = Annotated[int, typer.Option("--slices", help="Axial slices of the whole volume; a store's own win.")]
+StoreOption = Annotated[Path | None, typer.Option("--store", help="Slice store: count its slices and patients.")]
 
-@app.callback()
-def group() -> None:
-    """Look at z-bins, local against global."""
+
+class ReportFormat(StrEnum):
+    """How the bins report is given."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+    html = "html"
+
+
+class MetricName(StrEnum):
+    """Metric whose smallest detectable difference is estimated."""
+
+    kid = "kid"
+    fid = "fid"
 
 
 @app.command(epilog="Example: jsddpm bins report --z-range 24 93 --bins 10")
 def report(
-    z_range: Annotated[
-        tuple[int, int], typer.Option("--z-range", help="First and last axial slice used.", metavar="LO HI")
-    ],
+    z_range: RangeOption,
     bins: Annotated[int, typer.Option("--bins", help="Number of bins.")] = 10,
-    slices: Annotated[int, typer.Option("--slices", help="Axial slices of the whole volume.")] = 128,
+    slices: SlicesOption = 128,
+    store: StoreOption = None,
+    metric: Annotated[
+        MetricName, typer.Option("--metric", help="Metric of the smallest detectable difference.")
+    ] = MetricName.kid,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept more bins than slices.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Also write the figure to this PNG file.")] = None,
-    how: FormatOption = Format.table,
+    how: Annotated[ReportFormat, typer.Option("--format", help="How the report is given.")] = ReportFormat.table,
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead; .png adds the figure.")] = None,
 ) -> None:
-    """Show which bins a z-range uses under local and under global binning."""
-    values = show_utilization(z_range, bins, slices, allow_empty=allow_empty, how=how)
-    if out is not None:
+    """Show which bins a z-range uses under local and under global binning, and what a store holds in each."""
+    values = utilization_report(z_range, bins, slices, store, metric.value, allow_empty=allow_empty)
+    if out is not None and out.suffix == ".png":
         from jsddpm.files import write_bytes
         from jsddpm_reports.figures import png, utilization_figure
 
         write_bytes(out, png(utilization_figure(values)))
+        note(f"figure {out}")
+        out = None
+    if out is not None:
+        from jsddpm.files import write_text
+
+        write_text(out, _as_text(values, how))
+        note(f"report {out}")
+    elif how in (ReportFormat.table, ReportFormat.json):
+        show_utilization(values, Format(how.value))
+    else:
+        typer.echo(_as_text(values, how), nl=False)
 
 
-def show_utilization(
-    z_range: tuple[int, int], bins: int, slices: int, *, allow_empty: bool = False, how: Format = Format.table
+@app.command(epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")
+def sweep(
+    z_range: RangeOption,
+    bins: Annotated[list[int], typer.Option("--bins", help="Numbers of bins: --bins 5 10 20.")],
+    more: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
+    slices: SlicesOption = 128,
+    store: StoreOption = None,
+    how: FormatOption = Format.table,
+) -> None:
+    """Compare several numbers of bins and recommend one, with the reason."""
+    from jsddpm_eval.sweep import bin_sweep
+    from jsddpm_reports.binning import sweep_table
+    from jsddpm_reports.terminal import results_table
+
+    values = bin_sweep(z_range, [*bins, *(more or [])], slices, _opened(store))
+    emit(results_table(*sweep_table(values)), values, how)
+    note(f"recommended: {values['reason']}")
+
+
+def utilization_report(
+    z_range: tuple[int, int], bins: int, slices: int, store: Path | None, metric: str, *, allow_empty: bool = False
 ) -> dict[str, Any]:
-    """Print the utilization report and return its values."""
-    from jsddpm_eval.utilization import bin_utilization, verdict
-    from jsddpm_reports.terminal import utilization_panel
+    """The report's values, with what the store holds where one is given."""
+    from jsddpm_eval.utilization import bin_utilization
 
-    values = bin_utilization(z_range, bins, slices, allow_empty_bins=allow_empty)
-    emit(utilization_panel(values, verdict(values)), values, how)
+    opened = _opened(store)
+    values = bin_utilization(z_range, bins, opened.n_slices if opened else slices, allow_empty_bins=allow_empty)
+    if opened is not None:
+        from jsddpm.binning import ZBinning
+        from jsddpm_eval.binning_report import store_report
+
+        binning = ZBinning(z_range, bins, "local", opened.n_slices, allow_empty)
+        with tracked("cells") as bar:
+            values["store"] = store_report(opened, binning, metric=metric, progress=bar.update)
     return values
+
+
+def show_utilization(values: dict[str, Any], how: Format) -> None:
+    """Print the report."""
+    from jsddpm_reports.binning import cell_table, sentence, summary_table
+    from jsddpm_reports.terminal import results_table, utilization_panel
+
+    tables: list[RenderableType] = [results_table(*summary_table(values))]
+    if "store" in values:
+        tables.append(results_table(*cell_table(values["store"])))
+    emit(utilization_panel(values, sentence(values), tables), values, how)
+
+
+def _as_text(values: dict[str, Any], how: ReportFormat) -> str:
+    import json
+
+    from jsddpm_reports import binning
+
+    if how is ReportFormat.json:
+        return json.dumps(values, indent=2, allow_nan=False) + "\n"
+    make = {"csv": binning.csv, "markdown": binning.markdown, "html": binning.html, "table": binning.markdown}[
+        how.value
+    ]
+    return make(values)
+
+
+def _opened(store: Path | None) -> Any:
+    if store is None:
+        return None
+    from jsddpm.slices.store import SliceStore
+
+    return SliceStore(store)

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from jsddpm_cli.console import Format, FormatOption, emit
+from jsddpm_cli.console import Format, FormatOption, emit, note
 
-app = typer.Typer(name="checkpoint", help="Look at checkpoints.", no_args_is_help=True)
+app = typer.Typer(name="checkpoint", help="Look at checkpoints, and map them to other bins.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Look at checkpoints."""
+    """Look at checkpoints, and map them to other bins."""
 
 
 @app.command(epilog="Example: jsddpm checkpoint info runs/first/checkpoints/last.ckpt")
@@ -36,3 +36,27 @@ def info(
         "trained conditions": f"{len(found.trained)} of {2 * found.binning.n_bins}",
     }
     emit(results_table(["", ""], [[k, str(v)] for k, v in shown.items()]), values, how)
+
+
+@app.command(epilog="Example: jsddpm checkpoint rebin last.ckpt --z-range 30 100 --bins 12 --out start.ckpt")
+def rebin(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
+    z_range: Annotated[tuple[int, int], typer.Option("--z-range", help="New range of slices.", metavar="LO HI")],
+    bins: Annotated[int, typer.Option("--bins", help="New number of bins.")],
+    out: Annotated[Path, typer.Option("--out", help="New checkpoint, for jsddpm train --warm-start.")],
+) -> None:
+    """Map a checkpoint to another binning: each new bin starts as the mean of the old bins it overlaps."""
+    from jsddpm.binning import ZBinning
+    from jsddpm.training.checkpoint import checkpoint_info
+    from jsddpm.training.rebin import rebin_checkpoint
+
+    old = checkpoint_info(checkpoint)
+    ZBinning(z_range, bins, "local", old.binning.n_slices)
+    new = old.config.binning.model_copy(update={"scheme": "local", "z_range": z_range, "n_bins": bins})
+    mapping = rebin_checkpoint(checkpoint, out, new)
+    if mapping.orphans:
+        note(f"bins without an ancestor, started from the mean of all: {', '.join(map(str, mapping.orphans))}")
+    note(f"{old.binning} mapped to {bins} bins of {list(z_range)}: {out}")
+    lo, hi = z_range
+    same = f"--set binning.z_range=[{lo},{hi}] --set binning.n_bins={bins}"
+    note(f"go on with: jsddpm train --warm-start {out} {same} ...")

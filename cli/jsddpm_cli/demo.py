@@ -46,7 +46,7 @@ def demo(
 
 
 def _run_stages(out: Path, seed: int) -> Path:
-    from jsddpm_cli.bins import show_utilization
+    from jsddpm_cli.bins import show_utilization, utilization_report
     from jsddpm_cli.cache import build_store
     from jsddpm_cli.cohort import make_phantom
     from jsddpm_cli.evaluate import run_evaluation
@@ -69,7 +69,7 @@ def _run_stages(out: Path, seed: int) -> Path:
         ),
     )  # fmt: skip
     note("[3/7] bins of z_range [24, 93]")
-    show_utilization((24, 93), 10, SHAPE[2])
+    show_utilization(utilization_report((24, 93), 10, SHAPE[2], None, "kid"), Format.table)
     _stage(4, "training", run, _trained(run), lambda: _train(store, run, seed))
     _stage(5, "samples", samples, samples.is_dir(), lambda: run_sampling(run, samples, {}, None, None, seed))
     finished = _evaluated(samples, evaluation)

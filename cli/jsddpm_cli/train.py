@@ -26,14 +26,19 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Override: section.key=value", metavar="KEY=VALUE")
     ] = None,
+    warm_start: Annotated[
+        Path | None, typer.Option("--warm-start", help="Checkpoint of the same network and binning to start from.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
 ) -> None:
     """Train on a slice store; validation scores are against exact ground truth."""
     if preset and config:
         raise usage_error("CONFIG", "both --preset and --config are given", fix="give one of them")
-    if resume and (preset or config or settings):
+    if resume and (preset or config or settings or warm_start):
         raise usage_error(
-            "CONFIG", "--resume uses the run's own configuration", fix="leave out --preset, --config, --set"
+            "CONFIG",
+            "--resume uses the run's own configuration",
+            fix="leave out --preset, --config, --set, --warm-start",
         )
     from jsddpm.config import PRESETS, load_config
     from jsddpm.files import require_directory
@@ -44,10 +49,12 @@ def train(
     chosen = load_config(source, settings or [])
     from jsddpm.slices.store import SliceStore
 
-    run_training(chosen, SliceStore(store), out, resume=resume)
+    run_training(chosen, SliceStore(store), out, resume=resume, warm_start=warm_start)
 
 
-def run_training(config: RunConfig, store: SliceStore, out: Path, *, resume: bool) -> Path:
+def run_training(
+    config: RunConfig, store: SliceStore, out: Path, *, resume: bool, warm_start: Path | None = None
+) -> Path:
     """Train with a progress bar of loss, validation scores and time left."""
     from jsddpm.training.run import train as train_run
     from jsddpm_eval.reconstruction import slice_scores
@@ -60,7 +67,9 @@ def run_training(config: RunConfig, store: SliceStore, out: Path, *, resume: boo
             bar.update(done, total, last)
 
         try:
-            path = train_run(config, store, out, resume=resume, validator=slice_scores, progress=show)
+            path = train_run(
+                config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores, progress=show
+            )
         except KeyboardInterrupt:
             note(f"interrupted; go on with: jsddpm train --resume --store {store.path} --out {out}")
             raise

@@ -107,7 +107,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 def checkpoint_info(path: str | Path, *, expected: ZBinning | None = None) -> CheckpointInfo:
     """What a checkpoint file says of itself, refusing another binning than ``expected``."""
-    return _info(read_checkpoint(path), Path(path), expected)
+    return info_of(read_checkpoint(path), Path(path), expected)
 
 
 def load_denoiser(
@@ -130,7 +130,7 @@ def load_denoiser(
             for are absent or do not fit the network.
     """
     loaded = read_checkpoint(path)
-    info = _info(loaded, Path(path), expected)
+    info = info_of(loaded, Path(path), expected)
     prefix = {"ema": "ema.module.", "raw": "denoiser."}[weights]
     state = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
     if not state:
@@ -146,7 +146,8 @@ def load_denoiser(
     return denoiser.to(device, memory_format=torch.channels_last).eval(), info  # type: ignore[call-overload]
 
 
-def _info(loaded: dict[str, Any], path: Path, expected: ZBinning | None) -> CheckpointInfo:
+def info_of(loaded: dict[str, Any], path: Path, expected: ZBinning | None = None) -> CheckpointInfo:
+    """What a loaded checkpoint says of itself; see :func:`checkpoint_info`."""
     own = loaded[KEY]
     binning = ZBinning.from_dict(own["binning"])
     if expected is not None:

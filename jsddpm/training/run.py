@@ -16,11 +16,18 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from jsddpm.config import RunConfig, load_config, write_config
-from jsddpm.errors import usage_error
+from jsddpm.errors import integrity_error, usage_error
 from jsddpm.files import read_json, refuse_existing, require_directory, require_writable, write_json
 from jsddpm.slices.dataset import SliceDataModule
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.checkpoint import KEY, AtomicCheckpointIO, CheckpointInfo, checkpoint_info
+from jsddpm.training.checkpoint import (
+    KEY,
+    AtomicCheckpointIO,
+    CheckpointInfo,
+    checkpoint_info,
+    info_of,
+    read_checkpoint,
+)
 from jsddpm.training.module import JointDDPM, Validator
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
@@ -35,6 +42,7 @@ def train(
     out: str | Path,
     *,
     resume: bool = False,
+    warm_start: str | Path | None = None,
     validator: Validator | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -45,6 +53,7 @@ def train(
         store: Slices to train on; its validation split scores the reconstruction.
         out: New run folder; an existing one only with ``resume``.
         resume: Go on from ``checkpoints/last.ckpt`` with the folder's own configuration.
+        warm_start: Checkpoint of the same network and binning whose weights a new run starts from.
         validator: Scores of the exact reconstruction beside its mean squared error.
         progress: See :data:`Progress`.
 
@@ -72,6 +81,8 @@ def train(
     info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
     torch.manual_seed(config.seed)  # of the first weights; everything later is seeded by step
     module = JointDDPM(config, binning, store.size, validator)
+    if warm_start is not None:
+        _start_from(module, warm_start)
     if resume:
         _check_resume(last, info)
     else:
@@ -84,6 +95,8 @@ def train(
     if trainer.interrupted:
         trainer.save_checkpoint(last)
         raise KeyboardInterrupt
+    if not last.is_file() or checkpoint_info(last).step < trainer.global_step:  # the last check came earlier
+        trainer.save_checkpoint(last)
     return last
 
 
@@ -108,6 +121,22 @@ def last_checkpoint(run: str | Path) -> Path:
             file=run,
         )
     return path
+
+
+def _start_from(module: JointDDPM, path: str | Path) -> None:
+    """Load both sets of weights from a checkpoint of the same network and binning."""
+    loaded = read_checkpoint(path)
+    info_of(loaded, Path(path), module.binning)
+    try:
+        module.load_state_dict(loaded["state_dict"])
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise integrity_error(
+            "CHECKPOINT",
+            f"does not fit this network ({reason})",
+            fix="train with the checkpoint's model section",
+            file=path,
+        ) from error
 
 
 def _check_resume(last: Path, info: CheckpointInfo) -> None:

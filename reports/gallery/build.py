@@ -6,8 +6,8 @@ from pathlib import Path
 
 from jsddpm.files import make_directory, write_bytes, write_text
 from jsddpm_eval.utilization import bin_utilization
+from jsddpm_reports.binning import markdown
 from jsddpm_reports.figures import png, utilization_figure
-from jsddpm_reports.tables import utilization_markdown
 
 SETTINGS = (((24, 93), 10), ((24, 93), 50), ((50, 100), 10))
 GALLERY = Path(__file__).parent
@@ -20,7 +20,7 @@ def build(out: Path = GALLERY) -> None:
         report = bin_utilization((lo, hi), bins)
         name = f"z{lo}-{hi}-{bins}"
         write_bytes(folder / f"{name}.png", png(utilization_figure(report)))
-        write_text(folder / f"{name}.md", utilization_markdown(report))
+        write_text(folder / f"{name}.md", markdown(report))
 
 
 if __name__ == "__main__":

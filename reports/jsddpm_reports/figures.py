@@ -31,6 +31,7 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
     schemes = report["schemes"]
     figure = Figure(figsize=(7.5, 0.8 + 0.75 * len(schemes)), layout="constrained")
     axes = figure.subplots()
+    _draw_profile(axes, report, len(schemes))
     for row, scheme in enumerate(schemes.values()):
         for k, bounds in enumerate(scheme["ranges"]):
             if bounds is None:
@@ -66,6 +67,18 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
     axes.set_xlabel("axial slice z")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _draw_profile(axes: Any, report: dict[str, Any], rows: int) -> None:
+    """The mean brain share of each slice behind the bars, where a store was given."""
+    profile = report.get("store", {}).get("brain_profile")
+    if not profile:
+        return
+    lo, hi = report["z_range"]
+    z = [k for k in range(lo, hi + 1) if profile[k] is not None]
+    top = max(profile[k] for k in z) or 1.0
+    heights = [(rows - 0.5) - rows * profile[k] / top for k in z]
+    axes.fill_between(z, [rows - 0.5] * len(z), heights, color="#e4e4e4", zorder=0, linewidth=0)
 
 
 def montage_figure(panels: Panels, results: Results) -> Figure:

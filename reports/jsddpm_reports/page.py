@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from jsddpm.files import write_text
 from jsddpm_eval.panels import Panels
@@ -34,30 +35,43 @@ def write_page(evaluation: str | Path, out: str | Path) -> Path:
 
 def render(results: Results, panels: Panels | None) -> str:
     """The page's HTML."""
-    environment = Environment(
+    pictures = {"utilization": figures.utilization_figure(results.utilization)}
+    if results.cells():
+        pictures["curves"] = figures.curves_figure(results)
+    if panels is not None:
+        pictures["montage"] = figures.montage_figure(panels, results)
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            headlines=wording.headlines(results),
+            verdict=verdict(results.utilization),
+            pictures={name: embedded(figure) for name, figure in pictures.items()},
+            columns=wording.COLUMNS,
+            explanations=wording.EXPLANATIONS,
+            bins=[_bin_row(cell, results) for cell in results.cells()],
+            reconstruction=[_reconstruction_row(c) for c in results.reconstruction if c.timestep is not None],
+            undefined=results.undefined(),
+            provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
+            binning=str(results.z_binning),
+        )
+    )
+
+
+def environment() -> Environment:
+    """The templates, escaping every name."""
+    return Environment(
         loader=PackageLoader("jsddpm_reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pictures = {"utilization": figures.utilization_figure(results.utilization)}
-    if results.cells():
-        pictures["curves"] = figures.curves_figure(results)
-    if panels is not None:
-        pictures["montage"] = figures.montage_figure(panels, results)
-    return environment.get_template("report.html").render(
-        headlines=wording.headlines(results),
-        verdict=verdict(results.utilization),
-        pictures={name: base64.b64encode(figures.png(f)).decode() for name, f in pictures.items()},
-        columns=wording.COLUMNS,
-        explanations=wording.EXPLANATIONS,
-        bins=[_bin_row(cell, results) for cell in results.cells()],
-        reconstruction=[_reconstruction_row(c) for c in results.reconstruction if c.timestep is not None],
-        undefined=results.undefined(),
-        provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
-        binning=str(results.z_binning),
-    )
+
+
+def embedded(figure: Figure) -> str:
+    """A figure's PNG in base64, for a page that needs no other file."""
+    return base64.b64encode(figures.png(figure)).decode()
 
 
 def _bin_row(cell: Cell, results: Results) -> dict[str, object]:

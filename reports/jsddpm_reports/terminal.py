@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 
-def utilization_panel(report: dict[str, Any], sentence: str) -> RenderableType:
-    """The bins report: verdict, one table bin by bin for all schemes, and the summary statistics."""
+def utilization_panel(report: dict[str, Any], sentence: str, tables: list[RenderableType]) -> RenderableType:
+    """The bins report: verdict, one table bin by bin for all schemes with bars, and further tables."""
     schemes = report["schemes"]
     most = max(max(s["counts"]) for s in schemes.values())
     bins = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -28,25 +28,9 @@ def utilization_panel(report: dict[str, Any], sentence: str) -> RenderableType:
             bar = Text("█" * max(1, round(10 * count / most)) if count else "never", style="cyan" if count else "red")
             row += [f"{bounds[0]}–{bounds[1]}" if bounds else "–", str(count), bar]
         bins.add_row(*row)
-    summary = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("scheme", "bins used", "utilization", "slices per bin", "evenness", "unused tokens"):
-        summary.add_column(heading, justify="left" if heading == "scheme" else "right")
-    for name, s in schemes.items():
-        summary.add_row(
-            name,
-            f"{s['bins_used']} of {s['bins_total']}",
-            f"{100 * s['utilization']:.0f}%",
-            f"{s['min_per_used_bin']} to {s['max_per_used_bin']}",
-            f"{s['entropy']:.3f}",
-            f"{len(s['unused_embeddings'])} of {2 * s['bins_total']}",
-        )
     lo, hi = report["z_range"]
     title = f"z_range [{lo}, {hi}] of {report['n_slices']} slices, {report['n_bins']} bins"
-    return Group(
-        Panel(sentence[0].upper() + sentence[1:] + ".", title=title, title_align="left", width=80),
-        bins,
-        summary,
-    )
+    return Group(Panel(sentence + ".", title=title, title_align="left", width=80), bins, *tables)
 
 
 def headline_table(lines: list[tuple[str, str, str]]) -> RenderableType:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm_eval.results import Cell, Results, Score
+
+if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
+    from jsddpm_eval.results import Cell, Results, Score
 
 COLUMNS = {
     "best_match_psnr": "match",

@@ -93,6 +93,40 @@ def test_bins_report_is_the_documented_json(jsddpm):
     assert [report["schemes"][s]["bins_used"] for s in ("local", "global")] == [10, 7]
 
 
+@pytest.mark.parametrize("how", ["csv", "markdown", "html"])
+def test_bins_report_in_every_format_with_a_store(jsddpm, store, tmp_path, how):
+    common = ["bins", "report", "--z-range", 5, 34, "--bins", 5, "--store", store.path, "--format", how]
+    status, out, _ = jsddpm(*common)
+    assert (status, jsddpm(*common, "--out", tmp_path / "bins")[0]) == (0, 0)
+    assert (tmp_path / "bins").read_bytes().decode().splitlines() == out.splitlines()
+    assert "lesion" in out
+
+
+def test_bins_sweep_takes_a_list(jsddpm, store):
+    status, out, err = jsddpm(
+        "bins", "sweep", "--z-range", 5, 34, "--bins", 2, 5, 30, "--store", store.path, "--format", "json"
+    )
+    sweep = json.loads(out)
+    assert (status, [e["n_bins"] for e in sweep["choices"]]) == (0, [2, 5, 30])
+    assert "recommended" in err
+
+
+def test_rebinning_leads_to_a_warm_start(jsddpm, run, store, tmp_path):
+    start, next_run = tmp_path / "start.ckpt", tmp_path / "next"
+    rebin = ["checkpoint", "rebin", run / "checkpoints" / "last.ckpt", "--z-range", 5, 34, "--out", start]
+    assert jsddpm(*rebin, "--bins", 40)[0] == 2
+    status, _, err = jsddpm(*rebin, "--bins", 3)
+    assert (status, "go on with: jsddpm train --warm-start" in err) == (0, True)
+    assert jsddpm(*rebin, "--bins", 3)[0] == 2
+    settings = [part for s in ("binning.n_bins=3", "trainer.max_steps=5") for part in ("--set", s)]
+    again = ["train", "--config", run / "config.yaml", "--store", store.path, "--out", next_run, *settings]
+    assert jsddpm(*again, "--warm-start", start)[0] == 0
+    assert (
+        json.loads(jsddpm("checkpoint", "info", next_run / "checkpoints" / "last.ckpt", "--format", "json")[1])["step"]
+        == 5
+    )
+
+
 def test_bins_report_table_and_figure(jsddpm, tmp_path):
     status, out, _ = jsddpm("bins", "report", "--z-range", 24, 93, "--out", tmp_path / "bins.png")
     assert status == 0
@@ -222,8 +256,9 @@ def test_light_commands_import_nothing_heavy(arguments):
 
 
 def test_every_command_has_help_with_an_example(jsddpm):
-    names = "demo,train,sample,eval,report,cohort scan,cohort phantom,cache build,cache info,cache verify,bins report"
-    for command in [name.split() for name in (names + ",checkpoint info").split(",")]:
+    names = "demo,train,sample,eval,report,cohort scan,cohort phantom,cache build,cache info,cache verify,"
+    names += "bins report,bins sweep,checkpoint info,checkpoint rebin"
+    for command in [name.split() for name in names.split(",")]:
         status, out, _ = jsddpm(*command, "--help")
         assert status == 0
         assert "Example: jsddpm" in out

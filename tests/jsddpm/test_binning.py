@@ -192,3 +192,18 @@ def test_travels_as_json_and_names_its_differences():
 
 def test_global_of_a_single_slice():
     assert quantize_z_global(0, 1, 3) == 0
+
+
+@given(ranges(), st.integers(1, 20), st.integers(1, 6))
+def test_finer_bins_refine_coarser_ones(z_range, n, k):
+    z = np.arange(z_range[0], z_range[1] + 1)
+    assert np.array_equal(quantize_z_local(z, z_range, k * n) // k, quantize_z_local(z, z_range, n))
+
+
+def test_another_binning_of_a_store_touches_no_file(store):
+    from jsddpm.slices.dataset import SliceDataset
+
+    before = {p: p.stat().st_mtime_ns for p in store.path.rglob("*")}
+    bins = {n: set(SliceDataset(store, ZBinning((5, 34), n, n_slices=40)).z_bin.tolist()) for n in (5, 10, 30)}
+    assert bins == {n: set(range(n)) for n in bins}
+    assert {p: p.stat().st_mtime_ns for p in store.path.rglob("*")} == before

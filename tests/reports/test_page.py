@@ -11,8 +11,8 @@ from rich.console import Console
 from jsddpm.binning import ZBinning
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_eval.utilization import bin_utilization, verdict
-from jsddpm_reports import figures, page, terminal, wording
+from jsddpm_eval.utilization import bin_utilization
+from jsddpm_reports import binning, figures, page, terminal, wording
 
 HOSTILE = '<script>alert(1)</script>"onerror="x'
 BINNING = ZBinning((0, 9), 2, n_slices=10)
@@ -128,7 +128,8 @@ def test_the_terminal_report_fits_80_columns():
     report = bin_utilization((24, 93), 10, 128)
     console = Console(width=80, file=None, record=True, force_terminal=False)
     with console.capture() as captured:
-        console.print(terminal.utilization_panel(report, verdict(report)))
+        summary = terminal.results_table(*binning.summary_table(report))
+        console.print(terminal.utilization_panel(report, binning.sentence(report), [summary]))
     text = captured.get()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80

@@ -1,0 +1,60 @@
+"""The bins report of a store: utilization, counts and patients per cell, the smallest detectable difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from jsddpm.binning import ZBinning
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.cells import MIN_PATIENTS, brain_profile, cell_counts
+from jsddpm_eval.features import radiomics
+from jsddpm_eval.functional.frechet import frechet_distance
+from jsddpm_eval.functional.kernel import kernel_distance
+from jsddpm_eval.power import minimum_detectable
+
+METRICS = {"kid": kernel_distance, "fid": frechet_distance}
+
+
+def store_report(
+    store: SliceStore, binning: ZBinning, *, metric: str = "kid", progress: Callable[[int, int], None] | None = None
+) -> dict[str, Any]:
+    """What can be learned and assessed in each bin x pathology of a store.
+
+    Args:
+        store: A real store.
+        binning: The local binning.
+        metric: ``kid`` or ``fid``, on radiomics-like features standardized over the range.
+        progress: Called with (cells done, cells).
+
+    Returns:
+        Plain values for JSON: ``cells`` as :func:`~jsddpm_eval.cells.cell_counts` gives them, each with
+        ``minimum_detectable`` (``shift`` in standard deviations, ``score``, ``critical``; null with a ``reason``).
+    """
+    rows = store.select(binning=binning)
+    index, patients = store.index[rows], store.patients[rows]
+    tokens = binning.token(index["z_index"].astype(np.int64), index["pathology"].astype(np.int64))
+    raw = radiomics.extract(torch.from_numpy(store.images(rows)))
+    features = radiomics.Standardizer.fit(raw)(raw)
+    cells = cell_counts(store, binning)
+    for token, cell in enumerate(cells):
+        here = tokens == token
+        found = minimum_detectable(METRICS[metric], features[torch.from_numpy(here)], patients[here])
+        cell["minimum_detectable"] = None if found is None else vars(found)
+        people = cell["patients"]["all"]
+        few = f"{people} patients: at least 4 are needed to compare halves"
+        cell["reason"] = None if found else few if people < 4 else "not even a shift of 8 standard deviations is seen"
+        if progress:
+            progress(token + 1, len(cells))
+    return {
+        "fingerprint": store.fingerprint,
+        "patients": len(np.unique(store.patients)),
+        "spacing_z_mm": store.spacing[2],
+        "min_patients": MIN_PATIENTS,
+        "metric": f"{metric} on {radiomics.NAME} features, one-sided 5 %, power 80 %",
+        "brain_profile": brain_profile(store),
+        "cells": cells,
+    }

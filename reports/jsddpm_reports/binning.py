@@ -1,0 +1,160 @@
+"""The bins report and the sweep as tables of text, markdown, CSV and an HTML page: one set of cells for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.cohort.sources import SPLITS
+from jsddpm_eval.tables import to_csv
+from jsddpm_eval.utilization import verdict
+from jsddpm_reports.wording import plain
+
+Table = tuple[list[str], list[list[str]]]
+"""Headings and rows of text."""
+
+
+def sentence(report: dict[str, Any]) -> str:
+    """The verdict as a sentence's beginning, with the cells that cannot be assessed and the bins that are empty."""
+    text = verdict(report)
+    empty = report["schemes"].get("local", {}).get("unused_bins", [])
+    if empty:
+        text += f"; local bins without a slice: {', '.join(map(str, empty))}"
+    if "store" in report:
+        cells = report["store"]["cells"]
+        few = sum(not c["assessable"] for c in cells)
+        if few:
+            text += f"; {few} of {len(cells)} bin x pathology cells have too few patients to be assessed"
+    return text[0].upper() + text[1:]
+
+
+def bin_table(report: dict[str, Any]) -> Table:
+    """Bin by bin, every scheme beside the other."""
+    headings = ["bin", *(f"{name} {what}" for name in report["schemes"] for what in ("slices", "count"))]
+    rows = []
+    for k in range(report["n_bins"]):
+        cells = [str(k)]
+        for s in report["schemes"].values():
+            bounds = s["ranges"][k]
+            cells += [f"{bounds[0]}–{bounds[1]}" if bounds else "–", str(s["counts"][k])]
+        rows.append(cells)
+    return headings, rows
+
+
+def summary_table(report: dict[str, Any]) -> Table:
+    """Summary statistics of every scheme."""
+    rows = [
+        [
+            name,
+            f"{s['bins_used']} of {s['bins_total']}",
+            f"{100 * s['utilization']:.0f}%",
+            f"{s['min_per_used_bin']} to {s['max_per_used_bin']}",
+            f"{s['entropy']:.3f}",
+            f"{len(s['unused_embeddings'])} of {2 * s['bins_total']}",
+        ]
+        for name, s in report["schemes"].items()
+    ]
+    return ["scheme", "bins used", "utilization", "slices per bin", "evenness", "unused tokens"], rows
+
+
+def cell_table(store: dict[str, Any]) -> Table:
+    """Slices and patients of each bin x pathology, and the smallest detectable difference."""
+    rows = []
+    for c in store["cells"]:
+        found = c["minimum_detectable"]
+        smallest = plain(found["score"]) if found else f"not assessable ({c['patients']['all']} patients)"
+        counts = [f"{c['slices'][s]}/{c['patients'][s]}" for s in SPLITS]
+        rows.append([str(c["z_bin"]), PATHOLOGY_NAMES[c["pathology"]], *counts, str(c["patients"]["all"]), smallest])
+    return ["bin", "condition", *(f"{s} slices/pat." for s in SPLITS), "patients", "detectable"], rows
+
+
+def sweep_table(sweep: dict[str, Any]) -> Table:
+    """The choices of a sweep, the recommended one marked."""
+    with_store = "cells_assessable" in sweep["choices"][0]
+    headings = ["", "bins", "used", "slices per bin"]
+    headings += ["mm per bin", "patients per cell", "cells assessable"] if with_store else []
+    rows = []
+    for e in sweep["choices"]:
+        row = [
+            "→" if e["n_bins"] == sweep["recommended"] else "",
+            str(e["n_bins"]),
+            str(e["bins_used"]),
+            "{} to {}".format(*e["slices_per_bin"]),
+        ]
+        if with_store:
+            row += [
+                "{:g} to {:g}".format(*e["mm_per_bin"]),
+                "{} to {}".format(*e["patients_per_cell"]),
+                f"{e['cells_assessable']} of {e['cells']}",
+            ]
+        rows.append(row)
+    return headings, rows
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The bins report as markdown.
+
+    >>> from jsddpm_eval.utilization import bin_utilization
+    >>> markdown(bin_utilization((0, 3), 2, 4)).splitlines()[0]
+    '# z_range [0, 3] of 4 slices, 2 bins'
+    """
+    lo, hi = report["z_range"]
+    parts = [
+        f"# z_range [{lo}, {hi}] of {report['n_slices']} slices, {report['n_bins']} bins",
+        f"{sentence(report)}.",
+        _pipes(bin_table(report)),
+        _pipes(summary_table(report)),
+    ]
+    if "store" in report:
+        parts.append(_pipes(cell_table(report["store"])))
+    return "\n\n".join(parts) + "\n"
+
+
+def csv(report: dict[str, Any]) -> str:
+    """The bins report as CSV: one row per bin, or per bin x pathology with a store."""
+    rows = []
+    cells: list[dict[str, Any]] = (
+        report["store"]["cells"] if "store" in report else [{"z_bin": k} for k in range(report["n_bins"])]
+    )
+    for cell in cells:
+        k = cell["z_bin"]
+        row: dict[str, object] = {"z_bin": k}
+        for name, s in report["schemes"].items():
+            first, last = s["ranges"][k] or (None, None)
+            row |= {f"{name}_first": first, f"{name}_last": last, f"{name}_count": s["counts"][k]}
+        if "store" in report:
+            found = cell["minimum_detectable"] or {}
+            row |= {"pathology": PATHOLOGY_NAMES[cell["pathology"]]}
+            row |= {f"{what}_{s}": cell[what][s] for what in ("slices", "patients") for s in (*SPLITS, "all")}
+            row |= {
+                "detectable_score": found.get("score"),
+                "detectable_shift": found.get("shift"),
+                "reason": cell["reason"],
+            }
+        rows.append(row)
+    return to_csv(rows)
+
+
+def html(report: dict[str, Any]) -> str:
+    """The bins report as one self-contained page."""
+    from jsddpm_reports.figures import utilization_figure
+    from jsddpm_reports.page import embedded, environment
+
+    store = report.get("store")
+    tables = {"bin": bin_table(report), "summary": summary_table(report)}
+    if store:
+        tables["cell"] = cell_table(store)
+    named = {f"{n}_{part}": t[i] for n, t in tables.items() for i, part in enumerate(("headings", "rows"))}
+    return (
+        environment()
+        .get_template("bins.html")
+        .render(
+            report=report, store=store, sentence=sentence(report), picture=embedded(utilization_figure(report)), **named
+        )
+    )
+
+
+def _pipes(table: Table) -> str:
+    headings, rows = table
+    lines = ["| " + " | ".join(headings) + " |", "|" + "---:|" * len(headings)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
