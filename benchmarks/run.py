@@ -17,7 +17,8 @@ from rich.table import Table
 from skimage.metrics import peak_signal_noise_ratio
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-from jsddpm.binning import ZBinning, quantize_z_local
+from jsddpm.binning import ZBinning
+from jsddpm.quantization import quantize_z_local
 from jsddpm.slices.dataset import SliceDataset
 from jsddpm.slices.store import Shard, new_store
 from jsddpm_eval.functional.best_match import best_match

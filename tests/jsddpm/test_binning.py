@@ -11,8 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jsddpm.binning import Condition, ZBinning, compute_class_token, quantize_z_global, quantize_z_local
+from jsddpm.binning import Condition, ZBinning, compute_class_token
 from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.quantization import quantize_z_global, quantize_z_local
 
 
 def oracle(z: int, lo: int, hi: int, n: int) -> int:

@@ -1,0 +1,165 @@
+"""The binning rules, in exact integer arithmetic.
+
+Local rule, for ``lo <= z <= hi`` (the default)::
+
+    bin(z) = min((z - lo) * n_bins // (hi - lo), n_bins - 1)        and 0 when hi == lo
+
+This is the exact value of ``min(int((z - lo) / (hi - lo) * n_bins), n_bins - 1)``, which floating point gets
+wrong for some settings: at z_range (24, 93) with 23 bins, z = 63 is 13.0 exactly and 12.999... in float64.
+
+Python integers, NumPy integers and integer tensors are taken alike; numpy and torch are recognised without being
+imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TypeVar, cast
+
+from jsddpm.errors import usage_error
+
+Index = TypeVar("Index")
+"""A Python or NumPy integer, an integer ndarray or an integer tensor; the result has the same kind."""
+
+
+def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> Index:
+    """Bin of a slice within ``z_range``: ``min((z - lo) * n_bins // (hi - lo), n_bins - 1)``.
+
+    Args:
+        z_index: Slice position(s) in ``[lo, hi]``, integer scalar, array or tensor on any device.
+        z_range: Inclusive ``(lo, hi)`` in slices.
+        n_bins: Number of bins, at least 1.
+
+    Returns:
+        Bin(s) in ``[0, n_bins - 1]``, of the kind given.
+
+    Raises:
+        JsddpmError: ``Z_TYPE`` for bool, float or text; ``Z_OUTSIDE`` for a position outside the range (never
+            clamped; on a GPU tensor the device asserts it, without waiting); ``Z_RANGE``, ``N_BINS``.
+
+    >>> [quantize_z_local(z, (50, 100), 10) for z in (50, 54, 55, 99, 100)]
+    [0, 0, 1, 9, 9]
+    """
+    lo, hi = check_range(z_range)
+    check_n_bins(n_bins)
+    z = check_z(z_index, lo, hi)
+    if hi == lo:
+        return cast(Index, z * 0)
+    binned = z - lo
+    binned *= n_bins  # in place: large arrays are bound by memory, not by arithmetic
+    binned //= hi - lo
+    return cast(Index, _at_most(binned, n_bins - 1))
+
+
+def quantize_z_global(z_index: Index, n_slices: int, n_bins: int) -> Index:
+    """Bin of a slice within the whole volume: ``min(z * n_bins // (n_slices - 1), n_bins - 1)``.
+
+    The rule that local binning replaces: with z_range (24, 93) of 128 slices, 3 of 10 bins stay empty.
+
+    Args:
+        z_index: Slice position(s) in ``[0, n_slices - 1]``.
+        n_slices: Slices of the volume, at least 1.
+        n_bins: Number of bins, at least 1.
+
+    Raises:
+        JsddpmError: As :func:`quantize_z_local`.
+
+    >>> sorted({quantize_z_global(z, 128, 10) for z in range(24, 94)})
+    [1, 2, 3, 4, 5, 6, 7]
+    """
+    return quantize_z_local(z_index, (0, check_n_slices(n_slices) - 1), n_bins)
+
+
+def quantize_z_inclusive(z_index: Index, z_range: tuple[int, int], n_bins: int) -> Index:
+    """``(z - lo) * n_bins // (hi - lo + 1)``: SLIM-Diff's later rule, for reading its outputs."""
+    lo, hi = check_range(z_range)
+    check_n_bins(n_bins)
+    return cast(Index, (check_z(z_index, lo, hi) - lo) * n_bins // (hi - lo + 1))
+
+
+def is_integer(value: object) -> bool:
+    """Whether a value is a Python or NumPy integer; a bool is not."""
+    if isinstance(value, bool):
+        return False
+    numpy = sys.modules.get("numpy")
+    return isinstance(value, int) or (numpy is not None and isinstance(value, numpy.integer))
+
+
+def check_z(z_index: object, lo: int, hi: int) -> Any:
+    """Return ``z_index`` in a type wide enough for the products, after refusing what is no slice of [lo, hi]."""
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if is_integer(z_index):
+        z = int(z_index) if isinstance(z_index, int) else cast(Any, numpy).int64(z_index)
+        outside = not lo <= z <= hi
+    elif numpy is not None and isinstance(z_index, numpy.ndarray) and z_index.dtype.kind in "iu":
+        outside = z_index.size > 0 and (int(z_index.min()) < lo or int(z_index.max()) > hi)
+        z = z_index.astype(numpy.int64, copy=False)
+    elif torch is not None and isinstance(z_index, torch.Tensor) and _is_integer_tensor(z_index):
+        z = z_index.long()
+        inside = ((z >= lo) & (z <= hi)).all()
+        if z.is_cuda:  # a Python check would wait for the device
+            torch._assert_async(inside, f"z outside [{lo}, {hi}]")
+            return z
+        outside = not bool(inside)
+    else:
+        raise usage_error(
+            "Z_TYPE",
+            f"z must be an integer position, not {_describe(z_index)}",
+            fix="give an int, an integer array or an integer tensor",
+        )
+    if outside:
+        raise usage_error(
+            "Z_OUTSIDE",
+            f"z {_describe(z_index)} is outside [{lo}, {hi}]",
+            fix="filter the slices, or widen the range",
+        )
+    return z
+
+
+def _is_integer_tensor(z: Any) -> bool:
+    return not (z.is_floating_point() or z.is_complex() or str(z.dtype) == "torch.bool")
+
+
+def _describe(value: Any) -> str:
+    if hasattr(value, "dtype") and getattr(value, "ndim", False):
+        holds_integers = "int" in str(value.dtype) and 0 not in value.shape
+        extent = f" from {int(value.min())} to {int(value.max())}" if holds_integers else ""
+        return f"{type(value).__name__} of {value.dtype}{extent}"
+    return repr(value)
+
+
+def _at_most(value: Any, top: int) -> Any:
+    if isinstance(value, int):
+        return min(value, top)
+    if hasattr(value, "clamp_max_"):
+        return value.clamp_max_(top)
+    out = value if getattr(value, "ndim", 0) else None
+    return cast(Any, sys.modules["numpy"]).minimum(value, top, out=out)
+
+
+def check_range(z_range: tuple[int, int]) -> tuple[int, int]:
+    """``(lo, hi)`` as Python integers, refusing what is reversed, negative or no pair of integers."""
+    pair = tuple(z_range) if isinstance(z_range, (tuple, list)) else ()
+    if len(pair) != 2 or not all(is_integer(z) for z in pair):
+        raise usage_error("Z_RANGE", f"z_range {z_range!r} is not two integers", fix="give LO HI")
+    lo, hi = int(pair[0]), int(pair[1])
+    if lo > hi:
+        raise usage_error("Z_RANGE", f"z_range [{lo}, {hi}] is reversed", fix="give LO <= HI")
+    if lo < 0:
+        raise usage_error("Z_RANGE", f"z_range [{lo}, {hi}] is negative", fix="slices are counted from 0")
+    return lo, hi
+
+
+def check_n_bins(n_bins: int) -> None:
+    """Refuse a number of bins below 1."""
+    if not is_integer(n_bins) or n_bins < 1:
+        raise usage_error("N_BINS", f"n_bins {n_bins!r} is not a positive integer", fix="give at least 1 bin")
+
+
+def check_n_slices(n_slices: int) -> int:
+    """The number of slices, refusing one below 1."""
+    if not is_integer(n_slices) or n_slices < 1:
+        raise usage_error(
+            "N_SLICES", f"n_slices {n_slices!r} is not a positive integer", fix="give the volume's slices"
+        )
+    return int(n_slices)
