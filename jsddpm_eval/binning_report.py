@@ -45,8 +45,10 @@ def store_report(
         found = minimum_detectable(METRICS[metric], features[torch.from_numpy(here)], patients[here])
         cell["minimum_detectable"] = None if found is None else vars(found)
         people = cell["patients"]["all"]
-        few = f"{people} patients: at least 4 are needed to compare halves"
-        cell["reason"] = None if found else few if people < 4 else "not even a shift of 8 standard deviations is seen"
+        few = f"{people} patients: at least {MIN_PATIENTS} are needed to compare halves"
+        cell["reason"] = (
+            None if found else few if people < MIN_PATIENTS else "not even a shift of 8 standard deviations is seen"
+        )
         if progress:
             progress(token + 1, len(cells))
     return {

@@ -10,7 +10,7 @@ from jsddpm.binning import Condition, ZBinning
 from jsddpm.cohort.sources import SPLITS
 from jsddpm.slices.store import SliceStore
 
-MIN_PATIENTS = 3
+MIN_PATIENTS = 4  # two a side: the fewest that can be halved and compared
 
 
 def cell_counts(store: SliceStore, binning: ZBinning) -> list[dict[str, Any]]:
@@ -18,7 +18,7 @@ def cell_counts(store: SliceStore, binning: ZBinning) -> list[dict[str, Any]]:
 
     Returns:
         Per cell ``z_bin``, ``pathology``, ``slices`` and ``patients`` (each by split, and ``all``), and ``assessable``:
-        whether at least :data:`MIN_PATIENTS` patients have such a slice; with fewer there is no interval by patient.
+        whether at least :data:`MIN_PATIENTS` patients have such a slice; fewer cannot be halved and compared.
 
     Raises:
         JsddpmError: ``STORE_SLICES`` when the binning is for other volumes.

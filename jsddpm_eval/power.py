@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jsddpm_eval.cells import MIN_PATIENTS
 from jsddpm_eval.uncertainty import Statistic
 
 _STEPS = 9
@@ -45,7 +46,7 @@ def minimum_detectable(
     *,
     alpha: float = 0.05,
     power: float = 0.8,
-    halvings: int = 200,
+    halvings: int = 100,
     seed: int = 0,
 ) -> Detectable | None:
     """Smallest shift of one half of the patients that the statistic detects.
@@ -63,7 +64,7 @@ def minimum_detectable(
         None with fewer than four patients, or when even a shift of eight standard deviations is not seen.
     """
     names = np.unique(patients)
-    if len(names) < 4:
+    if len(names) < MIN_PATIENTS:
         return None
     pairs = _halvings(names, patients, halvings, seed)
 

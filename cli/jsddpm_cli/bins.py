@@ -117,6 +117,8 @@ def show_utilization(values: dict[str, Any], how: Format) -> None:
     tables: list[RenderableType] = [results_table(*summary_table(values))]
     if "store" in values:
         tables.append(results_table(*cell_table(values["store"])))
+        if how is Format.table:
+            note("s/p: slices/patients. detectable: the smallest distance that could be told from real against real")
     emit(utilization_panel(values, sentence(values), tables), values, how)
 
 

@@ -58,14 +58,15 @@ def summary_table(report: dict[str, Any]) -> Table:
 
 
 def cell_table(store: dict[str, Any]) -> Table:
-    """Slices and patients of each bin x pathology, and the smallest detectable difference."""
+    """Slices/patients (s/p) of each bin x pathology by split, and the smallest detectable difference."""
     rows = []
     for c in store["cells"]:
         found = c["minimum_detectable"]
-        smallest = plain(found["score"]) if found else f"not assessable ({c['patients']['all']} patients)"
+        smallest = plain(found["score"]) if found else "none seen" if c["assessable"] else "too few patients"
         counts = [f"{c['slices'][s]}/{c['patients'][s]}" for s in SPLITS]
         rows.append([str(c["z_bin"]), PATHOLOGY_NAMES[c["pathology"]], *counts, str(c["patients"]["all"]), smallest])
-    return ["bin", "condition", *(f"{s} slices/pat." for s in SPLITS), "patients", "detectable"], rows
+    metric = store["metric"].split()[0].upper()
+    return ["bin", "condition", *(f"{s} s/p" for s in SPLITS), "patients", f"detectable {metric}"], rows
 
 
 def sweep_table(sweep: dict[str, Any]) -> Table:

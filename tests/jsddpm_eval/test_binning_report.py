@@ -33,7 +33,7 @@ def test_cells_count_slices_and_patients_by_split(store):
             ]
             assert cell["slices"][name] == len(brute)
             assert cell["patients"][name] == len({p for p, _ in brute})
-        assert cell["assessable"] == (cell["patients"]["all"] >= 3)
+        assert cell["assessable"] == (cell["patients"]["all"] >= 4)
     assert sum(c["slices"]["all"] for c in cells) == 6 * 30
 
 
