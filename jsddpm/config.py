@@ -44,10 +44,12 @@ class BinningConfig(_Section):
     scheme: Scheme = "local"
     z_range: tuple[int, int] = (24, 93)
     n_bins: Positive = 10
+    allow_empty_bins: bool = False
+    """Accept more bins than slices; the empty ones get no training and are left out of sampling."""
 
     def for_store(self, n_slices: int) -> ZBinning:
         """The binning of a store's volumes."""
-        return ZBinning(self.z_range, self.n_bins, self.scheme, n_slices)
+        return ZBinning(self.z_range, self.n_bins, self.scheme, n_slices, self.allow_empty_bins)
 
 
 class ModelConfig(_Section):

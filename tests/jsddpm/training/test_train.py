@@ -9,6 +9,7 @@ import shutil
 import pytest
 import torch
 
+from conftest import TINY
 from jsddpm.binning import ZBinning
 from jsddpm.config import EmaConfig, OptimizerConfig, load_config
 from jsddpm.errors import ExitStatus, JsddpmError
@@ -180,6 +181,17 @@ def test_flips_move_image_and_mask_together(store, tiny_config):
     kept = [bool(torch.equal(a, b)) for a, b in zip(moved, x0, strict=True)]
     assert all(a != b for a, b in zip(flipped, kept, strict=True))
     assert 16 < sum(flipped) < 48
+
+
+def test_empty_bins_train_only_when_asked_for_and_are_not_sampled(store, tmp_path):
+    settings = [*TINY, "binning.z_range=[5,12]", "binning.n_bins=12", "trainer.max_steps=1", "trainer.check_every=1"]
+    with pytest.raises(JsddpmError, match="N_BINS"):
+        train(load_config("demo", settings), store, tmp_path / "a")
+    last = train(load_config("demo", [*settings, "binning.allow_empty_bins=true"]), store, tmp_path / "b")
+    info = checkpoint_info(last)
+    used = {k for k in range(12) if info.binning.slices(k)}
+    assert len(used) == 8
+    assert {c.z_bin for c in info.trained} == used
 
 
 def test_unknown_keys_are_answered_with_the_nearest(tmp_path):
