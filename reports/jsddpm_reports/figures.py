@@ -45,7 +45,7 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
                 color=(BLUE, "#8fc1e3")[k % 2],
                 edgecolor="white",
             )
-            if last - first + 1 >= (hi - lo + 1) / 40:
+            if last - first + 1 >= (hi - lo + 1) * 0.021 * len(str(k)):  # room for the number
                 axes.text(
                     (first + last) / 2,
                     row,
@@ -57,7 +57,7 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
                 )
         unused = scheme["unused_bins"]
         note = f"{scheme['bins_used']} of {scheme['bins_total']} bins" + (
-            f"; unused: {', '.join(map(str, unused))}" if unused else ""
+            f"; unused: {_listed(unused)}" if unused else ""
         )
         axes.text(hi + 1.5, row, note, va="center", fontsize=8, color=ORANGE if unused else "black")
     axes.set_yticks(range(len(schemes)), list(schemes))
@@ -67,6 +67,11 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
     axes.set_xlabel("axial slice z")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _listed(numbers: list[int]) -> str:
+    """Up to five numbers, then how many."""
+    return ", ".join(map(str, numbers)) if len(numbers) <= 5 else f"{len(numbers)} of them"
 
 
 def _draw_profile(axes: Any, report: dict[str, Any], rows: int) -> None:

@@ -115,6 +115,19 @@ def test_montage_outlines_the_lesion_and_hatches_what_is_absent(panels):
     assert set(np.unique(absent)) == {205, 240}
 
 
+def test_the_utilization_figure_draws_every_used_bin_and_stays_readable():
+    for bins, words in ((10, "7 of 10 bins; unused: 0, 8, 9"), (50, "28 of 50 bins; unused: 22 of them")):
+        report = bin_utilization((24, 93), bins, 128)
+        axes = figures.utilization_figure(report).axes[0]
+        texts = [t.get_text() for t in axes.texts]
+        assert words in texts
+        assert len(axes.patches) == sum(s["bins_used"] for s in report["schemes"].values())
+        spans = sorted((p.get_x(), p.get_width()) for p in axes.patches if p.get_y() > 0.5)
+        assert spans[0][0] == 23.5
+        assert sum(w for _, w in spans) == 70
+    assert all(len(t) < 3 for t in texts if t.isdigit())
+
+
 def test_numbers_are_worded_alike_everywhere(results):
     cell = results.cells()[0]
     assert wording.number(cell.scores["kid_radiomics"]) == "–"
