@@ -35,8 +35,7 @@ def store_report(
         ``minimum_detectable`` (``shift`` in standard deviations, ``score``, ``critical``; null with a ``reason``).
     """
     rows = store.select(binning=binning)
-    index, patients = store.index[rows], store.patients[rows]
-    tokens = binning.token(index["z_index"].astype(np.int64), index["pathology"].astype(np.int64))
+    tokens, patients = store.tokens(rows, binning), store.patients[rows]
     raw = radiomics.extract(torch.from_numpy(store.images(rows)))
     features = radiomics.Standardizer.fit(raw)(raw)
     cells = cell_counts(store, binning)

@@ -25,7 +25,7 @@ def cell_counts(store: SliceStore, binning: ZBinning) -> list[dict[str, Any]]:
     """
     rows = store.select(binning=binning)
     index, patients = store.index[rows], store.patients[rows]
-    tokens = binning.token(index["z_index"].astype(np.int64), index["pathology"].astype(np.int64))
+    tokens = store.tokens(rows, binning)
     cells = []
     for token in range(2 * binning.n_bins):
         condition = Condition.from_token(token, binning.n_bins)

@@ -62,8 +62,10 @@ def evaluate_generation(
     image, mask = torch.from_numpy(generated.images(made)), torch.from_numpy(generated.masks(made))
     pathology = torch.from_numpy(generated.index["pathology"].astype(np.int64))
     z_bin = torch.from_numpy(binning.index(generated.index["z_index"].astype(np.int64)))
-    metrics.update(torch.from_numpy(real.images(rows)), _tokens(real, rows, binning), numbered(real.patients[rows]))
-    metrics.update(image, z_bin + pathology * binning.n_bins)
+    metrics.update(
+        torch.from_numpy(real.images(rows)), torch.from_numpy(real.tokens(rows, binning)), numbered(real.patients[rows])
+    )
+    metrics.update(image, torch.from_numpy(generated.tokens(made, binning)))
     cells = metrics.compute()
 
     say("slice position")
@@ -110,11 +112,6 @@ def comparable(real: SliceStore, generated: SliceStore) -> ZBinning:
     if len(real.select(binning=generated.binning, split="train")) == 0:
         raise usage_error("NO_SLICES", f"no training slice in {generated.binning}", fix=cure, file=real.path)
     return generated.binning
-
-
-def _tokens(store: SliceStore, rows: NDArray[np.intp], binning: ZBinning) -> torch.Tensor:
-    index = store.index[rows]
-    return torch.from_numpy(binning.token(index["z_index"].astype(np.int64), index["pathology"].astype(np.int64)))
 
 
 def _z(store: SliceStore, rows: NDArray[np.intp]) -> torch.Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import CONTROL, LESION, ZBinning
 from jsddpm_eval.results import Score
+from jsddpm_eval.uncertainty import Z95
 
 _STEPS = 400
 _BATCH = 32
@@ -144,7 +145,7 @@ def obedience_scores(mask: Tensor, pathology: Tensor) -> dict[str, Score]:
     return scores
 
 
-def _wilson(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:
+def _wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
     """95 % interval of a proportion (Wilson 1927)."""
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5

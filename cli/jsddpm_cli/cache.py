@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.errors import ExitStatus
 from jsddpm_cli.cohort import LayoutName, LayoutOption
 from jsddpm_cli.console import Format, FormatOption, emit, jobs_or_all, note, tracked
@@ -136,10 +137,7 @@ def info(store: Annotated[Path, typer.Argument(help="Store folder.")], how: Form
     opened = SliceStore(store)
     index = opened.index
     counts = {
-        name: {
-            p: int(((index["split"] == s) & (index["pathology"] == k)).sum())
-            for k, p in enumerate(("control", "lesion"))
-        }
+        name: {p: int(((index["split"] == s) & (index["pathology"] == k)).sum()) for k, p in enumerate(PATHOLOGY_NAMES)}
         for s, name in [*enumerate(SPLITS), (-1, "generated")]
         if (index["split"] == s).any()
     }

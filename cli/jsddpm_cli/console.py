@@ -36,7 +36,7 @@ class _Console(Console):
 
 
 def out() -> Console:
-    """Console of stdout; 80 columns when it is no terminal."""
+    """Console of stdout; 100 columns when it is no terminal."""
     return _Console(highlight=False, width=None if sys.stdout.isatty() else 100, soft_wrap=False)
 
 

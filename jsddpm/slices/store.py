@@ -264,6 +264,14 @@ class SliceStore:
             keep &= self.index["pathology"] == pathology
         return np.flatnonzero(keep)
 
+    def tokens(self, rows: NDArray[np.intp], binning: ZBinning) -> NDArray[np.int64]:
+        """Condition tokens of index rows inside a binning's range, int64 ``(len(rows),)``."""
+        picked = self.index[rows]  # the columns are narrow: a token may not fit into theirs
+        tokens: NDArray[np.int64] = binning.token(
+            picked["z_index"].astype(np.int64), picked["pathology"].astype(np.int64)
+        )
+        return tokens
+
     def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Intensities in [0, 1] of index rows, float32 ``(len(rows), H, W)``."""
         return self._gather("image", rows).astype(np.float32) / np.float32(LEVELS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.files import write_text
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.results import Cell, Results
@@ -89,6 +90,6 @@ def _reconstruction_row(cell: Cell) -> dict[str, object]:
     scores = [cell.scores.get(n) for n in names]
     return {
         "timestep": cell.timestep,
-        "pathology": "all" if cell.pathology is None else ("control", "lesion")[cell.pathology],
+        "pathology": "all" if cell.pathology is None else PATHOLOGY_NAMES[cell.pathology],
         "scores": [{"value": wording.number(s), "context": wording.context(s)} for s in scores],
     }
