@@ -95,21 +95,34 @@ def nearest() -> Comparison:
     )
 
 
-def bins_report() -> Comparison:
-    """`jsddpm bins report` against a Python that only imports typer and rich."""
-    report = [
-        sys.executable,
-        "-c",
-        "from jsddpm_cli.app import main; main()",
-        "bins",
-        "report",
-        "--z-range",
-        "24",
-        "93",
-    ]
-    bare = [sys.executable, "-c", "import typer, rich"]
-    own, other = (seconds(lambda c=c: subprocess.run(c, capture_output=True, check=True), 5) for c in (report, bare))
-    return "jsddpm bins report", own, "import typer, rich", other
+BARE_COMMAND = """
+import typer
+from rich.console import Console
+app = typer.Typer()
+@app.command()
+def report(z_range: tuple[int, int] = typer.Option(..., "--z-range"), bins: int = 10):
+    Console().print(z_range, bins)
+app()
+"""
+
+
+def bins_report(name: str, rival: str, *options: str) -> Comparison:
+    """`jsddpm bins report` against another Python program."""
+    asked = ("--z-range", "24", "93")
+    report = [sys.executable, "-c", "from jsddpm_cli.app import main; main()", "bins", "report", *asked]
+    bare = [sys.executable, "-c", rival, *options]
+    own, other = (seconds(lambda c=c: subprocess.run(c, capture_output=True, check=True), 9) for c in (report, bare))
+    return "jsddpm bins report", own, name, other
+
+
+def bins_report_against_imports() -> Comparison:
+    """Against a Python that only imports typer and rich."""
+    return bins_report("import typer, rich", "import typer, rich")
+
+
+def bins_report_against_bare_command() -> Comparison:
+    """Against a typer command with two of its options that prints them: what typer itself costs."""
+    return bins_report("bare typer command", BARE_COMMAND, "--z-range", "24", "93")
 
 
 def another_binning() -> Comparison:
@@ -135,7 +148,15 @@ def main() -> None:
     Console(width=100).print(table)
 
 
-COMPARISONS = (binning_against_division, binning_against_formula, another_binning, bins_report, frechet, nearest)
+COMPARISONS = (
+    binning_against_division,
+    binning_against_formula,
+    another_binning,
+    bins_report_against_imports,
+    bins_report_against_bare_command,
+    frechet,
+    nearest,
+)
 
 if __name__ == "__main__":
     main()

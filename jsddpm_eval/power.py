@@ -1,11 +1,14 @@
-"""The smallest difference an evaluation could detect with the patients at hand, by simulation on their features.
+"""The smallest difference an evaluation could detect with the patients at hand, by simulation.
 
-A comparison of generated with real slices is imitated: the patients are halved at random, one half stands for the
-generated side. Over many halvings the statistic has a null distribution, whose upper 5 % is the critical value. The
-same side is then shifted along all standardized features until the statistic exceeds that value in 80 % of halvings.
+New cohorts are drawn in which a patient has an effect of their own and their slices scatter around it, both normal,
+with the covariances that the cohort at hand shows (between patients by Ledoit and Wolf's shrinkage, as patients are
+few; J. Multivar. Anal. 88, 2004) and its numbers of slices. Half the patients stand for the generated side. Over many
+cohorts the statistic has a null distribution, whose upper 5 % is the critical value; the generated side is then
+shifted along all features until the statistic exceeds that value in 80 % of cohorts.
 
-The cohort stands for its population, so the estimate is a little optimistic: tried on fresh cohorts of simulated
-patients, a shift estimated for 80 % power was seen in 66 % of them with 12 patients and in 74 % with 24.
+Tried on fresh simulated cohorts of 8 to 24 patients, shifts estimated for 80 % power were seen in 71 % to 92 % of
+them when features are normal. With strongly skewed features (log-normal) it was 5 % to 30 %: outlying patients then
+decide, and the estimate is a lower bound.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
 from jsddpm_eval.cells import MIN_PATIENTS
@@ -31,7 +35,7 @@ class Detectable:
     Attributes:
         shift: In standard deviations of the features.
         score: Mean of the statistic at that shift; what a score must reach to be told from real.
-        critical: The statistic's value that real against real exceeds in a share ``alpha`` of halvings.
+        critical: The statistic's value that real against real exceeds in a share ``alpha`` of cohorts.
     """
 
     shift: float
@@ -46,30 +50,29 @@ def minimum_detectable(
     *,
     alpha: float = 0.05,
     power: float = 0.8,
-    halvings: int = 100,
+    cohorts: int = 100,
     seed: int = 0,
 ) -> Detectable | None:
-    """Smallest shift of one half of the patients that the statistic detects.
+    """Smallest shift between two halves of such patients that the statistic detects.
 
     Args:
         statistic: A distance between feature sets, such as KID.
         features: Standardized features of the cell's slices, ``(n, d)``.
         patients: Their patients.
         alpha: False alarms allowed.
-        power: Share of halvings in which the shift must be seen.
-        halvings: Random halvings of the patients.
-        seed: Seed of the halvings.
+        power: Share of cohorts in which the shift must be seen.
+        cohorts: Cohorts simulated.
+        seed: Seed of the simulation.
 
     Returns:
         None with fewer than four patients, or when even a shift of eight standard deviations is not seen.
     """
-    names = np.unique(patients)
-    if len(names) < MIN_PATIENTS:
+    if len(np.unique(patients)) < MIN_PATIENTS:
         return None
-    pairs = _halvings(names, patients, halvings, seed)
+    pairs = _simulated_halves(features.double().numpy(), patients, cohorts, np.random.default_rng(seed))
 
     def scores(shift: float) -> NDArray[np.float64]:
-        return np.array([statistic(features[a], features[b] + shift) for a, b in pairs])
+        return np.array([statistic(a, b + shift) for a, b in pairs])
 
     critical = float(np.quantile(scores(0.0), 1 - alpha))
     low, high = 0.0, _LARGEST_SHIFT
@@ -84,15 +87,37 @@ def minimum_detectable(
     return Detectable(high, float(scores(high).mean()), critical)
 
 
-def _halvings(
-    names: NDArray[np.str_], patients: NDArray[np.str_], count: int, seed: int
+def _simulated_halves(
+    features: NDArray[np.float64], patients: NDArray[np.str_], count: int, rng: np.random.Generator
 ) -> list[tuple[Tensor, Tensor]]:
-    """Row numbers of both halves of the patients, each with at least two slices."""
-    rng = np.random.default_rng(seed)
-    pairs = []
-    for _ in range(count):
-        first = np.isin(patients, rng.permutation(names)[: len(names) // 2])
-        a, b = (torch.from_numpy(np.flatnonzero(side)) for side in (first, ~first))
-        if min(len(a), len(b)) >= 2:
-            pairs.append((a, b))
-    return pairs
+    """Features of both halves of simulated cohorts, the first half with as many slices as its patients have."""
+    _, member, slices = np.unique(patients, return_inverse=True, return_counts=True)
+    means = _group_means(features, member)
+    residuals = features - means[member]
+    people = len(slices)
+    between, _ = ledoit_wolf(means - means.mean(0))
+    patient_root = _root(between * people / (people - 1))
+    slice_root = _root(residuals.T @ residuals / max(len(features) - people, 1))
+
+    def side(chosen: NDArray[np.int64]) -> Tensor:
+        owner = np.repeat(np.arange(len(chosen)), slices[chosen])
+        scatter = rng.standard_normal((len(owner), features.shape[1])) @ slice_root
+        scatter -= _group_means(scatter, owner)[owner]  # the patient's mean already carries its slices' scatter
+        offsets = rng.standard_normal((len(chosen), features.shape[1])) @ patient_root
+        return torch.from_numpy(offsets[owner] + scatter)
+
+    half = people // 2
+    orders = [rng.permutation(people) for _ in range(count)]
+    return [(side(order[:half]), side(order[half:])) for order in orders]
+
+
+def _group_means(values: NDArray[np.float64], member: NDArray[np.int64]) -> NDArray[np.float64]:
+    sums = np.zeros((int(member.max()) + 1, values.shape[1]))
+    np.add.at(sums, member, values)
+    return sums / np.bincount(member)[:, None]
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Symmetric square root: standard normal rows times it have this covariance."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(values.clip(0))) @ vectors.T)
