@@ -13,7 +13,7 @@ from measure import Comparison, seconds
 from jsddpm.binning import ZBinning
 from jsddpm.quantization import quantize_z_local
 from jsddpm.slices.dataset import SliceDataset
-from jsddpm.slices.store import Shard, new_store
+from jsddpm.slices.writer import Shard, new_store
 
 
 def binning_against_division() -> Comparison:

@@ -1,14 +1,13 @@
-"""The one place that writes: whole files and folders appear complete or not at all.
+"""The one place that writes files: they appear whole or not at all.
 
 A file is written beside its target, flushed to the disk, renamed over it, and the folder entry flushed; a kill at
-any moment leaves the old file or the new one. A folder is filled under a temporary name beside its target and
-published by one rename. Every other module writes through these functions.
+any moment leaves the old file or the new one. Every other module writes through these functions; whole folders are
+published by :mod:`jsddpm.publish`.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -18,9 +17,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from types import SimpleNamespace
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from jsddpm.errors import JsddpmError, environment_error, integrity_error, usage_error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PARTIAL = ".partial"
 
@@ -51,12 +54,12 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
             yield cast(IO[bytes], stream)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, mode & ~_umask())
+        os.chmod(temporary, mode & ~umask())
         os.replace(temporary, path)
         temporary = None
-        _fsync_directory(path.parent)
+        fsync_directory(path.parent)
     except OSError as error:
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
     finally:
         if temporary is not None:
             with suppress(OSError):
@@ -72,6 +75,15 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a whole UTF-8 text file atomically."""
     write_bytes(path, text.encode())
+
+
+def write_array(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
+    """Write a ``.npy`` file atomically."""
+    import numpy as np  # not at the top: commands that write no array start sooner
+
+    with atomic_open(path) as stream:
+        # given a real file, NumPy writes through C and loses why a write failed
+        np.lib.format.write_array(SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:
@@ -100,7 +112,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     except FileNotFoundError:
         raise usage_error("MISSING", "no such file", fix="check the path", file=path) from None
     except OSError as error:
-        raise _explain(error, Path(path)) from error
+        raise explain(error, Path(path)) from error
     except (ValueError, RecursionError) as error:
         raise integrity_error("JSON", f"not readable as JSON ({error})", fix="make it again", file=path) from error
     if not isinstance(value, dict):
@@ -114,71 +126,26 @@ def sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@contextmanager
-def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """A new folder beside ``target`` that becomes it, complete, when the block ends without an exception.
-
-    Raises:
-        JsddpmError: ``EXISTS`` (status 2) when the target exists: nothing is ever overwritten.
-    """
-    target = Path(target)
-    refuse_existing(target)
-    make_directory(target.parent)
-    try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
-    except OSError as error:
-        raise _explain(error, target) from error
-    try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        _fsync_directory(temporary)
-        refuse_existing(target)
-        os.rename(temporary, target)
-        _fsync_directory(target.parent)
-    except OSError as error:
-        raise _explain(error, target) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def exclusive_lock(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold ``path`` as a lock file; a second holder is refused at once, and a dead one's lock is free again.
-
-    Raises:
-        JsddpmError: ``LOCKED`` (status 5) naming the process that holds it.
-    """
-    path = Path(path)
-    make_directory(path.parent)
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise _explain(error, path) from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            raise environment_error(
-                "LOCKED", f"{holder} is working here", fix="wait for it, or choose another folder", file=path
-            ) from None
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
-        yield
-        with suppress(OSError):
-            os.unlink(path)
-    finally:
-        os.close(handle)
-
-
 def make_directory(path: str | os.PathLike[str]) -> Path:
     """Create a folder and its parents; a file in the way or a missing permission is a clear error."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _explain(error, path) from error
+        raise explain(error, path) from error
     return path
+
+
+def link_or_copy(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Give a published, read-only file a second name; a copy where the file systems differ."""
+    try:
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
+            make_read_only(target)
+    except OSError as error:
+        raise explain(error, Path(target)) from error
 
 
 def require_writable(folder: str | os.PathLike[str]) -> Path:
@@ -211,13 +178,15 @@ def make_read_only(path: str | os.PathLike[str]) -> None:
     os.chmod(path, os.stat(path).st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The process's permission mask."""
     current = os.umask(0o077)
     os.umask(current)
     return current
 
 
-def _fsync_directory(path: Path) -> None:
+def fsync_directory(path: Path) -> None:
+    """Bring a folder's entries to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -225,7 +194,8 @@ def _fsync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def _explain(error: OSError, path: Path) -> JsddpmError:
+def explain(error: OSError, path: Path) -> JsddpmError:
+    """What the system refused, with its cure."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return environment_error("DISK_FULL", reason, fix="free space, or write to another disk", file=path)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jsddpm.binning import Condition, ZBinning
-from jsddpm.cohort.sources import SPLITS
+from jsddpm.cohort.records import SPLITS
 from jsddpm.slices.store import SliceStore
 
 MIN_PATIENTS = 4  # two a side: the fewest that can be halved and compared

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from jsddpm.cohort.nifti import write_nifti
-from jsddpm.slices.store import Shard, SliceStore, new_store
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
 
 N_SLICES = 40
 SIZE = (32, 24)

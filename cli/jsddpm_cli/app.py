@@ -51,7 +51,7 @@ def options(
 def main() -> None:
     """Entry point: run a command; every failure is one line on stderr and its exit status."""
     try:
-        app()
+        app(args=_words(sys.argv[1:]))
     except JsddpmError as error:
         _leave(str(error), error.status, error)
     except MemoryError as error:
@@ -61,6 +61,12 @@ def main() -> None:
         sys.exit(ExitStatus.SIGINT)
     except Exception as error:
         _leave(_internal(error), ExitStatus.INTERNAL, error)
+
+
+def _words(arguments: list[str]) -> list[str]:
+    """``--z-range`` takes two values; ``auto`` stands for both."""
+    pairs = zip(["", *arguments], arguments, strict=False)
+    return [w for before, word in pairs for w in ((word,) * (2 if (before, word) == ("--z-range", "auto") else 1))]
 
 
 def _leave(message: str, status: ExitStatus, error: BaseException) -> None:

@@ -4,86 +4,98 @@ from __future__ import annotations
 
 from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.errors import ExitStatus
-from jsddpm_cli.cohort import LayoutName, LayoutOption
+from jsddpm.errors import ExitStatus, usage_error
 from jsddpm_cli.console import Format, FormatOption, emit, jobs_or_all, note, tracked
+from jsddpm_cli.sources import (
+    ControlsOption,
+    EntityOption,
+    JobsOption,
+    LayoutName,
+    LayoutOption,
+    MaskLabelOption,
+    MaskThresholdOption,
+    ModalityOption,
+    RunChoice,
+    RunOption,
+    SourceArgument,
+    mask_reading,
+    open_cohort,
+)
+
+if TYPE_CHECKING:
+    from jsddpm.cohort.sources import Cohort
+    from jsddpm.slices.build import Outcome
+    from jsddpm.slices.store import SliceStore
 
 app = typer.Typer(name="cache", help="Build, look at and verify slice stores.", no_args_is_help=True)
+_SHOWN = ("z_range", "split", "preprocessing", "mask_reading", "provenance", "created_by")
+StoreArgument = Annotated[Path, typer.Argument(help="Store folder.")]
 
 
-@app.command(epilog="Example: jsddpm cache build bids --out store --shape 160 160 128 --spacing 1.25 1.25 1.25")
+@app.command(epilog="Example: jsddpm cache build bids --out store --z-range auto")
 def build(
-    source: Annotated[Path, typer.Argument(help="BIDS folder or CSV manifest.")],
+    source: SourceArgument,
     out: Annotated[Path, typer.Option("--out", help="New folder for the store.")],
     layout: LayoutOption = LayoutName.auto,
-    shape: Annotated[tuple[int, int, int], typer.Option("--shape", help="Voxels after crop or pad.")] = (
-        160,
-        160,
-        128,
-    ),
-    spacing: Annotated[tuple[float, float, float], typer.Option("--spacing", help="Voxel size in mm.")] = (
-        1.25,
-        1.25,
-        1.25,
-    ),
+    modality: ModalityOption = "flair",
+    entity: EntityOption = None,
+    run: RunOption = RunChoice.refuse,
+    controls: ControlsOption = None,
+    shape: Annotated[tuple[int, int, int], typer.Option("--shape", help="Voxels after crop or pad.")] = (160, 160, 128),
+    spacing: Annotated[tuple[float, float, float], typer.Option("--spacing", help="Voxel size in mm.")] = (1.25,) * 3,
+    z_range: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--z-range", help="Slices proposed for training; all are stored.", metavar="LO HI | auto"),
+    ] = None,
     val: Annotated[float, typer.Option("--val", help="Share of patients for validation.")] = 0.15,
     test: Annotated[float, typer.Option("--test", help="Share of patients for test.")] = 0.15,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the split.")] = 0,
-    mask_label: Annotated[int | None, typer.Option("--mask-label", help="Mask value that means lesion.")] = None,
-    mask_threshold: Annotated[
-        float | None, typer.Option("--mask-threshold", help="Mask values above mean lesion.")
-    ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", help="Processes [default: one per core]")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the split.")] = 0,
+    mask_label: MaskLabelOption = None,
+    mask_threshold: MaskThresholdOption = None,
+    jobs: JobsOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be used.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted build.")] = False,
     how: FormatOption = Format.table,
 ) -> None:
     """Build a slice store from a cohort: every axial slice, split by patient, no bins."""
+    from jsddpm.files import refuse_existing
+
+    refuse_existing(out)
     build_store(
-        source,
+        open_cohort(source, layout.value, modality, entity, run.value, controls),
         out,
-        layout.value,
-        shape,
-        spacing,
-        val,
-        test,
-        seed,
-        (mask_label, mask_threshold),
-        jobs,
+        how,
+        geometry=(shape, spacing),
+        shares=(val, test, seed),
+        masks=mask_reading(mask_label, mask_threshold),
+        z_range=_asked_range(z_range),
+        jobs=jobs_or_all(jobs),
         skip_bad=skip_bad,
-        how=how,
+        resume=resume,
     )
 
 
 def build_store(
-    source: Path,
+    cohort: Cohort,
     out: Path,
-    layout: str,
-    shape: tuple[int, int, int],
-    spacing: tuple[float, float, float],
-    val: float,
-    test: float,
-    seed: int,
-    mask_reading: tuple[int | None, float | None],
-    jobs: int | None,
-    *,
-    skip_bad: bool,
     how: Format,
+    *,
+    geometry: tuple[tuple[int, int, int], tuple[float, float, float]],
+    shares: tuple[float, float, int],
+    skip_bad: bool = False,
+    **options: Any,
 ) -> None:
     """Build with a progress bar, then print every subject's outcome."""
     from jsddpm.cohort.preprocess import Preprocessing
-    from jsddpm.cohort.sources import LAYOUTS, read_cohort
-    from jsddpm.cohort.splits import assign_splits
-    from jsddpm.files import refuse_existing
-    from jsddpm.slices.build import MaskReading, build_slice_cache
-    from jsddpm_reports.terminal import results_table
+    from jsddpm.cohort.splits import SplitRule
+    from jsddpm.slices.build import build_slice_cache
+    from jsddpm.slices.store import SliceStore
 
-    refuse_existing(out)
-    cohort = read_cohort(source, layout=LAYOUTS[layout])
     if skip_bad:
         for problem in cohort.problems:
             note(f"left out: {problem}")
@@ -93,18 +105,30 @@ def build_store(
         outcomes = build_slice_cache(
             records,
             out,
-            splits=assign_splits(records, val=val, test=test, seed=seed),
-            spec=Preprocessing(shape, spacing),
-            masks=MaskReading(*mask_reading),
-            jobs=jobs_or_all(jobs),
+            spec=Preprocessing(*geometry),
+            split=SplitRule(*shares),
             skip_bad=skip_bad,
             progress=lambda _: bar.update(next(done), len(records)),
+            **options,
         )
+    _show_outcomes(outcomes, how)
+    store = SliceStore(out)
+    if store.z_range:
+        found = store.info["z_range"]
+        lesion = found["training_lesion_slices"]
+        inside = f"{lesion['inside']} of {lesion['all']} lesion slices of training patients lie inside"
+        note(f"z_range {store.z_range[0]} {store.z_range[1]}: {found['rule']}; {inside}")
+    note(f"store in {out}")
+
+
+def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
+    from jsddpm_reports.terminal import results_table
+
     rows = [
         [
             o.subject,
-            o.split,
-            "skipped" if o.problem else "kept",
+            o.split or "",
+            "skipped" if o.problem else "reused" if o.reused else "kept",
             str(o.slices),
             str(o.lesion_slices),
             "; ".join(o.notes),
@@ -112,35 +136,89 @@ def build_store(
         for o in outcomes
     ]
     values = [
-        {"subject": o.subject, "split": o.split, "slices": o.slices, "lesion_slices": o.lesion_slices}
-        | {"problem": str(o.problem) if o.problem else None, "notes": list(o.notes)}
+        {
+            "subject": o.subject,
+            "split": o.split,
+            "slices": o.slices,
+            "lesion_slices": o.lesion_slices,
+            "problem": str(o.problem) if o.problem else None,
+            "notes": list(o.notes),
+        }
         for o in outcomes
     ]
-    emit(
-        results_table(["subject", "split", "outcome", "slices", "lesion slices", "notes"], rows),
-        {"subjects": values},
-        how,
-    )
+    columns = ["subject", "split", "outcome", "slices", "lesion slices", "notes"]
+    emit(results_table(columns, rows), {"subjects": values}, how)
     for o in outcomes:
         if o.problem:
             note(f"left out {o.subject}: {o.problem}")
+
+
+def _asked_range(words: tuple[str, str] | None) -> tuple[int, int] | str | None:
+    if words is None or words[0] == "auto":
+        return words and "auto"
+    try:
+        return int(words[0]), int(words[1])
+    except ValueError:
+        raise usage_error("Z_RANGE", f"z-range {' '.join(words)}", fix="give --z-range LO HI, or auto") from None
+
+
+@app.command(
+    "import", epilog="Example: jsddpm cache import made/slices.csv --like store --z-range 24 93 --out made-store"
+)
+def import_(
+    table: Annotated[Path, typer.Argument(help="CSV: image, mask, pathology, and z or z_bin of each slice.")],
+    like: Annotated[Path, typer.Option("--like", help="Real store it will be compared with.")],
+    z_range: Annotated[tuple[int, int], typer.Option("--z-range", help="Slices that were binned.", metavar="LO HI")],
+    out: Annotated[Path, typer.Option("--out", help="New folder for the generated store.")],
+    bins: Annotated[int, typer.Option("--bins", help="Number of bins.")] = 10,
+    value_range: Annotated[
+        tuple[float, float] | None, typer.Option("--value-range", help="Values that mean 0 and 1.", metavar="LO HI")
+    ] = None,
+    mask_threshold: MaskThresholdOption = None,
+    image_key: Annotated[str, typer.Option("--image-key", help="Image array of .npz files.")] = "image",
+    mask_key: Annotated[str, typer.Option("--mask-key", help="Mask array of .npz files.")] = "mask",
+) -> None:
+    """Make a generated store of slices from any generator: PNG, npz, npy or NIfTI files listed in a table."""
+    from jsddpm.binning import ZBinning
+    from jsddpm.slices.imported import Pixels, import_slices
+    from jsddpm.slices.store import SliceStore
+
+    real = SliceStore(like)
+    binning = ZBinning(z_range, bins, n_slices=real.n_slices)
+    reading = Pixels(value_range, mask_threshold, image_key, mask_key)
+    with tracked("import") as bar:
+        import_slices(table, out, binning=binning, like=real, pixels=reading, progress=bar.update)
+    note(f"{len(SliceStore(out).index)} slices in {out}; evaluate them with")
+    note(f"jsddpm eval --real {like} --generated {out} --bin-aware")
+
+
+@app.command(epilog="Example: jsddpm cache resplit store folds/fold-2.csv --out store-2")
+def resplit(
+    store: StoreArgument,
+    manifest: Annotated[Path, typer.Argument(help="CSV with patient and split, as jsddpm cohort split writes it.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder for the store.")],
+) -> None:
+    """Give a store other splits; the slices are shared with it, not copied."""
+    from jsddpm.slices.resplit import resplit as divide
+    from jsddpm.slices.store import SliceStore
+
+    divide(SliceStore(store), manifest, out)
     note(f"store in {out}")
 
 
-@app.command(epilog="Example: jsddpm cache info store")
-def info(store: Annotated[Path, typer.Argument(help="Store folder.")], how: FormatOption = Format.table) -> None:
-    """Show what a store holds: kind, size, subjects, slices by split and pathology."""
-    from jsddpm.cohort.sources import SPLITS
+@app.command(epilog="Example: jsddpm cache info store --thumbnails sheet.png")
+def info(
+    store: StoreArgument,
+    thumbnails: Annotated[Path | None, typer.Option("--thumbnails", help="Write a sheet of its subjects here.")] = None,
+    how: FormatOption = Format.table,
+) -> None:
+    """Show what a store holds: provenance, size, subjects, slices by split and pathology."""
     from jsddpm.slices.store import SliceStore
     from jsddpm_reports.terminal import results_table
 
     opened = SliceStore(store)
-    index = opened.index
-    counts = {
-        name: {p: int(((index["split"] == s) & (index["pathology"] == k)).sum()) for k, p in enumerate(PATHOLOGY_NAMES)}
-        for s, name in [*enumerate(SPLITS), (-1, "generated")]
-        if (index["split"] == s).any()
-    }
+    counts = _counts(opened)
+    entries = [f for s in opened.subjects for f in s["files"].values()]
     values = {
         "kind": opened.kind,
         "fingerprint": opened.fingerprint,
@@ -148,20 +226,50 @@ def info(store: Annotated[Path, typer.Argument(help="Store folder.")], how: Form
         "n_slices": opened.n_slices,
         "spacing": list(opened.spacing),
         "subjects": len(opened.subjects),
+        "patients": len({s.get("patient", s["name"]) for s in opened.subjects}),
+        "bytes": sum(int(f["bytes"]) for f in entries),
         "slices": counts,
         "binning": None if opened.binning is None else opened.binning.to_dict(),
+        **{
+            k: opened.info.get(k)
+            for k in ("z_range", "split", "preprocessing", "mask_reading", "provenance", "created_by")
+        },
     }
-    rows = [[name, str(c["control"]), str(c["lesion"])] for name, c in counts.items()]
+    rows = [[name, str(c["patients"]), str(c["control"]), str(c["lesion"])] for name, c in counts.items()]
     if how is Format.table:
         size = "x".join(map(str, opened.size))
-        note(
-            f"{opened.kind} store {opened.fingerprint}: {len(index)} slices of {size}, {len(opened.subjects)} subjects"
-        )
-    emit(results_table(["split", "control slices", "lesion slices"], rows), values, how)
+        mib, total = values["bytes"] / 2**20, len(opened.index)
+        note(f"{opened.kind} store {opened.fingerprint}: {total} slices of {size}, {len(opened.subjects)} subjects")
+        note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB a slice; by {values['created_by']}")
+        for key in ("z_range", "split", "preprocessing", "mask_reading"):
+            if values[key]:
+                note(f"{key}: " + ", ".join(f"{k} {v}" for k, v in values[key].items()))
+    emit(results_table(["split", "patients", "control slices", "lesion slices"], rows), values, how)
+    if thumbnails is not None:
+        from jsddpm.files import write_bytes
+        from jsddpm_reports.figures import png
+        from jsddpm_reports.thumbnails import thumbnail_sheet
+
+        write_bytes(thumbnails, png(thumbnail_sheet(opened)))
+        note(f"thumbnails {thumbnails}")
+
+
+def _counts(store: SliceStore) -> dict[str, dict[str, int]]:
+    """Patients and slices of each split."""
+    from jsddpm.cohort.records import SPLITS
+
+    index = store.index
+    counts = {}
+    for number, name in [*enumerate(SPLITS), (-1, "generated")]:
+        here = index["split"] == number
+        if here.any():
+            slices = {p: int((here & (index["pathology"] == k)).sum()) for k, p in enumerate(PATHOLOGY_NAMES)}
+            counts[name] = {"patients": len(set(store.patients[here]))} | slices
+    return counts
 
 
 @app.command(epilog="Example: jsddpm cache verify store")
-def verify(store: Annotated[Path, typer.Argument(help="Store folder.")]) -> None:
+def verify(store: StoreArgument) -> None:
     """Compare every checksum of a store; damage is named by subject and slice."""
     from jsddpm.slices.store import SliceStore
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm_cli.console import Format, note
+from jsddpm_cli.console import Format, jobs_or_all, note
 
 SUBJECTS, CONTROLS = 12, 4
 SHAPE, SPACING = (64, 64, 128), (3.0, 3.0, 1.25)
@@ -24,7 +24,8 @@ def demo(
 ) -> None:
     """Make a demo cohort, train on it, sample, and evaluate bin by bin: the whole way in minutes."""
     from jsddpm.config import load_config
-    from jsddpm.files import exclusive_lock, make_directory, read_json, write_json
+    from jsddpm.files import make_directory, read_json, write_json
+    from jsddpm.publish import exclusive_lock
 
     start = time.monotonic()
     config = load_config("demo", [f"seed={seed}"])
@@ -46,6 +47,7 @@ def demo(
 
 
 def _run_stages(out: Path, seed: int) -> Path:
+    from jsddpm.cohort.sources import read_cohort
     from jsddpm_cli.bins import show_utilization, utilization_report
     from jsddpm_cli.cache import build_store
     from jsddpm_cli.cohort import make_phantom
@@ -64,8 +66,8 @@ def _run_stages(out: Path, seed: int) -> Path:
     _stage(
         2, "slice store", store, store.is_dir(),
         lambda: build_store(
-            cohort, store, "bids", SHAPE, SPACING, 0.15, 0.15, seed, (None, None), None,
-            skip_bad=False, how=Format.table,
+            read_cohort(cohort), store, Format.table, geometry=(SHAPE, SPACING), shares=(0.15, 0.15, seed),
+            jobs=jobs_or_all(None),
         ),
     )  # fmt: skip
     note("[3/7] bins of z_range [24, 93]")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.cohort.nifti import Volume
-from jsddpm.errors import JsddpmError
+from jsddpm.errors import JsddpmError, usage_error
 
 _MAX_CORNER_SHIFT_VOXELS = 0.1
 
@@ -37,29 +40,48 @@ def check_same_grid(image: Volume, mask: Volume) -> None:
         )
 
 
-def binary_mask(mask: Volume, *, label: int | None = None, threshold: float | None = None) -> NDArray[np.bool_]:
-    """Lesion voxels of a mask volume.
+@dataclass(frozen=True)
+class MaskReading:
+    """How mask values become lesion voxels; without either, only masks of 0 and 1 are accepted.
 
     Args:
-        mask: The mask as read.
-        label: Take voxels equal to this label.
-        threshold: Take voxels above this value.
+        labels: Voxels equal to one of these are lesion.
+        threshold: Voxels above this value are lesion.
 
     Raises:
-        JsddpmError: ``MASK_LABELS`` when the values are not {0, one other value} and neither option says how to read
-            them.
+        JsddpmError: ``MASK_READING`` (status 2) when both are given.
     """
-    if label is not None:
-        return np.equal(mask.data, label)
-    if threshold is not None:
-        return np.greater(mask.data, threshold)
+
+    labels: tuple[int, ...] = ()
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels and self.threshold is not None:
+            raise usage_error("MASK_READING", "labels and a threshold", fix="give --mask-label or --mask-threshold")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"labels": list(self.labels), "threshold": self.threshold}
+
+
+def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
+    """Lesion voxels of a mask volume.
+
+    Raises:
+        JsddpmError: ``MASK_LABELS`` when the values are not understood: other than 0 and 1 without ``reading``, or
+            not whole numbers where labels are asked for.
+    """
+    if reading.threshold is not None:
+        return np.greater(mask.data, reading.threshold)
+    if reading.labels and np.equal(mask.data, np.rint(mask.data)).all():
+        return np.isin(mask.data, reading.labels)
     values = np.unique(mask.data)
-    if np.isin(values, (0.0, 1.0)).all():
+    if not reading.labels and np.isin(values, (0.0, 1.0)).all():
         return np.equal(mask.data, 1)
     listed = ", ".join(f"{v:g}" for v in values[:6]) + (", ..." if len(values) > 6 else "")
     raise JsddpmError(
         "MASK_LABELS",
-        f"mask values are {listed}, not 0 and 1",
+        f"mask values are {listed}, not {'whole labels' if reading.labels else '0 and 1'}",
         fix="say which voxels are lesion with --mask-label or --mask-threshold",
         file=mask.path,
     )

@@ -47,12 +47,13 @@ class Volume:
     notes: tuple[str, ...] = ()
 
 
-def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES) -> Volume:
+def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES, flat: bool = False) -> Volume:
     """Read one 3D NIfTI file (``.nii`` or ``.nii.gz``), or say exactly why not.
 
     Args:
         path: The file.
         max_bytes: Largest volume accepted, uncompressed; decided from the header and held while reading.
+        flat: Accept a single slice, and sides of any length.
 
     Raises:
         JsddpmError: Status 3, with a code that starts with ``NIFTI_``: missing, empty or wrong content, truncated,
@@ -67,9 +68,9 @@ def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES) -> Volume
             data = np.asarray(image.dataobj, dtype=np.float32)
     except (ValueError, OverflowError, OSError, HeaderDataError) as error:
         raise _bad("DATA", path, f"the voxels cannot be read ({error})", "export the file again") from error
-    data, more = _three_dimensional(data, path)
+    data, more = _three_dimensional(data, path, flat=flat)
     affine = np.asarray(image.affine, dtype=np.float64)
-    notes = (*notes, *more, *_check_affine(affine, path))
+    notes = (*notes, *more, *_check_affine(affine, path), *_header_notes(header))
     _check_values(data, path)
     return Volume(data, affine, path, notes)
 
@@ -211,13 +212,17 @@ def _check_header(header: Any, path: Path, max_bytes: int) -> tuple[int, int]:
     return int(offset), size
 
 
-def _three_dimensional(data: NDArray[np.float32], path: Path) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _three_dimensional(
+    data: NDArray[np.float32], path: Path, *, flat: bool
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     notes: tuple[str, ...] = ()
+    if flat and data.ndim == 2:
+        data = data[..., None]
     if data.ndim > 3:
         if any(n != 1 for n in data.shape[3:]):
             raise _bad("DIMS", path, f"shape {data.shape} has more than one volume", "extract the volume to use")
         data, notes = data.reshape(data.shape[:3]), (f"shape {data.shape} read as {data.shape[:3]}",)
-    if data.ndim < 3 or min(data.shape) < MIN_SIDE:
+    if data.ndim < 3 or (min(data.shape) < MIN_SIDE and not flat):
         raise _bad(
             "DIMS",
             path,
@@ -241,6 +246,21 @@ def _check_affine(affine: NDArray[np.float64], path: Path) -> tuple[str, ...]:
     if tilt > _OBLIQUE_DEGREES:
         return (f"tilted by {tilt:.0f} degrees: slices are not axial",)
     return ()
+
+
+def _header_notes(header: Any) -> tuple[str, ...]:
+    """What nibabel decides silently about a header."""
+    notes = []
+    slope = float(header["scl_slope"])
+    if not np.isfinite(slope) or (slope == 0 and float(header["scl_inter"]) != 0):
+        notes.append(f"intensity slope {slope:g}: voxels are taken unscaled")
+    if any(float(size) <= 0 or not np.isfinite(size) for size in header["pixdim"][1:4]):
+        sizes = " x ".join(f"{float(size):g}" for size in header["pixdim"][1:4])
+        notes.append(f"voxel sizes {sizes} in the header are no sizes: those of the affine are used")
+    qform, sform = header.get_qform(coded=True)[0], header.get_sform(coded=True)[0]
+    if qform is not None and sform is not None and not np.allclose(qform, sform, atol=0.1):
+        notes.append("sform and qform differ: the sform is used")
+    return tuple(notes)
 
 
 def _check_values(data: NDArray[np.float32], path: Path) -> None:

@@ -20,8 +20,9 @@ from scipy.interpolate import CubicSpline
 
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import usage_error
-from jsddpm.files import make_directory, published_directory, write_json, write_text
+from jsddpm.files import make_directory, write_json, write_text
 from jsddpm.parallel import in_processes
+from jsddpm.publish import published_directory
 
 Array = NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from jsddpm.cohort.nifti import Volume
+from jsddpm.cohort.subject import Subject
 from jsddpm.errors import JsddpmError, usage_error
 
 
@@ -48,7 +48,7 @@ class Stack:
     Attributes:
         image: float32 ``(Z, H, W)`` in [0, 1]; rows run from anterior to posterior, columns from left to right.
         mask: bool ``(Z, H, W)``.
-        brain: bool ``(Z, H, W)``, the estimated brain region.
+        brain: bool ``(Z, H, W)``, the brain region, given or estimated.
         affine: float64 ``(4, 4)``: (row, column, z) to world in mm.
         window: Source intensities that became 0 and 1: ``source = lo + value * (hi - lo)`` inside the window.
         lesion_mm3: Lesion volume before and after.
@@ -62,48 +62,43 @@ class Stack:
     lesion_mm3: tuple[float, float]
 
 
-def preprocess(image: Volume, mask: NDArray[np.bool_] | None, spec: Preprocessing) -> Stack:
+def preprocess(subject: Subject, spec: Preprocessing) -> Stack:
     """Canonical orientation, spacing, shape and intensity window of one subject.
 
+    The image is interpolated linearly, after smoothing where it is made coarser; masks by nearest neighbour.
+
     Args:
-        image: Validated volume.
-        mask: Lesion voxels on the image's grid; None for a control without a mask.
+        subject: Validated volumes.
         spec: Target geometry.
 
     Raises:
-        JsddpmError: ``NO_BRAIN`` when no brain-like region can be found.
+        JsddpmError: ``NO_BRAIN`` when no brain-like region can be found, ``CONTRAST`` when it is constant.
     """
-    mask = np.zeros(image.data.shape, bool) if mask is None else mask
-    subject = tio.Subject(
-        image=tio.ScalarImage(tensor=torch.from_numpy(np.ascontiguousarray(image.data))[None], affine=image.affine),
-        mask=tio.LabelMap(tensor=torch.from_numpy(mask.astype(np.uint8))[None], affine=image.affine),
+    volume, path = subject.image, subject.image.path
+    given = subject.brain is not None
+    labels = subject.lesion.astype(np.uint8) if subject.brain is None else subject.lesion + np.uint8(2) * subject.brain
+    moved = tio.Compose([tio.ToCanonical(), tio.Resample(spec.spacing, antialias=True), tio.CropOrPad(spec.shape)])(
+        tio.Subject(
+            image=tio.ScalarImage(
+                tensor=torch.from_numpy(np.ascontiguousarray(volume.data))[None], affine=volume.affine
+            ),
+            labels=tio.LabelMap(tensor=torch.from_numpy(labels)[None], affine=volume.affine),
+        )
     )
-    geometry = tio.Compose(
-        [
-            tio.ToCanonical(),
-            tio.Resample(spec.spacing, antialias=True),
-            tio.CropOrPad(spec.shape),
-        ]
-    )
-    moved = geometry(subject)
-    values = moved.image.data[0].numpy()
-    lesion = moved.mask.data[0].numpy() > 0
-    brain = estimate_brain(values)
+    values, labels = moved.image.data[0].numpy(), moved.labels.data[0].numpy()
+    lesion = labels % 2 == 1
+    brain = labels >= 2 if given else estimate_brain(values)
     if not brain.any():
         raise JsddpmError(
-            "NO_BRAIN",
-            "no brain-like region found",
-            fix="check the image and its orientation",
-            file=image.path,
+            "NO_BRAIN", "no brain-like region found", fix="check the image and its orientation", file=path
         )
     low, high = (float(v) for v in np.percentile(values[brain], spec.window))
     if not high > low:
-        raise JsddpmError("CONTRAST", "the brain has no contrast", fix="check the image", file=image.path)
+        raise JsddpmError("CONTRAST", "the brain has no contrast", fix="check the image", file=path)
     scaled = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
-    before = float(mask.sum() * abs(np.linalg.det(image.affine[:3, :3])))
-    after = float(lesion.sum() * np.prod(spec.spacing))
+    volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
     affine = np.asarray(moved.image.affine, np.float64) @ _from_slices(spec.shape[1])
-    return Stack(_to_slices(scaled), _to_slices(lesion), _to_slices(brain), affine, (low, high), (before, after))
+    return Stack(to_slices(scaled), to_slices(lesion), to_slices(brain), affine, (low, high), volumes)
 
 
 def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -125,7 +120,7 @@ def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     return filled
 
 
-def _to_slices(volume: NDArray[Any]) -> NDArray[Any]:
+def to_slices(volume: NDArray[Any]) -> NDArray[Any]:
     """``(X, Y, Z)`` right-anterior-superior to ``(Z, row, column)`` with anterior on top and left at left."""
     return np.ascontiguousarray(volume[:, ::-1].transpose(2, 1, 0))
 

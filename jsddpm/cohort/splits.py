@@ -2,70 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
 
-from jsddpm.cohort.sources import Record, Split
-from jsddpm.errors import usage_error
+from jsddpm.cohort.records import Record, Split
+from jsddpm.errors import JsddpmError, usage_error
+
+_PARTS = 3  # lesion loads are cut into at most this many equal parts for k-fold
 
 
-def split_patients(groups: Mapping[str, str], *, val: float, test: float, seed: int) -> dict[str, Split]:
-    """Assign every patient to a split, each group in proportion.
+@dataclass(frozen=True)
+class Person:
+    """What a split balances: the group, and the lesion load in mm^3 (0 where there is none)."""
+
+    group: str
+    load: float
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """Shares of patients to validate and test on.
 
     Args:
-        groups: Group of each patient.
-        val: Share of patients for validation, in [0, 1); at least one patient when above 0.
-        test: Share of patients for test, likewise.
-        seed: Seed of the shuffle; the same groups and seed give the same split.
+        val: Share for validation, in [0, 1); at least one patient when above 0.
+        test: Share for test, likewise.
+        seed: Seed of the draw.
+    """
+
+    val: float = 0.15
+    test: float = 0.15
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
+            what = f"val {self.val:g} and test {self.test:g} leave nothing to train on"
+            raise usage_error("SPLIT", what, fix="give shares below 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def assign_splits(
+    people: Mapping[str, Person], rule: SplitRule, given: Mapping[str, Split | None] | None = None
+) -> dict[str, Split]:
+    """Split of every patient, balanced over groups and lesion loads.
+
+    Systematic sampling: patients are put in order of group and load (equal ones shuffled), and every k-th from a random
+    start is taken, first for test, then for validation. Each split so spans the order evenly, however few patients.
+
+    Args:
+        people: The patients.
+        rule: Shares and seed.
+        given: Splits known beforehand. All patients may have one; or some have ``test``, a predefined test set, and
+            the others are divided into training and validation.
 
     Raises:
-        JsddpmError: ``SPLIT`` (status 2) when no patient would be left for training.
+        JsddpmError: ``SPLIT`` (status 2) when ``given`` is neither, or no patient would be left for training.
 
-    >>> split_patients({"a": "x", "b": "x", "c": "y", "d": "y"}, val=0.25, test=0.25, seed=0)
-    {'a': 'test', 'b': 'train', 'c': 'val', 'd': 'train'}
+    >>> people = {p: Person("fcd", load) for p, load in zip("abcdefgh", range(8))}
+    >>> splits = assign_splits(people, SplitRule(val=0.25, test=0.25))
+    >>> sorted(splits.values()).count("train")
+    4
     """
-    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
-        raise usage_error(
-            "SPLIT", f"val {val:g} and test {test:g} leave nothing to train on", fix="give shares below 1"
-        )
-    rng = np.random.default_rng(seed)
-    left = sorted(groups)
-    result: dict[str, Split] = {}
-    shares: tuple[tuple[Split, float], ...] = (("test", test), ("val", val))
-    for split, share in shares:
-        wanted = max(1, round(share * len(groups))) if share > 0 else 0
-        chosen = _in_proportion(left, groups, rng)[:wanted]
-        result |= dict.fromkeys(chosen, split)
-        left = [p for p in left if p not in result]
-    if not left:
-        raise usage_error("SPLIT", f"{len(groups)} patients are too few for these shares", fix="lower --val or --test")
-    return {p: result.get(p, "train") for p in sorted(groups)}
+    known = {p: s for p, s in (given or {}).items() if s is not None}
+    if known and set(known.values()) != {"test"} and set(known) != set(people):
+        missing = sorted(set(people) - set(known))
+        what = f"{len(missing)} patients have no split ({missing[0]})"
+        raise usage_error("SPLIT", what, fix="fill the column, name the test patients only, or leave it out")
+    rng = np.random.default_rng(rule.seed)
+    left = {p: people[p] for p in sorted(people) if p not in known}
+    result = dict(known)
+    shares: tuple[tuple[Split, float], ...] = (
+        (("val", rule.val),) if known else (("test", rule.test), ("val", rule.val))
+    )
+    for split, share in shares if left else ():
+        wanted = max(1, round(share * len(people))) if share > 0 else 0
+        result |= dict.fromkeys(_systematic(left, wanted, rng), split)
+        left = {p: v for p, v in left.items() if p not in result}
+    if not left and "train" not in result.values():
+        raise usage_error("SPLIT", f"{len(people)} patients are too few for these shares", fix="lower --val or --test")
+    return {p: result.get(p, "train") for p in sorted(people)}
 
 
-def assign_splits(records: Sequence[Record], *, val: float, test: float, seed: int) -> dict[str, Split]:
-    """Split of each patient: the records' own where they all have one, else :func:`split_patients`.
+def k_fold(
+    people: Mapping[str, Person], count: int, rule: SplitRule, given: Mapping[str, Split | None] | None = None
+) -> list[dict[str, Split]]:
+    """``count`` divisions in which every patient is tested once; ``rule.val`` of the rest validate, the others train.
+
+    With a predefined test set, that stays the test set of all divisions, and the folds take turns validating.
+
+    Args:
+        people: The patients.
+        count: Number of folds.
+        rule: Share to validate on, and seed; ``rule.test`` has no meaning here.
+        given: Splits known beforehand; only ``test`` may be among them.
 
     Raises:
-        JsddpmError: ``SPLIT`` when only some records name a split.
+        JsddpmError: ``SPLIT`` (status 2) with fewer patients than folds, or when other splits are given.
     """
-    given = {r.patient: r.split for r in records if r.split is not None}
-    groups = {r.patient: r.group for r in records}
-    if not given:
-        return split_patients(groups, val=val, test=test, seed=seed)
-    if missing := sorted(set(groups) - set(given)):
+    known = {p: s for p, s in (given or {}).items() if s is not None}
+    if set(known.values()) - {"test"}:
+        raise usage_error("SPLIT", "the cohort names splits already", fix="leave the column out, but for a test set")
+    rest = {p: v for p, v in people.items() if p not in known}
+    divisions = []
+    for number, fold in enumerate(stratified_folds(rest, count, seed=rule.seed)):
+        if known:
+            taken: dict[str, Split] = {**known, **dict.fromkeys(fold, "val")}
+            divisions.append({p: taken.get(p, "train") for p in sorted(people)})
+        else:
+            tested: dict[str, Split] = dict.fromkeys(fold, "test")
+            divisions.append(assign_splits(people, replace(rule, test=0.0, seed=rule.seed + number), tested))
+    return divisions
+
+
+def stratified_folds(people: Mapping[str, Person], count: int, *, seed: int) -> list[list[str]]:
+    """Patients of each of ``count`` folds, stratified by group and lesion load.
+
+    scikit-learn's ``StratifiedGroupKFold`` over strata of group and load, thirds of the loads above 0 where patients
+    are enough for them, else halves, groups alone, or none.
+
+    Raises:
+        JsddpmError: ``SPLIT`` (status 2) with fewer patients than folds, or fewer than two folds.
+    """
+    if not 2 <= count <= len(people):
         raise usage_error(
-            "SPLIT",
-            f"{len(missing)} patients have no split ({missing[0]})",
-            fix="fill the column, or leave it out",
+            "SPLIT", f"{count} folds of {len(people)} patients", fix="give 2 folds or more, not above that"
         )
-    return dict(sorted(given.items()))
+    names = sorted(people)
+    folder = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    choices = (_strata(people, names, parts) for parts in range(_PARTS, -1, -1))
+    strata = next(s for s in choices if max(Counter(s).values()) >= count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a stratum with fewer members than folds cannot be in all of them
+        return [[names[i] for i in rows] for _, rows in folder.split(names, strata, names)]
 
 
-def _in_proportion(patients: list[str], groups: Mapping[str, str], rng: np.random.Generator) -> list[str]:
-    """Shuffled so that every prefix holds each group in proportion."""
-    ranked = []
-    for group in sorted({groups[p] for p in patients}):
-        members = [p for p in patients if groups[p] == group]
-        ranked += [((i + 0.5) / len(members), members[j]) for i, j in enumerate(rng.permutation(len(members)))]
-    return [p for _, p in sorted(ranked)]
+def _strata(people: Mapping[str, Person], names: list[str], parts: int) -> list[str]:
+    """Group and part of the lesion loads above 0, cut into equal parts; without any part, one stratum of all."""
+    loads = np.array([people[p].load for p in names])
+    present = loads[loads > 0]
+    if not parts:
+        return ["all"] * len(names)
+    edges = np.quantile(present, np.linspace(0, 1, parts + 1)[1:-1]) if len(present) else present
+    part = np.where(loads > 0, np.searchsorted(edges, loads) + 1, 0)
+    return [f"{people[p].group} {k}" for p, k in zip(names, part, strict=True)]
+
+
+def given_splits(records: Iterable[Record]) -> dict[str, Split | None]:
+    """The split each patient's records name."""
+    return {r.patient: r.split for r in records}
+
+
+def people_of(records: Sequence[Record], loads: Mapping[str, float]) -> dict[str, Person]:
+    """Patients of records; ``loads`` are lesion volumes in mm^3 by record, of which a patient's mean counts."""
+    patients = {r.patient: r.group for r in records}
+    return {
+        p: Person(group, float(np.mean([loads[r.subject] for r in records if r.patient == p])))
+        for p, group in patients.items()
+    }
+
+
+def _systematic(people: Mapping[str, Person], wanted: int, rng: np.random.Generator) -> list[str]:
+    names = list(people)
+    order = [names[i] for i in rng.permutation(len(names))]
+    order.sort(key=lambda p: (people[p].group, people[p].load))
+    if wanted > len(order):
+        raise JsddpmError("SPLIT", f"{wanted} of {len(order)} patients", fix="lower --val or --test")
+    step = len(order) / max(wanted, 1)
+    start = rng.uniform(0, step)
+    return [order[int(start + i * step)] for i in range(wanted)]

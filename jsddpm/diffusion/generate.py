@@ -14,7 +14,7 @@ from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import DiffusionConfig, SamplingConfig
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.sampling import SampleId, sample
-from jsddpm.slices.store import Shard, new_store
+from jsddpm.slices.writer import Shard, new_store
 
 _BATCH = 64
 

@@ -1,24 +1,29 @@
-"""Build a slice store from a cohort, in parallel processes, one subject at a time."""
+"""Build a slice store from a cohort, in parallel processes, one subject at a time; an interrupted build can go on."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jsddpm import __version__
-from jsddpm.cohort.masks import binary_mask, check_same_grid
-from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
+from jsddpm.binning import ZBinning
+from jsddpm.cohort.masks import MaskReading
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
-from jsddpm.cohort.sources import SPLITS, Record, Split
+from jsddpm.cohort.records import SPLITS, Record, Split
+from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, people_of
+from jsddpm.cohort.subject import read_subject
 from jsddpm.errors import JsddpmError
 from jsddpm.files import sha256
 from jsddpm.parallel import in_processes
-from jsddpm.slices.store import Shard, new_store, write_shard
+from jsddpm.slices.writer import Shard, StoreWriter, Written, finished, mark_finished, resumable_store, write_shard
+
+AUTO_SHARE = 0.25
+"""An automatic z-range holds the slices whose mean brain area is at least this share of the largest."""
 
 
 @dataclass(frozen=True)
@@ -26,30 +31,25 @@ class Outcome:
     """What became of one record: kept, or skipped with the reason; notes are no errors."""
 
     subject: str
-    split: Split
+    split: Split | None = None
     problem: JsddpmError | None = None
     notes: tuple[str, ...] = ()
     slices: int = 0
     lesion_slices: int = 0
-
-
-@dataclass(frozen=True)
-class MaskReading:
-    """How mask values become lesion voxels; both None accepts 0/1 masks only."""
-
-    label: int | None = None
-    threshold: float | None = None
+    reused: bool = False
 
 
 def build_slice_cache(
     records: Sequence[Record],
     out: str | Path,
     *,
-    splits: dict[str, Split],
     spec: Preprocessing,
+    split: SplitRule | None = None,
     masks: MaskReading | None = None,
+    z_range: tuple[int, int] | str | None = None,
     jobs: int = 1,
     skip_bad: bool = False,
+    resume: bool = False,
     progress: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Preprocess every record and publish a store of all its axial slices.
@@ -57,39 +57,81 @@ def build_slice_cache(
     Args:
         records: Cohort, as :func:`jsddpm.cohort.sources.read_cohort` gives it.
         out: New store folder.
-        splits: Split of every patient.
         spec: Geometry and intensity window.
+        split: How patients are divided where the records do not say; balanced over group and lesion load.
         masks: How to read mask values.
+        z_range: Range of slices the store proposes for training; ``"auto"`` derives it from the training patients
+            (:data:`AUTO_SHARE`). All slices are stored whatever it is.
         jobs: Processes; the bytes do not depend on it.
         skip_bad: Leave out records that cannot be used, instead of refusing to build.
+        resume: Go on with an interrupted build; the bytes are those of an uninterrupted one.
         progress: Called with each outcome, in the order of the records.
 
     Returns:
         One outcome per record.
 
     Raises:
-        JsddpmError: The first bad record's error, with the number of others, unless ``skip_bad``; ``EXISTS``.
+        JsddpmError: The first bad record's error, with the number of others, unless ``skip_bad``; ``EXISTS``;
+            ``SAME_IMAGE`` when two patients have the same image; those of
+            :func:`~jsddpm.publish.resumable_directory`.
     """
-    reading = masks or MaskReading()
+    reading, rule = masks or MaskReading(), split or SplitRule()
     outcomes: list[Outcome] = []
-    with new_store(
+    with resumable_store(
         out,
         kind="real",
         n_slices=spec.shape[2],
         spacing=(spec.spacing[1], spec.spacing[0], spec.spacing[2]),
+        resume=resume,
         preprocessing=spec.to_dict(),
-        mask_reading={"label": reading.label, "threshold": reading.threshold},
+        mask_reading=reading.to_dict(),
         created_by=f"jsddpm {__version__}",
     ) as writer:
-        calls = ((writer.root, r, splits[r.patient], spec, reading) for r in records)
+        calls = ((writer.root, r, spec, reading) for r in records)
         for outcome, written in in_processes(_build_one, calls, jobs=jobs):
             outcomes.append(outcome)
             if written is not None:
-                writer.register(*written)
+                writer.written.append(written)
             if progress:
                 progress(outcome)
         _refuse_bad(outcomes, skip_bad=skip_bad)
-    return outcomes
+        _refuse_same_images(writer.written, records)
+        splits = _divide(writer, records, rule)
+        if z_range is not None:
+            writer.info["z_range"] = _proposed_range(writer.written, z_range, spec.shape[2])
+    return [o if o.problem else replace(o, split=splits[o.subject]) for o in outcomes]
+
+
+def _divide(writer: StoreWriter, records: Sequence[Record], rule: SplitRule) -> dict[str, Split]:
+    """Give every written subject its split; splits by subject."""
+    entries = {w.entry["name"]: w.entry for w in writer.written}
+    kept = [r for r in records if r.subject in entries]
+    loads = {name: float(entry["lesion_mm3"]["before"]) for name, entry in entries.items()}
+    given = given_splits(kept)
+    by_patient = assign_splits(people_of(kept, loads), rule, given)
+    whole = all(given.values())
+    writer.info["split"] = {"by": "records"} if whole else {"by": "group and lesion load", **rule.to_dict()}
+    for w in writer.written:
+        split = by_patient[w.entry["patient"]]
+        w.entry["split"] = split
+        w.rows["split"] = SPLITS.index(split)
+    return {r.subject: by_patient[r.patient] for r in kept}
+
+
+def _proposed_range(written: Sequence[Written], asked: tuple[int, int] | str, n_slices: int) -> dict[str, Any]:
+    """The range the store proposes, and how it came about; from training patients alone when automatic."""
+    rows = np.concatenate([w.rows for w in written if w.entry["split"] == "train"])
+    if isinstance(asked, str):
+        profile = np.bincount(rows["z_index"], rows["brain_fraction"], minlength=n_slices)
+        used = np.flatnonzero(profile >= AUTO_SHARE * profile.max())
+        lo, hi = int(used[0]), int(used[-1])
+        rule = f"mean brain area of the training patients at least {AUTO_SHARE:.0%} of its largest"
+    else:
+        lo, hi = ZBinning(asked, 1, n_slices=n_slices).z_range
+        rule = "given"
+    lesion = rows["z_index"][rows["pathology"] == 1]
+    inside = int(((lesion >= lo) & (lesion <= hi)).sum())
+    return {"range": [lo, hi], "rule": rule, "training_lesion_slices": {"inside": inside, "all": len(lesion)}}
 
 
 def _refuse_bad(outcomes: Sequence[Outcome], *, skip_bad: bool) -> None:
@@ -98,55 +140,65 @@ def _refuse_bad(outcomes: Sequence[Outcome], *, skip_bad: bool) -> None:
         return
     first = problems[0]
     others = f" (and {len(problems) - 1} more of {len(outcomes)} images)" if len(problems) > 1 else ""
-    cure = first.fix if skip_bad else f"{first.fix}; or leave it out with --skip-bad"
+    cure = first.fix if skip_bad else f"{first.fix}, then go on with --resume; or leave it out with --skip-bad"
     raise JsddpmError(first.code, first.what + others, fix=cure, file=first.file, status=first.status)
 
 
-def _build_one(
-    root: Path, record: Record, split: Split, spec: Preprocessing, reading: MaskReading
-) -> tuple[Outcome, tuple[NDArray[np.void], dict[str, Any]] | None]:
+def _refuse_same_images(written: Sequence[Written], records: Sequence[Record]) -> None:
+    """The same bytes under two names would put one person on two sides of a split."""
+    owners = defaultdict(list)
+    for w in written:
+        owners[w.entry["source"]["image"]["sha256"]].append(w.entry["name"])
+    for names in owners.values():
+        if len(names) > 1:
+            file = next(r.image for r in records if r.subject == names[1])
+            what = f"{' and '.join(names)} are the same image, byte for byte"
+            raise JsddpmError("SAME_IMAGE", what, fix="remove all but one from the cohort", file=file)
+
+
+def _build_one(root: Path, record: Record, spec: Preprocessing, reading: MaskReading) -> tuple[Outcome, Written | None]:
     try:
-        image, mask, lesion = _read_pair(record, reading)
-        stack = preprocess(image, lesion, spec)
+        before = finished(root, record.subject)
+        if before is not None and before.entry["source"] == _source(record):
+            return _outcome(record, before, reused=True), before
+        subject = read_subject(record, reading)
+        stack = preprocess(subject, spec)
     except JsddpmError as problem:
-        return Outcome(record.subject, split, problem), None
-    pathology = stack.mask.any(axis=(1, 2)).astype(np.int8)
-    shard = Shard(
-        record.subject,
-        stack.image,
-        stack.mask,
-        rows={
-            "z_index": np.arange(len(stack.image)),
-            "pathology": pathology,
-            "split": SPLITS.index(split),
-            "brain_fraction": stack.brain.mean(axis=(1, 2)),
-        },
-        info={
-            "patient": record.patient,
-            "session": record.session,
-            "group": record.group,
-            "split": split,
-            "affine": stack.affine.tolist(),
-            "window": list(stack.window),
-            "lesion_mm3": {"before": stack.lesion_mm3[0], "after": stack.lesion_mm3[1]},
-            "source": {
-                "image": {"name": image.path.name, "sha256": sha256(image.path)},
-                "mask": None if mask is None else {"name": mask.path.name, "sha256": sha256(mask.path)},
-            },
-        },
-    )
-    notes = image.notes + (() if mask is None else mask.notes)
-    if record.group == "patient" and not pathology.any():
+        return Outcome(record.subject, problem=problem), None
+    rows = {
+        "z_index": np.arange(len(stack.image)),
+        "pathology": stack.mask.any(axis=(1, 2)).astype(np.int8),
+        "brain_fraction": stack.brain.mean(axis=(1, 2)),
+    }
+    info = {
+        "patient": record.patient,
+        "session": record.session,
+        "group": record.group,
+        "split": None,
+        "affine": stack.affine.tolist(),
+        "window": list(stack.window),
+        "lesion_mm3": {"before": stack.lesion_mm3[0], "after": stack.lesion_mm3[1]},
+        "brain": "given" if record.brain else "estimated",
+        "notes": list(subject.notes),
+        "source": _source(record),
+    }
+    written = write_shard(root, Shard(record.subject, stack.image, stack.mask, rows, info))
+    mark_finished(root, written)
+    return _outcome(record, written), written
+
+
+def _outcome(record: Record, written: Written, *, reused: bool = False) -> Outcome:
+    lesion = int(written.rows["pathology"].sum())
+    notes = tuple(n for n in (record.note, *written.entry["notes"]) if n)
+    if record.group == "patient" and not lesion:
         notes += ("no lesion voxel: all its slices count as control",)
-    outcome = Outcome(record.subject, split, None, notes, len(stack.image), int(pathology.sum()))
-    return outcome, write_shard(root, shard)
+    return Outcome(record.subject, None, None, notes, len(written.rows), lesion, reused)
 
 
-def _read_pair(record: Record, reading: MaskReading) -> tuple[Volume, Volume | None, NDArray[np.bool_] | None]:
-    image = open_nifti(record.image)
-    check_not_constant(image)
-    if record.mask is None:
-        return image, None, None
-    mask = open_nifti(record.mask)
-    check_same_grid(image, mask)
-    return image, mask, binary_mask(mask, label=reading.label, threshold=reading.threshold)
+def _source(record: Record) -> dict[str, Any]:
+    """Names and checksums of a record's files; null where there is none."""
+    files = {"image": record.image, "mask": record.mask, "brain": record.brain}
+    return {
+        kind: {"name": path.name, "sha256": sha256(path)} if path is not None and path.is_file() else None
+        for kind, path in files.items()
+    }

@@ -1,179 +1,23 @@
-"""The slice store: arrays per subject, one index, no bins.
-
-Layout of a store folder::
-
-    store.json                    what it is, its subjects, checksums of every other file
-    index.npy                     one row per slice (INDEX_DTYPE), in the order of the subjects' arrays
-    arrays/NAME.image.npy         uint16 (n, H, W); value / 65535 is the intensity in [0, 1]
-    arrays/NAME.mask.npy          uint8 (n, H, W), 0 or 1
-
-Real and generated stores differ only in ``kind`` and in what the index knows (a generated slice has a seed and a
-sample number, and the store a binning). ``z_index`` is stored, bins never: see :mod:`jsddpm.binning`.
-"""
+"""Reading a slice store: arrays per subject, one index, no bins; see :mod:`jsddpm.slices.layout`."""
 
 from __future__ import annotations
 
-import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.binning import ZBinning
-from jsddpm.cohort.sources import SPLITS
+from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
-from jsddpm.files import (
-    atomic_open,
-    make_read_only,
-    published_directory,
-    read_json,
-    require_directory,
-    sha256,
-    write_json,
-)
-
-SCHEMA = "jsddpm-slice-store"
-VERSION = 1
-LEVELS = 65535
-
-INDEX_DTYPE = np.dtype(
-    [
-        ("subject", "<i4"),  # position in store.json's subjects
-        ("row", "<i4"),  # position in that subject's arrays
-        ("z_index", "<i4"),
-        ("pathology", "i1"),  # 1 where the mask is not empty (real), or as asked for (generated)
-        ("split", "i1"),  # position in SPLITS; -1 for generated slices
-        ("lesion_pixels", "<i4"),
-        ("brain_fraction", "<f4"),  # share of the slice inside the estimated brain; NaN where not estimated
-        ("sample", "<i4"),  # number of the sample within its condition; -1 for real slices
-        ("seed", "<i8"),  # -1 for real slices
-        ("image_crc32", "<u4"),
-        ("mask_crc32", "<u4"),
-    ]
-)
-Kind = Literal["real", "generated"]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One subject's (or one batch of generated) slices, ready to be written.
-
-    Attributes:
-        name: File name stem, unique in the store.
-        image: Intensities in [0, 1], ``(n, H, W)``.
-        mask: Lesion mask, ``(n, H, W)``, boolean.
-        rows: Values of index columns, each of length n or scalar.
-        info: What ``store.json`` says of this subject (``patient``, ``session``, ``group``, ``split``, ...).
-    """
-
-    name: str
-    image: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    rows: dict[str, Any]
-    info: dict[str, Any] = field(default_factory=dict)
-
-
-def write_shard(root: Path, shard: Shard) -> tuple[NDArray[np.void], dict[str, Any]]:
-    """Write one shard's arrays below a store folder being built.
-
-    Returns:
-        Its index rows (``subject`` still 0) and its entry for ``store.json``.
-
-    Raises:
-        JsddpmError: ``SLICE_VALUES`` (status 6) when an intensity is not finite or leaves [0, 1].
-    """
-    image, mask = shard.image, shard.mask
-    if image.shape != mask.shape or image.ndim != 3:
-        raise usage_error("SLICE_SHAPE", f"image {image.shape} and mask {mask.shape}", fix="give two (n, H, W) arrays")
-    if not (np.isfinite(image).all() and image.min(initial=0) >= 0 and image.max(initial=0) <= 1):
-        raise JsddpmError("SLICE_VALUES", f"{shard.name} leaves [0, 1]", fix="scale the images to [0, 1]", file=root)
-    stored = {
-        "image": np.rint(image * np.float32(LEVELS)).astype("<u2"),
-        "mask": mask.astype(np.uint8),
-    }
-    rows = np.zeros(len(image), INDEX_DTYPE)
-    rows["row"] = np.arange(len(image))
-    rows["lesion_pixels"] = mask.sum(axis=(1, 2))
-    rows["brain_fraction"], rows["split"], rows["sample"], rows["seed"] = np.nan, -1, -1, -1
-    for name, values in shard.rows.items():
-        rows[name] = values
-    files = {}
-    (root / "arrays").mkdir(exist_ok=True)
-    for kind, array in stored.items():
-        rows[f"{kind}_crc32"] = [zlib.crc32(a.tobytes()) for a in array]
-        path = root / "arrays" / f"{shard.name}.{kind}.npy"
-        with atomic_open(path) as stream:
-            np.lib.format.write_array(stream, array, allow_pickle=False)
-        files[kind] = {"file": f"arrays/{path.name}", "bytes": path.stat().st_size, "sha256": sha256(path)}
-    return rows, {"name": shard.name, "slices": len(image), **shard.info, "files": files}
-
-
-@contextmanager
-def new_store(
-    out: str | Path, *, kind: Kind, n_slices: int, spacing: Sequence[float], **info: Any
-) -> Iterator[StoreWriter]:
-    """Build a store that appears at ``out``, complete and read-only, when the block ends.
-
-    Args:
-        out: New folder; never overwritten.
-        kind: ``real`` or ``generated``.
-        n_slices: Axial slices of the volume that ``z_index`` counts in.
-        spacing: ``(row, column, z)`` in mm.
-        info: Further entries of ``store.json`` (preprocessing, binning, provenance).
-    """
-    with published_directory(out) as root:
-        writer = StoreWriter(root)
-        yield writer
-        rows, subjects = writer.collect()
-        with atomic_open(root / "index.npy") as stream:
-            np.lib.format.write_array(stream, rows, allow_pickle=False)
-        size = np.load(root / subjects[0]["files"]["image"]["file"], mmap_mode="r", allow_pickle=False).shape[1:]
-        write_json(
-            root / "store.json",
-            {
-                "schema": SCHEMA,
-                "version": VERSION,
-                "kind": kind,
-                "size": list(size),
-                "n_slices": n_slices,
-                "spacing": [float(s) for s in spacing],
-                "index": {"file": "index.npy", "rows": len(rows), "sha256": sha256(root / "index.npy")},
-                **info,
-                "subjects": subjects,
-            },
-        )
-        for path in (root / "store.json", root / "index.npy", *(root / "arrays").iterdir()):
-            make_read_only(path)
-
-
-class StoreWriter:
-    """Collects shards; see :func:`new_store`."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._written: list[tuple[NDArray[np.void], dict[str, Any]]] = []
-
-    def add(self, shard: Shard) -> None:
-        """Write a shard in this process."""
-        self.register(*write_shard(self.root, shard))
-
-    def register(self, rows: NDArray[np.void], entry: dict[str, Any]) -> None:
-        """Take over a shard that :func:`write_shard` wrote below :attr:`root`, in another process perhaps."""
-        self._written.append((rows, entry))
-
-    def collect(self) -> tuple[NDArray[np.void], list[dict[str, Any]]]:
-        """All index rows and subject entries, in the order registered."""
-        if not any(len(rows) for rows, _ in self._written):
-            raise JsddpmError("STORE_EMPTY", "no slice to store", fix="see the problems listed above", file=self.root)
-        for number, (rows, _) in enumerate(self._written):
-            rows["subject"] = number
-        return np.concatenate([rows for rows, _ in self._written]), [entry for _, entry in self._written]
+from jsddpm.files import read_json, require_directory, sha256
+from jsddpm.publish import unfinished
+from jsddpm.slices.layout import CHECKSUM, INDEX_DTYPE, LEVELS, SCHEMA, VERSION, checksum_line, unpack_masks
 
 
 class SliceStore:
@@ -191,11 +35,19 @@ class SliceStore:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = require_directory(path)
+        self.path = Path(path)
+        if not self.path.exists() and unfinished(path).is_dir():
+            parts = len(list(unfinished(path).glob("parts/*.json")))
+            raise integrity_error(
+                "STORE_INCOMPLETE", f"its build was interrupted after {parts} subjects", fix="finish it with --resume",
+                file=path,
+            )  # fmt: skip
+        require_directory(path)
         if not (self.path / "store.json").is_file():
             raise integrity_error(
                 "STORE_INCOMPLETE", "holds no store.json", fix="build it with jsddpm cache build", file=path
             )
+        self._opened: dict[tuple[int, str], NDArray[Any]] = {}
         self.info = read_json(self.path / "store.json")
         if self.info.get("schema") != SCHEMA or self.info.get("version") != VERSION:
             found = f"{self.info.get('schema')} version {self.info.get('version')}"
@@ -205,6 +57,7 @@ class SliceStore:
                 fix="build it again",
                 file=path,
             )
+        self._check_description()
         self.subjects: list[dict[str, Any]] = self.info["subjects"]
         self.index: NDArray[np.void] = self._load("index.npy")
         if self.index.dtype != INDEX_DTYPE or len(self.index) != self.info["index"]["rows"]:
@@ -220,7 +73,7 @@ class SliceStore:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of ``store.json``, which holds the checksum of everything else."""
-        return hashlib.sha256((self.path / "store.json").read_bytes()).hexdigest()[:16]
+        return sha256(self.path / "store.json")[:16]
 
     @cached_property
     def binning(self) -> ZBinning | None:
@@ -233,9 +86,11 @@ class SliceStore:
         names = np.array([s.get("patient", s["name"]) for s in self.subjects])
         return np.asarray(names[self.index["subject"]])
 
-    @cached_property
-    def _arrays(self) -> dict[str, list[NDArray[Any]]]:
-        return {k: [self._load(s["files"][k]["file"]) for s in self.subjects] for k in ("image", "mask")}
+    @property
+    def z_range(self) -> tuple[int, int] | None:
+        """The range of slices proposed when the store was built, or None; any other can be used."""
+        found = self.info.get("z_range")
+        return (int(found["range"][0]), int(found["range"][1])) if found else None
 
     def select(
         self, *, binning: ZBinning | None = None, split: str | None = None, pathology: int | None = None
@@ -274,11 +129,20 @@ class SliceStore:
 
     def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Intensities in [0, 1] of index rows, float32 ``(len(rows), H, W)``."""
-        return self._gather("image", rows).astype(np.float32) / np.float32(LEVELS)
+        out = np.zeros((len(rows), *self.size), np.float32)
+        for number, places, kept in self._by_subject(rows):
+            top, bottom, left, right = self.subjects[number]["box"]
+            out[places, top:bottom, left:right] = self._array(number, "image")[kept] / np.float32(LEVELS)
+        return out
 
     def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Masks of index rows, boolean ``(len(rows), H, W)``."""
-        return self._gather("mask", rows).astype(bool)
+        out = np.zeros((len(rows), *self.size), bool)
+        for number, places, kept in self._by_subject(rows):
+            top, bottom, left, right = self.subjects[number]["box"]
+            packed = self._array(number, "mask")[kept]
+            out[places, top:bottom, left:right] = unpack_masks(packed, bottom - top, right - left)
+        return out
 
     def slice_name(self, row: int) -> str:
         """Readable name of an index row, such as ``sub-003 z 57``."""
@@ -292,26 +156,52 @@ class SliceStore:
         if sha256(self.path / "index.npy") != self.info["index"]["sha256"]:
             bad.append("index.npy differs from its checksum")
         for number, subject in enumerate(self.subjects):
-            rows = self.index[self.index["subject"] == number]
             for kind, entry in subject["files"].items():
-                if sha256(self.path / entry["file"]) == entry["sha256"]:
-                    continue
-                array = self._load(entry["file"])
-                damaged = [
-                    int(r["z_index"]) for r in rows if zlib.crc32(array[r["row"]].tobytes()) != int(r[f"{kind}_crc32"])
-                ]
-                where = f"slices z {damaged}" if damaged else "its header"
-                bad.append(f"{subject['name']} {kind}: {where}")
+                path = self.path / entry["file"]
+                if not path.is_file():
+                    bad.append(f"{subject['name']} {kind}: missing")
+                elif sha256(path) != entry["sha256"]:
+                    bad.append(f"{subject['name']} {kind}: {self._damaged(number, kind)}")
         return bad
 
-    def _gather(self, kind: str, rows: NDArray[np.intp]) -> NDArray[Any]:
-        picked = self.index[rows]
-        arrays = self._arrays[kind]
-        out = np.empty((len(rows), *self.size), arrays[0].dtype)
-        for subject in np.unique(picked["subject"]):
-            here = picked["subject"] == subject
-            out[here] = arrays[subject][picked["row"][here]]
-        return out
+    def __getstate__(self) -> dict[str, Any]:
+        """A worker opens the files itself: memory maps would travel as whole arrays."""
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]
+
+    def _by_subject(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.int32]]]:
+        """Subjects among index rows: their number, the places of their rows in the result, their array rows."""
+        subject, row = self.index["subject"][rows], self.index["row"][rows]
+        order = np.argsort(subject, kind="stable")
+        edges = np.flatnonzero(np.diff(subject[order])) + 1
+        for places in np.split(order, edges) if len(order) else ():
+            yield int(subject[places[0]]), places, row[places]
+
+    def _array(self, number: int, kind: str) -> NDArray[Any]:
+        key = (number, kind)
+        if key not in self._opened:
+            self._opened[key] = self._load(self.subjects[number]["files"][kind]["file"])
+        return self._opened[key]
+
+    def _damaged(self, number: int, kind: str) -> str:
+        """Which slices of a file that differs from its checksum are damaged."""
+        rows = self.index[self.index["subject"] == number]
+        try:
+            array = self._load(self.subjects[number]["files"][kind]["file"])
+            damaged = [
+                int(r["z_index"]) for r in rows if zlib.crc32(array[r["row"]].tobytes()) != int(r[f"{kind}_crc32"])
+            ]
+        except (JsddpmError, IndexError):
+            return "its header"
+        return f"slices z {damaged}" if damaged else "its header"
+
+    def _check_description(self) -> None:
+        path, expected = self.path / CHECKSUM, checksum_line(sha256(self.path / "store.json")).encode()
+        if not path.is_file() or path.read_bytes() != expected:
+            what = f"store.json does not fit {CHECKSUM}"
+            raise integrity_error("STORE_DAMAGED", what, fix="build the store again", file=self.path)
 
     def _load(self, name: str) -> NDArray[Any]:
         path = self.path / name
@@ -322,7 +212,7 @@ class SliceStore:
             raise integrity_error(
                 "STORE_INCOMPLETE", f"{name} is missing", fix="build the store again", file=self.path
             ) from None
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, SyntaxError, TypeError, TokenError) as error:
             raise integrity_error(
                 "STORE_DAMAGED", f"{name}: {error}", fix="build the store again", file=self.path
             ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.cohort.sources import SPLITS
+from jsddpm.cohort.records import SPLITS
 from jsddpm_eval.tables import to_csv
 from jsddpm_eval.utilization import verdict
 from jsddpm_reports.wording import plain

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.slices.store import SliceStore
 from jsddpm_cli.app import main
@@ -79,6 +80,78 @@ def test_a_manifest_works_like_a_tree(jsddpm, bids, tmp_path):
     assert jsddpm("cache", "build", tmp_path / "cohort.csv", "--out", tmp_path / "a", *SMALL)[0] == 0
     assert jsddpm("cache", "build", bids, "--out", tmp_path / "b", *SMALL)[0] == 0
     assert SliceStore(tmp_path / "a").fingerprint == SliceStore(tmp_path / "b").fingerprint
+
+
+def test_scanning_names_every_problem_and_reads_files_when_asked(jsddpm, bids, tmp_path):
+    path = bids / "sub-02" / "anat" / "sub-02_FLAIR.nii.gz"
+    path.write_bytes(path.read_bytes()[:-40])
+    (bids / "sub-00" / "anat" / "sub-00_FLAIR_roi.nii.gz").unlink()
+    scan = ["cohort", "scan", bids, "--read", "--jobs", 1, "--out", tmp_path / "cohort.csv", "--format", "json"]
+    status, out, err = jsddpm(*scan)
+    found = json.loads(out)
+    assert status == 3
+    assert [r["patient"] for r in found["records"]] == ["sub-01", "sub-03"]
+    assert [p.split("]")[0] for p in found["problems"]] == ["error[MASK_MISSING", "error[NIFTI_TRUNCATED"]
+    assert found["read"][0]["shape"] == [20, 24, 28]
+    assert "2 of 20 x 24 x 28 voxels, 3 x 3 x 3 mm" in err
+    assert "1 MASK_MISSING, 1 NIFTI_TRUNCATED" in err
+    assert len((tmp_path / "cohort.csv").read_text().splitlines()) == 3
+
+
+def test_folds_share_one_store(jsddpm, bids, tmp_path):
+    folds, store = tmp_path / "folds", tmp_path / "store"
+    split = ["cohort", "split", bids, "--folds", 2, "--val", 0.25, "--jobs", 1]
+    status, out, _ = jsddpm(*split, "--out", folds, "--format", "json")
+    tested = [p for fold in json.loads(out)["folds"] for p, s in fold.items() if s == "test"]
+    assert (status, sorted(tested)) == (0, [f"sub-{s:02d}" for s in range(4)])
+    assert jsddpm("cache", "build", folds / "fold-1.csv", "--out", store, *SMALL)[0] == 0
+    assert jsddpm("cache", "resplit", store, folds / "fold-2.csv", "--out", tmp_path / "second")[0] == 0
+    splits = [
+        json.loads(jsddpm("cache", "info", s, "--format", "json")[1])["slices"] for s in (store, tmp_path / "second")
+    ]
+    assert [{k: v["patients"] for k, v in s.items()} for s in splits] == [{"train": 1, "val": 1, "test": 2}] * 2
+    one = ["cohort", "split", bids, "--val", 0.25, "--test", 0.25, "--jobs", 1, "--out", tmp_path / "one.csv"]
+    assert jsddpm(*one)[0] == 0
+    assert jsddpm(*one)[0] == 2
+    assert jsddpm("cache", "build", tmp_path / "one.csv", "--out", tmp_path / "third", *SMALL)[0] == 0
+
+
+def test_an_interrupted_build_goes_on(jsddpm, bids, tmp_path):
+    path = bids / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz"
+    clean = path.read_bytes()
+    path.write_bytes(b"")
+    build = ["cache", "build", bids, "--out", tmp_path / "store", *SMALL, "--z-range", "auto"]
+    assert jsddpm(*build)[0] == 3
+    path.write_bytes(clean)
+    status, _, err = jsddpm(*build)
+    assert (status, "UNFINISHED" in err) == (4, True)
+    status, _, err = jsddpm("cache", "info", tmp_path / "store")
+    assert (status, "after 3 subjects" in err) == (4, True)
+    status, out, err = jsddpm(*build, "--resume")
+    assert (status, out.count("reused"), "z_range" in err) == (0, 3, True)
+    sheet = tmp_path / "sheet.png"
+    status, _, err = jsddpm("cache", "info", tmp_path / "store", "--thumbnails", sheet)
+    assert (status, sheet.read_bytes()[:4]) == (0, b"\x89PNG")
+    assert "kB a slice" in err
+    assert jsddpm("cache", "build", bids, "--out", tmp_path / "b", *SMALL, "--z-range", 5, 20)[0] == 0
+    assert SliceStore(tmp_path / "b").z_range == (5, 20)
+    assert jsddpm("cache", "build", bids, "--out", tmp_path / "c", *SMALL, "--z-range", 5, "x")[0] == 2
+
+
+def test_imported_slices_are_evaluated_like_our_own(jsddpm, store, tmp_path):
+    rows = store.select(binning=ZBinning((5, 34), 5, n_slices=40), split="train")[::5]
+    lines = ["image,mask,z,pathology"]
+    for n, row in enumerate(rows):
+        image, mask = store.images(rows[n : n + 1])[0], store.masks(rows[n : n + 1])[0]
+        np.savez(tmp_path / f"{n}.npz", image=image, mask=mask)
+        lines.append(f"{n}.npz,,{store.index['z_index'][row]},{store.index['pathology'][row]}")
+    (tmp_path / "made.csv").write_text("\n".join(lines))
+    made = tmp_path / "made"
+    asked = ["--like", store.path, "--z-range", 5, 34, "--bins", 5, "--out", made]
+    status, _, err = jsddpm("cache", "import", tmp_path / "made.csv", *asked)
+    assert (status, f"--generated {made} --bin-aware" in err) == (0, True)
+    evaluated = ["--real", store.path, "--generated", made, "--bin-aware", "--out", tmp_path / "eval"]
+    assert jsddpm("eval", *evaluated)[0] in (0, 7)
 
 
 def test_bins_report_is_the_documented_json(jsddpm):

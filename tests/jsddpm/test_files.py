@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from jsddpm import files
+from jsddpm import files, publish
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 
 
@@ -43,13 +43,13 @@ def test_the_disk_refusing_is_explained(tmp_path, monkeypatch, code, expected):
 
 
 def test_a_folder_is_published_whole(tmp_path):
-    with files.published_directory(tmp_path / "out") as folder:
+    with publish.published_directory(tmp_path / "out") as folder:
         files.write_text(folder / "a", "1")
         assert not (tmp_path / "out").exists()
     assert (tmp_path / "out" / "a").read_text() == "1"
-    with pytest.raises(JsddpmError, match="EXISTS"), files.published_directory(tmp_path / "out"):
+    with pytest.raises(JsddpmError, match="EXISTS"), publish.published_directory(tmp_path / "out"):
         pass
-    with pytest.raises(KeyError), files.published_directory(tmp_path / "other"):
+    with pytest.raises(KeyError), publish.published_directory(tmp_path / "other"):
         raise KeyError("x")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
@@ -68,11 +68,11 @@ def test_json_is_strict_both_ways(tmp_path):
 
 def test_a_second_holder_is_named_the_first(tmp_path):
     lock = tmp_path / ".lock"
-    with files.exclusive_lock(lock):
-        with pytest.raises(JsddpmError, match=f"process {os.getpid()}") as caught, files.exclusive_lock(lock):
+    with publish.exclusive_lock(lock):
+        with pytest.raises(JsddpmError, match=f"process {os.getpid()}") as caught, publish.exclusive_lock(lock):
             pass
         assert caught.value.status is ExitStatus.ENVIRONMENT
-    with files.exclusive_lock(lock):
+    with publish.exclusive_lock(lock):
         pass
 
 

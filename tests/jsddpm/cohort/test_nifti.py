@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from jsddpm.cohort.masks import binary_mask, check_same_grid
+from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid
 from jsddpm.cohort.nifti import check_not_constant, open_nifti, write_nifti
 from jsddpm.errors import ExitStatus, JsddpmError
 
@@ -188,6 +188,33 @@ def test_mask_values_must_be_understood(tmp_path):
     write_nifti(tmp_path / "m.nii.gz", np.where(DATA > 300, 255, 0).astype(np.uint8), AFFINE)
     mask = open_nifti(tmp_path / "m.nii.gz")
     with pytest.raises(JsddpmError, match=r"MASK_LABELS.*0, 255"):
-        binary_mask(mask)
-    assert np.array_equal(binary_mask(mask, label=255), DATA > 300)
-    assert np.array_equal(binary_mask(mask, threshold=127.0), DATA > 300)
+        binary_mask(mask, MaskReading())
+    assert np.array_equal(binary_mask(mask, MaskReading((255,))), DATA > 300)
+    assert np.array_equal(binary_mask(mask, MaskReading(threshold=127.0)), DATA > 300)
+    with pytest.raises(JsddpmError, match="MASK_READING"):
+        MaskReading((1,), 0.5)
+
+
+def test_several_labels_can_be_lesion_but_only_whole_ones(tmp_path):
+    values = (DATA % 5).astype(np.float32)
+    write_nifti(tmp_path / "m.nii.gz", values, AFFINE)
+    mask = open_nifti(tmp_path / "m.nii.gz")
+    assert np.array_equal(binary_mask(mask, MaskReading((1, 4))), np.isin(values, (1, 4)))
+    write_nifti(tmp_path / "p.nii.gz", values / 4, AFFINE)
+    with pytest.raises(JsddpmError, match=r"MASK_LABELS.*whole"):
+        binary_mask(open_nifti(tmp_path / "p.nii.gz"), MaskReading((1,)))
+
+
+@pytest.mark.parametrize(
+    ("edits", "note"),
+    [
+        ([(SLOPE, "<f", float("nan"))], "taken unscaled"),
+        ([(PIXDIM + 4, "<f", 0.0)], "are no sizes"),
+        ([(252, "<h", 1), (268, "<f", 30.0)], "sform and qform differ"),
+    ],
+)
+def test_what_nibabel_decides_silently_is_said(good, tmp_path, edits, note):
+    volume = open_nifti(edited(tmp_path, *edits))
+    assert any(note in n for n in volume.notes)
+    assert np.array_equal(volume.data, DATA)
+    assert open_nifti(good).notes == ()

@@ -9,10 +9,16 @@ import pytest
 
 from jsddpm.cohort.nifti import Volume
 from jsddpm.cohort.preprocess import Preprocessing, estimate_brain, preprocess
+from jsddpm.cohort.subject import Subject
 from jsddpm.errors import JsddpmError
 
 SHAPE = (34, 40, 30)
 SPACING = np.array([2.0, 1.5, 2.5])
+
+
+def subject(image, affine, mask=None, brain=None):
+    lesion = np.zeros(image.shape, bool) if mask is None else mask
+    return Subject(Volume(image, affine, Path("x.nii")), lesion, brain, ())
 
 
 def head(marker):
@@ -44,7 +50,7 @@ def test_a_marked_point_stays_where_it_is_in_the_world(flips, order, angle):
     marker = (12, 25, 17)
     image, mask = head(marker)
     affine = affine_of(flips, order, angle)
-    stack = preprocess(Volume(image, affine, Path("x.nii")), mask, Preprocessing((48, 44, 40), (1.5, 1.75, 2.0)))
+    stack = preprocess(subject(image, affine, mask), Preprocessing((48, 44, 40), (1.5, 1.75, 2.0)))
     assert stack.image.shape == (40, 44, 48)
     world = affine @ [*marker, 1]
     for found in (stack.mask.astype(float), np.where(stack.image > 0.9, stack.image, 0)):
@@ -57,8 +63,7 @@ def test_a_marked_point_stays_where_it_is_in_the_world(flips, order, angle):
 
 def test_rows_run_front_to_back_and_columns_left_to_right():
     stack = preprocess(
-        Volume(*head((10, 20, 15))[:1], affine_of((1, 1, 1), (0, 1, 2), 0), Path("x")),
-        None,
+        subject(head((10, 20, 15))[0], affine_of((1, 1, 1), (0, 1, 2), 0)),
         Preprocessing((40, 48, 36), (2, 2, 2)),
     )
     row, column, z = stack.affine[:3, 0], stack.affine[:3, 1], stack.affine[:3, 2]
@@ -69,9 +74,9 @@ def test_rows_run_front_to_back_and_columns_left_to_right():
 
 def test_intensities_are_one_invertible_window_of_the_brain():
     image, mask = head((12, 25, 17))
-    volume = Volume(image, affine_of((1, 1, 1), (0, 1, 2), 0), Path("x"))
-    scaled = preprocess(Volume(image * 7 + 100, volume.affine, Path("x")), mask, Preprocessing((48, 40, 40), (2, 2, 2)))
-    plain = preprocess(volume, mask, Preprocessing((48, 40, 40), (2, 2, 2)))
+    affine, spec = affine_of((1, 1, 1), (0, 1, 2), 0), Preprocessing((48, 40, 40), (2, 2, 2))
+    scaled = preprocess(subject(image * 7 + 100, affine, mask), spec)
+    plain = preprocess(subject(image, affine, mask), spec)
     assert plain.image.min() == 0
     assert plain.image.max() == 1
     assert np.abs(scaled.image - plain.image).max() < 1e-3
@@ -81,9 +86,7 @@ def test_intensities_are_one_invertible_window_of_the_brain():
 def test_lesion_volume_is_recorded_before_and_after():
     image, mask = head((12, 25, 17))
     mask[10:16, 20:27, 12:17] = True
-    stack = preprocess(
-        Volume(image, affine_of((1, 1, 1), (0, 1, 2), 0), Path("x")), mask, Preprocessing((48, 44, 40), (1, 1, 1))
-    )
+    stack = preprocess(subject(image, affine_of((1, 1, 1), (0, 1, 2), 0), mask), Preprocessing((48, 44, 40), (1, 1, 1)))
     assert stack.lesion_mm3[0] == pytest.approx(mask.sum() * SPACING.prod())
     assert stack.lesion_mm3[1] == pytest.approx(stack.lesion_mm3[0], rel=0.1)
 
@@ -104,3 +107,15 @@ def test_brain_is_the_filled_largest_part():
 def test_impossible_targets_are_refused(shape, spacing):
     with pytest.raises(JsddpmError):
         Preprocessing(shape, spacing)
+
+
+def test_a_given_brain_mask_takes_the_place_of_the_estimate():
+    image, mask = head((12, 25, 17))
+    brain = np.zeros(SHAPE, bool)
+    brain[10:24, 12:28, 10:20] = True
+    image[brain] *= 2
+    affine, spec = affine_of((1, 1, 1), (0, 1, 2), 0), Preprocessing((48, 44, 40), (2.0, 1.5, 2.5))
+    stack = preprocess(subject(image, affine, mask, brain), spec)
+    assert stack.brain.sum() == brain.sum()  # same spacing: a shift, no interpolation
+    assert stack.mask.sum() == mask.sum()
+    assert stack.window == pytest.approx(np.percentile(image[brain], spec.window), rel=1e-4)

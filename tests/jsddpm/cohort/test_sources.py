@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from jsddpm.cohort.records import Selection, manifest_rows
 from jsddpm.cohort.sources import read_cohort
-from jsddpm.cohort.splits import assign_splits, split_patients
 from jsddpm.errors import JsddpmError
+from jsddpm_eval.tables import to_csv
 
 
 def codes(source):
@@ -38,6 +37,7 @@ def test_a_missing_mask_is_an_error_for_patients_only(bids):
 def test_two_runs_are_never_chosen_silently(bids):
     anat = bids / "sub-02" / "anat"
     shutil.copy(anat / "sub-02_FLAIR.nii.gz", anat / "sub-02_run-2_FLAIR.nii.gz")
+    shutil.copy(anat / "sub-02_FLAIR_roi.nii.gz", anat / "sub-02_run-2_FLAIR_roi.nii.gz")
     assert codes(bids) == ["BIDS_IMAGES"]
 
 
@@ -86,35 +86,116 @@ def test_every_problem_is_listed_and_the_first_is_raised_with_the_count(tmp_path
         read_cohort(path).require_clean()
 
 
-@given(
-    st.dictionaries(st.text("abcdef0", min_size=1, max_size=4), st.sampled_from(["x", "y"]), min_size=4, max_size=60)
+def test_one_image_of_several_is_chosen_by_the_rule_and_said(bids):
+    anat = bids / "sub-02" / "anat"
+    shutil.copy(anat / "sub-02_FLAIR.nii.gz", anat / "sub-02_acq-T2sel_FLAIR.nii.gz")
+    chosen = {r.subject: r for r in read_cohort(bids).records}["sub-02"]
+    assert (chosen.image.name, chosen.note) == ("sub-02_FLAIR.nii.gz", "of 2 images, the one with a lesion mask")
+    shutil.copy(anat / "sub-02_FLAIR_roi.nii.gz", anat / "sub-02_acq-T2sel_FLAIR_roi.nii.gz")
+    assert codes(bids) == ["BIDS_IMAGES"]
+    for folder in bids.glob("sub-0[013]/anat"):
+        for path in folder.iterdir():
+            path.rename(folder / path.name.replace("_FLAIR", "_acq-T2sel_FLAIR"))
+    cohort = read_cohort(bids, selection=Selection(entities={"acq": "T2sel"}))
+    assert cohort.problems == ()
+    assert {r.image.name for r in cohort.records} == {f"sub-{s:02d}_acq-T2sel_FLAIR.nii.gz" for s in range(4)}
+
+
+@pytest.mark.parametrize(("run", "name"), [("first", "run-2"), ("last", "run-10")])
+def test_runs_are_taken_by_number_when_asked(bids, run, name):
+    anat = bids / "sub-01" / "anat"
+    for number in (10, 2):
+        shutil.copy(anat / "sub-01_FLAIR.nii.gz", anat / f"sub-01_run-{number}_FLAIR.nii.gz")
+        shutil.copy(anat / "sub-01_FLAIR_roi.nii.gz", anat / f"sub-01_run-{number}_FLAIR_roi.nii.gz")
+    (anat / "sub-01_FLAIR.nii.gz").unlink()
+    cohort = read_cohort(bids, selection=Selection(run=run))
+    assert [r.image.name for r in cohort.records if r.subject == "sub-01"] == [f"sub-01_{name}_FLAIR.nii.gz"]
+
+
+def test_masks_of_bids_derivatives_are_found(bids):
+    anat = bids / "sub-00" / "anat"
+    folder = bids / "derivatives" / "lesions" / "sub-00" / "anat"
+    folder.mkdir(parents=True)
+    (anat / "sub-00_FLAIR_roi.nii.gz").rename(folder / "sub-00_label-lesion_mask.nii.gz")
+    cohort = read_cohort(bids)
+    assert cohort.problems == ()
+    assert cohort.records[0].mask.parent == folder
+    shutil.copy(folder / "sub-00_label-lesion_mask.nii.gz", folder / "sub-00_label-lesion_desc-b_mask.nii.gz")
+    assert codes(bids) == ["BIDS_MASKS"]
+
+
+def nnunet(root, bids, channels='{"0": "T1", "1": "FLAIR"}'):
+    """The BIDS cohort as nnU-Net stores it: two channels, the last case in the test set."""
+    for number, (part, labels) in enumerate((("imagesTr", "labelsTr"),) * 3 + (("imagesTs", "labelsTs"),)):
+        anat = bids / f"sub-{number:02d}" / "anat"
+        for folder in (part, labels):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        for channel in (0, 1):
+            shutil.copy(anat / f"sub-{number:02d}_FLAIR.nii.gz", root / part / f"sub-{number:02d}_{channel:04d}.nii.gz")
+        shutil.copy(anat / f"sub-{number:02d}_FLAIR_roi.nii.gz", root / labels / f"sub-{number:02d}.nii.gz")
+    (root / "dataset.json").write_text(f'{{"channel_names": {channels}, "labels": {{"lesion": 1}}}}')
+    return root
+
+
+def test_reads_nnunet_folders(bids, tmp_path):
+    cohort = read_cohort(nnunet(tmp_path / "nn", bids), selection=Selection(controls=("sub-01", "sub-03")))
+    assert (cohort.layout, cohort.problems) == ("nnunet", ())
+    assert [(r.patient, r.group, r.image.name, r.split) for r in cohort.records] == [
+        ("sub-00", "patient", "sub-00_0001.nii.gz", None),
+        ("sub-01", "control", "sub-01_0001.nii.gz", None),
+        ("sub-02", "patient", "sub-02_0001.nii.gz", None),
+        ("sub-03", "control", "sub-03_0001.nii.gz", "test"),
+    ]
+    (tmp_path / "nn" / "labelsTr" / "sub-00.nii.gz").unlink()
+    (tmp_path / "nn" / "imagesTr" / "sub-02_0001.nii.gz").unlink()
+    assert codes(tmp_path / "nn") == ["MASK_MISSING", "NNUNET_CHANNEL"]
+
+
+def test_an_unnamed_nnunet_channel_is_not_guessed(bids, tmp_path):
+    root = nnunet(tmp_path / "nn", bids, '{"0": "a", "1": "b"}')
+    with pytest.raises(JsddpmError, match=r"channels: 0 a, 1 b.*--modality"):
+        read_cohort(root).require_clean()
+    assert read_cohort(root, selection=Selection("0")).records[0].image.name == "sub-00_0000.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("cases", "join", "suffix", "expected"),
+    [
+        (
+            ["BraTS-GLI-00002-000", "BraTS-GLI-00002-001"],
+            "-",
+            "t2f",
+            [("BraTS-GLI-00002", "000"), ("BraTS-GLI-00002", "001")],
+        ),
+        (["BraTS20_Training_001"], "_", "flair", [("BraTS20_Training_001", "")]),
+    ],
 )
-def test_every_patient_has_one_split_and_groups_are_in_proportion(groups):
-    splits = split_patients(groups, val=0.2, test=0.2, seed=3)
-    assert set(splits) == set(groups)
-    assert {"train", "val", "test"} == set(splits.values())
-    wanted = max(1, round(0.2 * len(groups)))
-    test = [p for p, s in splits.items() if s == "test"]
-    assert len(test) == wanted
-    share = sum(g == "x" for g in groups.values()) / len(groups)
-    assert abs(sum(groups[p] == "x" for p in test) - share * wanted) <= 1
+def test_reads_brats_folders_and_knows_visits(bids, tmp_path, cases, join, suffix, expected):
+    for case in cases:
+        folder = tmp_path / "brats" / case
+        folder.mkdir(parents=True)
+        for name in (suffix, "t1ce", "seg"):
+            shutil.copy(bids / "sub-00" / "anat" / "sub-00_FLAIR.nii.gz", folder / f"{case}{join}{name}.nii.gz")
+    cohort = read_cohort(tmp_path / "brats")
+    assert (cohort.layout, cohort.problems) == ("brats", ())
+    assert [(r.patient, r.session) for r in cohort.records] == expected
+    assert all(r.image.name.endswith(f"{suffix}.nii.gz") for r in cohort.records)
+    (folder / f"{cases[-1]}{join}{suffix}.nii.gz").unlink()
+    assert codes(tmp_path / "brats") == ["BRATS_FILES"]
 
 
-def test_the_split_is_repeatable_and_moves_with_its_seed():
-    groups = {f"p{i}": "x" for i in range(40)}
-    assert split_patients(groups, val=0.2, test=0.2, seed=1) == split_patients(groups, val=0.2, test=0.2, seed=1)
-    assert split_patients(groups, val=0.2, test=0.2, seed=1) != split_patients(groups, val=0.2, test=0.2, seed=2)
+@pytest.mark.parametrize(
+    ("a", "b", "code"), [("007", "7", "PATIENT_NAME"), ("P1", "p01", "PATIENT_NAME"), ("P1", "p1", "DUPLICATE")]
+)
+def test_one_person_is_not_written_two_ways(tmp_path, a, b, code):
+    path = manifest(tmp_path, f"image,mask,patient\na.nii.gz,a.nii.gz,{a}\na.nii.gz,a.nii.gz,{b}\n")
+    assert codes(path) == [code]
 
 
-@pytest.mark.parametrize(("val", "test"), [(0.5, 0.5), (-0.1, 0.1), (1.0, 0.0)])
-def test_impossible_shares_are_refused(val, test):
-    with pytest.raises(JsddpmError, match="SPLIT"):
-        split_patients({"a": "x", "b": "x"}, val=val, test=test, seed=0)
-
-
-def test_splits_of_the_manifest_win(tmp_path):
-    path = manifest(tmp_path, "image,mask,patient,split\na.nii.gz,a.nii.gz,p,test\na.nii.gz,a.nii.gz,q,train\n")
-    assert assign_splits(read_cohort(path).records, val=0.5, test=0.4, seed=0) == {"p": "test", "q": "train"}
-    path = manifest(tmp_path, "image,mask,patient,split\na.nii.gz,a.nii.gz,p,test\na.nii.gz,a.nii.gz,q,\n")
-    with pytest.raises(JsddpmError, match="SPLIT"):
-        assign_splits(read_cohort(path).records, val=0.5, test=0.4, seed=0)
+def test_what_a_scan_writes_reads_back(bids):
+    records = read_cohort(bids).records
+    (bids / "cohort.csv").write_text(to_csv(manifest_rows(records)))
+    again = read_cohort(bids / "cohort.csv").records
+    assert [(r.patient, r.group, r.image.resolve(), r.mask.resolve()) for r in again] == [
+        (r.patient, r.group, r.image.resolve(), r.mask.resolve()) for r in records
+    ]

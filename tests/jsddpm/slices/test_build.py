@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import shutil
+import signal
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
 from jsddpm.cohort.preprocess import Preprocessing
+from jsddpm.cohort.records import Selection
 from jsddpm.cohort.sources import read_cohort
-from jsddpm.cohort.splits import assign_splits
-from jsddpm.errors import JsddpmError
+from jsddpm.cohort.splits import SplitRule
+from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.slices.build import build_slice_cache
+from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
 
 SPEC = Preprocessing((24, 32, 28), (3.0, 3.0, 3.0))
@@ -17,8 +25,7 @@ SPEC = Preprocessing((24, 32, 28), (3.0, 3.0, 3.0))
 
 def build(bids, out, **options):
     records = read_cohort(bids).require_clean()
-    splits = assign_splits(records, val=0.25, test=0.25, seed=0)
-    return build_slice_cache(records, out, splits=splits, spec=SPEC, **options)
+    return build_slice_cache(records, out, spec=SPEC, split=SplitRule(0.25, 0.25), **options)
 
 
 def test_keeps_every_slice_and_says_where_it_came_from(bids, tmp_path):
@@ -51,6 +58,10 @@ def test_one_bad_file_stops_the_build_by_name(bids, tmp_path):
     with pytest.raises(JsddpmError, match=f"NIFTI_.*{path.name}.*--skip-bad"):
         build(bids, tmp_path / "store")
     assert not (tmp_path / "store").exists()
+    with pytest.raises(JsddpmError, match=r"UNFINISHED.*--resume"):
+        build(bids, tmp_path / "store")
+    with pytest.raises(JsddpmError, match=r"STORE_INCOMPLETE.*after 3 subjects.*--resume"):
+        SliceStore(tmp_path / "store")
 
 
 def test_or_is_left_out_with_its_reason(bids, tmp_path):
@@ -72,3 +83,159 @@ def test_images_lie_in_the_unit_range(bids, tmp_path):
     store = SliceStore(tmp_path / "store")
     images = store.images(np.arange(len(store.index)))
     assert (images.min(), images.max()) == (0, 1)
+
+
+def bytes_of(store):
+    return {p.relative_to(store): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
+
+
+def test_a_mended_cohort_is_finished_to_the_same_bytes(bids, tmp_path):
+    build(bids, tmp_path / "whole")
+    path = bids / "sub-02" / "anat" / "sub-02_FLAIR.nii.gz"
+    clean = path.read_bytes()
+    damage(bids)
+    with pytest.raises(JsddpmError, match="then go on with --resume"):
+        build(bids, tmp_path / "store")
+    path.write_bytes(clean)
+    outcomes = build(bids, tmp_path / "store", resume=True)
+    assert [o.reused for o in outcomes] == [True, True, False, True]
+    assert bytes_of(tmp_path / "store") == bytes_of(tmp_path / "whole")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+def test_finished_subjects_are_done_again_when_they_or_their_files_changed(bids, tmp_path):
+    last = bids / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz"
+    clean = last.read_bytes()
+    last.write_bytes(b"")
+    with pytest.raises(JsddpmError, match="NIFTI_EMPTY"):
+        build(bids, tmp_path / "store")
+    last.write_bytes(clean)
+    array = tmp_path / ".store.building" / "arrays" / "sub-00.image.npy"
+    array.write_bytes(array.read_bytes()[:-1] + b"\1")
+    for name in ("FLAIR", "FLAIR_roi"):
+        folder = bids / "sub-01" / "anat"
+        (folder / f"sub-01_{name}.nii.gz").write_bytes(
+            (bids / "sub-02" / "anat" / f"sub-02_{name}.nii.gz").read_bytes()
+        )
+    (bids / "sub-02" / "anat" / "sub-02_FLAIR.nii.gz").write_bytes(clean)
+    (last).write_bytes(clean)
+    with pytest.raises(JsddpmError, match=r"SAME_IMAGE.*sub-02 and sub-03"):
+        build(bids, tmp_path / "store", resume=True)
+
+
+def test_another_plan_is_not_mixed_in(bids, tmp_path):
+    damage(bids)
+    with pytest.raises(JsddpmError, match="NIFTI_"):
+        build(bids, tmp_path / "store")
+    other = Preprocessing((24, 32, 28), (3.0, 3.0, 2.5))
+    with pytest.raises(JsddpmError, match=r"PLAN_DIFFERS.*spacing: \[3.0, 3.0, 3.0\] then, \[3.0, 3.0, 2.5\] now"):
+        build_slice_cache(read_cohort(bids).records, tmp_path / "store", spec=other, resume=True)
+
+
+@pytest.mark.parametrize("moment", range(0, 30, 5))
+def test_killed_at_any_moment_it_resumes_to_the_same_bytes(bids, tmp_path, moment):
+    """A child is killed at its n-th system call that makes, renames or removes something; then the build goes on."""
+    build(bids, tmp_path / "whole")
+    child = os.fork()
+    if child == 0:
+        left = iter(range(moment, -1, -1))
+        for name in ("replace", "rename", "unlink", "mkdir", "fsync"):
+            setattr(os, name, _dying(getattr(os, name), left))
+        with suppress(BaseException):
+            build(bids, tmp_path / "store")
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    with pytest.raises(JsddpmError, match=r"STORE_INCOMPLETE|MISSING"):
+        SliceStore(tmp_path / "store")
+    build(bids, tmp_path / "store", resume=True)
+    assert bytes_of(tmp_path / "store") == bytes_of(tmp_path / "whole")
+
+
+def _dying(call, left):
+    def wrapped(*arguments, **options):
+        if next(left, 0) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **options)
+
+    return wrapped
+
+
+def test_two_builders_never_mix(bids, tmp_path):
+    seen = []
+
+    def second(outcome):
+        with pytest.raises(JsddpmError, match=f"LOCKED.*process {os.getpid()}"):
+            build(bids, tmp_path / "store", resume=True)
+        seen.append(outcome.subject)
+
+    build(bids, tmp_path / "store", progress=second)
+    assert len(seen) == 4
+    assert SliceStore(tmp_path / "store").verify() == []
+
+
+def test_a_full_disk_is_an_error_and_the_build_can_go_on(bids, tmp_path):
+    build(bids, tmp_path / "whole")
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+        try:
+            build(bids, tmp_path / "store")
+        except JsddpmError as error:
+            os._exit(error.status if error.code == "DISK_FULL" else 1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ExitStatus.ENVIRONMENT
+    assert not list((tmp_path).rglob("*.partial"))
+    build(bids, tmp_path / "store", resume=True)
+    assert bytes_of(tmp_path / "store") == bytes_of(tmp_path / "whole")
+
+
+def test_an_automatic_range_comes_from_training_patients_alone(bids, tmp_path):
+    build(bids, tmp_path / "store", z_range="auto")
+    store = SliceStore(tmp_path / "store")
+    area = np.zeros(28)
+    for z in range(28):
+        rows = (store.index["z_index"] == z) & (store.index["split"] == 0)
+        area[z] = store.index["brain_fraction"][rows].mean()
+    used = [z for z in range(28) if area[z] >= area.max() / 4]
+    assert store.z_range == (used[0], used[-1])
+    assert 0 < used[0] < used[-1] < 27
+    lesion = store.info["z_range"]["training_lesion_slices"]
+    rows = (store.index["split"] == 0) & (store.index["pathology"] == 1)
+    assert lesion == {"inside": int(rows.sum()), "all": int(rows.sum())}
+    build(bids, tmp_path / "given", z_range=(3, 20))
+    assert SliceStore(tmp_path / "given").z_range == (3, 20)
+    with pytest.raises(JsddpmError, match="Z_RANGE"):
+        build(bids, tmp_path / "outside", z_range=(3, 28))
+
+
+def test_the_same_cohort_in_another_layout_gives_the_same_slices(bids, tmp_path):
+    build(bids, tmp_path / "a")
+    root = tmp_path / "BraTS"
+    for s in range(4):
+        (root / f"sub-{s:02d}x").mkdir(parents=True)
+        for suffix, name in (("flair", "FLAIR"), ("seg", "FLAIR_roi")):
+            source = bids / f"sub-{s:02d}" / "anat" / f"sub-{s:02d}_{name}.nii.gz"
+            shutil.copy(source, root / f"sub-{s:02d}x" / f"sub-{s:02d}x_{suffix}.nii.gz")
+    cohort = read_cohort(root, layout="brats", selection=Selection(controls=("sub-01x", "sub-03x")))
+    build_slice_cache(cohort.require_clean(), tmp_path / "b", spec=SPEC, split=SplitRule(0.25, 0.25))
+    a, b = SliceStore(tmp_path / "a"), SliceStore(tmp_path / "b")
+    assert np.array_equal(a.index, b.index)
+
+
+def test_another_division_shares_the_slices(bids, tmp_path):
+    build(bids, tmp_path / "store", z_range="auto")
+    first = SliceStore(tmp_path / "store")
+    table = tmp_path / "fold.csv"
+    table.write_text("patient,split\nsub-00,test\nsub-01,val\nsub-02,train\nsub-03,train\n")
+    again = SliceStore(resplit(first, table, tmp_path / "again"))
+    assert [s["split"] for s in again.subjects] == ["test", "val", "train", "train"]
+    assert set(again.patients[again.select(split="test")]) == {"sub-00"}
+    assert again.verify() == []
+    rows = np.arange(len(first.index))
+    assert np.array_equal(first.images(rows), again.images(rows))
+    arrays = [p / "arrays" / "sub-02.image.npy" for p in (first.path, again.path)]
+    assert arrays[0].samefile(arrays[1])
+    table.write_text("patient,split\nsub-00,test\nsub-01,val\nsub-02,train\n")
+    with pytest.raises(JsddpmError, match="sub-03 has no split"):
+        resplit(first, table, tmp_path / "third")

@@ -11,7 +11,7 @@ import torch
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.dataset import BalancedBatches, SliceDataset, sampling_weights
-from jsddpm.slices.store import Shard, new_store
+from jsddpm.slices.writer import Shard, new_store
 
 BINNING = ZBinning((5, 34), 5, n_slices=40)
 

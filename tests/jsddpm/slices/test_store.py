@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import stat
 
@@ -11,7 +12,8 @@ import pytest
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import ExitStatus, JsddpmError
-from jsddpm.slices.store import Shard, SliceStore, new_store
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
 from synthetic import N_SLICES, SIZE, synthetic_slices, write_store
 
 
@@ -77,17 +79,67 @@ def test_another_version_is_never_guessed(copy):
         SliceStore(copy)
 
 
-def test_verify_names_subject_and_slice_of_any_flipped_byte(copy, store):
+@pytest.mark.parametrize("kind", ["image", "mask"])
+def test_verify_names_subject_and_slice_of_any_flipped_byte(copy, store, kind):
     assert store.verify() == []
-    path = copy / "arrays" / "sub-3.image.npy"
+    path = copy / "arrays" / f"sub-2.{kind}.npy"
     clean = path.read_bytes()
-    header = len(clean) - N_SLICES * SIZE[0] * SIZE[1] * 2
+    size = np.load(path)[0].nbytes
+    header = len(clean) - N_SLICES * size
     for position in np.linspace(header, len(clean) - 1, 40).astype(int):
         damaged = bytearray(clean)
         damaged[position] ^= 4
         path.write_bytes(bytes(damaged))
-        z = (position - header) // (SIZE[0] * SIZE[1] * 2)
-        assert SliceStore(copy).verify() == [f"sub-3 image: slices z [{z}]"]
+        assert SliceStore(copy).verify() == [f"sub-2 {kind}: slices z [{(position - header) // size}]"]
+    for position in range(0, header, 7):
+        damaged = bytearray(clean)
+        damaged[position] ^= 4
+        path.write_bytes(bytes(damaged))
+        found = SliceStore(copy).verify()
+        assert len(found) == 1
+        assert found[0].startswith(f"sub-2 {kind}: ")
+
+
+@pytest.mark.parametrize("name", ["store.json", "index.npy", "store.json.sha256"])
+def test_no_flipped_byte_of_the_other_files_passes(copy, name):
+    """Opening refuses it, or verifying names the file."""
+    clean = (copy / name).read_bytes()
+    for position in range(0, len(clean), max(1, len(clean) // 60)):
+        damaged = bytearray(clean)
+        damaged[position] ^= 1
+        (copy / name).write_bytes(bytes(damaged))
+        try:
+            found = SliceStore(copy).verify()
+        except JsddpmError as error:
+            found = [str(error)]
+        assert found, f"byte {position}"
+
+
+def test_only_the_box_that_holds_something_is_stored(tmp_path):
+    image, mask = np.zeros((3, 20, 30), np.float32), np.zeros((3, 20, 30), bool)
+    image[1, 4:9, 7:12], mask[2, 10, 20:23] = 0.5, True
+    with new_store(tmp_path / "s", kind="real", n_slices=3, spacing=(1, 1, 1)) as writer:
+        writer.add(Shard("a", image, mask, {"z_index": np.arange(3)}))
+        writer.add(Shard("empty", image * 0, mask & False, {"z_index": np.arange(3)}))
+    store = SliceStore(tmp_path / "s")
+    assert [s["box"] for s in store.subjects] == [[4, 11, 7, 23], [0, 1, 0, 1]]
+    rows = np.array([5, 2, 1, 1, 0])
+    assert np.allclose(store.images(rows), np.stack([image[0], image[2], image[1], image[1], image[0]]), atol=1e-5)
+    assert np.array_equal(store.masks(rows), np.stack([mask[0], mask[2], mask[1], mask[1], mask[0]]))
+    assert store.images(rows[:0]).shape == (0, 20, 30)
+
+
+def test_slices_of_two_sizes_are_not_one_store(tmp_path):
+    with pytest.raises(JsddpmError, match="several sizes"):  # noqa: SIM117
+        with new_store(tmp_path / "s", kind="real", n_slices=4, spacing=(1, 1, 1)) as writer:
+            for name, width in (("a", 8), ("b", 9)):
+                writer.add(Shard(name, np.ones((1, 8, width), np.float32), np.zeros((1, 8, width), bool), {}))
+
+
+def test_a_store_travels_to_a_worker_by_its_path(store):
+    packed = pickle.dumps(store)
+    assert len(packed) < 2000
+    assert np.array_equal(pickle.loads(packed).masks(np.arange(9)), store.masks(np.arange(9)))
 
 
 def test_objects_are_never_unpickled(copy):

@@ -1,0 +1,73 @@
+"""Options that say which images of a source are meant, shared by every command that reads a cohort."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jsddpm.errors import usage_error
+
+if TYPE_CHECKING:
+    from jsddpm.cohort.masks import MaskReading
+    from jsddpm.cohort.sources import Cohort
+
+
+class LayoutName(StrEnum):
+    """Layouts of a source."""
+
+    auto = "auto"
+    bids = "bids"
+    nnunet = "nnunet"
+    brats = "brats"
+    manifest = "manifest"
+
+
+class RunChoice(StrEnum):
+    """Which of several runs is taken."""
+
+    refuse = "refuse"
+    first = "first"
+    last = "last"
+
+
+SourceArgument = Annotated[Path, typer.Argument(help="BIDS, nnU-Net or BraTS folder, or CSV manifest.")]
+LayoutOption = Annotated[LayoutName, typer.Option("--layout", help="How the source is laid out.")]
+ModalityOption = Annotated[
+    str, typer.Option("--modality", help="BIDS or BraTS suffix, or nnU-Net channel (name or number).")
+]
+EntityOption = Annotated[
+    list[str] | None, typer.Option("--entity", help="BIDS entity images must have: --entity acq=T2sel")
+]
+RunOption = Annotated[RunChoice, typer.Option("--run", help="Which image, where only the BIDS run differs.")]
+ControlsOption = Annotated[
+    list[str] | None, typer.Option("--controls", help="Pattern of patients who are controls: --controls 'HC*'")
+]
+MaskLabelOption = Annotated[
+    list[int] | None, typer.Option("--mask-label", help="Mask value that means lesion; may be repeated.")
+]
+MaskThresholdOption = Annotated[float | None, typer.Option("--mask-threshold", help="Mask values above mean lesion.")]
+JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes [default: one per core]")]
+
+
+def open_cohort(
+    source: Path, layout: str, modality: str, entities: list[str] | None, run: str, controls: list[str] | None
+) -> Cohort:
+    """Read a source with the options above."""
+    from jsddpm.cohort.records import Selection
+    from jsddpm.cohort.sources import read_cohort
+
+    pairs = [entity.partition("=") for entity in entities or []]
+    if bad := [key + equals + value for key, equals, value in pairs if not (key and value)]:
+        raise usage_error("ENTITY", f"{bad[0]!r} is no key=value", fix="write --entity acq=T2sel")
+    choice = Selection(modality, {k: v for k, _, v in pairs}, RunChoice(run).value, tuple(controls or ()))
+    return read_cohort(source, layout=layout, selection=choice)
+
+
+def mask_reading(labels: list[int] | None, threshold: float | None) -> MaskReading:
+    """How masks are read, by the options above."""
+    from jsddpm.cohort.masks import MaskReading
+
+    return MaskReading(tuple(labels or ()), threshold)

@@ -1,0 +1,117 @@
+"""BIDS trees such as OpenNeuro ds004199: ``sub-*/[ses-*/]anat/*_FLAIR.nii.gz`` with ``*_FLAIR_roi.nii.gz`` beside it.
+
+A lesion mask may also follow the BIDS derivatives' naming, ``*_label-lesion*_mask.nii.gz``, beside the image or in the
+same place below ``derivatives/*/``. ``participants.tsv`` tells controls (column ``group``).
+
+Several images of one session are never chosen silently. The rule, in order: only images with the entities asked for;
+if just one of them has a lesion mask, that one; if they differ in ``run`` alone and a run was asked for, that one;
+else it is a problem that names them all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsddpm.cohort.layouts.manifest import table_rows
+from jsddpm.cohort.records import Found, Selection
+
+_ENDINGS = (".nii.gz", ".nii")
+
+
+def read(root: Path, found: Found, selection: Selection) -> None:
+    """Take one image of every subject and session."""
+    groups = _participant_groups(root, found)
+    for folder in sorted(p for p in root.glob("sub-*") if p.is_dir()):
+        for anat in sorted([*folder.glob("anat"), *folder.glob("ses-*/anat")]):
+            session = "" if anat.parent == folder else anat.parent.name
+            candidates = [(p, _lesion_masks(root, anat, p)) for p in _images(anat, selection)]
+            image, note = _choose(candidates, selection)
+            if image is None:
+                names = ", ".join(p.name for p, _ in candidates) or "none"
+                wanted = " ".join(f"{k}-{v}" for k, v in selection.entities.items())
+                found.problem(
+                    "BIDS_IMAGES",
+                    f"needs exactly one {selection.modality.upper()} image {wanted}".rstrip() + f", found {names}",
+                    fix="say which with --entity acq=NAME or --run first|last, or use a CSV manifest",
+                    file=anat,
+                )
+                continue
+            masks = dict(candidates)[image]
+            if len(masks) > 1:
+                found.problem(
+                    "BIDS_MASKS",
+                    f"has several lesion masks: {', '.join(p.name for p in masks)}",
+                    fix="remove the others, or use a CSV manifest",
+                    file=image,
+                )
+                continue
+            found.add(
+                folder.name,
+                image,
+                masks[0] if masks else None,
+                session=session,
+                group=groups.get(folder.name, ""),
+                control=selection.is_control(folder.name),
+                note=note,
+            )
+
+
+def _participant_groups(root: Path, found: Found) -> dict[str, str]:
+    path = root / "participants.tsv"
+    if not path.exists():
+        return {}
+    return {row["participant_id"]: row.get("group", "") for row in table_rows(path, ("participant_id",), found)}
+
+
+def _stem(path: Path) -> str | None:
+    """File name without its NIfTI ending; None for another file."""
+    return next((path.name.removesuffix(e) for e in _ENDINGS if path.name.endswith(e)), None)
+
+
+def _entities(stem: str) -> dict[str, str]:
+    return dict(part.split("-", 1) for part in stem.split("_")[:-1] if "-" in part)
+
+
+def _images(anat: Path, selection: Selection) -> list[Path]:
+    stems = sorted((stem, p) for p in anat.iterdir() if (stem := _stem(p)))
+    return [
+        path
+        for stem, path in stems
+        if stem.rpartition("_")[2].lower() == selection.modality.lower()
+        and selection.entities.items() <= _entities(stem).items()
+    ]
+
+
+def _lesion_masks(root: Path, anat: Path, image: Path) -> list[Path]:
+    stem = _stem(image) or ""
+    beside = sorted(anat.glob(f"{stem}_roi.nii*"))
+    if beside:
+        return beside
+    own = _entities(stem).items()
+    folders = [anat, *sorted(root.glob(f"derivatives/*/{anat.relative_to(root)}"))]
+    return [
+        path
+        for folder in folders
+        for path in sorted(folder.glob("*_label-lesion*_mask.nii*"))
+        if own <= _entities(_stem(path) or "").items()
+    ]
+
+
+def _choose(candidates: list[tuple[Path, list[Path]]], selection: Selection) -> tuple[Path | None, str]:
+    if len(candidates) == 1:
+        return candidates[0][0], ""
+    with_mask = [p for p, masks in candidates if masks]
+    if len(with_mask) == 1:
+        return with_mask[0], f"of {len(candidates)} images, the one with a lesion mask"
+    if selection.run != "refuse" and candidates:
+        images = sorted((_run(p), p) for p, _ in candidates)
+        others = {tuple(sorted((k, v) for k, v in _entities(p.name).items() if k != "run")) for _, p in images}
+        if len(others) == 1:
+            return images[0 if selection.run == "first" else -1][1], f"the {selection.run} of {len(images)} runs"
+    return None, ""
+
+
+def _run(path: Path) -> int:
+    """Run number; an image without one counts as the first."""
+    digits = _entities(path.name).get("run", "")
+    return int(digits) if digits.isdigit() else 0

@@ -1,0 +1,126 @@
+"""What a cohort is made of: one record per image, and every problem found while looking for them."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from jsddpm.errors import JsddpmError
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+Group = Literal["control", "patient"]
+CONTROL_GROUPS = frozenset({"hc", "control", "controls", "healthy", "con", "normal"})
+MANIFEST_COLUMNS = ("image", "mask", "brain", "patient", "session", "group", "split")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image of a cohort and what is known about it.
+
+    Attributes:
+        subject: Unique name of this image within the cohort (patient and session).
+        patient: The person; splits and statistics are by patient.
+        session: Session label, or empty.
+        group: ``control`` or ``patient``.
+        image: NIfTI file of the FLAIR volume.
+        mask: NIfTI file of the lesion mask; None for a declared control without one.
+        split: Predefined split, or None.
+        brain: NIfTI file of a brain mask on the image's grid, or None to estimate the region.
+        note: How the image was chosen where there were several.
+    """
+
+    subject: str
+    patient: str
+    session: str
+    group: Group
+    image: Path
+    mask: Path | None
+    split: Split | None = None
+    brain: Path | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which of a source's images are meant.
+
+    Attributes:
+        modality: BIDS suffix, BraTS file suffix or nnU-Net channel (name or number), in any case.
+        entities: BIDS entities an image must have, such as ``{"acq": "T2sel"}``.
+        run: Which image is taken when only their ``run`` differs; ``refuse`` takes none.
+        controls: Shell patterns of patients who are controls although no table says so.
+    """
+
+    modality: str = "flair"
+    entities: dict[str, str] = field(default_factory=dict)
+    run: Literal["refuse", "first", "last"] = "refuse"
+    controls: tuple[str, ...] = ()
+
+    def is_control(self, patient: str) -> bool:
+        """Whether a pattern names this patient."""
+        return any(fnmatch.fnmatchcase(patient, pattern) for pattern in self.controls)
+
+
+@dataclass
+class Found:
+    """Collects records and problems while a layout is read."""
+
+    source: Path
+    records: list[Record] = field(default_factory=list)
+    problems: list[JsddpmError] = field(default_factory=list)
+
+    def problem(self, code: str, what: str, *, fix: str, file: Path | None = None) -> None:
+        """Note something that cannot be used."""
+        self.problems.append(JsddpmError(code, what, fix=fix, file=file or self.source))
+
+    def add(
+        self,
+        patient: str,
+        image: Path,
+        mask: Path | None,
+        *,
+        session: str = "",
+        group: str = "",
+        control: bool = False,
+        split: Split | None = None,
+        brain: Path | None = None,
+        note: str = "",
+    ) -> None:
+        """Take one image over, unless a file is missing or a patient has no mask."""
+        for path in (image, mask, brain):
+            if path is not None and not path.exists():
+                cure = "fetch it (git annex get)" if path.is_symlink() else "restore it or remove its row"
+                self.problem("MISSING", "no such file", fix=cure, file=path)
+                return
+        control = control or group.lower() in CONTROL_GROUPS
+        if mask is None and not control:
+            self.problem(
+                "MASK_MISSING",
+                f"{patient} has no lesion mask and is not declared a control (group {group or 'not given'!r})",
+                fix=f"add the mask, or declare the group ({', '.join(sorted(CONTROL_GROUPS))}) or --controls",
+                file=image,
+            )
+            return
+        subject = f"{patient}_{session}" if session else patient
+        kind: Group = "control" if control else "patient"
+        self.records.append(Record(subject, patient, session, kind, image, mask, split, brain, note))
+
+
+def manifest_rows(records: Iterable[Record]) -> list[dict[str, str]]:
+    """Rows of the manifest (:data:`MANIFEST_COLUMNS`) that describes these records, with absolute paths."""
+    return [
+        {
+            "image": str(r.image.resolve()),
+            "mask": "" if r.mask is None else str(r.mask.resolve()),
+            "brain": "" if r.brain is None else str(r.brain.resolve()),
+            "patient": r.patient,
+            "session": r.session,
+            "group": r.group,
+            "split": r.split or "",
+        }
+        for r in records
+    ]

@@ -1,0 +1,157 @@
+"""Folders that appear complete or not at all, and the lock of those who fill them.
+
+A folder is filled under another name beside its target and published by one rename.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from jsddpm.errors import JsddpmError, environment_error, integrity_error
+from jsddpm.files import (
+    PARTIAL,
+    explain,
+    fsync_directory,
+    make_directory,
+    read_json,
+    refuse_existing,
+    umask,
+    write_json,
+)
+
+_PLAN = "plan.json"
+
+
+@contextmanager
+def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new folder beside ``target`` that becomes it, complete, when the block ends without an exception.
+
+    Raises:
+        JsddpmError: ``EXISTS`` (status 2) when the target exists: nothing is ever overwritten.
+    """
+    target = Path(target)
+    refuse_existing(target)
+    make_directory(target.parent)
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
+    except OSError as error:
+        raise explain(error, target) from error
+    try:
+        yield temporary
+        os.chmod(temporary, 0o777 & ~umask())
+        fsync_directory(temporary)
+        refuse_existing(target)
+        os.rename(temporary, target)
+        fsync_directory(target.parent)
+    except OSError as error:
+        raise explain(error, target) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def resumable_directory(target: str | os.PathLike[str], plan: dict[str, Any], *, resume: bool) -> Iterator[Path]:
+    """Like :func:`published_directory`, but an interrupted block leaves its folder, which a later call can finish.
+
+    Args:
+        target: The folder to publish.
+        plan: What is being made; continuing with another plan is refused.
+        resume: Continue an unfinished folder, if there is one.
+
+    Raises:
+        JsddpmError: ``EXISTS`` (status 2); ``LOCKED`` (status 5) while another process fills it; ``UNFINISHED``
+            (status 4) when one is left over and ``resume`` is off; ``PLAN_DIFFERS`` (status 4) naming the fields.
+    """
+    target = Path(target)
+    refuse_existing(target)
+    make_directory(target.parent)
+    building = unfinished(target)
+    with exclusive_lock(target.parent / f".{target.name}.lock"):
+        refuse_existing(target)
+        if not building.is_dir():
+            make_directory(building)
+            write_json(building / _PLAN, plan)
+        elif not resume:
+            cure = f"--resume finishes it; or remove {building}"
+            raise integrity_error("UNFINISHED", "an interrupted attempt lies here", fix=cure, file=target)
+        else:
+            _same_plan(building, plan)
+            for orphan in building.rglob(f"*{PARTIAL}"):
+                orphan.unlink()
+        try:
+            yield building
+        except JsddpmError:
+            if not any(path.is_file() and path.name != _PLAN for path in building.rglob("*")):
+                shutil.rmtree(building, ignore_errors=True)
+            raise
+        try:
+            (building / _PLAN).unlink()
+            fsync_directory(building)
+            os.rename(building, target)
+            fsync_directory(target.parent)
+        except OSError as error:
+            raise explain(error, target) from error
+
+
+def unfinished(target: str | os.PathLike[str]) -> Path:
+    """Where :func:`resumable_directory` fills the folder it will publish at ``target``."""
+    return Path(target).parent / f".{Path(target).name}.building"
+
+
+def _same_plan(building: Path, plan: dict[str, Any]) -> None:
+    before = read_json(building / _PLAN) if (building / _PLAN).exists() else {}
+    if differing := [k for k in {**before, **plan} if before.get(k) != plan.get(k)]:
+        changes = "; ".join(f"{k}: {before.get(k)} then, {plan.get(k)} now" for k in differing)
+        cure = f"repeat what was asked then, or remove {building} and start again"
+        raise integrity_error("PLAN_DIFFERS", f"the interrupted attempt was another ({changes})", fix=cure)
+
+
+@contextmanager
+def exclusive_lock(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold ``path`` as a lock file; a second holder is refused at once, and a dead one's lock is free again.
+
+    Raises:
+        JsddpmError: ``LOCKED`` (status 5) naming the process that holds it.
+    """
+    path = Path(path)
+    make_directory(path.parent)
+    handle = _locked(path)
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+        yield
+        with suppress(OSError):
+            os.unlink(path)
+    finally:
+        os.close(handle)
+
+
+def _locked(path: Path) -> int:
+    """Open and lock the file that stands at ``path``: a holder removes its file, perhaps after we opened it."""
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise explain(error, path) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        except BlockingIOError:
+            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            os.close(handle)
+            cure = "wait for it, or choose another folder"
+            raise environment_error("LOCKED", f"{holder} is working here", fix=cure, file=path) from None
+        except FileNotFoundError:
+            pass
+        except OSError as error:  # a file system without locks
+            os.close(handle)
+            raise explain(error, path) from error
+        os.close(handle)

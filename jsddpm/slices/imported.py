@@ -1,0 +1,202 @@
+"""Slices made by any generator, read from PNG, npz, npy or NIfTI files listed in a table, into a generated store."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from jsddpm import __version__
+from jsddpm.binning import Condition, ZBinning
+from jsddpm.cohort.layouts.manifest import table_rows
+from jsddpm.cohort.nifti import open_nifti
+from jsddpm.cohort.preprocess import to_slices
+from jsddpm.cohort.records import Found
+from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.files import sha256
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How the numbers in the files are meant.
+
+    Args:
+        value_range: Values that mean 0 and 1; None takes an integer type's own range, and [0, 1] for floats.
+        mask_threshold: Mask values above it are lesion; None accepts masks of two values, the lower of them 0.
+        image_key: Array of an ``.npz`` file that holds the image.
+        mask_key: Array that holds the mask.
+    """
+
+    value_range: tuple[float, float] | None = None
+    mask_threshold: float | None = None
+    image_key: str = "image"
+    mask_key: str = "mask"
+
+
+def import_slices(
+    table: str | Path,
+    out: str | Path,
+    *,
+    binning: ZBinning,
+    like: SliceStore,
+    pixels: Pixels | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Publish a generated store of the slices a table lists.
+
+    Args:
+        table: CSV or TSV with columns ``image``, ``pathology`` (0 or 1) and ``z`` (axial slice) or ``z_bin``; if
+            wanted ``mask`` (else the image's own file, for npz), ``slice`` (position along the last axis of a NIfTI
+            file, the first of an array; else the file holds one slice) and ``seed``. Paths are relative to the table.
+            Rows of pixels run from anterior to posterior, columns from left to right; NIfTI files say so themselves.
+        out: New store folder.
+        binning: The bins the slices were asked for.
+        like: The real store they will be compared with; its size, spacing and number of slices apply.
+        pixels: How numbers become intensities and lesions.
+        progress: Called with (slices done, slices).
+
+    Raises:
+        JsddpmError: ``TABLE``, ``Z_INDEX`` and such for a bad row; ``SLICE_...`` for a file that cannot be used.
+    """
+    table = Path(table)
+    reading = pixels or Pixels()
+    rows, conditions = _conditions(table, binning)
+    numbers: Counter[Condition] = Counter()
+    hashed = hashlib.sha256()
+    with new_store(
+        out,
+        kind="generated",
+        n_slices=like.n_slices,
+        spacing=like.spacing,
+        binning=binning.to_dict(),
+        provenance={"imported": {"table": table.name, "sha256": sha256(table)}},
+        created_by=f"jsddpm {__version__}",
+    ) as writer:
+        for start in range(0, len(rows), _BATCH):
+            batch, asked = rows[start : start + _BATCH], conditions[start : start + _BATCH]
+            pairs = [_read_pair(table.parent, row, reading, like.size, hashed) for row in batch]
+            places = []
+            for _, condition in asked:
+                places.append(numbers[condition])
+                numbers[condition] += 1
+            columns = {
+                "z_index": [z for z, _ in asked],
+                "pathology": [c.pathology for _, c in asked],
+                "sample": places,
+                "seed": [int(row.get("seed") or -1) for row in batch],
+            }
+            image, mask = np.stack([i for i, _ in pairs]), np.stack([m for _, m in pairs])
+            writer.add(Shard(f"imported-{start // _BATCH:04d}", image, mask, columns))
+            if progress:
+                progress(start + len(batch), len(rows))
+        writer.info["provenance"]["imported"]["files_sha256"] = hashed.hexdigest()
+    return Path(out)
+
+
+def _conditions(table: Path, binning: ZBinning) -> tuple[list[dict[str, str]], list[tuple[int, Condition]]]:
+    """The table's rows, and slice and condition of each."""
+    found = Found(table)
+    rows = table_rows(table, ("image", "pathology"), found)
+    if found.problems:
+        raise found.problems[0]
+    if not rows or not ({"z", "z_bin"} & set(rows[0])):
+        raise usage_error("TABLE", "lists no slice with z or z_bin", fix="columns: image, pathology, z", file=table)
+    asked = []
+    for number, row in enumerate(rows, 2):
+        try:
+            z = int(row["z"]) if row.get("z") else binning.representative(int(row["z_bin"]))
+            condition = Condition(binning.index(z), int(row["pathology"]))
+            condition.token(binning.n_bins)  # refuses another pathology
+            asked.append((z, condition))
+        except JsddpmError as error:
+            raise JsddpmError(error.code, f"line {number}: {error.what}", fix=error.fix, file=table) from None
+        except (ValueError, KeyError):
+            given = f"z {row.get('z') or row.get('z_bin')!r}, pathology {row['pathology']!r}"
+            raise JsddpmError("TABLE", f"line {number}: {given}", fix="give whole numbers", file=table) from None
+    return rows, asked
+
+
+def _read_pair(
+    folder: Path, row: Mapping[str, str], reading: Pixels, size: Sequence[int], hashed: Any
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    image_path = folder / row["image"]
+    mask_path = folder / row["mask"] if row.get("mask") else image_path
+    if mask_path == image_path and image_path.suffix != ".npz":
+        raise JsddpmError("SLICE_MASK", "has no mask", fix="fill the column mask", file=image_path)
+    position = int(row["slice"]) if row.get("slice") else None
+    arrays = []
+    for path, key in ((image_path, reading.image_key), (mask_path, reading.mask_key)):
+        if not path.is_file():
+            raise JsddpmError("MISSING", "no such file", fix="restore it or remove its row", file=path)
+        array = _read_slice(path, key, position)
+        if array.shape != tuple(size):
+            what = f"is {array.shape}, the store's slices are {tuple(size)}"
+            raise JsddpmError("SLICE_SHAPE", what, fix="export slices of the store's size", file=path)
+        hashed.update(np.ascontiguousarray(array).tobytes())
+        arrays.append(array)
+    return _intensity(arrays[0], reading, image_path), _lesion(arrays[1], reading, mask_path)
+
+
+def _read_slice(path: Path, key: str, position: int | None) -> NDArray[Any]:
+    """One slice ``(H, W)`` of a file, in the file's own numbers."""
+    try:
+        if path.name.endswith((".nii", ".nii.gz")):
+            volume = open_nifti(path, flat=True)
+            turn = nib.orientations.io_orientation(volume.affine)
+            stack = to_slices(nib.orientations.apply_orientation(volume.data, turn))
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                stack = arrays[key]
+        elif path.suffix == ".npy":
+            stack = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            with Image.open(path) as picture:
+                if picture.mode not in ("1", "L", "I;16", "I"):
+                    raise ValueError(f"has colours (mode {picture.mode})")
+                stack = np.asarray(picture)
+                stack = stack.astype(np.uint16) if picture.mode in ("I;16", "I") else stack
+        stack = stack[None] if stack.ndim == 2 else stack
+        if position is None and len(stack) != 1:
+            raise ValueError(f"holds {len(stack)} slices and no column slice says which")
+        return np.asarray(stack[position or 0])
+    except (ValueError, KeyError, IndexError, OSError, UnidentifiedImageError) as error:
+        if isinstance(error, JsddpmError):
+            raise
+        cure = "write single-channel PNG, npz, npy or NIfTI files"
+        raise JsddpmError("SLICE_FILE", f"cannot be used: {error}", fix=cure, file=path) from error
+
+
+def _intensity(array: NDArray[Any], reading: Pixels, path: Path) -> NDArray[np.float32]:
+    top = 1.0 if array.dtype.kind in "bf" else float(np.iinfo(array.dtype).max)
+    low, high = reading.value_range or (0.0, top)
+    if array.dtype.kind == "i" and reading.value_range is None:
+        raise JsddpmError("SLICE_VALUES", "signed integers", fix="say what means 0 and 1: --value-range", file=path)
+    scaled = (array.astype(np.float64) - low) / (high - low)
+    if not (np.isfinite(scaled).all() and scaled.min() >= -1e-6 and scaled.max() <= 1 + 1e-6):
+        what = f"values from {array.min():g} to {array.max():g} leave [{low:g}, {high:g}]"
+        raise JsddpmError("SLICE_VALUES", what, fix="say what means 0 and 1: --value-range LO HI", file=path)
+    return np.clip(scaled, 0, 1).astype(np.float32)
+
+
+def _lesion(array: NDArray[Any], reading: Pixels, path: Path) -> NDArray[np.bool_]:
+    if reading.mask_threshold is not None:
+        return np.asarray(array > reading.mask_threshold)
+    values = np.unique(array)
+    if len(values) > 2 or (len(values) == 2 and values[0] != 0) or (len(values) == 1 and values[0] < 0):
+        listed = ", ".join(f"{v:g}" for v in values[:6])
+        raise JsddpmError(
+            "SLICE_MASK", f"mask values {listed}", fix="say which are lesion: --mask-threshold", file=path
+        )
+    return np.asarray(array != 0)

@@ -1,0 +1,64 @@
+"""The layout of a slice store: what its files and index columns mean. No bins: see :mod:`jsddpm.binning`.
+
+A store folder::
+
+    store.json                    what it is, its subjects, checksums of every other file
+    store.json.sha256             checksum of store.json, as sha256sum writes it
+    index.npy                     one row per slice (INDEX_DTYPE), in the order of the subjects' arrays
+    arrays/NAME.image.npy         uint16 (n, h, w); value / 65535 is the intensity in [0, 1]
+    arrays/NAME.mask.npy          uint8 (n, ceil(h * w / 8)): the mask's bits, row by row, first pixel in the high bit
+
+The arrays hold a box of the slices (``box`` of the subject: first and end row, first and end column), outside of which
+image and mask are zero. Real and generated stores differ only in ``kind`` and in what the index knows (a generated
+slice has a seed and a sample number, and the store a binning).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = "jsddpm-slice-store"
+VERSION = 2
+LEVELS = 65535
+CHECKSUM = "store.json.sha256"
+
+INDEX_DTYPE = np.dtype(
+    [
+        ("subject", "<i4"),  # position in store.json's subjects
+        ("row", "<i4"),  # position in that subject's arrays
+        ("z_index", "<i4"),
+        ("pathology", "i1"),  # 1 where the mask is not empty (real), or as asked for (generated)
+        ("split", "i1"),  # position in SPLITS; -1 for generated slices
+        ("lesion_pixels", "<i4"),
+        ("brain_fraction", "<f4"),  # share of the slice inside the brain; NaN where not known
+        ("sample", "<i4"),  # number of the sample within its condition; -1 for real slices
+        ("seed", "<i8"),  # -1 for real slices
+        ("image_crc32", "<u4"),
+        ("mask_crc32", "<u4"),
+    ]
+)
+Kind = Literal["real", "generated"]
+
+
+def checksum_line(digest: str) -> str:
+    """Content of :data:`CHECKSUM`, which ``sha256sum -c`` reads."""
+    return f"{digest}  store.json\n"
+
+
+def array_path(root: Path, name: str, kind: str) -> Path:
+    """File of a subject's images or masks."""
+    return root / "arrays" / f"{name}.{kind}.npy"
+
+
+def pack_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Bits of masks ``(n, h, w)``, uint8 ``(n, ceil(h * w / 8))``."""
+    return np.packbits(masks.reshape(len(masks), -1), axis=1)
+
+
+def unpack_masks(packed: NDArray[Any], h: int, w: int) -> NDArray[np.bool_]:
+    """Inverse of :func:`pack_masks`."""
+    return np.unpackbits(packed, axis=1, count=h * w).view(bool).reshape(len(packed), h, w)

@@ -1,0 +1,59 @@
+"""Another division of a store's patients, without another copy of their slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jsddpm.cohort.layouts.manifest import table_rows
+from jsddpm.cohort.records import SPLITS, Found
+from jsddpm.errors import usage_error
+from jsddpm.files import link_or_copy, make_directory
+from jsddpm.publish import published_directory
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import StoreWriter, Written
+
+_ANEW = ("schema", "version", "size", "index", "subjects", "z_range")
+
+
+def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
+    """Publish a store with the splits of a manifest; its arrays are the first store's (hard links where possible).
+
+    Args:
+        store: A real store.
+        manifest: Table with columns ``patient`` and ``split``, such as a fold of ``jsddpm cohort split``.
+        out: New store folder.
+
+    Raises:
+        JsddpmError: ``SPLIT`` (status 2) when the table does not name exactly one split for each of its patients.
+    """
+    manifest = Path(manifest)
+    found = Found(manifest)
+    named: dict[str, set[str]] = {}
+    for row in table_rows(manifest, ("patient", "split"), found):
+        named.setdefault(row["patient"], set()).add(row["split"])
+    if found.problems:
+        raise found.problems[0]
+    for patient in sorted({str(s["patient"]) for s in store.subjects}):
+        splits = named.get(patient, set())
+        if len(splits) != 1 or not splits <= set(SPLITS):
+            what = f"{patient} has {'the splits ' + ', '.join(sorted(splits)) if splits else 'no split'}"
+            raise usage_error("SPLIT", what, fix=f"give every patient one of {', '.join(SPLITS)}", file=manifest)
+    kept = {
+        k: v for k, v in store.info.items() if k not in ("schema", "version", "size", "index", "subjects", "z_range")
+    }
+    info: dict[str, Any] = {**kept, "split": {"by": manifest.name, "arrays_of": store.fingerprint}}
+    with published_directory(out) as root:
+        make_directory(root / "arrays")
+        writer = StoreWriter(root, info)
+        for number, subject in enumerate(store.subjects):
+            split = next(iter(named[subject["patient"]]))
+            rows = np.array(store.index[store.index["subject"] == number])
+            rows["split"] = SPLITS.index(split)
+            for file in subject["files"].values():
+                link_or_copy(store.path / file["file"], root / file["file"])
+            writer.written.append(Written(rows, {**subject, "size": list(store.size), "split": split}))
+        writer.finish()
+    return Path(out)

@@ -1,0 +1,197 @@
+"""Writing slice stores: complete, checksummed and read-only, or not there at all."""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.files import make_directory, make_read_only, read_json, sha256, write_array, write_json, write_text
+from jsddpm.publish import published_directory, resumable_directory
+from jsddpm.slices.layout import (
+    CHECKSUM,
+    INDEX_DTYPE,
+    LEVELS,
+    SCHEMA,
+    VERSION,
+    Kind,
+    array_path,
+    checksum_line,
+    pack_masks,
+)
+
+_PARTS = "parts"  # index rows and entry of each finished subject, while a resumable store is filled
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One subject's (or one batch of generated) slices, ready to be written.
+
+    Attributes:
+        name: File name stem, unique in the store.
+        image: Intensities in [0, 1], ``(n, H, W)``.
+        mask: Lesion mask, ``(n, H, W)``, boolean.
+        rows: Values of index columns, each of length n or scalar.
+        info: What ``store.json`` says of this subject (``patient``, ``session``, ``group``, ``split``, ...).
+    """
+
+    name: str
+    image: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    rows: dict[str, Any]
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A shard on disk: its index rows (``subject`` still 0) and its entry for ``store.json``."""
+
+    rows: NDArray[np.void]
+    entry: dict[str, Any]
+
+
+def write_shard(root: Path, shard: Shard) -> Written:
+    """Write one shard's arrays below a store folder being built.
+
+    Raises:
+        JsddpmError: ``SLICE_VALUES`` when an intensity is not finite or leaves [0, 1]; ``SLICE_SHAPE``.
+    """
+    image, mask = shard.image, shard.mask
+    if image.shape != mask.shape or image.ndim != 3:
+        raise usage_error("SLICE_SHAPE", f"image {image.shape} and mask {mask.shape}", fix="give two (n, H, W) arrays")
+    if not (np.isfinite(image).all() and image.min(initial=0) >= 0 and image.max(initial=0) <= 1):
+        raise JsddpmError("SLICE_VALUES", f"{shard.name} leaves [0, 1]", fix="scale the images to [0, 1]", file=root)
+    levels = np.rint(image * np.float32(LEVELS)).astype("<u2")
+    top, bottom, left, right = box = _box(levels.any(axis=0) | mask.any(axis=0))
+    stored: dict[str, NDArray[Any]] = {
+        "image": np.ascontiguousarray(levels[:, top:bottom, left:right]),
+        "mask": pack_masks(mask[:, top:bottom, left:right]),
+    }
+    rows = np.zeros(len(image), INDEX_DTYPE)
+    rows["row"] = np.arange(len(image))
+    rows["lesion_pixels"] = mask.sum(axis=(1, 2))
+    rows["brain_fraction"], rows["split"], rows["sample"], rows["seed"] = np.nan, -1, -1, -1
+    for name, values in shard.rows.items():
+        rows[name] = values
+    files = {}
+    make_directory(root / "arrays")
+    for kind, array in stored.items():
+        rows[f"{kind}_crc32"] = [zlib.crc32(a) for a in array]
+        path = array_path(root, shard.name, kind)
+        write_array(path, array)
+        files[kind] = {"file": f"arrays/{path.name}", "bytes": path.stat().st_size, "sha256": sha256(path)}
+    size = list(image.shape[1:])
+    return Written(
+        rows, {"name": shard.name, "slices": len(image), "size": size, "box": box, **shard.info, "files": files}
+    )
+
+
+def _box(used: NDArray[np.bool_]) -> list[int]:
+    """First and end row, first and end column of what is used; one pixel where nothing is."""
+    sides = [np.flatnonzero(used.any(axis=axis)) for axis in (1, 0)]
+    return [int(v) for side in sides for v in ((side[0], side[-1] + 1) if len(side) else (0, 1))]
+
+
+@contextmanager
+def new_store(
+    out: str | Path, *, kind: Kind, n_slices: int, spacing: Sequence[float], **info: Any
+) -> Iterator[StoreWriter]:
+    """Build a store that appears at ``out``, complete and read-only, when the block ends.
+
+    Args:
+        out: New folder; never overwritten.
+        kind: ``real`` or ``generated``.
+        n_slices: Axial slices of the volume that ``z_index`` counts in.
+        spacing: ``(row, column, z)`` in mm.
+        info: Further entries of ``store.json`` (preprocessing, binning, provenance).
+    """
+    with published_directory(out) as root:
+        writer = StoreWriter(root, {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info})
+        yield writer
+        writer.finish()
+
+
+@contextmanager
+def resumable_store(
+    out: str | Path, *, kind: Kind, n_slices: int, spacing: Sequence[float], resume: bool, **info: Any
+) -> Iterator[StoreWriter]:
+    """Like :func:`new_store`, but what was written survives an interruption.
+
+    With ``resume`` the writer knows the shards already finished (:meth:`StoreWriter.finished`). The plan that must not
+    change in between is everything given here.
+    """
+    head = {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info}
+    with resumable_directory(out, head, resume=resume) as root:
+        writer = StoreWriter(root, head)
+        yield writer
+        writer.finish()
+        shutil.rmtree(root / _PARTS, ignore_errors=True)
+
+
+class StoreWriter:
+    """Collects shards; see :func:`new_store`.
+
+    Attributes:
+        root: Folder being filled.
+        info: Entries of ``store.json``; more may be added before the block ends.
+    """
+
+    def __init__(self, root: Path, info: dict[str, Any]) -> None:
+        self.root, self.info = root, info
+        self.written: list[Written] = []
+
+    def add(self, shard: Shard) -> None:
+        """Write a shard in this process."""
+        self.written.append(write_shard(self.root, shard))
+
+    def finish(self) -> None:
+        """Write the index and ``store.json``.
+
+        Raises:
+            JsddpmError: ``STORE_EMPTY``; ``SLICE_SHAPE`` when shards differ in size.
+        """
+        if not any(len(w.rows) for w in self.written):
+            raise JsddpmError("STORE_EMPTY", "no slice to store", fix="see the problems listed above", file=self.root)
+        sizes = {tuple(w.entry.pop("size")) for w in self.written}
+        if len(sizes) > 1:
+            raise usage_error("SLICE_SHAPE", f"slices of several sizes {sorted(sizes)}", fix="make them equal")
+        for number, part in enumerate(self.written):
+            part.rows["subject"] = number
+        rows = np.concatenate([w.rows for w in self.written])
+        write_array(self.root / "index.npy", rows)
+        index = {"file": "index.npy", "rows": len(rows), "sha256": sha256(self.root / "index.npy")}
+        head = {"schema": SCHEMA, "version": VERSION, "size": list(sizes.pop()), **self.info, "index": index}
+        write_json(self.root / "store.json", head | {"subjects": [w.entry for w in self.written]})
+        write_text(self.root / CHECKSUM, checksum_line(sha256(self.root / "store.json")))
+        arrays = [self.root / entry["file"] for w in self.written for entry in w.entry["files"].values()]
+        for path in (self.root / "store.json", self.root / CHECKSUM, self.root / "index.npy", *arrays):
+            make_read_only(path)
+
+
+def mark_finished(root: Path, written: Written) -> None:
+    """Remember a shard of a resumable store as finished; its entry is written last."""
+    parts = make_directory(root / _PARTS)
+    write_array(parts / f"{written.entry['name']}.npy", written.rows)
+    write_json(parts / f"{written.entry['name']}.json", written.entry)
+
+
+def finished(root: Path, name: str) -> Written | None:
+    """A finished shard of a resumable store whose files are intact, or None."""
+    part = root / _PARTS / name
+    if not part.with_name(f"{name}.json").is_file():
+        return None
+    entry = read_json(part.with_name(f"{name}.json"))
+    for file in entry["files"].values():
+        path = root / file["file"]
+        if not path.is_file() or sha256(path) != file["sha256"]:
+            return None
+    rows: NDArray[np.void] = np.load(part.with_name(f"{name}.npy"), allow_pickle=False)
+    return Written(rows, entry)

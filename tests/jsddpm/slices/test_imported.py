@@ -1,0 +1,109 @@
+"""Slices of any generator: the same pixels whatever the file format, and nothing understood by guessing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jsddpm.binning import ZBinning
+from jsddpm.cohort.nifti import write_nifti
+from jsddpm.errors import JsddpmError
+from jsddpm.slices.imported import Pixels, import_slices
+from jsddpm.slices.store import SliceStore
+from synthetic import N_SLICES, SIZE, synthetic_slices
+
+BINNING = ZBinning((5, 34), 5, n_slices=N_SLICES)
+ROWS = [(7, 0), (20, 1), (33, 1), (20, 1)]
+
+
+@pytest.fixture
+def slices():
+    image, mask, _ = synthetic_slices(np.random.default_rng(1), lesion=range(20, 34))
+    at = [z for z, _ in ROWS]
+    return np.round(image[at] * 255).astype(np.uint8), mask[at]
+
+
+def table(folder, names, columns="image,mask,z,pathology", **more):
+    lines = [columns] + [",".join([*n, str(z), str(p)]) for n, (z, p) in zip(names, ROWS, strict=True)]
+    (folder / "slices.csv").write_text("\n".join(lines) + "\n")
+    return folder / "slices.csv"
+
+
+def as_png(folder, image, mask):
+    for k in range(4):
+        Image.fromarray(image[k]).save(folder / f"i{k}.png")
+        Image.fromarray(mask[k].astype(np.uint8) * 255).save(folder / f"m{k}.png")
+    return table(folder, [(f"i{k}.png", f"m{k}.png") for k in range(4)]), Pixels()
+
+
+def as_npz(folder, image, mask):
+    for k in range(4):
+        np.savez(folder / f"{k}.npz", x=image[k] / 127.5 - 1, y=np.where(mask[k], 0.3, -1))
+    names = [(f"{k}.npz", "") for k in range(4)]
+    return table(folder, names), Pixels((-1, 1), 0.0, image_key="x", mask_key="y")
+
+
+def as_nifti(folder, image, mask):
+    """Volumes whose first axis leads left and second back: (column, row) of the store, both as they are."""
+    affine = np.diag([-2.0, -3.0, 1.5, 1.0])
+    for name, stack in (("i", image / 255), ("m", mask)):
+        write_nifti(folder / f"{name}.nii.gz", stack.astype(np.float32).transpose(2, 1, 0)[::-1], affine)
+    lines = ["image,mask,slice,z_bin,pathology"]
+    lines += [f"i.nii.gz,m.nii.gz,{k},{BINNING.index(z)},{p}" for k, (z, p) in enumerate(ROWS)]
+    (folder / "slices.csv").write_text("\n".join(lines))
+    return folder / "slices.csv", Pixels()
+
+
+@pytest.mark.parametrize("write", [as_png, as_npz, as_nifti])
+def test_pixels_survive_every_format(store, slices, tmp_path, write):
+    path, pixels = write(tmp_path, *slices)
+    out = import_slices(path, tmp_path / "out", binning=BINNING, like=store, pixels=pixels)
+    made = SliceStore(out)
+    rows = np.arange(4)
+    assert np.abs(made.images(rows) * 255 - slices[0]).max() < 0.01
+    assert np.array_equal(made.masks(rows), slices[1])
+    assert (made.kind, made.binning, made.size, made.spacing) == ("generated", BINNING, SIZE, store.spacing)
+    assert made.index["sample"].tolist() == [0, 0, 0, 1]
+    assert made.tokens(rows, BINNING).tolist() == [BINNING.token(z, p) for z, p in ROWS]
+
+
+def write_one(folder, image, mask, row="a.npy,b.npy,20,1"):
+    np.save(folder / "a.npy", image)
+    np.save(folder / "b.npy", mask)
+    (folder / "slices.csv").write_text(f"image,mask,z,pathology\n{row}\n")
+    return folder / "slices.csv"
+
+
+FLAT = np.zeros(SIZE)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "row", "message"),
+    [
+        (FLAT + 2, FLAT, None, "values from 2 to 2 leave .0, 1."),
+        (FLAT * np.nan, FLAT, None, "SLICE_VALUES"),
+        (FLAT.astype(np.int16), FLAT, None, "signed integers"),
+        (FLAT, FLAT - 1, None, "mask values -1"),
+        (FLAT, np.eye(*SIZE) * 0.3 + np.eye(*SIZE, 1), None, "--mask-threshold"),
+        (FLAT[:-1], FLAT, None, "SLICE_SHAPE"),
+        (np.zeros((2, *SIZE)), FLAT, None, "holds 2 slices"),
+        (FLAT, FLAT, "a.npy,b.npy,35,1", "line 2: .*35"),
+        (FLAT, FLAT, "a.npy,b.npy,20,2", "line 2: .*2"),
+        (FLAT, FLAT, "a.npy,b.npy,x,1", "line 2: z 'x'"),
+        (FLAT, FLAT, "a.npy,none.npy,20,1", "none.npy.*no such file"),
+        (FLAT, FLAT, "a.npy,,20,1", "has no mask"),
+    ],
+)
+def test_nothing_is_guessed(store, tmp_path, image, mask, row, message):
+    path = write_one(tmp_path, image, mask, *([row] if row else []))
+    with pytest.raises(JsddpmError, match=message):
+        import_slices(path, tmp_path / "out", binning=BINNING, like=store)
+    assert not (tmp_path / "out").exists()
+
+
+def test_colour_pictures_are_refused(store, slices, tmp_path):
+    path, pixels = as_png(tmp_path, *slices)
+    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(tmp_path / "i2.png")
+    with pytest.raises(JsddpmError, match=r"i2.png.*colours"):
+        import_slices(path, tmp_path / "out", binning=BINNING, like=store, pixels=pixels)
