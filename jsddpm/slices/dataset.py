@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import lightning as L  # noqa: N812 - the library's own convention
 import numpy as np
@@ -14,7 +15,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
+from jsddpm.slices.layout import LEVELS
 from jsddpm.slices.store import SliceStore
+
+Residence = Literal["memory", "mapped"]
+_SHIFT = 1 << 15
 
 
 class Batch(TypedDict):
@@ -32,7 +37,7 @@ class Batch(TypedDict):
 
 
 class SliceDataset(Dataset[dict[str, Tensor]]):
-    """The slices of a store inside a binning's range, held in memory as stored (3 bytes a pixel).
+    """The slices of a store inside a binning's range.
 
     A sample carries ``x0``, ``z_index``, ``z_bin``, ``pathology`` and ``token``; ``row`` is its row in the store's
     index. Another binning of the same store needs another view, never another store.
@@ -41,12 +46,21 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         store: Store or its folder.
         binning: The z-bins; its ``n_slices`` must be the store's.
         split: ``train``, ``val``, ``test``, or None for all.
+        residence: ``memory`` holds the slices (3 bytes a pixel), on a device after :meth:`to`; ``mapped`` reads each
+            batch from the store's files.
 
     Raises:
         JsddpmError: ``NO_SLICES`` (status 2) when the split has none in the range.
     """
 
-    def __init__(self, store: SliceStore | str | Path, binning: ZBinning, split: str | None = None) -> None:
+    def __init__(
+        self,
+        store: SliceStore | str | Path,
+        binning: ZBinning,
+        split: str | None = None,
+        *,
+        residence: Residence = "memory",
+    ) -> None:
         self.store = store if isinstance(store, SliceStore) else SliceStore(store)
         self.binning = binning
         self.rows = self.store.select(binning=binning, split=split)
@@ -62,8 +76,12 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.pathology = torch.from_numpy(index["pathology"].astype(np.int64))
         self.z_bin = binning.index(self.z_index)
         self.token = binning.token(self.z_index, self.pathology)
-        self._image = torch.from_numpy(self.store.images(self.rows))
-        self._mask = torch.from_numpy(self.store.masks(self.rows))
+        self.device = torch.device("cpu")
+        self._held: tuple[Tensor, Tensor] | None = None
+        if residence == "memory":
+            # PyTorch has no arithmetic on unsigned 16 bits: the levels are shifted into the signed ones
+            levels = (self.store.levels(self.rows) ^ np.uint16(_SHIFT)).view(np.int16)
+            self._held = torch.from_numpy(levels), torch.from_numpy(self.store.masks(self.rows))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -71,7 +89,13 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
     def batch(self, items: Sequence[int] | Tensor) -> Batch:
         """Many samples at once, without a loop over slices."""
         chosen = torch.as_tensor(items, dtype=torch.int64)
-        x0 = torch.stack([self._image[chosen], self._mask[chosen].float()], dim=1).mul_(2).sub_(1)
+        if self._held is None:
+            rows = self.rows[chosen.numpy()]
+            image, mask = torch.from_numpy(self.store.images(rows)), torch.from_numpy(self.store.masks(rows))
+        else:
+            at = chosen.to(self.device)
+            image, mask = self._held[0][at].float().add_(_SHIFT).div_(LEVELS), self._held[1][at]
+        x0 = torch.stack([image, mask.float()], dim=1).mul_(2).sub_(1)
         return Batch(
             x0=x0,
             z_index=self.z_index[chosen],
@@ -80,6 +104,14 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
             token=self.token[chosen],
             row=torch.from_numpy(self.rows)[chosen],
         )
+
+    def to(self, device: torch.device | str) -> SliceDataset:
+        """Hold the slices on a device, so that batches are made there and never copied; needs ``memory``."""
+        if self._held is None:
+            raise usage_error("RESIDENCE", "mapped slices stay in their files", fix='use residence "memory"')
+        self.device = torch.device(device)
+        self._held = self._held[0].to(self.device), self._held[1].to(self.device)
+        return self
 
     def __getitem__(self, item: int) -> dict[str, Tensor]:
         return {name: values[0] for name, values in self.batch([item]).items()}  # type: ignore[index]
@@ -130,6 +162,37 @@ def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.nd
     return np.asarray(weights / weights.sum())
 
 
+@dataclass(frozen=True)
+class ClassDistribution:
+    """What balanced sampling makes of a data set.
+
+    Attributes:
+        slices: Slices there are.
+        lesion_share: Share of lesion slices among those drawn.
+        stored_lesion_share: Share of lesion slices among those there are.
+        effective_slices: Slices an equal draw would need for the same variety, ``1 / sum(p ** 2)`` (Kish).
+        most_frequent: How many times more often the most favoured slice is drawn than under an equal draw.
+    """
+
+    slices: int
+    lesion_share: float
+    stored_lesion_share: float
+    effective_slices: float
+    most_frequent: float
+
+    @classmethod
+    def of(cls, dataset: SliceDataset, lesion_share: float | None) -> ClassDistribution:
+        """The distribution :class:`BalancedBatches` draws from."""
+        weights, lesion = sampling_weights(dataset, lesion_share), dataset.pathology.numpy() == 1
+        return cls(
+            len(weights),
+            float(weights[lesion].sum()),
+            float(lesion.mean()),
+            float(1 / (weights**2).sum()),
+            float(weights.max() * len(weights)),
+        )
+
+
 class SliceDataModule(L.LightningDataModule):
     """Training and validation slices of one store for Lightning.
 
@@ -139,28 +202,44 @@ class SliceDataModule(L.LightningDataModule):
         batch_size: Slices in a batch.
         lesion_share: See :class:`BalancedBatches`.
         seed: Seed of the order.
+        residence: Where slices are held: in ``memory``, on the training ``device``, or ``mapped`` (read when needed).
+        workers: Processes that make batches; the batches are the same. None on a device.
     """
 
     def __init__(
-        self, store: SliceStore, binning: ZBinning, *, batch_size: int, lesion_share: float | None, seed: int
+        self,
+        store: SliceStore,
+        binning: ZBinning,
+        *,
+        batch_size: int,
+        lesion_share: float | None,
+        seed: int,
+        residence: Residence | Literal["device"] = "memory",
+        workers: int = 0,
     ) -> None:
         super().__init__()
-        self.train = SliceDataset(store, binning, "train")
-        self.val = SliceDataset(store, binning, "val")
+        if residence == "device" and workers:
+            raise usage_error("RESIDENCE", "slices on the device need no workers", fix="set data.workers to 0")
+        held: Residence = "mapped" if residence == "mapped" else "memory"
+        self.train = SliceDataset(store, binning, "train", residence=held)
+        self.val = SliceDataset(store, binning, "val", residence=held)
+        self.on_device, self.workers = residence == "device", workers
         self.batch_size, self.lesion_share, self.seed = batch_size, lesion_share, seed
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless balanced batches, starting at the trainer's step."""
         first_step = 0 if self.trainer is None else self.trainer.global_step
+        if self.on_device and self.trainer is not None:
+            self.train.to(self.trainer.strategy.root_device)
         batches = BalancedBatches(
             self.train, self.batch_size, lesion_share=self.lesion_share, seed=self.seed, first_step=first_step
         )
-        return _loader(self.train, batches)
+        return _loader(self.train, batches, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Every validation slice once, in index order."""
         order = [list(range(i, min(i + 64, len(self.val)))) for i in range(0, len(self.val), 64)]
-        return _loader(self.val, order)
+        return _loader(self.val, order, 0)
 
 
 class _Batched(Dataset[Batch]):
@@ -173,5 +252,7 @@ class _Batched(Dataset[Batch]):
         return self.dataset.batch(items)
 
 
-def _loader(dataset: SliceDataset, batches: Sampler[list[int]] | list[list[int]]) -> DataLoader[Batch]:
-    return DataLoader(_Batched(dataset), batch_size=None, sampler=batches)
+def _loader(dataset: SliceDataset, batches: Sampler[list[int]] | list[list[int]], workers: int) -> DataLoader[Batch]:
+    return DataLoader(
+        _Batched(dataset), batch_size=None, sampler=batches, num_workers=workers, persistent_workers=workers > 0
+    )

@@ -129,10 +129,14 @@ class SliceStore:
 
     def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Intensities in [0, 1] of index rows, float32 ``(len(rows), H, W)``."""
-        out = np.zeros((len(rows), *self.size), np.float32)
+        return np.divide(self.levels(rows), np.float32(LEVELS), dtype=np.float32)
+
+    def levels(self, rows: NDArray[np.intp]) -> NDArray[np.uint16]:
+        """Intensities of index rows as stored, uint16 ``(len(rows), H, W)``; 65535 is 1."""
+        out = np.zeros((len(rows), *self.size), np.uint16)
         for number, places, kept in self._by_subject(rows):
             top, bottom, left, right = self.subjects[number]["box"]
-            out[places, top:bottom, left:right] = self._array(number, "image")[kept] / np.float32(LEVELS)
+            out[places, top:bottom, left:right] = self._array(number, "image")[kept]
         return out
 
     def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
-from jsddpm.slices.dataset import BalancedBatches, SliceDataset, sampling_weights
+from jsddpm.slices.dataset import BalancedBatches, ClassDistribution, SliceDataModule, SliceDataset, sampling_weights
 from jsddpm.slices.writer import Shard, new_store
 
 BINNING = ZBinning((5, 34), 5, n_slices=40)
@@ -62,3 +62,42 @@ def test_an_empty_split_is_refused(tmp_path):
         writer.add(Shard("a", image, image > 0, {"z_index": np.arange(4), "split": 0}))
     with pytest.raises(JsddpmError, match="NO_SLICES"):
         SliceDataset(tmp_path / "s", ZBinning((0, 3), 2, n_slices=4), "val")
+
+
+@pytest.mark.parametrize("residence", ["memory", "mapped"])
+def test_where_slices_are_held_changes_nothing(store, residence):
+    dataset = SliceDataset(store, BINNING, "train", residence=residence)
+    items = [7, 0, 60, 7, 31]
+    batch = dataset.batch(items)
+    image, mask = store.images(dataset.rows[items]), store.masks(dataset.rows[items])
+    assert np.array_equal(batch["x0"].numpy(), np.stack([image, mask], 1).astype(np.float32) * 2 - 1)
+    assert batch["x0"].dtype == torch.float32
+    if residence == "memory":
+        assert torch.equal(dataset.to("cpu").batch(items)["x0"], batch["x0"])
+    else:
+        with pytest.raises(JsddpmError, match="RESIDENCE"):
+            dataset.to("cpu")
+
+
+@pytest.mark.parametrize("residence", ["memory", "mapped"])
+def test_workers_make_the_same_batches(store, residence):
+    def first(workers):
+        module = SliceDataModule(
+            store, BINNING, batch_size=4, lesion_share=0.5, seed=3, residence=residence, workers=workers
+        )
+        return [b["x0"] for b in islice(module.train_dataloader(), 6)]
+
+    assert all(torch.equal(a, b) for a, b in zip(first(0), first(2), strict=True))
+
+
+def test_the_effective_distribution_is_that_of_many_draws(store):
+    dataset = SliceDataset(store, BINNING, "train")
+    said = ClassDistribution.of(dataset, 0.4)
+    drawn = np.array(list(islice(BalancedBatches(dataset, 100, lesion_share=0.4, seed=0), 400))).ravel()
+    lesion = dataset.pathology.numpy()
+    assert (said.slices, said.stored_lesion_share) == (len(dataset), pytest.approx(lesion.mean()))
+    assert lesion[drawn].mean() == pytest.approx(said.lesion_share, abs=0.01)
+    counts = np.bincount(drawn, minlength=len(dataset))
+    assert counts.max() / counts.mean() == pytest.approx(said.most_frequent, rel=0.15)
+    assert ClassDistribution.of(dataset, None).effective_slices == pytest.approx(len(dataset))
+    assert said.effective_slices < len(dataset)
