@@ -5,12 +5,12 @@ A store folder::
     store.json                    what it is, its subjects, checksums of every other file
     store.json.sha256             checksum of store.json, as sha256sum writes it
     index.npy                     one row per slice (INDEX_DTYPE), in the order of the subjects' arrays
-    arrays/NAME.image.npy         uint16 (n, h, w); value / 65535 is the intensity in [0, 1]
-    arrays/NAME.mask.npy          uint8 (n, ceil(h * w / 8)): the mask's bits, row by row, first pixel in the high bit
+    arrays/NAME.image.npy         uint16 (d, h, w); value / 65535 is the intensity in [0, 1]
+    arrays/NAME.mask.npy          uint8 (d, ceil(h * w / 8)): the mask's bits, row by row, first pixel in the high bit
 
-The arrays hold a box of the slices (``box`` of the subject: first and end row, first and end column), outside of which
-image and mask are zero. Real and generated stores differ only in ``kind`` and in what the index knows (a generated
-slice has a seed and a sample number, and the store a binning).
+Each array holds a box of the subject's slices (its ``box``: first and end slice, row, column); around it are zeros.
+Real and generated stores differ only in ``kind`` and in what the index knows (a generated slice has a seed and a sample
+number, and the store a binning).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHECKSUM = "store.json.sha256"
 INDEX_DTYPE = np.dtype(
     [
         ("subject", "<i4"),  # position in store.json's subjects
-        ("row", "<i4"),  # position in that subject's arrays
+        ("row", "<i4"),  # position among that subject's slices
         ("z_index", "<i4"),
         ("pathology", "i1"),  # 1 where the mask is not empty (real), or as asked for (generated)
         ("split", "i1"),  # position in SPLITS; -1 for generated slices
@@ -57,6 +57,13 @@ def array_path(root: Path, name: str, kind: str) -> Path:
 def pack_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Bits of masks ``(n, h, w)``, uint8 ``(n, ceil(h * w / 8))``."""
     return np.packbits(masks.reshape(len(masks), -1), axis=1)
+
+
+def bounding_box(used: NDArray[Any]) -> list[int]:
+    """First and end slice, row and column of what is not zero in ``(n, H, W)``; one pixel where nothing is."""
+    planes = [used.any(axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
+    edges = [np.flatnonzero(plane) for plane in planes]
+    return [int(v) for edge in edges for v in ((edge[0], edge[-1] + 1) if len(edge) else (0, 1))]
 
 
 def unpack_masks(packed: NDArray[Any], h: int, w: int) -> NDArray[np.bool_]:

@@ -134,17 +134,14 @@ class SliceStore:
     def levels(self, rows: NDArray[np.intp]) -> NDArray[np.uint16]:
         """Intensities of index rows as stored, uint16 ``(len(rows), H, W)``; 65535 is 1."""
         out = np.zeros((len(rows), *self.size), np.uint16)
-        for number, places, kept in self._by_subject(rows):
-            top, bottom, left, right = self.subjects[number]["box"]
-            out[places, top:bottom, left:right] = self._array(number, "image")[kept]
+        for places, array, (top, bottom, left, right) in self._boxes(rows, "image"):
+            out[places, top:bottom, left:right] = array
         return out
 
     def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Masks of index rows, boolean ``(len(rows), H, W)``."""
         out = np.zeros((len(rows), *self.size), bool)
-        for number, places, kept in self._by_subject(rows):
-            top, bottom, left, right = self.subjects[number]["box"]
-            packed = self._array(number, "mask")[kept]
+        for places, packed, (top, bottom, left, right) in self._boxes(rows, "mask"):
             out[places, top:bottom, left:right] = unpack_masks(packed, bottom - top, right - left)
         return out
 
@@ -175,13 +172,18 @@ class SliceStore:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"])  # type: ignore[misc]
 
-    def _by_subject(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.int32]]]:
-        """Subjects among index rows: their number, the places of their rows in the result, their array rows."""
+    def _boxes(self, rows: NDArray[np.intp], kind: str) -> Iterator[tuple[NDArray[np.intp], NDArray[Any], list[int]]]:
+        """Subject by subject: places in the result of index rows inside its box, what is stored, rows and columns."""
         subject, row = self.index["subject"][rows], self.index["row"][rows]
         order = np.argsort(subject, kind="stable")
         edges = np.flatnonzero(np.diff(subject[order])) + 1
         for places in np.split(order, edges) if len(order) else ():
-            yield int(subject[places[0]]), places, row[places]
+            number = int(subject[places[0]])
+            first, end, *sides = self.subjects[number]["files"][kind]["box"]
+            kept = row[places]
+            inside = (kept >= first) & (kept < end)
+            if inside.any():
+                yield places[inside], self._array(number, kind)[kept[inside] - first], sides
 
     def _array(self, number: int, kind: str) -> NDArray[Any]:
         key = (number, kind)
@@ -192,12 +194,12 @@ class SliceStore:
     def _damaged(self, number: int, kind: str) -> str:
         """Which slices of a file that differs from its checksum are damaged."""
         rows = self.index[self.index["subject"] == number]
+        first, end = self.subjects[number]["files"][kind]["box"][:2]
         try:
             array = self._load(self.subjects[number]["files"][kind]["file"])
-            damaged = [
-                int(r["z_index"]) for r in rows if zlib.crc32(array[r["row"]].tobytes()) != int(r[f"{kind}_crc32"])
-            ]
-        except (JsddpmError, IndexError):
+            found = np.array([zlib.crc32(a.tobytes()) for a in array], np.uint32)
+            damaged = rows["z_index"][first:end][found != rows[f"{kind}_crc32"][first:end]].tolist()
+        except (JsddpmError, ValueError):
             return "its header"
         return f"slices z {damaged}" if damaged else "its header"
 

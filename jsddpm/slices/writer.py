@@ -24,6 +24,7 @@ from jsddpm.slices.layout import (
     VERSION,
     Kind,
     array_path,
+    bounding_box,
     checksum_line,
     pack_masks,
 )
@@ -70,11 +71,6 @@ def write_shard(root: Path, shard: Shard) -> Written:
     if not (np.isfinite(image).all() and image.min(initial=0) >= 0 and image.max(initial=0) <= 1):
         raise JsddpmError("SLICE_VALUES", f"{shard.name} leaves [0, 1]", fix="scale the images to [0, 1]", file=root)
     levels = np.rint(image * np.float32(LEVELS)).astype("<u2")
-    top, bottom, left, right = box = _box(levels.any(axis=0) | mask.any(axis=0))
-    stored: dict[str, NDArray[Any]] = {
-        "image": np.ascontiguousarray(levels[:, top:bottom, left:right]),
-        "mask": pack_masks(mask[:, top:bottom, left:right]),
-    }
     rows = np.zeros(len(image), INDEX_DTYPE)
     rows["row"] = np.arange(len(image))
     rows["lesion_pixels"] = mask.sum(axis=(1, 2))
@@ -83,21 +79,17 @@ def write_shard(root: Path, shard: Shard) -> Written:
         rows[name] = values
     files = {}
     make_directory(root / "arrays")
-    for kind, array in stored.items():
-        rows[f"{kind}_crc32"] = [zlib.crc32(a) for a in array]
+    for kind, full in (("image", levels), ("mask", mask)):
+        first, end, top, bottom, left, right = box = bounding_box(full)
+        inside = full[first:end, top:bottom, left:right]
+        array = np.ascontiguousarray(inside) if kind == "image" else pack_masks(inside)
+        rows[f"{kind}_crc32"][first:end] = [zlib.crc32(a) for a in array]
         path = array_path(root, shard.name, kind)
         write_array(path, array)
-        files[kind] = {"file": f"arrays/{path.name}", "bytes": path.stat().st_size, "sha256": sha256(path)}
+        count = path.stat().st_size
+        files[kind] = {"file": f"arrays/{path.name}", "box": box, "bytes": count, "sha256": sha256(path)}
     size = list(image.shape[1:])
-    return Written(
-        rows, {"name": shard.name, "slices": len(image), "size": size, "box": box, **shard.info, "files": files}
-    )
-
-
-def _box(used: NDArray[np.bool_]) -> list[int]:
-    """First and end row, first and end column of what is used; one pixel where nothing is."""
-    sides = [np.flatnonzero(used.any(axis=axis)) for axis in (1, 0)]
-    return [int(v) for side in sides for v in ((side[0], side[-1] + 1) if len(side) else (0, 1))]
+    return Written(rows, {"name": shard.name, "slices": len(image), "size": size, **shard.info, "files": files})
 
 
 @contextmanager
