@@ -26,8 +26,6 @@ from jsddpm.files import (
     write_json,
 )
 
-_PLAN = "plan.json"
-
 
 @contextmanager
 def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
@@ -76,26 +74,27 @@ def resumable_directory(target: str | os.PathLike[str], plan: dict[str, Any], *,
     with exclusive_lock(target.parent / f".{target.name}.lock"):
         refuse_existing(target)
         if not building.is_dir():
+            write_json(_plan(target), plan)  # before the folder: a folder without a plan cannot be understood
             make_directory(building)
-            write_json(building / _PLAN, plan)
         elif not resume:
             cure = f"--resume finishes it; or remove {building}"
             raise integrity_error("UNFINISHED", "an interrupted attempt lies here", fix=cure, file=target)
         else:
-            _same_plan(building, plan)
+            _same_plan(target, plan)
             for orphan in building.rglob(f"*{PARTIAL}"):
                 orphan.unlink()
         try:
             yield building
         except JsddpmError:
-            if not any(path.is_file() and path.name != _PLAN for path in building.rglob("*")):
+            if not any(path.is_file() for path in building.rglob("*")):
                 shutil.rmtree(building, ignore_errors=True)
+                _plan(target).unlink(missing_ok=True)
             raise
         try:
-            (building / _PLAN).unlink()
             fsync_directory(building)
             os.rename(building, target)
             fsync_directory(target.parent)
+            _plan(target).unlink()
         except OSError as error:
             raise explain(error, target) from error
 
@@ -105,11 +104,16 @@ def unfinished(target: str | os.PathLike[str]) -> Path:
     return Path(target).parent / f".{Path(target).name}.building"
 
 
-def _same_plan(building: Path, plan: dict[str, Any]) -> None:
-    before = read_json(building / _PLAN) if (building / _PLAN).exists() else {}
+def _plan(target: Path) -> Path:
+    """Where the plan stands while :func:`unfinished` is filled."""
+    return unfinished(target).with_suffix(".json")
+
+
+def _same_plan(target: Path, plan: dict[str, Any]) -> None:
+    before = read_json(_plan(target))
     if differing := [k for k in {**before, **plan} if before.get(k) != plan.get(k)]:
         changes = "; ".join(f"{k}: {before.get(k)} then, {plan.get(k)} now" for k in differing)
-        cure = f"repeat what was asked then, or remove {building} and start again"
+        cure = f"repeat what was asked then, or remove {unfinished(target)} and start again"
         raise integrity_error("PLAN_DIFFERS", f"the interrupted attempt was another ({changes})", fix=cure)
 
 
@@ -127,9 +131,9 @@ def exclusive_lock(path: str | os.PathLike[str]) -> Iterator[None]:
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
         yield
+    finally:
         with suppress(OSError):
             os.unlink(path)
-    finally:
         os.close(handle)
 
 

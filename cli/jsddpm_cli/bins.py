@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jsddpm.errors import usage_error
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 app = typer.Typer(name="bins", help="Look at z-bins, local against global.", no_args_is_help=True)
 
 RangeOption = Annotated[
-    tuple[int, int], typer.Option("--z-range", help="First and last axial slice used.", metavar="LO HI")
+    tuple[int, int] | None,
+    typer.Option("--z-range", help="First and last axial slice used [default: the store's]", metavar="LO HI"),
 ]
 SlicesOption = Annotated[int, typer.Option("--slices", help="Axial slices of the whole volume; a store's own win.")]
 StoreOption = Annotated[Path | None, typer.Option("--store", help="Slice store: count its slices and patients.")]
@@ -41,7 +43,7 @@ class MetricName(StrEnum):
 
 @app.command(epilog="Example: jsddpm bins report --z-range 24 93 --bins 10")
 def report(
-    z_range: RangeOption,
+    z_range: RangeOption = None,
     bins: Annotated[int, typer.Option("--bins", help="Number of bins.")] = 10,
     slices: SlicesOption = 128,
     store: StoreOption = None,
@@ -74,8 +76,8 @@ def report(
 
 @app.command(epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")
 def sweep(
-    z_range: RangeOption,
     bins: Annotated[list[int], typer.Option("--bins", help="Numbers of bins: --bins 5 10 20.")],
+    z_range: RangeOption = None,
     more: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
     slices: SlicesOption = 128,
     store: StoreOption = None,
@@ -86,18 +88,26 @@ def sweep(
     from jsddpm_reports.binning import sweep_table
     from jsddpm_reports.terminal import results_table
 
-    values = bin_sweep(z_range, [*bins, *(more or [])], slices, _opened(store))
+    opened = _opened(store)
+    values = bin_sweep(_range(z_range, opened), [*bins, *(more or [])], slices, opened)
     emit(results_table(*sweep_table(values)), values, how)
     note(f"recommended: {values['reason']}")
 
 
 def utilization_report(
-    z_range: tuple[int, int], bins: int, slices: int, store: Path | None, metric: str, *, allow_empty: bool = False
+    z_range: tuple[int, int] | None,
+    bins: int,
+    slices: int,
+    store: Path | None,
+    metric: str,
+    *,
+    allow_empty: bool = False,
 ) -> dict[str, Any]:
     """The report's values, with what the store holds where one is given."""
     from jsddpm_eval.utilization import bin_utilization
 
     opened = _opened(store)
+    z_range = _range(z_range, opened)
     values = bin_utilization(z_range, bins, opened.n_slices if opened else slices, allow_empty_bins=allow_empty)
     if opened is not None:
         from jsddpm.binning import ZBinning
@@ -133,6 +143,14 @@ def _as_text(values: dict[str, Any], how: ReportFormat) -> str:
         how.value
     ]
     return make(values)
+
+
+def _range(given: tuple[int, int] | None, store: Any) -> tuple[int, int]:
+    """The range asked for, or the one its store proposes."""
+    found: tuple[int, int] | None = given or (store and store.z_range)
+    if found is None:
+        raise usage_error("Z_RANGE", "no z-range", fix="give --z-range LO HI, or a --store that proposes one")
+    return found
 
 
 def _opened(store: Path | None) -> Any:

@@ -101,24 +101,31 @@ def build_store(
             note(f"left out: {problem}")
     records = cohort.records if skip_bad and cohort.records else cohort.require_clean()
     done = count(1)
-    with tracked("slice store") as bar:
-        outcomes = build_slice_cache(
-            records,
-            out,
-            spec=Preprocessing(*geometry),
-            split=SplitRule(*shares),
-            skip_bad=skip_bad,
-            progress=lambda _: bar.update(next(done), len(records)),
-            **options,
-        )
+    try:
+        with tracked("slice store") as bar:
+            outcomes = build_slice_cache(
+                records,
+                out,
+                spec=Preprocessing(*geometry),
+                split=SplitRule(*shares),
+                skip_bad=skip_bad,
+                progress=lambda _: bar.update(next(done), len(records)),
+                **options,
+            )
+    except KeyboardInterrupt:
+        note("interrupted: the same command with --resume goes on")
+        raise
     _show_outcomes(outcomes, how)
-    store = SliceStore(out)
+    _note_range(SliceStore(out))
+    note(f"store in {out}")
+
+
+def _note_range(store: SliceStore) -> None:
     if store.z_range:
         found = store.info["z_range"]
         lesion = found["training_lesion_slices"]
         inside = f"{lesion['inside']} of {lesion['all']} lesion slices of training patients lie inside"
         note(f"z_range {store.z_range[0]} {store.z_range[1]}: {found['rule']}; {inside}")
-    note(f"store in {out}")
 
 
 def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
@@ -241,7 +248,8 @@ def info(
         mib, total = values["bytes"] / 2**20, len(opened.index)
         note(f"{opened.kind} store {opened.fingerprint}: {total} slices of {size}, {len(opened.subjects)} subjects")
         note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB a slice; by {values['created_by']}")
-        for key in ("z_range", "split", "preprocessing", "mask_reading"):
+        _note_range(opened)
+        for key in ("split", "preprocessing", "mask_reading"):
             if values[key]:
                 note(f"{key}: " + ", ".join(f"{k} {v}" for k, v in values[key].items()))
     emit(results_table(["split", "patients", "control slices", "lesion slices"], rows), values, how)

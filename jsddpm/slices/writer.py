@@ -178,7 +178,7 @@ def mark_finished(root: Path, written: Written) -> None:
 def finished(root: Path, name: str) -> Written | None:
     """A finished shard of a resumable store whose files are intact, or None."""
     part = root / _PARTS / name
-    if not part.with_name(f"{name}.json").is_file():
+    if not all(part.with_name(f"{name}{ending}").is_file() for ending in (".json", ".npy")):
         return None
     entry = read_json(part.with_name(f"{name}.json"))
     for file in entry["files"].values():

@@ -134,6 +134,9 @@ def test_an_interrupted_build_goes_on(jsddpm, bids, tmp_path):
     assert (status, sheet.read_bytes()[:4]) == (0, b"\x89PNG")
     assert "kB a slice" in err
     assert jsddpm("cache", "build", bids, "--out", tmp_path / "b", *SMALL, "--z-range", 5, 20)[0] == 0
+    report = ["bins", "report", "--bins", 3, "--format", "json"]
+    assert json.loads(jsddpm(*report, "--store", tmp_path / "b")[1])["z_range"] == [5, 20]
+    assert jsddpm(*report)[0] == 2
     assert SliceStore(tmp_path / "b").z_range == (5, 20)
     assert jsddpm("cache", "build", bids, "--out", tmp_path / "c", *SMALL, "--z-range", 5, "x")[0] == 2
 
@@ -285,14 +288,14 @@ def test_a_bug_of_ours_is_told_apart(jsddpm, monkeypatch, tmp_path):
 
 def test_damage_is_found_by_verify(jsddpm, store, tmp_path):
     shutil.copytree(store.path, tmp_path / "s")
-    path = tmp_path / "s" / "arrays" / "sub-1.mask.npy"
+    path = tmp_path / "s" / "arrays" / "sub-2.mask.npy"
     path.chmod(0o644)
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(bytes(raw))
     status, _, err = jsddpm("cache", "verify", tmp_path / "s")
     assert status == 4
-    assert "sub-1 mask: slices z [39]" in err
+    assert "sub-2 mask: slices z [38]" in err
 
 
 def test_a_shifted_mask_stops_the_build(jsddpm, bids, tmp_path):

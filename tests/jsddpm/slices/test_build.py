@@ -6,11 +6,11 @@ import os
 import resource
 import shutil
 import signal
-from contextlib import suppress
 
 import numpy as np
 import pytest
 
+from crash import killed_at
 from jsddpm.cohort.preprocess import Preprocessing
 from jsddpm.cohort.records import Selection
 from jsddpm.cohort.sources import read_cohort
@@ -134,30 +134,13 @@ def test_another_plan_is_not_mixed_in(bids, tmp_path):
 
 @pytest.mark.parametrize("moment", range(0, 30, 5))
 def test_killed_at_any_moment_it_resumes_to_the_same_bytes(bids, tmp_path, moment):
-    """A child is killed at its n-th system call that makes, renames or removes something; then the build goes on."""
+    """A child is killed at its n-th call that changes the disk; then the build goes on."""
     build(bids, tmp_path / "whole")
-    child = os.fork()
-    if child == 0:
-        left = iter(range(moment, -1, -1))
-        for name in ("replace", "rename", "unlink", "mkdir", "fsync"):
-            setattr(os, name, _dying(getattr(os, name), left))
-        with suppress(BaseException):
-            build(bids, tmp_path / "store")
-        os._exit(0)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert killed_at(moment, lambda: build(bids, tmp_path / "store"))
     with pytest.raises(JsddpmError, match=r"STORE_INCOMPLETE|MISSING"):
         SliceStore(tmp_path / "store")
     build(bids, tmp_path / "store", resume=True)
     assert bytes_of(tmp_path / "store") == bytes_of(tmp_path / "whole")
-
-
-def _dying(call, left):
-    def wrapped(*arguments, **options):
-        if next(left, 0) == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return call(*arguments, **options)
-
-    return wrapped
 
 
 def test_two_builders_never_mix(bids, tmp_path):

@@ -1,0 +1,33 @@
+"""Killing a process at its n-th call that makes, renames, removes or flushes something on the disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+_CALLS = ("replace", "rename", "unlink", "mkdir", "fsync")
+
+
+def killed_at(moment: int, work: Callable[[], object]) -> bool:
+    """Run ``work`` in a child and kill it at that call (SIGKILL); whether there were as many calls."""
+    child = os.fork()
+    if child == 0:
+        left = iter(range(moment, -1, -1))
+        for name in _CALLS:
+            setattr(os, name, _dying(getattr(os, name), left))
+        with suppress(BaseException):
+            work()
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def _dying(call, left):
+    def wrapped(*arguments, **options):
+        if next(left, None) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **options)
+
+    return wrapped
