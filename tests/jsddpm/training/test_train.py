@@ -73,8 +73,8 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(store, ti
     steps = iter(range(100))
     honest = JointDDPM._draw
 
-    def poisoned(self, batch):
-        x0, tokens, timesteps, noise = honest(self, batch)
+    def poisoned(self, batch, chunk):
+        x0, tokens, timesteps, noise = honest(self, batch, chunk)
         return x0, tokens, timesteps, noise * (float("nan") if next(steps) >= 3 else 1)
 
     monkeypatch.setattr(JointDDPM, "_draw", poisoned)
