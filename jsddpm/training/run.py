@@ -21,7 +21,7 @@ from jsddpm.training.callbacks import Interrupted, KeepLast, Progress, Report
 from jsddpm.training.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.training.data import TrainingData
 from jsddpm.training.module import JointDDPM, Validator
-from jsddpm.training.trainer import build_trainer, processes, quiet
+from jsddpm.training.trainer import build_trainer, check_packages, processes, quiet
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _BYTES_PER_WEIGHT = 16
@@ -48,6 +48,11 @@ def prepare(
     info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
     torch.manual_seed(config.seed)  # of the first weights; everything later is seeded by step
     return JointDDPM(config, binning, store.size, validator), data, info
+
+
+def checkpoint_bytes(module: JointDDPM) -> int:
+    """Size of a checkpoint of this network."""
+    return _BYTES_PER_WEIGHT * sum(p.numel() for p in module.denoiser.parameters())
 
 
 def train(
@@ -85,6 +90,7 @@ def train(
     out, first = Path(out), processes()[0] == 0
     if first and not resume:
         refuse_existing(out)
+    check_packages(config)
     last = out / "checkpoints" / "last.ckpt"
     module, data, info = prepare(config, store, validator)
     if warm_start is not None:
@@ -138,7 +144,7 @@ def _prepare_folder(out: Path, module: JointDDPM) -> None:
     """Prove before the first step that checkpoints can be written, and sweep what a kill left behind."""
     for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):
         left_over.unlink()
-    needed = 3 * _BYTES_PER_WEIGHT * sum(p.numel() for p in module.denoiser.parameters())  # best, last, and the next
+    needed = 3 * checkpoint_bytes(module)  # the best, the last, and the next one while it is written
     free = shutil.disk_usage(out).free
     if free < needed:
         raise environment_error(

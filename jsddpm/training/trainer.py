@@ -89,17 +89,11 @@ def build_trainer(
 
 
 def loggers(config: RunConfig, out: Path, resumed_at: int | None = None) -> list[Logger]:
-    """``metrics.csv``, and what else is asked for.
-
-    Raises:
-        JsddpmError: ``MISSING_PACKAGE`` (status 5) naming what to install.
-    """
+    """``metrics.csv``, and what else is asked for."""
     found: list[Logger] = [_csv_logger(out, resumed_at)]
     if config.logging.tensorboard:
-        _require("tensorboard", "logging.tensorboard")
         found.append(TensorBoardLogger(out, name="", version="tensorboard"))
     if config.logging.wandb:
-        _require("wandb", "logging.wandb")
         found.append(WandbLogger(project=config.logging.wandb, name=out.name, save_dir=out))
     return found
 
@@ -119,11 +113,18 @@ def _csv_logger(out: Path, resumed_at: int | None) -> CSVLogger:
     return logger
 
 
-def _require(package: str, key: str) -> None:
-    if find_spec(package) is None:
-        raise environment_error(
-            "MISSING_PACKAGE", f"{key} needs {package}", fix=f"pip install {package}, or leave out {key}"
-        )
+def check_packages(config: RunConfig) -> None:
+    """Refuse logs whose package is not installed.
+
+    Raises:
+        JsddpmError: ``MISSING_PACKAGE`` (status 5) naming what to install.
+    """
+    for package, wanted in (("tensorboard", config.logging.tensorboard), ("wandb", config.logging.wandb)):
+        if wanted and find_spec(package) is None:
+            key = f"logging.{package}"
+            raise environment_error(
+                "MISSING_PACKAGE", f"{key} needs {package}", fix=f"pip install {package}, or leave out {key}"
+            )
 
 
 class quiet(warnings.catch_warnings):  # noqa: N801 - used as a function

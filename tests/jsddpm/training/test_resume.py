@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 import resource
 import shutil
@@ -21,6 +20,7 @@ from jsddpm.config import load_config
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.training.checkpoint import AtomicCheckpointIO, checkpoint_info, read_checkpoint
 from jsddpm.training.run import train
+from state import digest
 
 STEPS = 6
 SETTINGS = [
@@ -30,28 +30,6 @@ EVERYTHING = [
     "model.dropout=0.2", "model.self_conditioning=0.5", "data.flip=true", "unconditional_share=0.2",
     "trainer.accumulate=2", "objective.frequency_weight=0.1", "model.condition_embedding=sinusoidal",
 ]  # fmt: skip
-
-
-def digest(path):
-    """Hash of everything a run goes on from: weights, average, optimiser, schedule, position."""
-    loaded, found = read_checkpoint(path), hashlib.sha256()
-
-    def add(value):
-        if isinstance(value, torch.Tensor):
-            found.update(value.contiguous().numpy().tobytes())
-        elif isinstance(value, dict):
-            for key, item in sorted(value.items(), key=lambda kv: str(kv[0])):
-                found.update(str(key).encode())
-                add(item)
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                add(item)
-        else:
-            found.update(repr(value).encode())
-
-    for key in ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch", "jsddpm"):
-        add(loaded[key])
-    return found.hexdigest()
 
 
 def stop_at(step, number):
