@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test check bench reports clean
+.PHONY: setup demo test check bench soak reports clean
 
 setup: $(INSTALLED)
 
@@ -27,6 +27,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
+
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/run.py
 
 reports: setup
 	$(BIN)/python reports/gallery/build.py

@@ -9,12 +9,12 @@ import typer
 
 from jsddpm_cli.console import Format, FormatOption, emit, note
 
-app = typer.Typer(name="checkpoint", help="Look at checkpoints, and map them to other bins.", no_args_is_help=True)
+app = typer.Typer(name="checkpoint", help="Look at checkpoints, export and rebin them.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Look at checkpoints, and map them to other bins."""
+    """Look at checkpoints, export and rebin them."""
 
 
 @app.command(epilog="Example: jsddpm checkpoint info runs/first/checkpoints/last.ckpt")
@@ -36,6 +36,19 @@ def info(
         "trained conditions": f"{len(found.trained)} of {2 * found.binning.n_bins}",
     }
     emit(results_table(["", ""], [[k, str(v)] for k, v in shown.items()]), values, how)
+
+
+@app.command(epilog="Example: jsddpm checkpoint export runs/first/checkpoints/last.ckpt model")
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+    raw: Annotated[bool, typer.Option("--raw", help="The raw weights, not their average.")] = False,
+) -> None:
+    """Write safetensors that diffusers' UNet2DModel.from_pretrained opens, condition embedding and configuration."""
+    from jsddpm.training.export import export_checkpoint
+
+    export_checkpoint(checkpoint, out, weights="raw" if raw else "ema")
+    note(f"{'raw' if raw else 'averaged'} weights in {out}")
 
 
 @app.command(epilog="Example: jsddpm checkpoint rebin last.ckpt --z-range 30 100 --bins 12 --out start.ckpt")

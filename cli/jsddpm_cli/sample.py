@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,8 +19,17 @@ if TYPE_CHECKING:
 class SamplerName(StrEnum):
     """Samplers by name."""
 
-    ddim = "ddim"
     ddpm = "ddpm"
+    ddim = "ddim"
+    dpmpp = "dpmpp"
+    unipc = "unipc"
+
+
+class Weights(StrEnum):
+    """Which weights to sample from."""
+
+    ema = "ema"
+    raw = "raw"
 
 
 def sample(
@@ -34,20 +43,48 @@ def sample(
     sampler: Annotated[SamplerName | None, typer.Option("--sampler", help="Sampler.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Sampling steps.")] = None,
     guidance: Annotated[float | None, typer.Option("--guidance", min=0, help="Guidance weight.")] = None,
+    eta: Annotated[float | None, typer.Option("--eta", min=0, max=1, help="Share of step noise in ddim.")] = None,
+    weights: Annotated[Weights, typer.Option("--weights", help="Averaged or raw weights.")] = Weights.ema,
+    nifti: Annotated[Path | None, typer.Option("--nifti", help="Also write NIfTI stacks, into a new folder.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Also write PNG pictures, into a new folder.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same samples.")] = 0,
 ) -> None:
     """Draw samples of every trained condition into a generated slice store."""
+    from jsddpm.files import refuse_existing
+
+    others = [folder for folder in (nifti, png) if folder is not None]
+    for folder in others:
+        refuse_existing(folder)
+    if len({out, *others}) <= len(others):
+        raise usage_error("OPTION", "two outputs into one folder", fix="give --out, --nifti and --png their own")
     changes = {
         "per_condition": per_condition,
         "sampler": sampler and sampler.value,
         "steps": steps,
         "guidance": guidance,
+        "eta": eta,
     }
-    run_sampling(run, out, {k: v for k, v in changes.items() if v is not None}, bins, pathology, seed)
+    chosen: dict[str, object] = {k: v for k, v in changes.items() if v is not None}
+    run_sampling(run, out, chosen, bins, pathology, seed, weights=weights.value)
+    if others:
+        from jsddpm.diffusion.formats import write_pngs, write_stacks
+        from jsddpm.slices.store import SliceStore
+
+        if nifti is not None:
+            note(f"NIfTI stacks in {write_stacks(SliceStore(out), nifti)}")
+        if png is not None:
+            note(f"pictures in {write_pngs(SliceStore(out), png)}")
 
 
 def run_sampling(
-    run: Path, out: Path, changes: dict[str, object], bins: str | None, pathology: str | None, seed: int
+    run: Path,
+    out: Path,
+    changes: dict[str, object],
+    bins: str | None,
+    pathology: str | None,
+    seed: int,
+    *,
+    weights: Literal["ema", "raw"] = "ema",
 ) -> Path:
     """Sample with a progress bar."""
     from jsddpm.config import SamplingConfig
@@ -55,7 +92,7 @@ def run_sampling(
     from jsddpm.training.checkpoint import load_denoiser
     from jsddpm.training.run import last_checkpoint
 
-    denoiser, info = load_denoiser(last_checkpoint(run), device=best_device())
+    denoiser, info = load_denoiser(last_checkpoint(run), weights=weights, device=best_device())
     conditions = _conditions(info, bins, pathology)
     sampling = SamplingConfig.model_validate(info.config.sampling.model_dump() | changes)
     if sampling.guidance != 1 and info.config.unconditional_share == 0:
@@ -75,7 +112,7 @@ def run_sampling(
             size=info.size,
             spacing=info.spacing,
             seed=seed,
-            provenance={"training_store": info.store, "step": info.step, "weights": "ema"},
+            provenance={"training_store": info.store, "step": info.step, "weights": weights},
             progress=bar.update,
         )
     note(f"{len(conditions)} conditions x {sampling.per_condition} samples in {out}")

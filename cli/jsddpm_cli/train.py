@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jsddpm.errors import usage_error
-from jsddpm_cli.console import note, tracked
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 
 if TYPE_CHECKING:
     from jsddpm.config import RunConfig
     from jsddpm.slices.store import SliceStore
 
-SHOWN = {"train/loss": "loss", "val/psnr": "PSNR", "val/ssim": "SSIM", "val/lesion_dice": "Dice"}
+SHOWN = {
+    "train/loss": "loss",
+    "val/psnr": "PSNR",
+    "val/ssim": "SSIM",
+    "val/lesion_dice": "Dice",
+    "slices/s": "slices/s",
+}
 
 
 def train(
     store: Annotated[Path, typer.Option("--store", help="Slice store to train on.")],
     out: Annotated[Path, typer.Option("--out", help="New run folder.")],
-    preset: Annotated[str | None, typer.Option("--preset", help="demo or seed.")] = None,
+    preset: Annotated[str | None, typer.Option("--preset", help="demo, seed or slimdiff.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="YAML configuration.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Override: section.key=value", metavar="KEY=VALUE")
@@ -30,8 +36,15 @@ def train(
         Path | None, typer.Option("--warm-start", help="Checkpoint of the same network and binning to start from.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check data, memory and one step, print the plan, write nothing.")
+    ] = False,
+    how: FormatOption = Format.table,
 ) -> None:
-    """Train on a slice store; validation scores are against exact ground truth."""
+    """Train on a slice store; validation scores are against exact ground truth.
+
+    torchrun --nproc-per-node N starts the same command on N processes.
+    """
     if preset and config:
         raise usage_error("CONFIG", "both --preset and --config are given", fix="give one of them")
     if resume and (preset or config or settings or warm_start):
@@ -49,17 +62,45 @@ def train(
     chosen = load_config(source, settings or [])
     from jsddpm.slices.store import SliceStore
 
+    if dry_run:
+        if resume:
+            raise usage_error("OPTION", "--dry-run is for a new run", fix="leave out --resume")
+        _print_plan(chosen, SliceStore(store), out, how)
+        return
     run_training(chosen, SliceStore(store), out, resume=resume, warm_start=warm_start)
+
+
+def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) -> None:
+    from jsddpm.training.plan import make_plan
+    from jsddpm_reports.terminal import results_table
+
+    plan = make_plan(config, store, out)
+    gigabytes = {name: f"{getattr(plan, name) / 1e9:.2f} GB" for name in ("memory", "checkpoint", "free")}
+    shown = {
+        "device": f"{plan.device}, {plan.precision}, {plan.processes} process(es)",
+        "network": f"{plan.parameters / 1e6:.1f} M weights on {store.size[0]}x{store.size[1]} slices",
+        "slices": f"{plan.train_slices} to train, {plan.val_slices} to validate",
+        "without a training slice": ", ".join(plan.untrained) or "no condition",
+        "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
+        "time": f"{plan.step_seconds:.3f} s a step, {plan.train_seconds / 3600:.2f} h without checks",
+        "memory": f"{gigabytes['memory']} at its peak",
+        "disk": f"{gigabytes['checkpoint']} a checkpoint, {gigabytes['free']} free",
+    }
+    emit(results_table(["", ""], [[k, v] for k, v in shown.items()]), plan.to_dict(), how)
 
 
 def run_training(
     config: RunConfig, store: SliceStore, out: Path, *, resume: bool, warm_start: Path | None = None
 ) -> Path:
     """Train with a progress bar of loss, validation scores and time left."""
+    from jsddpm.training.checkpoint import checkpoint_info
     from jsddpm.training.run import train as train_run
+    from jsddpm.training.trainer import processes
     from jsddpm_eval.reconstruction import slice_scores
 
     last: dict[str, float] = {}
+    if processes()[0] > 0:  # the first process speaks for all
+        return train_run(config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores)
     with tracked("training") as bar:
 
         def show(done: int, total: int, values: Mapping[str, float]) -> None:
@@ -73,6 +114,6 @@ def run_training(
         except KeyboardInterrupt:
             note(f"interrupted; go on with: jsddpm train --resume --store {store.path} --out {out}")
             raise
-    note(f"trained {config.trainer.max_steps} steps: " + ", ".join(f"{k} {v:.3g}" for k, v in last.items()))
+    note(f"trained {checkpoint_info(path).step} steps: " + ", ".join(f"{k} {v:.3g}" for k, v in last.items()))
     note(f"checkpoint {path}")
     return path

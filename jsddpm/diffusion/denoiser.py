@@ -6,6 +6,7 @@ from typing import cast
 
 import torch
 from diffusers import UNet2DModel
+from diffusers.models.embeddings import get_timestep_embedding
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
@@ -15,33 +16,44 @@ from jsddpm.errors import usage_error
 
 
 class ConditionEmbedding(nn.Module):
-    """Token to vector.
+    """Token to vector, the null token included.
 
     ``token`` learns one vector per condition. ``factored`` adds one vector per bin and one per pathology, so that a
-    lesion seen in one bin teaches every bin what a lesion is. Both have a vector for the null token.
+    lesion seen in one bin teaches every bin what a lesion is. ``sinusoidal`` replaces the vector of the bin by a small
+    network on sines and cosines of the bin's middle slice (Vaswani et al. 2017, arXiv 1706.03762): neighbouring bins
+    are neighbours from the start, and another binning needs no other weights.
 
     Args:
-        kind: ``token`` or ``factored``.
-        n_bins: Bins of the binning.
-        dim: Size of the vector.
+        kind: ``token``, ``factored`` or ``sinusoidal``.
+        binning: The bins.
+        dim: Size of the vector, even.
     """
 
-    def __init__(self, kind: str, n_bins: int, dim: int) -> None:
+    def __init__(self, kind: str, binning: ZBinning, dim: int) -> None:
         super().__init__()
-        self.n_bins, self.factored = n_bins, kind == "factored"
-        if self.factored:
-            self.z_bin = nn.Embedding(n_bins + 1, dim)
-            self.pathology = nn.Embedding(3, dim)
-        else:
-            self.token = nn.Embedding(2 * n_bins + 1, dim)
+        self.n_bins, self.kind = binning.n_bins, kind
+        if kind == "token":
+            self.token = nn.Embedding(2 * self.n_bins + 1, dim)
+            return
+        self.pathology = nn.Embedding(3, dim)
+        if kind == "factored":
+            self.z_bin = nn.Embedding(self.n_bins + 1, dim)
+            return
+        middle = [s[(len(s) - 1) // 2] if s else 0 for s in map(binning.slices, range(self.n_bins))]
+        waves = get_timestep_embedding(torch.tensor(middle), dim, max_period=4 * binning.n_slices)
+        self.register_buffer("waves", waves, persistent=False)  # follows from the binning
+        self.position = nn.Sequential(nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """``(B,)`` tokens, null token included, to ``(B, dim)``."""
-        if not self.factored:
+        if self.kind == "token":
             return cast(Tensor, self.token(tokens))
-        null = tokens == 2 * self.n_bins
-        z_bin = torch.where(null, self.n_bins, tokens % self.n_bins)
-        return cast(Tensor, self.z_bin(z_bin) + self.pathology(tokens // self.n_bins))
+        null, pathology = tokens == 2 * self.n_bins, self.pathology(tokens // self.n_bins)
+        bins = tokens % self.n_bins
+        if self.kind == "factored":
+            return cast(Tensor, self.z_bin(torch.where(null, self.n_bins, bins)) + pathology)
+        position = self.position(cast(Tensor, self.waves)[bins])
+        return cast(Tensor, torch.where(null[:, None], 0, position) + pathology)
 
 
 class Denoiser(nn.Module):
@@ -66,12 +78,12 @@ class Denoiser(nn.Module):
                 f"slices of {size[0]}x{size[1]} cannot be divided by {divisor} (patch {patch}, {levels} levels)",
                 fix="build the store with another shape, or use fewer levels",
             )
-        self.patch = patch
-        self.embedding = ConditionEmbedding(config.condition_embedding, binning.n_bins, 4 * config.channels[0])
+        self.patch, self.self_conditioned = patch, config.self_conditioning > 0
+        self.embedding = ConditionEmbedding(config.condition_embedding, binning, 4 * config.channels[0])
         attention = [level in config.attention_levels for level in range(levels)]
         self.unet = UNet2DModel(
             sample_size=(size[0] // patch, size[1] // patch),
-            in_channels=2 * patch**2,
+            in_channels=(4 if self.self_conditioned else 2) * patch**2,
             out_channels=2 * patch**2,
             block_out_channels=tuple(config.channels),
             layers_per_block=config.layers_per_block,
@@ -84,17 +96,21 @@ class Denoiser(nn.Module):
             class_embed_type="identity",
         )
 
-    def forward(self, x_t: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
+    def forward(self, x_t: Tensor, timesteps: Tensor, tokens: Tensor, x0_hat: Tensor | None = None) -> Tensor:
         """Predict the target.
 
         Args:
             x_t: Noisy pair, ``(B, 2, H, W)``.
             timesteps: int64 ``(B,)``, from 0.
             tokens: int64 ``(B,)`` condition tokens or the null token.
+            x0_hat: An estimate of the clean pair for a network with self-conditioning (Chen et al. 2022, arXiv
+                2208.04202); None where there is none yet. Other networks leave it unread.
 
         Returns:
             Prediction of the same shape as ``x_t``.
         """
+        if self.self_conditioned:
+            x_t = torch.cat([x_t, torch.zeros_like(x_t) if x0_hat is None else x0_hat], dim=1)
         x = F.pixel_unshuffle(x_t, self.patch)
         out = self.unet(x, timesteps, class_labels=self.embedding(tokens)).sample
         return F.pixel_shuffle(out, self.patch)

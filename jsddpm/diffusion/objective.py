@@ -21,8 +21,14 @@ from jsddpm.config import DiffusionConfig, ObjectiveConfig
 
 
 def alphas_cumprod(config: DiffusionConfig) -> Tensor:
-    """Cumulative products of ``1 - beta``, float32 ``(num_train_timesteps,)``."""
-    scheduler = DDPMScheduler(num_train_timesteps=config.num_train_timesteps, beta_schedule=config.beta_schedule)
+    """Cumulative products of ``1 - beta``, float32 ``(num_train_timesteps,)``; the last is 0 with zero terminal SNR."""
+    scheduler = DDPMScheduler(
+        num_train_timesteps=config.num_train_timesteps,
+        beta_schedule=config.beta_schedule,
+        beta_start=config.beta_start,
+        beta_end=config.beta_end,
+        rescale_betas_zero_snr=config.rescale_zero_snr,
+    )
     values: Tensor = scheduler.alphas_cumprod
     return values.clone()
 
@@ -59,41 +65,84 @@ def predict_x0(prediction: Tensor, x_t: Tensor, timesteps: Tensor, abar: Tensor,
     return signal * x_t - sigma * prediction
 
 
-def timestep_weights(timesteps: Tensor, abar: Tensor, prediction_type: str, config: ObjectiveConfig) -> Tensor:
-    """Weights that make the loss ``clamp(SNR, snr_floor, min_snr_gamma)`` times the squared error of x0, ``(B,)``.
+def timestep_weights(
+    timesteps: Tensor, abar: Tensor, prediction_type: str, config: ObjectiveConfig, *, p: float = 2.0
+) -> Tensor:
+    """Weights that make the loss ``clamp(SNR, snr_floor, min_snr_gamma)`` times ``|error of x0| ** p``, ``(B,)``.
 
     ``min_snr_gamma`` alone is Min-SNR (Hang et al. 2023, arXiv 2303.09556), ``snr_floor=1`` alone the truncated SNR
-    weighting of Salimans & Ho 2022. For the target predicted, the weight is divided by ``SNR`` (noise) or ``SNR + 1``
-    (velocity). Without either, every timestep of the target counts alike.
+    weighting of Salimans & Ho 2022. An error of the noise is ``sqrt(SNR)`` times that of x0, one of the velocity
+    ``sqrt(SNR + 1)`` times: for squared errors the weight is divided by ``SNR`` or ``SNR + 1``, for other exponents by
+    their power ``p / 2``. Without either limit, every timestep of the target counts alike. With zero terminal SNR and
+    no floor, the last timestep has weight 0.
     """
     if config.min_snr_gamma is None and config.snr_floor is None:
         return torch.ones_like(timesteps, dtype=abar.dtype)
     snr = abar[timesteps] / (1 - abar[timesteps])
     divisor = {"sample": torch.ones_like(snr), "epsilon": snr, "v_prediction": snr + 1}[prediction_type]
-    return snr.clamp(min=config.snr_floor, max=config.min_snr_gamma) / divisor
+    return snr.clamp(min=config.snr_floor, max=config.min_snr_gamma) / divisor ** (p / 2)
+
+
+def channel_weights(timesteps: Tensor, abar: Tensor, prediction_type: str, config: ObjectiveConfig) -> Tensor:
+    """:func:`timestep_weights` of image, mask and frequencies, each with its exponent, ``(B, 3)``."""
+    powers = (config.p_image, config.p_mask, 2.0)
+    return torch.stack([timestep_weights(timesteps, abar, prediction_type, config, p=p) for p in powers], dim=1)
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss and its parts, scalars; ``total = image + mask`` with their weights applied."""
+    """The loss and its parts, scalars; ``total`` is the sum of the parts, their weights applied."""
 
     total: Tensor
     image: Tensor
     mask: Tensor
+    frequency: Tensor
 
 
 def joint_loss(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, config: ObjectiveConfig) -> Loss:
-    """Weighted mean squared error of image and mask.
+    """Weighted mean ``|error| ** p`` of image and mask, and the image's focal frequency loss when it has a weight.
 
     Args:
         prediction: Network output, ``(B, 2, H, W)``.
         wanted: :func:`target`.
         x0: The exact clean pair in [-1, 1]; its mask tells the lesion pixels.
-        weights: :func:`timestep_weights`.
-        config: Weights of the mask channel and of lesion pixels.
+        weights: :func:`channel_weights` ``(B, 3)``, or one weight a sample ``(B,)``.
+        config: Exponents, weights of the mask channel, of lesion pixels and of the frequencies.
     """
-    lesion = x0[:, 1:] > 0
-    pixel_weights = torch.where(lesion, config.lesion_weight, 1.0)
-    squared = (prediction.float() - wanted.float()).square() * pixel_weights * weights.view(-1, 1, 1, 1)
-    image, mask = squared[:, 0].mean(), squared[:, 1].mean() * config.mask_weight
-    return Loss(image + mask, image, mask)
+    weights = weights.view(len(x0), -1).expand(-1, 3)
+    error = prediction - wanted  # wanted and with it the loss stay float32 under autocast
+    pixel_weights = torch.where(x0[:, 1] > 0, config.lesion_weight, 1.0)
+
+    def part(channel: int, p: float) -> Tensor:
+        power = error[:, channel].square() if p == 2 else error[:, channel].abs().pow(p)
+        return (power * pixel_weights * weights[:, channel].view(-1, 1, 1)).mean()
+
+    image, mask = part(0, config.p_image), part(1, config.p_mask) * config.mask_weight
+    frequency = torch.zeros_like(image)
+    if config.frequency_weight:
+        each = focal_frequency(error[:, 0], config.frequency_alpha)
+        frequency = config.frequency_weight * (each * weights[:, 2]).mean()
+    return Loss(image + mask + frequency, image, mask, frequency)
+
+
+def focal_frequency(error: Tensor, alpha: float) -> Tensor:
+    """Focal frequency loss of an error image (Jiang et al. 2021, arXiv 2012.12821, equations 4 and 5).
+
+    The mean over frequencies of ``w |F|^2``, ``F`` the orthonormal Fourier transform of the error and
+    ``w = |F|^alpha / max |F|^alpha`` held constant. The transform is linear, so the loss of a noise or velocity error
+    is that of x0 times the same factor as the squared error, and takes the weights of ``p = 2``.
+
+    Args:
+        error: ``(B, H, W)``.
+        alpha: 0 is the mean squared error (Parseval), 1 the paper's.
+
+    Returns:
+        ``(B,)``.
+    """
+    transformed = torch.fft.fft2(error, norm="ortho")
+    power = transformed.real.square() + transformed.imag.square()
+    with torch.no_grad():
+        focus = power.pow(alpha / 2)
+        focus = focus / focus.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(focus.dtype).tiny)
+    loss: Tensor = (focus * power).mean(dim=(1, 2))
+    return loss

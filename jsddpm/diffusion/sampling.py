@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
 from torch import Tensor
 
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import DiffusionConfig, SamplingConfig
 from jsddpm.diffusion.denoiser import Denoiser
+from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
+from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import ExitStatus, JsddpmError
 
 
@@ -35,20 +37,6 @@ class SampleId:
         """
         key = f"jsddpm:{run_seed}:{self.condition.z_bin}:{self.condition.pathology}:{self.number}"
         return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
-
-
-def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> DDIMScheduler | DDPMScheduler:
-    """Diffusers' scheduler by name, with x0 clipped to [-1, 1] and trailing timesteps (arXiv 2305.08891)."""
-    kind = {"ddim": DDIMScheduler, "ddpm": DDPMScheduler}[sampling.sampler]
-    scheduler = kind(
-        num_train_timesteps=diffusion.num_train_timesteps,
-        beta_schedule=diffusion.beta_schedule,
-        prediction_type=diffusion.prediction_type,
-        clip_sample=True,
-        timestep_spacing="trailing",
-    )
-    scheduler.set_timesteps(sampling.steps)
-    return scheduler
 
 
 @torch.inference_mode()
@@ -85,11 +73,16 @@ def sample(
     generators = [torch.Generator().manual_seed(i.seed(run_seed)) for i in ids]
     x = torch.stack([torch.randn((2, *size), generator=g) for g in generators]).to(device)
     tokens = torch.tensor([i.condition.token(binning.n_bins) for i in ids], device=device)
-    scheduler = make_scheduler(diffusion, sampling)
-    extra = {"eta": sampling.eta} if sampling.sampler == "ddim" else {}
+    scheduler, abar = make_scheduler(diffusion, sampling), alphas_cumprod(diffusion).to(device)
+    extra: dict[str, Any] = {"generator": generators} if sampling.sampler in ("ddpm", "ddim") else {}
+    extra |= {"eta": sampling.eta} if sampling.sampler == "ddim" else {}
+    x0_hat: Tensor | None = None
     for number, t in enumerate(scheduler.timesteps):
-        output = _guided(denoiser, x, int(t), tokens, binning.null_token, sampling.guidance)
-        x = scheduler.step(output, t, x, generator=generators, **extra).prev_sample
+        timesteps = torch.full((len(x),), int(t), device=device)
+        output = _guided(denoiser, x, timesteps, tokens, binning.null_token, sampling.guidance, x0_hat)
+        x0 = predict_x0(output, x, timesteps, abar, diffusion.prediction_type).clamp(-1, 1)
+        x = scheduler.step(x0, t, x, **extra).prev_sample
+        x0_hat = x0 if getattr(denoiser, "self_conditioned", False) else None
         if callback:
             callback(number + 1)
     result = x.float().cpu().clamp(-1, 1)
@@ -107,12 +100,21 @@ def sample(
     return result
 
 
-def _guided(denoiser: Denoiser, x: Tensor, t: int, tokens: Tensor, null_token: int, weight: float) -> Tensor:
+def _guided(
+    denoiser: Denoiser,
+    x: Tensor,
+    timesteps: Tensor,
+    tokens: Tensor,
+    null_token: int,
+    weight: float,
+    x0_hat: Tensor | None,
+) -> Tensor:
     """Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): null + w * (conditional - null)."""
-    timesteps = torch.full((len(x),), t, device=x.device)
+    known = {} if x0_hat is None else {"x0_hat": x0_hat}
     if weight == 1:
-        return denoiser(x, timesteps, tokens).float()  # type: ignore[no-any-return]
+        return denoiser(x, timesteps, tokens, **known).float()  # type: ignore[no-any-return]
     null = torch.full_like(tokens, null_token)
-    both = denoiser(torch.cat([x, x]), torch.cat([timesteps] * 2), torch.cat([tokens, null])).float()
+    twice = {name: torch.cat([value, value]) for name, value in known.items()}
+    both = denoiser(torch.cat([x, x]), timesteps.repeat(2), torch.cat([tokens, null]), **twice).float()
     conditional, unconditional = both.chunk(2)
     return unconditional + weight * (conditional - unconditional)  # type: ignore[no-any-return]

@@ -46,6 +46,11 @@ class CheckpointInfo:
         """Conditions with at least one training slice; the others the network has never seen."""
         return [Condition.from_token(t, self.binning.n_bins) for t, n in enumerate(self.token_counts) if n]
 
+    @property
+    def untrained(self) -> list[Condition]:
+        """Conditions without a training slice."""
+        return [Condition.from_token(t, self.binning.n_bins) for t, n in enumerate(self.token_counts) if not n]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, stored inside the checkpoint."""
         return {

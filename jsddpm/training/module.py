@@ -27,6 +27,10 @@ A value that is undefined for a slice (Dice without a lesion) is NaN and left ou
 """
 
 
+MOST_SKIPPED = 20
+"""Steps in a row that 16-bit training may lose to overflow."""
+
+
 class JointDDPM(L.LightningModule):
     """Joint image-and-mask diffusion model under training.
 
@@ -46,6 +50,7 @@ class JointDDPM(L.LightningModule):
         self.config, self.binning, self.validator = config, binning, validator
         self.denoiser = Denoiser(config.model, binning, size).to(memory_format=torch.channels_last)
         self.ema = AveragedModel(self.denoiser, multi_avg_fn=_ema_update(config.ema)).requires_grad_(False)
+        self._skipped = 0
         self.register_buffer("abar", objective.alphas_cumprod(config.diffusion), persistent=False)
 
     @property
@@ -54,31 +59,54 @@ class JointDDPM(L.LightningModule):
         return cast(Denoiser, self.ema.module)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of one batch; its noise depends on (seed, step, rank) alone, so a resumed run repeats it."""
-        x0, tokens, timesteps, noise = self._draw(batch)
-        kind, config = self.config.diffusion.prediction_type, self.config.objective
-        x_t = objective.add_noise(x0, noise, timesteps, self.abar).contiguous(memory_format=torch.channels_last)
-        prediction = self.denoiser(x_t, timesteps, tokens)
-        wanted = objective.target(x0, noise, timesteps, self.abar, kind)
-        weights = objective.timestep_weights(timesteps, self.abar, kind, config)
-        loss = objective.joint_loss(prediction, wanted, x0, weights, config)
+        """Loss of one batch; everything random in it depends on (seed, step, place among the step's batches) alone."""
+        accumulate, world = self.trainer.accumulate_grad_batches, self.trainer.world_size
+        chunk = (self.global_step * accumulate + batch_idx % accumulate) * world + self.global_rank
+        loss = self.loss(batch, self.global_step, chunk)
         if not torch.isfinite(loss.total):
-            raise JsddpmError(
-                "NON_FINITE_LOSS",
-                f"the loss is {loss.total.item()} at step {self.global_step} (slices {batch['row'].tolist()[:8]}...)",
-                fix="continue from checkpoints/last.ckpt with a lower learning rate",
-                status=ExitStatus.NON_FINITE,
-            )
-        self.log_dict({"train/loss": loss.total, "train/image": loss.image, "train/mask": loss.mask}, prog_bar=True)
+            raise self._not_finite(f"the loss is {loss.total.item()} (slices {batch['row'].tolist()[:8]}...)")
+        parts = {"train/loss": loss.total, "train/image": loss.image, "train/mask": loss.mask}
+        if self.config.objective.frequency_weight:
+            parts["train/frequency"] = loss.frequency
+        self.log_dict({k: v.detach() for k, v in parts.items()}, prog_bar=True)
         return loss.total
 
-    def _draw(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Everything random of a step, in one place: flips, timesteps, noise, dropped conditions."""
+    def loss(self, batch: Batch, step: int, chunk: int) -> objective.Loss:
+        """The objective on one batch.
+
+        Args:
+            batch: Exact slices.
+            step: Optimiser steps done, the same on every process.
+            chunk: Number of the batch among all batches of all processes since the start of the run. One process
+                that accumulates two batches sees the chunks of two processes, and takes the same step.
+        """
+        x0, tokens, timesteps, noise = self._draw(batch, chunk)
+        kind, config = self.config.diffusion.prediction_type, self.config.objective
+        x_t = objective.add_noise(x0, noise, timesteps, self.abar).contiguous(memory_format=torch.channels_last)
+        x0_hat = self._own_estimate(x_t, timesteps, tokens, step)
+        prediction = self.denoiser(x_t, timesteps, tokens, x0_hat)
+        wanted = objective.target(x0, noise, timesteps, self.abar, kind)
+        weights = objective.channel_weights(timesteps, self.abar, kind, config)
+        return objective.joint_loss(prediction, wanted, x0, weights, config)
+
+    def _own_estimate(self, x_t: Tensor, timesteps: Tensor, tokens: Tensor, step: int) -> Tensor | None:
+        """Self-conditioning: in its share of the steps, on every process alike, what the network makes of x0."""
+        share = self.config.model.self_conditioning
+        if not share or np.random.default_rng([self.config.seed, step]).random() >= share:
+            return None
+        with torch.no_grad():
+            prediction = self.denoiser(x_t, timesteps, tokens)
+            kind = self.config.diffusion.prediction_type
+            return objective.predict_x0(prediction, x_t, timesteps, self.abar, kind).clamp(-1, 1)
+
+    def _draw(self, batch: Batch, chunk: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Everything random of a batch, in one place: flips, timesteps, noise, dropped conditions, dropout's seed."""
         x0, tokens = batch["x0"], batch["token"]
-        seed = np.random.SeedSequence([self.config.seed, self.global_step, self.global_rank]).generate_state(
-            1, np.uint64
-        )
-        generator = torch.Generator(x0.device).manual_seed(int(seed[0] >> np.uint64(1)))
+        state = np.random.SeedSequence([self.config.seed, chunk, 0]).generate_state(1, np.uint64)
+        seed = int(state[0] >> np.uint64(1))
+        if self.config.model.dropout:
+            torch.manual_seed(seed)  # dropout draws from the global generator
+        generator = torch.Generator(x0.device).manual_seed(seed)
         coins = torch.rand((2, len(x0)), generator=generator, device=x0.device)
         if self.config.data.flip:
             x0 = torch.where((coins[0] < 0.5).view(-1, 1, 1, 1), x0.flip(-1), x0)
@@ -86,8 +114,31 @@ class JointDDPM(L.LightningModule):
         timesteps = torch.randint(len(self.abar), (len(x0),), generator=generator, device=x0.device)
         return x0, tokens, timesteps, torch.randn(x0.shape, generator=generator, device=x0.device)
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Follow the weights."""
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip the norm of the gradient; one that is not finite never reaches the weights.
+
+        With 16-bit floats the loss scale is searched for by overflowing: such a step is left out by the scaler, and
+        only a row of them is an error.
+        """
+        norm = torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.config.trainer.gradient_clip)
+        self.log("train/gradient_norm", norm)
+        self._skipped = 0 if torch.isfinite(norm) else self._skipped + 1
+        if self._skipped > (MOST_SKIPPED if self.trainer.precision == "16-mixed" else 0):
+            raise self._not_finite("the gradient is not finite")
+
+    def _not_finite(self, what: str) -> JsddpmError:
+        return JsddpmError(
+            "NON_FINITE_LOSS",
+            f"{what} at step {self.global_step}, seed {self.config.seed}",
+            fix="start again with a lower learning rate",
+            status=ExitStatus.NON_FINITE,
+        )
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, and let the average follow: a checkpoint written after any step holds both."""
+        super().optimizer_step(*args, **kwargs)
         self.ema.update_parameters(self.denoiser)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -1,39 +1,58 @@
-"""A training run: its folder, its trainer, its provenance."""
+"""A training run: its folder, its resumption, its provenance."""
 
 from __future__ import annotations
 
-import logging
 import platform
-import warnings
-from collections.abc import Callable, Mapping
+import shutil
+import signal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import lightning as L  # noqa: N812 - the library's own convention
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.callbacks import Callback
 
 from jsddpm.config import RunConfig, load_config, write_config
-from jsddpm.errors import integrity_error, usage_error
-from jsddpm.files import read_json, refuse_existing, require_directory, require_writable, write_json
-from jsddpm.slices.dataset import SliceDataModule
+from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_error, usage_error
+from jsddpm.files import PARTIAL, read_json, refuse_existing, require_directory, require_writable, write_json
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.checkpoint import (
-    KEY,
-    AtomicCheckpointIO,
-    CheckpointInfo,
-    checkpoint_info,
-    info_of,
-    read_checkpoint,
-)
+from jsddpm.training.callbacks import Interrupted, KeepLast, Progress, Report
+from jsddpm.training.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
+from jsddpm.training.data import TrainingData
 from jsddpm.training.module import JointDDPM, Validator
-
-Progress = Callable[[int, int, Mapping[str, float]], None]
-"""Called after every step with (steps done, steps in all, the latest logged values)."""
+from jsddpm.training.trainer import build_trainer, check_packages, processes, quiet
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
+_BYTES_PER_WEIGHT = 16
+"""Of a checkpoint: weight, average and AdamW's two moments, float32."""
+
+
+def prepare(
+    config: RunConfig, store: SliceStore, validator: Validator | None = None
+) -> tuple[JointDDPM, TrainingData, CheckpointInfo]:
+    """Network, data and checkpoint information of a run, the first weights drawn from its seed.
+
+    Raises:
+        JsddpmError: ``NO_SLICES``, ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
+    """
+    binning = config.binning.for_store(store.n_slices)
+    data = TrainingData(
+        store,
+        binning,
+        batch_size=config.data.batch_size,
+        lesion_share=config.data.lesion_share,
+        seed=config.seed,
+    )
+    counts = tuple(torch.bincount(data.train.token, minlength=2 * binning.n_bins).tolist())
+    info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
+    torch.manual_seed(config.seed)  # of the first weights; everything later is seeded by step
+    return JointDDPM(config, binning, store.size, validator), data, info
+
+
+def checkpoint_bytes(module: JointDDPM) -> int:
+    """Size of a checkpoint of this network."""
+    return _BYTES_PER_WEIGHT * sum(p.numel() for p in module.denoiser.parameters())
 
 
 def train(
@@ -46,7 +65,9 @@ def train(
     validator: Validator | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Train, leaving ``config.yaml``, ``provenance.json``, ``metrics.csv`` and ``checkpoints/`` in a run folder.
+    """Train, leaving ``config.yaml``, ``provenance.json``, ``metrics.csv``, ``pictures/`` and ``checkpoints/``.
+
+    Under ``torchrun`` every process calls this; the first one writes.
 
     Args:
         config: The run's configuration.
@@ -61,43 +82,77 @@ def train(
         The last checkpoint.
 
     Raises:
-        JsddpmError: ``EXISTS``, ``NO_SLICES``, ``RESUME`` (status 2); ``NON_FINITE_LOSS`` (status 6); ``NOT_WRITABLE``
-            (status 5), before the first step.
-        KeyboardInterrupt: After saving ``last.ckpt``, when interrupted.
+        JsddpmError: ``EXISTS``, ``NO_SLICES``, ``RESUME`` (status 2); ``NON_FINITE_LOSS`` (status 6), naming the last
+            good checkpoint; ``NOT_WRITABLE``, ``DISK_FULL`` (status 5), before the first step or at a checkpoint,
+            whose predecessor then stays; ``TERMINATED`` (status 143) after SIGTERM or SIGUSR1, ``last.ckpt`` saved.
+        KeyboardInterrupt: After SIGINT, ``last.ckpt`` saved.
     """
-    out = Path(out)
-    if not resume:
+    out, first = Path(out), processes()[0] == 0
+    if first and not resume:
         refuse_existing(out)
+    check_packages(config)
     last = out / "checkpoints" / "last.ckpt"
-    binning = config.binning.for_store(store.n_slices)
-    data = SliceDataModule(
-        store,
-        binning,
-        batch_size=config.data.batch_size,
-        lesion_share=config.data.lesion_share,
-        seed=config.seed,
-    )
-    counts = tuple(torch.bincount(data.train.token, minlength=2 * binning.n_bins).tolist())
-    info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
-    torch.manual_seed(config.seed)  # of the first weights; everything later is seeded by step
-    module = JointDDPM(config, binning, store.size, validator)
+    module, data, info = prepare(config, store, validator)
     if warm_start is not None:
         _start_from(module, warm_start)
-    if resume:
-        _check_resume(last, info)
-    else:
-        require_writable(out)
-        write_config(out / "config.yaml", config)
-        write_json(out / "provenance.json", _provenance(config, store, info))
-    trainer = _trainer(config, out, info, progress)
-    with _quiet():
-        trainer.fit(module, data, ckpt_path=last if resume else None, weights_only=True)
-    if trainer.interrupted:
-        trainer.save_checkpoint(last)
-        raise KeyboardInterrupt
-    if not last.is_file() or checkpoint_info(last).step < trainer.global_step:  # the last check came earlier
+    resumed_at = _check_resume(last, info) if resume else None
+    if first:
+        _prepare_folder(out, module)
+        if not resume:
+            write_config(out / "config.yaml", config)
+            write_json(out / "provenance.json", _provenance(config, store, info))
+    keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
+    report: list[Callback] = [Report(progress, slices)] if progress else []
+    trainer = build_trainer(config, out, info, keep, report, resumed_at=resumed_at)
+    if config.trainer.compile:
+        module.denoiser.unet.compile()
+    _fit(trainer, module, data, keep, last if resume else None)
+    if trainer.global_step % min(config.trainer.check_every, config.trainer.max_steps):  # the last check came earlier
         trainer.save_checkpoint(last)
     return last
+
+
+def _fit(trainer: L.Trainer, module: JointDDPM, data: TrainingData, keep: KeepLast, resume_from: Path | None) -> None:
+    try:
+        with quiet(), keep.restored():
+            trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
+    except Interrupted as leaving:
+        if leaving.number == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise JsddpmError(
+            "TERMINATED",
+            f"{signal.Signals(leaving.number).name} at step {trainer.global_step}, which is saved",
+            fix="go on with --resume",
+            file=keep.path,
+            status=ExitStatus.SIGTERM,
+        ) from None
+    except JsddpmError as error:
+        if error.code != "NON_FINITE_LOSS" or not keep.path.is_file():
+            raise
+        step = checkpoint_info(keep.path).step
+        good = f"start with a lower learning rate and --warm-start {keep.path} (step {step}, the last good one)"
+        raise JsddpmError(error.code, error.what, fix=good, status=error.status) from error
+    except torch.OutOfMemoryError as error:
+        raise environment_error(
+            "MEMORY",
+            "the GPU's memory is full",
+            fix="halve data.batch_size and double trainer.accumulate",
+        ) from error
+
+
+def _prepare_folder(out: Path, module: JointDDPM) -> None:
+    """Prove before the first step that checkpoints can be written, and sweep what a kill left behind."""
+    for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):
+        left_over.unlink()
+    needed = 3 * checkpoint_bytes(module)  # the best, the last, and the next one while it is written
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise environment_error(
+            "DISK_FULL",
+            f"{free / 1e9:.1f} GB free, the checkpoints need {needed / 1e9:.1f} GB",
+            fix="free space, or write to another disk",
+            file=out,
+        )
 
 
 def run_config(run: str | Path) -> RunConfig:
@@ -139,79 +194,27 @@ def _start_from(module: JointDDPM, path: str | Path) -> None:
         ) from error
 
 
-def _check_resume(last: Path, info: CheckpointInfo) -> None:
+def _check_resume(last: Path, info: CheckpointInfo) -> int:
+    """The step a run goes on from; refused, with every difference, when it was started otherwise."""
     before = checkpoint_info(last, expected=info.binning)
-    old, new = before.config.model_dump(), info.config.model_dump()
-    differing = [f"{s}.{k}" for s, v in new.items() if isinstance(v, dict) for k in v if v[k] != old[s][k]]
-    differing += [s for s, v in new.items() if not isinstance(v, dict) and v != old[s]]
+    old, new = _flat(before.config.model_dump(mode="json")), _flat(info.config.model_dump(mode="json"))
+    differing = [f"{key}: {old.get(key)} before, {new.get(key)} now" for key in new if old.get(key) != new[key]]
     if before.store != info.store:
-        differing.append(f"store ({before.store} before, {info.store} now)")
+        differing.append(f"store: {before.store} before, {info.store} now")
     if differing:
         raise usage_error(
             "RESUME",
-            f"the run was started with other settings: {', '.join(differing)}",
-            fix="resume it unchanged",
+            f"the run was started with other settings ({'; '.join(differing)})",
+            fix="resume it unchanged, or start a new run from it with --warm-start",
             file=last,
         )
+    return before.step
 
 
-def _trainer(config: RunConfig, out: Path, info: CheckpointInfo, progress: Progress | None) -> L.Trainer:
-    every = min(config.trainer.check_every, config.trainer.max_steps)
-    saver = ModelCheckpoint(
-        out / "checkpoints", filename="best", monitor="val/mse", save_last=True, enable_version_counter=False,
-        save_on_train_epoch_end=False,
-    )  # fmt: skip
-    callbacks: list[Callback] = [_Stamp(info), saver]
-    if progress:
-        callbacks.append(_Report(progress))
-    with _quiet():
-        return L.Trainer(
-            accelerator="auto",
-            devices=1,
-            max_steps=config.trainer.max_steps,
-            precision=config.trainer.precision,
-            gradient_clip_val=config.trainer.gradient_clip,
-            val_check_interval=every,
-            check_val_every_n_epoch=None,
-            num_sanity_val_steps=0,
-            log_every_n_steps=min(10, config.trainer.max_steps),
-            logger=CSVLogger(out, name="", version=""),
-            callbacks=callbacks,
-            plugins=[AtomicCheckpointIO()],
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-
-
-class _Stamp(Callback):
-    """Puts configuration and binning into every checkpoint."""
-
-    def __init__(self, info: CheckpointInfo) -> None:
-        self.info = info
-
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint[KEY] = self.info.to_dict()
-
-
-class _Report(Callback):
-    """Passes steps and values on."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        values = {k: float(v) for k, v in trainer.callback_metrics.items()}
-        self.progress(trainer.global_step, trainer.max_steps, values)
-
-
-class _quiet(warnings.catch_warnings):  # noqa: N801 - used as a function
-    """Silence Lightning's notes on hardware and loaders, which users cannot act on."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.filterwarnings("ignore", module="lightning")
-        for name in ("lightning.pytorch", "lightning.fabric"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    sections = {k: v for k, v in values.items() if isinstance(v, dict)}
+    flat = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+    return flat | {k: v for k, v in values.items() if k not in sections}
 
 
 def _provenance(config: RunConfig, store: SliceStore, info: CheckpointInfo) -> dict[str, Any]:

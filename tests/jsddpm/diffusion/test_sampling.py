@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from torch import nn
 
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import DiffusionConfig, ModelConfig, SamplingConfig
 from jsddpm.diffusion.denoiser import ConditionEmbedding, Denoiser
-from jsddpm.diffusion.objective import alphas_cumprod
+from jsddpm.diffusion.objective import add_noise, alphas_cumprod
 from jsddpm.diffusion.sampling import SampleId, sample
+from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import ExitStatus, JsddpmError
 
 BINNING = ZBinning((0, 9), 3, n_slices=10)
 DIFFUSION = DiffusionConfig(prediction_type="sample", beta_schedule="squaredcos_cap_v2")
+SAMPLERS = [
+    {"sampler": "ddpm"}, {"sampler": "ddim"}, {"sampler": "ddim", "eta": 1.0}, {"sampler": "dpmpp"},
+    {"sampler": "unipc"},
+]  # fmt: skip
 IDS = [SampleId(Condition(k, p), n) for k in range(3) for p in (0, 1) for n in range(2)]
 
 
@@ -24,14 +31,14 @@ def denoiser():
     return Denoiser(ModelConfig(channels=(8, 16), norm_num_groups=4, patch_size=2), BINNING, (16, 12)).eval()
 
 
-def draw(denoiser, ids, seed=7, **options):
+def draw(denoiser, ids, seed=7, diffusion=DIFFUSION, **options):
     sampling = SamplingConfig(**({"sampler": "ddpm", "steps": 4} | options))
     return sample(
-        denoiser, ids, binning=BINNING, diffusion=DIFFUSION, sampling=sampling, size=(16, 12), run_seed=seed
+        denoiser, ids, binning=BINNING, diffusion=diffusion, sampling=sampling, size=(16, 12), run_seed=seed
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("options", [{"sampler": "ddpm"}, {"sampler": "ddim"}, {"sampler": "ddim", "eta": 1.0}])
+@pytest.mark.parametrize("options", SAMPLERS)
 def test_batch_and_order_do_not_enter(denoiser, options):
     together = draw(denoiser, IDS, **options)
     alone = torch.cat([draw(denoiser, [i], **options) for i in IDS])
@@ -47,27 +54,101 @@ def test_seed_condition_and_number_do_enter(denoiser):
 
 
 class GaussianDenoiser(nn.Module):
-    """The exact x0 predictor for data ~ N(mean, variance), pixel by pixel."""
+    """The exact x0 predictor for data ~ N(mean, covariance) of (image, mask), the same in every pixel.
 
-    def __init__(self, mean, variance):
+    E[x0 | x_t] = mean + a C (a^2 C + s^2 I)^-1 (x_t - a mean), with a^2 = abar and s^2 = 1 - abar.
+    """
+
+    def __init__(self, mean, covariance, diffusion=DIFFUSION):
         super().__init__()
-        self.mean, self.variance = mean, variance
+        self.mean, self.covariance = mean.view(1, 2, 1, 1), covariance
         self.anchor = nn.Parameter(torch.zeros(1))
-        self.abar = alphas_cumprod(DIFFUSION)
+        self.abar = alphas_cumprod(diffusion)
 
     def forward(self, x, timesteps, tokens):
-        abar = self.abar[timesteps].view(-1, 1, 1, 1)
-        gain = abar.sqrt() * self.variance / (abar * self.variance + 1 - abar)
-        return self.mean + gain * (x - abar.sqrt() * self.mean)
+        abar = self.abar[timesteps[0]]
+        gain = abar.sqrt() * self.covariance @ torch.linalg.inv(abar * self.covariance + (1 - abar) * torch.eye(2))
+        return self.mean + torch.einsum("ij,bjhw->bihw", gain, x - abar.sqrt() * self.mean)
 
 
-@pytest.mark.parametrize("options", [{"sampler": "ddpm"}, {"sampler": "ddim"}, {"sampler": "ddim", "eta": 1.0}])
-def test_samplers_reach_a_known_gaussian(options):
-    mean, deviation = 0.2, 0.1
+MEAN, COVARIANCE = torch.tensor([0.2, -0.3]), torch.tensor([[0.010, 0.006], [0.006, 0.008]])
+
+
+@pytest.mark.parametrize("options", SAMPLERS)
+@pytest.mark.parametrize("zero_snr", [False, True])
+def test_samplers_reach_the_mean_and_covariance_of_a_gaussian(options, zero_snr):
+    diffusion = DIFFUSION.model_copy(update={"rescale_zero_snr": zero_snr})
     ids = [SampleId(Condition(0, 0), n) for n in range(64)]
-    x = draw(GaussianDenoiser(mean, deviation**2), ids, steps=1000, **options)
-    assert float(x.mean()) == pytest.approx(mean, abs=4 * deviation / (x.numel() ** 0.5) + 2e-3)
-    assert float(x.std()) == pytest.approx(deviation, rel=0.05)
+    stochastic = options["sampler"] == "ddpm" or "eta" in options
+    x = draw(
+        GaussianDenoiser(MEAN, COVARIANCE, diffusion), ids, diffusion=diffusion, steps=1000 if stochastic else 250,
+        **options,
+    )  # fmt: skip
+    pixels = x.transpose(0, 1).flatten(1).double()
+    n = pixels.shape[1]
+    assert torch.allclose(pixels.mean(1), MEAN.double(), atol=4 * 0.1 / n**0.5 + 2e-3)
+    assert torch.allclose(torch.cov(pixels), COVARIANCE.double(), rtol=0.06)
+
+
+@pytest.mark.parametrize(("sampler", "order"), [("ddim", 1), ("dpmpp", 2), ("unipc", 3)])
+def test_samplers_converge_at_their_order(sampler, order):
+    """Against the exact probability flow of one-dimensional Gaussian data, from timestep 999 to 499.
+
+    x(t) = a_t m + (x(T) - a_T m) sd_t / sd_T, with sd_t the deviation of the noisy data. UniPC's corrector adds one to
+    the order 2 it is asked for (Zhao et al. 2023, arXiv 2302.04867).
+    """
+    diffusion = DiffusionConfig(prediction_type="sample", beta_schedule="linear")
+    abar, mean, variance = alphas_cumprod(diffusion).double(), 0.2, 0.25
+    start = torch.linspace(-2, 2, 9, dtype=torch.float64).view(1, 1, 3, 3)
+    deviation = (abar * variance + 1 - abar).sqrt()
+    exact = abar[499].sqrt() * mean + deviation[499] / deviation[999] * (start - abar[999].sqrt() * mean)
+    errors = {}
+    for steps in (20, 40, 50, 100):
+        scheduler, x = make_scheduler(diffusion, SamplingConfig(sampler=sampler, steps=steps)), start
+        for t in scheduler.timesteps[: steps // 2]:
+            a = abar[t]
+            x0 = mean + a.sqrt() * variance / (a * variance + 1 - a) * (x - a.sqrt() * mean)
+            x = scheduler.step(x0, t, x).prev_sample
+        assert int(scheduler.timesteps[steps // 2]) == 499
+        errors[steps] = float((x - exact).abs().max())
+    for coarse, fine in ((20, 40), (50, 100)):
+        assert np.log2(errors[coarse] / errors[fine]) == pytest.approx(order, abs=0.25)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpmpp", "unipc"])
+@pytest.mark.parametrize("steps", [7, 30, 400, 600])
+def test_steps_end_at_the_noise_level_the_network_is_told(sampler, steps):
+    """With one known x0 the exact path is a_t x0 + s_t noise: after every step, at the next timestep."""
+    diffusion = DiffusionConfig(prediction_type="sample", beta_schedule="linear")
+    scheduler, abar = make_scheduler(diffusion, SamplingConfig(sampler=sampler, steps=steps)), alphas_cumprod(diffusion)
+    x0, noise = torch.full((1, 1, 2, 2), 0.4), torch.tensor([[[[-1.5, 0.1], [0.7, 2.0]]]])
+    x = add_noise(x0, noise, scheduler.timesteps[:1].long(), abar)
+    following = [*scheduler.timesteps[1:].long(), None]
+    for t, after in zip(scheduler.timesteps, following, strict=True):
+        x = scheduler.step(x0, t, x).prev_sample
+        expected = x0 if after is None else add_noise(x0, noise, after[None], abar)
+        assert torch.allclose(x, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.4])
+def test_ddim_is_the_librarys_where_the_library_is_exact(eta):
+    ours = make_scheduler(DIFFUSION, SamplingConfig(sampler="ddim", steps=20))
+    library = DDIMScheduler.from_config(ours.config)
+    library.set_timesteps(20)
+    assert torch.equal(ours.timesteps, library.timesteps)
+    g = torch.Generator().manual_seed(0)
+    x = y = torch.randn((2, 2, 4, 4), generator=g)
+    for t in library.timesteps:
+        x0 = torch.rand(x.shape, generator=g)
+        seed = int(t)
+        x = ours.step(x0, t, x, eta=eta, generator=torch.Generator().manual_seed(seed)).prev_sample
+        y = library.step(x0, t, y, eta=eta, generator=torch.Generator().manual_seed(seed)).prev_sample
+        assert torch.allclose(x, y, atol=1e-5)
+
+
+def test_more_steps_than_noise_levels_are_refused(denoiser):
+    with pytest.raises(JsddpmError, match="STEPS"):
+        draw(denoiser, IDS[:1], steps=1001)
 
 
 def test_guidance_moves_from_null_to_condition():
@@ -99,13 +180,52 @@ def test_a_sample_that_is_not_finite_is_named():
 
 
 def test_factored_embedding_shares_what_a_lesion_is():
-    embedding = ConditionEmbedding("factored", 3, 4)
+    embedding = ConditionEmbedding("factored", BINNING, 4)
     tokens = torch.arange(7)
     vectors = embedding(tokens)
     lesion_minus_control = vectors[3:6] - vectors[:3]
     assert torch.allclose(lesion_minus_control, lesion_minus_control[:1].expand(3, -1), atol=1e-6)
     assert torch.equal(vectors[6], embedding.z_bin.weight[3] + embedding.pathology.weight[2])
-    assert len(ConditionEmbedding("token", 3, 4)(tokens).unique(dim=0)) == 7
+    assert len(ConditionEmbedding("token", BINNING, 4)(tokens).unique(dim=0)) == 7
+
+
+def test_sinusoidal_embedding_knows_the_place_and_no_binning():
+    torch.manual_seed(0)
+    one, other = ZBinning((0, 69), 10, n_slices=70), ZBinning((0, 69), 70, n_slices=70)
+    a, b = ConditionEmbedding("sinusoidal", one, 32), ConditionEmbedding("sinusoidal", other, 32)
+    b.load_state_dict(a.state_dict())  # no weight depends on the bins
+    fine = b(torch.tensor([other.token(one.representative(k), 1) for k in range(10)]))
+    assert torch.equal(a(torch.arange(10, 20)), fine)
+    steps = (b(torch.arange(69)) - b(torch.arange(1, 70))).norm(dim=1)
+    assert steps.max() < 0.5 * (b(torch.tensor([0])) - b(torch.tensor([69]))).norm()
+    assert torch.equal(a(torch.tensor([20]))[0], a.pathology.weight[2])
+
+
+def test_self_conditioning_sees_the_last_estimate():
+    torch.manual_seed(0)
+    config = ModelConfig(channels=(8, 16), norm_num_groups=4, patch_size=2, self_conditioning=0.5)
+    network = Denoiser(config, BINNING, (16, 12)).eval()
+    x, t, tokens = torch.randn(2, 2, 16, 12), torch.tensor([5, 500]), torch.tensor([0, 6])
+    without = network(x, t, tokens)
+    assert torch.equal(without, network(x, t, tokens, torch.zeros_like(x)))
+    assert not torch.allclose(without, network(x, t, tokens, x))
+    seen = []
+    network.register_forward_pre_hook(
+        lambda _, args, options: seen.append(options.get("x0_hat")), with_kwargs=True
+    )  # fmt: skip
+    result = draw(network, IDS[:2], sampler="ddim", steps=3)
+    assert seen[0] is None
+    assert all(s.abs().max() <= 1 for s in seen[1:])
+    assert len(seen) == 3
+    assert result.shape == (2, 2, 16, 12)
+
+
+def test_patches_change_the_size_of_the_network_not_of_the_slices():
+    for patch in (1, 2, 4):
+        network = Denoiser(ModelConfig(channels=(8, 16), norm_num_groups=4, patch_size=patch), BINNING, (16, 24))
+        out = network(torch.randn(3, 2, 16, 24), torch.tensor([0, 1, 2]), torch.tensor([0, 1, 2]))
+        assert out.shape == (3, 2, 16, 24)
+        assert network.unet.config.in_channels == 2 * patch**2
 
 
 def test_slices_that_cannot_be_divided_are_refused():

@@ -13,6 +13,7 @@ from conftest import TINY
 from jsddpm.binning import ZBinning
 from jsddpm.config import EmaConfig, OptimizerConfig, load_config
 from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.slices.dataset import SliceDataset
 from jsddpm.training.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint
 from jsddpm.training.module import JointDDPM, _ema_update, learning_rate_factor
 from jsddpm.training.run import last_checkpoint, run_config, train
@@ -57,7 +58,7 @@ def test_resuming_in_the_middle_gives_the_bytes_of_an_uninterrupted_run(run, sto
 def test_resuming_with_other_settings_or_store_is_refused(run, store, tiny_config, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     other = tiny_config.model_copy(update={"seed": 1})
-    with pytest.raises(JsddpmError, match=r"RESUME.*seed"):
+    with pytest.raises(JsddpmError, match=r"RESUME.*seed: 0 before, 1 now"):
         train(other, store, tmp_path / "run", resume=True)
     binning = tiny_config.binning.model_copy(update={"n_bins": 6})
     with pytest.raises(JsddpmError, match="n_bins: 5 in the checkpoint, 6"):
@@ -73,15 +74,55 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(store, ti
     steps = iter(range(100))
     honest = JointDDPM._draw
 
-    def poisoned(self, batch):
-        x0, tokens, timesteps, noise = honest(self, batch)
+    def poisoned(self, batch, chunk):
+        x0, tokens, timesteps, noise = honest(self, batch, chunk)
         return x0, tokens, timesteps, noise * (float("nan") if next(steps) >= 3 else 1)
 
     monkeypatch.setattr(JointDDPM, "_draw", poisoned)
-    with pytest.raises(JsddpmError, match=r"NON_FINITE_LOSS.*step 3") as caught:
+    with pytest.raises(JsddpmError, match=r"NON_FINITE_LOSS.*at step 3.*last.ckpt \(step 2") as caught:
         train(tiny_config, store, tmp_path / "run")
     assert caught.value.status is ExitStatus.NON_FINITE
     assert all(v.isfinite().all() for v in weights(tmp_path / "run" / "checkpoints" / "last.ckpt").values())
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(store, tiny_config, tmp_path, monkeypatch):
+    """The loss of that step is finite; without the check the poisoned weights would be saved as the last good ones."""
+    honest, calls = JointDDPM.loss, iter(range(100))
+
+    def poisoned(self, batch, step, chunk):
+        weight = self.denoiser.unet.conv_in.weight
+        if next(calls) == 3:
+            weight.register_hook(lambda gradient: gradient * float("inf"))
+        return honest(self, batch, step, chunk)
+
+    monkeypatch.setattr(JointDDPM, "loss", poisoned)
+    config = tiny_config.model_copy(
+        update={"trainer": tiny_config.trainer.model_copy(update={"check_every": 1, "max_steps": 9})}
+    )
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    with pytest.raises(JsddpmError, match=r"gradient is not finite at step 3.*last.ckpt \(step 3, the last good one\)"):
+        train(config, store, tmp_path / "run")
+    assert checkpoint_info(last).step == 3
+    assert all(v.isfinite().all() for v in weights(last).values())
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
+def test_one_batch_is_overfitted(store, kind):
+    """The same slices, noise and timesteps again and again: a sound gradient drives the loss to almost nothing."""
+    settings = [*TINY, f"diffusion.prediction_type={kind}", "model.channels=[32,64]", "model.patch_size=2"]
+    config = load_config("demo", [*settings, "objective.min_snr_gamma=null", "objective.snr_floor=null"])
+    torch.manual_seed(0)
+    module = JointDDPM(config, config.binning.for_store(store.n_slices), store.size)
+    batch = SliceDataset(store, module.binning, "train").batch(torch.arange(40, 44))
+    optimizer = torch.optim.AdamW(module.denoiser.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(200):
+        loss = module.loss(batch, 0, 0).total
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.03 * losses[0]
 
 
 def test_an_unwritable_place_is_found_before_the_first_step(store, tiny_config, tmp_path):

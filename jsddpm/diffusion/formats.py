@@ -1,0 +1,78 @@
+"""A generated store in the formats others read: NIfTI stacks and PNG pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.cohort.nifti import write_nifti
+from jsddpm.errors import usage_error
+from jsddpm.files import atomic_open, published_directory
+from jsddpm.slices.store import SliceStore
+
+
+def write_stacks(store: SliceStore, out: str | Path) -> Path:
+    """Write one stack of samples per condition, as ``z-027_lesion_image.nii.gz`` and ``..._mask.nii.gz``.
+
+    A stack is ``(columns, rows, samples)`` in RAS+: the axes and voxel sizes of the training volumes, x = 0 and y = 0
+    in the middle of the slice (a store keeps no origin), the first sample at the bin's middle slice. The third axis
+    counts samples; it is no direction in the brain.
+
+    Args:
+        store: A generated store.
+        out: New folder.
+
+    Raises:
+        JsddpmError: ``EXISTS``, ``KIND`` (status 2).
+    """
+    row, column, slice_ = store.info["spacing"]
+    height, width = store.size
+    with published_directory(out) as folder:
+        for name, z, rows in _conditions(store):
+            affine = np.diag([column, row, slice_, 1.0])
+            affine[:3, 3] = [-column * (width - 1) / 2, -row * (height - 1) / 2, slice_ * z]
+            write_nifti(folder / f"{name}_image.nii.gz", _to_ras(store.images(rows)), affine)
+            write_nifti(folder / f"{name}_mask.nii.gz", _to_ras(store.masks(rows).astype(np.uint8)), affine)
+    return Path(out)
+
+
+def write_pngs(store: SliceStore, out: str | Path) -> Path:
+    """Write every sample as 8-bit PNGs, ``z-027_lesion_0003_image.png`` and ``..._mask.png`` (0 or 255).
+
+    Args:
+        store: A generated store.
+        out: New folder.
+
+    Raises:
+        JsddpmError: ``EXISTS``, ``KIND`` (status 2).
+    """
+    with published_directory(out) as folder:
+        for name, _, rows in _conditions(store):
+            images = np.rint(store.images(rows) * 255).astype(np.uint8)
+            masks = store.masks(rows).astype(np.uint8) * 255
+            for number, image, mask in zip(store.index["sample"][rows], images, masks, strict=True):
+                for kind, picture in (("image", image), ("mask", mask)):
+                    with atomic_open(folder / f"{name}_{number:04d}_{kind}.png") as stream:
+                        Image.fromarray(picture).save(stream, "PNG")
+    return Path(out)
+
+
+def _to_ras(slices: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Slices ``(n, rows, columns)``, the front of the head in row 0, to ``(x, y, n)`` with y to the front."""
+    return np.ascontiguousarray(slices.transpose(2, 1, 0)[:, ::-1])
+
+
+def _conditions(store: SliceStore) -> Iterator[tuple[str, int, NDArray[np.intp]]]:
+    """Name, z_index and index rows (by sample number) of every condition of a generated store."""
+    if store.kind != "generated":
+        raise usage_error("KIND", "is no generated store", fix="give one that jsddpm sample wrote", file=store.path)
+    index = store.index
+    for z, pathology in np.unique(np.stack([index["z_index"], index["pathology"]]), axis=1).T:
+        rows = np.flatnonzero((index["z_index"] == z) & (index["pathology"] == pathology))
+        rows = rows[np.argsort(index["sample"][rows])]
+        yield f"z-{z:03d}_{PATHOLOGY_NAMES[pathology]}", int(z), rows

@@ -1,0 +1,196 @@
+"""The sections of a run's configuration: every key with its type, its default and what it does.
+
+:mod:`jsddpm.config` puts them together and reads them from YAML; ``docs/configuration.md`` is made from them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from jsddpm.binning import Scheme, ZBinning
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Power = Annotated[float, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """Unknown keys are refused; the text under a key is its documentation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DataConfig(Section):
+    """Reading the store."""
+
+    batch_size: Positive = 16
+    """Slices of one forward pass in one process; a step sees batch_size x accumulate x processes."""
+    lesion_share: Share | None = 0.5
+    """Expected share of lesion slices in a batch, bins equally likely; null draws every slice equally often."""
+    flip: bool = False
+    """Mirror left and right at random (image and mask together)."""
+
+
+class BinningConfig(Section):
+    """The z-bins; see :class:`jsddpm.binning.ZBinning`."""
+
+    scheme: Scheme = "local"
+    """Rule from slice to bin: local (over z_range), global (over the volume), local-inclusive."""
+    z_range: tuple[int, int] = (24, 93)
+    """First and last slice used, both included."""
+    n_bins: Positive = 10
+    """Number of bins."""
+    allow_empty_bins: bool = False
+    """Accept more bins than slices; the empty ones get no training and are left out of sampling."""
+
+    def for_store(self, n_slices: int) -> ZBinning:
+        """The binning of a store's volumes."""
+        return ZBinning(self.z_range, self.n_bins, self.scheme, n_slices, self.allow_empty_bins)
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    channels: tuple[Positive, ...] = (64, 128, 256)
+    """Channels of each resolution level, the finest first."""
+    layers_per_block: Positive = 2
+    """Residual blocks of a level."""
+    attention_levels: tuple[int, ...] = ()
+    """Levels (0 is the finest) with self-attention."""
+    attention_head_dim: Positive = 8
+    """Channels of one attention head."""
+    norm_num_groups: Positive = 16
+    """Groups of the group normalisation; must divide every level's channels."""
+    dropout: Share = 0.0
+    """Dropout inside the residual blocks."""
+    patch_size: Positive = 1
+    """Side of the pixel blocks folded into channels before the first convolution."""
+    condition_embedding: Literal["token", "factored", "sinusoidal"] = "token"
+    """token: one vector each; factored: bin + pathology; sinusoidal: place in the volume + pathology."""
+    self_conditioning: Share = 0.0
+    """Share of training steps in which the network also sees its own estimate of x0; 0 builds it without that input."""
+
+
+class DiffusionConfig(Section):
+    """The forward process and what is predicted."""
+
+    prediction_type: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
+    """Field names of diffusers: noise, x0 or velocity."""
+    beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"] = "linear"
+    """Field names of diffusers; squaredcos_cap_v2 is the cosine schedule."""
+    beta_start: Annotated[float, Field(gt=0, lt=1)] = 1e-4
+    """First beta; the cosine schedule has none."""
+    beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    """Last beta; the cosine schedule has none."""
+    num_train_timesteps: Positive = 1000
+    """Noise levels."""
+    rescale_zero_snr: bool = False
+    """Rescale so that the last noise level holds no signal (arXiv 2305.08891); refused when noise is predicted."""
+
+    @model_validator(mode="after")
+    def _signal_for_noise(self) -> Self:
+        if self.rescale_zero_snr and self.prediction_type == "epsilon":
+            raise ValueError(
+                "rescale_zero_snr leaves no signal to recover x0 with epsilon; predict sample or v_prediction"
+            )
+        return self
+
+
+class ObjectiveConfig(Section):
+    """The loss, always against the exact noisy slice."""
+
+    p_image: Power = 2.0
+    """Exponent of the image's error: 2 is the mean squared error."""
+    p_mask: Power = 2.0
+    """Exponent of the mask's error."""
+    mask_weight: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of the mask channel against the image channel."""
+    lesion_weight: Power = 1.0
+    """Weight of lesion pixels in both channels."""
+    min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
+    """Min-SNR loss weighting: the loss counts as min(SNR, gamma) times the error of x0; null sets no limit."""
+    snr_floor: Annotated[float, Field(gt=0)] | None = None
+    """Truncated SNR weighting: never less than this times the error of x0; null sets no floor."""
+    frequency_weight: Weight = 0.0
+    """Weight of the focal frequency loss of the image; 0 leaves it out."""
+    frequency_alpha: Weight = 1.0
+    """How strongly the focal frequency loss turns to the frequencies that are furthest off."""
+
+
+class OptimizerConfig(Section):
+    """AdamW with linear warm-up and cosine decay."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    """Highest learning rate."""
+    weight_decay: Weight = 0.01
+    """Decoupled weight decay."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    """Steps of linear warm-up."""
+    final_share: Share = 0.1
+    """Learning rate at the last step, as a share of the highest."""
+
+
+class TrainerConfig(Section):
+    """Length and limits of training."""
+
+    max_steps: Positive = 50000
+    """Optimiser steps."""
+    check_every: Positive = 1000
+    """Steps between validations and checkpoints."""
+    patience: Positive | None = None
+    """Stop after this many checks without a better val/mse; null never stops early."""
+    accumulate: Positive = 1
+    """Batches whose gradients are averaged into one step."""
+    gradient_clip: Annotated[float, Field(gt=0)] = 1.0
+    """Largest norm of the gradient."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """auto is bf16-mixed on a GPU that has it, 32-true elsewhere."""
+    compile: bool = False
+    """Compile the network with torch.compile; the first step then takes minutes."""
+
+
+class EmaConfig(Section):
+    """Exponential moving average of the weights, used for validation and sampling."""
+
+    decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Share of the average that stays at each step."""
+    warmup_power: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """The decay at step n is at most 1 - (1 + n) ** -warmup_power."""
+
+
+class SamplingConfig(Section):
+    """How samples are drawn."""
+
+    sampler: Literal["ddpm", "ddim", "dpmpp", "unipc"] = "ddim"
+    """ddpm (ancestral), ddim, dpmpp (DPM-Solver++ 2M) or unipc."""
+    steps: Positive = 50
+    """Network evaluations of a sample."""
+    eta: Share = 0.0
+    """Share of DDPM's step noise in DDIM; the other samplers have none to set."""
+    guidance: Weight = 1.0
+    """Classifier-free guidance weight; 1 uses the conditional prediction alone."""
+    per_condition: Positive = 8
+    """Samples of each condition."""
+
+
+class EvaluationConfig(Section):
+    """Exact reconstruction during validation and evaluation."""
+
+    timesteps: tuple[int, ...] = (100, 300, 500)
+    """Timesteps of the exact reconstruction, on noise fixed by the slice."""
+
+
+class LoggingConfig(Section):
+    """What a run records; metrics.csv is always written."""
+
+    every: Positive = 10
+    """Steps between logged training values."""
+    grid: Annotated[int, Field(ge=0)] = 8
+    """Conditions in the picture of samples drawn at each check; 0 draws none."""
+    tensorboard: bool = False
+    """Also write TensorBoard event files (needs tensorboard)."""
+    wandb: str | None = None
+    """Also log to this Weights & Biases project (needs wandb; WANDB_MODE=offline stays offline)."""

@@ -1,0 +1,127 @@
+"""What a run would do, found out by doing one step of it: data, memory, time, disk."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from jsddpm.config import RunConfig
+from jsddpm.diffusion.generate import best_device
+from jsddpm.errors import environment_error
+from jsddpm.files import refuse_existing
+from jsddpm.slices.store import SliceStore
+from jsddpm.training.run import checkpoint_bytes, prepare
+from jsddpm.training.trainer import check_packages, processes, resolved_precision
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run in numbers; sizes in bytes, times in seconds.
+
+    Attributes:
+        device: What it runs on.
+        precision: Floating-point precision.
+        processes: Processes that share the work.
+        parameters: Weights of the network.
+        train_slices: Slices of the training split inside the binning.
+        val_slices: Slices of the validation split inside the binning.
+        untrained: Conditions without a training slice.
+        slices_per_step: Slices of one optimiser step, over all processes.
+        epochs: Times every training slice is seen on average.
+        step_seconds: Time of one optimiser step (the second of two made).
+        train_seconds: Time of all steps, checks not included.
+        memory: Peak memory of this process (on a GPU: of the GPU) during a step.
+        checkpoint: Size of one checkpoint.
+        free: Free disk space where the run would be.
+    """
+
+    device: str
+    precision: str
+    processes: int
+    parameters: int
+    train_slices: int
+    val_slices: int
+    untrained: tuple[str, ...]
+    slices_per_step: int
+    epochs: float
+    step_seconds: float
+    train_seconds: float
+    memory: int
+    checkpoint: int
+    free: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
+    """Check everything a run needs and make two steps, writing nothing.
+
+    Args:
+        config: The run's configuration.
+        store: Slices to train on.
+        out: Where the run would be.
+
+    Raises:
+        JsddpmError: What :func:`jsddpm.training.run.train` would raise before its first step, ``MEMORY`` (status 5).
+    """
+    refuse_existing(out)
+    check_packages(config)
+    folder = next(p for p in Path(out).resolve().parents if p.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise environment_error("NOT_WRITABLE", "cannot be written", fix="check the path", file=folder)
+    precision, device = resolved_precision(config), best_device()
+    module, data, info = prepare(config, store)
+    size, free = checkpoint_bytes(module), shutil.disk_usage(folder).free
+    if free < 3 * size:
+        raise environment_error(
+            "DISK_FULL", f"{free / 1e9:.1f} GB free, three checkpoints are {3 * size / 1e9:.1f} GB",
+            fix="free space, or write to another disk", file=folder,
+        )  # fmt: skip
+    module.to(device)
+    optimizer = module.configure_optimizers()["optimizer"]
+    batch: Any = {k: v.to(device) for k, v in next(iter(data.train_dataloader())).items()}
+    half = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
+    seconds = 0.0
+    try:
+        for step in range(2):
+            start = time.perf_counter()
+            with torch.autocast(device.type, dtype=half, enabled=half is not None):
+                loss = module.loss(batch, step, step).total
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            float(loss.detach())
+            seconds = (time.perf_counter() - start) * config.trainer.accumulate
+    except torch.OutOfMemoryError as error:
+        raise environment_error(
+            "MEMORY", "one step does not fit into the GPU", fix="halve data.batch_size and double trainer.accumulate"
+        ) from error
+    on_gpu = device.type == "cuda"
+    memory = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    _, local, machines = processes()
+    slices = config.data.batch_size * config.trainer.accumulate * local * machines
+    return Plan(
+        device=torch.cuda.get_device_name() if on_gpu else "cpu",
+        precision=precision,
+        processes=local * machines,
+        parameters=sum(p.numel() for p in module.denoiser.parameters()),
+        train_slices=len(data.train),
+        val_slices=len(data.val),
+        untrained=tuple(c.name for c in info.untrained),
+        slices_per_step=slices,
+        epochs=slices * config.trainer.max_steps / len(data.train),
+        step_seconds=seconds,
+        train_seconds=seconds * config.trainer.max_steps,
+        memory=memory,
+        checkpoint=size,
+        free=free,
+    )

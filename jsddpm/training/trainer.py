@@ -1,0 +1,138 @@
+"""Lightning's trainer as a run needs it: devices, precision, logs, checkpoints, processes."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L  # noqa: N812 - the library's own convention
+import torch
+from lightning.fabric.plugins.environments import TorchElasticEnvironment  # type: ignore[attr-defined]
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+
+from jsddpm.config import RunConfig
+from jsddpm.errors import environment_error, usage_error
+from jsddpm.training.callbacks import KeepLast, Pictures, Stamp
+from jsddpm.training.checkpoint import AtomicCheckpointIO, CheckpointInfo
+
+
+def processes() -> tuple[int, int, int]:
+    """``(rank, processes of this machine, machines)`` as ``torchrun`` tells them; ``(0, 1, 1)`` without it."""
+    if not TorchElasticEnvironment.detect():
+        return 0, 1, 1
+    local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+    return int(os.environ["RANK"]), local, world // local
+
+
+def resolved_precision(config: RunConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    """The precision asked for, ``auto`` decided by the device.
+
+    Raises:
+        JsddpmError: ``PRECISION`` (status 2) for 16-bit floats without a GPU: their loss scaling needs one.
+    """
+    wanted = config.trainer.precision
+    if wanted == "16-mixed" and not torch.cuda.is_available():
+        raise usage_error("PRECISION", "16-mixed needs a GPU", fix="use bf16-mixed or 32-true")
+    if wanted != "auto":
+        return wanted
+    return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
+
+
+def build_trainer(
+    config: RunConfig, out: Path, info: CheckpointInfo, keep: KeepLast, more: list[Callback], *, resumed_at: int | None
+) -> L.Trainer:
+    """The trainer of a run folder.
+
+    Args:
+        config: The run's configuration.
+        out: The run folder.
+        info: What every checkpoint says of itself.
+        keep: Writer of the last checkpoint.
+        more: Further callbacks.
+        resumed_at: Step the run goes on from; None for a new run.
+    """
+    limits, (_, local, machines) = config.trainer, processes()
+    best = ModelCheckpoint(
+        keep.path.parent, filename="best", monitor="val/mse", enable_version_counter=False,
+        save_on_train_epoch_end=False,
+    )  # fmt: skip
+    own: list[Callback] = [*more, Stamp(info), Pictures(out / "pictures", info), best, keep]
+    if limits.patience:
+        own.append(EarlyStopping("val/mse", patience=limits.patience, check_on_train_epoch_end=False))
+    with quiet():
+        return L.Trainer(
+            accelerator="auto",
+            devices=local,
+            num_nodes=machines,
+            strategy="ddp" if local * machines > 1 else "auto",
+            use_distributed_sampler=False,  # the data share themselves out
+            max_steps=limits.max_steps,
+            precision=resolved_precision(config),
+            gradient_clip_val=limits.gradient_clip,
+            accumulate_grad_batches=limits.accumulate,
+            val_check_interval=min(limits.check_every, limits.max_steps) * limits.accumulate,
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            log_every_n_steps=min(config.logging.every, limits.max_steps),
+            logger=loggers(config, out, resumed_at),
+            callbacks=own,
+            plugins=[AtomicCheckpointIO()],
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+
+def loggers(config: RunConfig, out: Path, resumed_at: int | None = None) -> list[Logger]:
+    """``metrics.csv``, and what else is asked for."""
+    found: list[Logger] = [_csv_logger(out, resumed_at)]
+    if config.logging.tensorboard:
+        found.append(TensorBoardLogger(out, name="", version="tensorboard"))
+    if config.logging.wandb:
+        found.append(WandbLogger(project=config.logging.wandb, name=out.name, save_dir=out))
+    return found
+
+
+def _csv_logger(out: Path, resumed_at: int | None) -> CSVLogger:
+    """Lightning's CSV log, which would start an empty file when a run goes on."""
+    path, rows = out / "metrics.csv", []
+    if resumed_at is not None and path.is_file() and processes()[0] == 0:
+        with open(path, newline="", encoding="utf-8") as stream:
+            whole = (r for r in csv.DictReader(stream) if None not in r.values() and r["step"].isdigit())
+            rows = [r for r in whole if int(r["step"]) < resumed_at]
+    with quiet():
+        logger = CSVLogger(out, name="", version="")
+        if rows:
+            logger.experiment.metrics = rows
+            logger.save()
+    return logger
+
+
+def check_packages(config: RunConfig) -> None:
+    """Refuse logs whose package is not installed.
+
+    Raises:
+        JsddpmError: ``MISSING_PACKAGE`` (status 5) naming what to install.
+    """
+    for package, wanted in (("tensorboard", config.logging.tensorboard), ("wandb", config.logging.wandb)):
+        if wanted and find_spec(package) is None:
+            key = f"logging.{package}"
+            raise environment_error(
+                "MISSING_PACKAGE", f"{key} needs {package}", fix=f"pip install {package}, or leave out {key}"
+            )
+
+
+class quiet(warnings.catch_warnings):  # noqa: N801 - used as a function
+    """Silence Lightning's notes on hardware and loaders, which users cannot act on."""
+
+    def __enter__(self) -> Any:
+        log = super().__enter__()
+        warnings.filterwarnings("ignore", module="lightning")
+        for name in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        return log

@@ -1,0 +1,53 @@
+"""Training commands: the plan, samplers and outputs by name, export."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from conftest import TINY
+from jsddpm.slices.store import SliceStore
+from jsddpm_cli.app import app
+
+
+def jsddpm(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(store, tmp_path):
+    settings = [part for s in TINY for part in ("--set", s)]
+    common = ["train", "--preset", "demo", "--store", store.path, "--out", tmp_path / "run", *settings, "--dry-run"]
+    found = jsddpm(*common)
+    assert found.exit_code == 0, found.stderr
+    assert "4 of 4 slices" in " ".join(found.stdout.split())
+    plan = json.loads(jsddpm(*common, "--format", "json").stdout)
+    assert (plan["train_slices"], plan["slices_per_step"]) == (120, 4)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp", "unipc"])
+def test_samplers_by_name_and_outputs_beside_the_store(run, tmp_path, sampler):
+    out, nifti, png = (tmp_path / n for n in ("store", "nifti", "png"))
+    common = ["sample", run, "--bins", 1, "--pathology", 1, "--per-condition", 2, "--sampler", sampler, "--steps", 3]
+    found = jsddpm(*common, "--weights", "raw", "--out", out, "--nifti", nifti, "--png", png)
+    assert found.exit_code == 0, found.stderr
+    generated = SliceStore(out)
+    assert generated.info["sampling"]["sampler"] == sampler
+    assert generated.info["provenance"]["weights"] == "raw"
+    z = int(generated.index["z_index"][0])
+    assert {p.name for p in nifti.iterdir()} == {f"z-{z:03d}_lesion_{k}.nii.gz" for k in ("image", "mask")}
+    assert len(list(png.iterdir())) == 4
+    assert jsddpm(*common, "--out", tmp_path / "more", "--png", png).exit_code != 0
+    assert not (tmp_path / "more").exists(), "an output that exists is found before anything is drawn"
+
+
+def test_a_checkpoint_is_exported(run, tmp_path):
+    found = jsddpm("checkpoint", "export", run / "checkpoints" / "last.ckpt", tmp_path / "model")
+    assert found.exit_code == 0, found.stderr
+    names = {p.name for p in (tmp_path / "model").iterdir()}
+    assert names == {
+        "config.json", "diffusion_pytorch_model.safetensors", "condition_embedding.safetensors", "jsddpm.json",
+    }  # fmt: skip
+    assert "Example: jsddpm" in jsddpm("checkpoint", "export", "--help").stdout

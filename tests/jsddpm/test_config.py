@@ -1,0 +1,82 @@
+"""Every key is documented, presets are what they say, what was written before is still read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from jsddpm.config import PRESETS, RunConfig, document_config, load_config, parse_config
+from jsddpm.errors import JsddpmError
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def test_every_key_says_what_it_does():
+    for name, info in RunConfig.model_fields.items():
+        section = info.annotation
+        fields = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {name: info}
+        for key, field in fields.items():
+            assert field.description, f"{name}.{key}"
+
+
+def test_the_document_is_up_to_date():
+    """Written by ``python -c 'from jsddpm.config import document_config; print(document_config())'``."""
+    assert DOCUMENT.read_text(encoding="utf-8").endswith(document_config().rstrip() + "\n")
+
+
+def test_presets():
+    assert {p.stem for p in (Path(__file__).parents[2] / "jsddpm" / "presets").glob("*.yaml")} == set(PRESETS)
+    slimdiff, seed = load_config("slimdiff"), load_config("seed")
+    assert (slimdiff.binning.z_range, slimdiff.binning.n_bins) == ((34, 115), 30)
+    assert slimdiff.model.channels == (64, 128, 256, 256)
+    assert (slimdiff.objective.p_image, slimdiff.objective.p_mask) == (1.5, 2)
+    assert (slimdiff.model.self_conditioning, slimdiff.diffusion.prediction_type) == (0.5, "sample")
+    assert (seed.binning.z_range, seed.binning.n_bins) == ((24, 93), 10)
+
+
+FIRST_FORM = {
+    "seed": 3,
+    "data": {"batch_size": 16, "lesion_share": 0.5, "flip": False},
+    "binning": {"scheme": "local", "z_range": [24, 93], "n_bins": 10, "allow_empty_bins": False},
+    "model": {
+        "channels": [64, 128, 256], "layers_per_block": 2, "attention_levels": [], "attention_head_dim": 8,
+        "norm_num_groups": 16, "dropout": 0.0, "patch_size": 1, "condition_embedding": "token",
+    },
+    "diffusion": {"prediction_type": "epsilon", "beta_schedule": "linear", "num_train_timesteps": 1000},
+    "objective": {"mask_weight": 1.0, "lesion_weight": 1.0, "min_snr_gamma": None, "snr_floor": None},
+    "optimizer": {"learning_rate": 0.0001, "weight_decay": 0.01, "warmup_steps": 500, "final_share": 0.1},
+    "trainer": {"max_steps": 50000, "check_every": 1000, "gradient_clip": 1.0, "precision": "32-true"},
+    "ema": {"decay": 0.999, "warmup_power": 0.75},
+    "sampling": {"sampler": "ddim", "steps": 50, "eta": 0.0, "guidance": 1.0, "per_condition": 8},
+    "evaluation": {"timesteps": [100, 300, 500]},
+    "unconditional_share": 0.0,
+}  # fmt: skip
+
+
+def test_the_configuration_of_version_0_1_means_what_it_meant():
+    """A literal copy of a checkpoint's configuration before the later keys: what is missing changes nothing."""
+    config = parse_config(FIRST_FORM)
+    assert config == load_config(None, ["seed=3"])
+    neutral = config.objective, config.diffusion, config.model, config.trainer
+    assert (neutral[0].p_image, neutral[0].p_mask, neutral[0].frequency_weight) == (2, 2, 0)
+    assert (neutral[1].rescale_zero_snr, neutral[1].beta_start, neutral[1].beta_end) == (False, 1e-4, 0.02)
+    assert (neutral[2].self_conditioning, neutral[3].accumulate, neutral[3].patience) == (0, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ("trainer.acumulate=2", "did you mean trainer.accumulate"),
+        ("objective.p_image=0.5", "greater than or equal to 1"),
+        ("diffusion.rescale_zero_snr=true", "no signal to recover x0"),
+        ("sampling.sampler=euler", "'ddpm', 'ddim', 'dpmpp' or 'unipc'"),
+        ("model.condition_embedding=none", "'token', 'factored' or 'sinusoidal'"),
+        ("trainer.precision=half", "'auto'"),
+    ],
+)
+def test_wrong_values_are_named_with_their_key(setting, what):
+    with pytest.raises(JsddpmError, match=what) as caught:
+        load_config(None, [setting])
+    assert setting.split("=")[0].rsplit(".", 1)[0] in caught.value.what

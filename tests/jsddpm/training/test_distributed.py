@@ -1,0 +1,135 @@
+"""Two gloo processes take the steps of one; a dead one ends the job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from conftest import TINY
+from jsddpm.config import load_config
+from jsddpm.training.checkpoint import checkpoint_info, read_checkpoint
+from jsddpm.training.module import JointDDPM
+from jsddpm.training.run import train
+
+SETTINGS = [*TINY, "trainer.check_every=2", "model.self_conditioning=0.5", "data.flip=true"]
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def two_processes(work):
+    """Run ``work(rank)`` in two children with the environment that torchrun gives; their exit statuses."""
+    port, children = free_port(), []
+    for rank in range(2):
+        pid = os.fork()
+        if pid == 0:
+            os.environ.update(
+                RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", GROUP_RANK="0",
+                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="test",
+            )  # fmt: skip
+            status = 70
+            try:
+                work(rank)
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(pid)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+
+
+def test_two_processes_take_the_steps_of_one_with_the_same_global_batch(store, tmp_path):
+    config = load_config("demo", SETTINGS)
+
+    def work(rank):
+        seen = []
+        train(config, store, tmp_path / "two", progress=lambda done, *_: seen.append(done))
+        (tmp_path / f"rank-{rank}").write_text(str(seen))
+
+    assert two_processes(work) == [0, 0]
+    assert [(tmp_path / f"rank-{r}").read_text() for r in range(2)] == ["[1, 2, 3, 4]"] * 2
+    one = train(load_config("demo", [*SETTINGS, "trainer.accumulate=2"]), store, tmp_path / "one")
+    two = tmp_path / "two" / "checkpoints" / "last.ckpt"
+    assert checkpoint_info(two).step == checkpoint_info(one).step == 4
+    states = [read_checkpoint(p) for p in (one, two)]
+    moments = [s["optimizer_states"][0]["state"] for s in states]  # the first moments are sums of gradients
+    for number, moment in moments[0].items():
+        assert torch.allclose(moment["exp_avg"], moments[1][number]["exp_avg"], atol=1e-5)
+    weights = [{k: v for k, v in s["state_dict"].items() if v.is_floating_point()} for s in states]
+    assert max(float((weights[0][k] - weights[1][k]).abs().max()) for k in weights[0]) < 1e-4
+    files = {p.relative_to(tmp_path / "two") for p in (tmp_path / "two").rglob("*") if p.is_file()}
+    alone = {p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file()}
+    assert files == alone
+
+
+def test_a_resumed_pair_goes_on_like_one_never_stopped(store, tmp_path):
+    config = load_config("demo", SETTINGS)
+
+    def stopped_and_resumed(rank):
+        def stop(done, total, values):
+            if done == 1 and rank == 1:  # a signal to one process ends both at the same step
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        try:
+            train(config, store, tmp_path / "a", progress=stop)
+        except Exception as error:
+            if "TERMINATED" not in str(error):
+                raise
+        torch.distributed.destroy_process_group()
+        os.environ["MASTER_PORT"] = port
+        train(config, store, tmp_path / "a", resume=True)
+
+    port = str(free_port())
+    assert two_processes(stopped_and_resumed) == [0, 0]
+    assert two_processes(lambda _: train(config, store, tmp_path / "b")) == [0, 0]
+    a, b = (read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt")["state_dict"] for n in "ab")
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_every_chunk_has_its_own_noise(store, tiny_config):
+    module = JointDDPM(tiny_config, tiny_config.binning.for_store(store.n_slices), store.size)
+    batch = {"x0": torch.zeros(4, 2, *store.size), "token": torch.zeros(4, dtype=torch.int64)}
+    noises = [module._draw(batch, chunk)[3] for chunk in range(6)]
+    assert all((noises[i] - noises[j]).abs().mean() > 0.5 for i in range(6) for j in range(i))
+    assert torch.equal(noises[2], module._draw(batch, 2)[3])
+
+
+def children_of(pid):
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(p) for p in text.split()]
+
+
+def test_torchrun_starts_the_same_command_and_a_dead_process_ends_it(store, tmp_path):
+    settings = [part for s in [*SETTINGS, "trainer.max_steps=100000", "logging.grid=0"] for part in ("--set", s)]
+    command = ["train", "--preset", "demo", "--store", str(store.path), "--out", str(tmp_path / "run"), *settings]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port"]
+    jsddpm = ["--no-python", sys.executable, "-c", "from jsddpm_cli.app import main; main()"]
+    job = subprocess.Popen(
+        [*launcher, str(free_port()), *jsddpm, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    try:
+        while not last.exists():
+            assert job.poll() is None, job.communicate()[0]
+            time.sleep(0.05)
+        ranks = children_of(job.pid)
+        assert len(ranks) == 2
+        os.kill(ranks[1], signal.SIGKILL)
+        start = time.monotonic()
+        job.communicate(timeout=60)
+    finally:
+        if job.poll() is None:
+            job.kill()
+    assert job.returncode != 0
+    assert time.monotonic() - start < 30
+    assert not any(Path(f"/proc/{pid}").exists() for pid in ranks)
+    assert checkpoint_info(last).step >= 2

@@ -1,0 +1,136 @@
+"""What leaves a run: its plan, exported networks, NIfTI stacks and pictures."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from diffusers import UNet2DModel
+from PIL import Image
+
+from conftest import TINY
+from jsddpm.binning import ZBinning
+from jsddpm.config import load_config
+from jsddpm.diffusion.formats import write_pngs, write_stacks
+from jsddpm.diffusion.pictures import grid_picture
+from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.slices.store import Shard, SliceStore, new_store
+from jsddpm.training.checkpoint import load_denoiser, read_checkpoint
+from jsddpm.training.export import export_checkpoint
+from jsddpm.training.plan import make_plan
+from jsddpm.training.run import last_checkpoint
+
+
+@pytest.mark.parametrize("weights", ["ema", "raw"])
+def test_an_exported_network_gives_the_same_numbers_in_diffusers(run, tmp_path, weights):
+    folder = export_checkpoint(last_checkpoint(run), tmp_path / "model", weights=weights)
+    network = UNet2DModel.from_pretrained(folder)
+    ours, info = load_denoiser(last_checkpoint(run), weights=weights)
+    embedding = safetensors.torch.load_file(folder / "condition_embedding.safetensors")
+    x, t, tokens = torch.randn(3, 2, *info.size), torch.tensor([0, 500, 999]), torch.tensor([0, 4, 9])
+    label = embedding["z_bin.weight"][tokens % 5] + embedding["pathology.weight"][tokens // 5]
+    patch = info.config.model.patch_size
+    with torch.no_grad():
+        folded = torch.nn.functional.pixel_unshuffle(x, patch)
+        theirs = torch.nn.functional.pixel_shuffle(network(folded, t, class_labels=label).sample, patch)
+        assert torch.allclose(theirs, ours(x, t, tokens), atol=1e-5)
+    about = json.loads((folder / "jsddpm.json").read_text())
+    assert ZBinning.from_dict(about["binning"]) == info.binning
+    assert (about["step"], about["weights"]) == (4, weights)
+    with pytest.raises(JsddpmError, match="EXISTS"):
+        export_checkpoint(last_checkpoint(run), folder)
+
+
+@pytest.fixture
+def marked(tmp_path):
+    """Two samples of one condition: the brightest pixel at the front (row 1) and to the right (last column)."""
+    image, mask = np.zeros((2, 6, 4), np.float32), np.zeros((2, 6, 4), bool)
+    image[:, 1, 3] = [0.5, 1.0]
+    mask[:, 5, 0] = True
+    binning = ZBinning((0, 9), 3, n_slices=10)
+    with new_store(
+        tmp_path / "store", kind="generated", n_slices=10, spacing=(2.0, 1.5, 4.0), binning=binning.to_dict()
+    ) as writer:
+        rows = {"z_index": 4, "pathology": 1, "sample": [1, 0], "seed": 0}
+        writer.add(Shard("generated-0", image, mask, rows))
+    return SliceStore(tmp_path / "store")
+
+
+def test_stacks_have_the_axes_and_voxels_of_the_training_volumes(marked, tmp_path):
+    write_stacks(marked, tmp_path / "nifti")
+    image = nib.load(tmp_path / "nifti" / "z-004_lesion_image.nii.gz")
+    mask = nib.load(tmp_path / "nifti" / "z-004_lesion_mask.nii.gz")
+    assert nib.aff2axcodes(image.affine) == ("R", "A", "S")
+    assert image.header.get_zooms() == (1.5, 2.0, 4.0)
+    assert image.shape == (4, 6, 2)
+    data = image.get_fdata()
+    assert data.max(axis=(0, 1)) == pytest.approx([1.0, 0.5], abs=1e-4)  # by sample number
+    brightest = np.unravel_index(data[..., 0].argmax(), (4, 6))
+    x, y, z = nib.affines.apply_affine(image.affine, (*brightest, 0))
+    assert (x, y, z) == pytest.approx((1.5 * 1.5, 1.5 * 2.0, 16.0))  # right, front, slice 4 of 4 mm
+    lesion = np.argwhere(mask.get_fdata()[..., 0] > 0)[0]
+    assert nib.affines.apply_affine(mask.affine, (*lesion, 0))[:2] == pytest.approx((-1.5 * 1.5, -2.5 * 2.0))
+
+
+def test_pictures_are_what_the_store_holds(marked, tmp_path):
+    write_pngs(marked, tmp_path / "png")
+    image = np.asarray(Image.open(tmp_path / "png" / "z-004_lesion_0000_image.png"))
+    mask = np.asarray(Image.open(tmp_path / "png" / "z-004_lesion_0001_mask.png"))
+    assert (image.shape, image.dtype, image[1, 3], image.sum()) == ((6, 4), np.uint8, 255, 255)
+    assert np.argwhere(mask).tolist() == [[5, 0]]
+    assert len(list((tmp_path / "png").iterdir())) == 4
+
+
+def test_a_real_store_is_no_samples(store, tmp_path):
+    with pytest.raises(JsddpmError, match="KIND"):
+        write_stacks(store, tmp_path / "n")
+    assert not (tmp_path / "n").exists()
+
+
+def test_checks_draw_the_same_samples_into_a_picture(run, tiny_config):
+    pictures = sorted((run / "pictures").iterdir())
+    assert [p.name for p in pictures] == ["step-00000002.png", "step-00000004.png"]
+    shown = np.asarray(Image.open(pictures[0]))
+    assert shown.shape == (2 * 32, 8 * 24)
+    assert set(np.unique(shown[32:])) <= {0, 255}
+
+
+def test_a_grid_has_images_above_their_masks():
+    x = torch.rand(3, 2, 4, 5) * 2 - 1
+    grid = grid_picture(x)
+    for k in range(3):
+        expected = np.rint((x[k, 0].numpy() + 1) / 2 * 255)
+        assert np.abs(grid[:4, 5 * k : 5 * k + 5] - expected).max() <= 1
+        assert np.array_equal(grid[4:, 5 * k : 5 * k + 5], np.where(x[k, 1] > 0, 255, 0))
+
+
+def test_the_plan_counts_what_a_run_would_do(run, store, tmp_path):
+    config = load_config("demo", [*TINY, "trainer.accumulate=3", "trainer.max_steps=40"])
+    plan = make_plan(config, store, tmp_path / "new" / "run")
+    assert not (tmp_path / "new").exists()
+    assert (plan.train_slices, plan.val_slices) == (4 * 30, 30)
+    assert (plan.slices_per_step, plan.epochs) == (12, 12 * 40 / 120)
+    state = read_checkpoint(last_checkpoint(run))["state_dict"]
+    assert plan.parameters == sum(v.numel() for k, v in state.items() if k.startswith("denoiser."))
+    assert plan.checkpoint == pytest.approx(last_checkpoint(run).stat().st_size, rel=0.5)
+    assert plan.train_seconds == pytest.approx(40 * plan.step_seconds)
+    assert plan.memory > 50e6
+    with pytest.raises(JsddpmError, match="EXISTS"):
+        make_plan(config, store, run)
+
+
+def test_what_this_machine_lacks_is_said_before_the_first_step(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("jsddpm.training.trainer.find_spec", lambda _: None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for setting, code, status in (
+        ("logging.tensorboard=true", "MISSING_PACKAGE.*pip install tensorboard", ExitStatus.ENVIRONMENT),
+        ("logging.wandb=project", "MISSING_PACKAGE.*pip install wandb", ExitStatus.ENVIRONMENT),
+        ("trainer.precision=16-mixed", "PRECISION", ExitStatus.USAGE),
+    ):
+        with pytest.raises(JsddpmError, match=code) as caught:
+            make_plan(load_config("demo", [*TINY, setting]), store, tmp_path / "run")
+        assert caught.value.status is status

@@ -1,0 +1,188 @@
+"""Nothing is lost: exact resumption at every step, signals, kills, full disks."""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import TINY
+from jsddpm.config import load_config
+from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.training.checkpoint import AtomicCheckpointIO, checkpoint_info, read_checkpoint
+from jsddpm.training.run import train
+from state import digest
+
+STEPS = 6
+SETTINGS = [
+    *TINY, f"trainer.max_steps={STEPS}", "trainer.check_every=3", "logging.grid=0", "logging.every=1",
+]  # fmt: skip
+EVERYTHING = [
+    "model.dropout=0.2", "model.self_conditioning=0.5", "data.flip=true", "unconditional_share=0.2",
+    "trainer.accumulate=2", "objective.frequency_weight=0.1", "model.condition_embedding=sinusoidal",
+]  # fmt: skip
+
+
+def stop_at(step, number):
+    def progress(done, total, values):
+        if done == step:
+            os.kill(os.getpid(), number)
+
+    return progress
+
+
+@pytest.mark.parametrize("settings", [[], EVERYTHING], ids=["plain", "everything"])
+def test_a_run_stopped_at_any_step_ends_with_the_bytes_of_an_uninterrupted_one(store, tmp_path, settings):
+    config = load_config("demo", [*SETTINGS, *settings])
+    whole = digest(train(config, store, tmp_path / "whole"))
+    for step in range(1, STEPS):
+        out = tmp_path / str(step)
+        with pytest.raises(JsddpmError, match=rf"TERMINATED.*SIGTERM at step {step}") as caught:
+            train(config, store, out, progress=stop_at(step, signal.SIGTERM))
+        assert caught.value.status is ExitStatus.SIGTERM
+        assert checkpoint_info(out / "checkpoints" / "last.ckpt").step == step
+        assert digest(train(config, store, out, resume=True)) == whole
+        with open(out / "metrics.csv", newline="") as stream:
+            steps = [int(r["step"]) for r in csv.DictReader(stream) if r["train/loss"]]
+        assert steps == list(range(STEPS)), "the log goes on, no step lost or twice"
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGUSR1, JsddpmError)]
+)  # fmt: skip
+def test_signals_save_and_give_the_handlers_back(store, tmp_path, number, error):
+    before = signal.getsignal(number)
+    with pytest.raises(error):
+        train(load_config("demo", SETTINGS), store, tmp_path / "run", progress=stop_at(2, number))
+    assert checkpoint_info(tmp_path / "run" / "checkpoints" / "last.ckpt").step == 2
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_during_a_check_is_no_loss_either(store, tmp_path):
+    config = load_config("demo", SETTINGS)
+    whole = digest(train(config, store, tmp_path / "whole"))
+
+    def validator(x0_hat, x0):
+        if not resumed:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {"seen": torch.ones(len(x0))}
+
+    resumed = False
+    with pytest.raises(JsddpmError, match="TERMINATED"):
+        train(config, store, tmp_path / "run", validator=validator)
+    resumed = True
+    assert checkpoint_info(tmp_path / "run" / "checkpoints" / "last.ckpt").step == 3
+    assert digest(train(config, store, tmp_path / "run", resume=True, validator=validator)) == whole
+
+
+def test_the_last_checkpoint_is_the_last_even_when_it_is_not_the_best(store, tmp_path):
+    """A learning rate that spoils the network: every check is worse than the first."""
+    settings = [*SETTINGS, "optimizer.learning_rate=3", "optimizer.warmup_steps=0", "ema.decay=0"]
+    config = load_config("demo", settings)
+
+    def scores(done, total, values):
+        if "val/mse" in values:
+            seen[done] = values["val/mse"]
+
+    seen = {}
+    last = train(config, store, tmp_path / "run", progress=scores)
+    best = last.parent / "best.ckpt"
+    assert checkpoint_info(last).step == STEPS
+    assert checkpoint_info(best).step in (3, STEPS)
+    assert seen, "a check was made"
+
+
+def test_early_stopping_ends_after_checks_without_a_better_score(store, tmp_path):
+    settings = [
+        *SETTINGS, "trainer.max_steps=50", "trainer.check_every=1", "trainer.patience=2", "ema.decay=0",
+        "optimizer.learning_rate=1", "optimizer.warmup_steps=0",
+    ]  # fmt: skip
+    last = train(load_config("demo", settings), store, tmp_path / "run")
+    with open(tmp_path / "run" / "metrics.csv", newline="") as stream:
+        scores = [float(r["val/mse"]) for r in csv.DictReader(stream) if r["val/mse"]]
+    best = scores.index(min(scores))
+    assert len(scores) < 50
+    assert len(scores) - 1 - best >= 2
+    assert checkpoint_info(last).step == len(scores)
+    assert checkpoint_info(last.parent / "best.ckpt").step == best + 1
+
+
+@pytest.mark.parametrize("trial", range(3))
+def test_kill_9_leaves_a_checkpoint_that_loads_and_resumes(store, tmp_path, trial):
+    """A short version of ``make soak``: a child that writes a checkpoint every step, killed at a seeded moment."""
+    out, settings = tmp_path / "run", [*SETTINGS, "trainer.check_every=1", "trainer.max_steps=400"]
+    pid = os.fork()
+    if pid == 0:
+        try:
+            train(load_config("demo", settings), store, out)
+        finally:
+            os._exit(70)
+    last = out / "checkpoints" / "last.ckpt"
+    while not last.exists():
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+        time.sleep(0.002)
+    time.sleep(0.05 + 0.11 * trial)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    step = checkpoint_info(last).step
+    assert step >= 1
+    with pytest.raises(JsddpmError, match="TERMINATED"):
+        train(load_config("demo", settings), store, out, resume=True, progress=stop_at(step + 1, signal.SIGTERM))
+    assert checkpoint_info(last).step == step + 1
+    assert not list(out.rglob("*.partial"))
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(run, tmp_path):
+    path = Path(shutil.copy(run / "checkpoints" / "last.ckpt", tmp_path / "last.ckpt"))
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+        with pytest.raises(JsddpmError, match="DISK_FULL") as caught:
+            AtomicCheckpointIO().save_checkpoint(read_checkpoint(path), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert caught.value.status is ExitStatus.ENVIRONMENT
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["last.ckpt"]
+
+
+def test_too_little_space_is_found_before_the_first_step(store, tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    with pytest.raises(JsddpmError, match="DISK_FULL"):
+        train(tiny_config, store, tmp_path / "run", progress=lambda *_: pytest.fail("a step was made"))
+
+
+def test_the_command_leaves_with_the_signals_status(store, tmp_path):
+    """Two signals on two children at once: each saves, says how to go on, and leaves with its status."""
+    settings = [part for s in [*SETTINGS, "trainer.max_steps=100000"] for part in ("--set", s)]
+    base = [sys.executable, "-c", "from jsddpm_cli.app import main; main()", "train", "--preset", "demo"]
+    expected = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    children = {
+        number: subprocess.Popen(
+            [*base, "--store", str(store.path), "--out", str(tmp_path / number.name), *settings],
+            stderr=subprocess.PIPE, text=True,
+        )
+        for number in expected
+    }  # fmt: skip
+    for number, child in children.items():
+        last = tmp_path / number.name / "checkpoints" / "last.ckpt"
+        while not last.exists():
+            assert child.poll() is None
+            time.sleep(0.02)
+        child.send_signal(number)
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == expected[number], err
+        assert "--resume" in err
+        assert "Traceback" not in err
+        assert checkpoint_info(last).step >= 3
