@@ -12,7 +12,8 @@ from PIL import Image
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import usage_error
-from jsddpm.files import atomic_open, published_directory
+from jsddpm.files import atomic_open
+from jsddpm.publish import published_directory
 from jsddpm.slices.store import SliceStore
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 import safetensors.torch
 import torch
 
-from jsddpm.files import published_directory, write_bytes, write_json
+from jsddpm.files import write_bytes, write_json
+from jsddpm.publish import published_directory
 from jsddpm.training.checkpoint import load_denoiser
 
 

@@ -18,7 +18,8 @@ from jsddpm.config import load_config
 from jsddpm.diffusion.formats import write_pngs, write_stacks
 from jsddpm.diffusion.pictures import grid_picture
 from jsddpm.errors import ExitStatus, JsddpmError
-from jsddpm.slices.store import Shard, SliceStore, new_store
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.checkpoint import load_denoiser, read_checkpoint
 from jsddpm.training.export import export_checkpoint
 from jsddpm.training.plan import make_plan
