@@ -6,10 +6,11 @@ A folder is filled under another name beside its target and published by one ren
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -71,18 +72,9 @@ def resumable_directory(target: str | os.PathLike[str], plan: dict[str, Any], *,
     refuse_existing(target)
     make_directory(target.parent)
     building = unfinished(target)
-    with exclusive_lock(target.parent / f".{target.name}.lock"):
-        refuse_existing(target)
-        if not building.is_dir():
-            write_json(_plan(target), plan)  # before the folder: a folder without a plan cannot be understood
-            make_directory(building)
-        elif not resume:
-            cure = f"--resume finishes it; or remove {building}"
-            raise integrity_error("UNFINISHED", "an interrupted attempt lies here", fix=cure, file=target)
-        else:
-            _same_plan(target, plan)
-            for orphan in building.rglob(f"*{PARTIAL}"):
-                orphan.unlink()
+    with exclusive_lock(_lock(target)):
+        _begin(target, plan, resume=resume)
+        _sweep(building)
         try:
             yield building
         except JsddpmError:
@@ -90,13 +82,80 @@ def resumable_directory(target: str | os.PathLike[str], plan: dict[str, Any], *,
                 shutil.rmtree(building, ignore_errors=True)
                 _plan(target).unlink(missing_ok=True)
             raise
-        try:
-            fsync_directory(building)
-            os.rename(building, target)
-            fsync_directory(target.parent)
-            _plan(target).unlink()
-        except OSError as error:
-            raise explain(error, target) from error
+        _publish(target)
+
+
+@contextmanager
+def shared_directory(target: str | os.PathLike[str], plan: dict[str, Any], *, part: str) -> Iterator[Path]:
+    """A folder that several processes fill, each its own part; :func:`publish_shared` publishes it.
+
+    What an interrupted process left is kept, and its part goes on when it is started again.
+
+    Args:
+        target: The folder to publish.
+        plan: What is being made; every part must have the same.
+        part: Name of this process's part.
+
+    Raises:
+        JsddpmError: ``EXISTS`` (status 2); ``LOCKED`` (status 5) while another process fills this part;
+            ``PLAN_DIFFERS`` (status 4).
+    """
+    target = Path(target)
+    make_directory(target.parent)
+    with exclusive_lock(target.parent / f".{target.name}.{part}.lock"):
+        with exclusive_lock(_lock(target), wait=True):
+            _begin(target, plan, resume=True)
+        yield unfinished(target)
+
+
+def publish_shared(target: str | os.PathLike[str], finish: Callable[[Path], bool]) -> bool:
+    """Publish a shared folder if all its parts are there; whether it stands at ``target`` now.
+
+    Args:
+        target: The folder to publish.
+        finish: Given the folder being filled, whether it is complete; it may complete it. One process calls it at a
+            time.
+    """
+    target = Path(target)
+    with exclusive_lock(_lock(target), wait=True):
+        if not target.exists() and finish(unfinished(target)):
+            _sweep(unfinished(target))
+            _publish(target)
+        return target.exists()
+
+
+def _begin(target: Path, plan: dict[str, Any], *, resume: bool) -> None:
+    refuse_existing(target)
+    building = unfinished(target)
+    if not building.is_dir():
+        write_json(_plan(target), plan)  # before the folder: a folder without a plan cannot be understood
+        make_directory(building)
+    elif not resume:
+        cure = f"--resume finishes it; or remove {building}"
+        raise integrity_error("UNFINISHED", "an interrupted attempt lies here", fix=cure, file=target)
+    else:
+        _same_plan(target, plan)
+
+
+def _sweep(building: Path) -> None:
+    """Remove what a killed process was writing."""
+    for orphan in building.rglob(f"*{PARTIAL}"):
+        orphan.unlink()
+
+
+def _publish(target: Path) -> None:
+    building = unfinished(target)
+    try:
+        fsync_directory(building)
+        os.rename(building, target)
+        fsync_directory(target.parent)
+        _plan(target).unlink()
+    except OSError as error:
+        raise explain(error, target) from error
+
+
+def _lock(target: Path) -> Path:
+    return target.parent / f".{target.name}.lock"
 
 
 def unfinished(target: str | os.PathLike[str]) -> Path:
@@ -110,7 +169,7 @@ def _plan(target: Path) -> Path:
 
 
 def _same_plan(target: Path, plan: dict[str, Any]) -> None:
-    before = read_json(_plan(target))
+    before, plan = read_json(_plan(target)), json.loads(json.dumps(plan))
     if differing := [k for k in {**before, **plan} if before.get(k) != plan.get(k)]:
         changes = "; ".join(f"{k}: {before.get(k)} then, {plan.get(k)} now" for k in differing)
         cure = f"repeat what was asked then, or remove {unfinished(target)} and start again"
@@ -118,15 +177,19 @@ def _same_plan(target: Path, plan: dict[str, Any]) -> None:
 
 
 @contextmanager
-def exclusive_lock(path: str | os.PathLike[str]) -> Iterator[None]:
+def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
     """Hold ``path`` as a lock file; a second holder is refused at once, and a dead one's lock is free again.
+
+    Args:
+        path: The lock file; it is removed at the end.
+        wait: Wait for another holder instead.
 
     Raises:
         JsddpmError: ``LOCKED`` (status 5) naming the process that holds it.
     """
     path = Path(path)
     make_directory(path.parent)
-    handle = _locked(path)
+    handle = _locked(path, wait=wait)
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
@@ -137,7 +200,7 @@ def exclusive_lock(path: str | os.PathLike[str]) -> Iterator[None]:
         os.close(handle)
 
 
-def _locked(path: Path) -> int:
+def _locked(path: Path, *, wait: bool) -> int:
     """Open and lock the file that stands at ``path``: a holder removes its file, perhaps after we opened it."""
     while True:
         try:
@@ -145,7 +208,7 @@ def _locked(path: Path) -> int:
         except OSError as error:
             raise explain(error, path) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if os.path.samestat(os.fstat(handle), os.stat(path)):
                 return handle
         except BlockingIOError:

@@ -30,6 +30,10 @@ class DataConfig(Section):
     """Slices of one forward pass in one process; a step sees batch_size x accumulate x processes."""
     lesion_share: Share | None = 0.5
     """Expected share of lesion slices in a batch, bins equally likely; null draws every slice equally often."""
+    residence: Literal["memory", "device", "mapped"] = "memory"
+    """Where slices are held: in memory (3 bytes a pixel), on the training device, or mapped (read from the store)."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that make batches; the batches are the same. Useful with mapped slices; none on a device."""
     flip: bool = False
     """Mirror left and right at random (image and mask together)."""
 

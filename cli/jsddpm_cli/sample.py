@@ -48,8 +48,15 @@ def sample(
     nifti: Annotated[Path | None, typer.Option("--nifti", help="Also write NIfTI stacks, into a new folder.")] = None,
     png: Annotated[Path | None, typer.Option("--png", help="Also write PNG pictures, into a new folder.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same samples.")] = 0,
+    share: Annotated[
+        str | None, typer.Option("--share", help="Draw part I of N only: --share 2/8", metavar="I/N")
+    ] = None,
 ) -> None:
-    """Draw samples of every trained condition into a generated slice store."""
+    """Draw samples of every trained condition into a generated slice store.
+
+    Interrupted, the same command goes on. With --share, or under torchrun, processes draw a part each, on any number of
+    machines that see the folder; the last to finish publishes the store.
+    """
     from jsddpm.files import refuse_existing
 
     others = [folder for folder in (nifti, png) if folder is not None]
@@ -65,8 +72,8 @@ def sample(
         "eta": eta,
     }
     chosen: dict[str, object] = {k: v for k, v in changes.items() if v is not None}
-    run_sampling(run, out, chosen, bins, pathology, seed, weights=weights.value)
-    if others:
+    run_sampling(run, out, chosen, bins, pathology, seed, weights=weights.value, share=_share(share))
+    if others and out.exists():
         from jsddpm.diffusion.formats import write_pngs, write_stacks
         from jsddpm.slices.store import SliceStore
 
@@ -85,6 +92,7 @@ def run_sampling(
     seed: int,
     *,
     weights: Literal["ema", "raw"] = "ema",
+    share: tuple[int, int] = (0, 1),
 ) -> Path:
     """Sample with a progress bar."""
     from jsddpm.config import SamplingConfig
@@ -113,10 +121,27 @@ def run_sampling(
             spacing=info.spacing,
             seed=seed,
             provenance={"training_store": info.store, "step": info.step, "weights": weights},
+            share=share,
             progress=bar.update,
         )
-    note(f"{len(conditions)} conditions x {sampling.per_condition} samples in {out}")
+    if out.exists():
+        note(f"{len(conditions)} conditions x {sampling.per_condition} samples in {out}")
+    else:
+        note(f"part {share[0] + 1} of {share[1]} is drawn; the last part to finish publishes {out}")
     return out
+
+
+def _share(text: str | None) -> tuple[int, int]:
+    """This process's number and how many there are: as asked for, or as torchrun says."""
+    if text is None:
+        from jsddpm.training.trainer import processes
+
+        rank, local, machines = processes()
+        return rank, local * machines
+    number, _, count = text.partition("/")
+    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
+        raise usage_error("OPTION", f"--share {text!r}", fix="give I/N with 1 <= I <= N, such as 2/8")
+    return int(number) - 1, int(count)
 
 
 def _conditions(info: CheckpointInfo, bins: str | None, pathology: str | None) -> list[Condition]:

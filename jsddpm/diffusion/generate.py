@@ -14,7 +14,7 @@ from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import DiffusionConfig, SamplingConfig
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.sampling import SampleId, sample
-from jsddpm.slices.writer import Shard, new_store
+from jsddpm.slices.writer import Shard, finished, mark_finished, shared_store, write_shard
 
 _BATCH = 64
 
@@ -36,11 +36,14 @@ def generate_store(
     spacing: tuple[float, float, float],
     seed: int,
     provenance: dict[str, Any],
+    share: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Draw ``sampling.per_condition`` samples of every condition into a new store.
 
-    A sample's ``z_index`` is the middle slice of its bin, so the store reads back into the same bins.
+    Interrupted, it keeps its finished batches and goes on with them when called again. With shares, so many processes
+    draw a part each, wherever they see the folder; the last to finish publishes the store. A sample's ``z_index`` is
+    the middle slice of its bin, so the store reads back into the same bins.
 
     Args:
         denoiser: The network, in evaluation mode.
@@ -53,27 +56,35 @@ def generate_store(
         spacing: ``(row, column, z)`` in mm.
         seed: Base of all seeds.
         provenance: What made the network, for ``store.json``.
-        progress: Called with (network calls done, in all).
+        share: Number of this process, and how many there are.
+        progress: Called with (network calls done, in all) of this share.
 
     Raises:
-        JsddpmError: ``EXISTS`` (status 2), ``NON_FINITE`` (status 6); nothing is left behind then.
+        JsddpmError: ``EXISTS`` (status 2); ``PLAN_DIFFERS`` (status 4) when other samples were begun at ``out``;
+            ``NON_FINITE`` (status 6), such a batch is not kept.
     """
     ids = [SampleId(c, k) for c in conditions for k in range(sampling.per_condition)]
-    batches = [ids[i : i + _BATCH] for i in range(0, len(ids), _BATCH)]
-    total = len(batches) * sampling.steps
-    with new_store(
+    batches = {f"generated-{i // _BATCH:04d}": ids[i : i + _BATCH] for i in range(0, len(ids), _BATCH)}
+    own = list(batches)[share[0] :: share[1]]
+    total = len(own) * sampling.steps
+    with shared_store(
         out,
+        list(batches),
+        share=share,
         kind="generated",
         n_slices=binning.n_slices,
         spacing=spacing,
         binning=binning.to_dict(),
+        conditions=[c.token(binning.n_bins) for c in conditions],
         sampling=sampling.model_dump(mode="json"),
         seed=seed,
         provenance=provenance,
         created_by=f"jsddpm {__version__}",
-    ) as writer:
-        for number, batch in enumerate(batches):
-            before = number * sampling.steps
+    ) as root:
+        for number, name in enumerate(own):
+            if finished(root, name) is not None:
+                continue
+            batch, before = batches[name], number * sampling.steps
             x = sample(
                 denoiser,
                 batch,
@@ -91,5 +102,5 @@ def generate_store(
                 "seed": [i.seed(seed) for i in batch],
             }
             image = ((x[:, 0] + 1) / 2).numpy().astype(np.float32)
-            writer.add(Shard(f"generated-{number:04d}", image, (x[:, 1] > 0).numpy(), rows))
+            mark_finished(root, write_shard(root, Shard(name, image, (x[:, 1] > 0).numpy(), rows)))
     return Path(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -120,14 +121,15 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
 class BalancedBatches(Sampler[list[int]]):
     """Endless batches with a chosen share of lesion slices, bins equally likely within each pathology.
 
-    The batches depend on (seed, step) alone, so training resumes anywhere in the middle with the same data.
+    A batch depends on (seed, its number) alone, so training resumes anywhere in the middle with the same data.
 
     Args:
         dataset: The slices to draw from.
         batch_size: Slices in a batch.
         lesion_share: Expected share of lesion slices in [0, 1]; None draws every slice equally often.
         seed: Seed of the order.
-        first_step: Step to start from.
+        first: Batch of the sequence to start from.
+        stride: Take every so-manieth batch: processes that train together share one sequence.
     """
 
     def __init__(
@@ -137,15 +139,15 @@ class BalancedBatches(Sampler[list[int]]):
         *,
         lesion_share: float | None,
         seed: int,
-        first_step: int = 0,
+        first: int = 0,
+        stride: int = 1,
     ) -> None:
         self.weights = sampling_weights(dataset, lesion_share)
-        self.batch_size, self.seed, self.step = batch_size, seed, first_step
+        self.batch_size, self.seed, self.first, self.stride = batch_size, seed, first, stride
 
     def __iter__(self) -> Iterator[list[int]]:
-        while True:
-            rng = np.random.default_rng([self.seed, self.step])
-            self.step += 1
+        for number in count(self.first, self.stride):
+            rng = np.random.default_rng([self.seed, number])
             yield rng.choice(len(self.weights), self.batch_size, p=self.weights).tolist()
 
 
@@ -227,12 +229,19 @@ class SliceDataModule(L.LightningDataModule):
         self.batch_size, self.lesion_share, self.seed = batch_size, lesion_share, seed
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Endless balanced batches, starting at the trainer's step."""
-        first_step = 0 if self.trainer is None else self.trainer.global_step
-        if self.on_device and self.trainer is not None:
-            self.train.to(self.trainer.strategy.root_device)
+        """Endless balanced batches, starting at the trainer's step.
+
+        Batch ``j`` of a step on process ``r`` of ``w`` is number ``(step * accumulate + j) * w + r`` of one sequence: a
+        resumed run goes on in it, and no two processes see the same batch.
+        """
+        trainer, first, stride = self.trainer, 0, 1
+        if trainer is not None:
+            stride = trainer.world_size
+            first = trainer.global_step * trainer.accumulate_grad_batches * stride + trainer.global_rank
+            if self.on_device:
+                self.train.to(trainer.strategy.root_device)
         batches = BalancedBatches(
-            self.train, self.batch_size, lesion_share=self.lesion_share, seed=self.seed, first_step=first_step
+            self.train, self.batch_size, lesion_share=self.lesion_share, seed=self.seed, first=first, stride=stride
         )
         return _loader(self.train, batches, self.workers)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import make_directory, make_read_only, read_json, sha256, write_array, write_json, write_text
-from jsddpm.publish import published_directory, resumable_directory
+from jsddpm.publish import publish_shared, published_directory, resumable_directory, shared_directory
 from jsddpm.slices.layout import (
     CHECKSUM,
     INDEX_DTYPE,
@@ -126,6 +126,46 @@ def resumable_store(
         yield writer
         writer.finish()
         shutil.rmtree(root / _PARTS, ignore_errors=True)
+
+
+@contextmanager
+def shared_store(
+    out: str | Path,
+    names: Sequence[str],
+    *,
+    share: tuple[int, int],
+    kind: Kind,
+    n_slices: int,
+    spacing: Sequence[float],
+    **info: Any,
+) -> Iterator[Path]:
+    """The folder of a store that several processes fill; whoever finishes last publishes it.
+
+    Args:
+        out: New folder.
+        names: Every shard the store will have, in order; each is written with :func:`write_shard` and
+            :func:`mark_finished`.
+        share: This process's number and how many there are.
+        kind: ``real`` or ``generated``.
+        n_slices: Axial slices of the volume that ``z_index`` counts in.
+        spacing: ``(row, column, z)`` in mm.
+        info: Further entries of ``store.json``.
+    """
+    head = {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info}
+    with shared_directory(out, head, part=str(share[0])) as root:
+        yield root
+
+        def finish(root: Path) -> bool:
+            parts = [finished(root, name) for name in names]
+            writer = StoreWriter(root, head)
+            writer.written = [part for part in parts if part is not None]
+            if len(writer.written) < len(names):
+                return False
+            writer.finish()
+            shutil.rmtree(root / _PARTS, ignore_errors=True)
+            return True
+
+        publish_shared(out, finish)
 
 
 class StoreWriter:

@@ -16,10 +16,10 @@ from lightning.pytorch.callbacks import Callback
 from jsddpm.config import RunConfig, load_config, write_config
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_error, usage_error
 from jsddpm.files import PARTIAL, read_json, refuse_existing, require_directory, require_writable, write_json
+from jsddpm.slices.dataset import ClassDistribution, SliceDataModule
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.callbacks import Interrupted, KeepLast, Progress, Report
 from jsddpm.training.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
-from jsddpm.training.data import TrainingData
 from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.trainer import build_trainer, check_packages, processes, quiet
 
@@ -30,19 +30,21 @@ _BYTES_PER_WEIGHT = 16
 
 def prepare(
     config: RunConfig, store: SliceStore, validator: Validator | None = None
-) -> tuple[JointDDPM, TrainingData, CheckpointInfo]:
+) -> tuple[JointDDPM, SliceDataModule, CheckpointInfo]:
     """Network, data and checkpoint information of a run, the first weights drawn from its seed.
 
     Raises:
         JsddpmError: ``NO_SLICES``, ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
     """
     binning = config.binning.for_store(store.n_slices)
-    data = TrainingData(
+    data = SliceDataModule(
         store,
         binning,
         batch_size=config.data.batch_size,
         lesion_share=config.data.lesion_share,
         seed=config.seed,
+        residence=config.data.residence,
+        workers=config.data.workers,
     )
     counts = tuple(torch.bincount(data.train.token, minlength=2 * binning.n_bins).tolist())
     info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
@@ -100,7 +102,7 @@ def train(
         _prepare_folder(out, module)
         if not resume:
             write_config(out / "config.yaml", config)
-            write_json(out / "provenance.json", _provenance(config, store, info))
+            write_json(out / "provenance.json", _provenance(config, store, info, data))
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
     report: list[Callback] = [Report(progress, slices)] if progress else []
     trainer = build_trainer(config, out, info, keep, report, resumed_at=resumed_at)
@@ -112,7 +114,9 @@ def train(
     return last
 
 
-def _fit(trainer: L.Trainer, module: JointDDPM, data: TrainingData, keep: KeepLast, resume_from: Path | None) -> None:
+def _fit(
+    trainer: L.Trainer, module: JointDDPM, data: SliceDataModule, keep: KeepLast, resume_from: Path | None
+) -> None:
     try:
         with quiet(), keep.restored():
             trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
@@ -217,7 +221,7 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     return flat | {k: v for k, v in values.items() if k not in sections}
 
 
-def _provenance(config: RunConfig, store: SliceStore, info: CheckpointInfo) -> dict[str, Any]:
+def _provenance(config: RunConfig, store: SliceStore, info: CheckpointInfo, data: SliceDataModule) -> dict[str, Any]:
     return {
         "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
@@ -230,4 +234,5 @@ def _provenance(config: RunConfig, store: SliceStore, info: CheckpointInfo) -> d
         },
         "split": {s["name"]: s["split"] for s in store.subjects if "split" in s},
         "binning": info.binning.to_dict(),
+        "drawn": vars(ClassDistribution.of(data.train, config.data.lesion_share)),
     }

@@ -52,7 +52,9 @@ def test_batches_resume_in_the_middle(store):
     dataset = SliceDataset(store, BINNING, "train")
     options = {"lesion_share": 0.5, "seed": 4}
     whole = list(islice(BalancedBatches(dataset, 4, **options), 10))
-    assert list(islice(BalancedBatches(dataset, 4, **options, first_step=6), 4)) == whole[6:]
+    assert list(islice(BalancedBatches(dataset, 4, **options, first=6), 4)) == whole[6:]
+    shared = [list(islice(BalancedBatches(dataset, 4, **options, first=rank, stride=2), 5)) for rank in (0, 1)]
+    assert [batch for both in zip(*shared, strict=True) for batch in both] == whole
     assert whole[0] != whole[1]
 
 

@@ -56,6 +56,20 @@ def test_a_run_stopped_at_any_step_ends_with_the_bytes_of_an_uninterrupted_one(s
         assert steps == list(range(STEPS)), "the log goes on, no step lost or twice"
 
 
+@pytest.mark.parametrize("settings", [["data.workers=2"], ["data.workers=2", "data.residence=mapped"]])
+def test_workers_and_mapped_slices_resume_to_the_same_weights(store, tmp_path, settings):
+    whole = weights(train(load_config("demo", SETTINGS), store, tmp_path / "whole"))
+    config = load_config("demo", [*SETTINGS, *settings])
+    with pytest.raises(JsddpmError, match="TERMINATED"):
+        train(config, store, tmp_path / "out", progress=stop_at(4, signal.SIGTERM))
+    again = weights(train(config, store, tmp_path / "out", resume=True))
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def weights(path):
+    return read_checkpoint(path)["state_dict"]
+
+
 @pytest.mark.parametrize(
     ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGUSR1, JsddpmError)]
 )  # fmt: skip

@@ -1,0 +1,97 @@
+"""Samples in a store: killed or shared out, none is missing, doubled or different."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+
+from crash import killed_at
+from jsddpm.binning import Condition
+from jsddpm.config import SamplingConfig
+from jsddpm.diffusion import generate
+from jsddpm.diffusion.generate import generate_store
+from jsddpm.errors import JsddpmError
+from jsddpm.slices.store import SliceStore
+from jsddpm.training.checkpoint import load_denoiser
+from jsddpm.training.run import last_checkpoint
+
+
+@pytest.fixture
+def draw(run, monkeypatch):
+    """Draw 3 samples of 4 conditions, in batches of 2."""
+    monkeypatch.setattr(generate, "_BATCH", 2)
+    denoiser, info = load_denoiser(last_checkpoint(run))
+
+    def call(out, *, per_condition=3, **options):
+        return generate_store(
+            denoiser,
+            out,
+            conditions=[Condition(b, p) for p in (0, 1) for b in (1, 2)],
+            binning=info.binning,
+            diffusion=info.config.diffusion,
+            sampling=SamplingConfig(steps=2, per_condition=per_condition),
+            size=info.size,
+            spacing=info.spacing,
+            seed=7,
+            provenance={},
+            **options,
+        )
+
+    return call
+
+
+def content(store):
+    return {p.relative_to(store): p.read_bytes() for p in store.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def whole(draw, tmp_path):
+    return content(draw(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("moment", [0, 3, 11, 24, 38])
+def test_killed_at_any_moment_the_same_command_goes_on_to_the_same_bytes(draw, whole, tmp_path, moment):
+    out = tmp_path / "out"
+    assert killed_at(moment, lambda: draw(out))
+    if not out.exists():
+        draw(out)
+    assert content(out) == whole
+    index = SliceStore(out).index
+    assert set(Counter(index["seed"].tolist()).values()) == {1}
+    assert len(index) == 12
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_shares_make_the_store_of_one_process(draw, whole, tmp_path, order):
+    out = tmp_path / "out"
+    for done, number in enumerate(order):
+        assert not out.exists(), f"published after {done} of 3 shares"
+        draw(out, share=(number, 3))
+    assert content(out) == whole
+    with pytest.raises(JsddpmError, match="EXISTS"):
+        draw(out, share=(0, 3))
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_shares_run_side_by_side(draw, whole, tmp_path):
+    out = tmp_path / "out"
+    children = []
+    for number in range(3):
+        child = os.fork()
+        if child == 0:
+            try:
+                draw(out, share=(number, 3))
+            finally:
+                os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    assert content(out) == whole
+
+
+def test_other_samples_are_not_mixed_in(draw, tmp_path):
+    draw(tmp_path / "out", share=(0, 2))
+    with pytest.raises(JsddpmError, match=r"PLAN_DIFFERS.*per_condition"):
+        draw(tmp_path / "out", share=(1, 2), per_condition=4)
