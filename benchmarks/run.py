@@ -6,10 +6,11 @@ import sys
 
 import binning
 import evaluation
+import training
 from rich.console import Console
 from rich.table import Table
 
-PARTS = {"binning": binning.COMPARISONS, "evaluation": evaluation.COMPARISONS}
+PARTS = {"binning": binning.COMPARISONS, "evaluation": evaluation.COMPARISONS, "training": training.COMPARISONS}
 
 
 def main(parts: list[str]) -> None:
