@@ -29,7 +29,8 @@ bench: setup
 	$(BIN)/python benchmarks/run.py
 
 soak: setup
-	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/run.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/stores.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/training.py
 
 reports: setup
 	$(BIN)/python reports/gallery/build.py

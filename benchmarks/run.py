@@ -7,10 +7,16 @@ import sys
 import binning
 import evaluation
 import stores
+import training
 from rich.console import Console
 from rich.table import Table
 
-PARTS = {"binning": binning.COMPARISONS, "stores": stores.COMPARISONS, "evaluation": evaluation.COMPARISONS}
+PARTS = {
+    "binning": binning.COMPARISONS,
+    "stores": stores.COMPARISONS,
+    "evaluation": evaluation.COMPARISONS,
+    "training": training.COMPARISONS,
+}
 
 
 def main(parts: list[str]) -> None:

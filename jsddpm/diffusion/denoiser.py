@@ -35,10 +35,11 @@ class ConditionEmbedding(nn.Module):
         if kind == "token":
             self.token = nn.Embedding(2 * self.n_bins + 1, dim)
             return
-        self.pathology = nn.Embedding(3, dim)
         if kind == "factored":
             self.z_bin = nn.Embedding(self.n_bins + 1, dim)
+            self.pathology = nn.Embedding(3, dim)
             return
+        self.pathology = nn.Embedding(3, dim)
         middle = [s[(len(s) - 1) // 2] if s else 0 for s in map(binning.slices, range(self.n_bins))]
         waves = get_timestep_embedding(torch.tensor(middle), dim, max_period=4 * binning.n_slices)
         self.register_buffer("waves", waves, persistent=False)  # follows from the binning

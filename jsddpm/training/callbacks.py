@@ -60,7 +60,7 @@ class KeepLast(Checkpoint):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.received: int | None = None
-        self._saved_for_leaving = False
+        self._saved_for_leaving = self._check_again = False
 
     @contextmanager
     def restored(self) -> Iterator[None]:
@@ -93,10 +93,18 @@ class KeepLast(Checkpoint):
             raise Interrupted(self.received or signal.SIGTERM)
 
     def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Leave in the middle of a check, which a resumed run finishes."""
+        """Leave in the middle of a check, which a resumed run makes from its start."""
         if self._told(trainer):
+            self._check_again = True
             self._save(trainer, leaving=True)
             self.on_train_batch_start()
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note a check that was left: Lightning would skip it, here it is as if its first batch had just begun."""
+        if self._check_again:
+            begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+            progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+            progress.update(total=dict(begun), current=dict(begun), is_last_batch=False)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write at every check, better or not."""

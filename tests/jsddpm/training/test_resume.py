@@ -12,15 +12,18 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from conftest import TINY
 from jsddpm.config import load_config
 from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.slices.store import Shard, SliceStore, new_store
 from jsddpm.training.checkpoint import AtomicCheckpointIO, checkpoint_info, read_checkpoint
 from jsddpm.training.run import train
 from state import digest
+from synthetic import synthetic_slices
 
 STEPS = 6
 SETTINGS = [
@@ -81,21 +84,41 @@ def test_signals_save_and_give_the_handlers_back(store, tmp_path, number, error)
     assert signal.getsignal(number) is before
 
 
-def test_a_signal_during_a_check_is_no_loss_either(store, tmp_path):
+@pytest.fixture
+def long_check(tmp_path):
+    """A store whose validation takes two batches, unlike each other."""
+    with new_store(tmp_path / "store", kind="real", n_slices=40, spacing=(3.0, 2.0, 1.5)) as writer:
+        for p, split in enumerate((0, 1, 1, 1)):
+            image, mask, _ = synthetic_slices(np.random.default_rng(p), lesion=range(0, 40, 2) if p % 2 else range(0))
+            rows = {"z_index": np.arange(40), "pathology": mask.any(axis=(1, 2)), "split": split}
+            writer.add(Shard(f"sub-{p}", image * (0.5 if p == 3 else 1), mask, rows))
+    return SliceStore(tmp_path / "store")
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_check_left_in_the_middle_is_made_again_from_its_start(long_check, tmp_path, batch):
     config = load_config("demo", SETTINGS)
-    whole = digest(train(config, store, tmp_path / "whole"))
+    whole = train(config, long_check, tmp_path / "whole")
+    calls = iter(range(1, 1000))
 
     def validator(x0_hat, x0):
-        if not resumed:
+        if next(calls) == batch:
             os.kill(os.getpid(), signal.SIGTERM)
-        return {"seen": torch.ones(len(x0))}
+        return {}
 
-    resumed = False
     with pytest.raises(JsddpmError, match="TERMINATED"):
-        train(config, store, tmp_path / "run", validator=validator)
-    resumed = True
+        train(config, long_check, tmp_path / "run", validator=validator)
     assert checkpoint_info(tmp_path / "run" / "checkpoints" / "last.ckpt").step == 3
-    assert digest(train(config, store, tmp_path / "run", resume=True, validator=validator)) == whole
+    assert digest(train(config, long_check, tmp_path / "run", resume=True, validator=validator)) == digest(whole)
+
+    def checks(folder):
+        with open(tmp_path / folder / "metrics.csv", newline="") as stream:
+            return [(r["step"], r["val/mse"]) for r in csv.DictReader(stream) if r["val/mse"]]
+
+    assert checks("run") == checks("whole")
+    assert len(checks("run")) == 2
+    best = [checkpoint_info(tmp_path / n / "checkpoints" / "best.ckpt").step for n in ("run", "whole")]
+    assert best[0] == best[1]
 
 
 def test_the_last_checkpoint_is_the_last_even_when_it_is_not_the_best(store, tmp_path):

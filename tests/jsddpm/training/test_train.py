@@ -109,20 +109,20 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(store, tiny_con
 @pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
 def test_one_batch_is_overfitted(store, kind):
     """The same slices, noise and timesteps again and again: a sound gradient drives the loss to almost nothing."""
-    settings = [*TINY, f"diffusion.prediction_type={kind}", "model.channels=[32,64]", "model.patch_size=2"]
+    settings = [*TINY, f"diffusion.prediction_type={kind}", "model.channels=[16,32]"]
     config = load_config("demo", [*settings, "objective.min_snr_gamma=null", "objective.snr_floor=null"])
     torch.manual_seed(0)
     module = JointDDPM(config, config.binning.for_store(store.n_slices), store.size)
     batch = SliceDataset(store, module.binning, "train").batch(torch.arange(40, 44))
-    optimizer = torch.optim.AdamW(module.denoiser.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(module.denoiser.parameters(), lr=1e-2)
     losses = []
-    for _ in range(200):
+    for _ in range(120):
         loss = module.loss(batch, 0, 0).total
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert losses[-1] < 0.03 * losses[0]
+    assert losses[-1] < 0.1 * losses[0]
 
 
 def test_an_unwritable_place_is_found_before_the_first_step(store, tiny_config, tmp_path):

@@ -1,0 +1,103 @@
+"""A full training step, and a sample, against the bare network."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from measure import Comparison, seconds
+
+from jsddpm.binning import Condition
+from jsddpm.config import RunConfig, load_config
+from jsddpm.diffusion.sampling import SampleId, sample
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
+from jsddpm.training.run import prepare, train
+
+ROUNDS, STEPS = 3, 10
+
+
+def small_store(folder: Path, size: int) -> SliceStore:
+    with new_store(folder / "store", kind="real", n_slices=128, spacing=(3, 3, 1.25)) as writer:
+        image = np.random.default_rng(0).random((128, size, size), dtype=np.float32)
+        for p, (split, z) in enumerate((("train", np.arange(128)), ("val", np.arange(40, 42)))):
+            rows = {"z_index": z, "split": int(split == "val"), "pathology": z % 2}
+            writer.add(Shard(f"sub-{p}", image[z], image[z] > 0.99, rows, {"split": split}))
+    return SliceStore(folder / "store")
+
+
+def step_times(config: RunConfig, store: SliceStore, out: Path) -> list[float]:
+    """Seconds of each step of a run: Lightning, data, noise, loss, checks, average, clipping, logs."""
+    ends: list[float] = []
+    train(config, store, out, progress=lambda *_: ends.append(time.perf_counter()))
+    return [float(t) for t in np.diff(ends)][1:]
+
+
+def bare_times(config: RunConfig, store: SliceStore) -> list[float]:
+    """Seconds of forward, backward and optimiser of the same network on one ready batch."""
+    module, data, _ = prepare(config, store)
+    network, batch = module.denoiser, data.train.batch(range(config.data.batch_size))
+    optimizer = module.configure_optimizers()["optimizer"]
+    x = batch["x0"].contiguous(memory_format=torch.channels_last)
+    t, tokens, times = torch.arange(len(x)) * 7, batch["token"], []
+    for _ in range(STEPS):
+        start = time.perf_counter()
+        loss = (network(x, t, tokens) - x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        times.append(time.perf_counter() - start)
+    return times[2:]
+
+
+def training_step(preset: str, size: int, batch: int) -> Comparison:
+    """Median step of a run against the bare one; rounds alternate, so that another load falls on both."""
+    settings = [f"trainer.max_steps={STEPS}", f"data.batch_size={batch}", "evaluation.timesteps=[500]"]
+    config = load_config(preset, [*settings, "logging.grid=0"])
+    own: list[float] = []
+    bare: list[float] = []
+    with tempfile.TemporaryDirectory() as name:
+        store = small_store(Path(name), size)
+        for k in range(ROUNDS):
+            own += step_times(config, store, Path(name) / str(k))
+            bare += bare_times(config, store)
+    return f"training step, {preset}, {size}x{size}, batch {batch}", median(own), "bare network", median(bare)
+
+
+def demo_step() -> Comparison:
+    """The demo preset on its own slices."""
+    return training_step("demo", 64, 16)
+
+
+def seed_step() -> Comparison:
+    """The seed preset on 128x128 slices, in a small batch."""
+    return training_step("seed", 128, 2)
+
+
+def sampling() -> Comparison:
+    """Sixteen samples of 20 steps against 20 passes of the bare network."""
+    config = load_config("demo", ["sampling.steps=20"])
+    with tempfile.TemporaryDirectory() as name:
+        module, _, info = prepare(config, small_store(Path(name), 64))
+    network, ids = module.denoiser.eval(), [SampleId(Condition(k % 10, k % 2), k) for k in range(16)]
+    x, tokens = torch.randn(16, 2, 64, 64), torch.zeros(16, dtype=torch.int64)
+
+    @torch.inference_mode()
+    def bare() -> None:
+        for t in range(20):
+            network(x, torch.full((16,), t), tokens)
+
+    def own() -> None:
+        sample(
+            network, ids, binning=info.binning, diffusion=config.diffusion, sampling=config.sampling, size=(64, 64),
+            run_seed=0,
+        )  # fmt: skip
+
+    return "16 samples, 20 steps", seconds(own), "bare network", seconds(bare)
+
+
+COMPARISONS = (demo_step, seed_step, sampling)
