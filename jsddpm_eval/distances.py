@@ -109,6 +109,8 @@ def _fid(pair: FeaturePair, seed: int) -> Score:
     if 80 * size * pair.real.shape[1] * min(pair.real.shape[1], size) < _WORK:
         interval = jackknife_interval(statistic, real, names, made)
         floor = patient_halves_floor(statistic, real, names, count=len(pair.made), seed=seed)
+    if interval is not None:
+        interval = max(0.0, interval[0]), interval[1]  # no distance is negative
     return Score(value=statistic(real, made), interval=interval, **_floored(floor), **told, **pair.context)
 
 

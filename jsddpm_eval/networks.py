@@ -35,7 +35,9 @@ class SliceNetwork(nn.Module):
     def maps(self, images: Tensor) -> list[Tensor]:
         """Activations after each convolution of ``(N, H, W)`` images in [0, 1]."""
         height, width = images.shape[1:]
-        x = F.adaptive_avg_pool2d(images[:, None], (min(height, _SIDE), min(width, _SIDE)))
+        x = images[:, None]
+        if max(height, width) > _SIDE:
+            x = F.adaptive_avg_pool2d(x, (min(height, _SIDE), min(width, _SIDE)))
         found = []
         for block in self.blocks:
             x = block(x)

@@ -35,8 +35,7 @@ class ZRegressor(SliceNetwork):
     def forward(self, images: Tensor) -> Tensor:
         """Predicted ``z_index`` of ``(N, H, W)`` images in [0, 1], float ``(N,)``."""
         prediction: Tensor = super().forward(images)[:, 0]
-        scaled: Tensor = prediction * self.extent + self.middle
-        return scaled
+        return prediction * self.extent + self.middle
 
 
 def train_z_regressor(images: Tensor, z_index: Tensor, z_range: tuple[int, int], *, seed: int) -> ZRegressor:
@@ -50,7 +49,8 @@ def train_z_regressor(images: Tensor, z_index: Tensor, z_range: tuple[int, int],
     """
 
     def loss(network: ZRegressor, rows: Tensor) -> Tensor:
-        return ((network(_augment(images[rows])) - z_index[rows]) / network.extent).square().mean()
+        error: Tensor = (network(_augment(images[rows])) - z_index[rows]) / network.extent
+        return error.square().mean()
 
     return fit(lambda: ZRegressor(z_range), loss, len(images), steps=_STEPS, seed=seed)
 
