@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from jsddpm_eval.uncertainty import MIN_UNITS, one_per_patient, relabelled, wils
 SHARES = ("precision", "recall", "density", "coverage")
 _DRAWS = 10
 _RELABELLINGS = 10
+_LARGE = 500  # samples; of so many, one relabelling is as good as many
 
 
 def manifold_scores(pair: FeaturePair, name: str, *, seed: int) -> dict[str, Score]:
@@ -45,7 +48,8 @@ def manifold_scores(pair: FeaturePair, name: str, *, seed: int) -> dict[str, Sco
         x = torch.cat([pair.real[rows], pair.made])
         between = distances(x, x)
         strata = None if pair.strata is None else torch.cat([pair.strata[0][rows], pair.strata[1]])
-        observed, *others = relabelled(len(rows), len(pair.made), strata, _RELABELLINGS, generator)
+        count = _RELABELLINGS if len(x) < _LARGE else 1
+        observed, *others = relabelled(len(rows), len(pair.made), strata, count, generator)
         found.append(_shares(between, observed))
         expected += [_shares(between, labels) for labels in others]
     values, floors = (torch.tensor(v, dtype=torch.float64).mean(0).tolist() for v in (found, expected))
@@ -77,53 +81,57 @@ def memorisation_scores(real: Samples, made: Samples, name: str, *, cells: int) 
     """
     held, train = real.where(real.held_out), real.where(~real.held_out)
     context = {"n_real": len(train), "n_generated": len(made), "n_patients": held.n_patients}
-    parts = [(s.features[name], s.token) for s in (made, held, train)]
-    measured = _copying(parts[0], parts[1], parts[2], cells)
-    if measured is None:
+    near = [_Near.of(made, held, train, name, cell) for cell in range(cells)]
+    near = [n for n in near if n.whole]
+    if not near:
         undefined = Score.undefined("needs generated, held-out and training slices of one condition", **context)
         return {f"copying_z_{name}": undefined, f"authenticity_{name}": undefined}
-    values = []
-    for patient in train.patient.unique():
-        own, rest = (
-            (train.features[name][k], train.token[k]) for k in (train.patient == patient, train.patient != patient)
-        )
-        value = _copying(own, parts[1], rest, cells)
-        if value is not None:
-            values.append(value)
-    floor = sum(values) / len(values) if values else None
+    value = copying_z([n.made.min(1).values for n in near], [n.held.min(1).values for n in near])
+    floors = [_left_out(near, patient) for patient in train.patient.unique()]
+    known = [f for f in floors if f is not None]
     few = held.n_patients < MIN_UNITS
     told = {"status": "unreliable", "reason": f"{held.n_patients} held-out patients"} if few else {}
-    copying = Score(value=measured, unit="z", floor=floor, **context, **told)
-    return {f"copying_z_{name}": copying, f"authenticity_{name}": _authenticity(parts, train, context, cells)}
+    floor = sum(known) / len(known) if known else None
+    copying = Score(value=value, unit="z", floor=floor, **context, **told)
+    return {f"copying_z_{name}": copying, f"authenticity_{name}": _authenticity(near, context)}
 
 
-def _authenticity(parts: list[tuple[Tensor, Tensor]], train: Samples, context: dict[str, int], cells: int) -> Score:
-    shares = []
-    for features, token in parts[:2]:
-        found = []
-        for cell in range(cells):
-            own, known = features[token == cell], train.token == cell
-            if len(own) and len(train.patient[known].unique()) > 1:
-                found.append(authentic(own, parts[2][0][known], train.patient[known]))
-        shares.append(torch.cat(found).double() if found else torch.empty(0))
-    if not len(shares[0]):
-        return Score.undefined("training slices of one patient only", unit="share", **context)
+@dataclass(frozen=True)
+class _Near:
+    """Distances to the training slices of one condition: of generated, held-out and training slices."""
+
+    made: Tensor
+    held: Tensor
+    train: Tensor
+    patient: Tensor
+
+    @classmethod
+    def of(cls, made: Samples, held: Samples, train: Samples, name: str, cell: int) -> _Near:
+        a, b, known = (s.features[name][s.token == cell] for s in (made, held, train))
+        patient = train.patient[train.token == cell]
+        return cls(distances(a, known), distances(b, known), distances(known, known), patient)
+
+    @property
+    def whole(self) -> bool:
+        return min(len(self.made), len(self.held), len(self.train)) > 0
+
+
+def _left_out(near: list[_Near], patient: Tensor) -> float | None:
+    """C_T with a training patient's slices for generated ones."""
+    made, held = [], []
+    for n in near:
+        others = n.patient != patient
+        if others.any() and not others.all():
+            made.append(n.train[~others][:, others].min(1).values)
+            held.append(n.held[:, others].min(1).values)
+    return copying_z(made, held) if made else None
+
+
+def _authenticity(near: list[_Near], context: dict[str, int]) -> Score:
+    shares = [
+        torch.cat([authentic(side, n.train, n.patient) for n, side in parts]).double()
+        for parts in ([(n, n.made) for n in near], [(n, n.held) for n in near])
+    ]
     value = float(shares[0].mean())
-    floor = float(shares[1].mean()) if len(shares[1]) else None
     interval = wilson_interval(value, len(shares[0]))
-    return Score(value=value, unit="share", floor=floor, interval=interval, **context)
-
-
-def _copying(
-    made: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor], train: tuple[Tensor, Tensor], cells: int
-) -> float | None:
-    """C_T over conditions; None where none holds all three kinds of slices."""
-    nearest: list[list[Tensor]] = [[], []]
-    for cell in range(cells):
-        known = train[0][train[1] == cell]
-        for kept, (features, token) in zip(nearest, (made, held), strict=True):
-            own = features[token == cell]
-            kept.append(distances(own, known).min(1).values if len(own) and len(known) else torch.empty(0))
-    if not any(len(a) and len(b) for a, b in zip(*nearest, strict=True)):
-        return None
-    return copying_z(*nearest)
+    return Score(value=value, unit="share", floor=float(shares[1].mean()), interval=interval, **context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,12 +72,16 @@ class KernelTable:
             weights: Weight of each row; 1 when None.
         """
         w = torch.ones(len(x), dtype=torch.float64) if weights is None else weights.double()
-        member = torch.zeros((len(x), len(dependent)), dtype=torch.float64)
-        member[torch.arange(len(x)), unit] = w
+        order = unit.argsort(stable=True)  # units become runs of columns, summed run by run
+        present, counts = unit[order].unique_consecutive(return_counts=True)
+        starts = (counts.cumsum(0) - counts).numpy()
         sums = torch.zeros((len(dependent),) * 2, dtype=torch.float64)
         for rows in torch.arange(len(x)).split(_TILE):
-            sums += member[rows].T @ (polynomial_kernel(x[rows], x) @ member)
-        mass = member.sum(0)
+            tile = polynomial_kernel(x[rows], x[order]).mul_(w[order])
+            runs = torch.from_numpy(np.add.reduceat(tile.numpy(), starts, axis=1)).mul_(w[rows, None])
+            part = torch.zeros((len(dependent), len(present)), dtype=torch.float64).index_add_(0, unit[rows], runs)
+            sums[:, present] += part
+        mass = torch.zeros(len(dependent), dtype=torch.float64).index_add_(0, unit, w)
         pairs = mass[:, None] * mass[None]
         itself = (x.double().square().sum(1) / x.shape[1] + 1) ** 3
         own_sum = torch.zeros_like(mass).index_add_(0, unit, w.square() * itself)

@@ -102,22 +102,21 @@ def copying_z(generated: Sequence[Tensor], held_out: Sequence[Tensor]) -> float:
     return float(np.average(values, weights=weights))
 
 
-def authentic(generated: Tensor, train: Tensor, patients: Tensor | None = None) -> Tensor:
+def authentic(between: Tensor, within: Tensor, patients: Tensor | None = None) -> Tensor:
     """Whether each sample is further from its nearest training sample than that one is from its own nearest.
 
     Authenticity (Alaa et al. 2022, 2102.08921). With patients, a training slice's own nearest is sought among other
     patients: the next slice of the same brain is always near, and would make every copy look authentic.
 
     Args:
-        generated: Features ``(m, d)``.
-        train: Features ``(n, d)``, n at least 2.
+        between: Distances of samples to training samples, ``(m, n)``.
+        within: Distances among training samples, ``(n, n)``.
         patients: Patient numbers of the training samples, ``(n,)``.
 
     Returns:
-        Boolean ``(m,)``.
+        Boolean ``(m,)``; False where all training samples are of one patient.
     """
-    between, within = distances(generated, train), distances(train, train)
-    owner = torch.arange(len(train)) if patients is None else patients
-    within[owner[:, None] == owner[None]] = torch.inf
+    owner = torch.arange(len(within)) if patients is None else patients
+    others = within.masked_fill(owner[:, None] == owner[None], torch.inf)
     nearest = between.min(dim=1)
-    return nearest.values > within.min(dim=1).values[nearest.indices]
+    return nearest.values > others.min(dim=1).values[nearest.indices]
