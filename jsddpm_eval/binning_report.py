@@ -12,11 +12,13 @@ from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.cells import MIN_PATIENTS, brain_profile, cell_counts
 from jsddpm_eval.features import radiomics
+from jsddpm_eval.features.extractor import Standardizer
 from jsddpm_eval.functional.frechet import frechet_distance
 from jsddpm_eval.functional.kernel import kernel_distance
 from jsddpm_eval.power import minimum_detectable
+from jsddpm_eval.uncertainty import Statistic
 
-METRICS = {"kid": kernel_distance, "fid": frechet_distance}
+METRICS: dict[str, Statistic] = {"kid": kernel_distance, "fid": frechet_distance}
 
 
 def store_report(
@@ -37,7 +39,7 @@ def store_report(
     rows = store.select(binning=binning)
     tokens, patients = store.tokens(rows, binning), store.patients[rows]
     raw = radiomics.extract(torch.from_numpy(store.images(rows)))
-    features = radiomics.Standardizer.fit(raw)(raw)
+    features = Standardizer.fit(raw)(raw)
     cells = cell_counts(store, binning)
     for token, cell in enumerate(cells):
         here = tokens == token

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ from jsddpm.files import make_directory, write_text
 from jsddpm.slices.dataset import SliceDataset
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.checkpoint import load_denoiser
-from jsddpm_eval.features import radiomics
+from jsddpm_eval.features.registry import DEFAULT
 from jsddpm_eval.generation import Generation, evaluate_generation
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.reconstruction import evaluate_reconstruction
 from jsddpm_eval.results import Results
 from jsddpm_eval.tables import to_csv
 from jsddpm_eval.utilization import bin_utilization
+from jsddpm_eval.verdict import verdict
 
-_VERSIONED = ("jsddpm", "torch", "torchmetrics", "numpy", "scipy", "scikit-image")
+_VERSIONED = ("jsddpm", "torch", "torchmetrics", "torch-fidelity", "numpy", "scipy", "scikit-image")
 
 
 def evaluate(
@@ -34,6 +35,8 @@ def evaluate(
     split: str = "test",
     checkpoint: str | Path | None = None,
     seed: int = 0,
+    features: Sequence[str] = DEFAULT,
+    feature_cache: str | Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Results:
     """Evaluate, writing ``results.json``, ``per_bin.csv``, ``per_slice.csv`` and ``panels.npz`` below ``out``.
@@ -45,6 +48,8 @@ def evaluate(
         split: Held-out split.
         checkpoint: Network for the exact reconstruction; None leaves it out.
         seed: Seed of everything random in the evaluation.
+        features: Feature extractors, as :func:`~jsddpm_eval.features.registry.make_extractors` takes them.
+        feature_cache: Folder of feature tables; ``features`` below ``out`` when None.
         progress: Called with the name of each part as it starts.
 
     Raises:
@@ -72,18 +77,17 @@ def evaluate(
         provenance["checkpoint"] = {"step": info.step, "weights": "ema", "training_store": info.store}
         provenance["checkpoint"]["config"] = info.config.model_dump(mode="json")
     if generated is not None:
-        generation = evaluate_generation(real, generated, split=split, seed=seed, progress=say)
+        generation = evaluate_generation(
+            real, generated, split=split, seed=seed, features=features,
+            folder=Path(feature_cache or out / "features"), progress=say,
+        )  # fmt: skip
         provenance["generated"] = {"store": generated.fingerprint, "slices": len(generated.index)}
         provenance["generated"] |= {
             k: generated.info[k] for k in ("sampling", "seed", "provenance") if k in generated.info
         }
-        provenance["features"] = {
-            "extractor": radiomics.NAME,
-            "columns": list(radiomics.COLUMNS),
-            "window": [0, 1],
-        }
+        provenance["features"] = generation.extractors
         say("panels")
-        Panels.collect(real, generated).write(out / "panels.npz")
+        Panels.collect(real, generated, generation.nearest).write(out / "panels.npz")
     if binning is None:
         raise ValueError("nothing to evaluate: give generated slices, a checkpoint, or both")
     results = Results(
@@ -92,7 +96,9 @@ def evaluate(
         utilization=bin_utilization(binning.z_range, binning.n_bins, binning.n_slices, allow_empty_bins=True),
         reconstruction=reconstruction,
         generation=generation.cells,
+        confusion=generation.confusion,
     )
+    results = results.model_copy(update={"verdict": verdict(results)})
     results.write(out / "results.json")
     write_text(out / "per_bin.csv", to_csv(list(results.rows())))
     if generation.per_slice:

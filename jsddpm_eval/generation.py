@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from jsddpm.binning import ZBinning
+from jsddpm.binning import CONTROL, LESION, ZBinning
+from jsddpm.cohort.sources import SPLITS
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.binned import BinAwareMetrics, numbered
-from jsddpm_eval.plausibility import obedience_scores, position_scores, predict_z, train_z_regressor
-from jsddpm_eval.results import Cell
+from jsddpm_eval.features.registry import DEFAULT, TrainingSlices, make_extractors
+from jsddpm_eval.lesions import coupling_score, morphology_scores
+from jsddpm_eval.plausibility import (
+    brain_masks,
+    obedience_scores,
+    position_confusion,
+    position_scores,
+    predict_z,
+    shape_score,
+    train_z_regressor,
+)
+from jsddpm_eval.results import Cell, Score
+
+_ATLAS_SLICES = 100
 
 
 @dataclass(frozen=True)
@@ -25,10 +40,51 @@ class Generation:
     Attributes:
         cells: Pooled first, then per bin x pathology.
         per_slice: One row per generated slice.
+        confusion: Samples by bin asked for (rows) and bin read off (columns).
+        extractors: What the feature extractors say of themselves.
+        nearest: Index rows of the generated slices nearest to a training slice, nearest first, and of those training
+            slices, ``(2, n)``.
     """
 
     cells: list[Cell]
     per_slice: list[dict[str, Any]]
+    confusion: list[list[int]] = field(default_factory=list)
+    extractors: list[dict[str, Any]] = field(default_factory=list)
+    nearest: NDArray[np.int64] = field(default_factory=lambda: np.empty((2, 0), np.int64))
+
+
+@dataclass(frozen=True)
+class _Slices:
+    """The inside of a store: index rows within the binning's range and what is there."""
+
+    store: SliceStore
+    rows: NDArray[np.intp]
+    image: Tensor
+    mask: Tensor
+    z: Tensor
+    z_bin: Tensor
+    pathology: Tensor
+    patients: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, store: SliceStore, binning: ZBinning) -> _Slices:
+        rows = store.select(binning=binning)
+        index = store.index[rows]
+        z = torch.from_numpy(index["z_index"].astype(np.int64))
+        return cls(
+            store, rows, torch.from_numpy(store.images(rows)), torch.from_numpy(store.masks(rows)), z,
+            torch.as_tensor(binning.index(z)), torch.from_numpy(index["pathology"].astype(np.int64)),
+            store.patients[rows],
+        )  # fmt: skip
+
+    def within(self, cell: Cell) -> Tensor:
+        """Which slices belong to a cell."""
+        keep = torch.ones(len(self.rows), dtype=torch.bool)
+        if cell.z_bin is not None:
+            keep &= self.z_bin == cell.z_bin
+        if cell.pathology is not None:
+            keep &= self.pathology == cell.pathology
+        return keep
 
 
 def evaluate_generation(
@@ -37,18 +93,22 @@ def evaluate_generation(
     *,
     split: str,
     seed: int = 0,
+    features: Sequence[str] = DEFAULT,
+    folder: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Generation:
-    """Bin-aware metrics, plausibility and obedience.
+    """Everything about generated slices: distances, memorisation, plausibility, obedience, lesions.
 
-    References are all real slices of the bin; the z regressor learns from the training split and is judged on
-    ``split``.
+    References are all real slices of a bin; slices of the training split count as seen, all others as held out. The z
+    regressor learns from the training split and is judged on ``split``.
 
     Args:
         real: Real store.
         generated: Generated store, with its binning.
         split: Held-out split (``val`` or ``test``).
-        seed: Seed of the regressor and of the floors' random halves.
+        seed: Seed of the networks trained here and of everything drawn.
+        features: Extractors, as :func:`~jsddpm_eval.features.registry.make_extractors` takes them.
+        folder: Where feature tables are kept; nowhere when None.
         progress: Called with the name of each part as it starts.
 
     Raises:
@@ -56,49 +116,99 @@ def evaluate_generation(
     """
     binning = comparable(real, generated)
     say = progress or (lambda _: None)
-    rows, made = real.select(binning=binning), np.arange(len(generated.index))
+    known, made = _Slices.of(real, binning), _Slices.of(generated, binning)
+    split_of = real.index["split"][known.rows]
+    train = torch.from_numpy(split_of == SPLITS.index("train"))
+    held = torch.from_numpy(split_of == SPLITS.index(split))
+    say("feature extractors")
+    extractors = make_extractors(
+        features, lambda: TrainingSlices(known.image[train], known.z[train], known.pathology[train]),
+        seed=seed, folder=folder,
+    )  # fmt: skip
     say("bin-aware metrics")
-    metrics = BinAwareMetrics(binning, seed=seed)
-    image, mask = torch.from_numpy(generated.images(made)), torch.from_numpy(generated.masks(made))
-    pathology = torch.from_numpy(generated.index["pathology"].astype(np.int64))
-    z_bin = torch.from_numpy(binning.index(generated.index["z_index"].astype(np.int64)))
-    metrics.update(
-        torch.from_numpy(real.images(rows)), torch.from_numpy(real.tokens(rows, binning)), numbered(real.patients[rows])
-    )
-    metrics.update(image, torch.from_numpy(generated.tokens(made, binning)))
+    metrics = BinAwareMetrics(binning, extractors=extractors, seed=seed)
+    metrics.update(known.image, binning.token(known.z, known.pathology), numbered(known.patients), ~train)
+    metrics.update(made.image, binning.token(made.z, made.pathology))
     cells = metrics.compute()
+    found = metrics.per_slice
+    metrics.reset()
 
     say("slice position")
-    train = real.select(binning=binning, split="train")
-    held = real.select(binning=binning, split=split)
-    network = train_z_regressor(torch.from_numpy(real.images(train)), _z(real, train), binning.z_range, seed=seed)
-    real_error = None
-    if len(held):
-        real_error = float((predict_z(network, torch.from_numpy(real.images(held))) - _z(real, held)).abs().mean())
-    predicted = predict_z(network, image)
-    parts = [(cell, _members(cell, z_bin, pathology)) for cell in cells]
-    cells = [
-        cell.model_copy(
-            update={
-                "scores": cell.scores
-                | _position(cell, predicted[keep], z_bin[keep], binning, real_error, len(held))
-                | _obedience(cell, mask[keep], pathology[keep])
-            }
-        )
-        for cell, keep in parts
-    ]
-    per_slice = [
+    network = train_z_regressor(known.image[train], known.z[train], binning.z_range, seed=seed)
+    error = (predict_z(network, known.image[held]) - known.z[held]).abs().mean() if held.any() else None
+    predicted = predict_z(network, made.image)
+    real_error = None if error is None else float(error)
+    say("brain outlines and lesions")
+    atlas = _atlas_rows(known, binning)
+    outlines, atlases = brain_masks(made.image), brain_masks(known.image[atlas])
+    people = numbered(known.patients)
+    judged = []
+    for cell in cells:
+        keep, like = made.within(cell), known.within(cell)
+        scores = dict(cell.scores)
+        if keep.any():
+            scores |= _position(cell, position_scores(
+                predicted[keep], made.z_bin[keep], binning, real_error=real_error, real_count=int(held.sum()),
+                spacing=real.spacing[2],
+            ))  # fmt: skip
+        scores |= _obedience(cell, made.mask[keep], made.pathology[keep])
+        if cell.z_bin is not None:
+            here = known.z_bin[atlas] == cell.z_bin
+            scores["brain_shape"] = shape_score(outlines[keep], atlases[here], people[atlas][here])
+        if cell.pathology != CONTROL:
+            scores |= _lesions(cell, known, made, like, keep, seed)
+        judged.append(cell.model_copy(update={"scores": scores}))
+    return Generation(
+        judged,
+        _rows(made, known, predicted, found),
+        position_confusion(predicted, made.z_bin, binning),
+        [e.describe() for e in extractors],
+        _nearest(made, known, found),
+    )
+
+
+def _lesions(cell: Cell, known: _Slices, made: _Slices, like: Tensor, keep: Tensor, seed: int) -> dict[str, Score]:
+    """Morphology, and within a bin the coupling of image and mask."""
+    like, keep = like & (known.pathology == LESION), keep & (made.pathology == LESION)
+    who = known.patients[like.numpy()]
+    masks = known.mask[like], made.mask[keep]
+    scores = morphology_scores(masks[0], who, masks[1], made.store.spacing[:2], seed=seed)
+    if cell.z_bin is not None:
+        images = made.image[keep], known.image[like]
+        scores["coupling_contrast"] = coupling_score(images[0], masks[1], images[1], masks[0], who, seed=seed)
+    return scores
+
+
+def _atlas_rows(known: _Slices, binning: ZBinning) -> Tensor:
+    """Evenly spread real slices of each bin: enough for an outline."""
+    parts = [torch.nonzero(known.z_bin == k)[:, 0] for k in range(binning.n_bins)]
+    return torch.cat([p[:: max(1, -(-len(p) // _ATLAS_SLICES))] for p in parts])
+
+
+def _rows(made: _Slices, known: _Slices, predicted: Tensor, found: dict[str, Tensor]) -> list[dict[str, Any]]:
+    nearest = found["train_row"].long()
+    decibels = ("best_match_psnr", "train_psnr", "held_out_psnr")
+    return [
         {
-            "slice": generated.slice_name(int(row)),
-            "z_bin": int(z_bin[row]),
-            "pathology": int(pathology[row]),
-            "seed": int(generated.index["seed"][row]),
-            "z_predicted": round(float(predicted[row]), 3),
-            "lesion_pixels": int(generated.index["lesion_pixels"][row]),
+            "slice": made.store.slice_name(int(row)),
+            "z_bin": int(made.z_bin[i]),
+            "pathology": int(made.pathology[i]),
+            "seed": int(made.store.index["seed"][row]),
+            "z_predicted": round(float(predicted[i]), 3),
+            "lesion_pixels": int(made.store.index["lesion_pixels"][row]),
+            **{name: round(float(v), 4) if np.isfinite(v := float(found[name][i])) else None for name in decibels},
+            "exact_copy": bool(torch.isposinf(found["best_match_psnr"][i])),
+            "nearest_train": None if nearest[i] < 0 else known.store.slice_name(int(known.rows[nearest[i]])),
         }
-        for row in made
+        for i, row in enumerate(made.rows)
     ]
-    return Generation(cells, per_slice)
+
+
+def _nearest(made: _Slices, known: _Slices, found: dict[str, Tensor]) -> NDArray[np.int64]:
+    """Index rows of generated slices and their nearest training slices, nearest pair first."""
+    near = torch.nonzero(found["train_row"] >= 0)[:, 0]
+    order = near[found["train_psnr"][near].argsort(descending=True, stable=True)].numpy()
+    return np.stack([made.rows[order], known.rows[found["train_row"].long().numpy()[order]]])
 
 
 def comparable(real: SliceStore, generated: SliceStore) -> ZBinning:
@@ -114,34 +224,11 @@ def comparable(real: SliceStore, generated: SliceStore) -> ZBinning:
     return generated.binning
 
 
-def _z(store: SliceStore, rows: NDArray[np.intp]) -> torch.Tensor:
-    return torch.from_numpy(store.index["z_index"][rows].astype(np.int64))
+def _position(cell: Cell, scores: dict[str, Score]) -> dict[str, Score]:
+    return scores if cell.z_bin is None else {k: s for k, s in scores.items() if k != "z_error_chance_bins"}
 
 
-def _members(cell: Cell, z_bin: torch.Tensor, pathology: torch.Tensor) -> torch.Tensor:
-    keep = torch.ones_like(z_bin, dtype=torch.bool)
-    if cell.z_bin is not None:
-        keep &= z_bin == cell.z_bin
-    if cell.pathology is not None:
-        keep &= pathology == cell.pathology
-    return keep
-
-
-def _position(
-    cell: Cell,
-    predicted: torch.Tensor,
-    z_bin: torch.Tensor,
-    binning: ZBinning,
-    real_error: float | None,
-    count: int,
-) -> dict[str, Any]:
-    if len(predicted) == 0:
-        return {}
-    scores = position_scores(predicted, z_bin, binning, real_error=real_error, real_count=count)
-    return scores if cell.z_bin is None else {"z_error_bins": scores["z_error_bins"]}
-
-
-def _obedience(cell: Cell, mask: torch.Tensor, pathology: torch.Tensor) -> dict[str, Any]:
+def _obedience(cell: Cell, mask: Tensor, pathology: Tensor) -> dict[str, Score]:
     scores = obedience_scores(mask, pathology)
     if cell.pathology is None:
         return scores

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from jsddpm.slices.store import SliceStore
 
 _REAL_EXAMPLES = 2
 _MAX_SEEDS = 8
+_PAIRS = 12
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Panels:
         generated_image: uint8 ``(conditions, seeds, H, W)``.
         generated_mask: boolean, likewise.
         generated_count: int64 ``(conditions,)``.
+        copies: uint8 ``(2, pairs, H, W)``: the generated slices nearest to a training slice, nearest first, and those
+            training slices.
     """
 
     real_image: NDArray[np.uint8]
@@ -37,10 +40,17 @@ class Panels:
     generated_image: NDArray[np.uint8]
     generated_mask: NDArray[np.bool_]
     generated_count: NDArray[np.int64]
+    copies: NDArray[np.uint8] = field(default_factory=lambda: np.empty((2, 0, 0, 0), np.uint8))
 
     @classmethod
-    def collect(cls, real: SliceStore, generated: SliceStore) -> Panels:
-        """The middle slice of each bin of the first patients, beside the first seeds of every condition."""
+    def collect(cls, real: SliceStore, generated: SliceStore, nearest: NDArray[np.int64] | None = None) -> Panels:
+        """The middle slice of each bin of the first patients, beside the first seeds of every condition.
+
+        Args:
+            real: Real store.
+            generated: Generated store.
+            nearest: Index rows of generated slices and of their nearest training slices, ``(2, n)``, nearest first.
+        """
         binning = generated.binning
         if binning is None:
             raise usage_error(
@@ -61,7 +71,11 @@ class Panels:
             wanted = (made_bins == condition.z_bin) & (generated.index["pathology"] == condition.pathology)
             rows = np.flatnonzero(wanted)
             made_rows.append(rows[np.argsort(generated.index["sample"][rows], kind="stable")][:_MAX_SEEDS])
-        return cls(*_gather(real, real_rows), *_gather(generated, made_rows))
+        panels = cls(*_gather(real, real_rows), *_gather(generated, made_rows))
+        if nearest is None:
+            return panels
+        sides = [s.images(rows[:_PAIRS]) for s, rows in zip((generated, real), nearest, strict=True)]
+        return replace(panels, copies=np.rint(np.stack(sides) * 255).astype(np.uint8))
 
     def write(self, path: str | Path) -> None:
         """Write a compressed ``.npz``."""

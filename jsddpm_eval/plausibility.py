@@ -6,22 +6,20 @@ it says of generated ones, so a reader can judge the judge.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import CONTROL, LESION, ZBinning
+from jsddpm.cohort.preprocess import estimate_brain
+from jsddpm_eval.networks import SliceNetwork, fit, mirrored
 from jsddpm_eval.results import Score
-from jsddpm_eval.uncertainty import Z95
+from jsddpm_eval.uncertainty import mean_interval, wilson_interval
 
 _STEPS = 400
-_BATCH = 32
-_SIDE = 64  # larger slices are averaged down to this
 
 
-class ZRegressor(nn.Module):
+class ZRegressor(SliceNetwork):
     """Slice position from its image, as a fraction of the training range.
 
     Trained with random mirroring, gain, noise and blur, so that it reads anatomy rather than texture or brightness.
@@ -31,20 +29,12 @@ class ZRegressor(nn.Module):
     """
 
     def __init__(self, z_range: tuple[int, int]) -> None:
-        super().__init__()
+        super().__init__(1)
         self.middle, self.extent = (z_range[0] + z_range[1]) / 2, max(1.0, (z_range[1] - z_range[0]) / 2)
-        widths = (1, 16, 32, 64)
-        blocks: list[nn.Module] = []
-        for a, b in pairwise(widths):
-            blocks += [nn.Conv2d(a, b, 3, stride=2, padding=1), nn.BatchNorm2d(b), nn.ReLU()]
-        self.body = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(2), nn.Flatten())
-        self.head = nn.Linear(4 * widths[-1], 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Predicted ``z_index`` of ``(N, H, W)`` images in [0, 1], float ``(N,)``."""
-        height, width = images.shape[1:]
-        small = F.adaptive_avg_pool2d(images[:, None], (min(height, _SIDE), min(width, _SIDE)))
-        prediction: Tensor = self.head(self.body(small))[:, 0]
+        prediction: Tensor = super().forward(images)[:, 0]
         return prediction * self.extent + self.middle
 
 
@@ -57,28 +47,20 @@ def train_z_regressor(images: Tensor, z_index: Tensor, z_range: tuple[int, int],
         z_range: Range of the positions.
         seed: Seed of initial weights, order and augmentation; torch's global generator is left as it was.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = ZRegressor(z_range)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=_STEPS)
-        for _ in range(_STEPS):
-            chosen = torch.randint(len(images), (_BATCH,))
-            error = network(_augment(images[chosen])) - z_index[chosen]
-            loss = (error / network.extent).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return network.eval()
+
+    def loss(network: ZRegressor, rows: Tensor) -> Tensor:
+        error: Tensor = (network(_augment(images[rows])) - z_index[rows]) / network.extent
+        return error.square().mean()
+
+    return fit(lambda: ZRegressor(z_range), loss, len(images), steps=_STEPS, seed=seed)
 
 
 def _augment(images: Tensor) -> Tensor:
-    mirrored = torch.where(torch.rand(len(images), 1, 1) < 0.5, images.flip(-1), images)
-    blurred = F.avg_pool2d(mirrored[:, None], 3, stride=1, padding=1)[:, 0]
+    flipped = mirrored(images)
+    blurred = F.avg_pool2d(flipped[:, None], 3, stride=1, padding=1)[:, 0]
     share = torch.rand(len(images), 1, 1)
     gain = 1 + 0.3 * (torch.rand(len(images), 1, 1) - 0.5)
-    mixed = gain * (share * mirrored + (1 - share) * blurred)
+    mixed = gain * (share * flipped + (1 - share) * blurred)
     return (mixed + 0.03 * torch.randn_like(mixed)).clamp(0, 1)
 
 
@@ -89,7 +71,7 @@ def predict_z(network: ZRegressor, images: Tensor) -> Tensor:
 
 
 def position_scores(
-    predicted: Tensor, z_bin: Tensor, binning: ZBinning, *, real_error: float | None, real_count: int
+    predicted: Tensor, z_bin: Tensor, binning: ZBinning, *, real_error: float | None, real_count: int, spacing: float
 ) -> dict[str, Score]:
     """How far generated slices lie from the bin asked for.
 
@@ -99,25 +81,75 @@ def position_scores(
         binning: The binning.
         real_error: Mean absolute error of the same network on held-out real slices, in slices.
         real_count: Number of those slices.
+        spacing: Distance of two slices in mm.
 
     Returns:
-        ``z_error_bins``: mean distance to the bin's middle in bin widths, its floor the network's own error on held-out
-        real slices; ``z_error_chance_bins``: the same with the conditions shuffled (all pairings).
+        ``z_error_bins``, ``z_error_slices``, ``z_error_mm``: mean distance to the bin's middle, the floor the network's
+        own error on held-out real slices; ``z_error_chance_bins``: the same with the conditions shuffled (all
+        pairings).
     """
     lo, hi = binning.z_range
     width = (hi - lo + 1) / binning.n_bins
-    used = [k for k in range(binning.n_bins) if binning.slices(k)]
-    middle = torch.tensor(
-        [(binning.slices(k)[0] + binning.slices(k)[-1]) / 2 if k in used else 0.0 for k in range(binning.n_bins)]
-    )
-    context = {"unit": "bins", "n_generated": len(predicted), "n_real": real_count}
-    error = (predicted - middle[z_bin]).abs() / width
+    middle = _middles(binning)
+    context = {"n_generated": len(predicted), "n_real": real_count}
+    error = (predicted - middle[z_bin]).abs().double()
     chance = (predicted[:, None] - middle[z_bin][None]).abs().mean() / width
-    floor = None if real_error is None else real_error / width
-    return {
-        "z_error_bins": Score(value=float(error.mean()), floor=floor, **context),
-        "z_error_chance_bins": Score(value=float(chance), **context),
-    }
+    scores = {"z_error_chance_bins": Score(value=float(chance), unit="bins", **context)}
+    for unit, scale in {"bins": 1 / width, "slices": 1.0, "mm": spacing}.items():
+        floor = None if real_error is None else real_error * scale
+        scores[f"z_error_{unit}"] = Score(
+            value=float(error.mean() * scale), unit=unit, floor=floor, interval=mean_interval(error * scale), **context
+        )
+    return scores
+
+
+def position_confusion(predicted: Tensor, z_bin: Tensor, binning: ZBinning) -> list[list[int]]:
+    """Samples by bin asked for (rows) and nearest bin of the position read off (columns)."""
+    used = [k for k in range(binning.n_bins) if binning.slices(k)]
+    middle = _middles(binning)[used]
+    nearest = torch.tensor(used)[(predicted[:, None] - middle[None]).abs().argmin(1)]
+    counts = torch.zeros((binning.n_bins,) * 2, dtype=torch.int64)
+    counts.index_put_((z_bin, nearest), torch.ones_like(nearest), accumulate=True)
+    return [[int(v) for v in row] for row in counts]
+
+
+def _middles(binning: ZBinning) -> Tensor:
+    parts = [binning.slices(k) for k in range(binning.n_bins)]
+    return torch.tensor([(p[0] + p[-1]) / 2 if p else 0.0 for p in parts])
+
+
+def brain_masks(images: Tensor) -> Tensor:
+    """Estimated brain of each slice, boolean ``(N, H, W)``."""
+    found = [torch.from_numpy(estimate_brain(image[None])[0]) for image in images.numpy()]
+    return torch.stack(found) if found else torch.empty(images.shape, dtype=torch.bool)
+
+
+def shape_score(made: Tensor, real: Tensor, patients: Tensor) -> Score:
+    """Overlap (Dice) of generated brain outlines with the atlas of their bin: where most real slices have brain.
+
+    Args:
+        made: Brain masks of the generated slices of a bin, boolean ``(N, H, W)``.
+        real: Brain masks of its real slices.
+        patients: Their patient numbers; the floor is each real slice against the atlas without its patient.
+    """
+    context = {"n_real": len(real), "n_generated": len(made), "n_patients": len(patients.unique())}
+    if not len(made) or not len(real):
+        missing = "no real slice in this bin" if len(made) else "nothing generated for this condition"
+        return Score.undefined(missing, **context)
+    overlap = _dice(made, real.double().mean(0) > 0.5)
+    floors = [
+        _dice(real[patients == p], real[patients != p].double().mean(0) > 0.5)
+        for p in patients.unique()
+        if (patients != p).any()
+    ]
+    floor = float(torch.cat(floors).mean()) if floors else None
+    return Score(value=float(overlap.mean()), interval=mean_interval(overlap), floor=floor, **context)
+
+
+def _dice(masks: Tensor, atlas: Tensor) -> Tensor:
+    total = masks.flatten(1).sum(1) + atlas.sum()
+    overlap = (masks & atlas).flatten(1).sum(1)
+    return torch.where(total > 0, 2 * overlap.double() / total, 1.0)
 
 
 def obedience_scores(mask: Tensor, pathology: Tensor) -> dict[str, Score]:
@@ -139,14 +171,7 @@ def obedience_scores(mask: Tensor, pathology: Tensor) -> dict[str, Score]:
         n = len(chosen)
         if n:
             share = float(chosen.double().mean())
-            scores[name] = Score(value=share, unit="share", n_generated=n, interval=_wilson(share, n))
+            scores[name] = Score(value=share, unit="share", n_generated=n, interval=wilson_interval(share, n))
         else:
             scores[name] = Score.undefined("nothing of this kind was generated", unit="share", n_generated=0)
     return scores
-
-
-def _wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927)."""
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
-    return max(0.0, centre - half), min(1.0, centre + half)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from jsddpm.binning import CONTROL, LESION
@@ -14,16 +15,34 @@ from jsddpm.diffusion.objective import alphas_cumprod
 from jsddpm.diffusion.reconstruct import fixed_noise, reconstruct
 from jsddpm.slices.dataset import SliceDataset
 from jsddpm.training.checkpoint import CheckpointInfo
-from jsddpm_eval.functional.masks import false_positive_pixels, lesion_dice
-from jsddpm_eval.functional.reconstruction import psnr, ssim
+from jsddpm_eval.functional.masks import false_positive_pixels, hausdorff95, lesion_dice
+from jsddpm_eval.functional.reconstruction import ms_ssim, ms_ssim_fits, psnr, ssim
+from jsddpm_eval.plausibility import brain_masks
 from jsddpm_eval.results import Cell, Score
 from jsddpm_eval.uncertainty import mean_interval
 
-UNITS = {"psnr": "dB", "ssim": "", "lesion_dice": "", "control_false_positive_pixels": "pixels"}
+UNITS = {
+    "psnr": "dB",
+    "psnr_brain": "dB",
+    "ssim": "",
+    "ssim_brain": "",
+    "ms_ssim": "",
+    "lesion_dice": "",
+    "lesion_hd95": "mm",
+    "lesion_missed": "share",
+    "control_false_positive": "share",
+    "control_false_positive_pixels": "pixels",
+}
+_NO_LESION = "no slice with a lesion here"
 _REASONS = {
-    "lesion_dice": "no slice with a lesion here",
+    "lesion_dice": _NO_LESION,
+    "lesion_missed": _NO_LESION,
+    "lesion_hd95": "no slice with a lesion here that was not missed",
+    "control_false_positive": "no slice without a lesion here",
     "control_false_positive_pixels": "no slice without a lesion here",
 }
+_OF_LESION = {"lesion_dice", "lesion_hd95", "lesion_missed"}
+_OF_CONTROL = {"control_false_positive", "control_false_positive_pixels"}
 _BATCH = 64
 
 
@@ -48,6 +67,34 @@ def slice_scores(x0_hat: Tensor, x0: Tensor) -> dict[str, Tensor]:
     }
 
 
+def full_scores(x0_hat: Tensor, x0: Tensor, brain: Tensor, spacing: tuple[float, float]) -> dict[str, Tensor]:
+    """Every score of each reconstruction: :func:`slice_scores` and those that take longer.
+
+    Args:
+        x0_hat: ``(B, 2, H, W)`` in [-1, 1], image then mask.
+        x0: The exact slices.
+        brain: Brain of the exact slices, boolean ``(B, H, W)``.
+        spacing: Size of a pixel in mm, (row, column).
+
+    Returns:
+        Also ``psnr_brain`` and ``ssim_brain`` over the brain alone, ``ms_ssim`` where the slices are large enough,
+        ``lesion_hd95`` (mm; NaN for a missed lesion), ``lesion_missed`` and ``control_false_positive`` (0 or 1).
+    """
+    image, exact = (x0_hat[:, 0] + 1) / 2, (x0[:, 0] + 1) / 2
+    mask, lesion = x0_hat[:, 1] > 0, x0[:, 1] > 0
+    drawn, there = (m.flatten(1).any(1) for m in (mask, lesion))
+    scores = slice_scores(x0_hat, x0) | {
+        "psnr_brain": psnr(image, exact, data_range=1.0, mask=brain),
+        "ssim_brain": ssim(image, exact, data_range=1.0, mask=brain).double(),
+        "lesion_hd95": hausdorff95(mask, lesion, spacing),
+        "lesion_missed": torch.where(there, (~drawn).double(), torch.nan),
+        "control_false_positive": torch.where(there, torch.nan, drawn.double()),
+    }
+    if ms_ssim_fits(tuple(image.shape[1:])):
+        scores["ms_ssim"] = ms_ssim(image, exact, data_range=1.0).double()
+    return scores
+
+
 def evaluate_reconstruction(
     denoiser: Denoiser,
     info: CheckpointInfo,
@@ -55,7 +102,9 @@ def evaluate_reconstruction(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Cell]:
-    """Scores by timestep, by timestep and pathology, and by bin, with intervals over patients.
+    """Scores by timestep, by timestep x pathology, by bin, and by timestep x bin x pathology; intervals over patients.
+
+    A condition without a held-out slice has no cell by timestep; its bin still has one, with the reason.
 
     Args:
         denoiser: The network, in evaluation mode.
@@ -66,41 +115,63 @@ def evaluate_reconstruction(
     device = next(denoiser.parameters()).device
     abar = alphas_cumprod(info.config.diffusion).to(device)
     timesteps = info.config.evaluation.timesteps
+    spacing = dataset.store.spacing[:2]
+    collected: list[list[dict[str, Tensor]]] = [[] for _ in timesteps]
     parts = torch.arange(len(dataset)).split(_BATCH)
-    collected: list[dict[str, Tensor]] = []
-    for t in timesteps:
-        for part in parts:
-            batch = dataset.batch(part)
-            x0 = batch["x0"].to(device)
-            noise = fixed_noise(batch["row"], x0.shape[1:], info.config.seed).to(device)
+    for number, part in enumerate(parts):
+        batch = dataset.batch(part)
+        brain = brain_masks((batch["x0"][:, 0] + 1) / 2)
+        x0 = batch["x0"].to(device)
+        noise = fixed_noise(batch["row"], x0.shape[1:], info.config.seed).to(device)
+        for t, scores in zip(timesteps, collected, strict=True):
             x0_hat = reconstruct(
                 denoiser, x0, batch["token"].to(device), noise, t, abar, info.config.diffusion.prediction_type
             )
-            collected.append(slice_scores(x0_hat.cpu(), batch["x0"]))
-            if progress:
-                progress(len(collected), len(timesteps) * len(parts))
-    values = {name: torch.cat([c[name] for c in collected]).reshape(len(timesteps), -1) for name in UNITS}
+            scores.append(full_scores(x0_hat.cpu(), batch["x0"], brain, spacing))
+        if progress:
+            progress(number + 1, len(parts))
+    names = [name for name in UNITS if name in collected[0][0]]
+    values = {n: torch.stack([torch.cat([c[n] for c in scores]) for scores in collected]) for n in names}
+    return _cells(values, timesteps, dataset)
+
+
+def _cells(values: dict[str, Tensor], timesteps: tuple[int, ...], dataset: SliceDataset) -> list[Cell]:
     patients = dataset.store.patients[dataset.rows]
+    z_bin, pathology = dataset.z_bin.numpy(), dataset.pathology.numpy()
     cells = []
     for i, t in enumerate(timesteps):
         at = {name: v[i] for name, v in values.items()}
-        for pathology in (None, CONTROL, LESION):
-            keep = slice(None) if pathology is None else (dataset.pathology == pathology).numpy()
-            cells.append(Cell(timestep=t, pathology=pathology, scores=_summarize(at, patients, keep)))
+        for kind in (None, CONTROL, LESION):
+            keep = np.ones(len(patients), bool) if kind is None else pathology == kind
+            cells.append(Cell(timestep=t, pathology=kind, scores=_summarize(at, patients, keep, kind)))
     mean = {name: v.mean(dim=0) for name, v in values.items()}
-    for z_bin in range(dataset.binning.n_bins):
-        cells.append(Cell(z_bin=z_bin, scores=_summarize(mean, patients, (dataset.z_bin == z_bin).numpy())))
+    for k in range(dataset.binning.n_bins):
+        cells.append(Cell(z_bin=k, scores=_summarize(mean, patients, z_bin == k, None)))
+    for i, t in enumerate(timesteps):
+        at = {name: v[i] for name, v in values.items()}
+        for kind in (CONTROL, LESION):
+            for k in range(dataset.binning.n_bins):
+                keep = (z_bin == k) & (pathology == kind)
+                if keep.any():
+                    scores = _summarize(at, patients, keep, kind)
+                    cells.append(Cell(timestep=t, z_bin=k, pathology=kind, scores=scores))
     return cells
 
 
-def _summarize(values: dict[str, Tensor], patients: np.ndarray, keep: np.ndarray | slice) -> dict[str, Score]:
+def _summarize(
+    values: dict[str, Tensor], patients: NDArray[np.str_], keep: NDArray[np.bool_], pathology: int | None
+) -> dict[str, Score]:
+    """Means over slices; scores of lesions are not asked of control slices, nor the reverse."""
+    unasked = {CONTROL: _OF_LESION, LESION: _OF_CONTROL}.get(-1 if pathology is None else pathology, set())
     scores = {}
     for name, value in values.items():
-        chosen, who = value[keep], patients[keep]
+        if name in unasked:
+            continue
+        chosen, who = value[torch.from_numpy(keep)], patients[keep]
         defined = torch.isfinite(chosen)
         chosen, who = chosen[defined], who[defined.numpy()]
         if len(chosen) == 0:
-            reason = _REASONS.get(name, "no held-out slice here")
+            reason = _REASONS.get(name, "no held-out slice here") if keep.any() else "no held-out slice here"
             scores[name] = Score.undefined(reason, unit=UNITS[name], n_real=0, n_patients=0)
             continue
         scores[name] = Score(

@@ -24,7 +24,8 @@ class Score(_Model):
     """One number and what is needed to judge it.
 
     ``value`` is null exactly when the status is ``undefined``, and a status other than ``ok`` has a ``reason``.
-    ``interval`` is 95 %; ``floor`` is the same score between real patients, where there is one.
+    ``interval`` is 95 %; ``floor`` is the same score between real patients, or its expectation between equals, where
+    there is one, and ``floor_interval`` its 95 % band; ``p_value`` is of "generated slices are slices of new patients".
     """
 
     value: float | None
@@ -36,10 +37,12 @@ class Score(_Model):
     n_patients: int | None = None
     interval: tuple[float, float] | None = None
     floor: float | None = None
+    floor_interval: tuple[float, float] | None = None
+    p_value: float | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Score:
-        numbers = [self.value, self.floor, *(self.interval or ())]
+        numbers = [self.value, self.floor, self.p_value, *(self.interval or ()), *(self.floor_interval or ())]
         if any(v is not None and not math.isfinite(v) for v in numbers):
             raise ValueError("a score holds NaN or infinity")
         if (self.value is None) != (self.status == "undefined"):
@@ -79,6 +82,8 @@ class Results(_Model):
         utilization: Bin utilization, local and global.
         reconstruction: Exact reconstruction, by timestep and pathology; empty where no network was given.
         generation: Bin-aware scores, pooled first, then per bin x pathology.
+        confusion: Generated slices by bin asked for (rows) and bin their position was read as (columns).
+        verdict: What the numbers say, in words.
     """
 
     schema_name: Literal["jsddpm-results"] = "jsddpm-results"
@@ -88,6 +93,8 @@ class Results(_Model):
     utilization: dict[str, Any]
     reconstruction: list[Cell] = []
     generation: list[Cell] = []
+    confusion: list[list[int]] = []
+    verdict: str = ""
 
     @property
     def z_binning(self) -> ZBinning:
@@ -122,9 +129,9 @@ class Results(_Model):
                         "pathology": None if cell.pathology is None else PATHOLOGY_NAMES[cell.pathology],
                         "timestep": cell.timestep,
                         "score": name,
-                        **score.model_dump(exclude={"interval"}),
-                        "interval_low": score.interval[0] if score.interval else None,
-                        "interval_high": score.interval[1] if score.interval else None,
+                        **score.model_dump(exclude={"interval", "floor_interval"}),
+                        **_ends("interval", score.interval),
+                        **_ends("floor", score.floor_interval),
                     }
 
     def write(self, path: str | Path) -> None:
@@ -144,3 +151,8 @@ class Results(_Model):
             first = error.errors(include_url=False)[0]
             where = ".".join(str(p) for p in first["loc"])
             raise integrity_error("RESULTS", f"{where}: {first['msg']}", fix="evaluate again", file=path) from None
+
+
+def _ends(name: str, interval: tuple[float, float] | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}

@@ -1,62 +1,146 @@
-"""Intervals and floors by patient: adjacent slices of one person are not independent observations."""
+"""Intervals, floors and permutation tests by patient: adjacent slices of one person are not independent observations.
+
+What holds and how well, simulated: ``tests/soak/calibration.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
 from torch import Tensor
 
-_BLOCKS = 20
+from jsddpm_eval.functional.kernel import polynomial_kernel
+
+BLOCKS = 20
+MIN_UNITS = 3
 Z95 = NormalDist().inv_cdf(0.975)
 Statistic = Callable[[Tensor, Tensor], float]
 """A distance between two feature sets, ``(n, d)`` and ``(m, d)``."""
 
 
+def jackknife_variance(values: ArrayLike) -> float:
+    """Variance of a statistic from its values with each unit left out: ``(n - 1) / n sum (v_i - mean)^2``."""
+    spread = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(spread).all():
+        return float("nan")
+    return float((len(spread) - 1) / len(spread) * ((spread - spread.mean()) ** 2).sum())
+
+
+def t_interval(centre: float, parts: Sequence[tuple[float, int]]) -> tuple[float, float] | None:
+    """95 % interval around an estimate whose variance is a sum of independent parts.
+
+    Args:
+        centre: The estimate.
+        parts: ``(variance, units)`` of each part; degrees of freedom by Welch and Satterthwaite.
+
+    Returns:
+        None when a part has fewer than three units, or its variance is not finite.
+
+    >>> t_interval(0.0, [(1.0, 11)])
+    (-2.228138..., 2.228138...)
+    """
+    if any(units < MIN_UNITS or not np.isfinite(variance) for variance, units in parts):
+        return None
+    total = sum(variance for variance, _ in parts)
+    spread = sum(variance**2 / (units - 1) for variance, units in parts)
+    half = float(student.ppf(0.975, total**2 / spread)) * total**0.5 if spread > 0 else 0.0
+    return centre - half, centre + half
+
+
+def distance_interval(value: float, left_out: Sequence[ArrayLike]) -> tuple[float, float] | None:
+    """95 % interval of a distance from its values with each unit left out, in independent groups of units.
+
+    A distance is skewed to the right: the interval is taken on ``asinh(value / s)``, with s its standard error, which
+    is linear near 0 and logarithmic far from it. On the plain scale it would cover 88 % to 91 % where this covers 96 %.
+
+    Args:
+        value: The distance.
+        left_out: Per group (patients; generated samples), the distance without each unit.
+
+    Returns:
+        None when a group has fewer than three units, or a distance is not finite.
+    """
+    groups = [np.asarray(v, dtype=np.float64) for v in left_out]
+    scale = sum(jackknife_variance(v) for v in groups) ** 0.5
+    if min(map(len, groups)) < MIN_UNITS or not np.isfinite(scale):
+        return None
+    if scale == 0:
+        return value, value
+    parts = [(jackknife_variance(np.arcsinh(v / scale)), len(v)) for v in groups]
+    found = t_interval(float(np.arcsinh(value / scale)), parts)
+    return None if found is None else (float(scale * np.sinh(found[0])), float(scale * np.sinh(found[1])))
+
+
+def mean_interval(values: Tensor, clusters: NDArray[np.str_] | None = None) -> tuple[float, float] | None:
+    """95 % interval of a mean by the jackknife over clusters (patients); over values when None.
+
+    None for fewer than three clusters.
+    """
+    v = values.double().numpy()
+    if clusters is None:
+        return t_interval(float(v.mean()), [(float(v.var(ddof=1) / len(v)), len(v))]) if len(v) >= MIN_UNITS else None
+    _, member, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+    if len(counts) < MIN_UNITS:
+        return None
+    left_out = (v.sum() - np.bincount(member, v)) / (len(v) - counts)
+    return t_interval(float(v.mean()), [(jackknife_variance(left_out), len(counts))])
+
+
 def jackknife_interval(
-    statistic: Statistic,
-    real: Tensor,
-    patients: NDArray[np.str_],
-    generated: Tensor,
-    *,
-    min_patients: int = 3,
+    statistic: Statistic, real: Tensor, patients: NDArray[np.str_], generated: Tensor
 ) -> tuple[float, float] | None:
     """95 % interval of a two-sample distance: delete one patient, and one block of generated samples, at a time.
 
-    The two jackknife variances add, as the two samples are independent. None when fewer than ``min_patients``
-    patients, or too few samples, are left to say anything.
+    The two jackknife variances add, as the two samples are independent. Patients and samples are left out in at most
+    :data:`BLOCKS` blocks. None when fewer than three patients, or too few samples, are left to say anything.
 
     Args:
         statistic: The distance.
         real: Features of real slices.
         patients: Their patients.
         generated: Features of generated slices, independent of each other.
-        min_patients: Patients needed.
     """
-    names = np.unique(patients)
-    if len(names) < min_patients or len(generated) < 3:
+    owner = np.unique(patients, return_inverse=True)[1]
+    blocks = [torch.from_numpy(owner % BLOCKS), torch.arange(len(generated)) % BLOCKS]
+    units = [len(b.unique()) for b in blocks]
+    if min(units) < MIN_UNITS or min(int((b != i).sum()) for b in blocks for i in b.unique()) < 2:
         return None
-    keep = [torch.from_numpy(patients != name) for name in names]
-    if min(int(k.sum()) for k in keep) < 2:
-        return None
-    block = torch.arange(len(generated)) % min(len(generated), _BLOCKS)
-    variance = _jackknife_variance([statistic(real[k], generated) for k in keep])
-    variance += _jackknife_variance([statistic(real, generated[block != i]) for i in block.unique()])
-    centre, half = statistic(real, generated), Z95 * variance**0.5
-    return centre - half, centre + half
+    without_patients = [statistic(real[blocks[0] != i], generated) for i in range(units[0])]
+    without_samples = [statistic(real, generated[blocks[1] != i]) for i in range(units[1])]
+    return distance_interval(statistic(real, generated), (without_patients, without_samples))
 
 
-def mean_interval(values: Tensor, clusters: NDArray[np.str_], *, min_clusters: int = 3) -> tuple[float, float] | None:
-    """95 % interval of a mean over slices by the jackknife over patients; None for fewer than ``min_clusters``."""
-    names = np.unique(clusters)
-    if len(names) < min_clusters:
-        return None
-    variance = _jackknife_variance([float(values[torch.from_numpy(clusters != n)].double().mean()) for n in names])
-    centre, half = float(values.double().mean()), Z95 * variance**0.5
-    return centre - half, centre + half
+@dataclass(frozen=True)
+class Floor:
+    """What a score is between real slices of different patients: its mean and its 95 % band over random halvings."""
+
+    mean: float
+    band: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, values: ArrayLike) -> Floor | None:
+        """From values over halvings, NaN ignored; None when there is none, no band for fewer than 39."""
+        v = np.asarray(values, dtype=np.float64)
+        v = np.sort(v[np.isfinite(v)])
+        if not len(v):
+            return None
+        rank = int(0.025 * (len(v) + 1))  # an exchangeable new value falls below the rank-th with 2.5 %
+        return cls(float(v.mean()), (float(v[rank - 1]), float(v[-rank])) if rank else None)
+
+
+def patient_halves(count: int, repeats: int, seed: int) -> Tensor:
+    """Random halvings of ``count`` patients, boolean ``(repeats, count)``; none (0 rows) below four patients."""
+    if count < 4:
+        return torch.zeros((0, count), dtype=torch.bool)
+    rng = np.random.default_rng(seed)
+    ranks = rng.random((repeats, count)).argsort(axis=1).argsort(axis=1)
+    return torch.from_numpy(ranks < count // 2)
 
 
 def patient_halves_floor(
@@ -66,28 +150,104 @@ def patient_halves_floor(
     *,
     count: int,
     seed: int,
-    repeats: int = 20,
-) -> float | None:
+    repeats: int = 40,
+) -> Floor | None:
     """The distance between real slices of two disjoint halves of the patients: what "as good as real" looks like.
 
     One side is thinned to at most ``count`` slices, as many as were generated, because these distances depend on
-    counts; the mean over random halvings is returned. None with fewer than two patients a side.
+    counts. None with fewer than two patients a side.
     """
-    names = np.unique(patients)
-    if len(names) < 4:
-        return None
-    rng = np.random.default_rng(seed)
+    owner = torch.from_numpy(np.unique(patients, return_inverse=True)[1])
+    generator = torch.Generator().manual_seed(seed)
     values = []
-    for _ in range(repeats):
-        order = rng.permutation(names)
-        first = np.flatnonzero(np.isin(patients, order[: len(names) // 2]))
-        second = np.setdiff1d(np.arange(len(patients)), first)
-        thinned = rng.permutation(second)[:count]
-        if min(len(first), len(thinned)) >= 2:
-            values.append(statistic(real[torch.from_numpy(first)], real[torch.from_numpy(thinned)]))
-    return float(np.mean(values)) if values else None
+    for half in patient_halves(int(owner.max()) + 1, repeats, seed):
+        first = half[owner]
+        second = torch.nonzero(~first)[:, 0]
+        thinned = second[torch.randperm(len(second), generator=generator)[:count]]
+        if min(int(first.sum()), len(thinned)) >= 2:
+            values.append(statistic(real[first], real[thinned]))
+    return Floor.of(values)
 
 
-def _jackknife_variance(values: list[float]) -> float:
-    spread = np.asarray(values, dtype=np.float64)
-    return float((len(spread) - 1) / len(spread) * ((spread - spread.mean()) ** 2).sum())
+def one_per_patient(patients: Tensor, generator: torch.Generator) -> Tensor:
+    """Index of one slice of each patient, drawn at random, in patient order, int64 ``(P,)``."""
+    order = torch.randperm(len(patients), generator=generator)
+    chosen = torch.empty(int(patients.max()) + 1, dtype=torch.int64).fill_(-1)
+    chosen[patients[order]] = order
+    return chosen[chosen >= 0]
+
+
+def permutation_p(
+    real: Tensor,
+    patients: Tensor,
+    generated: Tensor,
+    *,
+    strata: tuple[Tensor, Tensor] | None = None,
+    draws: int = 10,
+    permutations: int = 199,
+    seed: int,
+) -> float | None:
+    """p-value of "generated slices are slices of new patients", by permutation, with the kernel distance.
+
+    Slices of one patient cannot be exchanged with independent samples, one slice of each patient can: each draw takes
+    one slice per patient at random and relabels. P-values of the draws are combined by Cauchy's rule (Liu and Xie
+    2020), which holds for dependent ones.
+
+    Args:
+        real: Features ``(n, d)``.
+        patients: Patient numbers, int64 ``(n,)``.
+        generated: Features ``(m, d)``, independent of each other.
+        strata: Conditions of the real and of the generated slices; labels are then exchanged within a condition.
+        draws: Draws of one slice per patient.
+        permutations: Relabellings of each.
+        seed: Seed of both.
+
+    Returns:
+        None with fewer than four patients or samples: too few relabellings for 5 %.
+    """
+    if len(patients.unique()) < 4 or len(generated) < 4:
+        return None
+    generator = torch.Generator().manual_seed(seed)
+    tangents = []
+    for _ in range(draws):
+        rows = one_per_patient(patients, generator)
+        x = torch.cat([real[rows], generated])
+        condition = None if strata is None else torch.cat([strata[0][rows], strata[1]])
+        labels = relabelled(len(rows), len(generated), condition, permutations, generator)
+        kernel = polynomial_kernel(x, x).fill_diagonal_(0)
+        values = _label_distance(kernel, labels)
+        p = float((values >= values[0] - 1e-12 * values[0].abs()).double().mean())  # row 0 is as observed
+        tangents.append(np.tan((0.5 - min(p, 1 - 0.5 / len(values))) * np.pi))
+    return float(0.5 - np.arctan(np.mean(tangents)) / np.pi)
+
+
+def relabelled(n: int, m: int, strata: Tensor | None, count: int, generator: torch.Generator) -> Tensor:
+    """Rows of labels of ``n + m`` samples, True for the first set: as observed, then permuted (within strata)."""
+    observed = torch.arange(n + m) < n
+    keys = torch.rand((count, n + m), generator=generator, dtype=torch.float64)
+    offset = torch.zeros(n + m) if strata is None else strata.double()
+    shuffled = (keys + offset).argsort(dim=1)  # positions, stratum by stratum, in random order
+    if strata is None:
+        places = torch.arange(n + m)[None].expand(count, -1)
+    else:
+        places = strata.argsort(stable=True)[None].expand(count, -1)
+    labels = torch.zeros((count, n + m), dtype=torch.bool)
+    labels.scatter_(1, places, observed[shuffled])
+    return torch.cat([observed[None], labels])
+
+
+def _label_distance(kernel: Tensor, labels: Tensor) -> Tensor:
+    """Unbiased kernel distance of each labelling, from a kernel matrix with zero diagonal."""
+    a = labels.double()
+    n, m = a.sum(1), (1 - a).sum(1)
+    to_a = a @ kernel
+    aa, ab = (to_a * a).sum(1), (to_a * (1 - a)).sum(1)
+    bb = kernel.sum() - aa - 2 * ab
+    return aa / (n * (n - 1)) + bb / (m * (m - 1)) - 2 * ab / (n * m)
+
+
+def wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """95 % interval of a proportion of ``n`` (Wilson 1927)."""
+    centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * (share * (1 - share) / n + Z95**2 / (4 * n**2)) ** 0.5
+    return max(0.0, centre - half), min(1.0, centre + half)

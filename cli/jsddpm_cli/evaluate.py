@@ -35,6 +35,18 @@ def evaluate(
         Path | None,
         typer.Option("--out", help="Folder for the results [default: RUN/evaluation, or evaluation]"),
     ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            help="Feature extractor, once for each: radiomics, slice-encoder, a torch-fidelity name such as "
+            "inception-v3-compat[=WEIGHTS@SHA256], or a network file FILE[@SHA256][?channels=3&range=-1,1] "
+            "[default: radiomics and slice-encoder]",
+        ),
+    ] = None,
+    feature_cache: Annotated[
+        Path | None, typer.Option("--feature-cache", help="Folder of feature tables [default: OUT/features]")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the evaluation.")] = 0,
     how: FormatOption = Format.table,
 ) -> None:
@@ -51,7 +63,9 @@ def evaluate(
     if run is not None and generated is None and bin_aware:
         generated = _samples_of(run)
     place = out or (run / "evaluation" if run is not None else Path("evaluation"))
-    results = run_evaluation(run, real, generated if bin_aware else None, place, split.value, seed, how)
+    results = run_evaluation(
+        run, real, generated if bin_aware else None, place, split.value, seed, how, features, feature_cache
+    )
     undefined = results.undefined()
     if undefined:
         note(f"{len(undefined)} scores are undefined, such as {undefined[0]}")
@@ -59,12 +73,21 @@ def evaluate(
 
 
 def run_evaluation(
-    run: Path | None, real: Path | None, generated: Path | None, out: Path, split: str, seed: int, how: Format
+    run: Path | None,
+    real: Path | None,
+    generated: Path | None,
+    out: Path,
+    split: str,
+    seed: int,
+    how: Format,
+    features: list[str] | None = None,
+    feature_cache: Path | None = None,
 ) -> Results:
     """Evaluate, print the first numbers and the per-bin table, write the report."""
     from jsddpm.slices.store import SliceStore
     from jsddpm.training.run import last_checkpoint, training_store
     from jsddpm_eval.evaluate import evaluate as evaluate_stores
+    from jsddpm_eval.features.registry import DEFAULT
     from jsddpm_reports.page import write_page
     from jsddpm_reports.terminal import headline_table, results_table
     from jsddpm_reports.wording import COLUMNS, cell_label, headlines, number, score_of
@@ -80,6 +103,8 @@ def run_evaluation(
         split=split,
         checkpoint=None if run is None else last_checkpoint(run),
         seed=seed,
+        features=features or DEFAULT,
+        feature_cache=feature_cache,
         progress=lambda part: note(f"evaluating: {part}"),
     )
     page = write_page(out, out / "report.html")
@@ -88,6 +113,8 @@ def run_evaluation(
         headings = ["bin", "slices", "condition", *COLUMNS.values()]
         rows = [[*cell_label(c, results), *(number(score_of(c, n)) for n in COLUMNS)] for c in results.cells()]
         stdout().print(results_table(headings, rows))
+    if results.verdict:
+        note(results.verdict)
     note(f"report {page}")
     return results
 

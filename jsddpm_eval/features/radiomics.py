@@ -5,14 +5,14 @@ Named radiomics-like because they follow the usual definitions on a fixed [0, 1]
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import graycomatrix, graycoprops
 from torch import Tensor
+
+from jsddpm_eval.features.extractor import Extractor
 
 NAME = "radiomics"
 LEVELS = 32
@@ -79,20 +79,9 @@ def _position(image: NDArray[np.float32]) -> list[float]:
     return [found[0][0], found[1][0], found[0][1], found[1][1]]
 
 
-@dataclass(frozen=True)
-class Standardizer:
-    """Centre and scale of each column, frozen by the reference so that every bin is measured alike."""
-
-    mean: Tensor
-    std: Tensor
-
-    @classmethod
-    def fit(cls, reference: Tensor) -> Standardizer:
-        """From reference features ``(n, d)``; a constant column is left out of every distance (scale 0)."""
-        std = reference.std(dim=0, correction=1) if len(reference) > 1 else torch.zeros(reference.shape[1])
-        return cls(reference.mean(0), std.double())
-
-    def __call__(self, features: Tensor) -> Tensor:
-        """Standardized features, constant columns as 0."""
-        scale = torch.where(self.std > 1e-12, 1 / self.std, 0.0)
-        return (features - self.mean) * scale
+EXTRACTOR = Extractor(
+    NAME,
+    extract,
+    {"range": [0, 1], "levels": LEVELS, "foreground": FOREGROUND, "columns": list(COLUMNS)},
+    standardize=True,
+)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+import torch
 from torch import Tensor
+
+_TILE = 1024
 
 
 def polynomial_kernel(x: Tensor, y: Tensor) -> Tensor:
@@ -10,27 +16,93 @@ def polynomial_kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x.double() @ y.double().T / x.shape[1] + 1) ** 3
 
 
-def kernel_distance(x: Tensor, y: Tensor) -> float:
+def kernel_distance(x: Tensor, y: Tensor, groups: Tensor | None = None) -> float:
     """Unbiased squared MMD with the cubic kernel (KID, Binkowski et al. 2018, 1801.01401), on all samples.
 
     ::
 
-        sum_{i != j} k(x_i, x_j) / n(n-1) + sum_{i != j} k(y_i, y_j) / m(m-1) - 2 mean k(x_i, y_j)
+        mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean k(x_i, y_j)
+
+    With groups, pairs of one group are left out of the first mean just as ``i = j`` is: two slices of one patient are
+    alike because they are of one patient, and counting their pairs makes the estimate biased upwards.
 
     Args:
         x: Features ``(n, d)``, n at least 2.
         y: Features ``(m, d)``, m at least 2.
+        groups: Group (patient) of each row of ``x``, int64 ``(n,)``, at least two different ones.
 
     Returns:
         The distance; negative values are possible and mean "no difference seen".
 
-    >>> import torch
     >>> kernel_distance(torch.tensor([[1.0], [-1.0]]), torch.tensor([[1.0], [-1.0]]))
     -8.0
     """
     if len(x) < 2 or len(y) < 2:
         raise ValueError(f"{len(x)} and {len(y)} samples are too few")
-    within = [
-        (k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (polynomial_kernel(x, x), polynomial_kernel(y, y))
-    ]
-    return float(within[0] + within[1] - 2 * polynomial_kernel(x, y).mean())
+    own = torch.arange(len(x)) if groups is None else groups
+    if len(own.unique()) < 2:
+        raise ValueError("samples of one group have no independent pairs")
+    first, second = polynomial_kernel(x, x), polynomial_kernel(y, y)
+    apart = own[:, None] != own[None]
+    within = first[apart].mean() + (second.sum() - second.trace()) / (len(y) * (len(y) - 1))
+    return float(within - 2 * polynomial_kernel(x, y).mean())
+
+
+@dataclass(frozen=True)
+class KernelTable:
+    """Kernel sums between units (patients, samples), from which the distance of any resample of units is a sum.
+
+    Attributes:
+        sums: ``(U, U)``, weighted kernel sums; on the diagonal only pairs that count.
+        pairs: ``(U, U)``, the weights those sums carry; on the diagonal only pairs that count.
+    """
+
+    sums: Tensor
+    pairs: Tensor
+
+    @classmethod
+    def build(cls, x: Tensor, unit: Tensor, dependent: Tensor, weights: Tensor | None = None) -> KernelTable:
+        """Sum the cubic kernel over all pairs of units, in tiles: memory grows with the units, not the samples.
+
+        Args:
+            x: Features ``(n, d)``.
+            unit: Unit of each row, int64 ``(n,)``, below U.
+            dependent: Per unit, boolean ``(U,)``: whether its samples depend on each other (a patient's slices), so
+                that no pair inside it counts; otherwise only ``i = j`` does not.
+            weights: Weight of each row; 1 when None.
+        """
+        w = torch.ones(len(x), dtype=torch.float64) if weights is None else weights.double()
+        order = unit.argsort(stable=True)  # units become runs of columns, summed run by run
+        present, counts = unit[order].unique_consecutive(return_counts=True)
+        starts = (counts.cumsum(0) - counts).numpy()
+        sums = torch.zeros((len(dependent),) * 2, dtype=torch.float64)
+        for rows in torch.arange(len(x)).split(_TILE):
+            tile = polynomial_kernel(x[rows], x[order]).mul_(w[order])
+            runs = torch.from_numpy(np.add.reduceat(tile.numpy(), starts, axis=1)).mul_(w[rows, None])
+            part = torch.zeros((len(dependent), len(present)), dtype=torch.float64).index_add_(0, unit[rows], runs)
+            sums[:, present] += part
+        mass = torch.zeros(len(dependent), dtype=torch.float64).index_add_(0, unit, w)
+        pairs = mass[:, None] * mass[None]
+        itself = (x.double().square().sum(1) / x.shape[1] + 1) ** 3
+        own_sum = torch.zeros_like(mass).index_add_(0, unit, w.square() * itself)
+        own_pairs = torch.zeros_like(mass).index_add_(0, unit, w.square())
+        sums.diagonal().sub_(own_sum)[dependent] = 0
+        pairs.diagonal().sub_(own_pairs)[dependent] = 0
+        return cls(sums, pairs)
+
+    def distance(self, left: Tensor, right: Tensor) -> Tensor:
+        """Kernel distance of resamples.
+
+        Args:
+            left: Which units are on one side, boolean ``(R, U)``.
+            right: Which are on the other; no unit on both.
+
+        Returns:
+            float64 ``(R,)``; NaN where a side has no pair that counts.
+        """
+        a, b = left.double(), right.double()
+
+        def mean(one: Tensor, other: Tensor) -> Tensor:
+            return ((one @ self.sums) * other).sum(1) / ((one @ self.pairs) * other).sum(1)
+
+        return mean(a, a) + mean(b, b) - 2 * mean(a, b)

@@ -2,49 +2,114 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+_WINDOW = 11
+_SIGMA = 1.5
+_SCALES = 5
 
 
-def psnr(preds: Tensor, target: Tensor, *, data_range: float) -> Tensor:
+def psnr(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | None = None) -> Tensor:
     """Peak signal-to-noise ratio of each image in dB, ``10 log10(data_range^2 / MSE)``.
 
     Args:
         preds: ``(B, ...)`` images.
         target: The exact images, of the same shape.
         data_range: Difference between the largest and smallest possible value (1 for [0, 1]).
+        mask: Pixels that count, boolean, of the same shape; all when None. Background flatters: it is easy.
 
     Returns:
-        float64 ``(B,)``; ``inf`` for an exact match. The mean over images is the mean of these, not the PSNR of the
-        pooled error.
+        float64 ``(B,)``; ``inf`` for an exact match, NaN for an empty mask. The mean over images is the mean of these,
+        not the PSNR of the pooled error.
 
     >>> psnr(torch.zeros(1, 4), torch.full((1, 4), 0.1), data_range=1.0)
     tensor([20.0000], dtype=torch.float64)
     """
     _check(preds, target)
-    mse = (preds.double() - target.double()).square().flatten(1).mean(dim=1)
+    squared = (preds.double() - target.double()).square().flatten(1)
+    if mask is None:
+        return 10 * torch.log10(data_range**2 / squared.mean(dim=1))
+    inside = mask.flatten(1)
+    mse = (squared * inside).sum(1) / inside.sum(1)
     return 10 * torch.log10(data_range**2 / mse)
 
 
-def ssim(preds: Tensor, target: Tensor, *, data_range: float) -> Tensor:
-    """Structural similarity of each image (Wang et al. 2004): Gaussian window, sigma 1.5, torchmetrics' computation.
+def ssim(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | None = None) -> Tensor:
+    """Structural similarity of each image (Wang et al. 2004): Gaussian window of 11, sigma 1.5, population covariance.
+
+    Windows that leave the image are not counted, as in scikit-image. The window is separable, so a blur is two small
+    matrix products, in a tenth of the time of a convolution.
 
     Args:
         preds: ``(B, H, W)``, sides of at least 11.
         target: The exact images.
         data_range: As for :func:`psnr`; SSIM is not invariant to it.
+        mask: Pixels whose windows are averaged, boolean; all when None.
 
     Returns:
-        float32 ``(B,)`` in [-1, 1].
+        float32 ``(B,)`` in [-1, 1]; NaN where the mask has no pixel with a whole window.
+
+    Raises:
+        ValueError: When shapes differ or a side is below 11.
     """
     _check(preds, target)
-    scores = structural_similarity_index_measure(
-        preds[:, None].float(), target[:, None].float(), data_range=data_range, reduction="none"
-    )
-    return cast(Tensor, scores).reshape(-1)
+    if preds.ndim != 3 or min(preds.shape[1:]) < _WINDOW:
+        raise ValueError(f"slices of shape {tuple(preds.shape)} have no window of {_WINDOW} x {_WINDOW} pixels")
+    rows, columns = (_blur_matrix(n) for n in preds.shape[1:])
+    x, y = preds.float(), target.float()
+    moments = torch.stack([x, y, x * x, y * y, x * y])
+    mean_x, mean_y, xx, yy, xy = (rows @ moments @ columns.T).unbind()
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    product = mean_x * mean_y
+    power = mean_x.square() + mean_y.square()
+    full = (2 * product + c1) * (2 * (xy - product) + c2) / ((power + c1) * (xx + yy - power + c2))
+    if mask is None:
+        return full.flatten(1).mean(1)
+    edge = _WINDOW // 2
+    inside = mask[:, edge:-edge, edge:-edge]
+    return (full * inside).flatten(1).sum(1) / inside.flatten(1).sum(1)
+
+
+def _blur_matrix(side: int) -> Tensor:
+    """Gaussian blur of a column of ``side`` pixels as a matrix, whole windows only, ``(side - 10, side)``."""
+    offsets = torch.arange(side)[None] - torch.arange(side - _WINDOW + 1)[:, None]
+    weights = torch.exp(-((offsets - _WINDOW // 2) ** 2).double() / (2 * _SIGMA**2))
+    weights = torch.where((offsets >= 0) & (offsets < _WINDOW), weights, 0.0)
+    return (weights / weights.sum(1, keepdim=True)).float()
+
+
+def ms_ssim_fits(size: tuple[int, ...]) -> bool:
+    """Whether slices are large enough for five scales of a window of 11: sides of more than 160.
+
+    >>> ms_ssim_fits((160, 160)), ms_ssim_fits((176, 176))
+    (False, True)
+    """
+    smallest: int = (_WINDOW - 1) * 2 ** (_SCALES - 1)
+    return min(size) > smallest
+
+
+def ms_ssim(preds: Tensor, target: Tensor, *, data_range: float) -> Tensor:
+    """Multi-scale SSIM of each image (Wang et al. 2003): five scales, the paper's weights, torchmetrics' computation.
+
+    Args:
+        preds: ``(B, H, W)``, sides of more than 160; see :func:`ms_ssim_fits`.
+        target: The exact images.
+        data_range: As for :func:`psnr`.
+
+    Returns:
+        float32 ``(B,)`` in [0, 1]; negative similarities count as 0.
+
+    Raises:
+        ValueError: When the slices are too small.
+    """
+    _check(preds, target)
+    if not ms_ssim_fits(tuple(preds.shape[1:])):
+        raise ValueError(f"slices of {tuple(preds.shape[1:])} are too small for MS-SSIM: sides of more than 160")
+    return multiscale_structural_similarity_index_measure(
+        preds[:, None].float(), target[:, None].float(), data_range=data_range, reduction="none", normalize="relu"
+    ).reshape(-1)
 
 
 def _check(preds: Tensor, target: Tensor) -> None:

@@ -121,6 +121,21 @@ def montage_figure(panels: Panels, results: Results) -> Figure:
     return figure
 
 
+def copies_figure(panels: Panels) -> Figure:
+    """Generated slices nearest to a training slice, nearest first, above those training slices."""
+    canvas = np.concatenate([np.concatenate(list(side), axis=1) for side in panels.copies], axis=0)
+    figure = Figure(figsize=(canvas.shape[1] / 100 + 1, canvas.shape[0] / 100 + 0.3), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    height, width = panels.copies.shape[2:]
+    axes.set_yticks([height / 2, 1.5 * height], ["generated", "training"], fontsize=8)
+    places = range(panels.copies.shape[1])
+    axes.set_xticks([(i + 0.5) * width for i in places], [str(i + 1) for i in places])
+    axes.tick_params(length=0, labelsize=8)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
 def curves_figure(results: Results) -> Figure:
     """Best-match PSNR and position error by bin, control and lesion, each beside its real yardstick."""
     figure = Figure(figsize=(7.5, 2.6), layout="constrained")

@@ -41,17 +41,22 @@ def render(results: Results, panels: Panels | None) -> str:
         pictures["curves"] = figures.curves_figure(results)
     if panels is not None:
         pictures["montage"] = figures.montage_figure(panels, results)
+        if panels.copies.shape[1]:
+            pictures["copies"] = figures.copies_figure(panels)
     return (
         environment()
         .get_template("report.html")
         .render(
             headlines=wording.headlines(results),
+            conclusion=results.verdict,
             verdict=verdict(results.utilization),
             pictures={name: embedded(figure) for name, figure in pictures.items()},
             columns=wording.COLUMNS,
             explanations=wording.EXPLANATIONS,
             bins=[_bin_row(cell, results) for cell in results.cells()],
-            reconstruction=[_reconstruction_row(c) for c in results.reconstruction if c.timestep is not None],
+            reconstruction=[
+                _reconstruction_row(c) for c in results.reconstruction if c.timestep is not None and c.z_bin is None
+            ],
             undefined=results.undefined(),
             provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
             binning=str(results.z_binning),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
 COLUMNS = {
     "best_match_psnr": "match",
     "diversity_rmse": "diversity",
+    "copy_gap": "copy gap",
     "kid_radiomics": "KID",
     "fid_radiomics": "FID",
     "z_error_bins": "z error",
@@ -24,6 +25,8 @@ EXPLANATIONS = {
     "best_match_psnr": "PSNR in dB against the nearest real slice of the bin; beside it what a real slice reaches "
     "among the other patients' slices.",
     "diversity_rmse": "Mean RMSE between samples of different seeds; beside it real slices of different patients.",
+    "copy_gap": "Best match to training slices less that to held-out ones, in dB at equal numbers; beside it what real "
+    "training patients' slices show. A copier stands out.",
     "kid_radiomics": "Kernel distance on radiomics-like features, all samples, unbiased; beside it real against real, "
     "patients halved. Negative means no difference seen.",
     "fid_radiomics": "Fréchet distance on the same features; biased upwards with few samples (marked ~), "
@@ -75,6 +78,8 @@ def context(score: Score | None) -> str:
     parts = []
     if score.interval:
         parts.append(f"95% interval {plain(score.interval[0], score.unit)} to {plain(score.interval[1], score.unit)}")
+    if score.p_value is not None:
+        parts.append(f"p = {score.p_value:.3g}")
     counts = {"real": score.n_real, "generated": score.n_generated, "patients": score.n_patients}
     parts += [f"{count} {what}" for what, count in counts.items() if count is not None]
     if score.reason:

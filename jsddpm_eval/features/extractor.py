@@ -1,0 +1,85 @@
+"""What a feature extractor is: a function of slices with a name, a stated preprocessing and an identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Features of slices.
+
+    Attributes:
+        name: Its name in the scores.
+        extract: float64 ``(N, d)`` of float32 images ``(N, H, W)`` in [0, 1].
+        preprocessing: What happens to a slice before the network sees it: range, quantisation, size, channels.
+        weights: SHA-256 of its weights; None where there are none.
+        standardize: Whether columns are scaled by the reference before distances are taken (columns of unequal units).
+        saw_training: Whether it has learned from the training slices, so that only held-out ones are a fair reference.
+    """
+
+    name: str
+    extract: Callable[[Tensor], Tensor]
+    preprocessing: dict[str, Any]
+    weights: str | None = None
+    standardize: bool = False
+    saw_training: bool = False
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Checked features.
+
+        Raises:
+            ValueError: When images are not float32 ``(N, H, W)`` in [0, 1], or features are not float64 ``(N, d)`` and
+                finite.
+        """
+        if images.dtype != torch.float32 or images.ndim != 3:
+            raise ValueError(f"{self.name} takes float32 (N, H, W), not {images.dtype} {tuple(images.shape)}")
+        if images.numel() and not (float(images.min()) >= 0 and float(images.max()) <= 1):
+            raise ValueError(f"{self.name} takes images within [0, 1]")
+        features = self.extract(images)
+        if features.dtype != torch.float64 or features.ndim != 2 or len(features) != len(images):
+            raise ValueError(f"{self.name} gave {features.dtype} {tuple(features.shape)} for {len(images)} slices")
+        if not bool(features.isfinite().all()):
+            raise ValueError(f"{self.name} gave features that are not finite")
+        return features
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says of it, as plain values."""
+        return {
+            "name": self.name,
+            "weights_sha256": self.weights,
+            "preprocessing": self.preprocessing,
+            "standardized": self.standardize,
+            "reference": "held-out patients" if self.saw_training else "all real patients",
+        }
+
+    @property
+    def key(self) -> str:
+        """Hash of everything that decides its features."""
+        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Standardizer:
+    """Centre and scale of each column, frozen by the reference so that every bin is measured alike."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def fit(cls, reference: Tensor) -> Standardizer:
+        """From reference features ``(n, d)``; a constant column is left out of every distance (scale 0)."""
+        std = reference.std(dim=0, correction=1) if len(reference) > 1 else torch.zeros(reference.shape[1])
+        return cls(reference.mean(0), std.double())
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Standardized features, constant columns as 0."""
+        scale = torch.where(self.std > 1e-12, 1 / self.std, 0.0)
+        return (features - self.mean) * scale

@@ -1,0 +1,158 @@
+"""Pretrained and exported networks as extractors: torch-fidelity's, and any TorchScript or torch.export file.
+
+Nothing is unpickled: torch is told to load weights only for as long as a network is read, whatever the reading library
+asks for, and a file is compared with its stated SHA-256 before it is opened. ``torch.export`` files hold expressions
+that torch evaluates when it reads them, so those are opened only when their SHA-256 vouches for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import torch
+from torch import Tensor, nn
+
+from jsddpm.errors import JsddpmError, environment_error, integrity_error, usage_error
+from jsddpm.files import sha256
+from jsddpm_eval.features.extractor import Extractor
+
+_BATCH = 32
+_FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+_OPTIONS = {"channels": ("1", "3"), "range": ("0,1", "-1,1", "0,255")}
+
+
+def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: str | None = None) -> Extractor:
+    """One of torch-fidelity's networks, on slices quantised to 8 bits and repeated over three channels.
+
+    Args:
+        name: Its name there, such as ``inception-v3-compat``, ``vgg16``, ``clip-vit-b-32``.
+        weights: Weights file; fetched by torch-fidelity when None.
+        checksum: SHA-256 of the weights file; required with one.
+
+    Raises:
+        JsddpmError: ``EXTRACTOR`` (status 2) for an unknown name or a missing checksum, ``WEIGHTS`` (status 4) when the
+            file is another, ``OFFLINE`` (status 5) when weights cannot be fetched.
+    """
+    from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+    kind = FEATURE_EXTRACTORS_REGISTRY.get(name)
+    if kind is None:
+        known = ", ".join(sorted(FEATURE_EXTRACTORS_REGISTRY))
+        raise usage_error(
+            "EXTRACTOR", f"unknown extractor {name!r}", fix=f"radiomics, slice-encoder, a file, or {known}"
+        )
+    if weights is not None:
+        _check_file(weights, _required(checksum, weights))
+    layer = kind.get_default_feature_layer_for_metric("fid")
+    try:
+        with _weights_only():
+            network = kind(name, [layer], feature_extractor_weights_path=None if weights is None else str(weights))
+    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        cure = f"give its weights: {name}=FILE@SHA256"
+        raise environment_error("OFFLINE", f"weights of {name} cannot be fetched ({error})", fix=cure) from error
+    except Exception as error:  # whatever a file that holds no such weights makes the reader raise
+        raise _unreadable(weights or name, error) from error
+
+    def forward(batch: Tensor) -> Tensor:
+        features: Tensor = network((batch * 255).round().to(torch.uint8)[:, None].expand(-1, 3, -1, -1))[0]
+        return features
+
+    preprocessing = {"range": [0, 255], "quantisation": "8 bits, rounded", "channels": "1 repeated to 3",
+                     "size": "as torch-fidelity resizes", "layer": layer}  # fmt: skip
+    return Extractor(name, _batched(forward), preprocessing, checksum or _state_hash(network))
+
+
+def exported_extractor(path: Path, checksum: str | None = None, options: str = "") -> Extractor:
+    """A network exported to one file: TorchScript (``.pt``, ``.ts``) or ``torch.export`` (``.pt2``).
+
+    It is given float32 ``(N, channels, H, W)`` and gives ``(N, d)``, or maps that are averaged over space.
+
+    Args:
+        path: The file.
+        checksum: Its SHA-256, checked when given; required for ``.pt2``.
+        options: ``channels=3&range=-1,1``; one channel in [0, 1] by default.
+
+    Raises:
+        JsddpmError: ``EXTRACTOR`` (status 2) for unknown options, ``WEIGHTS`` (status 4) when it is another file or
+            cannot be read without unpickling.
+    """
+    chosen = {k: v[-1] for k, v in parse_qs(options, strict_parsing=bool(options)).items()}
+    wrong = [k for k, v in chosen.items() if v not in _OPTIONS.get(k, ())]
+    if wrong:
+        allowed = "; ".join(f"{k} one of {', '.join(v)}" for k, v in _OPTIONS.items())
+        raise usage_error("EXTRACTOR", f"option {wrong[0]} of {path}", fix=allowed, file=path)
+    found = _check_file(path, _required(checksum, path) if path.suffix == ".pt2" else checksum)
+    try:
+        with _weights_only():
+            loaded: Any = torch.export.load(path).module() if path.suffix == ".pt2" else torch.jit.load(path)
+    except Exception as error:  # whatever a file that is no network makes the readers raise
+        raise _unreadable(path, error) from error
+    low, high = (float(v) for v in chosen.get("range", "0,1").split(","))
+    channels = int(chosen.get("channels", "1"))
+
+    def forward(batch: Tensor) -> Tensor:
+        features: Tensor = loaded((low + (high - low) * batch)[:, None].expand(-1, channels, -1, -1))
+        return features.mean((2, 3)) if features.ndim == 4 else features
+
+    if path.suffix != ".pt2":
+        loaded.eval()
+    preprocessing = {"range": [low, high], "quantisation": None, "channels": channels, "size": "unchanged"}
+    return Extractor(path.stem, _batched(forward), preprocessing, found)
+
+
+def _batched(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    @torch.no_grad()
+    def extract(images: Tensor) -> Tensor:
+        return torch.cat([forward(part).double() for part in images.split(_BATCH)])
+
+    return extract
+
+
+def _required(checksum: str | None, path: Path) -> str:
+    if checksum is None:
+        raise usage_error("EXTRACTOR", "needs its SHA-256 stated", fix=f"write {path}@SHA256", file=path)
+    return checksum
+
+
+def _check_file(path: Path, checksum: str | None) -> str:
+    if not path.is_file():
+        raise usage_error("MISSING", "no such file", fix="check the path", file=path)
+    found = sha256(path)
+    if checksum is not None and found != checksum.lower():
+        cure = "fetch it again, or correct the checksum"
+        raise integrity_error("WEIGHTS", f"has SHA-256 {found}, not {checksum}", fix=cure, file=path)
+    return found
+
+
+def _unreadable(file: Path | str, error: Exception) -> JsddpmError:
+    first = str(error).strip().split("\n")[0].split(". ")[0][:200] or type(error).__name__
+    cure = "export it again; files that need unpickling are not opened"
+    return integrity_error("WEIGHTS", f"cannot be read safely ({first})", fix=cure, file=file)
+
+
+def _state_hash(network: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    """Make every ``torch.load`` refuse to unpickle objects, whatever its caller asks for."""
+    before = os.environ.get(_FORCE)
+    os.environ[_FORCE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_FORCE]
+        else:
+            os.environ[_FORCE] = before

@@ -1,0 +1,122 @@
+"""Neighbours in a feature space: precision, recall, density, coverage, and signs of memorised training slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import mannwhitneyu
+from torch import Tensor
+
+NEIGHBOURS = 3
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """Euclidean distances of all pairs of rows, from differences in float64, ``(n, m)``."""
+    return torch.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """Precision, recall (Kynkaanniemi et al. 2019, 1904.06991), density, coverage (Naeem et al. 2020, 2002.09797).
+
+    Attributes:
+        precision: Share of generated samples inside the k-nearest-neighbour ball of some real one.
+        recall: Share of real samples inside the ball of some generated one.
+        density: Real balls that hold a generated sample, per sample, divided by k; 1 is expected between equals.
+        coverage: Share of real balls that hold a generated sample.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def manifold(within_real: Tensor, within_generated: Tensor, between: Tensor, k: int = NEIGHBOURS) -> Manifold:
+    """The four shares from distance matrices, so that relabelled samples need no new distances.
+
+    Args:
+        within_real: ``(n, n)``, n more than k.
+        within_generated: ``(m, m)``, m more than k.
+        between: ``(n, m)``, real by generated.
+        k: Neighbours that make a ball; the sample itself does not count, the surface belongs to the ball.
+
+    Raises:
+        ValueError: When a set has no k neighbours.
+    """
+    if min(within_real.shape[0], within_generated.shape[0]) <= k:
+        sizes = f"{within_real.shape[0]} real and {within_generated.shape[0]} generated"
+        raise ValueError(f"{sizes} samples have no {k} neighbours each")
+    radius = within_real.kthvalue(k + 1, dim=1).values  # the first is the sample itself
+    inside = between <= radius[:, None]
+    recalled = between <= within_generated.kthvalue(k + 1, dim=1).values[None]
+    return Manifold(
+        precision=float(inside.any(0).double().mean()),
+        recall=float(recalled.any(1).double().mean()),
+        density=float(inside.double().sum() / (k * between.shape[1])),
+        coverage=float(inside.any(1).double().mean()),
+    )
+
+
+def expected_coverage(n_real: int, n_generated: int, k: int = NEIGHBOURS) -> float:
+    """Coverage when both sets are independent draws from one distribution (Naeem et al. 2020, Lemma 2).
+
+    ::
+
+        1 - prod_{i = 1..k} (n - i) / (n + m - i)
+
+    >>> round(expected_coverage(100, 30, 5), 2), round(expected_coverage(30, 100, 5), 2)
+    (0.75, 1.0)
+    """
+    missed = 1.0
+    for i in range(1, k + 1):
+        missed *= max(n_real - i, 0) / (n_real + n_generated - i)
+    return 1 - missed
+
+
+def copying_z(generated: Sequence[Tensor], held_out: Sequence[Tensor]) -> float:
+    """C_T of Meehan, Chaudhuri and Dasgupta (2020, 2004.05675): do samples lie closer to training data than new data?
+
+    In each cell of the space a Mann-Whitney z compares distances to the nearest training sample; cells are averaged
+    with the weight of their held-out samples. Far below 0 means copying, far above 0 that samples avoid the data.
+
+    Args:
+        generated: Per cell, distances of generated samples to their nearest training sample.
+        held_out: Per cell, the same of held-out samples.
+
+    Raises:
+        ValueError: When no cell holds both.
+    """
+    weights, values = [], []
+    for made, held in zip(generated, held_out, strict=True):
+        n, m = len(made), len(held)
+        if n and m:
+            u = float(mannwhitneyu(made.numpy(), held.numpy(), method="asymptotic").statistic)
+            values.append((u - n * m / 2) / (n * m * (n + m + 1) / 12) ** 0.5)
+            weights.append(m)
+    if not weights:
+        raise ValueError("no cell holds generated and held-out samples")
+    return float(np.average(values, weights=weights))
+
+
+def authentic(between: Tensor, within: Tensor, patients: Tensor | None = None) -> Tensor:
+    """Whether each sample is further from its nearest training sample than that one is from its own nearest.
+
+    Authenticity (Alaa et al. 2022, 2102.08921). With patients, a training slice's own nearest is sought among other
+    patients: the next slice of the same brain is always near, and would make every copy look authentic.
+
+    Args:
+        between: Distances of samples to training samples, ``(m, n)``.
+        within: Distances among training samples, ``(n, n)``.
+        patients: Patient numbers of the training samples, ``(n,)``.
+
+    Returns:
+        Boolean ``(m,)``; False where all training samples are of one patient.
+    """
+    owner = torch.arange(len(within)) if patients is None else patients
+    others = within.masked_fill(owner[:, None] == owner[None], torch.inf)
+    nearest = between.min(dim=1)
+    return nearest.values > others.min(dim=1).values[nearest.indices]

@@ -1,0 +1,114 @@
+"""What an evaluation says, in words, by stated rules. Torch-free.
+
+Each bin x pathology is *not judged* when it has fewer than four patients or four generated slices, or the permutation
+tests are missing. Otherwise it is *off* when any of these holds, and *fine* when none does:
+
+- *differs*: the KID's permutation p-value, in any feature space, is below 5 % after Holm's correction over all judged
+  bins and feature spaces;
+- *collapsed*: the mean difference between seeds is, with its whole interval, below half of what real patients show;
+- *copied*: an exact copy, or a copy gap whose interval lies more than 3 dB above that of real slices;
+- *misplaced*: slices lie a bin width further from their bin than held-out real slices from their position;
+- *disobeys*: fewer than 80 % of masks are empty for control, or present for lesion;
+- *unmatched*: the contrast of lesions is no better with their own masks than with swapped ones (p above 5 %), although
+  real lesions have such a contrast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jsddpm_eval.results import Cell, Results, Score
+
+MIN_UNITS = 4
+ALPHA = 0.05
+COLLAPSE = 0.5
+COPY_DB = 3.0
+MISPLACED_BINS = 1.0
+OBEDIENCE = 0.8
+_PHRASES = {
+    "differs": "differ from real slices of new patients",
+    "collapsed": "vary too little between seeds",
+    "copied": "come closer to training slices than new slices do",
+    "misplaced": "lie in another place than asked for",
+    "disobeys": "do not obey the pathology asked for",
+    "unmatched": "have lesion masks without a lesion in the image",
+}
+
+
+def findings(results: Results) -> dict[str, list[str] | None]:
+    """What is off with each bin x pathology by name; an empty list where it is fine, None where it cannot be judged."""
+    cells = results.cells()
+    judged = [c for c in cells if _judgeable(c)]
+    p_values = {(c.name, n): s.p_value for c in judged for n, s in _kid(c)}
+    differing = {name for name, _ in holm({k: p for k, p in p_values.items() if p is not None})}
+    names = {c.name for c in judged}
+    return {c.name: list(_faults(c, c.name in differing)) if c.name in names else None for c in cells}
+
+
+def verdict(results: Results) -> str:
+    """One paragraph; empty where nothing generated was evaluated."""
+    found = findings(results)
+    if not found:
+        return ""
+    fine = [name for name, faults in found.items() if faults == []]
+    unknown = [name for name, faults in found.items() if faults is None]
+    parts = [f"Of {len(found)} conditions {len(fine)} show nothing wrong{_named(fine)}."]
+    for fault, phrase in _PHRASES.items():
+        where = [name for name, faults in found.items() if faults and fault in faults]
+        if where:
+            parts.append(f"{len(where)} {phrase}{_named(where)}.")
+    if unknown:
+        parts.append(f"{len(unknown)} cannot be judged with so few patients or samples{_named(unknown)}.")
+    return " ".join(parts)
+
+
+def holm(p_values: dict[tuple[str, str], float]) -> set[tuple[str, str]]:
+    """Keys whose hypotheses are rejected at 5 % together (Holm 1979).
+
+    >>> sorted(holm({("a", ""): 0.01, ("b", ""): 0.04, ("c", ""): 0.2}))
+    [('a', '')]
+    """
+    rejected = set()
+    for rank, (key, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        if p > ALPHA / (len(p_values) - rank):
+            break
+        rejected.add(key)
+    return rejected
+
+
+def _kid(cell: Cell) -> list[tuple[str, Score]]:
+    return [(n, s) for n, s in cell.scores.items() if n.startswith("kid_")]
+
+
+def _judgeable(cell: Cell) -> bool:
+    return any(s.p_value is not None and min(s.n_patients or 0, s.n_generated or 0) >= MIN_UNITS for _, s in _kid(cell))
+
+
+def _faults(cell: Cell, differs: bool) -> Iterator[str]:
+    scores = cell.scores
+    if differs:
+        yield "differs"
+    if any(
+        s.interval and s.floor is not None and s.interval[1] < COLLAPSE * s.floor
+        for n, s in scores.items()
+        if n.startswith("diversity_")
+    ):
+        yield "collapsed"
+    copies, gap = scores.get("exact_copies"), scores.get("copy_gap")
+    far = gap is not None and gap.interval and gap.interval[0] > (gap.floor or 0.0) + COPY_DB
+    if (copies is not None and copies.value) or far:
+        yield "copied"
+    place = scores.get("z_error_bins")
+    if place is not None and place.value is not None and place.value > (place.floor or 0.0) + MISPLACED_BINS:
+        yield "misplaced"
+    asked = scores.get("control_empty") or scores.get("lesion_present")
+    if asked is not None and asked.value is not None and asked.value < OBEDIENCE:
+        yield "disobeys"
+    coupling = scores.get("coupling_contrast")
+    if coupling is not None and (coupling.p_value or 0.0) > ALPHA and (coupling.floor or 0.0) > 0:
+        yield "unmatched"
+
+
+def _named(names: list[str]) -> str:
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return f" ({shown})" if names else ""
