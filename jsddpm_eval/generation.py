@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jsddpm.binning import CONTROL, LESION, ZBinning
-from jsddpm.cohort.sources import SPLITS
+from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.binned import BinAwareMetrics, numbered

@@ -19,7 +19,8 @@ import torch
 from conftest import TINY
 from jsddpm.config import load_config
 from jsddpm.errors import ExitStatus, JsddpmError
-from jsddpm.slices.store import Shard, SliceStore, new_store
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.checkpoint import AtomicCheckpointIO, checkpoint_info, read_checkpoint
 from jsddpm.training.run import train
 from state import digest
