@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jsddpm_eval.multiplicity import holm_adjusted
 from jsddpm_eval.results import Cell, Results, Score
 
 MIN_UNITS = 4
@@ -68,12 +69,7 @@ def holm(p_values: dict[tuple[str, str], float]) -> set[tuple[str, str]]:
     >>> sorted(holm({("a", ""): 0.01, ("b", ""): 0.04, ("c", ""): 0.2}))
     [('a', '')]
     """
-    rejected = set()
-    for rank, (key, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        if p > ALPHA / (len(p_values) - rank):
-            break
-        rejected.add(key)
-    return rejected
+    return {key for key, p in holm_adjusted(p_values).items() if p <= ALPHA}
 
 
 def _kid(cell: Cell) -> list[tuple[str, Score]]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable
-from jsddpm_cli import bins, cache, checkpoint, cohort, demo, evaluate, report, sample, train
+from jsddpm_cli import bins, cache, checkpoint, cohort, compare, demo, evaluate, report, sample, train
 
 app = typer.Typer(
     name="jsddpm",
@@ -25,6 +25,7 @@ app.command("demo", epilog="Example: jsddpm demo --out runs/demo")(demo.demo)
 app.command("train", epilog="Example: jsddpm train --preset demo --store store --out runs/first")(train.train)
 app.command("sample", epilog="Example: jsddpm sample runs/first --out more --per-condition 32 --seed 1")(sample.sample)
 app.command("eval", epilog="Example: jsddpm eval runs/first --bin-aware")(evaluate.evaluate)
+app.command("compare", epilog="Example: jsddpm compare runs/first/evaluation runs/second/evaluation")(compare.compare)
 app.command("report", epilog="Example: jsddpm report runs/first/evaluation --out report.html")(report.report)
 
 
