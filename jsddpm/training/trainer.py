@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import lightning as L  # noqa: N812 - the library's own convention
 import torch
-from lightning.fabric.plugins.environments import TorchElasticEnvironment  # type: ignore[attr-defined]
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment  # type: ignore[attr-defined]
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
@@ -23,11 +23,19 @@ from jsddpm.training.checkpoint import AtomicCheckpointIO, CheckpointInfo
 
 
 def processes() -> tuple[int, int, int]:
-    """``(rank, processes of this machine, machines)`` as ``torchrun`` tells them; ``(0, 1, 1)`` without it."""
+    """``(rank, processes of this machine, machines)`` as ``torchrun`` or ``srun`` tell them; else ``(0, 1, 1)``."""
+    if _under_slurm():
+        world, machines = int(os.environ["SLURM_NTASKS"]), int(os.environ["SLURM_NNODES"])
+        return int(os.environ["SLURM_PROCID"]), world // machines, machines
     if not TorchElasticEnvironment.detect():
         return 0, 1, 1
     local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
     return int(os.environ["RANK"]), local, world // local
+
+
+def _under_slurm() -> bool:
+    with quiet():  # Lightning warns where srun is installed and not used
+        return not TorchElasticEnvironment.detect() and SLURMEnvironment.detect()
 
 
 def resolved_precision(config: RunConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
@@ -82,7 +90,8 @@ def build_trainer(
             log_every_n_steps=min(config.logging.every, limits.max_steps),
             logger=loggers(config, out, resumed_at),
             callbacks=own,
-            plugins=[AtomicCheckpointIO()],
+            # a signal of SLURM's ends a run as any other's: its script puts it back into the queue, not Lightning
+            plugins=[AtomicCheckpointIO(), *([SLURMEnvironment(auto_requeue=False)] if _under_slurm() else [])],
             enable_progress_bar=False,
             enable_model_summary=False,
         )

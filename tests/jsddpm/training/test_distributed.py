@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,34 +16,9 @@ from jsddpm.config import load_config
 from jsddpm.training.checkpoint import checkpoint_info, read_checkpoint
 from jsddpm.training.module import JointDDPM
 from jsddpm.training.run import train
+from processes import free_port, two_processes
 
 SETTINGS = [*TINY, "trainer.check_every=2", "model.self_conditioning=0.5", "data.flip=true"]
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def two_processes(work):
-    """Run ``work(rank)`` in two children with the environment that torchrun gives; their exit statuses."""
-    port, children = free_port(), []
-    for rank in range(2):
-        pid = os.fork()
-        if pid == 0:
-            os.environ.update(
-                RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", GROUP_RANK="0",
-                MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="test",
-            )  # fmt: skip
-            status = 70
-            try:
-                work(rank)
-                status = 0
-            finally:
-                os._exit(status)
-        children.append(pid)
-    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
 
 
 def test_two_processes_take_the_steps_of_one_with_the_same_global_batch(store, tmp_path):
