@@ -43,7 +43,7 @@ def train(
 ) -> None:
     """Train on a slice store; validation scores are against exact ground truth.
 
-    torchrun --nproc-per-node N starts the same command on N processes.
+    On N processes: torchrun --no-python --nproc-per-node N jsddpm train ...
     """
     if preset and config:
         raise usage_error("CONFIG", "both --preset and --config are given", fix="give one of them")

@@ -142,6 +142,12 @@ def _fit(
             "the GPU's memory is full",
             fix="halve data.batch_size and double trainer.accumulate",
         ) from error
+    except RuntimeError as error:
+        if module.config.trainer.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+            raise environment_error(
+                "COMPILE", "torch.compile fails here", fix="set trainer.compile=false (--debug shows why)"
+            ) from error
+        raise
 
 
 def _prepare_folder(out: Path, module: JointDDPM) -> None:

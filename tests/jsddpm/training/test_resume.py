@@ -219,7 +219,7 @@ def test_the_command_leaves_with_the_signals_status(store, tmp_path):
             assert child.poll() is None
             time.sleep(0.02)
         child.send_signal(number)
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=120)
         assert child.returncode == expected[number], err
         assert "--resume" in err
         assert "Traceback" not in err
