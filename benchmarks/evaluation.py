@@ -57,7 +57,7 @@ def frechet_against_torchmetrics() -> Comparison:
 
 
 def match_against_loop() -> Comparison:
-    """Best match of 1000 against 1000 slices of 128x128, against a loop over scikit-image's PSNR (on 2 rows, scaled)."""
+    """Best match of 1000 against 1000 slices of 128x128, against a loop over scikit-image (on 2 rows, scaled)."""
     a, b = _slices(1000, 0), _slices(1000, 1)
     first, others = a[:2].numpy(), b.numpy()
 

@@ -24,6 +24,15 @@ CEILING_DB = 96.3
 _SHORTLIST = 4
 _PROBES = 48
 UNIT = {"unit": "dB"}
+_UNITS = {
+    "best_match_psnr": "dB",
+    "best_match_psnr_train": "dB",
+    "best_match_psnr_held_out": "dB",
+    "exact_copies": "slices",
+    "best_match_psnr_equal": "dB",
+    "copy_gap": "dB",
+    "best_match_ssim": "",
+}
 
 
 @dataclass(frozen=True)
@@ -86,17 +95,17 @@ def match_scores(made: Samples, reference: Reference, token: int, equal_count: i
     context = {"n_real": len(real), "n_generated": len(made), "n_patients": real.n_patients}
     if not len(real) or not len(made):
         missing = "no real slice in this bin" if len(made) else "nothing generated for this condition"
-        return Matches({"best_match_psnr": Score.undefined(missing, unit="dB", **context)}, {})
+        return Matches({n: Score.undefined(missing, unit=u, **context) for n, u in _UNITS.items()}, {})
     psnr = psnr_of(pairwise_mse(made.image, real.image), data_range=1.0)
     probes = real.token == token
-    trained = ~real.held_out
+    trained, whole = ~real.held_out, torch.ones_like(real.held_out)
     scores = {}
-    for name, among in {"": trained | True, "_train": trained, "_held_out": real.held_out}.items():
-        inside = context | {"n_real": int(among.sum()), "n_patients": real.where(among).n_patients}
+    for name, among, judges in (("", whole, whole), ("_train", trained, trained), ("_held_out", ~trained, trained)):
+        inside = context | {"n_real": int(among.sum()), "n_patients": len(real.patient[among].unique())}
         if not among.any():
             scores[f"best_match_psnr{name}"] = Score.undefined("no such real slice in this bin", unit="dB", **inside)
             continue
-        floor = _among_others(reference.among[probes & trained | probes & (name == "")][:, among])
+        floor = _among_others(reference.among[probes & judges][:, among])
         scores[f"best_match_psnr{name}"] = _mean_psnr(psnr[:, among].max(1).values, floor, inside)
     capped = psnr.clamp(max=CEILING_DB)
     copies = int(torch.isinf(psnr).any(1).sum())
