@@ -54,18 +54,18 @@ class Reference:
         among[real.patient[:, None] == real.patient[None]] = -torch.inf
         return cls(real, among)
 
-    @property
-    def equal_count(self) -> int:
-        """References left to any slice when its own patient is put aside."""
-        counts = self.real.patient.unique(return_counts=True)[1]
-        return len(self.real) - int(counts.max()) if len(counts) else 0
-
     def gap_count(self) -> int:
         """References of both kinds, trained on and held out, that any slice can be compared with at equal count."""
         held = self.real.held_out
         counts = self.real.patient[~held].unique(return_counts=True)[1]
         trained = int((~held).sum())
         return min(int(held.sum()), trained - int(counts.max()) if len(counts) > 1 else trained)
+
+
+def equal_count(patient: Tensor) -> int:
+    """Real slices of a bin left to any of them when its own patient is put aside, from their patients."""
+    counts = patient.unique(return_counts=True)[1]
+    return len(patient) - int(counts.max()) if len(counts) else 0
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,14 @@ class Matches:
     per_slice: dict[str, Tensor]
 
 
-def match_scores(made: Samples, reference: Reference, token: int, equal_count: int) -> Matches:
+def match_scores(made: Samples, reference: Reference, token: int, count: int) -> Matches:
     """Best-match scores of one condition.
 
     Args:
         made: Its generated slices.
         reference: The real slices of its bin.
         token: The condition.
-        equal_count: References that every bin can offer, for the expectation that compares bins.
+        count: References that every bin can offer, for the expectation that compares bins.
     """
     real = reference.real
     context = {"n_real": len(real), "n_generated": len(made), "n_patients": real.n_patients}
@@ -110,7 +110,7 @@ def match_scores(made: Samples, reference: Reference, token: int, equal_count: i
     capped = psnr.clamp(max=CEILING_DB)
     copies = int(torch.isinf(psnr).any(1).sum())
     scores["exact_copies"] = Score(value=float(copies), unit="slices", **context)
-    scores["best_match_psnr_equal"] = _equal(capped, reference, probes, equal_count, context)
+    scores["best_match_psnr_equal"] = _equal(capped, reference, probes, count, context)
     scores["copy_gap"] = _copy_gap(capped, reference, probes, context)
     scores["best_match_ssim"] = _match_ssim(made.image, psnr, reference, probes, context)
     return Matches(scores, _per_slice(psnr, real))
