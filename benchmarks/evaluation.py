@@ -1,42 +1,114 @@
-"""Distances between sets of slices."""
+"""Distances between sets of slices, and a whole bin-aware evaluation."""
 
 from __future__ import annotations
+
+import time
 
 import torch
 from measure import Comparison, seconds
 from skimage.metrics import peak_signal_noise_ratio
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torchmetrics.image.fid import FrechetInceptionDistance
 
+from jsddpm.binning import ZBinning
+from jsddpm_eval.binned import BinAwareMetrics
+from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.functional.best_match import best_match
 from jsddpm_eval.functional.frechet import frechet_distance
 
+SIDE = 128
 
-def frechet() -> Comparison:
-    """Frechet distance of 100 against 100 samples of 2048 features."""
-    g = torch.Generator().manual_seed(0)
-    x, y = (torch.randn((100, 2048), generator=g, dtype=torch.float64) for _ in range(2))
+
+def _slices(count: int, seed: int) -> torch.Tensor:
+    return torch.rand((count, SIDE, SIDE), generator=torch.Generator().manual_seed(seed))
+
+
+def _features(count: int, seed: int, d: int = 2048) -> torch.Tensor:
+    return torch.randn((count, d), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def frechet_against_torch_fidelity() -> Comparison:
+    """Frechet distance of 200 against 200 samples of 2048 features."""
+    x, y = _features(200, 0), _features(200, 1)
 
     def rival() -> object:
         return fid_statistics_to_metric(fid_features_to_statistics(x), fid_features_to_statistics(y), False)
 
-    return "FID, n=100, d=2048", seconds(lambda: frechet_distance(x, y)), "torch-fidelity", seconds(rival, 1)
+    start = time.perf_counter()
+    rival()
+    other = time.perf_counter() - start
+    return "FID, n=200, d=2048", seconds(lambda: frechet_distance(x, y)), "torch-fidelity", other
 
 
-def nearest() -> Comparison:
-    """Best match of 200 against 200 slices of 128x128, against a loop over scikit-image's PSNR (on 10, scaled)."""
-    g = torch.Generator().manual_seed(0)
-    a, b = (torch.rand((200, 128, 128), generator=g) for _ in range(2))
-    first, others = a[:10].numpy(), b.numpy()
+def frechet_against_torchmetrics() -> Comparison:
+    """The same against torchmetrics, fed with the features."""
+
+    class Given(torch.nn.Identity):
+        num_features = 2048
+
+    x, y = _features(200, 0), _features(200, 1)
+    metric = FrechetInceptionDistance(feature=Given()).set_dtype(torch.float64)
+    metric.update(x, real=True)
+    metric.update(y, real=False)
+    start = time.perf_counter()
+    metric.compute()
+    other = time.perf_counter() - start
+    return "FID, n=200, d=2048", seconds(lambda: frechet_distance(x, y)), "torchmetrics", other
+
+
+def match_against_loop() -> Comparison:
+    """Best match of 1000 against 1000 slices of 128x128, against a loop over scikit-image (on 2 rows, scaled)."""
+    a, b = _slices(1000, 0), _slices(1000, 1)
+    first, others = a[:2].numpy(), b.numpy()
 
     def loop() -> list[float]:
         return [max(peak_signal_noise_ratio(r, i, data_range=1) for r in others) for i in first]
 
-    return (
-        "best match, 200x200 of 128x128",
-        seconds(lambda: best_match(a, b, data_range=1.0)),
-        "PSNR loop",
-        20 * seconds(loop, 1),
-    )
+    own = seconds(lambda: best_match(a, b, data_range=1.0))
+    return "best match, 1000x1000 of 128x128", own, "PSNR loop", 500 * seconds(loop, 1)
 
 
-COMPARISONS = (frechet, nearest)
+def match_against_product() -> Comparison:
+    """The same against one float32 matrix product of that size: what no exact method can be below."""
+    a, b = _slices(1000, 0), _slices(1000, 1)
+    x, y = a.flatten(1), b.flatten(1)
+    own = seconds(lambda: best_match(a, b, data_range=1.0), 7)
+    return "best match, 1000x1000 of 128x128", own, "one product", seconds(lambda: x @ y.T, 7)
+
+
+def match_of_duplicates() -> Comparison:
+    """Slices that all nearly agree (60 dB), so that every one is a candidate at first."""
+    base = _slices(1, 0)
+    a, b = (base + 1e-3 * _slices(1000, seed) for seed in (1, 2))
+    x, y = a.flatten(1), b.flatten(1)
+    own = seconds(lambda: best_match(a, b, data_range=1.0))
+    return "best match, near-duplicates", own, "one product", seconds(lambda: x @ y.T)
+
+
+def whole_evaluation(made: int = 2000, real: int = 8000) -> float:
+    """Seconds of a bin-aware evaluation of 10 bins x 2 with features of two extractors at hand."""
+    binning = ZBinning((24, 93), 10)
+    tables = {d: _features(made + real, d, d) for d in (30, 112)}
+    extractors = [Extractor(f"given-{d}", lambda x, t=t: t[: len(x)], {}) for d, t in tables.items()]
+    metrics = BinAwareMetrics(binning, extractors=extractors)
+    patient = torch.arange(real) // 80
+    metrics.update(_slices(real, 0), torch.arange(real) % 20, patient, patient >= 70)
+    metrics.update(_slices(made, 1), torch.arange(made) % 20)
+    start = time.perf_counter()
+    metrics.compute()
+    return time.perf_counter() - start
+
+
+def evaluation_grows_linearly() -> Comparison:
+    """Twice the generated slices against the same 8000 real ones."""
+    return "evaluate 2000 against 8000", whole_evaluation(), "1000 against 8000", whole_evaluation(1000)
+
+
+COMPARISONS = (
+    frechet_against_torch_fidelity,
+    frechet_against_torchmetrics,
+    match_against_loop,
+    match_against_product,
+    match_of_duplicates,
+    evaluation_grows_linearly,
+)

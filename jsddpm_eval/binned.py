@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from jsddpm.binning import Condition, ZBinning
+from jsddpm.binning import ZBinning
 from jsddpm_eval.distances import FeaturePair, distance_scores
 from jsddpm_eval.features import radiomics
 from jsddpm_eval.features.extractor import Extractor, Standardizer
 from jsddpm_eval.functional.best_match import best_match
 from jsddpm_eval.functional.frechet import effective_dimension
-from jsddpm_eval.matching import Reference, match_scores
+from jsddpm_eval.matching import Reference, equal_count, match_scores
 from jsddpm_eval.neighbourhood import manifold_scores, memorisation_scores
 from jsddpm_eval.results import Cell, Score
 from jsddpm_eval.samples import Samples, numbered
@@ -32,7 +32,7 @@ class BinAwareMetrics(Metric):
         binning: The binning the slices were asked for.
         extractors: Feature spaces for distances.
         seed: Seed of everything drawn: patient halves, relabellings, one slice per patient.
-        progress: Called by :meth:`compute` with (conditions done, conditions).
+        progress: Called by :meth:`compute` with (bins done, bins).
 
     >>> metrics = BinAwareMetrics(ZBinning((0, 9), 2, n_slices=10))
     >>> slices = {0: [torch.zeros(1, 12, 12), torch.full((1, 12, 12), 0.4)]}
@@ -94,30 +94,30 @@ class BinAwareMetrics(Metric):
         samples = self._samples()
         n = self.binning.n_bins
         made, real = samples.where(samples.generated), samples.where(~samples.generated)
-        references = {int(k): Reference.of(real.where(real.token % n == k)) for k in (made.token % n).unique()}
-        counts = [r.equal_count for r in references.values() if len(r.real)]
+        del samples  # these are many pixels
+        bins = {k: equal_count(real.patient[real.token % n == k]) for k in (made.token % n).unique().tolist()}
+        count = min((c for k, c in bins.items() if (real.token % n == k).any()), default=0)
         self.dimensions = {
-            e.name: effective_dimension(self._reference(real, e).features[e.name]) if len(real) > 1 else 0
+            e.name: effective_dimension(self._reference(real.light, e).features[e.name]) if len(real) > 1 else 0
             for e in self.extractors
         }
         self.per_slice = {name: torch.full((len(made),), torch.nan, dtype=torch.float64) for name in _PER_SLICE}
         self.per_slice["train_row"].fill_(-1)
-        cells = [Cell(scores=self._features(real, made))]
-        for token in range(2 * n):
-            condition = Condition.from_token(token, n)
-            like, own = real.where(real.token == token), made.where(made.token == token)
-            reference = references.get(condition.z_bin) or Reference(
-                real.where(real.token % n == condition.z_bin),
-                torch.empty(0, 0),  # nothing generated to compare with
-            )
-            found = match_scores(own, reference, token, min(counts, default=0))
-            for name, values in found.per_slice.items():
-                self.per_slice[name][made.token == token] = values.double()
-            scores = found.scores | diversity_scores(like, own, seed=self.seed) | self._features(like, own)
-            cells.append(Cell(z_bin=condition.z_bin, pathology=condition.pathology, scores=scores))
+        cells = {-1: Cell(scores=self._features(real.light, made.light))}
+        for k in range(n):
+            here = real.where(real.token % n == k)
+            reference = Reference.of(here) if k in bins else Reference(here, torch.empty(0, 0))
+            for token in (k, k + n):
+                like, own = here.where(here.token == token), made.where(made.token == token)
+                found = match_scores(own, reference, token, count)
+                for name, values in found.per_slice.items():
+                    self.per_slice[name][made.token == token] = values.double()
+                scores = found.scores | diversity_scores(like, own, seed=self.seed)
+                scores |= self._features(like.light, own.light)
+                cells[token] = Cell(z_bin=k, pathology=token // n, scores=scores)
             if self.progress:
-                self.progress(token + 1, 2 * n)
-        return cells
+                self.progress(k + 1, n)
+        return [cells[token] for token in sorted(cells)]
 
     def compute_bin_aware_psnr(
         self,

@@ -24,6 +24,15 @@ CEILING_DB = 96.3
 _SHORTLIST = 4
 _PROBES = 48
 UNIT = {"unit": "dB"}
+_UNITS = {
+    "best_match_psnr": "dB",
+    "best_match_psnr_train": "dB",
+    "best_match_psnr_held_out": "dB",
+    "exact_copies": "slices",
+    "best_match_psnr_equal": "dB",
+    "copy_gap": "dB",
+    "best_match_ssim": "",
+}
 
 
 @dataclass(frozen=True)
@@ -45,18 +54,18 @@ class Reference:
         among[real.patient[:, None] == real.patient[None]] = -torch.inf
         return cls(real, among)
 
-    @property
-    def equal_count(self) -> int:
-        """References left to any slice when its own patient is put aside."""
-        counts = self.real.patient.unique(return_counts=True)[1]
-        return len(self.real) - int(counts.max()) if len(counts) else 0
-
     def gap_count(self) -> int:
         """References of both kinds, trained on and held out, that any slice can be compared with at equal count."""
         held = self.real.held_out
         counts = self.real.patient[~held].unique(return_counts=True)[1]
         trained = int((~held).sum())
         return min(int(held.sum()), trained - int(counts.max()) if len(counts) > 1 else trained)
+
+
+def equal_count(patient: Tensor) -> int:
+    """Real slices of a bin left to any of them when its own patient is put aside, from their patients."""
+    counts = patient.unique(return_counts=True)[1]
+    return len(patient) - int(counts.max()) if len(counts) else 0
 
 
 @dataclass(frozen=True)
@@ -73,35 +82,35 @@ class Matches:
     per_slice: dict[str, Tensor]
 
 
-def match_scores(made: Samples, reference: Reference, token: int, equal_count: int) -> Matches:
+def match_scores(made: Samples, reference: Reference, token: int, count: int) -> Matches:
     """Best-match scores of one condition.
 
     Args:
         made: Its generated slices.
         reference: The real slices of its bin.
         token: The condition.
-        equal_count: References that every bin can offer, for the expectation that compares bins.
+        count: References that every bin can offer, for the expectation that compares bins.
     """
     real = reference.real
     context = {"n_real": len(real), "n_generated": len(made), "n_patients": real.n_patients}
     if not len(real) or not len(made):
         missing = "no real slice in this bin" if len(made) else "nothing generated for this condition"
-        return Matches({"best_match_psnr": Score.undefined(missing, unit="dB", **context)}, {})
+        return Matches({n: Score.undefined(missing, unit=u, **context) for n, u in _UNITS.items()}, {})
     psnr = psnr_of(pairwise_mse(made.image, real.image), data_range=1.0)
     probes = real.token == token
-    trained = ~real.held_out
+    trained, whole = ~real.held_out, torch.ones_like(real.held_out)
     scores = {}
-    for name, among in {"": trained | True, "_train": trained, "_held_out": real.held_out}.items():
-        inside = context | {"n_real": int(among.sum()), "n_patients": real.where(among).n_patients}
+    for name, among, judges in (("", whole, whole), ("_train", trained, trained), ("_held_out", ~trained, trained)):
+        inside = context | {"n_real": int(among.sum()), "n_patients": len(real.patient[among].unique())}
         if not among.any():
             scores[f"best_match_psnr{name}"] = Score.undefined("no such real slice in this bin", unit="dB", **inside)
             continue
-        floor = _among_others(reference.among[probes & trained | probes & (name == "")][:, among])
+        floor = _among_others(reference.among[probes & judges][:, among])
         scores[f"best_match_psnr{name}"] = _mean_psnr(psnr[:, among].max(1).values, floor, inside)
     capped = psnr.clamp(max=CEILING_DB)
     copies = int(torch.isinf(psnr).any(1).sum())
     scores["exact_copies"] = Score(value=float(copies), unit="slices", **context)
-    scores["best_match_psnr_equal"] = _equal(capped, reference, probes, equal_count, context)
+    scores["best_match_psnr_equal"] = _equal(capped, reference, probes, count, context)
     scores["copy_gap"] = _copy_gap(capped, reference, probes, context)
     scores["best_match_ssim"] = _match_ssim(made.image, psnr, reference, probes, context)
     return Matches(scores, _per_slice(psnr, real))

@@ -34,10 +34,7 @@ class SliceNetwork(nn.Module):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """Activations after each convolution of ``(N, H, W)`` images in [0, 1]."""
-        height, width = images.shape[1:]
-        x = images[:, None]
-        if max(height, width) > _SIDE:
-            x = F.adaptive_avg_pool2d(x, (min(height, _SIDE), min(width, _SIDE)))
+        x = shrunk(images)[:, None]
         found = []
         for block in self.blocks:
             x = block(x)
@@ -74,6 +71,15 @@ def fit(
             optimizer.step()
             schedule.step()
     return network.eval()
+
+
+def shrunk(images: Tensor) -> Tensor:
+    """Slices averaged down to what the networks look at, ``(N, H, W)``; done once before training."""
+    height, width = images.shape[1:]
+    if max(height, width) <= _SIDE:
+        return images
+    size = min(height, _SIDE), min(width, _SIDE)
+    return torch.cat([F.adaptive_avg_pool2d(part[:, None], size)[:, 0] for part in images.split(256)])
 
 
 def mirrored(images: Tensor) -> Tensor:

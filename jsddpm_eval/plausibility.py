@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import CONTROL, LESION, ZBinning
 from jsddpm.cohort.preprocess import estimate_brain
-from jsddpm_eval.networks import SliceNetwork, fit, mirrored
+from jsddpm_eval.networks import SliceNetwork, fit, mirrored, shrunk
 from jsddpm_eval.results import Score
 from jsddpm_eval.uncertainty import mean_interval, wilson_interval
 
@@ -47,6 +47,7 @@ def train_z_regressor(images: Tensor, z_index: Tensor, z_range: tuple[int, int],
         z_range: Range of the positions.
         seed: Seed of initial weights, order and augmentation; torch's global generator is left as it was.
     """
+    images = shrunk(images)
 
     def loss(network: ZRegressor, rows: Tensor) -> Tensor:
         error: Tensor = (network(_augment(images[rows])) - z_index[rows]) / network.extent

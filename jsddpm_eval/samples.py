@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -42,6 +42,11 @@ class Samples:
     def n_patients(self) -> int:
         """Patients of the real slices."""
         return len(self.patient[self.patient >= 0].unique())
+
+    @property
+    def light(self) -> Samples:
+        """The same without pixels, for what needs features only: picking from it copies no image."""
+        return replace(self, image=self.image[:, :0, :0])
 
     def where(self, keep: Tensor) -> Samples:
         """The slices a boolean mask or an index picks."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from jsddpm_eval.functional.kernel import polynomial_kernel
 
-BLOCKS = 20
+BLOCKS = 10
 MIN_UNITS = 3
 Z95 = NormalDist().inv_cdf(0.975)
 Statistic = Callable[[Tensor, Tensor], float]

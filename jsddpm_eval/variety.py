@@ -13,7 +13,7 @@ from jsddpm_eval.results import Score
 from jsddpm_eval.samples import Samples
 from jsddpm_eval.uncertainty import Floor, jackknife_variance, one_per_patient, t_interval
 
-MAX_PAIRS = 300
+MAX_PAIRS = 200
 """Pairs of slices compared by SSIM; with more, evenly spread ones."""
 
 _VENDI_DRAWS = 20

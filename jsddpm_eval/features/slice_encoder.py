@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from jsddpm.errors import integrity_error
 from jsddpm.files import atomic_open
 from jsddpm_eval.features.extractor import Extractor
-from jsddpm_eval.networks import SliceNetwork, fit, mirrored
+from jsddpm_eval.networks import SliceNetwork, fit, mirrored, shrunk
 
 NAME = "slice-encoder"
 _VERSION = 1
@@ -63,7 +63,7 @@ def make(images: Tensor, z_index: Tensor, lesion: Tensor, *, seed: int, folder: 
 
 
 def _train(images: Tensor, z_index: Tensor, lesion: Tensor, seed: int) -> SliceNetwork:
-    z = z_index.float()
+    z, images = z_index.float(), shrunk(images)
     z = (z - z.mean()) / z.std().clamp_min(1.0)
 
     def loss(network: SliceNetwork, rows: Tensor) -> Tensor:

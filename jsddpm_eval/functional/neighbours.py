@@ -69,7 +69,7 @@ def expected_coverage(n_real: int, n_generated: int, k: int = NEIGHBOURS) -> flo
         1 - prod_{i = 1..k} (n - i) / (n + m - i)
 
     >>> round(expected_coverage(100, 30, 5), 2), round(expected_coverage(30, 100, 5), 2)
-    (0.75, 1.0)
+    (0.74, 1.0)
     """
     missed = 1.0
     for i in range(1, k + 1):

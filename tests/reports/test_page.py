@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -92,6 +93,16 @@ def test_shows_values_yardsticks_and_reasons(results, panels):
 def test_without_panels_or_generation_the_page_still_opens(results):
     bare = results.model_copy(update={"generation": []})
     assert parsed(page.render(bare, None)).tags.count("img") == 1
+
+
+def test_the_verdict_and_the_nearest_pairs_are_shown(results, panels):
+    pairs = replace(panels, copies=panels.real_image[:2])
+    found = parsed(page.render(results.model_copy(update={"verdict": "All is well."}), pairs))
+    assert "All is well." in found.text
+    assert found.tags.count("img") == 4
+    drawn = figures.copies_figure(pairs).axes[0].images[0].get_array()
+    assert np.array_equal(drawn[:12, 16:32], panels.real_image[0, 1])
+    assert np.array_equal(drawn[12:, :16], panels.real_image[1, 0])
 
 
 def test_same_results_same_bytes(results, panels):
