@@ -184,7 +184,7 @@ def permutation_p(
     *,
     strata: tuple[Tensor, Tensor] | None = None,
     draws: int = 10,
-    permutations: int = 199,
+    permutations: int | None = None,
     seed: int,
 ) -> float | None:
     """p-value of "generated slices are slices of new patients", by permutation, with the kernel distance.
@@ -199,7 +199,8 @@ def permutation_p(
         generated: Features ``(m, d)``, independent of each other.
         strata: Conditions of the real and of the generated slices; labels are then exchanged within a condition.
         draws: Draws of one slice per patient.
-        permutations: Relabellings of each.
+        permutations: Relabellings of each; None for 3999, or 999 above 500 samples. A correction for the tests of all
+            bins asks for p-values far below 5 %, which few relabellings cannot give.
         seed: Seed of both.
 
     Returns:
@@ -208,12 +209,14 @@ def permutation_p(
     if len(patients.unique()) < 4 or len(generated) < 4:
         return None
     generator = torch.Generator().manual_seed(seed)
+    people = len(patients.unique())
+    count = permutations or (3999 if people + len(generated) <= 500 else 999)
     tangents = []
     for _ in range(draws):
         rows = one_per_patient(patients, generator)
         x = torch.cat([real[rows], generated])
         condition = None if strata is None else torch.cat([strata[0][rows], strata[1]])
-        labels = relabelled(len(rows), len(generated), condition, permutations, generator)
+        labels = relabelled(len(rows), len(generated), condition, count, generator)
         kernel = polynomial_kernel(x, x).fill_diagonal_(0)
         values = _label_distance(kernel, labels)
         p = float((values >= values[0] - 1e-12 * values[0].abs()).double().mean())  # row 0 is as observed

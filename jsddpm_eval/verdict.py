@@ -1,7 +1,8 @@
 """What an evaluation says, in words, by stated rules. Torch-free.
 
-Each bin x pathology is *not judged* when it has fewer than four patients or four generated slices, or the permutation
-tests are missing. Otherwise it is *off* when any of these holds, and *fine* when none does:
+Each bin x pathology is *not judged* when it has fewer than four patients or four generated slices, or so few of them
+that no permutation test could reach 5 % after the correction below. Otherwise it is *off* when any of these holds, and
+*passes every check* when none does:
 
 - *differs*: the KID's permutation p-value, in any feature space, is below 5 % after Holm's correction over all judged
   bins and feature spaces;
@@ -16,6 +17,7 @@ tests are missing. Otherwise it is *off* when any of these holds, and *fine* whe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import comb
 
 from jsddpm_eval.multiplicity import holm_adjusted
 from jsddpm_eval.results import Cell, Results, Score
@@ -39,10 +41,10 @@ _PHRASES = {
 def findings(results: Results) -> dict[str, list[str] | None]:
     """What is off with each bin x pathology by name; an empty list where it is fine, None where it cannot be judged."""
     cells = results.cells()
-    judged = [c for c in cells if _judgeable(c)]
-    p_values = {(c.name, n): s.p_value for c in judged for n, s in _kid(c)}
-    differing = {name for name, _ in holm({k: p for k, p in p_values.items() if p is not None})}
-    names = {c.name for c in judged}
+    tests = {(c.name, n): s for c in cells for n, s in _kid(c) if s.p_value is not None and _enough(s)}
+    able = {key: s.p_value or 0.0 for key, s in tests.items() if _least_p(s) <= ALPHA / len(tests)}
+    differing = {name for name, _ in holm(able)}
+    names = {name for name, _ in able}
     return {c.name: list(_faults(c, c.name in differing)) if c.name in names else None for c in cells}
 
 
@@ -53,7 +55,9 @@ def verdict(results: Results) -> str:
         return ""
     fine = [name for name, faults in found.items() if faults == []]
     unknown = [name for name, faults in found.items() if faults is None]
-    parts = [f"Of {len(found)} conditions {len(fine)} show nothing wrong{_named(fine)}."]
+    parts = [
+        f"Of {len(found)} conditions {len(fine) or 'none'} pass{'es' * (len(fine) < 2)} every check{_named(fine)}."
+    ]
     for fault, phrase in _PHRASES.items():
         where = [name for name, faults in found.items() if faults and fault in faults]
         if where:
@@ -76,8 +80,14 @@ def _kid(cell: Cell) -> list[tuple[str, Score]]:
     return [(n, s) for n, s in cell.scores.items() if n.startswith("kid_")]
 
 
-def _judgeable(cell: Cell) -> bool:
-    return any(s.p_value is not None and min(s.n_patients or 0, s.n_generated or 0) >= MIN_UNITS for _, s in _kid(cell))
+def _enough(score: Score) -> bool:
+    return min(score.n_patients or 0, score.n_generated or 0) >= MIN_UNITS
+
+
+def _least_p(score: Score) -> float:
+    """The smallest p-value that exchanging patients with generated slices can give."""
+    people, made = score.n_patients or 0, score.n_generated or 0
+    return 1 / comb(people + made, people)
 
 
 def _faults(cell: Cell, differs: bool) -> Iterator[str]:

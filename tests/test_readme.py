@@ -1,4 +1,4 @@
-"""Commands in the README and CONTRIBUTING exist, with the options they show."""
+"""Commands in the README, CONTRIBUTING and docs exist, with the options they show; links lead somewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from jsddpm_cli.app import app
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
-COMMANDS = sorted({line.strip() for line in re.findall(r"^\s*(jsddpm .*)$", TEXT.replace("\\\n", " "), re.MULTILINE)})
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TEXTS = {page: page.read_text() for page in PAGES}
+COMMANDS = sorted(
+    {
+        line.strip()
+        for text in TEXTS.values()
+        for line in re.findall(r"^(?:torchrun .*? )?(jsddpm .*)$", text.replace("\\\n", " "), re.MULTILINE)
+    }
+)
+LINKS = [(page, link) for page, text in TEXTS.items() for link in re.findall(r"\]\(([^)#]+)\)", text)]
 
 
 def test_the_readme_shows_the_commands_of_the_mission():
@@ -24,11 +33,11 @@ def test_the_readme_shows_the_commands_of_the_mission():
         "jsddpm cache build",
         "jsddpm sample",
     ):
-        assert any(c.startswith(command) for c in COMMANDS), command
+        assert re.search(rf"^{command}", TEXT, re.MULTILINE), command
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_commands_and_options_of_the_readme_exist(line):
+def test_commands_and_options_of_the_docs_exist(line):
     words = shlex.split(line, comments=True)[1:]
     command = get_command(app)
     while words and hasattr(command, "commands"):
@@ -42,6 +51,6 @@ def test_make_targets_of_the_docs_exist(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", TEXT))
-def test_links_of_the_readme_lead_somewhere(link):
-    assert link.startswith("https://") or (ROOT / link).exists()
+@pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{p.name} {k}" for p, k in LINKS])
+def test_links_of_the_docs_lead_somewhere(page, link):
+    assert link.startswith("https://") or (page.parent / link).exists()

@@ -244,7 +244,20 @@ def test_the_verdict_follows_its_rules(changed, fault):
     results = judged(**changed)
     assert findings(results) == {"bin 0 lesion": [], "bin 1 lesion": fault}
     assert ("cannot be judged" in verdict(results)) == (fault is None)
-    assert verdict(results).startswith(f"Of 2 conditions {2 if fault == [] else 1} show nothing wrong (bin 0 lesion")
+    passing = "2 pass" if fault == [] else "1 passes"
+    assert verdict(results).startswith(f"Of 2 conditions {passing} every check (bin 0 lesion")
+
+
+def test_too_few_relabellings_for_so_many_tests_are_no_pass():
+    """Four patients and eight slices: 495 relabellings, p at least 0.002; forty tests ask for 0.00125."""
+    few = Score(value=90.0, p_value=0.0021, n_patients=4, n_generated=8)
+    cells = [Cell(z_bin=k, pathology=1, scores={"kid_a": few, "kid_b": few}) for k in range(20)]
+    results = judged().model_copy(update={"generation": cells, "binning": ZBinning((0, 99), 20).to_dict()})
+    assert all(fault is None for fault in findings(results).values())
+    assert verdict(results).startswith("Of 20 conditions none passes every check. 20 cannot be judged")
+    enough = few.model_copy(update={"n_patients": 9, "p_value": 0.0005})
+    cells = [c.model_copy(update={"scores": {"kid_a": enough, "kid_b": enough}}) for c in cells]
+    assert all(f == ["differs"] for f in findings(results.model_copy(update={"generation": cells})).values())
 
 
 def test_without_generated_slices_there_is_no_verdict():
