@@ -121,7 +121,7 @@ def _middles(binning: ZBinning) -> Tensor:
 
 def brain_masks(images: Tensor) -> Tensor:
     """Estimated brain of each slice, boolean ``(N, H, W)``."""
-    found = [torch.from_numpy(estimate_brain(image[None])[0]) for image in images.numpy()]
+    found = [torch.from_numpy(estimate_brain(image)) for image in images.numpy()]
     return torch.stack(found) if found else torch.empty(images.shape, dtype=torch.bool)
 
 

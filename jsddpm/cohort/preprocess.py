@@ -108,9 +108,9 @@ def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     every other voxel of each axis; at their edge, every voxel decides for itself.
 
     Args:
-        values: ``(X, Y, Z)`` intensities, background dark.
+        values: ``(X, Y, Z)`` intensities of a volume, or ``(H, W)`` of a slice, background dark.
     """
-    coarse = values[::2, ::2, ::2]
+    coarse = values[(slice(None, None, 2),) * values.ndim]
     if coarse.min() == coarse.max():
         return np.zeros(values.shape, bool)
     threshold = threshold_otsu(coarse)
@@ -118,10 +118,10 @@ def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     closed = ndimage.binary_closing(np.pad(largest, 2))
     outside, _ = ndimage.label(~closed)  # the padding makes all that is not enclosed one part
-    filled = (outside != outside[0, 0, 0])[2:-2, 2:-2, 2:-2]
+    filled = (outside != outside.flat[0])[(slice(2, -2),) * values.ndim]
     core = ndimage.binary_erosion(filled)
-    x, y, z = values.shape
-    whole, inner = (part.repeat(2, 0).repeat(2, 1).repeat(2, 2)[:x, :y, :z] for part in (filled, core))
+    twice = np.ones((2,) * values.ndim, bool)
+    whole, inner = (np.kron(part, twice)[tuple(map(slice, values.shape))] for part in (filled, core))
     return np.asarray(inner | (whole & (values > threshold)))
 
 

@@ -101,6 +101,16 @@ def test_brain_is_the_filled_largest_part():
     assert not estimate_brain(np.zeros((9, 9, 9), np.float32)).any()
 
 
+def test_the_brain_of_a_slice_is_filled_as_in_a_volume():
+    row, column = np.indices((41, 54))
+    distance = np.hypot(row - 20, column - 26)
+    ring = np.where((distance < 18) & (distance > 6), 300.0, 5.0).astype(np.float32)
+    ring[2, 2] = 300
+    brain = estimate_brain(ring)
+    assert brain[distance < 16].all(), "the middle is filled, and the edge is true to a pixel or two"
+    assert not brain[distance >= 18].any()
+
+
 @pytest.mark.parametrize(
     ("shape", "spacing"), [((4, 64, 64), (1, 1, 1)), ((64, 64, 64), (0, 1, 1)), ((64, 64, 64), (1, -1, 1))]
 )
