@@ -106,7 +106,7 @@ def new_store(
         info: Further entries of ``store.json`` (preprocessing, binning, provenance).
     """
     with published_directory(out) as root:
-        writer = StoreWriter(root, {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info})
+        writer = StoreWriter(root, _head(kind, n_slices, spacing, info))
         yield writer
         writer.finish()
 
@@ -117,15 +117,14 @@ def resumable_store(
 ) -> Iterator[StoreWriter]:
     """Like :func:`new_store`, but what was written survives an interruption.
 
-    With ``resume`` the writer knows the shards already finished (:meth:`StoreWriter.finished`). The plan that must not
+    With ``resume``, :func:`finished` gives the shards that :func:`mark_finished` noted before. The plan that must not
     change in between is everything given here.
     """
-    head = {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info}
+    head = _head(kind, n_slices, spacing, info)
     with resumable_directory(out, head, resume=resume) as root:
         writer = StoreWriter(root, head)
         yield writer
         writer.finish()
-        shutil.rmtree(root / _PARTS, ignore_errors=True)
 
 
 @contextmanager
@@ -151,7 +150,7 @@ def shared_store(
         spacing: ``(row, column, z)`` in mm.
         info: Further entries of ``store.json``.
     """
-    head = {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info}
+    head = _head(kind, n_slices, spacing, info)
     with shared_directory(out, head, part=str(share[0])) as root:
         yield root
 
@@ -162,10 +161,14 @@ def shared_store(
             if len(writer.written) < len(names):
                 return False
             writer.finish()
-            shutil.rmtree(root / _PARTS, ignore_errors=True)
             return True
 
         publish_shared(out, finish)
+
+
+def _head(kind: Kind, n_slices: int, spacing: Sequence[float], info: dict[str, Any]) -> dict[str, Any]:
+    """What ``store.json`` says before anything is written."""
+    return {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info}
 
 
 class StoreWriter:
@@ -185,7 +188,7 @@ class StoreWriter:
         self.written.append(write_shard(self.root, shard))
 
     def finish(self) -> None:
-        """Write the index and ``store.json``.
+        """Write the index and ``store.json``, and remove what only a resumption needs.
 
         Raises:
             JsddpmError: ``STORE_EMPTY``; ``SLICE_SHAPE`` when shards differ in size.
@@ -206,6 +209,7 @@ class StoreWriter:
         arrays = [self.root / entry["file"] for w in self.written for entry in w.entry["files"].values()]
         for path in (self.root / "store.json", self.root / CHECKSUM, self.root / "index.npy", *arrays):
             make_read_only(path)
+        shutil.rmtree(self.root / _PARTS, ignore_errors=True)
 
 
 def mark_finished(root: Path, written: Written) -> None:

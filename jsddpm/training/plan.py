@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from jsddpm.diffusion.generate import best_device
 from jsddpm.errors import environment_error
 from jsddpm.files import refuse_existing
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.run import checkpoint_bytes, prepare
+from jsddpm.training.run import checkpoint_bytes, prepare, require_space
 from jsddpm.training.trainer import check_packages, processes, resolved_precision
 
 
@@ -80,12 +79,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
         raise environment_error("NOT_WRITABLE", "cannot be written", fix="check the path", file=folder)
     precision, device = resolved_precision(config), best_device()
     module, data, info = prepare(config, store)
-    size, free = checkpoint_bytes(module), shutil.disk_usage(folder).free
-    if free < 3 * size:
-        raise environment_error(
-            "DISK_FULL", f"{free / 1e9:.1f} GB free, three checkpoints are {3 * size / 1e9:.1f} GB",
-            fix="free space, or write to another disk", file=folder,
-        )  # fmt: skip
+    free = require_space(folder, module)
     module.to(device)
     optimizer = module.configure_optimizers()["optimizer"]
     batch: Any = {k: v.to(device) for k, v in next(iter(data.train_dataloader())).items()}
@@ -122,6 +116,6 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
         step_seconds=seconds,
         train_seconds=seconds * config.trainer.max_steps,
         memory=memory,
-        checkpoint=size,
+        checkpoint=checkpoint_bytes(module),
         free=free,
     )

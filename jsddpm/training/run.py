@@ -154,15 +154,25 @@ def _prepare_folder(out: Path, module: JointDDPM) -> None:
     """Prove before the first step that checkpoints can be written, and sweep what a kill left behind."""
     for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):
         left_over.unlink()
+    require_space(out, module)
+
+
+def require_space(folder: Path, module: JointDDPM) -> int:
+    """Free bytes of a folder's disk, after checking that a run's checkpoints fit.
+
+    Raises:
+        JsddpmError: ``DISK_FULL`` (status 5).
+    """
     needed = 3 * checkpoint_bytes(module)  # the best, the last, and the next one while it is written
-    free = shutil.disk_usage(out).free
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise environment_error(
             "DISK_FULL",
             f"{free / 1e9:.1f} GB free, the checkpoints need {needed / 1e9:.1f} GB",
             fix="free space, or write to another disk",
-            file=out,
+            file=folder,
         )
+    return free
 
 
 def run_config(run: str | Path) -> RunConfig:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from jsddpm.errors import integrity_error
-from jsddpm.files import atomic_open
+from jsddpm.files import write_array
 from jsddpm_eval.features.extractor import Extractor
 
 
@@ -33,8 +33,7 @@ def cached(extractor: Extractor, folder: Path) -> Extractor:
         if path.is_file():
             return _read(path, len(images))
         table = extractor(images)
-        with atomic_open(path) as stream:
-            np.lib.format.write_array(stream, table.numpy(), allow_pickle=False)
+        write_array(path, table.numpy())
         return table
 
     return replace(extractor, extract=extract)
