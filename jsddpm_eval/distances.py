@@ -111,7 +111,7 @@ def _fid(pair: FeaturePair, seed: int) -> Score:
         floor = patient_halves_floor(statistic, real, names, count=len(pair.made), seed=seed)
     if interval is not None:
         interval = max(0.0, interval[0]), interval[1]  # no distance is negative
-    return Score(value=statistic(real, made), interval=interval, **_floored(floor), **told, **pair.context)
+    return Score(value=statistic(real, made), interval=interval, **Floor.fields(floor), **told, **pair.context)
 
 
 def _kid(pair: FeaturePair, seed: int) -> Score:
@@ -141,7 +141,7 @@ def _kid(pair: FeaturePair, seed: int) -> Score:
     first[:, :people], second[:, people : 2 * people] = half, ~half
     floor = Floor.of(table.distance(first, second).numpy()) if len(half) else None
     p = permutation_p(pair.real, owner, pair.made, strata=pair.strata, seed=seed)
-    return Score(value=value, interval=interval, p_value=p, **_floored(floor), **pair.context)
+    return Score(value=value, interval=interval, p_value=p, **Floor.fields(floor), **pair.context)
 
 
 def _thinned(pair: FeaturePair, seed: int) -> Tensor:
@@ -162,7 +162,3 @@ def _without(first: int, last: int, total: int) -> Tensor:
     kept = torch.ones((last - first, total), dtype=torch.bool)
     kept[torch.arange(last - first), torch.arange(first, last)] = False
     return kept
-
-
-def _floored(floor: Floor | None) -> dict[str, Any]:
-    return {} if floor is None else {"floor": floor.mean, "floor_interval": floor.band}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from jsddpm_eval.features.extractor import Standardizer
 from jsddpm_eval.functional.morphology import SHAPE, column_distance, contrasts, lesion_shapes, rbf_distance
 from jsddpm_eval.results import Score
-from jsddpm_eval.uncertainty import jackknife_interval, mean_interval, patient_halves_floor
+from jsddpm_eval.uncertainty import Floor, jackknife_interval, mean_interval, patient_halves_floor
 
 _PERMUTATIONS = 999
 
@@ -51,9 +50,8 @@ def morphology_scores(
     for (name, unit), statistic in zip(units.items(), [*statistics, rbf_distance], strict=True):
         a, b = (scaled(x), scaled(y)) if name == "lesion_mmd" else (x, y)
         floor = patient_halves_floor(statistic, a, patients, count=len(b), seed=seed)
-        told: dict[str, Any] = {} if floor is None else {"floor": floor.mean, "floor_interval": floor.band}
         interval = jackknife_interval(statistic, a, patients, b) if name == "lesion_mmd" else None
-        scores[name] = Score(value=statistic(a, b), unit=unit, interval=interval, **told, **context)
+        scores[name] = Score(value=statistic(a, b), unit=unit, interval=interval, **Floor.fields(floor), **context)
     return scores
 
 

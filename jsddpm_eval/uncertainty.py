@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,6 +133,11 @@ class Floor:
             return None
         rank = int(0.025 * (len(v) + 1))  # an exchangeable new value falls below the rank-th with 2.5 %
         return cls(float(v.mean()), (float(v[rank - 1]), float(v[-rank])) if rank else None)
+
+    @staticmethod
+    def fields(floor: Floor | None) -> dict[str, Any]:
+        """A floor, or its absence, as the fields of a score."""
+        return {} if floor is None else {"floor": floor.mean, "floor_interval": floor.band}
 
 
 def patient_halves(count: int, repeats: int, seed: int) -> Tensor:

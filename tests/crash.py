@@ -1,4 +1,4 @@
-"""Killing a process at its n-th call that makes, renames, removes or flushes something on the disk."""
+"""Killing a process at its n-th call that changes the disk, and what is on it then."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 _CALLS = ("replace", "rename", "unlink", "mkdir", "fsync")
 
@@ -22,6 +23,11 @@ def killed_at(moment: int, work: Callable[[], object]) -> bool:
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, to compare two."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def _dying(call, left):

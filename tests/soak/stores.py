@@ -13,18 +13,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.table import Table
 
-from crash import killed_at
+from crash import content, killed_at
 from jsddpm.cohort.preprocess import Preprocessing
 from jsddpm.cohort.sources import read_cohort
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.build import build_slice_cache
 from jsddpm.slices.store import SliceStore
 from synthetic import write_bids
-
-
-def content(store: Path) -> dict[str, bytes]:
-    """Every file of a store."""
-    return {str(p.relative_to(store)): p.read_bytes() for p in store.rglob("*") if p.is_file()}
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from crash import killed_at
+from crash import content, killed_at
 from jsddpm.binning import Condition
 from jsddpm.config import SamplingConfig
 from jsddpm.diffusion import generate
@@ -40,10 +40,6 @@ def draw(run, monkeypatch):
         )
 
     return call
-
-
-def content(store):
-    return {p.relative_to(store): p.read_bytes() for p in store.rglob("*") if p.is_file()}
 
 
 @pytest.fixture

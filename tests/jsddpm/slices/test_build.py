@@ -10,7 +10,7 @@ import signal
 import numpy as np
 import pytest
 
-from crash import killed_at
+from crash import content, killed_at
 from jsddpm.cohort.preprocess import Preprocessing
 from jsddpm.cohort.records import Selection
 from jsddpm.cohort.sources import read_cohort
@@ -85,10 +85,6 @@ def test_images_lie_in_the_unit_range(bids, tmp_path):
     assert (images.min(), images.max()) == (0, 1)
 
 
-def bytes_of(store):
-    return {p.relative_to(store): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
-
-
 def test_a_mended_cohort_is_finished_to_the_same_bytes(bids, tmp_path):
     build(bids, tmp_path / "whole")
     path = bids / "sub-02" / "anat" / "sub-02_FLAIR.nii.gz"
@@ -99,7 +95,7 @@ def test_a_mended_cohort_is_finished_to_the_same_bytes(bids, tmp_path):
     path.write_bytes(clean)
     outcomes = build(bids, tmp_path / "store", resume=True)
     assert [o.reused for o in outcomes] == [True, True, False, True]
-    assert bytes_of(tmp_path / "store") == bytes_of(tmp_path / "whole")
+    assert content(tmp_path / "store") == content(tmp_path / "whole")
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 
 
@@ -140,7 +136,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bytes(bids, tmp_path, momen
     with pytest.raises(JsddpmError, match=r"STORE_INCOMPLETE|MISSING"):
         SliceStore(tmp_path / "store")
     build(bids, tmp_path / "store", resume=True)
-    assert bytes_of(tmp_path / "store") == bytes_of(tmp_path / "whole")
+    assert content(tmp_path / "store") == content(tmp_path / "whole")
 
 
 def test_two_builders_never_mix(bids, tmp_path):
@@ -170,7 +166,7 @@ def test_a_full_disk_is_an_error_and_the_build_can_go_on(bids, tmp_path):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ExitStatus.ENVIRONMENT
     assert not list((tmp_path).rglob("*.partial"))
     build(bids, tmp_path / "store", resume=True)
-    assert bytes_of(tmp_path / "store") == bytes_of(tmp_path / "whole")
+    assert content(tmp_path / "store") == content(tmp_path / "whole")
 
 
 def test_an_automatic_range_comes_from_training_patients_alone(bids, tmp_path):
