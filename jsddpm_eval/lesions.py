@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jsddpm.slices.store import SliceStore
 from jsddpm_eval.features.extractor import Standardizer
 from jsddpm_eval.functional.morphology import SHAPE, column_distance, contrasts, lesion_shapes, rbf_distance
 from jsddpm_eval.results import Score
@@ -53,6 +54,30 @@ def morphology_scores(
         interval = jackknife_fields(statistic, a, patients, b) if name == "lesion_mmd" else {}
         scores[name] = Score(value=statistic(a, b), unit=unit, **interval, **Floor.fields(floor), **context)
     return scores
+
+
+def lesion_rows(store: SliceStore, rows: NDArray[np.intp], z_bin: Tensor, masks: Tensor) -> list[dict[str, object]]:
+    """The shapes behind :func:`morphology_scores`, one row per slice, for ``lesions.csv``.
+
+    Args:
+        store: Where the slices are from.
+        rows: Their index rows.
+        z_bin: Their bins.
+        masks: Their masks, boolean ``(N, H, W)``; slices with an empty one are left out.
+    """
+    drawn = masks.flatten(1).any(1)
+    shapes = lesion_shapes(masks[drawn], store.spacing[:2])
+    names = [f"{name}_{unit}" if unit.startswith("mm") else name for name, unit in SHAPE.items()]
+    return [
+        {
+            "origin": store.kind,
+            "slice": store.slice_name(int(row)),
+            "patient": str(store.patients[row]) if store.kind == "real" else "",
+            "z_bin": int(k),
+            **{name: round(float(v), 4) for name, v in zip(names, shape, strict=True)},
+        }
+        for row, k, shape in zip(rows[drawn.numpy()], z_bin[drawn], shapes, strict=True)
+    ]
 
 
 def coupling_score(

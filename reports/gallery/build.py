@@ -7,7 +7,8 @@ from pathlib import Path
 from jsddpm.files import make_directory, write_bytes, write_text
 from jsddpm_eval.utilization import bin_utilization
 from jsddpm_reports.binning import markdown
-from jsddpm_reports.figures import png, utilization_figure
+from jsddpm_reports.figures import png
+from jsddpm_reports.utilization import utilization_figure
 
 SETTINGS = (((24, 93), 10), ((24, 93), 50), ((50, 100), 10))
 GALLERY = Path(__file__).parent

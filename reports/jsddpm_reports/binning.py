@@ -138,21 +138,18 @@ def csv(report: dict[str, Any]) -> str:
 
 def html(report: dict[str, Any]) -> str:
     """The bins report as one self-contained page."""
-    from jsddpm_reports.figures import utilization_figure
-    from jsddpm_reports.page import embedded, environment
+    from jsddpm_reports.figures import svg
+    from jsddpm_reports.page import inlined, rendered
+    from jsddpm_reports.utilization import utilization_figure
 
     store = report.get("store")
     tables = {"bin": bin_table(report), "summary": summary_table(report)}
     if store:
         tables["cell"] = cell_table(store)
     named = {f"{n}_{part}": t[i] for n, t in tables.items() for i, part in enumerate(("headings", "rows"))}
-    return (
-        environment()
-        .get_template("bins.html")
-        .render(
-            report=report, store=store, sentence=sentence(report), picture=embedded(utilization_figure(report)), **named
-        )
-    )
+    words = "Slices of each bin under each scheme" + (", over the mean brain profile" if store else "")
+    picture = inlined(svg(utilization_figure(report), "bins", words))
+    return rendered("bins.html", report=report, store=store, sentence=sentence(report), picture=picture, **named)
 
 
 def _pipes(table: Table) -> str:
