@@ -176,8 +176,17 @@ def _tested(differences: list[Difference]) -> list[Difference]:
     ]
 
 
+def direction(score: str) -> Literal[-1, 0, 1]:
+    """1 for a score that is better when higher, -1 when lower, 0 where neither holds.
+
+    >>> direction("kid_radiomics"), direction("psnr_brain"), direction("diversity_rmse")
+    (-1, 1, 0)
+    """
+    return -1 if score.startswith(_LOWER) else 1 if score.startswith(_HIGHER) else 0
+
+
 def _better(d: Difference, p_value: float) -> Literal["first", "second"] | None:
-    sign = -1 if d.score.startswith(_LOWER) else 1 if d.score.startswith(_HIGHER) else 0
+    sign = direction(d.score)
     if p_value > ALPHA or not sign:
         return None
     return "second" if sign * d.difference > 0 else "first"
