@@ -18,7 +18,9 @@ from jsddpm_eval.pairing import contrast
 from jsddpm_eval.results import Cell, Results, Score
 
 ALPHA = 0.05
-_LOWER = ("kid_", "fid_", "z_error", "mse", "hd95", "false_positive")
+_LOWER = (
+    "kid_", "fid_", "z_error", "mse", "lesion_mmd", "lesion_hd95", "lesion_missed", "control_false_positive",
+)  # fmt: skip
 _HIGHER = ("psnr", "ssim", "ms_ssim", "dice", "lesion_dice", "control_empty", "lesion_present", "brain_shape")
 
 

@@ -89,7 +89,9 @@ def notes(found: Differences) -> list[str]:
         if d.reason:
             reasons.setdefault(d.reason, []).append(d.score)
     for reason, scores in reasons.items():
-        words.append(f"No interval, {reason}: {len(scores)} differences of {', '.join(dict.fromkeys(scores))}.")
+        names = list(dict.fromkeys(scores))
+        few = ", ".join(names) if len(names) <= 4 else f"{len(names)} scores, such as {names[0]}"
+        words.append(f"No interval, as {reason}: {len(scores)} differences of {few}.")
     return words
 
 

@@ -13,7 +13,7 @@ from jsddpm_eval.compare import Difference, direction
 from jsddpm_reports.figures import GREY, GREY_SOFT, INK, PAGE_WIDTH, PAPER, PATHOLOGY_STYLES, styled
 
 _ACROSS = 4
-_MOST = 8
+_MOST = 12
 _APART = 0.16  # control and lesion of a bin above each other, in rows
 _BOTH = (INK, "D")
 _SHORT = {

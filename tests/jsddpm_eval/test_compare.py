@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm_cli.app import app
-from jsddpm_eval.compare import compare, compare_all, summary
+from jsddpm_eval.compare import compare, compare_all, direction, summary
 from jsddpm_eval.multiplicity import holm_adjusted
 from jsddpm_eval.results import Cell, Results, Score
 from jsddpm_reports import comparison
@@ -206,3 +206,12 @@ def test_what_cannot_be_compared_is_refused(folders, monkeypatch, arguments, mes
     found = jsddpm("compare", *arguments)
     assert found.exit_code != 0
     assert message in str(found.exception)
+
+
+@pytest.mark.parametrize(
+    ("score", "sign"),
+    [("lesion_hd95", -1), ("lesion_missed", -1), ("control_false_positive_pixels", -1), ("lesion_mmd", -1),
+     ("lesion_present", 1), ("lesion_dice", 1), ("psnr_brain", 1), ("fid_joint_x", -1), ("copy_gap", 0)],
+)  # fmt: skip
+def test_which_direction_is_better(score, sign):
+    assert direction(score) == sign
