@@ -149,7 +149,8 @@ def html(report: dict[str, Any]) -> str:
     named = {f"{n}_{part}": t[i] for n, t in tables.items() for i, part in enumerate(("headings", "rows"))}
     words = "Slices of each bin under each scheme" + (", over the mean brain profile" if store else "")
     picture = inlined(svg(utilization_figure(report), "bins", words))
-    return rendered("bins.html", report=report, store=store, sentence=sentence(report), picture=picture, **named)
+    values = {"report": report, "store": store, "sentence": sentence(report), "picture": picture}
+    return rendered("bins.html", values | named)
 
 
 def _pipes(table: Table) -> str:

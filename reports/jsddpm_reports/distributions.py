@@ -33,7 +33,7 @@ def confusion_figure(results: Results) -> Figure:
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=BLUE, alpha=share, linewidth=0))
         axes.text(
             column, row, str(counts[row, column]), ha="center", va="center", fontsize=size,
-            color=PAPER if share > 0.5 else INK,
+            color=PAPER if share > 0.75 else INK,
         )  # fmt: skip
     for k in range(n):
         axes.add_patch(Rectangle((k - 0.5, k - 0.5), 1, 1, fill=False, edgecolor=GREY, linewidth=0.6))

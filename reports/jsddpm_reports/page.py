@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -19,13 +20,14 @@ from jsddpm_eval.panels import Panels
 from jsddpm_eval.results import Cell, Results
 from jsddpm_eval.tables import read_csv
 from jsddpm_eval.utilization import verdict
-from jsddpm_reports import heatmap, reproduction, wording
-from jsddpm_reports.columns import further_columns, main_columns
+from jsddpm_reports import reproduction, wording
+from jsddpm_reports.columns import LESION_SHAPES, further_columns, main_columns
 from jsddpm_reports.curves import curve_columns, curves_figure, diversity_columns, reconstruction_figure
 from jsddpm_reports.distributions import Lesions, confusion_figure, lesions_figure
 from jsddpm_reports.figures import svg
 from jsddpm_reports.montage import Strip, decibels, montage_rows
 from jsddpm_reports.pictures import embed, path
+from jsddpm_reports.table import column_groups, table_rows
 from jsddpm_reports.utilization import utilization_figure
 
 _RECONSTRUCTION = ("psnr", "ssim", "lesion_dice", "control_false_positive_pixels")
@@ -81,45 +83,45 @@ def render(evaluation: Evaluation) -> str:
     """The page's HTML."""
     results, panels = evaluation.results, evaluation.panels
     columns, further = main_columns(results), further_columns(results)
-    return rendered(
-        "report.html",
-        script=_template("report.js"),
-        results=results,
-        binning=str(results.z_binning),
-        headlines=wording.headlines(results),
-        columns=columns,
-        explanations={c.heading: c.explanation for c in columns},
-        groups=heatmap.column_groups(columns),
-        rows=heatmap.table_rows(results, columns),
-        further=[
-            (group, members, heatmap.table_rows(results, members))
+    values = {
+        "results": results,
+        "binning": str(results.z_binning),
+        "headlines": wording.headlines(results),
+        "columns": columns,
+        "explanations": {c.heading: c.explanation for c in columns},
+        "groups": column_groups(columns),
+        "rows": table_rows(results, columns),
+        "further": [
+            (group, members, table_rows(results, members))
             for group in dict.fromkeys(c.group for c in further)
             for members in [[c for c in further if c.group == group]]
         ],
-        utilization=verdict(results.utilization),
-        charts=_charts(evaluation),
-        slices=None if panels is None else _pictures(panels, results),
-        obedience=_obedience(results),
-        pooled_lesions=[(n, s) for n, s in results.pooled.items() if n.startswith("lesion_") and n != "lesion_present"],
-        reconstruction=[
+        "verdict": wording.verdict_sentences(results),
+        "utilization": verdict(results.utilization),
+        "charts": _charts(evaluation),
+        "slices": None if panels is None else _pictures(panels, results),
+        "obedience": _obedience(results),
+        "lesion_scores": [(n, results.pooled[n]) for n in LESION_SHAPES if n in results.pooled],
+        "reconstruction": [
             _reconstruction_row(c) for c in results.reconstruction if c.timestep is not None and c.z_bin is None
         ],
-        undefined=results.undefined(),
-        commands=reproduction.commands(results),
-        places=reproduction.places(results),
-        facts=reproduction.facts(results),
-        provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
-        wording=wording,
-    )
+        "undefined": wording.reasons(results),
+        "commands": reproduction.commands(results),
+        "places": reproduction.places(results),
+        "facts": reproduction.facts(results),
+        "provenance": json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
+        "wording": wording,
+    }
+    return rendered("report.html", values, script=_template("report.js"))
 
 
-def rendered(template: str, *, script: str = "", **values: object) -> str:
+def rendered(template: str, values: Mapping[str, object], *, script: str = "") -> str:
     """A page from a template, under a policy that lets it load nothing and run nothing but what it is made with.
 
     Args:
         template: Name of the template, which extends ``base.html``.
-        script: Its script.
         values: What it shows.
+        script: Its script.
     """
     style = _template("page.css")
     digests = {what: base64.b64encode(sha256(text.encode()).digest()).decode() for what, text in
