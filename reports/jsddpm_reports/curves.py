@@ -71,7 +71,7 @@ def reconstruction_figure(results: Results) -> Figure:
         axes.set_xlabel("timestep")
         axes.set_title(_TIMES[name], loc="left")
         if name != "psnr":
-            axes.set_ylim(0, 1.02 if name in ("ssim", "lesion_dice") else None)
+            axes.set_ylim(0, 1.02 if name in ("ssim", "lesion_dice") else max(axes.get_ylim()[1], 1))
         axes.set_xticks(sorted({c.timestep for c in cells if c.timestep is not None}))
     handles = _legend()[:2]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, handlelength=1.6)
@@ -105,7 +105,9 @@ def _points(axes: Axes, found: Sequence[tuple[float, Score]], colour: str, marke
         if score.interval:
             axes.plot([x, x], score.interval, color=colour, linewidth=0.9, zorder=3)
         filled = PAPER if score.status == "unreliable" else colour
-        axes.plot(x, value, marker=marker, color=colour, markerfacecolor=filled, markeredgewidth=0.8, zorder=4)
+        axes.plot(
+            x, value, marker=marker, color=colour, markerfacecolor=filled, markeredgewidth=0.8, clip_on=False, zorder=4
+        )
 
 
 def _finish(axes: Axes, results: Results, column: Column) -> None:

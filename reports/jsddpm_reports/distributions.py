@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from jsddpm_eval.results import Results
 from jsddpm_reports import wording
+from jsddpm_reports.evaluation import Lesions
 from jsddpm_reports.figures import BLUE, COLUMN_WIDTH, GREY, GREY_SOFT, INK, ORANGE, PAGE_WIDTH, PAPER, styled
 
 _ACROSS = 3
 _LABELS = ("origin", "slice", "patient", "z_bin")
 _UNITS = {"mm2": "mm²", "mm": "mm"}
-Lesions = Sequence[Mapping[str, str]]
-"""Rows of ``lesions.csv``."""
 
 
 @styled
@@ -65,6 +64,9 @@ def lesions_figure(lesions: Lesions, results: Results) -> Figure:
                 axes.ecdf([float(r[name]) for r in rows], color=colour, linestyle=style)
         axes.set_title(_shape_title(name, results), loc="left")
         axes.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
+        axes.set_ylim(0, 1.04)
+        if name == "count":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color=GREY_SOFT, linewidth=0.5)
     labels = [f"{side}: {_count(rows)}" for side, rows in sides]
     handles = [figure.axes[0].plot([], [], color=c, linestyle=s)[0] for c, s in ((BLUE, "-"), (ORANGE, "--"))]
