@@ -8,10 +8,9 @@ from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.cohort.records import SPLITS
 from jsddpm_eval.tables import to_csv
 from jsddpm_eval.utilization import verdict
+from jsddpm_reports.tables import Table
+from jsddpm_reports.tables import markdown as markdown_table
 from jsddpm_reports.wording import plain
-
-Table = tuple[list[str], list[list[str]]]
-"""Headings and rows of text."""
 
 
 def sentence(report: dict[str, Any]) -> str:
@@ -103,11 +102,11 @@ def markdown(report: dict[str, Any]) -> str:
     parts = [
         f"# z_range [{lo}, {hi}] of {report['n_slices']} slices, {report['n_bins']} bins",
         f"{sentence(report)}.",
-        _pipes(bin_table(report)),
-        _pipes(summary_table(report)),
+        markdown_table(bin_table(report)),
+        markdown_table(summary_table(report)),
     ]
     if "store" in report:
-        parts.append(_pipes(cell_table(report["store"])))
+        parts.append(markdown_table(cell_table(report["store"])))
     return "\n\n".join(parts) + "\n"
 
 
@@ -149,11 +148,4 @@ def html(report: dict[str, Any]) -> str:
     named = {f"{n}_{part}": t[i] for n, t in tables.items() for i, part in enumerate(("headings", "rows"))}
     words = "Slices of each bin under each scheme" + (", over the mean brain profile" if store else "")
     picture = inlined(svg(utilization_figure(report), "bins", words))
-    values = {"report": report, "store": store, "sentence": sentence(report), "picture": picture}
-    return rendered("bins.html", values | named)
-
-
-def _pipes(table: Table) -> str:
-    headings, rows = table
-    lines = ["| " + " | ".join(headings) + " |", "|" + "---:|" * len(headings)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+    return rendered("bins.html", report=report, store=store, sentence=sentence(report), picture=picture, **named)

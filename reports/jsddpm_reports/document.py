@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
 
@@ -11,13 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 
-def rendered(template: str, values: Mapping[str, object], *, script: str = "") -> str:
+def rendered(template: str, script: str = "", /, **values: object) -> str:
     """A page from a template, under a policy that lets it load nothing and run nothing but what it is made with.
 
     Args:
         template: Name of the template, which extends ``base.html``.
-        values: What it shows.
         script: Its script.
+        values: What it shows.
     """
     style = template_text("page.css")
     digests = {what: base64.b64encode(sha256(text.encode()).digest()).decode() for what, text in

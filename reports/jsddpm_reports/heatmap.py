@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from jsddpm_eval.results import Results
 from jsddpm_reports.columns import Column
 from jsddpm_reports.figures import BLUE, BLUE_SOFT, GREY, INK, ORANGE, ORANGE_SOFT, PAGE_WIDTH, PAPER, styled
-from jsddpm_reports.table import Entry, table_rows
+from jsddpm_reports.score_table import Entry, table_rows
 
 _FILLS = {"below certain": BLUE, "below": BLUE_SOFT, "above certain": ORANGE, "above": ORANGE_SOFT}
 

@@ -21,7 +21,7 @@ from jsddpm_reports.figures import svg
 from jsddpm_reports.montage import Strip, decibels, montage_rows
 from jsddpm_reports.pictures import embed, path
 from jsddpm_reports.publication import charts
-from jsddpm_reports.table import column_groups, table_rows
+from jsddpm_reports.score_table import column_groups, table_rows
 
 _RECONSTRUCTION = ("psnr", "ssim", "lesion_dice", "control_false_positive_pixels")
 _CHARTS = ("utilization", "curves", "diversity", "confusion", "lesions", "reconstruction")
@@ -46,36 +46,37 @@ def render(evaluation: Evaluation) -> str:
     results, panels = evaluation.results, evaluation.panels
     columns, further = main_columns(results), further_columns(results)
     drawn = {name: inlined(svg(figure, name, words)) for name, (figure, words) in charts(evaluation).items()}
-    values = {
-        "results": results,
-        "binning": str(results.z_binning),
-        "headlines": wording.headlines(results),
-        "columns": columns,
-        "explanations": {c.heading: c.explanation for c in columns},
-        "groups": column_groups(columns),
-        "rows": table_rows(results, columns),
-        "further": [
+    return rendered(
+        "report.html",
+        template_text("report.js"),
+        results=results,
+        binning=str(results.z_binning),
+        headlines=wording.headlines(results),
+        columns=columns,
+        explanations={c.heading: c.explanation for c in columns},
+        groups=column_groups(columns),
+        rows=table_rows(results, columns),
+        further=[
             (group, members, table_rows(results, members))
             for group in dict.fromkeys(c.group for c in further)
             for members in [[c for c in further if c.group == group]]
         ],
-        "verdict": wording.verdict_sentences(results),
-        "utilization": verdict(results.utilization),
-        "charts": dict.fromkeys(_CHARTS, Markup()) | drawn,
-        "slices": None if panels is None else _pictures(panels, results),
-        "obedience": _obedience(results),
-        "lesion_scores": [(n, results.pooled[n]) for n in LESION_SHAPES if n in results.pooled],
-        "reconstruction": [
+        verdict=wording.verdict_sentences(results),
+        utilization=verdict(results.utilization),
+        charts=dict.fromkeys(_CHARTS, Markup()) | drawn,
+        slices=None if panels is None else _pictures(panels, results),
+        obedience=_obedience(results),
+        lesion_scores=[(n, results.pooled[n]) for n in LESION_SHAPES if n in results.pooled],
+        reconstruction=[
             _reconstruction_row(c) for c in results.reconstruction if c.timestep is not None and c.z_bin is None
         ],
-        "undefined": wording.reasons(results),
-        "commands": reproduction.commands(results),
-        "places": reproduction.places(results),
-        "facts": reproduction.facts(results),
-        "provenance": json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
-        "wording": wording,
-    }
-    return rendered("report.html", values, script=template_text("report.js"))
+        undefined=wording.reasons(results),
+        commands=reproduction.commands(results),
+        places=reproduction.places(results),
+        facts=reproduction.facts(results),
+        provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
+        wording=wording,
+    )
 
 
 def _pictures(panels: Panels, results: Results) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def evaluation_view(results: Results, width: int) -> RenderableType:
     """An evaluation: verdict, the first numbers, and the per-bin table, in as many parts as the width asks for."""
     from jsddpm_reports import wording
     from jsddpm_reports.columns import compact_columns
-    from jsddpm_reports.table import table_rows
+    from jsddpm_reports.score_table import table_rows
 
     sentences = wording.verdict_sentences(results)
     verdict = Panel(Text("\n".join(sentences)), title="verdict", title_align="left", width=min(width, 100))

@@ -23,7 +23,7 @@ from jsddpm_eval.plausibility import obedience_scores, position_scores, predict_
 from jsddpm_eval.reconstruction import slice_scores
 from jsddpm_eval.results import Cell, Results, Score
 from jsddpm_eval.tables import to_csv, to_frame
-from jsddpm_eval.uncertainty import jackknife_interval, mean_interval, patient_halves_floor
+from jsddpm_eval.uncertainty import jackknife_fields, mean_interval, patient_halves_floor
 from jsddpm_eval.utilization import bin_utilization, verdict
 
 BINNING = ZBinning((5, 34), 5, n_slices=40)
@@ -211,9 +211,9 @@ def test_intervals_and_floors_need_patients():
     g = torch.Generator().manual_seed(0)
     real, made = torch.randn((40, 3), generator=g), torch.randn((9, 3), generator=g)
     patients = np.repeat([f"p{i}" for i in range(8)], 5)
-    low, high = jackknife_interval(kernel_distance, real, patients, made)
+    low, high = jackknife_fields(kernel_distance, real, patients, made)["interval"]
     assert low < kernel_distance(real, made) < high
-    assert jackknife_interval(kernel_distance, real, np.repeat(["a", "b"], 20), made) is None
+    assert jackknife_fields(kernel_distance, real, np.repeat(["a", "b"], 20), made) == {}
     floor = patient_halves_floor(kernel_distance, real, patients, count=9, seed=0)
     assert floor == patient_halves_floor(kernel_distance, real, patients, count=9, seed=0)
     assert abs(floor.mean) < 1
@@ -290,6 +290,7 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
     assert Results.read(tmp_path / "e" / "results.json") == results
     assert {p.name for p in (tmp_path / "e").iterdir()} == {
         "results.json",
+        "results.influence.json",
         "per_bin.csv",
         "per_slice.csv",
         "panels.npz",
