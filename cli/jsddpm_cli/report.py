@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,13 @@ from jsddpm_cli.console import note
 
 _OF_EVALUATION = (".html", ".md", ".tex", ".csv")
 _OF_RUN = (".html", ".png")
+
+
+class FigureFormat(StrEnum):
+    """How figures are saved."""
+
+    png = "png"
+    pdf = "pdf"
 
 
 def report(
@@ -30,6 +38,12 @@ def report(
         list[str] | None,
         typer.Option("--score", help="Column of the .md or .tex table, such as fid_radiomics; may be repeated."),
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Folder for the figures of an evaluation, at print size.")
+    ] = None,
+    figure_format: Annotated[
+        list[FigureFormat] | None, typer.Option("--figure-format", help="May be repeated [default: png and pdf]")
+    ] = None,
 ) -> None:
     """Show an evaluation or a run: as a page that opens offline, or as a table for a paper.
 
@@ -46,7 +60,9 @@ def report(
             fix="give a folder of jsddpm eval or of jsddpm train",
             file=source,
         )
-    places = out or [folder / "report.html"]
+    if figures is not None and not evaluation:
+        raise usage_error("OPTION", "--figures of a run", fix="give an evaluation; of a run: --out curves.png")
+    places = out or ([] if figures else [folder / "report.html"])
     forms = _OF_EVALUATION if evaluation else _OF_RUN
     for place in places:
         if place.suffix not in forms:
@@ -56,6 +72,10 @@ def report(
     for place in places:
         (_evaluation if evaluation else _run)(folder, place, score)
         note(f"written {place}")
+    if figures is not None:
+        from jsddpm_reports.publication import write_figures
+
+        note(f"{len(write_figures(folder, figures, figure_format or list(FigureFormat)))} figures in {figures}")
 
 
 def _evaluation(folder: Path, place: Path, scores: list[str] | None) -> None:

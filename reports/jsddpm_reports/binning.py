@@ -137,8 +137,8 @@ def csv(report: dict[str, Any]) -> str:
 
 def html(report: dict[str, Any]) -> str:
     """The bins report as one self-contained page."""
+    from jsddpm_reports.document import inlined, rendered
     from jsddpm_reports.figures import svg
-    from jsddpm_reports.page import inlined, rendered
     from jsddpm_reports.utilization import utilization_figure
 
     store = report.get("store")

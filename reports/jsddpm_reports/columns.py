@@ -57,6 +57,9 @@ _FURTHER = {
     "lesion_row": ("lesion shapes", "row, mm"),
     "lesion_column": ("lesion shapes", "column, mm"),
 }
+LESION_SHAPES = (*(name for name, (group, _) in _FURTHER.items() if group == "lesion shapes"), "lesion_mmd")
+"""Scores of the lesions' shape, one by one and together."""
+
 _COMPACT = ("best_match_psnr", "copy_gap", "diversity_rmse", "kid_{space}", "z_error_bins", _OBEDIENCE)
 
 
@@ -77,6 +80,11 @@ class Column:
     space: str = ""
     group: str = ""
     explanation: str = ""
+
+    @property
+    def label(self) -> str:
+        """The heading where no group stands above it, with its feature space."""
+        return " ".join(filter(None, (self.group * (self.group == "variety"), self.heading, self.space)))
 
     def of(self, cell: Cell) -> Score | None:
         """The score of a cell; None where it has no such score."""

@@ -8,9 +8,9 @@ from string import ascii_uppercase
 from jsddpm_eval.compare import Difference, summary
 from jsddpm_eval.tables import to_csv
 from jsddpm_reports import tables
+from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import pdf, png, svg
 from jsddpm_reports.forest import forest_figure, forest_scores
-from jsddpm_reports.page import inlined, rendered
 from jsddpm_reports.wording import plain
 
 Differences = Mapping[str, Sequence[Difference]]

@@ -21,6 +21,7 @@ _UNITS = {
     "best_match_psnr": "dB", "copy_gap": "dB", "diversity_rmse": "intensity", "z_error_bins": "bins",
     "coupling_contrast": "intensity",
 }  # fmt: skip
+_FROM_ZERO = ("diversity_", "fid_", "z_error", "vendi_")
 _TIMES = {
     "psnr": "PSNR [dB]", "ssim": "SSIM", "lesion_dice": "lesion Dice",
     "control_false_positive_pixels": "false-positive pixels",
@@ -69,6 +70,8 @@ def reconstruction_figure(results: Results) -> Figure:
             _points(axes, found, colour, marker)
         axes.set_xlabel("timestep")
         axes.set_title(_TIMES[name], loc="left")
+        if name != "psnr":
+            axes.set_ylim(0, 1.02 if name in ("ssim", "lesion_dice") else max(axes.get_ylim()[1], 1))
         axes.set_xticks(sorted({c.timestep for c in cells if c.timestep is not None}))
     handles = _legend()[:2]
     figure.legend(handles=handles, loc="outside upper right", ncols=2, handlelength=1.6)
@@ -102,7 +105,9 @@ def _points(axes: Axes, found: Sequence[tuple[float, Score]], colour: str, marke
         if score.interval:
             axes.plot([x, x], score.interval, color=colour, linewidth=0.9, zorder=3)
         filled = PAPER if score.status == "unreliable" else colour
-        axes.plot(x, value, marker=marker, color=colour, markerfacecolor=filled, markeredgewidth=0.8, zorder=4)
+        axes.plot(
+            x, value, marker=marker, color=colour, markerfacecolor=filled, markeredgewidth=0.8, clip_on=False, zorder=4
+        )
 
 
 def _finish(axes: Axes, results: Results, column: Column) -> None:
@@ -115,6 +120,8 @@ def _finish(axes: Axes, results: Results, column: Column) -> None:
     if any((s := column.of(c)) and s.unit == "share" for c in results.cells()):
         axes.set_ylim(-0.04, 1.04)
         axes.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
+    elif column.score.startswith(_FROM_ZERO):
+        axes.set_ylim(bottom=0)
     axes.grid(axis="y", color=GREY_SOFT, linewidth=0.5)
     axes.set_axisbelow(True)
 
@@ -127,6 +134,6 @@ def _legend() -> list[Any]:
     return [
         *lines,
         Line2D([], [], color=INK, linewidth=0.9, label="real slices"),
-        Patch(color=INK, alpha=0.28, linewidth=0, label="their 95% band"),
+        Patch(color=GREY, alpha=0.45, linewidth=0, label="their 95% band"),
         Line2D([], [], color=GREY, marker="x", linewidth=0, label="undefined"),
     ]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from jsddpm_eval.results import Results
 from jsddpm_reports import wording
+from jsddpm_reports.evaluation import Lesions
 from jsddpm_reports.figures import BLUE, COLUMN_WIDTH, GREY, GREY_SOFT, INK, ORANGE, PAGE_WIDTH, PAPER, styled
 
 _ACROSS = 3
 _LABELS = ("origin", "slice", "patient", "z_bin")
 _UNITS = {"mm2": "mm²", "mm": "mm"}
-Lesions = Sequence[Mapping[str, str]]
-"""Rows of ``lesions.csv``."""
 
 
 @styled
@@ -33,7 +32,7 @@ def confusion_figure(results: Results) -> Figure:
         axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=BLUE, alpha=share, linewidth=0))
         axes.text(
             column, row, str(counts[row, column]), ha="center", va="center", fontsize=size,
-            color=PAPER if share > 0.5 else INK,
+            color=PAPER if share > 0.75 else INK,
         )  # fmt: skip
     for k in range(n):
         axes.add_patch(Rectangle((k - 0.5, k - 0.5), 1, 1, fill=False, edgecolor=GREY, linewidth=0.6))
@@ -65,6 +64,9 @@ def lesions_figure(lesions: Lesions, results: Results) -> Figure:
                 axes.ecdf([float(r[name]) for r in rows], color=colour, linestyle=style)
         axes.set_title(_shape_title(name, results), loc="left")
         axes.set_yticks([0, 0.5, 1], ["0", "50%", "100%"])
+        axes.set_ylim(0, 1.04)
+        if name == "count":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y", color=GREY_SOFT, linewidth=0.5)
     labels = [f"{side}: {_count(rows)}" for side, rows in sides]
     handles = [figure.axes[0].plot([], [], color=c, linestyle=s)[0] for c, s in ((BLUE, "-"), (ORANGE, "--"))]

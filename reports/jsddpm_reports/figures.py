@@ -20,7 +20,7 @@ PATHOLOGY_STYLES = ((BLUE, "o"), (ORANGE, "s"))
 COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.2
 """Widths of one and of two columns of a journal, inches."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
     "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "lines.linewidth": 1.1,

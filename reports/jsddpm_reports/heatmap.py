@@ -1,75 +1,19 @@
-"""The bins x scores table: each value beside its own yardstick, for the page and as a figure."""
+"""The bins x scores table as a figure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_eval.standing import standing
-from jsddpm_eval.verdict import findings
-from jsddpm_reports import wording
+from jsddpm_eval.results import Results
 from jsddpm_reports.columns import Column
 from jsddpm_reports.figures import BLUE, BLUE_SOFT, GREY, INK, ORANGE, ORANGE_SOFT, PAGE_WIDTH, PAPER, styled
+from jsddpm_reports.score_table import Entry, table_rows
 
-_KINDS = {(-1, True): "below certain", (-1, False): "below", (1, True): "above certain", (1, False): "above"}
 _FILLS = {"below certain": BLUE, "below": BLUE_SOFT, "above certain": ORANGE, "above": ORANGE_SOFT}
-_VERDICTS = {True: ("✓", "passes every check", "fine"), False: ("?", "not judged", "unknown")}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One place of the table.
-
-    Attributes:
-        text: The value.
-        mark: ``▲`` above the yardstick, ``▼`` below, else empty.
-        floor: The yardstick, empty where there is none.
-        kind: ``like``, ``above``, ``below`` (these also ``certain``), ``plain`` without a yardstick, ``undefined``, or
-            ``unasked`` where the condition has no such score.
-        note: Counts, interval, yardstick and reason.
-    """
-
-    text: str
-    mark: str
-    floor: str
-    kind: str
-    note: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """One condition: its bin, slices and pathology in words, what was found, and its entries.
-
-    ``sign``, ``finding`` and ``state`` are the verdict on it: as one sign, in words, and as ``fine``, ``off`` or
-    ``unknown``.
-    """
-
-    z_bin: str
-    slices: str
-    pathology: str
-    sign: str
-    finding: str
-    state: str
-    entries: list[Entry]
-
-
-def table_rows(results: Results, columns: Sequence[Column]) -> list[Row]:
-    """Rows of the table, control first, bin by bin."""
-    found = findings(results)
-    return [
-        Row(*wording.cell_label(c, results), *_verdict(found[c.name]), [_entry(column.of(c)) for column in columns])
-        for c in sorted(results.cells(), key=_order)
-    ]
-
-
-def column_groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
-    """Headings above the headings, each with the number of columns it spans."""
-    return [(name, len(list(members))) for name, members in groupby(c.group for c in columns)]
 
 
 @styled
@@ -94,39 +38,16 @@ def heatmap_figure(results: Results, columns: Sequence[Column]) -> Figure:
     return figure
 
 
-def _draw_entry(axes: object, entry: Entry, row: int, column: int) -> None:
+def _draw_entry(axes: Axes, entry: Entry, row: int, column: int) -> None:
     fill = _FILLS.get(entry.kind, PAPER)
     hatch = "/////" if entry.kind == "undefined" else None
     place = Rectangle(
         (column + 0.03, row - 0.46), 0.94, 0.92, facecolor=fill, edgecolor=GREY if hatch else PAPER, hatch=hatch,
         linewidth=0,
     )  # fmt: skip
-    axes.add_patch(place)  # type: ignore[attr-defined]
+    axes.add_patch(place)
     if entry.kind in ("undefined", "unasked"):
         return
     colour = PAPER if entry.kind.endswith("certain") else INK
     text = entry.text + entry.mark
-    axes.text(column + 0.5, row, text, ha="center", va="center", fontsize=6, color=colour)  # type: ignore[attr-defined]
-
-
-def _order(cell: Cell) -> tuple[int, int]:
-    return (cell.pathology or 0, cell.z_bin or 0)
-
-
-def _verdict(faults: list[str] | None) -> tuple[str, str, str]:
-    if faults:
-        return "!", ", ".join(wording.FAULTS[f] for f in faults), "off"
-    return _VERDICTS[faults is not None]
-
-
-def _entry(score: Score | None) -> Entry:
-    if score is None:
-        return Entry("", "", "", "unasked", "not asked of this condition")
-    note = wording.context(score)
-    text, floor = wording.with_floor(score)
-    if score.value is None:
-        return Entry(text, "", floor, "undefined", note)
-    place = standing(score)
-    if place is None:
-        return Entry(text, "", floor, "plain", note)
-    return Entry(text, wording.MARKS[place.side], floor, _KINDS.get((place.side, place.certain), "like"), note)
+    axes.text(column + 0.5, row, text, ha="center", va="center", fontsize=6, color=colour)

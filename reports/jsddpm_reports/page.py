@@ -1,66 +1,30 @@
-"""The HTML report: one self-contained file that opens offline and escapes every name."""
+"""The HTML report of an evaluation: one self-contained file that opens offline."""
 
 from __future__ import annotations
 
-import base64
 import json
-from dataclasses import dataclass
-from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.files import write_text
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.results import Cell, Results
-from jsddpm_eval.tables import read_csv
 from jsddpm_eval.utilization import verdict
-from jsddpm_reports import heatmap, reproduction, wording
-from jsddpm_reports.columns import further_columns, main_columns
-from jsddpm_reports.curves import curve_columns, curves_figure, diversity_columns, reconstruction_figure
-from jsddpm_reports.distributions import Lesions, confusion_figure, lesions_figure
+from jsddpm_reports import reproduction, wording
+from jsddpm_reports.columns import LESION_SHAPES, further_columns, main_columns
+from jsddpm_reports.document import inlined, rendered, template_text
+from jsddpm_reports.evaluation import Evaluation
 from jsddpm_reports.figures import svg
 from jsddpm_reports.montage import Strip, decibels, montage_rows
 from jsddpm_reports.pictures import embed, path
-from jsddpm_reports.utilization import utilization_figure
+from jsddpm_reports.publication import charts
+from jsddpm_reports.score_table import column_groups, table_rows
 
 _RECONSTRUCTION = ("psnr", "ssim", "lesion_dice", "control_false_positive_pixels")
-
 _CHARTS = ("utilization", "curves", "diversity", "confusion", "lesions", "reconstruction")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation left that a report shows.
-
-    Attributes:
-        results: The results.
-        panels: Example slices; None where there are none.
-        lesions: Shapes of real and generated lesions; empty where there are none.
-    """
-
-    results: Results
-    panels: Panels | None = None
-    lesions: Lesions = ()
-
-    @classmethod
-    def read(cls, folder: str | Path) -> Evaluation:
-        """Read an evaluation folder; all but ``results.json`` may be missing.
-
-        Raises:
-            JsddpmError: ``MISSING`` (status 2), ``RESULTS``, ``PANELS`` or ``TABLE`` (status 4).
-        """
-        folder = Path(folder)
-        panels, lesions = folder / "panels.npz", folder / "lesions.csv"
-        return cls(
-            Results.read(folder / "results.json"),
-            Panels.read(panels) if panels.is_file() else None,
-            read_csv(lesions) if lesions.is_file() else (),
-        )
 
 
 def write_page(evaluation: str | Path, out: str | Path) -> Path:
@@ -81,90 +45,38 @@ def render(evaluation: Evaluation) -> str:
     """The page's HTML."""
     results, panels = evaluation.results, evaluation.panels
     columns, further = main_columns(results), further_columns(results)
+    drawn = {name: inlined(svg(figure, name, words)) for name, (figure, words) in charts(evaluation).items()}
     return rendered(
         "report.html",
-        script=_template("report.js"),
+        template_text("report.js"),
         results=results,
         binning=str(results.z_binning),
         headlines=wording.headlines(results),
         columns=columns,
         explanations={c.heading: c.explanation for c in columns},
-        groups=heatmap.column_groups(columns),
-        rows=heatmap.table_rows(results, columns),
+        groups=column_groups(columns),
+        rows=table_rows(results, columns),
         further=[
-            (group, members, heatmap.table_rows(results, members))
+            (group, members, table_rows(results, members))
             for group in dict.fromkeys(c.group for c in further)
             for members in [[c for c in further if c.group == group]]
         ],
+        verdict=wording.verdict_sentences(results),
         utilization=verdict(results.utilization),
-        charts=_charts(evaluation),
+        charts=dict.fromkeys(_CHARTS, Markup()) | drawn,
         slices=None if panels is None else _pictures(panels, results),
         obedience=_obedience(results),
-        pooled_lesions=[(n, s) for n, s in results.pooled.items() if n.startswith("lesion_") and n != "lesion_present"],
+        lesion_scores=[(n, results.pooled[n]) for n in LESION_SHAPES if n in results.pooled],
         reconstruction=[
             _reconstruction_row(c) for c in results.reconstruction if c.timestep is not None and c.z_bin is None
         ],
-        undefined=results.undefined(),
+        undefined=wording.reasons(results),
         commands=reproduction.commands(results),
         places=reproduction.places(results),
         facts=reproduction.facts(results),
         provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
         wording=wording,
     )
-
-
-def rendered(template: str, *, script: str = "", **values: object) -> str:
-    """A page from a template, under a policy that lets it load nothing and run nothing but what it is made with.
-
-    Args:
-        template: Name of the template, which extends ``base.html``.
-        script: Its script.
-        values: What it shows.
-    """
-    style = _template("page.css")
-    digests = {what: base64.b64encode(sha256(text.encode()).digest()).decode() for what, text in
-               (("style", style), ("script", script))}  # fmt: skip
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digests['style']}'"
-    policy += f"; script-src 'sha256-{digests['script']}'" if script else ""
-    policy += "; base-uri 'none'; form-action 'none'"
-    environment = Environment(
-        loader=PackageLoader("jsddpm_reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(
-        policy=policy, style=Markup(style), script=Markup(script), **values
-    )
-
-
-def inlined(drawing: str) -> Markup:
-    """A drawing of ours, which is markup already."""
-    return Markup(drawing)
-
-
-def _template(name: str) -> str:
-    return files("jsddpm_reports").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _charts(evaluation: Evaluation) -> dict[str, Markup]:
-    results = evaluation.results
-    found = {
-        "utilization": (utilization_figure(results.utilization), "Slices of each bin under local and global binning")
-    }
-    if results.cells():
-        found["curves"] = (curves_figure(results, curve_columns(results)), "Scores by bin; every value is in the table")
-        if diversity_columns(results):
-            found["diversity"] = (curves_figure(results, diversity_columns(results)), "Variety between seeds by bin")
-    if any(map(sum, results.confusion)):
-        found["confusion"] = (confusion_figure(results), "Samples by bin asked for and bin read off")
-    if evaluation.lesions:
-        found["lesions"] = (lesions_figure(evaluation.lesions, results), "Shapes of real and generated lesions")
-    if any(c.timestep is not None for c in results.reconstruction):
-        found["reconstruction"] = (reconstruction_figure(results), "Exact reconstruction by timestep")
-    drawn = {name: inlined(svg(figure, name, words)) for name, (figure, words) in found.items()}
-    return dict.fromkeys(_CHARTS, Markup()) | drawn
 
 
 def _pictures(panels: Panels, results: Results) -> dict[str, Any]:

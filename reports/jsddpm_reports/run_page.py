@@ -11,8 +11,8 @@ from pathlib import Path
 from jsddpm.config import RunConfig
 from jsddpm.files import explain, write_bytes, write_text
 from jsddpm.training.progress import RunProgress
+from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import png, svg
-from jsddpm_reports.page import inlined, rendered
 from jsddpm_reports.training_curves import training_figure
 from jsddpm_reports.wording import plain
 

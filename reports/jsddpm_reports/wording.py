@@ -43,9 +43,11 @@ def plain(value: float, unit: str = "") -> str:
     """
     if unit == "share":
         return f"{100 * value:.0f}%"
+    if unit == "slices" and value == int(value):
+        return f"{value:.0f}"
     if unit == "dB" or abs(value) >= 100:
         return f"{value:.1f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}".replace("-0.000", "0.000")
 
 
 def marked(score: Score | None) -> str:
@@ -122,6 +124,29 @@ def _headline(scores: Mapping[str, Score], name: str, what: str, reading: str) -
     chance = number(scores.get("z_error_chance_bins"))
     filled = reading.format(floor=floor, n_generated=score.n_generated, z_error_chance_bins=chance)
     return what, number(score), filled if score.value is not None else score.reason or ""
+
+
+def reasons(results: Results) -> dict[str, list[str]]:
+    """Undefined scores by reason, as ``scores: where``; scores undefined in the same places share a line."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for cell in [*results.reconstruction, *results.generation]:
+        for name, score in cell.scores.items():
+            if score.status == "undefined":
+                found.setdefault(score.reason or "", {}).setdefault(name, []).append(cell.name)
+    lines: dict[str, list[str]] = {}
+    for reason, scores in found.items():
+        shared: dict[tuple[str, ...], list[str]] = {}
+        for name, where in scores.items():
+            shared.setdefault(tuple(where), []).append(name)
+        lines[reason] = [f"{', '.join(names)}: {', '.join(where)}" for where, names in shared.items()]
+    return lines
+
+
+def verdict_sentences(results: Results) -> list[str]:
+    """The verdict, sentence by sentence, the first one first to be read."""
+    if not results.verdict:
+        return ["Nothing generated was evaluated, so there is no verdict on generated slices."]
+    return [part.removesuffix(".") + "." for part in results.verdict.split(". ")]
 
 
 def cell_label(cell: Cell, results: Results) -> tuple[str, str, str]:
