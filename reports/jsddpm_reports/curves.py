@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -81,19 +82,19 @@ def reconstruction_figure(results: Results) -> Figure:
 def _draw_condition(axes: Axes, results: Results, column: Column, pathology: int) -> None:
     colour, marker = PATHOLOGY_STYLES[pathology]
     shift = (2 * pathology - 1) * _APART
-    cells = [c for c in results.cells() if c.pathology == pathology and c.z_bin is not None]
-    found = [(c.z_bin + shift, s) for c in cells if c.z_bin is not None and (s := column.of(c))]
-    for x, score in found:
-        if score.value is None:
-            axes.plot(
-                x, 0.035, marker="x", color=GREY, transform=axes.get_xaxis_transform(), clip_on=False, zorder=4,
-                markersize=3,
-            )  # fmt: skip
-        if score.floor_interval:
-            low, high = score.floor_interval
-            axes.bar(x, high - low, 2 * _APART, low, color=colour, alpha=0.28, linewidth=0, zorder=1)
-        if score.floor is not None:
-            axes.plot([x - 1.4 * _APART, x + 1.4 * _APART], [score.floor] * 2, color=colour, linewidth=0.9, zorder=2)
+    cells = [c for c in results.cells() if c.pathology == pathology]
+    found = [((c.z_bin or 0) + shift, s) for c in cells if (s := column.of(c))]
+    if banded := [(x, *s.floor_interval) for x, s in found if s.floor_interval]:
+        x, low, high = np.array(banded).T
+        axes.bar(x, high - low, 2 * _APART, low, color=colour, alpha=0.28, linewidth=0, zorder=1)
+    if floors := [(x, s.floor) for x, s in found if s.floor is not None]:
+        x, floor = np.array(floors).T
+        axes.hlines(floor, x - 1.4 * _APART, x + 1.4 * _APART, color=colour, linewidth=0.9, zorder=2)
+    if unknown := [x for x, s in found if s.value is None]:
+        axes.plot(
+            unknown, [0.035] * len(unknown), "x", color=GREY, transform=axes.get_xaxis_transform(), markersize=3,
+            clip_on=False, zorder=4,
+        )  # fmt: skip
     _points(axes, found, colour, marker)
 
 
@@ -101,13 +102,14 @@ def _points(axes: Axes, found: Sequence[tuple[float, Score]], colour: str, marke
     """Defined values with their intervals, joined; hollow where unreliable."""
     defined = [(x, s, s.value) for x, s in found if s.value is not None]
     axes.plot([x for x, _, _ in defined], [v for *_, v in defined], color=colour, alpha=0.45, linewidth=0.8, zorder=2)
-    for x, score, value in defined:
-        if score.interval:
-            axes.plot([x, x], score.interval, color=colour, linewidth=0.9, zorder=3)
-        filled = PAPER if score.status == "unreliable" else colour
-        axes.plot(
-            x, value, marker=marker, color=colour, markerfacecolor=filled, markeredgewidth=0.8, clip_on=False, zorder=4
-        )
+    if spans := [(x, *s.interval) for x, s, _ in defined if s.interval]:
+        axes.vlines(*np.array(spans).T, color=colour, linewidth=0.9, zorder=3)
+    for hollow in (False, True):
+        if shown := [(x, v) for x, s, v in defined if (s.status == "unreliable") == hollow]:
+            axes.plot(
+                *zip(*shown, strict=True), marker, color=colour, markerfacecolor=PAPER if hollow else colour,
+                markeredgewidth=0.8, clip_on=False, zorder=4,
+            )  # fmt: skip
 
 
 def _finish(axes: Axes, results: Results, column: Column) -> None:

@@ -27,10 +27,10 @@ def charts(evaluation: Evaluation) -> dict[str, tuple[Figure, str]]:
     found = {
         "utilization": (utilization_figure(results.utilization), "Slices of each bin under local and global binning")
     }
-    if results.cells():
+    if curve_columns(results):
         found["curves"] = (curves_figure(results, curve_columns(results)), "Scores by bin; every value is in the table")
-        if diversity_columns(results):
-            found["diversity"] = (curves_figure(results, diversity_columns(results)), "Variety between seeds by bin")
+    if diversity_columns(results):
+        found["diversity"] = (curves_figure(results, diversity_columns(results)), "Variety between seeds by bin")
     if any(map(sum, results.confusion)):
         found["confusion"] = (confusion_figure(results), "Samples by bin asked for and bin read off")
     if evaluation.lesions:
@@ -44,7 +44,7 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
     """The charts, the table of scores, the montage and the nearest pairs, by name."""
     results, panels = evaluation.results, evaluation.panels
     found = {name: figure for name, (figure, _) in charts(evaluation).items()}
-    if results.cells():
+    if main_columns(results):
         found["heatmap"] = heatmap_figure(results, main_columns(results))
     if panels is not None:
         found["montage"] = montage_figure(panels, results)

@@ -66,7 +66,7 @@ def evaluation_view(results: Results, width: int) -> RenderableType:
 
 def _columns_table(columns: Sequence[Sequence[str]], signs: Sequence[str]) -> RenderableType:
     """Columns, each with its heading first; the fourth holds the verdict's sign."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0)
     for i, (heading, *_) in enumerate(columns):
         table.add_column(heading, justify="left" if i in (1, 2) else "right", no_wrap=True, vertical="bottom")
     for row, sign in zip(zip(*(c[1:] for c in columns), strict=True), signs, strict=True):
@@ -76,7 +76,7 @@ def _columns_table(columns: Sequence[Sequence[str]], signs: Sequence[str]) -> Re
 
 def _parts(lead: Sequence[Sequence[str]], columns: Sequence[list[str]], width: int) -> list[list[list[str]]]:
     """Columns in groups that fit beside the leading ones."""
-    room = width - sum(map(_width, lead))
+    room = width - 1 - sum(map(_width, lead))
     parts: list[list[list[str]]] = [[]]
     for column in columns:
         if parts[-1] and sum(map(_width, [*parts[-1], column])) > room:
@@ -99,9 +99,9 @@ def headline_table(lines: list[tuple[str, str, str]]) -> RenderableType:
     table = Table(box=SIMPLE_HEAD, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(justify="right", style="cyan")
-    table.add_column()
+    table.add_column(overflow="fold")
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*map(Text, line))
     return table
 
 
