@@ -1,26 +1,26 @@
-"""Two evaluations side by side: the difference of each score in each bin, its interval, and a test over all bins.
+"""Evaluations side by side: the difference of each score in each bin, its interval, and a test over all bins.
 
-The evaluations must share everything but the network and the slices it made. Differences are taken bin by bin; their
-standard errors come from the intervals of both scores, added as if independent. The real slices are the same on both
-sides, which makes both errors go together and these intervals wider than they need be: what is found is there, what is
-not found may be. P-values are corrected over the bins of each score (Holm 1979). Torch-free.
+The evaluations must share everything but the network and the slices it made. Differences are paired by patient (see
+:mod:`jsddpm_eval.pairing`) where both evaluations kept what each patient adds to a score; otherwise errors are added as
+if independent, which makes intervals wider than they need be. P-values are corrected over the bins of each score, and
+over the evaluations compared (Holm 1979). Torch-free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import NormalDist
 from typing import Any, Literal
 
 from jsddpm.errors import usage_error
 from jsddpm_eval.multiplicity import holm_adjusted
+from jsddpm_eval.pairing import contrast
 from jsddpm_eval.results import Cell, Results, Score
 
 ALPHA = 0.05
-_NORMAL = NormalDist()
-_Z95 = _NORMAL.inv_cdf(0.975)
-_LOWER = ("kid_", "fid_", "z_error", "mse", "hd95", "false_positive")
+_LOWER = (
+    "kid_", "fid_", "z_error", "mse", "lesion_mmd", "lesion_hd95", "lesion_missed", "control_false_positive",
+)  # fmt: skip
 _HIGHER = ("psnr", "ssim", "ms_ssim", "dice", "lesion_dice", "control_empty", "lesion_present", "brain_shape")
 
 
@@ -36,10 +36,17 @@ class Difference:
         first: Its value in the first evaluation.
         second: Its value in the second.
         difference: Second minus first.
-        interval: 95 % of the difference, or None where a score has none.
-        p_value: Two-sided, corrected over the bins of this score; None without an interval.
+        interval: 95 % of the difference; None where it is not known.
+        p_value: Two-sided, corrected over the bins of this score and the evaluations compared; None where not known.
         better: Which evaluation is better by the corrected test at 5 %; None where neither is, or where the score has
             no better direction.
+        paired: Whether patients, or samples of the same seeds, were paired.
+        n_patients: Patients (or blocks of them) that were paired.
+        n_generated: Generated slices of either side.
+        reason: Why there is no interval.
+        z_bin: Bin of the condition, None for all.
+        pathology: Its pathology, None for both.
+        timestep: Of an exact reconstruction, None for the mean over timesteps.
     """
 
     protocol: str
@@ -49,9 +56,16 @@ class Difference:
     first: float
     second: float
     difference: float
-    interval: tuple[float, float] | None
+    interval: tuple[float, float] | None = None
     p_value: float | None = None
     better: Literal["first", "second"] | None = None
+    paired: bool = False
+    n_patients: int | None = None
+    n_generated: tuple[int | None, int | None] = (None, None)
+    reason: str | None = None
+    z_bin: int | None = None
+    pathology: int | None = None
+    timestep: int | None = None
 
     @property
     def told_apart(self) -> bool:
@@ -69,7 +83,24 @@ def compare(first: Results, second: Results) -> list[Difference]:
     Raises:
         JsddpmError: ``NOT_COMPARABLE`` (status 2) naming every field that differs.
     """
-    require_comparable(first, second)
+    return compare_all(first, {"": second})[""]
+
+
+def compare_all(baseline: Results, others: Mapping[str, Results]) -> dict[str, list[Difference]]:
+    """Differences of every other evaluation to the baseline, by name, corrected over all of them.
+
+    Raises:
+        JsddpmError: ``NOT_COMPARABLE`` (status 2) naming every field that differs.
+    """
+    for other in others.values():
+        require_comparable(baseline, other)
+    found = {name: _differences(baseline, other) for name, other in others.items()}
+    tested = iter(_tested([d for differences in found.values() for d in differences]))
+    return {name: [next(tested) for _ in differences] for name, differences in found.items()}
+
+
+def _differences(first: Results, second: Results) -> list[Difference]:
+    same_seeds = _seeds(first) is not None and _seeds(first) == _seeds(second)
     found: list[Difference] = []
     for protocol in ("generation", "reconstruction"):
         others = {_key(c): c for c in getattr(second, protocol)}
@@ -78,8 +109,13 @@ def compare(first: Results, second: Results) -> list[Difference]:
             for name, a in cell.scores.items():
                 b = other.scores.get(name) if other else None
                 if b is not None and a.value is not None and b.value is not None:
-                    found.append(_difference(protocol, cell.name, name, a, b))
-    return _tested(found)
+                    found.append(_difference(protocol, cell, name, a, b, same_seeds))
+    return found
+
+
+def _seeds(results: Results) -> Any:
+    """The seed all samples were drawn from; the slices made by another generator have none."""
+    return results.provenance.get("generated", {}).get("seed")
 
 
 def require_comparable(first: Results, second: Results) -> None:
@@ -92,16 +128,15 @@ def require_comparable(first: Results, second: Results) -> None:
 
 
 def summary(differences: Sequence[Difference]) -> str:
-    """In words: of how many conditions each score is better in which evaluation."""
+    """In words: in how many conditions each score is told apart, the second one being better, worse, or other."""
+    words = {"better": "second", "worse": "first", "other": None}
+    tested = [d.score for d in differences if d.p_value is not None]
     parts = []
-    for score in dict.fromkeys(d.score for d in differences):
-        tested = [d for d in differences if d.score == score and d.p_value is not None]
-        better, worse = (sum(d.better == side for d in tested) for side in ("second", "first"))
-        other = sum(d.told_apart and d.better is None for d in tested)
-        if better or worse:
-            parts.append(f"{score}: better in {better}, worse in {worse} of {len(tested)}")
-        elif other:
-            parts.append(f"{score}: other in {other} of {len(tested)}")
+    for word, better in words.items():
+        told = [d.score for d in differences if d.told_apart and d.better == better]
+        if told:
+            counts = (f"{s} ({told.count(s)} of {tested.count(s)})" for s in dict.fromkeys(told))
+            parts.append(f"{word} in {', '.join(counts)}")
     return "; ".join(parts) or "no score of any condition is told apart"
 
 
@@ -119,39 +154,40 @@ def _context(results: Results) -> dict[str, Any]:
     return context | {"seed": provenance.get("seed")}
 
 
-def _difference(protocol: str, cell: str, name: str, a: Score, b: Score) -> Difference:
+def _difference(protocol: str, cell: Cell, name: str, a: Score, b: Score, same_seeds: bool) -> Difference:
     before, after = float(a.value or 0), float(b.value or 0)
-    difference = after - before
-    interval = None
-    if a.interval and b.interval:
-        half = ((a.interval[1] - a.interval[0]) ** 2 + (b.interval[1] - b.interval[0]) ** 2) ** 0.5 / 2
-        interval = (difference - half, difference + half)
-    return Difference(protocol, cell, name, a.unit, before, after, difference, interval)
+    found = contrast(a, b, same_seeds=same_seeds)
+    return Difference(
+        protocol, cell.name, name, a.unit, before, after, after - before, found.interval, found.p_value,
+        paired=found.paired, n_patients=found.n_patients, n_generated=(a.n_generated, b.n_generated),
+        reason=found.reason, z_bin=cell.z_bin, pathology=cell.pathology, timestep=cell.timestep,
+    )  # fmt: skip
 
 
 def _tested(differences: list[Difference]) -> list[Difference]:
-    """Corrected p-values and what they say, score by score."""
-    p_values: dict[int, float] = {}
-    for protocol, score in dict.fromkeys((d.protocol, d.score) for d in differences):
-        own = {i: _p_value(d) for i, d in enumerate(differences) if (d.protocol, d.score) == (protocol, score)}
-        p_values |= holm_adjusted({i: p for i, p in own.items() if p is not None})
+    """Corrected p-values and what they say: score by score, bins apart from what is pooled over bins."""
+    families: dict[tuple[str, str, bool], dict[int, float]] = {}
+    for i, d in enumerate(differences):
+        if d.p_value is not None:
+            families.setdefault((d.protocol, d.score, d.z_bin is None), {})[i] = d.p_value
+    corrected = {i: p for family in families.values() for i, p in holm_adjusted(family).items()}
     return [
-        replace(d, p_value=p_values[i], better=_better(d, p_values[i])) if i in p_values else d
+        replace(d, p_value=corrected[i], better=_better(d, corrected[i])) if i in corrected else d
         for i, d in enumerate(differences)
     ]
 
 
-def _p_value(d: Difference) -> float | None:
-    if d.interval is None:
-        return None
-    error = (d.interval[1] - d.interval[0]) / (2 * _Z95)
-    if error == 0:
-        return 1.0 if d.difference == 0 else 0.0
-    return 2 * _NORMAL.cdf(-abs(d.difference) / error)
+def direction(score: str) -> Literal[-1, 0, 1]:
+    """1 for a score that is better when higher, -1 when lower, 0 where neither holds.
+
+    >>> direction("kid_radiomics"), direction("psnr_brain"), direction("diversity_rmse")
+    (-1, 1, 0)
+    """
+    return -1 if score.startswith(_LOWER) else 1 if score.startswith(_HIGHER) else 0
 
 
 def _better(d: Difference, p_value: float) -> Literal["first", "second"] | None:
-    sign = -1 if d.score.startswith(_LOWER) else 1 if d.score.startswith(_HIGHER) else 0
+    sign = direction(d.score)
     if p_value > ALPHA or not sign:
         return None
     return "second" if sign * d.difference > 0 else "first"

@@ -15,8 +15,8 @@ from jsddpm_eval.results import Score
 from jsddpm_eval.samples import Samples
 from jsddpm_eval.uncertainty import (
     Floor,
-    distance_interval,
-    jackknife_interval,
+    distance_fields,
+    jackknife_fields,
     patient_halves,
     patient_halves_floor,
     permutation_p,
@@ -105,43 +105,66 @@ def _fid(pair: FeaturePair, seed: int) -> Score:
         told = {"status": "unreliable", "reason": f"{reason}: biased upwards, compare with the floor only"}
     names = pair.patient.numpy().astype(str)
     size = len(pair.real) + len(pair.made)
-    interval, floor = None, None
+    spread: dict[str, Any] = {}
+    floor = None
     if 80 * size * pair.real.shape[1] * min(pair.real.shape[1], size) < _WORK:
-        interval = jackknife_interval(statistic, real, names, made)
+        spread = jackknife_fields(statistic, real, names, made)
         floor = patient_halves_floor(statistic, real, names, count=len(pair.made), seed=seed)
-    if interval is not None:
-        interval = max(0.0, interval[0]), interval[1]  # no distance is negative
-    return Score(value=statistic(real, made), interval=interval, **Floor.fields(floor), **told, **pair.context)
+    if spread:
+        spread["interval"] = max(0.0, spread["interval"][0]), spread["interval"][1]  # no distance is negative
+    return Score(value=statistic(real, made), **spread, **Floor.fields(floor), **told, **pair.context)
 
 
 def _kid(pair: FeaturePair, seed: int) -> Score:
+    found = kid_estimate(pair)
+    if found.value is None:
+        return found
     owner = torch.unique(pair.patient, return_inverse=True)[1]
-    people, blocks = int(owner.max()) + 1, min(len(pair.made), _MAX_UNITS)
+    p = permutation_p(pair.real, owner, pair.made, strata=pair.strata, seed=seed)
+    return found.model_copy(update={"p_value": p, **Floor.fields(_kid_floor(pair, seed))})
+
+
+def kid_estimate(pair: FeaturePair) -> Score:
+    """Kernel distance with its interval and what each patient and sample adds to it; no floor, no p-value."""
+    names, owner = torch.unique(pair.patient, return_inverse=True)
+    people, blocks = len(names), min(len(pair.made), _MAX_UNITS)
     if people < 2:
         return Score.undefined("slices of one patient have no independent pairs", **pair.context)
-    thin = _thinned(pair, seed)
-    unit = torch.cat([owner, people + owner[thin], 2 * people + torch.arange(len(pair.made)) % blocks])
-    weights = torch.ones(len(pair.real)) if pair.weights is None else pair.weights
+    total = people + blocks
     table = KernelTable.build(
-        torch.cat([pair.real, pair.real[thin], pair.made]),
-        unit,
-        torch.arange(2 * people + blocks) < 2 * people,
-        torch.cat([weights, weights[thin], torch.ones(len(pair.made))]),
+        torch.cat([pair.real, pair.made]),
+        torch.cat([owner, people + torch.arange(len(pair.made)) % blocks]),
+        torch.arange(total) < people,
+        torch.cat([_weights(pair), torch.ones(len(pair.made))]),
     )
-    total = 2 * people + blocks
-    real, made = (_units(slice(a, b), total) for a, b in ((0, people), (2 * people, total)))
-    value = float(table.distance(real[None], made[None]))
-    left_out = [
-        table.distance(real & without, made & without).numpy()
-        for without in (_without(0, people, total), _without(2 * people, total, total))
-    ]
-    interval = distance_interval(value, left_out)
+    real = torch.arange(total) < people
+    value = float(table.distance(real[None], ~real[None]))
+    patients, samples = (
+        table.distance(real & without, ~real & without).tolist()
+        for without in (_without(0, people, total), _without(people, total, total))
+    )
+    spread = distance_fields(value, dict(zip(map(str, names.tolist()), patients, strict=True)), samples)
+    return Score(value=value, **spread, **pair.context)
+
+
+def _kid_floor(pair: FeaturePair, seed: int) -> Floor | None:
+    owner = torch.unique(pair.patient, return_inverse=True)[1]
+    people, thin, weights = int(owner.max()) + 1, _thinned(pair, seed), _weights(pair)
     half = patient_halves(people, HALVINGS, seed)
-    first, second = torch.zeros((len(half), total), dtype=torch.bool), torch.zeros((len(half), total), dtype=torch.bool)
-    first[:, :people], second[:, people : 2 * people] = half, ~half
-    floor = Floor.of(table.distance(first, second).numpy()) if len(half) else None
-    p = permutation_p(pair.real, owner, pair.made, strata=pair.strata, seed=seed)
-    return Score(value=value, interval=interval, p_value=p, **Floor.fields(floor), **pair.context)
+    if not len(half):
+        return None
+    table = KernelTable.build(
+        torch.cat([pair.real, pair.real[thin]]),
+        torch.cat([owner, people + owner[thin]]),
+        torch.ones(2 * people, dtype=torch.bool),
+        torch.cat([weights, weights[thin]]),
+    )
+    empty = torch.zeros_like(half)
+    return Floor.of(table.distance(torch.cat([half, empty], 1), torch.cat([empty, ~half], 1)).numpy())
+
+
+def _weights(pair: FeaturePair) -> Tensor:
+    return torch.ones(len(pair.real)) if pair.weights is None else pair.weights
 
 
 def _thinned(pair: FeaturePair, seed: int) -> Tensor:
@@ -149,12 +172,6 @@ def _thinned(pair: FeaturePair, seed: int) -> Tensor:
     share = min(1.0, 2 * len(pair.made) / len(pair.real))
     order = np.random.default_rng(seed).permutation(len(pair.real))
     return torch.from_numpy(np.sort(order[: max(2, round(share * len(order)))]))
-
-
-def _units(which: slice, total: int) -> Tensor:
-    chosen = torch.zeros(total, dtype=torch.bool)
-    chosen[which] = True
-    return chosen
 
 
 def _without(first: int, last: int, total: int) -> Tensor:

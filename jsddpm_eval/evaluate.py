@@ -39,12 +39,12 @@ def evaluate(
     feature_cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Evaluate, writing ``results.json``, ``per_bin.csv``, ``per_slice.csv`` and ``panels.npz`` below ``out``.
+    """Evaluate, writing ``results.json``, ``per_bin.csv``, ``per_slice.csv``, ``lesions.csv`` and ``panels.npz``.
 
     Args:
         real: Real store.
         generated: Generated store for the bin-aware protocol; None leaves it out.
-        out: Folder for the files; replaced one by one.
+        out: Folder for the files, which are replaced one by one.
         split: Held-out split.
         checkpoint: Network for the exact reconstruction; None leaves it out.
         seed: Seed of everything random in the evaluation.
@@ -88,8 +88,9 @@ def evaluate(
             k: generated.info[k] for k in ("sampling", "seed", "provenance") if k in generated.info
         }
         provenance["features"] = generation.extractors
+        provenance["features_asked"] = list(features)
         say("panels", 0, 1)
-        Panels.collect(real, generated, generation.nearest).write(out / "panels.npz")
+        Panels.collect(real, generated, generation.nearest, generation.nearest_psnr).write(out / "panels.npz")
     if binning is None:
         raise ValueError("nothing to evaluate: give generated slices, a checkpoint, or both")
     results = Results(
@@ -105,4 +106,6 @@ def evaluate(
     write_text(out / "per_bin.csv", to_csv(list(results.rows())))
     if generation.per_slice:
         write_text(out / "per_slice.csv", to_csv(generation.per_slice))
+    if generation.lesions:
+        write_text(out / "lesions.csv", to_csv(generation.lesions))
     return results

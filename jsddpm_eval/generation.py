@@ -18,7 +18,7 @@ from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.binned import BinAwareMetrics, numbered
 from jsddpm_eval.features.registry import DEFAULT, TrainingSlices, make_extractors
-from jsddpm_eval.lesions import coupling_score, morphology_scores
+from jsddpm_eval.lesions import coupling_score, lesion_rows, morphology_scores
 from jsddpm_eval.plausibility import (
     brain_masks,
     obedience_scores,
@@ -47,6 +47,8 @@ class Generation:
         extractors: What the feature extractors say of themselves.
         nearest: Index rows of the generated slices nearest to a training slice, nearest first, and of those training
             slices, ``(2, n)``.
+        nearest_psnr: PSNR of these pairs in dB, ``(n,)``.
+        lesions: Shape of the lesions of every real and every generated lesion slice.
     """
 
     cells: list[Cell]
@@ -54,6 +56,8 @@ class Generation:
     confusion: list[list[int]] = field(default_factory=list)
     extractors: list[dict[str, Any]] = field(default_factory=list)
     nearest: NDArray[np.int64] = field(default_factory=lambda: np.empty((2, 0), np.int64))
+    nearest_psnr: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    lesions: list[dict[str, object]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,8 @@ def evaluate_generation(
         _rows(made, known, predicted, found),
         position_confusion(predicted, made.z_bin, binning),
         [e.describe() for e in extractors],
-        _nearest(made, known, found),
+        *_nearest(made, known, found),
+        _lesion_rows(known) + _lesion_rows(made),
     )
 
 
@@ -182,6 +187,11 @@ def _lesions(cell: Cell, known: _Slices, made: _Slices, like: Tensor, keep: Tens
         images = made.image[keep], known.image[like]
         scores["coupling_contrast"] = coupling_score(images[0], masks[1], images[1], masks[0], who, seed=seed)
     return scores
+
+
+def _lesion_rows(slices: _Slices) -> list[dict[str, object]]:
+    keep = slices.pathology == LESION
+    return lesion_rows(slices.store, slices.rows[keep.numpy()], slices.z_bin[keep], slices.mask[keep])
 
 
 def _atlas_rows(known: _Slices, binning: ZBinning) -> Tensor:
@@ -209,11 +219,12 @@ def _rows(made: _Slices, known: _Slices, predicted: Tensor, found: dict[str, Ten
     ]
 
 
-def _nearest(made: _Slices, known: _Slices, found: dict[str, Tensor]) -> NDArray[np.int64]:
-    """Index rows of generated slices and their nearest training slices, nearest pair first."""
+def _nearest(made: _Slices, known: _Slices, found: dict[str, Tensor]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Index rows of generated slices and their nearest training slices, nearest pair first, and their PSNR."""
     near = torch.nonzero(found["train_row"] >= 0)[:, 0]
     order = near[found["train_psnr"][near].argsort(descending=True, stable=True)].numpy()
-    return np.stack([made.rows[order], known.rows[found["train_row"].long().numpy()[order]]])
+    rows = np.stack([made.rows[order], known.rows[found["train_row"].long().numpy()[order]]])
+    return rows, found["train_psnr"].double().numpy()[order]
 
 
 def comparable(real: SliceStore, generated: SliceStore) -> ZBinning:

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jsddpm.slices.store import SliceStore
 from jsddpm_eval.features.extractor import Standardizer
 from jsddpm_eval.functional.morphology import SHAPE, column_distance, contrasts, lesion_shapes, rbf_distance
 from jsddpm_eval.results import Score
-from jsddpm_eval.uncertainty import Floor, jackknife_interval, mean_interval, patient_halves_floor
+from jsddpm_eval.uncertainty import Floor, jackknife_fields, mean_fields, patient_halves_floor
 
 _PERMUTATIONS = 999
 
@@ -50,9 +51,33 @@ def morphology_scores(
     for (name, unit), statistic in zip(units.items(), [*statistics, rbf_distance], strict=True):
         a, b = (scaled(x), scaled(y)) if name == "lesion_mmd" else (x, y)
         floor = patient_halves_floor(statistic, a, patients, count=len(b), seed=seed)
-        interval = jackknife_interval(statistic, a, patients, b) if name == "lesion_mmd" else None
-        scores[name] = Score(value=statistic(a, b), unit=unit, interval=interval, **Floor.fields(floor), **context)
+        interval = jackknife_fields(statistic, a, patients, b) if name == "lesion_mmd" else {}
+        scores[name] = Score(value=statistic(a, b), unit=unit, **interval, **Floor.fields(floor), **context)
     return scores
+
+
+def lesion_rows(store: SliceStore, rows: NDArray[np.intp], z_bin: Tensor, masks: Tensor) -> list[dict[str, object]]:
+    """The shapes behind :func:`morphology_scores`, one row per slice, for ``lesions.csv``.
+
+    Args:
+        store: Where the slices are from.
+        rows: Their index rows.
+        z_bin: Their bins.
+        masks: Their masks, boolean ``(N, H, W)``; slices with an empty one are left out.
+    """
+    drawn = masks.flatten(1).any(1)
+    shapes = lesion_shapes(masks[drawn], store.spacing[:2])
+    names = [f"{name}_{unit}" if unit.startswith("mm") else name for name, unit in SHAPE.items()]
+    return [
+        {
+            "origin": store.kind,
+            "slice": store.slice_name(int(row)),
+            "patient": str(store.patients[row]) if store.kind == "real" else "",
+            "z_bin": int(k),
+            **{name: round(float(v), 4) for name, v in zip(names, shape, strict=True)},
+        }
+        for row, k, shape in zip(rows[drawn.numpy()], z_bin[drawn], shapes, strict=True)
+    ]
 
 
 def coupling_score(
@@ -87,7 +112,7 @@ def coupling_score(
     far = (swapped - matrix.mean()).abs() >= (own.mean() - matrix.mean()).abs() - 1e-12
     p = (1 + int(far.sum())) / (1 + _PERMUTATIONS)
     return Score(
-        value=float(excess.mean()), interval=mean_interval(excess), p_value=p,
+        value=float(excess.mean()), **mean_fields(excess), p_value=p,
         floor=_real_excess(real_image, real_mask, patients), **context,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse,
 from jsddpm_eval.functional.reconstruction import ssim
 from jsddpm_eval.results import Score
 from jsddpm_eval.samples import Samples
-from jsddpm_eval.uncertainty import mean_interval
+from jsddpm_eval.uncertainty import mean_fields
 
 CEILING_DB = 96.3
 """PSNR of one step of the store's 16 bits: what two stored slices can reach without being equal."""
@@ -135,7 +135,7 @@ def _mean_psnr(values: Tensor, floor: float | None, context: Mapping[str, int]) 
     if not len(rest):
         return Score.undefined(reason, **UNIT, **context, floor=floor)
     told = {"status": "unreliable", "reason": f"{reason}, left out of the mean"} if copies.any() else {}
-    return Score(value=float(rest.mean()), interval=mean_interval(rest), floor=floor, **UNIT, **context, **told)
+    return Score(value=float(rest.mean()), **mean_fields(rest), floor=floor, **UNIT, **context, **told)
 
 
 def _among_others(values: Tensor) -> float | None:
@@ -157,7 +157,7 @@ def _equal(psnr: Tensor, reference: Reference, probes: Tensor, count: int, conte
         if int(others.sum()) >= count
     ]
     floor = float(torch.cat(floors).mean()) if floors else None
-    return Score(value=float(values.mean()), interval=mean_interval(values), floor=floor, **UNIT, **context)
+    return Score(value=float(values.mean()), **mean_fields(values), floor=floor, **UNIT, **context)
 
 
 def _copy_gap(psnr: Tensor, reference: Reference, probes: Tensor, context: Mapping[str, int]) -> Score:
@@ -180,7 +180,7 @@ def _copy_gap(psnr: Tensor, reference: Reference, probes: Tensor, context: Mappi
         if int((others & ~held).sum()) >= count
     ]
     floor = float(torch.cat(floors).mean()) if floors else None
-    return Score(value=float(gap.mean()), interval=mean_interval(gap), floor=floor, **UNIT, **context)
+    return Score(value=float(gap.mean()), **mean_fields(gap), floor=floor, **UNIT, **context)
 
 
 def _by_patient(real: Samples, probes: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -202,7 +202,7 @@ def _match_ssim(
     alone = torch.isinf(among).all(1) if len(among) else torch.empty(0, dtype=torch.bool)
     others = _shortlisted_ssim(real[chosen[~alone]], among[~alone], real)
     floor = float(others.mean()) if len(others) else None
-    return Score(value=float(values.mean()), interval=mean_interval(values), floor=floor, **context)
+    return Score(value=float(values.mean()), **mean_fields(values), floor=floor, **context)
 
 
 def _shortlisted_ssim(images: Tensor, psnr: Tensor, real: Tensor) -> Tensor:

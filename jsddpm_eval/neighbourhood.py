@@ -16,9 +16,10 @@ from jsddpm_eval.functional.neighbours import (
     expected_coverage,
     manifold,
 )
+from jsddpm_eval.jackknife import MIN_UNITS
 from jsddpm_eval.results import Score
 from jsddpm_eval.samples import Samples
-from jsddpm_eval.uncertainty import MIN_UNITS, one_per_patient, relabelled, wilson_interval
+from jsddpm_eval.uncertainty import one_per_patient, relabelled, wilson_interval
 
 SHARES = ("precision", "recall", "density", "coverage")
 _DRAWS = 10

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,11 @@ class Panels:
         generated_count: int64 ``(conditions,)``.
         copies: uint8 ``(2, pairs, H, W)``: the generated slices nearest to a training slice, nearest first, and those
             training slices.
+        real_name: Names of the real examples, ``(conditions, examples)``; empty where there is none, or in files of
+            earlier versions.
+        generated_name: Names of the generated ones.
+        copies_name: Names of the pairs, ``(2, pairs)``.
+        copies_psnr: PSNR of the pairs in dB, float64 ``(pairs,)``; infinite for an exact copy.
     """
 
     real_image: NDArray[np.uint8]
@@ -41,15 +46,26 @@ class Panels:
     generated_mask: NDArray[np.bool_]
     generated_count: NDArray[np.int64]
     copies: NDArray[np.uint8] = field(default_factory=lambda: np.empty((2, 0, 0, 0), np.uint8))
+    real_name: NDArray[np.str_] = field(default_factory=lambda: np.empty((0, 0), np.str_))
+    generated_name: NDArray[np.str_] = field(default_factory=lambda: np.empty((0, 0), np.str_))
+    copies_name: NDArray[np.str_] = field(default_factory=lambda: np.empty((2, 0), np.str_))
+    copies_psnr: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @classmethod
-    def collect(cls, real: SliceStore, generated: SliceStore, nearest: NDArray[np.int64] | None = None) -> Panels:
+    def collect(
+        cls,
+        real: SliceStore,
+        generated: SliceStore,
+        nearest: NDArray[np.int64] | None = None,
+        psnr: NDArray[np.float64] | None = None,
+    ) -> Panels:
         """The middle slice of each bin of the first patients, beside the first seeds of every condition.
 
         Args:
             real: Real store.
             generated: Generated store.
             nearest: Index rows of generated slices and of their nearest training slices, ``(2, n)``, nearest first.
+            psnr: PSNR of these pairs in dB, ``(n,)``.
         """
         binning = generated.binning
         if binning is None:
@@ -71,11 +87,19 @@ class Panels:
             wanted = (made_bins == condition.z_bin) & (generated.index["pathology"] == condition.pathology)
             rows = np.flatnonzero(wanted)
             made_rows.append(rows[np.argsort(generated.index["sample"][rows], kind="stable")][:_MAX_SEEDS])
-        panels = cls(*_gather(real, real_rows), *_gather(generated, made_rows))
+        panels = cls(
+            *_gather(real, real_rows), *_gather(generated, made_rows),
+            real_name=_names(real, real_rows), generated_name=_names(generated, made_rows),
+        )  # fmt: skip
         if nearest is None:
             return panels
-        sides = [s.images(rows[:_PAIRS]) for s, rows in zip((generated, real), nearest, strict=True)]
-        return replace(panels, copies=np.rint(np.stack(sides) * 255).astype(np.uint8))
+        pairs = [(s, rows[:_PAIRS]) for s, rows in zip((generated, real), nearest, strict=True)]
+        return replace(
+            panels,
+            copies=np.rint(np.stack([s.images(rows) for s, rows in pairs]) * 255).astype(np.uint8),
+            copies_name=np.array([[s.slice_name(int(r)) for r in rows] for s, rows in pairs], np.str_),
+            copies_psnr=np.empty(0) if psnr is None else psnr[:_PAIRS].astype(np.float64),
+        )
 
     def write(self, path: str | Path) -> None:
         """Write a compressed ``.npz``."""
@@ -84,10 +108,12 @@ class Panels:
 
     @classmethod
     def read(cls, path: str | Path) -> Panels:
-        """Read :meth:`write`'s file."""
+        """Read :meth:`write`'s file, or one of an earlier version, which lacks the names."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{f.name: arrays[f.name] for f in fields(cls)})
+                return cls(
+                    **{f.name: arrays[f.name] for f in fields(cls) if f.name in arrays or f.default_factory is MISSING}
+                )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise integrity_error("PANELS", f"cannot be read ({error})", fix="evaluate again", file=path) from error
 
@@ -97,6 +123,12 @@ def _one_per_patient(store: SliceStore, rows: NDArray[np.intp], z: int) -> NDArr
     order = rows[np.argsort(np.abs(store.index["z_index"][rows] - z), kind="stable")]
     _, first = np.unique(store.patients[order], return_index=True)
     return order[np.sort(first)][:_REAL_EXAMPLES]
+
+
+def _names(store: SliceStore, rows: list[NDArray[np.intp]]) -> NDArray[np.str_]:
+    names = [[store.slice_name(int(r)) for r in chosen] for chosen in rows]
+    most = max(map(len, names))
+    return np.array([own + [""] * (most - len(own)) for own in names], np.str_)
 
 
 def _gather(

@@ -14,7 +14,7 @@ from jsddpm.binning import CONTROL, LESION, ZBinning
 from jsddpm.cohort.preprocess import estimate_brain
 from jsddpm_eval.networks import SliceNetwork, fit, mirrored, shrunk
 from jsddpm_eval.results import Score
-from jsddpm_eval.uncertainty import mean_interval, wilson_interval
+from jsddpm_eval.uncertainty import mean_fields, wilson_interval
 
 _STEPS = 400
 
@@ -99,7 +99,7 @@ def position_scores(
     for unit, scale in {"bins": 1 / width, "slices": 1.0, "mm": spacing}.items():
         floor = None if real_error is None else real_error * scale
         scores[f"z_error_{unit}"] = Score(
-            value=float(error.mean() * scale), unit=unit, floor=floor, interval=mean_interval(error * scale), **context
+            value=float(error.mean() * scale), unit=unit, floor=floor, **mean_fields(error * scale), **context
         )
     return scores
 
@@ -144,7 +144,7 @@ def shape_score(made: Tensor, real: Tensor, patients: Tensor) -> Score:
         if (patients != p).any()
     ]
     floor = float(torch.cat(floors).mean()) if floors else None
-    return Score(value=float(overlap.mean()), interval=mean_interval(overlap), floor=floor, **context)
+    return Score(value=float(overlap.mean()), **mean_fields(overlap), floor=floor, **context)
 
 
 def _dice(masks: Tensor, atlas: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from jsddpm_eval.functional.masks import false_positive_pixels, hausdorff95, les
 from jsddpm_eval.functional.reconstruction import ms_ssim, ms_ssim_fits, psnr, ssim
 from jsddpm_eval.plausibility import brain_masks
 from jsddpm_eval.results import Cell, Score
-from jsddpm_eval.uncertainty import mean_interval
+from jsddpm_eval.uncertainty import mean_fields
 
 UNITS = {
     "psnr": "dB",
@@ -176,6 +176,6 @@ def _summarize(
             continue
         scores[name] = Score(
             value=float(chosen.double().mean()), unit=UNITS[name], n_real=len(chosen), n_patients=len(np.unique(who)),
-            interval=mean_interval(chosen, who),
+            **mean_fields(chosen, who),
         )  # fmt: skip
     return scores

@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jsddpm.binning import PATHOLOGY_NAMES, ZBinning
 from jsddpm.errors import integrity_error
-from jsddpm.files import read_json, write_json
+from jsddpm.files import read_json, sha256, write_json
 
 Status = Literal["ok", "unreliable", "undefined"]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+JOINER = "+"
+"""Between the patients of a block that is left out as a whole."""
+
+
+class Influence(_Model):
+    """What leaving out one unit adds to a score: the values of the jackknife, and what pairs two evaluations.
+
+    Attributes:
+        patients: By patient, or by a block's patients joined by ``+``; a patient who is not listed adds nothing.
+        samples: By generated sample, or block of samples, in order.
+    """
+
+    patients: dict[str, float] = {}
+    samples: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls, value: float, *, patients: Mapping[str, float] | None = None, samples: Iterable[float] = ()
+    ) -> Influence:
+        """From a score and its values without each unit; rounded to seven digits, as files hold them."""
+        added = {str(name): _rounded(v - value) for name, v in (patients or {}).items()}
+        return cls(patients=added, samples=tuple(_rounded(v - value) for v in samples))
 
 
 class Score(_Model):
@@ -39,6 +63,7 @@ class Score(_Model):
     floor: float | None = None
     floor_interval: tuple[float, float] | None = None
     p_value: float | None = None
+    influence: Influence | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Score:
@@ -135,24 +160,69 @@ class Results(_Model):
                     }
 
     def write(self, path: str | Path) -> None:
-        """Write strict JSON: no NaN, no infinity, null only with a reason."""
+        """Write strict JSON: no NaN, no infinity, null only with a reason.
+
+        Influences go into ``NAME.influence.json`` beside it, bound to the results by their checksum.
+        """
         write_json(path, self.model_dump(mode="json"))
+        kept = {
+            place: score.influence.model_dump(mode="json")
+            for place, score in self._places()
+            if score.influence is not None
+        }
+        if kept:
+            write_json(_beside(path), {"of": sha256(path), "influence": kept})
 
     @classmethod
     def read(cls, path: str | Path) -> Results:
-        """Read :meth:`write`'s file.
+        """Read :meth:`write`'s file, and the influences beside it where they are of these results.
 
         Raises:
             JsddpmError: ``RESULTS`` (status 4) when it is no such file or of another version.
         """
         try:
-            return cls.model_validate(read_json(path))
+            found = cls.model_validate(read_json(path))
+            if not _beside(path).is_file():
+                return found
+            beside = read_json(_beside(path))
+            kept = beside.get("influence", {}) if beside.get("of") == sha256(path) else {}
+            return found._with({place: Influence.model_validate(v) for place, v in kept.items()})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(p) for p in first["loc"])
             raise integrity_error("RESULTS", f"{where}: {first['msg']}", fix="evaluate again", file=path) from None
 
+    @property
+    def has_influences(self) -> bool:
+        """Whether any score says what each patient or sample adds to it."""
+        return any(score.influence is not None for _, score in self._places())
+
+    def _places(self) -> Iterator[tuple[str, Score]]:
+        for protocol in ("reconstruction", "generation"):
+            for cell in getattr(self, protocol):
+                for name, score in cell.scores.items():
+                    yield f"{protocol}/{cell.name}/{name}", score
+
+    def _with(self, kept: Mapping[str, Influence]) -> Results:
+        """The same results with influences by place."""
+
+        def filled(protocol: str, cell: Cell) -> Cell:
+            places = {name: kept.get(f"{protocol}/{cell.name}/{name}") for name in cell.scores}
+            scores = {n: s.model_copy(update={"influence": places[n]}) for n, s in cell.scores.items()}
+            return cell.model_copy(update={"scores": scores})
+
+        parts = {p: [filled(p, cell) for cell in getattr(self, p)] for p in ("reconstruction", "generation")}
+        return self.model_copy(update=parts)
+
 
 def _ends(name: str, interval: tuple[float, float] | None) -> dict[str, float | None]:
     low, high = interval or (None, None)
     return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _beside(path: str | Path) -> Path:
+    return Path(path).with_suffix(".influence.json")
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.7g}")

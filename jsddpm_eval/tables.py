@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jsddpm.errors import integrity_error
 
 if TYPE_CHECKING:
     import pandas
@@ -27,6 +30,22 @@ def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
             {k: f"'{v}" if isinstance(v, str) and v[:1] in tuple("=+-@\t\r") else v for k, v in row.items()}
         )
     return stream.getvalue()
+
+
+def read_csv(path: str | Path) -> list[dict[str, str]]:
+    """Rows of a CSV file with headings, as text.
+
+    Raises:
+        JsddpmError: ``TABLE`` (status 4) when it is no such file.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise integrity_error("TABLE", f"cannot be read ({error})", fix="evaluate again", file=path) from error
+    if any(None in row or None in row.values() for row in rows):
+        raise integrity_error("TABLE", "has rows of unequal length", fix="evaluate again", file=path)
+    return rows
 
 
 def to_frame(results: Results) -> pandas.DataFrame:

@@ -5,7 +5,7 @@ What holds and how well, simulated: ``tests/soak/calibration.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -13,69 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
 from torch import Tensor
 
 from jsddpm_eval.functional.kernel import polynomial_kernel
+from jsddpm_eval.jackknife import MIN_UNITS, distance_interval, jackknife_variance, t_interval
+from jsddpm_eval.results import JOINER, Influence
 
 BLOCKS = 10
-MIN_UNITS = 3
 Z95 = NormalDist().inv_cdf(0.975)
 Statistic = Callable[[Tensor, Tensor], float]
 """A distance between two feature sets, ``(n, d)`` and ``(m, d)``."""
-
-
-def jackknife_variance(values: ArrayLike) -> float:
-    """Variance of a statistic from its values with each unit left out: ``(n - 1) / n sum (v_i - mean)^2``."""
-    spread = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(spread).all():
-        return float("nan")
-    return float((len(spread) - 1) / len(spread) * ((spread - spread.mean()) ** 2).sum())
-
-
-def t_interval(centre: float, parts: Sequence[tuple[float, int]]) -> tuple[float, float] | None:
-    """95 % interval around an estimate whose variance is a sum of independent parts.
-
-    Args:
-        centre: The estimate.
-        parts: ``(variance, units)`` of each part; degrees of freedom by Welch and Satterthwaite.
-
-    Returns:
-        None when a part has fewer than three units, or its variance is not finite.
-
-    >>> t_interval(0.0, [(1.0, 11)])
-    (-2.228138..., 2.228138...)
-    """
-    if any(units < MIN_UNITS or not np.isfinite(variance) for variance, units in parts):
-        return None
-    total = sum(variance for variance, _ in parts)
-    spread = sum(variance**2 / (units - 1) for variance, units in parts)
-    half = float(student.ppf(0.975, total**2 / spread)) * total**0.5 if spread > 0 else 0.0
-    return centre - half, centre + half
-
-
-def distance_interval(value: float, left_out: Sequence[ArrayLike]) -> tuple[float, float] | None:
-    """95 % interval of a distance from its values with each unit left out, in independent groups of units.
-
-    A distance is skewed to the right: the interval is taken on ``asinh(value / s)``, with s its standard error, which
-    is linear near 0 and logarithmic far from it. On the plain scale it would cover 88 % to 91 % where this covers 96 %.
-
-    Args:
-        value: The distance.
-        left_out: Per group (patients; generated samples), the distance without each unit.
-
-    Returns:
-        None when a group has fewer than three units, or a distance is not finite.
-    """
-    groups = [np.asarray(v, dtype=np.float64) for v in left_out]
-    scale = sum(jackknife_variance(v) for v in groups) ** 0.5
-    if min(map(len, groups)) < MIN_UNITS or not np.isfinite(scale):
-        return None
-    if scale == 0:
-        return value, value
-    parts = [(jackknife_variance(np.arcsinh(v / scale)), len(v)) for v in groups]
-    found = t_interval(float(np.arcsinh(value / scale)), parts)
-    return None if found is None else (float(scale * np.sinh(found[0])), float(scale * np.sinh(found[1])))
 
 
 def mean_interval(values: Tensor, clusters: NDArray[np.str_] | None = None) -> tuple[float, float] | None:
@@ -83,38 +30,71 @@ def mean_interval(values: Tensor, clusters: NDArray[np.str_] | None = None) -> t
 
     None for fewer than three clusters.
     """
+    found: tuple[float, float] | None = mean_fields(values, clusters).get("interval")
+    return found
+
+
+def mean_fields(values: Tensor, clusters: NDArray[np.str_] | None = None) -> dict[str, Any]:
+    """The interval of a mean, as :func:`mean_interval` gives it, and the influence of each cluster, as score fields."""
     v = values.double().numpy()
-    if clusters is None:
-        return t_interval(float(v.mean()), [(float(v.var(ddof=1) / len(v)), len(v))]) if len(v) >= MIN_UNITS else None
-    _, member, counts = np.unique(clusters, return_inverse=True, return_counts=True)
-    if len(counts) < MIN_UNITS:
-        return None
-    left_out = (v.sum() - np.bincount(member, v)) / (len(v) - counts)
-    return t_interval(float(v.mean()), [(jackknife_variance(left_out), len(counts))])
+    names, member, counts = np.unique(
+        np.arange(len(v)) if clusters is None else clusters, return_inverse=True, return_counts=True
+    )
+    if len(names) < MIN_UNITS:
+        return {}
+    mean, left_out = float(v.mean()), (v.sum() - np.bincount(member, v)) / (len(v) - counts)
+    interval = t_interval(mean, [(jackknife_variance(left_out), len(names))])
+    if interval is None:
+        return {}
+    influence = (
+        Influence.of(mean, samples=left_out)
+        if clusters is None
+        else Influence.of(mean, patients=dict(zip(names.tolist(), left_out.tolist(), strict=True)))
+    )
+    return {"interval": interval, "influence": influence}
 
 
-def jackknife_interval(
+def distance_fields(value: float, patients: Mapping[str, float], samples: Sequence[float]) -> dict[str, Any]:
+    """The interval of a distance and the influence of each unit, as score fields.
+
+    Args:
+        value: The distance.
+        patients: The distance without each patient, or block of patients.
+        samples: The distance without each generated sample, or block of samples.
+    """
+    interval = distance_interval(value, (list(patients.values()), samples))
+    if interval is None:
+        return {}
+    return {"interval": interval, "influence": Influence.of(value, patients=patients, samples=samples)}
+
+
+def jackknife_fields(
     statistic: Statistic, real: Tensor, patients: NDArray[np.str_], generated: Tensor
-) -> tuple[float, float] | None:
-    """95 % interval of a two-sample distance: delete one patient, and one block of generated samples, at a time.
+) -> dict[str, Any]:
+    """95 % interval and influences of a two-sample distance: delete one patient, and one block of samples, at a time.
 
     The two jackknife variances add, as the two samples are independent. Patients and samples are left out in at most
-    :data:`BLOCKS` blocks. None when fewer than three patients, or too few samples, are left to say anything.
+    :data:`BLOCKS` blocks. Nothing when fewer than three patients, or too few samples, are left to say anything.
 
     Args:
         statistic: The distance.
         real: Features of real slices.
         patients: Their patients.
         generated: Features of generated slices, independent of each other.
+
+    Returns:
+        Fields ``interval`` and ``influence`` of a score.
     """
-    owner = np.unique(patients, return_inverse=True)[1]
+    names, owner = np.unique(patients, return_inverse=True)
     blocks = [torch.from_numpy(owner % BLOCKS), torch.arange(len(generated)) % BLOCKS]
     units = [len(b.unique()) for b in blocks]
     if min(units) < MIN_UNITS or min(int((b != i).sum()) for b in blocks for i in b.unique()) < 2:
-        return None
-    without_patients = [statistic(real[blocks[0] != i], generated) for i in range(units[0])]
+        return {}
+    without_patients = {
+        JOINER.join(names[i::BLOCKS]): statistic(real[blocks[0] != i], generated) for i in range(units[0])
+    }
     without_samples = [statistic(real, generated[blocks[1] != i]) for i in range(units[1])]
-    return distance_interval(statistic(real, generated), (without_patients, without_samples))
+    return distance_fields(statistic(real, generated), without_patients, without_samples)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from jsddpm_eval.functional.diversity import pair_dissimilarity, pair_distance, pair_rmse, pairs, vendi_score
 from jsddpm_eval.functional.reconstruction import ms_ssim_fits
-from jsddpm_eval.results import Score
+from jsddpm_eval.jackknife import jackknife_variance, t_interval
+from jsddpm_eval.results import Influence, Score
 from jsddpm_eval.samples import Samples
-from jsddpm_eval.uncertainty import Floor, jackknife_variance, one_per_patient, t_interval
+from jsddpm_eval.uncertainty import Floor, one_per_patient
 
 MAX_PAIRS = 200
 """Pairs of slices compared by SSIM; with more, evenly spread ones."""
@@ -45,7 +46,7 @@ def diversity_scores(real: Samples, made: Samples, *, seed: int) -> dict[str, Sc
         few, others = (chosen, across) if name == "diversity_rmse" else (_thin(chosen), _thin(across))
         own, real_values = (_differences(name, s, p) for s, p in ((made, few), (real, others)))
         scores[name] = Score(
-            value=float(own.mean()), unit=unit, interval=_pair_interval(own, few, len(made)),
+            value=float(own.mean()), unit=unit, **_pair_fields(own, few, len(made)),
             floor=float(real_values.mean()) if len(real_values) else None, **context,
         )  # fmt: skip
     return scores | {f"vendi_{name}": _vendi(real, made, name, seed, context) for name in made.features}
@@ -61,17 +62,20 @@ def _differences(name: str, samples: Samples, chosen: Tensor) -> Tensor:
     return pair_distance(samples.features[name.removeprefix("diversity_")], chosen)
 
 
-def _pair_interval(values: Tensor, chosen: Tensor, count: int) -> tuple[float, float] | None:
-    """Interval of a mean over pairs: pairs share samples, so one sample at a time is left out."""
+def _pair_fields(values: Tensor, chosen: Tensor, count: int) -> dict[str, Any]:
+    """Interval and influences of a mean over pairs: pairs share samples, so one sample at a time is left out."""
     total = torch.zeros(count, dtype=torch.float64)
     number = torch.zeros(count, dtype=torch.float64)
     for column in (0, 1):
         total.index_add_(0, chosen[:, column], values.double())
         number.index_add_(0, chosen[:, column], torch.ones(len(values), dtype=torch.float64))
     if count < 4:
-        return None
-    left_out = (values.double().sum() - total) / (len(values) - number)
-    return t_interval(float(values.double().mean()), [(jackknife_variance(left_out), count)])
+        return {}
+    mean, left_out = float(values.double().mean()), (values.double().sum() - total) / (len(values) - number)
+    interval = t_interval(mean, [(jackknife_variance(left_out), count)])
+    return (
+        {} if interval is None else {"interval": interval, "influence": Influence.of(mean, samples=left_out.tolist())}
+    )
 
 
 def _vendi(real: Samples, made: Samples, name: str, seed: int, context: dict[str, int]) -> Score:

@@ -58,7 +58,8 @@ def report(
     values = utilization_report(z_range, bins, slices, store, metric.value, allow_empty=allow_empty)
     if out is not None and out.suffix == ".png":
         from jsddpm.files import write_bytes
-        from jsddpm_reports.figures import png, utilization_figure
+        from jsddpm_reports.figures import png
+        from jsddpm_reports.utilization import utilization_figure
 
         write_bytes(out, png(utilization_figure(values)))
         note(f"figure {out}")

@@ -83,14 +83,13 @@ def run_evaluation(
     features: list[str] | None = None,
     feature_cache: Path | None = None,
 ) -> Results:
-    """Evaluate, print the first numbers and the per-bin table, write the report."""
+    """Evaluate, print the verdict, the first numbers and the per-bin table, write the report."""
     from jsddpm.slices.store import SliceStore
     from jsddpm.training.run import last_checkpoint, training_store
     from jsddpm_eval.evaluate import evaluate as evaluate_stores
     from jsddpm_eval.features.registry import DEFAULT
     from jsddpm_reports.page import write_page
-    from jsddpm_reports.terminal import headline_table, results_table
-    from jsddpm_reports.wording import COLUMNS, cell_label, headlines, number, score_of
+    from jsddpm_reports.terminal import evaluation_view
 
     if real is None and run is not None:
         real = training_store(run)
@@ -109,13 +108,7 @@ def run_evaluation(
             progress=lambda part, done, total: bar.part(f"evaluating: {part}", done, total),
         )
     page = write_page(out, out / "report.html")
-    emit(headline_table(headlines(results)), results.model_dump(mode="json"), how)
-    if how is Format.table and results.cells():
-        headings = ["bin", "slices", "condition", *COLUMNS.values()]
-        rows = [[*cell_label(c, results), *(number(score_of(c, n)) for n in COLUMNS)] for c in results.cells()]
-        stdout().print(results_table(headings, rows))
-    if results.verdict:
-        note(results.verdict)
+    emit(evaluation_view(results, stdout().width), results.model_dump(mode="json"), how)
     note(f"report {page}")
     return results
 

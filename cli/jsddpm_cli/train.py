@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jsddpm.errors import usage_error
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
 def run_training(
     config: RunConfig, store: SliceStore, out: Path, *, resume: bool, warm_start: Path | None = None
 ) -> Path:
-    """Train with a progress bar of loss, validation scores and time left."""
+    """Train with a progress bar of loss, validation scores and time left; ``curves.png`` is drawn at every check."""
     from jsddpm.training.checkpoint import checkpoint_info
     from jsddpm.training.run import train as train_run
     from jsddpm.training.trainer import processes
@@ -109,11 +109,23 @@ def run_training(
 
         try:
             path = train_run(
-                config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores, progress=show
-            )
+                config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores, progress=show,
+                checked=lambda: _draw_curves(out),
+            )  # fmt: skip
         except KeyboardInterrupt:
             note(f"interrupted; go on with: jsddpm train --resume --store {store.path} --out {out}")
             raise
+    _draw_curves(out)
     note(f"trained {checkpoint_info(path).step} steps: " + ", ".join(f"{k} {v:.3g}" for k, v in last.items()))
     note(f"checkpoint {path}")
     return path
+
+
+def _draw_curves(run: Path) -> None:
+    """Draw the curves; a picture that cannot be written is said, and no reason to end training."""
+    from jsddpm_reports.run_page import write_curves
+
+    try:
+        write_curves(run, run / "curves.png")
+    except JsddpmError as error:
+        note(f"the curves were not drawn: {error}")

@@ -148,6 +148,55 @@ class Report(Callback):
             self.progress(trainer.global_step, trainer.max_steps, values)
 
 
+class Speed(Callback):
+    """Logs ``train/slices_per_second`` since the value before, checks left out.
+
+    Args:
+        slices: Slices of a step on each process.
+        every: Steps between two values.
+    """
+
+    def __init__(self, slices: int, every: int) -> None:
+        self.slices, self.every = slices, every
+        self._start, self._first = 0.0, 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock."""
+        self._start, self._first = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Log it with the steps that are logged."""
+        steps = trainer.global_step - self._first
+        if steps and trainer.global_step % self.every == 0:
+            seconds = max(time.monotonic() - self._start, 1e-9)
+            pl_module.log("train/slices_per_second", steps * self.slices * trainer.world_size / seconds)
+            self.on_train_start(trainer, pl_module)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start again after a check."""
+        self.on_train_start(trainer, pl_module)
+
+
+class Checked(Callback):
+    """Brings the logs to the disk at every check, so that an unfinished run can be looked at, and tells who asked.
+
+    Args:
+        action: Called on the first process after each check, its values on the disk.
+    """
+
+    def __init__(self, action: Callable[[], None] | None) -> None:
+        self.action = action
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write and tell."""
+        for logger in trainer.loggers:
+            logger.save()
+        if self.action is not None and trainer.is_global_zero:
+            self.action()
+
+
 class Pictures(Callback):
     """Draws the same samples at every check into ``pictures/step-N.png``: images above, masks below.
 

@@ -69,6 +69,7 @@ class JointDDPM(L.LightningModule):
         if self.config.objective.frequency_weight:
             parts["train/frequency"] = loss.frequency
         self.log_dict({k: v.detach() for k, v in parts.items()}, prog_bar=True)
+        self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
         return loss.total
 
     def loss(self, batch: Batch, step: int, chunk: int) -> objective.Loss:
@@ -142,7 +143,7 @@ class JointDDPM(L.LightningModule):
         self.ema.update_parameters(self.denoiser)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Exact reconstruction by the averaged network on fixed timesteps and noise."""
+        """Exact reconstruction by the averaged network on fixed timesteps and noise: by timestep, and over all."""
         x0, tokens = batch["x0"], batch["token"]
         noise = fixed_noise(batch["row"], x0.shape[1:], self.config.seed).to(x0)
         kind = self.config.diffusion.prediction_type
@@ -154,10 +155,11 @@ class JointDDPM(L.LightningModule):
             for name, value in values.items():
                 scores.setdefault(name, []).append(value)
         for name, parts in scores.items():
-            value = torch.cat(parts)
-            defined = value[torch.isfinite(value)]
-            if len(defined):
-                self.log(f"val/{name}", defined.mean(), batch_size=len(defined), on_epoch=True)
+            by_timestep = {f"{name}_t{t}": v for t, v in zip(self.config.evaluation.timesteps, parts, strict=True)}
+            for key, value in {name: torch.cat(parts), **by_timestep}.items():
+                defined = value[torch.isfinite(value)]
+                if len(defined):
+                    self.log(f"val/{key}", defined.mean(), batch_size=len(defined), on_epoch=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay, by step."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import signal
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_
 from jsddpm.files import PARTIAL, read_json, refuse_existing, require_directory, require_writable, write_json
 from jsddpm.slices.dataset import ClassDistribution, SliceDataModule
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.callbacks import Interrupted, KeepLast, Progress, Report
+from jsddpm.training.callbacks import Checked, Interrupted, KeepLast, Progress, Report, Speed
 from jsddpm.training.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.trainer import build_trainer, check_packages, processes, quiet
@@ -66,6 +67,7 @@ def train(
     warm_start: str | Path | None = None,
     validator: Validator | None = None,
     progress: Progress | None = None,
+    checked: Callable[[], None] | None = None,
 ) -> Path:
     """Train, leaving ``config.yaml``, ``provenance.json``, ``metrics.csv``, ``pictures/`` and ``checkpoints/``.
 
@@ -79,6 +81,7 @@ def train(
         warm_start: Checkpoint of the same network and binning whose weights a new run starts from.
         validator: Scores of the exact reconstruction beside its mean squared error.
         progress: See :data:`Progress`.
+        checked: Called on the first process after each check, when its values are in ``metrics.csv``.
 
     Returns:
         The last checkpoint.
@@ -104,7 +107,9 @@ def train(
             write_config(out / "config.yaml", config)
             write_json(out / "provenance.json", _provenance(config, store, info, data))
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
-    report: list[Callback] = [Report(progress, slices)] if progress else []
+    every = min(config.logging.every, config.trainer.max_steps)
+    report: list[Callback] = [Speed(slices, every), Checked(checked)]
+    report += [Report(progress, slices)] if progress else []
     trainer = build_trainer(config, out, info, keep, report, resumed_at=resumed_at)
     if config.trainer.compile:
         module.denoiser.unet.compile()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
 import warnings
@@ -20,6 +19,7 @@ from jsddpm.config import RunConfig
 from jsddpm.errors import environment_error, usage_error
 from jsddpm.training.callbacks import KeepLast, Pictures, Stamp
 from jsddpm.training.checkpoint import AtomicCheckpointIO, CheckpointInfo
+from jsddpm.training.progress import read_metrics
 
 
 def processes() -> tuple[int, int, int]:
@@ -111,9 +111,7 @@ def _csv_logger(out: Path, resumed_at: int | None) -> CSVLogger:
     """Lightning's CSV log, which would start an empty file when a run goes on."""
     path, rows = out / "metrics.csv", []
     if resumed_at is not None and path.is_file() and processes()[0] == 0:
-        with open(path, newline="", encoding="utf-8") as stream:
-            whole = (r for r in csv.DictReader(stream) if None not in r.values() and r["step"].isdigit())
-            rows = [r for r in whole if int(r["step"]) < resumed_at]
+        rows = [row for row in read_metrics(path) if int(row["step"]) < resumed_at]
     with quiet():
         logger = CSVLogger(out, name="", version="")
         if rows:

@@ -22,8 +22,10 @@ from jsddpm_eval.results import Results
 from jsddpm_eval.tables import to_csv
 from jsddpm_eval.utilization import bin_utilization
 from jsddpm_reports.binning import markdown
-from jsddpm_reports.figures import montage_figure, png, utilization_figure
+from jsddpm_reports.figures import png
+from jsddpm_reports.montage import montage_figure
 from jsddpm_reports.page import write_page
+from jsddpm_reports.utilization import utilization_figure
 
 SETTINGS = (((24, 93), 10), ((24, 93), 50), ((50, 100), 10))
 GALLERY = Path(__file__).parent

@@ -8,10 +8,9 @@ from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.cohort.records import SPLITS
 from jsddpm_eval.tables import to_csv
 from jsddpm_eval.utilization import verdict
+from jsddpm_reports.tables import Table
+from jsddpm_reports.tables import markdown as markdown_table
 from jsddpm_reports.wording import plain
-
-Table = tuple[list[str], list[list[str]]]
-"""Headings and rows of text."""
 
 
 def sentence(report: dict[str, Any]) -> str:
@@ -103,11 +102,11 @@ def markdown(report: dict[str, Any]) -> str:
     parts = [
         f"# z_range [{lo}, {hi}] of {report['n_slices']} slices, {report['n_bins']} bins",
         f"{sentence(report)}.",
-        _pipes(bin_table(report)),
-        _pipes(summary_table(report)),
+        markdown_table(bin_table(report)),
+        markdown_table(summary_table(report)),
     ]
     if "store" in report:
-        parts.append(_pipes(cell_table(report["store"])))
+        parts.append(markdown_table(cell_table(report["store"])))
     return "\n\n".join(parts) + "\n"
 
 
@@ -138,24 +137,15 @@ def csv(report: dict[str, Any]) -> str:
 
 def html(report: dict[str, Any]) -> str:
     """The bins report as one self-contained page."""
-    from jsddpm_reports.figures import utilization_figure
-    from jsddpm_reports.page import embedded, environment
+    from jsddpm_reports.document import inlined, rendered
+    from jsddpm_reports.figures import svg
+    from jsddpm_reports.utilization import utilization_figure
 
     store = report.get("store")
     tables = {"bin": bin_table(report), "summary": summary_table(report)}
     if store:
         tables["cell"] = cell_table(store)
     named = {f"{n}_{part}": t[i] for n, t in tables.items() for i, part in enumerate(("headings", "rows"))}
-    return (
-        environment()
-        .get_template("bins.html")
-        .render(
-            report=report, store=store, sentence=sentence(report), picture=embedded(utilization_figure(report)), **named
-        )
-    )
-
-
-def _pipes(table: Table) -> str:
-    headings, rows = table
-    lines = ["| " + " | ".join(headings) + " |", "|" + "---:|" * len(headings)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+    words = "Slices of each bin under each scheme" + (", over the mean brain profile" if store else "")
+    picture = inlined(svg(utilization_figure(report), "bins", words))
+    return rendered("bins.html", report=report, store=store, sentence=sentence(report), picture=picture, **named)

@@ -1,198 +1,117 @@
-"""Figures from results, as matplotlib figures and PNG bytes."""
+"""What every figure shares: colours told apart without colour vision, a print size, and the forms it is given in."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+from xml.etree import ElementTree
 
-import numpy as np
+import matplotlib as mpl
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm_eval.panels import Panels
-from jsddpm_eval.results import Results
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#9a9a9a"  # Okabe and Ito's, told apart without colour vision
+BLUE_SOFT, ORANGE_SOFT, GREY_SOFT, INK, PAPER = "#8fc1e3", "#f2b98a", "#e4e4e4", "#000000", "#ffffff"
+PATHOLOGY_STYLES = ((BLUE, "o"), (ORANGE, "s"))
+"""Colour and marker of control and lesion."""
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#9a9a9a"  # told apart without colour vision
-_SCALE = 2  # screen pixels per slice pixel in the montage
-_SEEDS = 4
+COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.2
+"""Widths of one and of two columns of a journal, inches."""
+
+_STYLE: dict[Any, Any] = {
+    "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
+    "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "lines.linewidth": 1.1,
+    "lines.markersize": 3.5, "hatch.linewidth": 0.5, "axes.unicode_minus": True,
+}  # fmt: skip
+_THEME = {
+    INK: "currentColor", PAPER: "var(--bg)", BLUE: "var(--blue)", ORANGE: "var(--orange)", GREY: "var(--grey)",
+    BLUE_SOFT: "var(--blue-soft)", ORANGE_SOFT: "var(--orange-soft)", GREY_SOFT: "var(--grey-soft)",
+}  # fmt: skip
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_Arguments = ParamSpec("_Arguments")
+
+
+def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
+    """Draw a figure in the print style, whatever the caller's settings are."""
+
+    @wraps(draw)
+    def inner(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
+        with mpl.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return inner
 
 
 def png(figure: Figure, *, dpi: int = 150) -> bytes:
     """PNG bytes of a figure, the same for the same figure (no time stamp, no version)."""
+    return _saved(figure, "png", {"Software": None}, dpi=dpi)
+
+
+def pdf(figure: Figure) -> bytes:
+    """PDF bytes with embedded fonts, the same for the same figure."""
+    with mpl.rc_context({"pdf.fonttype": 42}):
+        return _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None}, dpi=300)
+
+
+def svg(figure: Figure, name: str, description: str) -> str:
+    """The figure as inline SVG that takes the page's colours and font.
+
+    It carries no style attribute, which a strict content security policy would ignore.
+
+    Args:
+        figure: The figure.
+        name: What its ids begin with, unique on the page.
+        description: Its text alternative.
+    """
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        text = _saved(figure, "svg", {"Date": None, "Creator": None}, transparent=True)
+    root = ElementTree.fromstring(text)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.endswith(("metadata", "}style")):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.partition("}")[2]
+        if _LINK in element.attrib:
+            element.set("href", element.attrib.pop(_LINK))
+        _themed(element, name)
+    for unused in ("width", "height", "version"):
+        root.attrib.pop(unused, None)
+    root.attrib |= {"class": "chart", "role": "img", "aria-label": description}
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _saved(figure: Figure, form: str, metadata: dict[str, None], **options: Any) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
+    figure.savefig(stream, format=form, metadata=metadata, **options)
     return stream.getvalue()
 
 
-def utilization_figure(report: dict[str, Any]) -> Figure:
-    """Bins along the z axis for each scheme of a utilization report: which slices each bin takes, which stay empty."""
-    lo, hi = report["z_range"]
-    schemes = report["schemes"]
-    figure = Figure(figsize=(7.5, 0.8 + 0.75 * len(schemes)), layout="constrained")
-    axes = figure.subplots()
-    _draw_profile(axes, report, len(schemes))
-    for row, scheme in enumerate(schemes.values()):
-        for k, bounds in enumerate(scheme["ranges"]):
-            if bounds is None:
-                continue
-            first, last = bounds
-            axes.barh(
-                row,
-                last - first + 1,
-                left=first - 0.5,
-                height=0.55,
-                color=(BLUE, "#8fc1e3")[k % 2],
-                edgecolor="white",
-            )
-            if last - first + 1 >= (hi - lo + 1) * 0.021 * len(str(k)):  # room for the number
-                axes.text(
-                    (first + last) / 2,
-                    row,
-                    str(k),
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color=("white", "black")[k % 2],
-                )
-        unused = scheme["unused_bins"]
-        note = f"{scheme['bins_used']} of {scheme['bins_total']} bins" + (
-            f"; unused: {_listed(unused)}" if unused else ""
-        )
-        axes.text(hi + 1.5, row, note, va="center", fontsize=8, color=ORANGE if unused else "black")
-    axes.set_yticks(range(len(schemes)), list(schemes))
-    axes.set_ylim(len(schemes) - 0.5, -0.5)
-    axes.set_xlim(lo - 1, hi + 1 + 0.42 * (hi - lo))
-    axes.set_xticks([t for t in range(0, hi + 1, 10) if t >= lo])
-    axes.set_xlabel("axial slice z")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
+def _themed(element: ElementTree.Element, name: str) -> None:
+    """Presentation attributes in the page's colours in place of a style attribute; short numbers."""
+    style = element.attrib.pop("style", "")
+    if element.tag == "text":
+        element.set("fill", "currentColor")
+    for part in filter(None, map(str.strip, style.split(";"))):
+        key, _, value = part.partition(": ")
+        if key != "font-family":
+            element.set(key, _THEME.get(value, value))
+    for key in {"d", "x", "y", "transform"} & set(element.attrib):
+        element.set(key, re.sub(r"(\.\d\d)\d+", r"\1", " ".join(element.attrib[key].split())))
+    _rename(element, name)
 
 
-def _listed(numbers: list[int]) -> str:
-    """Up to five numbers, then how many."""
-    return ", ".join(map(str, numbers)) if len(numbers) <= 5 else f"{len(numbers)} of them"
-
-
-def _draw_profile(axes: Any, report: dict[str, Any], rows: int) -> None:
-    """The mean brain share of each slice behind the bars, where a store was given."""
-    profile = report.get("store", {}).get("brain_profile")
-    if not profile:
-        return
-    lo, hi = report["z_range"]
-    z = [k for k in range(lo, hi + 1) if profile[k] is not None]
-    top = max(profile[k] for k in z) or 1.0
-    heights = [(rows - 0.5) - rows * profile[k] / top for k in z]
-    axes.fill_between(z, [rows - 0.5] * len(z), heights, color="#e4e4e4", zorder=0, linewidth=0)
-
-
-def montage_figure(panels: Panels, results: Results) -> Figure:
-    """Bins downwards; for control and lesion, real slices beside generated ones of different seeds; masks outlined."""
-    n = results.binning["n_bins"]
-    height, width = panels.real_image.shape[2:]
-    per_side = panels.real_image.shape[1] + min(_SEEDS, panels.generated_image.shape[1])
-    gap = 6 * _SCALE
-    rows = []
-    for k in range(n):
-        sides = [_strip(panels, k + pathology * n, per_side) for pathology in (0, 1)]
-        rows.append(np.concatenate([sides[0], np.full((sides[0].shape[0], gap, 3), 255, np.uint8), sides[1]], axis=1))
-    canvas = np.concatenate(rows, axis=0)
-    figure = Figure(figsize=(canvas.shape[1] / 140 + 1, canvas.shape[0] / 140 + 0.6), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(canvas, interpolation="nearest")
-    ranges = results.z_binning.ranges()
-    labels = [f"{k}  [{r[0]}–{r[1]}]" if r else f"{k}" for k, r in enumerate(ranges)]
-    axes.set_yticks([(k + 0.5) * height * _SCALE for k in range(n)], labels, fontsize=8)
-    side = per_side * width * _SCALE
-    real = panels.real_image.shape[1] * width * _SCALE
-    places, names = [], []
-    for pathology, start in enumerate((0, side + gap)):
-        places += [start + real / 2, start + (real + side) / 2]
-        names += [
-            f"{PATHOLOGY_NAMES[pathology]}: real",
-            f"{PATHOLOGY_NAMES[pathology]}: generated, one seed each",
-        ]
-        axes.axvline(start + real - 0.5, color=ORANGE, linewidth=1.2)
-    axes.set_xticks(places, names, fontsize=9)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.set_ylabel("z-bin [slices]")
-    axes.spines[:].set_visible(False)
-    return figure
-
-
-def copies_figure(panels: Panels) -> Figure:
-    """Generated slices nearest to a training slice, nearest first, above those training slices."""
-    canvas = np.concatenate([np.concatenate(list(side), axis=1) for side in panels.copies], axis=0)
-    figure = Figure(figsize=(canvas.shape[1] / 100 + 1, canvas.shape[0] / 100 + 0.3), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    height, width = panels.copies.shape[2:]
-    axes.set_yticks([height / 2, 1.5 * height], ["generated", "training"], fontsize=8)
-    places = range(panels.copies.shape[1])
-    axes.set_xticks([(i + 0.5) * width for i in places], [str(i + 1) for i in places])
-    axes.tick_params(length=0, labelsize=8)
-    axes.spines[:].set_visible(False)
-    return figure
-
-
-def curves_figure(results: Results) -> Figure:
-    """Best-match PSNR and position error by bin, control and lesion, each beside its real yardstick."""
-    figure = Figure(figsize=(7.5, 2.6), layout="constrained")
-    shown = {"best_match_psnr": "best-match PSNR [dB]", "z_error_bins": "position error [bins]"}
-    for axes, (name, label) in zip(figure.subplots(1, 2), shown.items(), strict=True):
-        for pathology, (colour, marker) in enumerate(((BLUE, "o"), (ORANGE, "s"))):
-            cells = [c for c in results.cells() if c.pathology == pathology]
-            found = [(c.z_bin, s.value) for c in cells if (s := c.scores.get(name)) and s.value is not None]
-            if found:
-                axes.plot(
-                    *zip(*found, strict=True),
-                    color=colour,
-                    marker=marker,
-                    markersize=4,
-                    label=PATHOLOGY_NAMES[pathology],
-                )
-        floors = {c.z_bin: s.floor for c in results.cells() if (s := c.scores.get(name)) and s.floor is not None}
-        if floors:
-            axes.plot(list(floors), list(floors.values()), color=GREY, linestyle="--", label="real")
-        axes.set_xlabel("z-bin")
-        axes.set_ylabel(label)
-        axes.spines[["top", "right"]].set_visible(False)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=7, frameon=False)
-    return figure
-
-
-def _strip(panels: Panels, condition: int, count: int) -> NDArray[np.uint8]:
-    """Real, then generated slices of one condition as one RGB strip of ``count`` places."""
-    shown: list[NDArray[np.uint8]] = []
-    sides = (
-        (panels.real_image, panels.real_mask, panels.real_count, panels.real_image.shape[1]),
-        (
-            panels.generated_image,
-            panels.generated_mask,
-            panels.generated_count,
-            count - panels.real_image.shape[1],
-        ),
-    )
-    for image, mask, number, places in sides:
-        for i in range(places):
-            there = i < int(number[condition])
-            shown.append(_outlined(image[condition, i], mask[condition, i]) if there else _absent(image.shape[2:]))
-    return np.concatenate(shown, axis=1)
-
-
-def _outlined(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    big = image.repeat(_SCALE, 0).repeat(_SCALE, 1)
-    lesion = np.pad(mask.repeat(_SCALE, 0).repeat(_SCALE, 1), 1)
-    inner = lesion[:-2, 1:-1] & lesion[2:, 1:-1] & lesion[1:-1, :-2] & lesion[1:-1, 2:]
-    rgb = np.stack([big] * 3, axis=-1)
-    rgb[lesion[1:-1, 1:-1] & ~inner] = (255, 60, 0)
-    return rgb
-
-
-def _absent(size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """A hatched place: nothing to show here."""
-    rows, columns = np.indices((size[0] * _SCALE, size[1] * _SCALE))
-    grey = np.where((rows + columns) % 12 < 2, 205, 240).astype(np.uint8)
-    return np.stack([grey] * 3, axis=-1)
+def _rename(element: ElementTree.Element, name: str) -> None:
+    """Ids of this figure alone, and none that nothing refers to."""
+    if "id" in element.attrib and element.tag in ("g", "svg", "text"):
+        del element.attrib["id"]
+    for key, value in element.attrib.items():
+        if key == "id":
+            element.set(key, f"{name}-{value}")
+        elif "url(#" in value:
+            element.set(key, value.replace("url(#", f"url(#{name}-"))
+        elif key == "href" and value.startswith("#"):
+            element.set(key, f"#{name}-{value[1:]}")

@@ -1,98 +1,139 @@
-"""The HTML report: one self-contained file that opens offline and escapes every name."""
+"""The HTML report of an evaluation: one self-contained file that opens offline."""
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
+from markupsafe import Markup
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.files import write_text
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.results import Cell, Results
 from jsddpm_eval.utilization import verdict
-from jsddpm_reports import figures, wording
+from jsddpm_reports import reproduction, wording
+from jsddpm_reports.columns import LESION_SHAPES, further_columns, main_columns
+from jsddpm_reports.document import inlined, rendered, template_text
+from jsddpm_reports.evaluation import Evaluation
+from jsddpm_reports.figures import svg
+from jsddpm_reports.montage import Strip, decibels, montage_rows
+from jsddpm_reports.pictures import embed, path
+from jsddpm_reports.publication import charts
+from jsddpm_reports.score_table import column_groups, table_rows
+
+_RECONSTRUCTION = ("psnr", "ssim", "lesion_dice", "control_false_positive_pixels")
+_CHARTS = ("utilization", "curves", "diversity", "confusion", "lesions", "reconstruction")
 
 
 def write_page(evaluation: str | Path, out: str | Path) -> Path:
     """Render ``report.html`` from an evaluation folder.
 
     Args:
-        evaluation: Folder with ``results.json`` and, for the montage, ``panels.npz``.
+        evaluation: Folder with ``results.json`` and, for pictures and lesions, ``panels.npz`` and ``lesions.csv``.
         out: HTML file to write.
 
     Raises:
         JsddpmError: ``MISSING`` (status 2) or ``RESULTS`` (status 4) when the folder holds no readable results.
     """
-    evaluation = Path(evaluation)
-    results = Results.read(evaluation / "results.json")
-    panels = Panels.read(evaluation / "panels.npz") if (evaluation / "panels.npz").is_file() else None
-    write_text(out, render(results, panels))
+    write_text(out, render(Evaluation.read(evaluation)))
     return Path(out)
 
 
-def render(results: Results, panels: Panels | None) -> str:
+def render(evaluation: Evaluation) -> str:
     """The page's HTML."""
-    pictures = {"utilization": figures.utilization_figure(results.utilization)}
-    if results.cells():
-        pictures["curves"] = figures.curves_figure(results)
-    if panels is not None:
-        pictures["montage"] = figures.montage_figure(panels, results)
-        if panels.copies.shape[1]:
-            pictures["copies"] = figures.copies_figure(panels)
-    return (
-        environment()
-        .get_template("report.html")
-        .render(
-            headlines=wording.headlines(results),
-            conclusion=results.verdict,
-            verdict=verdict(results.utilization),
-            pictures={name: embedded(figure) for name, figure in pictures.items()},
-            columns=wording.COLUMNS,
-            explanations=wording.EXPLANATIONS,
-            bins=[_bin_row(cell, results) for cell in results.cells()],
-            reconstruction=[
-                _reconstruction_row(c) for c in results.reconstruction if c.timestep is not None and c.z_bin is None
-            ],
-            undefined=results.undefined(),
-            provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
-            binning=str(results.z_binning),
-        )
+    results, panels = evaluation.results, evaluation.panels
+    columns, further = main_columns(results), further_columns(results)
+    drawn = {name: inlined(svg(figure, name, words)) for name, (figure, words) in charts(evaluation).items()}
+    return rendered(
+        "report.html",
+        template_text("report.js"),
+        results=results,
+        binning=str(results.z_binning),
+        headlines=wording.headlines(results),
+        columns=columns,
+        explanations={c.heading: c.explanation for c in columns},
+        groups=column_groups(columns),
+        rows=table_rows(results, columns),
+        further=[
+            (group, members, table_rows(results, members))
+            for group in dict.fromkeys(c.group for c in further)
+            for members in [[c for c in further if c.group == group]]
+        ],
+        verdict=wording.verdict_sentences(results),
+        utilization=verdict(results.utilization),
+        charts=dict.fromkeys(_CHARTS, Markup()) | drawn,
+        slices=None if panels is None else _pictures(panels, results),
+        obedience=_obedience(results),
+        lesion_scores=[(n, results.pooled[n]) for n in LESION_SHAPES if n in results.pooled],
+        reconstruction=[
+            _reconstruction_row(c) for c in results.reconstruction if c.timestep is not None and c.z_bin is None
+        ],
+        undefined=wording.reasons(results),
+        commands=reproduction.commands(results),
+        places=reproduction.places(results),
+        facts=reproduction.facts(results),
+        provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
+        wording=wording,
     )
 
 
-def environment() -> Environment:
-    """The templates, escaping every name."""
-    return Environment(
-        loader=PackageLoader("jsddpm_reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _pictures(panels: Panels, results: Results) -> dict[str, Any]:
+    """Montage and nearest pairs, every picture embedded."""
+    rows = list(montage_rows(panels, results))
+    strips = [strip for row in rows for strip in (row.real, row.generated)]
+    pairs = [image for side in panels.copies for image in side]
+    addresses, lossless = embed([*(s.canvas for s in strips), *pairs])
+    shown = [_strip(s, address) for s, address in zip(strips, addresses, strict=False)]
+    height, width = panels.real_image.shape[2:]
+    return {
+        "lossless": lossless,
+        "height": height,
+        "width": width,
+        "kinds": [
+            (name, [(row, *shown[2 * i : 2 * i + 2]) for i, row in enumerate(rows) if row.pathology == name])
+            for name in reversed(PATHOLOGY_NAMES)
+        ],
+        "pairs": _pairs(panels, addresses[len(strips) :]),
+    }
 
 
-def embedded(figure: Figure) -> str:
-    """A figure's PNG in base64, for a page that needs no other file."""
-    return base64.b64encode(figures.png(figure)).decode()
+def _strip(strip: Strip, address: str) -> dict[str, Any]:
+    count = len(strip.images)
+    names = [strip.names[i] if i < len(strip.names) else "" for i in range(count)]
+    return {"address": address, "count": count, "there": strip.count, "names": names, "path": path(strip.outlines)}
 
 
-def _bin_row(cell: Cell, results: Results) -> dict[str, object]:
-    scores = [(wording.score_of(cell, name)) for name in wording.COLUMNS]
-    values = [
-        {"value": v, "floor": f, "context": wording.context(s), "status": s.status if s else "undefined"}
-        for s in scores
-        for v, f in [wording.with_floor(s)]
+def _pairs(panels: Panels, addresses: list[str]) -> list[dict[str, str]]:
+    count = panels.copies.shape[1]
+    return [
+        {
+            "generated": addresses[i],
+            "training": addresses[count + i],
+            "names": " ".join(panels.copies_name[:, i]) if panels.copies_name.shape[1] else "",
+            "generated_name": str(panels.copies_name[0, i]) if panels.copies_name.shape[1] else "",
+            "training_name": str(panels.copies_name[1, i]) if panels.copies_name.shape[1] else "",
+            "psnr": decibels(float(panels.copies_psnr[i])) if len(panels.copies_psnr) else "",
+        }
+        for i in range(count)
     ]
-    return {"label": wording.cell_label(cell, results), "scores": values}
+
+
+def _obedience(results: Results) -> list[tuple[str, str, str, int]]:
+    """Pathology asked for, samples that have it and that have not, of how many."""
+    found = []
+    for kind, name in zip(PATHOLOGY_NAMES, ("control_empty", "lesion_present"), strict=True):
+        score = results.pooled.get(name)
+        if score is not None and score.value is not None and score.n_generated:
+            right = round(score.value * score.n_generated)
+            empty = right if kind == PATHOLOGY_NAMES[0] else score.n_generated - right
+            found.append((kind, str(empty), str(score.n_generated - empty), score.n_generated))
+    return found
 
 
 def _reconstruction_row(cell: Cell) -> dict[str, object]:
-    names = ("psnr", "ssim", "lesion_dice", "control_false_positive_pixels")
-    scores = [cell.scores.get(n) for n in names]
+    scores = [cell.scores.get(n) for n in _RECONSTRUCTION]
     return {
         "timestep": cell.timestep,
         "pathology": "all" if cell.pathology is None else PATHOLOGY_NAMES[cell.pathology],

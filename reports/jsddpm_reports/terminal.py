@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from jsddpm_eval.results import Results
+
+_STYLES = {"fine": "green", "off": "bold red", "unknown": "dim"}
 
 
 def utilization_panel(report: dict[str, Any], sentence: str, tables: list[RenderableType]) -> RenderableType:
@@ -33,14 +39,69 @@ def utilization_panel(report: dict[str, Any], sentence: str, tables: list[Render
     return Group(Panel(sentence + ".", title=title, title_align="left", width=80), bins, *tables)
 
 
+def evaluation_view(results: Results, width: int) -> RenderableType:
+    """An evaluation: verdict, the first numbers, and the per-bin table, in as many parts as the width asks for."""
+    from jsddpm_reports import wording
+    from jsddpm_reports.columns import compact_columns
+    from jsddpm_reports.score_table import table_rows
+
+    sentences = wording.verdict_sentences(results)
+    verdict = Panel(Text("\n".join(sentences)), title="verdict", title_align="left", width=min(width, 100))
+    parts: list[RenderableType] = [verdict, headline_table(wording.headlines(results))]
+    if results.cells():
+        columns = compact_columns(results)
+        rows = table_rows(results, columns)
+        lead = [["bin", *(r.z_bin for r in rows)], ["slices", *(r.slices for r in rows)]]
+        lead += [["class", *(r.pathology for r in rows)], ["", *(r.sign for r in rows)]]
+        cells = [
+            [_broken(c.label), *(r.entries[i].text + (r.entries[i].mark or " ") for r in rows)]
+            for i, c in enumerate(columns)
+        ]
+        signs = [_STYLES[r.state] for r in rows]
+        parts += [_columns_table([*lead, *part], signs) for part in _parts(lead, cells, width)]
+        parts.append(Text("▲ above, ▼ below what real slices reach; ~ unreliable; – undefined", style="dim"))
+        parts.append(Text("✓ passes every check; ! something is off; ? too few to judge", style="dim"))
+    return Group(*parts)
+
+
+def _columns_table(columns: Sequence[Sequence[str]], signs: Sequence[str]) -> RenderableType:
+    """Columns, each with its heading first; the fourth holds the verdict's sign."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    for i, (heading, *_) in enumerate(columns):
+        table.add_column(heading, justify="left" if i in (1, 2) else "right", no_wrap=True, vertical="bottom")
+    for row, sign in zip(zip(*(c[1:] for c in columns), strict=True), signs, strict=True):
+        table.add_row(*(Text(cell, style=sign) if i == 3 else cell for i, cell in enumerate(row)))
+    return table
+
+
+def _parts(lead: Sequence[Sequence[str]], columns: Sequence[list[str]], width: int) -> list[list[list[str]]]:
+    """Columns in groups that fit beside the leading ones."""
+    room = width - 1 - sum(map(_width, lead))
+    parts: list[list[list[str]]] = [[]]
+    for column in columns:
+        if parts[-1] and sum(map(_width, [*parts[-1], column])) > room:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
+
+
+def _width(column: Sequence[str]) -> int:
+    return 1 + max(len(line) for cell in column for line in cell.split("\n"))
+
+
+def _broken(heading: str) -> str:
+    """A heading with a word to a line."""
+    return heading.replace("-", "-\n").replace(" ", "\n")
+
+
 def headline_table(lines: list[tuple[str, str, str]]) -> RenderableType:
     """The first numbers of an evaluation."""
     table = Table(box=SIMPLE_HEAD, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(justify="right", style="cyan")
-    table.add_column()
+    table.add_column(overflow="fold")
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*map(Text, line))
     return table
 
 

@@ -6,43 +6,26 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm_eval.standing import standing
+from jsddpm_reports.columns import feature_spaces
 
 if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
     from jsddpm_eval.results import Cell, Results, Score
 
-COLUMNS = {
-    "best_match_psnr": "match",
-    "diversity_rmse": "diversity",
-    "copy_gap": "copy gap",
-    "kid_radiomics": "KID",
-    "fid_radiomics": "FID",
-    "z_error_bins": "z error",
-    "obedience": "obeys",
+MARKS = {-1: "▼", 0: "", 1: "▲"}
+"""Signs of a score below, like and above its yardstick."""
+
+FAULTS = {
+    "differs": "differs",
+    "collapsed": "collapsed",
+    "copied": "copies",
+    "misplaced": "misplaced",
+    "disobeys": "disobeys",
+    "unmatched": "mask without lesion",
 }
-"""Scores of the per-bin table, in order, with their headings."""
+"""What the verdict finds wrong with a condition, in a word or two."""
 
-EXPLANATIONS = {
-    "best_match_psnr": "PSNR in dB against the nearest real slice of the bin; beside it what a real slice reaches "
-    "among the other patients' slices.",
-    "diversity_rmse": "Mean RMSE between samples of different seeds; beside it real slices of different patients.",
-    "copy_gap": "Best match to training slices less that to held-out ones, in dB at equal numbers; beside it what real "
-    "training patients' slices show. A copier stands out.",
-    "kid_radiomics": "Kernel distance on radiomics-like features, all samples, unbiased; beside it real against real, "
-    "patients halved. Negative means no difference seen.",
-    "fid_radiomics": "Fréchet distance on the same features; biased upwards with few samples (marked ~), "
-    "compare with the real-against-real value only.",
-    "z_error_bins": "Distance between the bin asked for and the slice position a small network reads off the sample, "
-    "in bin widths; beside it the network's error on held-out real slices.",
-    "obedience": "Share of samples with an empty mask for control, with a lesion for lesion.",
-}
-
-
-def score_of(cell: Cell, column: str) -> Score | None:
-    """The score a column of the per-bin table shows for a cell."""
-    if column != "obedience":
-        return cell.scores.get(column)
-    name = {0: "control_empty", 1: "lesion_present"}.get(-1 if cell.pathology is None else cell.pathology)
-    return None if name is None else cell.scores.get(name)
+_PLACES = {-1: "below real slices", 0: "like real slices", 1: "above real slices"}
 
 
 def number(score: Score | None) -> str:
@@ -60,24 +43,43 @@ def plain(value: float, unit: str = "") -> str:
     """
     if unit == "share":
         return f"{100 * value:.0f}%"
+    if unit == "slices" and value == int(value):
+        return f"{value:.0f}"
     if unit == "dB" or abs(value) >= 100:
         return f"{value:.1f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}".replace("-0.000", "0.000")
+
+
+def marked(score: Score | None) -> str:
+    """The value, ``▲`` behind one above its yardstick, ``▼`` behind one below.
+
+    >>> from jsddpm_eval.results import Score
+    >>> marked(Score(value=3.0, floor=1.0)), marked(Score(value=1.0, floor=1.0))
+    ('3.00▲', '1.00')
+    """
+    place = None if score is None else standing(score)
+    return number(score) + ("" if place is None else MARKS[place.side])
 
 
 def with_floor(score: Score | None) -> tuple[str, str]:
-    """Value and its real-against-real yardstick, both as text; the second empty where there is none."""
+    """Value and its yardstick, both as text; the second empty where there is none."""
     floor = "" if score is None or score.floor is None else plain(score.floor, score.unit)
     return number(score), floor
 
 
 def context(score: Score | None) -> str:
-    """Counts, interval and reason of a score, for a tooltip or a note."""
+    """Yardstick, interval, counts and reason of a score, for a tooltip or a note."""
     if score is None:
         return "not asked for"
     parts = []
     if score.interval:
-        parts.append(f"95% interval {plain(score.interval[0], score.unit)} to {plain(score.interval[1], score.unit)}")
+        parts.append(f"95% interval {_span(score.interval, score.unit)}")
+    if score.floor is not None:
+        band = f", band {_span(score.floor_interval, score.unit)}" if score.floor_interval else ""
+        parts.append(f"real slices {plain(score.floor, score.unit)}{band}")
+    place = standing(score)
+    if place is not None:
+        parts.append(_PLACES[place.side] + (" with the whole interval" if place.certain else ""))
     if score.p_value is not None:
         parts.append(f"p = {score.p_value:.3g}")
     counts = {"real": score.n_real, "generated": score.n_generated, "patients": score.n_patients}
@@ -85,6 +87,10 @@ def context(score: Score | None) -> str:
     if score.reason:
         parts.append(score.reason)
     return "; ".join(parts)
+
+
+def _span(ends: tuple[float, float], unit: str) -> str:
+    return f"{plain(ends[0], unit)} to {plain(ends[1], unit)}"
 
 
 def headlines(results: Results) -> list[tuple[str, str, str]]:
@@ -99,7 +105,10 @@ def headlines(results: Results) -> list[tuple[str, str, str]]:
         ),
         _headline(scores, "control_empty", "control: empty mask", "of {n_generated} samples"),
         _headline(scores, "lesion_present", "lesion: mask present", "of {n_generated} samples"),
-        _headline(scores, "kid_radiomics", "KID, all bins", "real against real {floor}"),
+        *(
+            _headline(scores, f"kid_{space}", f"KID {space}, all bins", "real against real {floor}")
+            for space in feature_spaces(results)
+        ),
     ]
     local = results.utilization["schemes"].get("local", {})
     if results.binning["scheme"] == "local" and local:
@@ -115,6 +124,29 @@ def _headline(scores: Mapping[str, Score], name: str, what: str, reading: str) -
     chance = number(scores.get("z_error_chance_bins"))
     filled = reading.format(floor=floor, n_generated=score.n_generated, z_error_chance_bins=chance)
     return what, number(score), filled if score.value is not None else score.reason or ""
+
+
+def reasons(results: Results) -> dict[str, list[str]]:
+    """Undefined scores by reason, as ``scores: where``; scores undefined in the same places share a line."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for cell in [*results.reconstruction, *results.generation]:
+        for name, score in cell.scores.items():
+            if score.status == "undefined":
+                found.setdefault(score.reason or "", {}).setdefault(name, []).append(cell.name)
+    lines: dict[str, list[str]] = {}
+    for reason, scores in found.items():
+        shared: dict[tuple[str, ...], list[str]] = {}
+        for name, where in scores.items():
+            shared.setdefault(tuple(where), []).append(name)
+        lines[reason] = [f"{', '.join(names)}: {', '.join(where)}" for where, names in shared.items()]
+    return lines
+
+
+def verdict_sentences(results: Results) -> list[str]:
+    """The verdict, sentence by sentence, the first one first to be read."""
+    if not results.verdict:
+        return ["Nothing generated was evaluated, so there is no verdict on generated slices."]
+    return [part.removesuffix(".") + "." for part in results.verdict.split(". ")]
 
 
 def cell_label(cell: Cell, results: Results) -> tuple[str, str, str]:

@@ -19,11 +19,12 @@ from jsddpm_eval.evaluate import evaluate
 from jsddpm_eval.features import radiomics
 from jsddpm_eval.features.extractor import Standardizer
 from jsddpm_eval.functional.kernel import kernel_distance
+from jsddpm_eval.panels import Panels
 from jsddpm_eval.plausibility import obedience_scores, position_scores, predict_z, train_z_regressor
 from jsddpm_eval.reconstruction import slice_scores
 from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_eval.tables import to_csv, to_frame
-from jsddpm_eval.uncertainty import jackknife_interval, mean_interval, patient_halves_floor
+from jsddpm_eval.tables import read_csv, to_csv, to_frame
+from jsddpm_eval.uncertainty import jackknife_fields, mean_interval, patient_halves_floor
 from jsddpm_eval.utilization import bin_utilization, verdict
 
 BINNING = ZBinning((5, 34), 5, n_slices=40)
@@ -211,9 +212,9 @@ def test_intervals_and_floors_need_patients():
     g = torch.Generator().manual_seed(0)
     real, made = torch.randn((40, 3), generator=g), torch.randn((9, 3), generator=g)
     patients = np.repeat([f"p{i}" for i in range(8)], 5)
-    low, high = jackknife_interval(kernel_distance, real, patients, made)
+    low, high = jackknife_fields(kernel_distance, real, patients, made)["interval"]
     assert low < kernel_distance(real, made) < high
-    assert jackknife_interval(kernel_distance, real, np.repeat(["a", "b"], 20), made) is None
+    assert jackknife_fields(kernel_distance, real, np.repeat(["a", "b"], 20), made) == {}
     floor = patient_halves_floor(kernel_distance, real, patients, count=9, seed=0)
     assert floor == patient_halves_floor(kernel_distance, real, patients, count=9, seed=0)
     assert abs(floor.mean) < 1
@@ -290,8 +291,10 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
     assert Results.read(tmp_path / "e" / "results.json") == results
     assert {p.name for p in (tmp_path / "e").iterdir()} == {
         "results.json",
+        "results.influence.json",
         "per_bin.csv",
         "per_slice.csv",
+        "lesions.csv",
         "panels.npz",
         "features",
     }
@@ -302,7 +305,29 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
     assert [c.pathology for c in results.reconstruction if c.timestep == 300 and c.z_bin is None] == [None, 0, 1]
     assert results.provenance["real"]["store"] == store.fingerprint
     assert results.provenance["checkpoint"]["step"] == 4
-    assert len((tmp_path / "e" / "per_slice.csv").read_text().splitlines()) == 1 + len(generated.index)
+    slices = read_csv(tmp_path / "e" / "per_slice.csv")
+    assert len(slices) == len(generated.index)
+    panels = Panels.read(tmp_path / "e" / "panels.npz")
+    nearest = max(slices, key=lambda row: float(row["train_psnr"]))
+    assert panels.copies_name[:, 0].tolist() == [nearest["slice"], nearest["nearest_train"]]
+    assert panels.copies_psnr[0] == pytest.approx(float(nearest["train_psnr"]), abs=1e-4)
+    assert set(panels.generated_name.ravel()) <= {row["slice"] for row in slices} | {""}
+    lesions = read_csv(tmp_path / "e" / "lesions.csv")
+    real = [row for row in lesions if row["origin"] == "real"]
+    drawn = (store.index["z_index"] >= 5) & (store.index["z_index"] <= 34) & (store.index["pathology"] == 1)
+    assert len(real) == drawn.sum()
+    assert {row["patient"] for row in real} == set(store.patients[drawn])
+    assert {float(row["area_mm2"]) for row in real} == {4 * 3 * 3.0 * 2.0}  # 4 x 3 pixels of 3 x 2 mm
+    assert {(float(row["count"]), float(row["solidity"])) for row in real} == {(1, 1)}
+    wanted = (generated.index["pathology"] == 1) & (generated.index["lesion_pixels"] > 0)
+    assert len(lesions) - len(real) == wanted.sum()
+
+
+@pytest.mark.parametrize("text", ["a,b\n1\n", "a,b\n1,2,3\n", 'a,b\n"1', b"a\n\xff\n"])
+def test_a_damaged_table_is_no_table(tmp_path, text):
+    (tmp_path / "t.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(JsddpmError, match="TABLE"):
+        read_csv(tmp_path / "t.csv")
 
 
 def test_stores_that_do_not_belong_together_are_refused(store, generated, tmp_path):

@@ -1,64 +1,57 @@
-"""The page is one inert, self-contained file that shows what the results hold."""
+"""The page is one inert, self-contained file that shows what an evaluation left."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import base64
+import hashlib
+import io
+import re
+from dataclasses import fields, replace
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from rich.console import Console
+from PIL import Image
+from typer.main import get_command
 
+from evaluations import HOSTILE, SPACES, made_up, panels
 from jsddpm.binning import ZBinning
+from jsddpm_cli.app import app
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.results import Cell, Results, Score
 from jsddpm_eval.utilization import bin_utilization
-from jsddpm_reports import binning, figures, page, terminal, wording
+from jsddpm_reports import binning, montage, page, pictures, reproduction
+from jsddpm_reports.evaluation import Evaluation
 
-HOSTILE = '<script>alert(1)</script>"onerror="x'
-BINNING = ZBinning((0, 9), 2, n_slices=10)
-
-
-@pytest.fixture
-def results():
-    def scores(pathology):
-        obey = {0: "control_empty", 1: "lesion_present"}[pathology]
-        return {
-            "best_match_psnr": Score(value=24.13, unit="dB", floor=26.0, n_real=9, n_generated=4, n_patients=3),
-            "kid_radiomics": Score.undefined(HOSTILE, n_real=1),
-            "fid_radiomics": Score(value=3.2, status="unreliable", reason="4 slices", interval=(1, 5)),
-            obey: Score(value=0.75, unit="share", n_generated=4),
-        }
-
-    pooled = Cell(scores={"z_error_bins": Score(value=0.5, floor=0.4), "z_error_chance_bins": Score(value=3.3)})
-    cells = [Cell(z_bin=k, pathology=p, scores=scores(p)) for p in (0, 1) for k in (0, 1)]
-    reconstruction = [Cell(timestep=300, pathology=1, scores={"psnr": Score(value=30.0, unit="dB")})]
-    return Results(
-        binning=BINNING.to_dict(), provenance={"name": HOSTILE}, utilization=bin_utilization((0, 9), 2, 10),
-        reconstruction=reconstruction, generation=[pooled, *cells],
-    )  # fmt: skip
-
-
-@pytest.fixture
-def panels():
-    rng = np.random.default_rng(0)
-    mask = np.zeros((4, 2, 12, 16), bool)
-    mask[2:, :, 4:7, 5:9] = True
-    image = rng.integers(0, 255, (4, 2, 12, 16)).astype(np.uint8)
-    return Panels(image, mask, np.array([2, 2, 1, 0]), image, mask, np.array([2, 2, 2, 2]))
+VOID = {"meta", "rect", "path", "use", "image", "br", "img"}
 
 
 class Collector(HTMLParser):
+    """Tags with their attributes, and the text inside each."""
+
     def __init__(self):
-        super().__init__()
-        self.tags, self.attributes, self.text = [], [], []
+        super().__init__(convert_charrefs=True)
+        self.tags, self.text, self.open = [], {}, []
 
     def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append((tag, len(self.tags) - 1))
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop()[0] != tag:
+            pass
 
     def handle_data(self, data):
-        self.text.append(data)
+        for _, i in self.open:
+            self.text[i] = self.text.get(i, "") + data
+
+    def all(self, tag):
+        return [(attrs, " ".join(self.text.get(i, "").split())) for i, (t, attrs) in enumerate(self.tags) if t == tag]
 
 
 def parsed(html):
@@ -67,94 +60,206 @@ def parsed(html):
     return collector
 
 
-def test_is_inert_and_opens_offline(results, panels):
-    found = parsed(page.render(results, panels))
-    assert "script" not in found.tags
-    assert not [name for name, _ in found.attributes if name.startswith("on")]
-    for name, value in found.attributes:
-        if name in ("src", "href"):
-            assert value.startswith("data:image/png;base64,")
-    policy = dict(found.attributes)["content"] if ("http-equiv", "Content-Security-Policy") in found.attributes else ""
-    assert ("http-equiv", "Content-Security-Policy") in found.attributes, policy
-    assert HOSTILE in " ".join(found.text)
+@pytest.fixture(scope="module")
+def evaluation():
+    return made_up()
 
 
-def test_shows_values_yardsticks_and_reasons(results, panels):
-    found = parsed(page.render(results, panels))
-    words = " ".join(" ".join(found.text).split())
-    assert "24.1 26.0" in words
-    assert "~3.20" in words
-    assert "75%" in words
-    assert "bin 0 control: kid_radiomics" in words
-    assert found.tags.count("img") == 3
-    assert ("title", "95% interval 1.00 to 5.00; 4 slices") in found.attributes
+@pytest.fixture(scope="module")
+def html(evaluation):
+    return page.render(evaluation)
 
 
-def test_without_panels_or_generation_the_page_still_opens(results):
-    bare = results.model_copy(update={"generation": []})
-    assert parsed(page.render(bare, None)).tags.count("img") == 1
+@pytest.fixture(scope="module")
+def found(html):
+    return parsed(html)
 
 
-def test_the_verdict_and_the_nearest_pairs_are_shown(results, panels):
-    pairs = replace(panels, copies=panels.real_image[:2])
-    found = parsed(page.render(results.model_copy(update={"verdict": "All is well."}), pairs))
-    assert "All is well." in found.text
-    assert found.tags.count("img") == 4
-    drawn = figures.copies_figure(pairs).axes[0].images[0].get_array()
-    assert np.array_equal(drawn[:12, 16:32], panels.real_image[0, 1])
-    assert np.array_equal(drawn[12:, :16], panels.real_image[1, 0])
+def bare_results(**changes):
+    values = {"binning": ZBinning((0, 9), 2, n_slices=10).to_dict(), "provenance": {}}
+    return Results(**values | {"utilization": bin_utilization((0, 9), 2, 10)} | changes)
 
 
-def test_same_results_same_bytes(results, panels):
-    assert page.render(results, panels) == page.render(results, panels)
+# Self-contained and inert
 
 
-def test_panels_come_back(panels, tmp_path):
-    panels.write(tmp_path / "p.npz")
+def test_nothing_is_loaded_and_nothing_foreign_runs(html, found):
+    assert [t for t, _ in found.tags].count("script") == 1
+    for _, attrs in found.tags:
+        assert not {"style", "srcdoc", "action"} & set(attrs)
+        assert not [name for name in attrs if name.startswith("on")]
+        for name in ("src", "href"):
+            assert attrs.get(name, "#").startswith(("#", "data:image/webp;base64,"))
+    assert not re.search(r"@import|url\((?!#)", html)
+
+
+def test_the_policy_names_exactly_the_style_and_the_script_of_the_page(html, found):
+    policy = next(a["content"] for t, a in found.tags if a.get("http-equiv") == "Content-Security-Policy")
+    for what in ("style", "script"):
+        (text,) = re.findall(rf"<{what}>(.*?)</{what}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{what}-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_hostile_names_are_text(html, found):
+    assert "<script>alert" not in html
+    assert HOSTILE in "".join(found.text.values())
+    assert any(HOSTILE in a.get("title", "") for _, a in found.tags)
+
+
+def test_every_reference_within_the_page_leads_to_one_place(html, found):
+    ids = [a["id"] for _, a in found.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    references = {a["href"][1:] for _, a in found.tags if a.get("href", "").startswith("#")}
+    references |= {a["aria-labelledby"] for _, a in found.tags if "aria-labelledby" in a}
+    assert references | set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
+
+
+def test_same_evaluation_same_bytes(evaluation, html):
+    assert page.render(evaluation) == html
+
+
+def test_ten_bins_of_eight_seeds_stay_below_five_megabytes_even_of_noise():
+    whole = page.render(made_up(size=(128, 128), noise=True))
+    assert len(whole.encode()) < 5_000_000
+    assert "compressed with loss" in whole
+
+
+# What it shows
+
+
+def test_the_verdict_comes_first_and_every_feature_space_is_shown(found):
+    text = found.text[next(i for i, (t, _) in enumerate(found.tags) if t == "body")]
+    places = [
+        text.index(words) for words in ("Of 20 conditions 1 passes", "19 differ", "Verdict by bin", "KID radiomics")
+    ]
+    assert places == sorted(places)
+    headings = [words for _, words in found.all("th")]
+    assert {f"{kind}{space}" for kind in ("KID", "FID") for space in SPACES} <= set(headings)
+    assert {"precisionradiomics", "exact copies", "z error", "obeys", "coupling"} <= set(headings)
+
+
+def test_values_stand_beside_their_yardsticks_and_undefined_ones_give_the_reason(found):
+    cells = found.all("td")
+    by_kind = {a.get("class"): words for a, words in cells if "above" in a.get("class", "")}
+    assert by_kind["above certain"] in ("9.0 ▲5.0", "9.00 ▲5.00")
+    assert by_kind["above"] in ("7.0 ▲5.0", "7.00 ▲5.00")
+    assert {words for a, words in cells if a.get("class") == "below certain"} <= {"1.0 ▼5.0", "1.00 ▼5.00", "1 ▼5"}
+    undefined = [a["title"] for a, _ in cells if a.get("class") == "undefined"]
+    assert undefined
+    assert all("too few patients" in title and "6 patients" in title for title in undefined)
+    assert any(words.startswith("~3.25") for _, words in cells)
+
+
+def test_headings_go_down_step_by_step_tables_have_captions_and_pictures_words(found):
+    levels = [int(t[1]) for t, _ in found.tags if re.fullmatch(r"h\d", t)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    assert len(found.all("caption")) == len(found.all("table"))
+    assert all(words for _, words in found.all("caption"))
+    drawings = [a for t, a in found.tags if t == "svg" and "aria-hidden" not in a]
+    assert all(a["role"] == "img" and a["aria-label"] for a in drawings)
+    assert len(drawings) == 6 + 40 + 12  # charts, two strips for each condition, pairs
+
+
+def test_obedience_is_counted_in_samples(found):
+    rows = [words for _, words in found.all("tr")]
+    assert "control806020" in [r.replace(" ", "") for r in rows]  # 75 % of 80 empty
+    assert "lesion80872" in [r.replace(" ", "") for r in rows]  # 90 % of 80 drawn
+
+
+def test_without_pictures_lesions_or_generation_the_page_still_opens(evaluation):
+    results = evaluation.results
+    assert "Real beside generated" not in page.render(Evaluation(results))
+    bare = parsed(
+        page.render(Evaluation(results.model_copy(update={"generation": [], "verdict": "", "confusion": []})))
+    )
+    assert [a["href"] for a, _ in bare.all("a")] == ["#reconstruction", "#binning", "#undefined", "#provenance"]
+    assert "no verdict" in "".join(bare.text.values())
+    only = Evaluation(bare_results(generation=[Cell(z_bin=0, pathology=0, scores={"new_score": Score(value=2.0)})]))
+    assert "new_score" in [words for _, words in parsed(page.render(only)).all("th")]
+
+
+def test_panels_come_back_and_earlier_ones_without_names_are_read(evaluation, tmp_path):
+    evaluation.panels.write(tmp_path / "p.npz")
     again = Panels.read(tmp_path / "p.npz")
-    assert all(np.array_equal(getattr(again, f), getattr(panels, f)) for f in Panels.__dataclass_fields__)
+    assert all(np.array_equal(getattr(again, f.name), getattr(evaluation.panels, f.name)) for f in fields(Panels))
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as arrays:
+        np.savez(tmp_path / "old.npz", **{k: v for k, v in arrays.items() if "_name" not in k and k != "copies_psnr"})
+    old = Panels.read(tmp_path / "old.npz")
+    assert (old.real_name.size, old.copies_psnr.size) == (0, 0)
+    text = page.render(replace(evaluation, panels=old))
+    assert "Nearest training slices" in text
+    assert "exact copy" not in text
 
 
-def test_montage_outlines_the_lesion_and_hatches_what_is_absent(panels):
-    strip = figures._strip(panels, 2, 4)
-    outlined = (strip == (255, 60, 0)).all(-1)
-    assert outlined.sum() > 0
-    inside = np.zeros_like(outlined)
-    inside[8:14, 10:18] = True
-    assert not (outlined[:, :32] & ~inside[:, :32]).any()
-    absent = strip[:, 32:64]
-    assert set(np.unique(absent)) == {205, 240}
+# Pictures
 
 
-def test_the_utilization_figure_draws_every_used_bin_and_stays_readable():
-    for bins, words in ((10, "7 of 10 bins; unused: 0, 8, 9"), (50, "28 of 50 bins; unused: 22 of them")):
-        report = bin_utilization((24, 93), bins, 128)
-        axes = figures.utilization_figure(report).axes[0]
-        texts = [t.get_text() for t in axes.texts]
-        assert words in texts
-        assert len(axes.patches) == sum(s["bins_used"] for s in report["schemes"].values())
-        spans = sorted((p.get_x(), p.get_width()) for p in axes.patches if p.get_y() > 0.5)
-        assert spans[0][0] == 23.5
-        assert sum(w for _, w in spans) == 70
-    assert all(len(t) < 3 for t in texts if t.isdigit())
+def test_pictures_are_exact_and_beyond_the_budget_smaller(monkeypatch):
+    canvas = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
+    (address,), lossless = pictures.embed([canvas])
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+    assert lossless
+    assert np.array_equal(shown, np.stack([canvas] * 3, -1))
+    monkeypatch.setattr(pictures, "BUDGET", 100)
+    (smaller,), lossless = pictures.embed([canvas])
+    assert not lossless
+    assert len(smaller) < len(address)
 
 
-def test_numbers_are_worded_alike_everywhere(results):
-    cell = results.cells()[0]
-    assert wording.number(cell.scores["kid_radiomics"]) == "–"
-    assert wording.number(cell.scores["fid_radiomics"]) == "~3.20"
-    assert wording.number(wording.score_of(cell, "obedience")) == "75%"
-    assert wording.cell_label(cell, results) == ("0", "0–4", "control")
-    assert wording.headlines(results)[0] == ("position error", "0.50", "bin widths; chance 3.30, real slices 0.40")
+def test_outlines_run_along_the_pixels_of_their_slice():
+    mask = np.zeros((2, 12, 16), bool)
+    mask[1, 4:7, 5:9] = True
+    strip = montage.Strip(np.zeros(mask.shape, np.uint8), mask, 2, [])
+    (line,) = strip.outlines
+    x, y = line.T
+    assert (x.min(), x.max(), y.min(), y.max()) == (16 + 5, 16 + 9, 4, 7)
+    area = abs(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) / 2
+    assert area == pytest.approx(3 * 4 - 4 / 8)  # each corner is cut by half a pixel both ways
+    assert montage.Strip(strip.images, mask, 1, []).outlines == []
 
 
-def test_the_terminal_report_fits_80_columns():
-    report = bin_utilization((24, 93), 10, 128)
-    console = Console(width=80, file=None, record=True, force_terminal=False)
-    with console.capture() as captured:
-        summary = terminal.results_table(*binning.summary_table(report))
-        console.print(terminal.utilization_panel(report, binning.sentence(report), [summary]))
-    text = captured.get()
-    assert "…" not in text
-    assert max(map(len, text.splitlines())) <= 80
-    assert "87–93" in text
+def test_an_absent_slice_is_no_black_one():
+    strip = montage.Strip(np.zeros((2, 3, 4), np.uint8), np.zeros((2, 3, 4), bool), 1, [])
+    assert (strip.canvas[:, :4] == 0).all()
+    assert (strip.canvas[:, 4:] > 200).all()
+
+
+def test_rows_of_the_montage_follow_the_tokens(evaluation):
+    rows = list(montage.montage_rows(evaluation.panels, evaluation.results))
+    assert [(r.z_bin, r.pathology) for r in rows] == [(k, p) for p in ("control", "lesion") for k in range(10)]
+    assert (rows[13].slices, rows[13].generated.names[2]) == ("21–27", "made 13 2")
+    assert np.array_equal(rows[13].real.images, evaluation.panels.real_image[13])
+
+
+# How to make it again
+
+
+def test_the_commands_exist_with_their_options_and_carry_the_settings(evaluation):
+    lines = reproduction.commands(evaluation.results)
+    assert [line.split()[1] for line in lines] == ["train", "sample", "eval", "report"]
+    known = get_command(app).commands
+    for line in lines:
+        options = {o for p in known[line.split()[1]].params for o in p.opts}
+        assert {w for w in line.split() if w.startswith("--")} <= options
+    for part in ("--sampler ddim --steps 20 --guidance 2.0 --eta 0.5 --weights raw --seed 5", "--per-condition 8"):
+        assert part in lines[1]
+    assert "--split test --features radiomics --features slice-encoder --seed 3" in lines[2]
+    stores = Results.model_validate(evaluation.results.model_dump() | {"provenance": {"generated": {"store": "x"}}})
+    assert reproduction.commands(stores)[0].startswith("jsddpm eval --real STORE --generated SAMPLES --bin-aware")
+
+
+def test_the_bins_page_is_as_inert(store):
+    found = parsed(binning.html(bin_utilization((24, 93), 10, 128)))
+    assert "script" not in [t for t, _ in found.tags]
+    assert not any("style" in a for _, a in found.tags)
+    assert [words for _, words in found.all("td")][:3] == ["0", "24–30", "7"]
+
+
+def test_panels_of_a_montage_without_seeds_are_drawn():
+    alone = panels(2, (12, 16), 1)
+    assert montage.montage_figure(alone, bare_results()).axes

@@ -1,0 +1,118 @@
+"""What a run folder says of itself, finished or still being written. Torch-free."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from jsddpm.config import RunConfig, load_config
+from jsddpm.errors import usage_error
+from jsddpm.files import explain, read_json, require_directory
+
+State = Literal["finished", "stopped early", "unfinished"]
+
+
+def read_metrics(path: str | Path) -> list[dict[str, str]]:
+    """The whole rows of ``metrics.csv``, as text; a row that is still being written is left out.
+
+    A file that is not there yet, or being written anew, has no rows.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise explain(error, Path(path)) from error
+    whole, newline, _ = text.rpartition("\n")
+    rows = csv.DictReader(io.StringIO(whole + newline))
+    return [r for r in rows if None not in r and None not in r.values() and r.get("step", "").isdigit()]
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """A run folder as it stands.
+
+    Attributes:
+        folder: The folder.
+        config: Its configuration.
+        provenance: Its provenance.
+        metrics: Per logged value, ``(steps done, value)`` in order; values that are not finite are left out.
+        pictures: Sample grids in the order they were drawn, by steps done.
+        checkpoints: Checkpoint files.
+        written: When anything in it was written last, UTC; None for an empty run.
+    """
+
+    folder: Path
+    config: RunConfig
+    provenance: dict[str, Any]
+    metrics: Mapping[str, list[tuple[int, float]]]
+    pictures: Mapping[int, Path]
+    checkpoints: tuple[Path, ...]
+    written: datetime | None
+
+    @classmethod
+    def read(cls, folder: str | Path) -> RunProgress:
+        """Read a run folder; only its configuration and provenance must be there.
+
+        Raises:
+            JsddpmError: ``MISSING``, ``NO_RUN``, ``CONFIG`` (status 2), ``JSON`` (status 4).
+        """
+        folder = require_directory(folder)
+        if not is_run(folder):
+            raise usage_error("NO_RUN", "is no run folder", fix="give a folder of jsddpm train", file=folder)
+        grids = {int(p.stem.removeprefix("step-")): p for p in sorted((folder / "pictures").glob("step-*.png"))}
+        checkpoints = tuple(sorted((folder / "checkpoints").glob("*.ckpt")))
+        files = [p for p in (folder / "metrics.csv", *grids.values(), *checkpoints) if p.is_file()]
+        last = max((p.stat().st_mtime for p in files), default=None)
+        return cls(
+            folder,
+            load_config(folder / "config.yaml"),
+            read_json(folder / "provenance.json"),
+            _series(read_metrics(folder / "metrics.csv")),
+            grids,
+            checkpoints,
+            None if last is None else datetime.fromtimestamp(last, UTC),
+        )
+
+    @property
+    def step(self) -> int:
+        """Steps done, as far as the log and the sample grids tell."""
+        logged = [steps for values in self.metrics.values() for steps, _ in values]
+        return max([*logged, *self.pictures], default=0)
+
+    @property
+    def state(self) -> State:
+        """Whether all steps are done, patience ended the run before, or steps are left, as far as the log tells."""
+        if self.step >= self.config.trainer.max_steps and self.checkpoints:
+            return "finished"
+        checks, patience = [v for _, v in self.metrics.get("val/mse", [])], self.config.trainer.patience
+        if patience and checks and len(checks) - 1 - checks.index(min(checks)) >= patience:
+            return "stopped early"
+        return "unfinished"
+
+
+def is_run(folder: str | Path) -> bool:
+    """Whether a folder is a run, finished or not."""
+    return all((Path(folder) / name).is_file() for name in ("config.yaml", "provenance.json"))
+
+
+def _series(rows: list[dict[str, str]]) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        for name, text in row.items():
+            if name not in ("step", "epoch") and _finite(text):
+                found.setdefault(name, []).append((int(row["step"]) + 1, float(text)))
+    return found
+
+
+def _finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -1,0 +1,112 @@
+"""The page of a run, finished or still training: where it stands, its curves, its newest samples, how to go on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+from pathlib import Path
+
+from jsddpm.config import RunConfig
+from jsddpm.files import explain, write_bytes, write_text
+from jsddpm.training.progress import RunProgress
+from jsddpm_reports.document import inlined, rendered
+from jsddpm_reports.figures import png, svg
+from jsddpm_reports.training_curves import training_figure
+from jsddpm_reports.wording import plain
+
+_GRIDS = 6
+_LATEST = {
+    "train/loss": "training loss", "val/mse": "validation error", "val/psnr": "PSNR, dB", "val/ssim": "SSIM",
+    "val/lesion_dice": "lesion Dice", "train/slices_per_second": "slices a second",
+}  # fmt: skip
+
+
+def write_run_page(run: str | Path, out: str | Path) -> Path:
+    """Render the page of a run folder, which may be unfinished or being written.
+
+    Raises:
+        JsddpmError: ``MISSING``, ``NO_RUN``, ``CONFIG`` (status 2), ``JSON`` (status 4).
+    """
+    write_text(out, render_run(RunProgress.read(run), beside=Path(out).parent))
+    return Path(out)
+
+
+def write_curves(run: str | Path, out: str | Path) -> Path:
+    """Draw what a run has logged so far, as PNG."""
+    write_bytes(out, png(training_figure(RunProgress.read(run)), dpi=200))
+    return Path(out)
+
+
+def render_run(run: RunProgress, *, beside: Path) -> str:
+    """The page's HTML.
+
+    Args:
+        run: The run.
+        beside: Folder the page goes to, from which a report of an evaluation is linked.
+    """
+    config = run.config
+    newest = sorted(run.pictures.items(), reverse=True)[:_GRIDS]
+    evaluation = run.folder / "evaluation" / "report.html"
+    return rendered(
+        "run.html",
+        name=run.folder.resolve().name,
+        state=run.state,
+        sentence=_sentence(run),
+        tiles=_tiles(run),
+        curves=inlined(svg(training_figure(run), "curves", "What was logged, by step; the values are in metrics.csv")),
+        logged=bool(run.metrics),
+        grids=[(steps, _picture(path)) for steps, path in newest],
+        conditions=config.logging.grid,
+        drawn=len(run.pictures),
+        evaluation=os.path.relpath(evaluation, beside) if evaluation.is_file() else "",
+        commands=_commands(run),
+        settings=_settings(config),
+        provenance=json.dumps(run.provenance, indent=2, ensure_ascii=False),
+    )
+
+
+def _sentence(run: RunProgress) -> str:
+    steps, written = run.config.trainer.max_steps, run.written
+    words = {
+        "finished": f"Finished: all {steps} steps are done.",
+        "stopped early": f"Stopped at step {run.step} of {steps}: {run.config.trainer.patience} checks without a "
+        "better validation error.",
+        "unfinished": f"Unfinished: {run.step} of {steps} steps are logged.",
+    }[run.state]
+    return words + (f" Last written {written:%Y-%m-%d %H:%M:%S} UTC." if written else " Nothing is written yet.")
+
+
+def _tiles(run: RunProgress) -> list[tuple[str, str, str]]:
+    found = [("steps", f"{run.step}", f"of {run.config.trainer.max_steps}")]
+    for name, words in _LATEST.items():
+        if values := run.metrics.get(name):
+            step, value = values[-1]
+            found.append((words, plain(value, "dB" if name == "val/psnr" else ""), f"at step {step}"))
+    return found
+
+
+def _commands(run: RunProgress) -> list[str]:
+    store = shlex.quote(str(run.provenance.get("store", {}).get("path", "STORE")))
+    folder = shlex.quote(str(run.folder))
+    if run.state == "unfinished":
+        if any(p.name == "last.ckpt" for p in run.checkpoints):
+            return [f"jsddpm train --resume --store {store} --out {folder}"]
+        return []
+    return [f"jsddpm eval {folder} --bin-aware"]
+
+
+def _settings(config: RunConfig) -> list[tuple[str, str]]:
+    sections = config.model_dump(mode="json")
+    return [
+        (section, ", ".join(f"{k} {v}" for k, v in values.items()) if isinstance(values, dict) else str(values))
+        for section, values in sections.items()
+    ]
+
+
+def _picture(path: Path) -> str:
+    try:
+        return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError as error:
+        raise explain(error, path) from error

@@ -1,0 +1,94 @@
+"""What a run logged while it trained, as curves over the steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from jsddpm.training.progress import RunProgress
+from jsddpm_reports.figures import BLUE, GREY, GREY_SOFT, INK, ORANGE, PAGE_WIDTH, styled
+
+_ACROSS = 3
+_STYLES = (
+    (BLUE, "-", "o"), (ORANGE, "--", "s"), (INK, ":", "^"), (GREY, "-.", "D"), ("#009e73", "-", "v"),
+    ("#cc79a7", "--", "P"),
+)  # fmt: skip
+_MARKED = 40  # values up to which each has a marker
+
+
+@dataclass(frozen=True)
+class _Chart:
+    """One small chart: its lines are the names given, or, for a score, the name at every timestep."""
+
+    title: str
+    names: Mapping[str, str]
+    score: str = ""
+    logarithmic: bool = False
+
+
+_CHARTS = (
+    _Chart("training loss", {"train/loss": "all", "train/image": "image", "train/mask": "mask",
+                             "train/frequency": "frequency"}, logarithmic=True),
+    _Chart("validation error (MSE)", {}, "mse", logarithmic=True),
+    _Chart("validation PSNR [dB]", {}, "psnr"),
+    _Chart("validation SSIM", {}, "ssim"),
+    _Chart("validation lesion Dice", {}, "lesion_dice"),
+    _Chart("false-positive pixels", {}, "control_false_positive_pixels"),
+    _Chart("gradient norm", {"train/gradient_norm": "before clipping"}, logarithmic=True),
+    _Chart("learning rate", {"train/learning_rate": "of each step"}),
+    _Chart("slices a second", {"train/slices_per_second": "checks left out"}),
+)  # fmt: skip
+
+
+@styled
+def training_figure(run: RunProgress) -> Figure:
+    """Losses, validation scores by timestep, learning rate and throughput, whatever was logged so far."""
+    charts = [(chart, lines) for chart in _CHARTS if (lines := _lines(chart, run.metrics))]
+    down = -(-max(1, len(charts)) // _ACROSS)
+    figure = Figure(figsize=(PAGE_WIDTH, 1.6 * down + 0.1), layout="constrained")
+    grid = figure.subplots(down, _ACROSS, squeeze=False).ravel()
+    for axes, (chart, lines) in zip(grid, charts, strict=False):
+        _draw(axes, chart, lines, run)
+    for axes in grid[len(charts) :]:
+        axes.axis("off")
+    for axes in grid[max(0, len(charts) - _ACROSS) : len(charts)]:
+        axes.set_xlabel("step")
+    if not charts:
+        grid[0].text(0, 0.5, "nothing is logged yet", va="center")
+    return figure
+
+
+def _lines(chart: _Chart, metrics: Mapping[str, Sequence[tuple[int, float]]]) -> dict[str, Sequence[tuple[int, float]]]:
+    """The chart's lines by label; of a score those of its timesteps, or the mean over them where that is all."""
+    if not chart.score:
+        return {label: metrics[name] for name, label in chart.names.items() if name in metrics}
+    pattern = re.compile(rf"val/{chart.score}_t(\d+)")
+    timesteps = sorted((int(m[1]), name) for name in metrics if (m := pattern.fullmatch(name)))
+    found = {f"t = {t}": metrics[name] for t, name in timesteps}
+    mean = metrics.get(f"val/{chart.score}")
+    return found or ({"all timesteps": mean} if mean else {})
+
+
+def _draw(axes: Axes, chart: _Chart, lines: Mapping[str, Sequence[tuple[int, float]]], run: RunProgress) -> None:
+    for (label, values), (colour, dash, marker) in zip(lines.items(), _STYLES, strict=False):
+        steps, heights = zip(*values, strict=True)
+        few = len(values) <= _MARKED and chart.score
+        axes.plot(
+            steps, heights, color=colour, linestyle=dash, label=label, marker=marker if few else "", markersize=2.5
+        )
+    every = [value for values in lines.values() for _, value in values]
+    if chart.logarithmic and 0 < 10 * min(every) < max(every):
+        axes.set_yscale("log")
+    elif not any(every):
+        axes.set_ylim(-0.04, 1.04)
+    axes.set_title(chart.title, loc="left")
+    axes.set_xlim(0, 1.03 * run.config.trainer.max_steps)
+    axes.locator_params(axis="x", nbins=4)
+    axes.grid(axis="y", color=GREY_SOFT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    if len(lines) > 1:
+        axes.legend(handlelength=1.8, labelspacing=0.2, borderaxespad=0.2)

@@ -1,0 +1,70 @@
+"""The binning figure: which slices each bin takes under each scheme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from jsddpm_reports.figures import BLUE, BLUE_SOFT, GREY_SOFT, INK, ORANGE, PAPER
+
+
+def utilization_figure(report: dict[str, Any]) -> Figure:
+    """Bins along the z axis for each scheme of a utilization report: which slices each bin takes, which stay empty."""
+    lo, hi = report["z_range"]
+    schemes = report["schemes"]
+    figure = Figure(figsize=(7.5, 0.8 + 0.75 * len(schemes)), layout="constrained")
+    axes = figure.subplots()
+    _draw_profile(axes, report, len(schemes))
+    for row, scheme in enumerate(schemes.values()):
+        for k, bounds in enumerate(scheme["ranges"]):
+            if bounds is None:
+                continue
+            first, last = bounds
+            axes.barh(
+                row,
+                last - first + 1,
+                left=first - 0.5,
+                height=0.55,
+                color=(BLUE, BLUE_SOFT)[k % 2],
+                edgecolor=PAPER,
+            )
+            if last - first + 1 >= (hi - lo + 1) * 0.021 * len(str(k)):  # room for the number
+                axes.text(
+                    (first + last) / 2,
+                    row,
+                    str(k),
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color=(PAPER, INK)[k % 2],
+                )
+        unused = scheme["unused_bins"]
+        note = f"{scheme['bins_used']} of {scheme['bins_total']} bins" + (
+            f"; unused: {_listed(unused)}" if unused else ""
+        )
+        axes.text(hi + 1.5, row, note, va="center", fontsize=8, color=ORANGE if unused else INK)
+    axes.set_yticks(range(len(schemes)), list(schemes))
+    axes.set_ylim(len(schemes) - 0.5, -0.5)
+    axes.set_xlim(lo - 1, hi + 1 + 0.42 * (hi - lo))
+    axes.set_xticks([t for t in range(0, hi + 1, 10) if t >= lo])
+    axes.set_xlabel("axial slice z")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _listed(numbers: list[int]) -> str:
+    """Up to five numbers, then how many."""
+    return ", ".join(map(str, numbers)) if len(numbers) <= 5 else f"{len(numbers)} of them"
+
+
+def _draw_profile(axes: Any, report: dict[str, Any], rows: int) -> None:
+    """The mean brain share of each slice behind the bars, where a store was given."""
+    profile = report.get("store", {}).get("brain_profile")
+    if not profile:
+        return
+    lo, hi = report["z_range"]
+    z = [k for k in range(lo, hi + 1) if profile[k] is not None]
+    top = max(profile[k] for k in z) or 1.0
+    heights = [(rows - 0.5) - rows * profile[k] / top for k in z]
+    axes.fill_between(z, [rows - 0.5] * len(z), heights, color=GREY_SOFT, zorder=0, linewidth=0)

@@ -1,0 +1,216 @@
+"""The report in a real browser: nothing leaves it, keyboard and hover work, it reads well on every screen and on paper.
+
+Needs Chromium and playwright's Python package; skipped where either is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+
+import pytest
+
+from evaluations import made_up
+from jsddpm_reports import page as report
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine (apt-get install chromium)")
+
+CONTRAST = """(selector) => {
+  const part = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+  const light = (c) => 0.2126 * part(c[0]) + 0.7152 * part(c[1]) + 0.0722 * part(c[2]);
+  const rgba = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = rgba(getComputedStyle(e).backgroundColor);
+      if (c.length === 3 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  return [...document.querySelectorAll(selector)].map((e) => {
+    const [a, b] = [light(rgba(getComputedStyle(e).color)), light(behind(e))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  });
+}"""
+"""Contrast ratios of text and what is behind it (WCAG 2.2, relative luminance)."""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(report.render(made_up()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox"] if os.geteuid() == 0 else []
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser, file):
+    """Open the report: the page, what the console said, and what was asked for."""
+    contexts = []
+
+    def open_page(**options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        said, asked = [], []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(file.as_uri())
+        return page, said, asked
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_nothing_is_said_or_asked_for_while_everything_is_used(opened, file):
+    page, said, asked = opened()
+    for key in "mmgggccc":
+        page.keyboard.press(key)
+    for summary in page.query_selector_all("summary"):
+        summary.click()
+    page.query_selector("td.undefined").hover()
+    page.mouse.wheel(0, 100_000)
+    assert page.evaluate("[...document.images].every((i) => i.complete)")
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:image/webp;base64,")] == [file.as_uri()]
+
+
+def test_the_policy_stops_what_does_not_belong_to_the_page(opened):
+    page, _, _ = opened()
+    server = socket.create_server(("127.0.0.1", 0))
+    server.setblocking(False)
+    page.evaluate(
+        """(place) => {
+      window.stopped = [];
+      document.addEventListener("securitypolicyviolation", (e) => window.stopped.push(e.effectiveDirective));
+      const add = (name, values) => document.body.append(Object.assign(document.createElement(name), values));
+      add("script", { textContent: "window.hit = 1" });
+      add("img", { src: `${place}/x.png` });
+      add("style", { textContent: "h1 { display: none }" });
+      fetch(place).catch(() => {});
+    }""",
+        f"http://127.0.0.1:{server.getsockname()[1]}",
+    )
+    page.wait_for_function("window.stopped.length >= 4")
+    stopped = set(page.evaluate("window.stopped"))
+    assert {"script-src-elem", "img-src", "style-src-elem", "connect-src"} <= stopped
+    assert page.evaluate("window.hit") is None
+    assert page.is_visible("h1")
+    with server, pytest.raises(BlockingIOError):
+        server.accept()  # nobody knocked
+
+
+def test_keys_and_buttons_turn_outlines_sides_and_conditions(opened):
+    page, _, _ = opened()
+
+    def shown(selector):
+        return page.evaluate(
+            "(s) => [...document.querySelectorAll(s)].filter((e) => e.checkVisibility()).length", selector
+        )
+
+    masks, real, made, lesion = ".outline", "svg.real", "svg.generated", ".kind.lesion svg.part"
+    assert [shown(s) for s in (masks, real, made, lesion)] == [20, 20, 20, 20]
+    page.keyboard.press("m")
+    assert shown(masks) == 0
+    page.keyboard.press("m")
+    assert shown(masks) == 20
+    for expected in ((0, 20), (20, 0), (20, 20)):
+        page.keyboard.press("g")
+        assert (shown(real), shown(made)) == expected
+    button = page.query_selector("button[data-key=c]")
+    for expected, words in (((20, 0), "lesion only"), ((0, 20), "control only"), ((20, 20), "lesion and control")):
+        button.click()
+        assert (shown(lesion), shown(".kind.control svg.part")) == expected
+        assert button.inner_text().startswith(words)
+    page.keyboard.press("Control+m")
+    assert shown(masks) == 20
+
+
+def test_reasons_show_on_hover_and_by_keyboard(opened):
+    page, _, _ = opened()
+    cell = page.query_selector("td.undefined")
+    cell.hover()
+    tip = page.wait_for_selector("#tip:not([hidden])")
+    assert "too few patients" in tip.inner_text()
+    assert "6 patients" in tip.inner_text()
+    page.mouse.move(0, 0)
+    page.wait_for_selector("#tip", state="hidden")
+    table = "table.heat:not(.strip)"
+    assert len(page.query_selector_all(f"{table}:first-of-type [tabindex='0']")) >= 1
+    page.eval_on_selector(f"{table} td[tabindex='0']", "(cell) => cell.focus()")
+    before = page.evaluate("document.activeElement.dataset.note")
+    page.keyboard.press("ArrowDown")
+    below = page.evaluate("document.activeElement.dataset.note")
+    page.keyboard.press("ArrowRight")
+    right = page.evaluate("document.activeElement.dataset.note")
+    assert [note.split(":")[0] for note in (before, below, right)] == [
+        "bin 0 control, match", "bin 1 control, match", "bin 1 control, copy gap",
+    ]  # fmt: skip
+    assert page.inner_text("#tip") == " ".join(right.split())
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#tip")
+    for _ in range(25):
+        page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.note").startswith("bin 9 lesion, copy gap")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_both_colour_schemes(opened, scheme):
+    page, _, _ = opened(color_scheme=scheme)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    for selector in ("td", "th", "p", ".tile", ".tile b", "a", "figcaption", "button", ".state", ".key li", "dd", "i"):
+        ratios = page.evaluate(CONTRAST, selector)
+        assert ratios, selector
+        assert min(ratios) >= 4.5, selector
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_the_page_is_never_wider_than_the_screen(opened, width):
+    page, _, _ = opened(viewport={"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": width, "height": 800})
+    page.query_selector_all("td.undefined")[-1].hover()
+    box = page.wait_for_selector("#tip:not([hidden])").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+
+
+def test_on_paper_it_is_light_and_whole(opened, tmp_path):
+    page, _, _ = opened(color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 32, 36)"
+    assert page.is_hidden("nav")
+    assert page.is_hidden(".keys")
+    assert page.evaluate("[...document.querySelectorAll('details pre, details dl')].every((e) => e.offsetHeight > 0)")
+    page.emulate_media(media="screen")
+    assert page.pdf(format="A4", path=tmp_path / "report.pdf").startswith(b"%PDF")
+    assert page.eval_on_selector_all("details", "(all) => all.every((d) => !d.open)")  # closed again afterwards
+
+
+def test_without_scripts_everything_is_there(opened):
+    page, _, _ = opened(java_script_enabled=False)
+    assert page.locator("td.undefined[title]").count() > 0
+    assert page.locator(".keys").is_hidden()
+    assert page.locator("svg.generated").count() == 20
+    assert all(page.locator("svg.generated").nth(i).is_visible() for i in (0, 19))
+
+
+@pytest.mark.parametrize(("motion", "behaviour"), [("reduce", "auto"), ("no-preference", "smooth")])
+def test_nothing_moves_for_who_does_not_want_it(opened, motion, behaviour):
+    page, _, _ = opened(reduced_motion=motion)
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == behaviour

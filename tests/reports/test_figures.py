@@ -1,0 +1,197 @@
+"""Figures show what the results hold, at print size, as the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from PIL import Image
+
+from evaluations import made_up
+from jsddpm.files import write_text
+from jsddpm_eval.panels import Panels
+from jsddpm_eval.results import Cell, Results, Score
+from jsddpm_eval.tables import to_csv
+from jsddpm_eval.utilization import bin_utilization
+from jsddpm_reports import curves, distributions, figures, heatmap, montage
+from jsddpm_reports.columns import main_columns
+from jsddpm_reports.evaluation import Evaluation
+from jsddpm_reports.publication import write_figures
+from jsddpm_reports.utilization import utilization_figure
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return made_up(4)
+
+
+@pytest.fixture(scope="module")
+def saved(evaluation, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluation")
+    evaluation.results.write(folder / "results.json")
+    evaluation.panels.write(folder / "panels.npz")
+    write_text(folder / "lesions.csv", to_csv([{k: _number(v) for k, v in row.items()} for row in evaluation.lesions]))
+    return folder
+
+
+def _number(text):
+    return float(text) if re.fullmatch(r"-?[\d.]+", text) else text
+
+
+def values_of(axes, colour):
+    """Data of the line of one colour that joins the points."""
+    lines = [line for line in axes.lines if line.get_color() == colour and line.get_linestyle() == "-"]
+    return next(np.asarray(line.get_ydata(), float) for line in lines if len(line.get_xdata()))
+
+
+def test_curves_hold_every_value_interval_band_and_undefined_score(evaluation):
+    results = evaluation.results
+    columns = curves.curve_columns(results)
+    axes = dict(zip((c.score for c in columns), curves.curves_figure(results, columns).axes, strict=False))
+    for column in columns:
+        for pathology, colour in enumerate((figures.BLUE, figures.ORANGE)):
+            scores = [column.of(c) for c in results.cells() if c.pathology == pathology]
+            expected = [s.value for s in scores if s is not None and s.value is not None]
+            if expected:
+                assert values_of(axes[column.score], colour).tolist() == expected
+        every = [s for c in results.cells() if (s := column.of(c))]
+        crosses = [line for line in axes[column.score].lines if line.get_marker() == "x"]
+        assert sum(len(line.get_xdata()) for line in crosses) == sum(s.value is None for s in every)
+        assert len(axes[column.score].patches) == sum(s.floor_interval is not None for s in every)
+        segments = sum(len(c.get_segments()) for c in axes[column.score].collections if isinstance(c, LineCollection))
+        intervals = sum(s.interval is not None and s.value is not None for s in every)
+        assert segments == intervals + sum(s.floor is not None for s in every)
+
+
+def test_reconstruction_is_drawn_at_its_timesteps(evaluation):
+    axes = curves.reconstruction_figure(evaluation.results).axes
+    assert [a.get_title(loc="left") for a in axes] == ["PSNR [dB]", "SSIM", "lesion Dice"]
+    assert values_of(axes[0], figures.ORANGE).tolist() == [29, 25]
+
+
+def test_the_confusion_figure_prints_every_count(evaluation):
+    axes = distributions.confusion_figure(evaluation.results).axes[0]
+    printed = {tuple(map(round, t.get_position())): int(t.get_text()) for t in axes.texts}
+    assert printed == {(0, 0): 4} | {(k, k): 12 for k in (1, 2, 3)} | {(k - 1, k): 4 for k in (1, 2, 3)}
+
+
+def test_lesion_shapes_are_steps_counted_by_hand(evaluation):
+    figure = distributions.lesions_figure(evaluation.lesions, evaluation.results)
+    real, generated = (line for line in figure.axes[0].lines if len(line.get_xdata()))
+    assert sorted(real.get_xdata()[1:]) == [10, 20, 30, 40, 50]
+    assert real.get_ydata()[list(real.get_xdata()).index(30)] == pytest.approx(0.6)
+    assert dict(zip(generated.get_xdata()[1:], generated.get_ydata()[1:], strict=True)) == pytest.approx(
+        {20: 2 / 3, 60: 1}
+    )
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
+        "real: 5 slices of 2 patients", "generated: 3 slices",
+    ]  # fmt: skip
+    assert figure.axes[0].get_title(loc="left").startswith("area [mm²]")
+
+
+def test_the_heatmap_prints_values_with_marks_and_hatches_the_undefined(evaluation):
+    columns = main_columns(evaluation.results)
+    axes = heatmap.heatmap_figure(evaluation.results, columns).axes[0]
+    scores = [s for c in evaluation.results.cells() for column in columns if (s := column.of(c))]
+    assert sum(p.get_hatch() is not None for p in axes.patches) == sum(s.value is None for s in scores)
+    printed = [t.get_text() for t in axes.texts]
+    above = sum(s.value is not None and s.floor is not None and s.value > (s.floor_interval or (0, s.floor))[1]
+                and not (s.floor_interval is None and s.interval[0] <= s.floor) for s in scores)  # fmt: skip
+    assert sum(t.endswith("▲") for t in printed) == above
+
+
+def test_montage_and_pairs_show_the_slices_given(evaluation):
+    axes = montage.montage_figure(evaluation.panels, evaluation.results).axes[0]
+    first = axes.images[0].get_array()
+    assert np.array_equal(first[:, 24:48], evaluation.panels.real_image[0, 1])
+    pairs = montage.copies_figure(evaluation.panels)
+    canvas = pairs.axes[0].images[0].get_array()
+    assert np.array_equal(canvas[:32, 24:48], evaluation.panels.copies[0, 1])
+    assert np.array_equal(canvas[32:, :24], evaluation.panels.copies[1, 0])
+    assert [t.get_text() for t in pairs.axes[0].get_xticklabels()][:2] == ["exact copy", "30.0 dB"]
+
+
+def test_saved_at_two_columns_with_embedded_fonts_and_the_same_bytes(saved, tmp_path):
+    first = write_figures(saved, tmp_path / "a")
+    again = write_figures(saved, tmp_path / "b")
+    names = {
+        "utilization",
+        "curves",
+        "diversity",
+        "confusion",
+        "lesions",
+        "reconstruction",
+        "heatmap",
+        "montage",
+        "copies",
+    }
+    assert {p.stem for p in first} == names
+    assert len(first) == 2 * len(names)
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in again]
+    text = (tmp_path / "a" / "curves.pdf").read_bytes()
+    width = float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", text)[1])
+    assert width == pytest.approx(7.2 * 72)
+    assert b"/FontFile2" in text
+    assert b"/CreationDate" not in text
+    assert Image.open(tmp_path / "a" / "curves.png").size[0] == 7.2 * 300
+    assert [p.suffix for p in write_figures(saved, tmp_path / "c", ["pdf"])] == [".pdf"] * len(names)
+
+
+def test_a_folder_without_more_than_results_gives_what_it_can(evaluation, tmp_path):
+    evaluation.results.write(tmp_path / "results.json")
+    alone = Evaluation.read(tmp_path)
+    assert (alone.panels, alone.lesions) == (None, ())
+    assert alone.results == evaluation.results
+
+
+def test_inline_drawings_take_the_pages_colours_and_carry_no_style():
+    figure = utilization_figure(bin_utilization((24, 93), 10, 128))
+    text = figures.svg(figure, "bins", 'a "b" <c>')
+    assert "style=" not in text
+    assert "var(--blue)" in text
+    assert figures.BLUE not in text
+    assert "#000000" not in text
+    assert 'aria-label="a &quot;b&quot; &lt;c&gt;"' in text
+    assert re.findall(r'id="(?!bins-)', text) == []
+    assert figures.svg(figure, "bins", "") == figures.svg(figure, "bins", "")
+
+
+def test_drawing_leaves_the_callers_settings_alone(evaluation):
+    with mpl.rc_context({"font.size": 31}):
+        figure = curves.reconstruction_figure(evaluation.results)
+        assert mpl.rcParams["font.size"] == 31
+    assert figure.axes[0].xaxis.label.get_size() == 8
+
+
+def test_the_utilization_figure_draws_every_used_bin_and_stays_readable():
+    for bins, words in ((10, "7 of 10 bins; unused: 0, 8, 9"), (50, "28 of 50 bins; unused: 22 of them")):
+        report = bin_utilization((24, 93), bins, 128)
+        axes = utilization_figure(report).axes[0]
+        texts = [t.get_text() for t in axes.texts]
+        assert words in texts
+        assert len(axes.patches) == sum(s["bins_used"] for s in report["schemes"].values())
+        spans = sorted((p.get_x(), p.get_width()) for p in axes.patches if p.get_y() > 0.5)
+        assert spans[0][0] == 23.5
+        assert sum(w for _, w in spans) == 70
+    assert all(len(t) < 3 for t in texts if t.isdigit())
+
+
+def test_a_figure_is_a_png_without_time_or_version():
+    assert figures.png(utilization_figure(bin_utilization((0, 9), 2, 10)))[:4] == b"\x89PNG"
+    assert (
+        Image.open(io.BytesIO(figures.png(utilization_figure(bin_utilization((0, 9), 2, 10))))).info.get("Software")
+        is None
+    )
+
+
+def test_one_bin_of_one_score_can_be_drawn():
+    values = {"binning": {"z_range": [0, 9], "n_bins": 1, "n_slices": 10}, "provenance": {}}
+    cell = Cell(z_bin=0, pathology=0, scores={"best_match_psnr": Score(value=20.0, unit="dB")})
+    results = Results(**values, utilization=bin_utilization((0, 9), 1, 10), generation=[cell])
+    figure = curves.curves_figure(results, curves.curve_columns(results))
+    assert values_of(figure.axes[0], figures.BLUE).tolist() == [20.0]
+    assert isinstance(made_up(1).panels, Panels)

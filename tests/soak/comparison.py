@@ -1,0 +1,152 @@
+"""Are differences of two evaluations told apart as often as said? Simulated cohorts and generators, of known truth.
+
+``python tests/soak/comparison.py [COHORTS]`` prints the table; ``tests/jsddpm_eval/test_pairing.py`` runs a short
+version. Both evaluations look at the same real slices, of patients with an effect of their own
+(``tests/soak/calibration.py``). A reconstruction's error of a slice has parts of the patient, of the slice, and of the
+network; a generator draws from a shifted population.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from jsddpm_eval.distances import FeaturePair, kid_estimate
+from jsddpm_eval.functional.frechet import frechet_distance
+from jsddpm_eval.functional.morphology import rbf_distance
+from jsddpm_eval.multiplicity import holm_adjusted
+from jsddpm_eval.pairing import contrast
+from jsddpm_eval.results import Score
+from jsddpm_eval.uncertainty import jackknife_fields, mean_fields
+
+CALIBRATION = runpy.run_path(str(Path(__file__).with_name("calibration.py")))
+Population, true_kid = CALIBRATION["Population"], CALIBRATION["true_kid"]
+NEAR, FAR = (0.5, 1.0), (0.8, 1.2)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Shares of cohorts, of pairs of generators that differ (covered) and of equal ones (alarms).
+
+    Attributes:
+        covered: 95 % intervals that hold the true difference.
+        alarms: p-values of at most 5 % where there is no difference.
+        apart: The same for today's alternative, errors added as if independent.
+        narrower: Width of the paired interval in that of the unpaired one, median.
+    """
+
+    covered: float
+    alarms: float
+    apart: float
+    narrower: float
+
+
+def judged(pairs):
+    """From ``(first, second, truth)``; equal generators have truth None."""
+    covered, alarms, apart, ratio = [], [], [], []
+    for first, second, truth in pairs:
+        found = contrast(first, second, same_seeds=False)
+        loose = contrast(*(s.model_copy(update={"influence": None}) for s in (first, second)), same_seeds=False)
+        if truth is None:
+            alarms.append(found.p_value <= 0.05)
+            apart.append(loose.p_value <= 0.05)
+        else:
+            covered.append(found.interval[0] <= truth <= found.interval[1])
+            ratio.append((found.interval[1] - found.interval[0]) / (loose.interval[1] - loose.interval[0]))
+    return Found(*(float(np.mean(v)) for v in (covered, alarms, apart)), float(np.median(ratio)))
+
+
+def slice_errors(rng, who, means):
+    """PSNR-like values of the same slices by several networks: patient and slice weigh more than the network."""
+    people = int(who.max()) + 1
+    common = 2.0 * rng.standard_normal(people)[who] + rng.standard_normal(len(who))
+    own = [0.5 * rng.standard_normal(people)[who] + 0.5 * rng.standard_normal(len(who)) for _ in means]
+    return [torch.from_numpy(mean + common + part) for mean, part in zip(means, own, strict=True)]
+
+
+def mean_score(values, who):
+    return Score(value=float(values.mean()), **mean_fields(values, who.astype(str)))
+
+
+def means(cohorts, patients=12, slices=6):
+    """Mean scores of two networks on the same slices, the second 0.5 better or as good."""
+
+    def pairs():
+        for seed in range(cohorts):
+            rng, who = np.random.default_rng(seed), np.repeat(np.arange(patients), slices)
+            for truth in (0.5, None):
+                yield *(mean_score(v, who) for v in slice_errors(rng, who, (0, truth or 0))), truth
+
+    return judged(pairs())
+
+
+def distances(cohorts, settings=(FAR, NEAR), equal=FAR, **setting):
+    """KID of two generators, different ones and equal ones."""
+    truth = true_kid(shift=settings[1][0], scale=settings[1][1]) - true_kid(shift=settings[0][0], scale=settings[0][1])
+
+    def pairs():
+        for seed in range(cohorts):
+            population = Population(seed, **setting)
+            real, who = population.cohort()
+            for two, known in ((settings, truth), ((equal, equal), None)):
+                yield *(kid_estimate(FeaturePair(real, who, population.made(*s))) for s in two), known
+
+    return judged(pairs())
+
+
+def equal_alarms(statistic, cohorts, **setting):
+    """False alarms of a distance with blocks of patients, between equal generators."""
+
+    def score(real, who, made):
+        names = who.numpy().astype(str)
+        return Score(value=statistic(real, made), **jackknife_fields(statistic, real, names, made))
+
+    alarms = 0
+    for seed in range(cohorts):
+        population = Population(seed, **setting)
+        real, who = population.cohort()
+        alarms += (
+            contrast(*(score(real, who, population.made(*FAR)) for _ in range(2)), same_seeds=False).p_value <= 0.05
+        )
+    return alarms / cohorts
+
+
+def family(cohorts, bins=10, patients=12, slices=2):
+    """Share of cohorts in which any of so many bins of the same patients is told apart though none differs."""
+    alarms = 0
+    for seed in range(cohorts):
+        rng, who = np.random.default_rng(seed), np.repeat(np.arange(patients), slices)
+        shared = rng.standard_normal((2, patients)) * 0.5  # a network that is worse on a patient is so in every bin
+        found = {}
+        for k in range(bins):
+            values = [v + torch.from_numpy(p[who]) for v, p in zip(slice_errors(rng, who, (0, 0)), shared, strict=True)]
+            found[k] = contrast(*(mean_score(v, who) for v in values), same_seeds=False).p_value
+        alarms += min(holm_adjusted(found).values()) <= 0.05
+    return alarms / cohorts
+
+
+def table(cohorts):
+    yield "setting", "quantity", "aim", "found"
+    settings = {"12 patients": {}, "8 patients": {"patients": 8}, "30 patients": {"patients": 30}}
+    cases = [(f"reconstruction, {name}", means(cohorts, **s)) for name, s in settings.items()]
+    many = {f"{name}, {m} samples": s | {"generated": m} for name, s in settings.items() for m in (24, 100)}
+    cases += [(f"KID, {name}", distances(cohorts, **s)) for name, s in many.items()]
+    for name, found in cases:
+        yield name, "95 % interval of the difference covers", "93-97 %", found.covered
+        yield name, "false alarms at 5 %", "3-7 %", found.alarms
+        yield name, "false alarms, not paired", "", found.apart
+        yield name, "width, paired / not paired", "", found.narrower
+    for name, s in many.items():
+        for what, statistic in {"FID": frechet_distance, "lesion MMD": rbf_distance}.items():
+            yield f"{what}, {name}", "false alarms at 5 %", "3-7 %", equal_alarms(statistic, cohorts, **s)
+    yield "reconstruction, 10 bins", "false alarm in any bin", "at most 5 %", family(cohorts)
+
+
+if __name__ == "__main__":
+    for row in table(int(sys.argv[1]) if len(sys.argv) > 1 else 1000):
+        print("  ".join(f"{v:.3f}" if isinstance(v, float) else f"{v:40s}" for v in row), flush=True)
