@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test check bench soak reports docs clean
+.PHONY: setup demo test check bench soak reports docs reference clean
 
 setup: $(INSTALLED)
 
@@ -36,9 +36,11 @@ reports: setup
 	$(BIN)/python reports/gallery/build.py
 
 docs: setup
-	$(BIN)/python docs/reference/build.py
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 	@echo "open build/docs/index.html"
+
+reference: setup
+	$(BIN)/python docs/reference/build.py
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,6 +14,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_title = "jsddpm"
 html_copy_source = False
+html_show_search_summary = False  # a page opened from a file may not read others
 html_show_sphinx = False
 pygments_style = "friendly"
 pygments_dark_style = "monokai"

@@ -130,7 +130,7 @@ def done():
 def finished(tmp_path_factory, done):
     """The folder in which the README was followed, on a cohort and another generator's slices; and a finished demo."""
     folder, before = tmp_path_factory.mktemp("finished"), Path.cwd()
-    write_bids(folder / "my-bids", 8, lesion=(4, 24))
+    write_bids(folder / "my-bids", 6, lesion=(4, 24))
     (folder / "made").mkdir()
     rng, rows = np.random.default_rng(0), ["image,z_bin,pathology"]
     for number in range(40):

@@ -22,7 +22,7 @@ Results go to stdout, everything else to stderr. Where a command has `--format j
 else. On a terminal longer work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks,
 `jsddpm COMMAND --help` what stands here. [Errors and exit statuses](errors.md) have their own page.
 
-*Made from the commands by `make docs`.*
+*Made from the commands by `make reference`.*
 """
 CONFIGURATION = """# Configuration
 
@@ -30,7 +30,7 @@ One YAML file, given to `jsddpm train --config FILE`; `--preset demo|seed|slimdi
 and `--set section.key=value` overrides one key. A key that is not listed here is an error that names the nearest one. A
 run keeps its whole configuration in `config.yaml`, and so does every checkpoint.
 
-*Made from the configuration's types by `make docs`.*
+*Made from the configuration's types by `make reference`.*
 
 ## The run
 """
