@@ -1,23 +1,23 @@
-# What a newcomer runs: make demo, make test. What a developer runs: make check, make bench, make reports.
+# What a newcomer runs: make demo, make test. What a developer runs: make check, make bench, make reports, make docs.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST_WORKERS ?= 2
 
-.PHONY: setup demo test check bench soak reports clean
+.PHONY: setup demo test check bench soak reports docs reference clean
 
 setup: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	touch $@
 
 demo: setup
 	$(BIN)/jsddpm demo --out runs/demo
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
 
 check: setup
 	$(BIN)/ruff check .
@@ -34,6 +34,13 @@ soak: setup
 
 reports: setup
 	$(BIN)/python reports/gallery/build.py
+
+docs: setup
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "open build/docs/index.html"
+
+reference: setup
+	$(BIN)/python docs/reference/build.py
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,6 @@
 """The sections of a run's configuration: every key with its type, its default and what it does.
 
-:mod:`jsddpm.config` puts them together and reads them from YAML; ``docs/configuration.md`` is made from them.
+:mod:`jsddpm.config` puts them together and reads them from YAML; ``docs/reference/configuration.md`` is made from them.
 """
 
 from __future__ import annotations

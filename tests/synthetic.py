@@ -47,8 +47,11 @@ def write_store(path: Path, *, patients: int = 6, seed: int = 0) -> SliceStore:
     return SliceStore(path)
 
 
-def write_bids(root: Path, subjects: int = 4) -> Path:
-    """A BIDS tree of small volumes (20 x 24 x 28 voxels of 3 mm): a bright ball; odd subjects are controls."""
+def write_bids(root: Path, subjects: int = 4, lesion: tuple[int, int] | None = None) -> Path:
+    """A BIDS tree of small volumes (20 x 24 x 28 voxels of 3 mm): a bright ball; odd subjects are controls.
+
+    Lesions reach over the slices named; over six slices, another six in each patient, when None.
+    """
     grid = np.stack(np.meshgrid(*[np.arange(n) - (n - 1) / 2 for n in (20, 24, 28)], indexing="ij"))
     affine = np.diag([3.0, 3.0, 3.0, 1.0])
     rows = ["participant_id\tgroup"]
@@ -58,7 +61,7 @@ def write_bids(root: Path, subjects: int = 4) -> Path:
         image = np.where(ball, 600, 0) + rng.integers(0, 60, ball.shape)
         mask = np.zeros(ball.shape, np.uint8)
         if s % 2 == 0:
-            mask[9:12, 10:14, 8 + s : 14 + s] = 1
+            mask[9:12, 10:14, slice(*(lesion or (8 + s, 14 + s)))] = 1
         folder = root / f"sub-{s:02d}" / "anat"
         folder.mkdir(parents=True)
         write_nifti(folder / f"sub-{s:02d}_FLAIR.nii.gz", image.astype(np.int16), affine)

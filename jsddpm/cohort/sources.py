@@ -62,7 +62,7 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
     _check_unique(found)
     _check_patients(found)
     if not found.records and not found.problems:
-        found.problem("EMPTY", f"no image found (layout {chosen})", fix="see the layouts in the README")
+        found.problem("EMPTY", f"no image found (layout {chosen})", fix="see the layouts in docs/how-to/own-cohort.md")
     return Cohort(source, chosen, tuple(found.records), tuple(found.problems))
 
 

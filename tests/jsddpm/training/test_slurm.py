@@ -21,7 +21,7 @@ from processes import two_processes
 
 TOOLS = ("slurmctld", "slurmd", "munged", "sbatch", "srun", "scontrol", "scancel")
 MISSING = [t for t in TOOLS if shutil.which(t) is None]
-SCRIPT = Path(__file__).parents[3] / "docs" / "slurm" / "train.sbatch"
+SCRIPT = Path(__file__).parents[3] / "docs" / "how-to" / "train.sbatch"
 
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"SLURM is not installed here (no {', '.join(MISSING)})"),

@@ -1,0 +1,24 @@
+"""The documentation's build: Markdown pages, API pages from docstrings, nothing fetched from elsewhere."""
+
+project = "jsddpm"
+copyright = "the jsddpm contributors"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True}
+smartquotes = False  # options begin with two hyphens
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_title = "jsddpm"
+html_copy_source = False
+html_show_search_summary = False  # a page opened from a file may not read others
+html_show_sphinx = False
+pygments_style = "friendly"
+pygments_dark_style = "monokai"
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#0072b2", "color-brand-content": "#0072b2"},
+    "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},
+}

@@ -1,0 +1,35 @@
+"""What the README, CONTRIBUTING and docs show their readers: pages, fenced blocks, commands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGES = {
+    str(path.relative_to(ROOT)): path
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+_FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, and the line of the page it starts on."""
+
+    language: str
+    text: str
+    line: int
+
+    @property
+    def commands(self) -> list[str]:
+        """Command lines of a ``sh`` block, continued lines joined, comments left out."""
+        lines = self.text.replace("\\\n", " ").splitlines() if self.language == "sh" else []
+        return [line.split("  # ")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def blocks(page: str) -> list[Block]:
+    """Fenced blocks of a page, in order."""
+    text = PAGES[page].read_text(encoding="utf-8")
+    return [Block(m[1], m[2], text[: m.start()].count("\n") + 1) for m in _FENCE.finditer(text)]

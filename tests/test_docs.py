@@ -1,0 +1,95 @@
+"""What the README, CONTRIBUTING and docs say exists; that what they show also runs, see test_documented_commands."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import shlex
+from collections import defaultdict
+
+import pytest
+from typer.main import get_command
+
+from documented import PAGES, ROOT, blocks
+from jsddpm_cli.app import app
+
+TEXTS = {name: path.read_text() for name, path in PAGES.items()}
+COMMANDS = sorted(
+    {
+        line[line.index("jsddpm ") :]
+        for page in PAGES
+        for block in blocks(page)
+        for line in block.commands
+        if re.match(r"(torchrun .*)?jsddpm ", line)
+    }
+)
+LINKS = [(page, link) for page, text in TEXTS.items() for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)]
+STATUS = {"usage_error": 2, "integrity_error": 4, "environment_error": 5, "JsddpmError": 3, "problem": 3, "_bad": 3}
+NAMED = {"ENVIRONMENT": 5, "NON_FINITE": 6, "SIGTERM": 143}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_and_options_of_the_docs_exist(line):
+    words = shlex.split(line, comments=True)[1:]
+    command = get_command(app)
+    while words and not words[0].startswith("-") and hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    known = {o for p in command.params for o in p.opts} | {"--help"}
+    assert {w for w in words if w.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)\b", TEXTS["CONTRIBUTING.md"]))))
+def test_make_targets_of_the_docs_exist(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_links_of_the_docs_lead_somewhere(page, link):
+    assert link.startswith("https://") or (PAGES[page].parent / link).exists()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_says_what_it_is(page):
+    """Else a command could stand where nobody runs it."""
+    assert {b.language for b in blocks(page)} <= {
+        "sh",
+        "python",
+        "text",
+        "{toctree}",
+        "{eval-rst}",
+        "{include} ../CONTRIBUTING.md",
+    }
+
+
+@pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
+def test_pages_made_from_the_code_are_current(tmp_path, name):
+    folder = ROOT / "docs" / "reference"
+    runpy.run_path(str(folder / "build.py"))["build"](tmp_path)
+    assert (tmp_path / name).read_text() == (folder / name).read_text(), "run make reference"
+
+
+def test_every_error_code_is_explained_with_its_statuses():
+    raised = defaultdict(set)
+    for path in [p for d in ("jsddpm", "jsddpm_eval", "cli", "reports") for p in sorted((ROOT / d).rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            maker = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+            code = node.args[0] if maker in STATUS and node.args else None
+            if isinstance(code, ast.Constant) and isinstance(code.value, str):
+                said = [ast.unparse(k.value).rpartition(".")[2] for k in node.keywords if k.arg == "status"]
+                raised["NIFTI_" * (maker == "_bad") + code.value].add(NAMED[said[0]] if said else STATUS[maker])
+    explained = {
+        code: {int(s) for s in statuses.split(",")}
+        for codes, statuses in re.findall(
+            r"^\| (`[A-Z_`, ]+`) \| ([\d, ]+) \|", TEXTS["docs/reference/errors.md"], re.M
+        )
+        for code in re.findall(r"[A-Z_]+", codes)
+    }
+    assert explained == raised | {"INTERNAL": {70}}
+
+
+@pytest.mark.parametrize(
+    "picture", [p for p in (ROOT / "docs").rglob("*.*") if p.suffix in (".png", ".webp")], ids=lambda p: p.name
+)
+def test_pictures_stay_small(picture):
+    assert picture.stat().st_size < 300_000
