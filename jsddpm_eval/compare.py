@@ -18,7 +18,9 @@ from jsddpm_eval.pairing import contrast
 from jsddpm_eval.results import Cell, Results, Score
 
 ALPHA = 0.05
-_LOWER = ("kid_", "fid_", "z_error", "mse", "hd95", "false_positive")
+_LOWER = (
+    "kid_", "fid_", "z_error", "mse", "lesion_mmd", "lesion_hd95", "lesion_missed", "control_false_positive",
+)  # fmt: skip
 _HIGHER = ("psnr", "ssim", "ms_ssim", "dice", "lesion_dice", "control_empty", "lesion_present", "brain_shape")
 
 
@@ -126,16 +128,15 @@ def require_comparable(first: Results, second: Results) -> None:
 
 
 def summary(differences: Sequence[Difference]) -> str:
-    """In words: of how many conditions each score is better in which evaluation."""
+    """In words: in how many conditions each score is told apart, the second one being better, worse, or other."""
+    words = {"better": "second", "worse": "first", "other": None}
+    tested = [d.score for d in differences if d.p_value is not None]
     parts = []
-    for score in dict.fromkeys(d.score for d in differences):
-        tested = [d for d in differences if d.score == score and d.p_value is not None]
-        better, worse = (sum(d.better == side for d in tested) for side in ("second", "first"))
-        other = sum(d.told_apart and d.better is None for d in tested)
-        if better or worse:
-            parts.append(f"{score}: better in {better}, worse in {worse} of {len(tested)}")
-        elif other:
-            parts.append(f"{score}: other in {other} of {len(tested)}")
+    for word, better in words.items():
+        told = [d.score for d in differences if d.told_apart and d.better == better]
+        if told:
+            counts = (f"{s} ({told.count(s)} of {tested.count(s)})" for s in dict.fromkeys(told))
+            parts.append(f"{word} in {', '.join(counts)}")
     return "; ".join(parts) or "no score of any condition is told apart"
 
 

@@ -87,13 +87,13 @@ def _paired(first: Score, second: Score, changes: _Changes) -> Contrast:
     difference, parts = float(second.value or 0) - float(first.value or 0), changes.parts
     n_patients = len(changes.patients) or None
     if min((units for _, units in parts), default=0) < MIN_UNITS:
-        return Contrast(reason=f"fewer than {MIN_UNITS} patients or samples", n_patients=n_patients)
+        return Contrast(reason=f"there are fewer than {MIN_UNITS} patients or samples", n_patients=n_patients)
     freedom = standard_error(parts)[1]
     below, above = _arms(first, second, changes)
     facing = below if difference > 0 else above
     if facing == 0 and difference != 0:  # no scale to judge it by but the signs
         sign_test = 2.0 ** (1 - min(units for _, units in parts))
-        return Contrast(None, sign_test, True, n_patients, "no spread: every patient and sample says the same")
+        return Contrast(None, sign_test, True, n_patients, "every patient and sample says the same: no spread")
     quantile = float(student.ppf(0.975, freedom))
     p_value = 1.0 if difference == 0 else float(2 * student.sf(abs(difference) / facing, freedom))
     interval = difference - quantile * below, difference + quantile * above

@@ -88,7 +88,7 @@ class RunProgress:
 
     @property
     def state(self) -> State:
-        """Whether all steps are done, patience ended the run before, or steps are left."""
+        """Whether all steps are done, patience ended the run before, or steps are left, as far as the log tells."""
         if self.step >= self.config.trainer.max_steps and self.checkpoints:
             return "finished"
         checks, patience = [v for _, v in self.metrics.get("val/mse", [])], self.config.trainer.patience

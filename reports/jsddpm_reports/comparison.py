@@ -15,6 +15,7 @@ from jsddpm_reports.wording import plain
 
 Differences = Mapping[str, Sequence[Difference]]
 """Differences to the baseline, by the name of the other evaluation."""
+_NOTHING = 1e-9  # what rounding leaves of equal numbers
 
 
 def letters(found: Differences) -> dict[str, str]:
@@ -30,22 +31,26 @@ def verdict(d: Difference) -> str:
 
 
 def comparison_table(found: Differences) -> tables.Table:
-    """One row per score and condition: the baseline, then every other evaluation with its difference and its test."""
-    names = letters(found)
+    """One row per condition, score by score: the baseline, then every other evaluation, its difference and its test.
+
+    With several others the interval stands in small print below each difference, and p-values are left out.
+    """
+    names, alone = letters(found), len(found) == 1
     headings = ["condition", "score", "A"]
     for letter in names.values():
-        headings += [letter, f"{letter} − A", "95% interval", "p (Holm)", ""]
+        headings += [letter, f"{letter} − A", *(["95% interval", "p (Holm)", ""] if alone else [])]
     by_place: dict[tuple[str, str, str], dict[str, Difference]] = {}
     for name, differences in found.items():
         for d in differences:
             by_place.setdefault(_place(d), {})[name] = d
+    order = {score: i for i, score in enumerate(dict.fromkeys((place[0], place[2]) for place in by_place))}
     rows = []
-    for (protocol, cell, score), there in by_place.items():
+    for (protocol, cell, score), there in sorted(by_place.items(), key=lambda p: order[p[0][0], p[0][2]]):
         first = next(iter(there.values()))
         where = cell if protocol == "generation" else f"{cell} (reconstruction)"
         row = [where, score, plain(first.first, first.unit)]
         for name in names:
-            row += _entry(there[name]) if name in there else ["–"] * 4 + [""]
+            row += _entry(there.get(name), alone)
         rows.append(row)
     return headings, rows
 
@@ -64,7 +69,8 @@ def comparison_text(found: Differences, suffix: str, *, baseline: str) -> str:
     if suffix == ".md":
         lines = [f"- {line}" for line in legend(found, baseline)]
         return "\n".join(lines) + "\n\n" + tables.markdown(table, left=2) + "\n\n" + "\n\n".join(notes(found)) + "\n"
-    caption = f"Differences of evaluations. {' '.join(f'{line}.' for line in legend(found, baseline))}"
+    sides = "; ".join(f"{letter}: {name}" for name, letter in {baseline: "A", **letters(found)}.items())
+    caption = f"Differences of evaluations to a baseline, with 95% intervals. {sides}."
     return tables.latex(table, left=2, caption=caption, notes=notes(found))
 
 
@@ -89,7 +95,9 @@ def notes(found: Differences) -> list[str]:
         if d.reason:
             reasons.setdefault(d.reason, []).append(d.score)
     for reason, scores in reasons.items():
-        words.append(f"No interval, {reason}: {len(scores)} differences of {', '.join(dict.fromkeys(scores))}.")
+        names = list(dict.fromkeys(scores))
+        few = ", ".join(names) if len(names) <= 4 else f"{len(names)} scores, such as {names[0]}"
+        words.append(f"No interval, as {reason}: {len(scores)} differences of {few}.")
     return words
 
 
@@ -100,9 +108,11 @@ def signed(value: float, unit: str) -> str:
     ('−25 pp', '+0.0001', '+1.3')
     """
     size = plain(abs(value), unit).replace("%", " pp")
-    if value and unit != "share" and not size.strip("0."):
+    if abs(value) < _NOTHING:
+        return size
+    if unit != "share" and not size.strip("0."):
         size = f"{abs(value):.1g}"
-    return ("+" if value > 0 else "−" if value < 0 else "") + size
+    return ("+" if value > 0 else "−") + size
 
 
 def forest_picture(found: Differences, suffix: str, scores: Sequence[str] | None = None) -> bytes:
@@ -148,10 +158,17 @@ def _place(d: Difference) -> tuple[str, str, str]:
     return d.protocol, d.cell, d.score
 
 
-def _entry(d: Difference) -> list[str]:
+def _entry(d: Difference | None, alone: bool) -> list[str]:
+    """Value, difference, interval, p and finding in cells of their own; without p in two."""
+    if d is None:
+        return ["–"] * 4 + [""] if alone else ["–", "–"]
     interval = f"{signed(d.interval[0], d.unit)} to {signed(d.interval[1], d.unit)}" if d.interval else "–"
     p = "–" if d.p_value is None else f"{d.p_value:.3f}" if d.p_value >= 0.001 else "<0.001"
-    return [plain(d.second, d.unit), signed(d.difference, d.unit), interval, p, verdict(d)]
+    value, difference = plain(d.second, d.unit), signed(d.difference, d.unit)
+    if alone:
+        return [value, difference, interval, p, verdict(d)]
+    finding = f"{verdict(d)} " if d.told_apart else ""
+    return [value, f"{finding}{difference}\n{interval}" if d.interval else difference]
 
 
 def _flat(d: Difference) -> dict[str, object]:

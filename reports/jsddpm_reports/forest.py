@@ -13,7 +13,7 @@ from jsddpm_eval.compare import Difference, direction
 from jsddpm_reports.figures import GREY, GREY_SOFT, INK, PAGE_WIDTH, PAPER, PATHOLOGY_STYLES, styled
 
 _ACROSS = 4
-_MOST = 8
+_MOST = 12
 _APART = 0.16  # control and lesion of a bin above each other, in rows
 _BOTH = (INK, "D")
 _SHORT = {
@@ -41,11 +41,11 @@ def forest_figure(parts: Mapping[str, Sequence[Difference]], scores: Sequence[st
         scores: The scores to draw.
     """
     shown = {k: {s: _drawn([d for d in part if d.score == s]) for s in scores} for k, part in parts.items()}
-    across = min(_ACROSS, max(1, len(scores)))
+    across = 5 if len(scores) in (9, 10) else min(_ACROSS, max(1, len(scores)))
     down = -(-max(1, len(scores)) // across)
     tallest = max((len(rows) for charts in shown.values() for rows in charts.values()), default=1)
     height = len(parts) * down * (0.75 + 0.19 * tallest) + 0.3
-    figure = Figure(figsize=(PAGE_WIDTH * max(across, 2) / _ACROSS, height), layout="constrained")
+    figure = Figure(figsize=(PAGE_WIDTH * min(1, max(across, 2) / _ACROSS), height), layout="constrained")
     for part, (letter, charts) in zip(
         figure.subfigures(len(parts), 1, squeeze=False)[:, 0], shown.items(), strict=True
     ):

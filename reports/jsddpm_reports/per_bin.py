@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.errors import usage_error
 from jsddpm_eval.results import Cell, Results, Score
 from jsddpm_eval.tables import to_csv
@@ -50,8 +51,11 @@ def per_bin_table(results: Results, columns: Sequence[Column]) -> tables.Table:
     """Bin, slices, condition, counts, and a cell per column: value, yardstick in brackets, interval on its own line."""
     headings = ["bin", "slices", "condition", "n"]
     headings += [f"{c.heading}\n{c.space}" if c.space else c.heading for c in columns]
-    cells = sorted(results.cells(), key=lambda c: (c.pathology or 0, c.z_bin or 0))
-    rows = [[*cell_label(cell, results), _counts(cell), *(_entry(c.of(cell)) for c in columns)] for cell in cells]
+    rows: list[list[str]] = []
+    for pathology in range(len(PATHOLOGY_NAMES)):
+        cells = sorted((c for c in results.cells() if c.pathology == pathology), key=lambda c: c.z_bin or 0)
+        rows += [[*cell_label(cell, results), _counts(cell), *(_entry(c.of(cell)) for c in columns)] for cell in cells]
+        rows.append([])
     pooled = Cell(scores=results.pooled)
     return headings, [*rows, ["all", "", "", "", *(_entry(c.of(pooled)) for c in columns)]]
 
@@ -88,20 +92,20 @@ def _notes(results: Results, columns: Sequence[Column]) -> list[str]:
     """How to read the cells, and why some are empty."""
     words = "n: real slices / patients / generated slices of the condition. In parentheses the yardstick, the same "
     words += "score between real slices of different patients; in brackets the 95% interval. ~ unreliable, – undefined."
-    held = {d for c in columns for d in [f"{c.heading}{f' ({c.space})' if c.space else ''}: {c.explanation}"]}
-    reasons = dict.fromkeys(f"{where}: {reason}" for where, reason in _undefined(results, columns))
-    empty = [f"Undefined: {'; '.join(reasons)}."] if reasons else []
-    return [words, *(line for line in sorted(held) if not line.endswith(": ")), *empty]
+    held = dict.fromkeys(f"{c.heading}: {c.explanation}" for c in columns if c.explanation)
+    empty = [f"Undefined: {'; '.join(_undefined(results, columns))}."] if any(_undefined(results, columns)) else []
+    return [words, " ".join(held), *empty]
 
 
-def _undefined(results: Results, columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
+def _undefined(results: Results, columns: Sequence[Column]) -> Iterator[str]:
     """Reasons of undefined cells, with the columns and bins they hold for."""
     found: dict[str, dict[str, list[str]]] = {}
     for column in columns:
         for cell in results.cells():
             score = column.of(cell)
             if score is not None and score.value is None:
-                found.setdefault(score.reason or "", {}).setdefault(column.heading, []).append(cell.name)
+                heading = f"{column.heading} {column.space}".strip()
+                found.setdefault(score.reason or "", {}).setdefault(heading, []).append(cell.name)
     for reason, by_column in found.items():
-        for heading, names in by_column.items():
-            yield f"{heading}, {', '.join(dict.fromkeys(names))}", reason
+        where = ", ".join(f"{heading} of {', '.join(names)}" for heading, names in by_column.items())
+        yield f"{where} ({reason})"

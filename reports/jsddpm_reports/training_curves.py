@@ -80,11 +80,13 @@ def _draw(axes: Axes, chart: _Chart, lines: Mapping[str, Sequence[tuple[int, flo
         axes.plot(
             steps, heights, color=colour, linestyle=dash, label=label, marker=marker if few else "", markersize=2.5
         )
-    positive = all(v > 0 for values in lines.values() for _, v in values)
-    if chart.logarithmic and positive:
+    every = [value for values in lines.values() for _, value in values]
+    if chart.logarithmic and 0 < 10 * min(every) < max(every):
         axes.set_yscale("log")
+    elif not any(every):
+        axes.set_ylim(-0.04, 1.04)
     axes.set_title(chart.title, loc="left")
-    axes.set_xlim(0, run.config.trainer.max_steps)
+    axes.set_xlim(0, 1.03 * run.config.trainer.max_steps)
     axes.locator_params(axis="x", nbins=4)
     axes.grid(axis="y", color=GREY_SOFT, linewidth=0.5)
     axes.set_axisbelow(True)

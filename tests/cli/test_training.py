@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from conftest import TINY
@@ -25,6 +26,20 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(store, tmp_path):
     plan = json.loads(jsddpm(*common, "--format", "json").stdout)
     assert (plan["train_slices"], plan["slices_per_step"]) == (120, 4)
     assert not (tmp_path / "run").exists()
+
+
+def test_training_draws_its_curves_and_goes_on_when_it_cannot(store, tmp_path):
+    settings = [part for s in TINY for part in ("--set", s)]
+    common = ["train", "--preset", "demo", "--store", store.path, *settings]
+    found = jsddpm(*common, "--out", tmp_path / "run")
+    assert found.exit_code == 0, found.stderr
+    width, height = Image.open(tmp_path / "run" / "curves.png").size
+    assert min(width, height) > 400
+    (tmp_path / "run" / "curves.png").unlink()
+    (tmp_path / "run" / "curves.png").mkdir()
+    again = jsddpm("train", "--resume", "--store", store.path, "--out", tmp_path / "run")
+    assert again.exit_code == 0, again.stderr
+    assert "the curves were not drawn: error[NOT_WRITABLE]" in again.stderr
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp", "unipc"])

@@ -10,15 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
+from typer.testing import CliRunner
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
-from jsddpm_eval.compare import compare, summary
+from jsddpm_cli.app import app
+from jsddpm_eval.compare import compare, compare_all, direction, summary
 from jsddpm_eval.multiplicity import holm_adjusted
 from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_reports.comparison import comparison_text
+from jsddpm_reports import comparison
+from jsddpm_reports.forest import forest_figure
 
 BINNING = ZBinning((24, 93), 4)
+
+
+def jsddpm(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def results(values, half=0.2, name="kid_radiomics", **provenance):
@@ -53,7 +60,7 @@ def test_differences_are_those_of_normal_theory_corrected_over_bins():
         pytest.approx((x - 0.2 * np.sqrt(2), x + 0.2 * np.sqrt(2))) for x in (0.1, -0.8, 0.5)
     ]
     assert [d.better for d in found] == [None, "second", "first"]  # a KID is better when lower
-    assert summary(found) == "kid_radiomics: better in 1, worse in 1 of 3"
+    assert summary(found) == "better in kid_radiomics (1 of 3); worse in kid_radiomics (1 of 3)"
 
 
 def test_direction_and_missing_intervals():
@@ -66,7 +73,7 @@ def test_direction_and_missing_intervals():
         results([0.1], half=0.001, name="diversity_rmse"), results([0.2], half=0.001, name="diversity_rmse")
     )
     assert (undirected[0].better, undirected[0].told_apart) == (None, True)
-    assert summary(undirected) == "diversity_rmse: other in 1 of 1"
+    assert summary(undirected) == "other in diversity_rmse (1 of 1)"
 
 
 def test_false_alarms_stay_below_the_level_over_all_bins():
@@ -112,39 +119,92 @@ def test_adjusted_p_values_reject_what_the_step_down_procedure_rejects(p_values)
 
 
 def test_tables_hold_the_same_in_every_format():
+    found = compare_all(results([1.0, 2.0]), {"far": results([0.1, 2.0]), "a|b": results([1.1, 2.5])})
+    rows = list(csv.DictReader(comparison.comparison_text(found, ".csv", baseline="first").splitlines()))
+    assert [float(r["difference"]) for r in rows] == pytest.approx([-0.9, 0.0, 0.1, 0.5])
+    assert [r["told_apart"] for r in rows] == ["True", "False", "False", "True"]
+    markdown = comparison.comparison_text(found, ".md", baseline="first").splitlines()
+    assert markdown[0] == "- A: first, the baseline"
+    cells = [c.strip() for c in markdown[6].strip("|").split("|")]
+    assert cells[:5] == ["bin 0 control", "kid_radiomics", "1.00", "0.10", "better −0.90 −1.18 to −0.62"]
+    assert cells[5:] == ["1.10", "+0.10 −0.18 to +0.38"]
+    alone = comparison.comparison_table({"far": found["far"]})[1][0]
+    assert alone == ["bin 0 control", "kid_radiomics", "1.00", "0.10", "−0.90", "−1.18 to −0.62", "<0.001", "better"]
+    latex = comparison.comparison_text(found, ".tex", baseline="a_b")
+    assert r"a\_b" in latex
+    assert latex.count(r"kid\_radiomics & ") == 2
+    assert latex.index(r"\toprule") < latex.index(r"\midrule") < latex.index(r"\bottomrule")
+
+
+def test_the_first_forest_chart_shows_what_is_told_apart():
     found = compare(results([1.0, 2.0]), results([0.1, 2.0]))
-    rows = list(csv.DictReader(comparison_text(found, ".csv").splitlines()))
-    assert [float(r["difference"]) for r in rows] == pytest.approx([-0.9, 0.0])
-    markdown = comparison_text(found, ".md").splitlines()
-    assert markdown[2].startswith(
-        "| bin 0 control | kid_radiomics | 1.00 | 0.10 | −0.90 | −1.18 to −0.62 | <0.001 | second |"
-    )
-    latex = comparison_text(found, ".tex")
-    assert r"\toprule" in latex
-    assert r"kid\_radiomics" in latex
-    assert latex.count(r"\\") == 3
+    figure = forest_figure({"B": found}, ["kid_radiomics"])
+    points = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert [float(p.get_xdata()[0]) for p in points] == pytest.approx([-0.9, 0])
+    assert [p.get_markerfacecolor() == p.get_color() for p in points] == [True, False]
+    spans = [
+        line.get_xdata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2 and line.get_marker() == "None"
+    ]
+    assert tuple(spans[1]) == pytest.approx(found[0].interval)
+    assert figure.axes[0].get_xlabel() == "← B better"
 
 
-def test_the_command_compares_folders(tmp_path, monkeypatch, capsys):
-    from jsddpm_cli.app import main
+def test_the_page_is_inert_and_says_what_differs():
+    name = "<script>alert(1)</script>"
+    page = comparison.comparison_page(compare_all(results([1.0, 2.0]), {name: results([0.1, 2.0])}), "base & line")
+    assert "<script>alert" not in page
+    assert "base &amp; line" in page
+    assert "better in kid_radiomics (1 of 2)" in page
+    nothing = comparison.comparison_page(compare_all(results([1.0]), {"same": results([1.0])}), "base")
+    assert "No difference is told apart" in nothing
 
+
+def test_a_difference_is_never_worded_as_none():
+    assert [comparison.signed(v, "") for v in (0.0, -1e-14, 0.0004, -0.25)] == ["0.000", "0.000", "+0.0004", "−0.25"]
+    assert comparison.signed(0.125, "share") == "+12 pp"
+
+
+@pytest.fixture
+def folders(tmp_path):
     for name, values in (("a", [1.0, 2.0]), ("b", [0.1, 2.0]), ("c", [1.0, 2.0])):
         (tmp_path / name).mkdir()
         results(values).write(tmp_path / name / "results.json")
+    return tmp_path
 
-    def call(*arguments):
-        monkeypatch.setattr("sys.argv", ["jsddpm", "compare", *map(str, arguments)])
-        try:
-            main()
-            status = 0
-        except SystemExit as leaving:
-            status = int(leaving.code or 0)
-        return status, *capsys.readouterr()
 
-    status, out, err = call(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "t.tex")
-    assert (status, "second" in out, "better in 1, worse in 0 of 2" in err) == (0, True, True)
-    assert (tmp_path / "t.tex").is_file()
-    status, out, _ = call(tmp_path / "a", tmp_path / "b", tmp_path / "c" / "results.json", "--format", "json")
-    assert [len(t) for t in json.loads(out)["differences"].values()] == [2, 2]
-    assert call(tmp_path / "a")[0] == 2
-    assert call(tmp_path / "a", tmp_path / "b", "--score", "fid")[0] == 2
+def test_the_command_compares_folders(folders):
+    a, b, c = (folders / n for n in "abc")
+    found = jsddpm("compare", a, b, "--out", folders / "t.tex", "--out", folders / "t.png", "--out", folders / "t.html")
+    assert found.exit_code == 0, found.stderr
+    assert "better" in found.stdout
+    assert "better in kid_radiomics (1 of 2)" in found.stderr
+    assert "does not say what each patient adds" in found.stderr
+    assert (folders / "t.png").read_bytes().startswith(b"\x89PNG")
+    assert {p.name for p in folders.glob("t.*")} == {"t.tex", "t.png", "t.html"}
+    several = json.loads(jsddpm("compare", a, b, c / "results.json", "--format", "json").stdout)
+    assert [len(t) for t in several["differences"].values()] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a"], "nothing to compare"),
+        (["a", "b", "b"], "nothing to compare"),
+        (["a", "b", "--score", "fid"], "no score 'fid'"),
+        (["a", "b", "--out", "t.docx"], "end it with one of"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(folders, monkeypatch, arguments, message):
+    monkeypatch.chdir(folders)
+    found = jsddpm("compare", *arguments)
+    assert found.exit_code != 0
+    assert message in str(found.exception)
+
+
+@pytest.mark.parametrize(
+    ("score", "sign"),
+    [("lesion_hd95", -1), ("lesion_missed", -1), ("control_false_positive_pixels", -1), ("lesion_mmd", -1),
+     ("lesion_present", 1), ("lesion_dice", 1), ("psnr_brain", 1), ("fid_joint_x", -1), ("copy_gap", 0)],
+)  # fmt: skip
+def test_which_direction_is_better(score, sign):
+    assert direction(score) == sign

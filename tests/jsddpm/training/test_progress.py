@@ -1,0 +1,96 @@
+"""A run can be looked at while it is written: what is whole counts, what is half written does not."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+import shutil
+
+import pytest
+import torch
+
+from conftest import TINY
+from jsddpm.config import load_config
+from jsddpm.errors import JsddpmError
+from jsddpm.training.progress import RunProgress, is_run, read_metrics
+from jsddpm.training.run import train
+from jsddpm_eval.reconstruction import slice_scores
+
+
+def test_a_finished_run_is_read_as_it_was_trained(run, tiny_config):
+    found = RunProgress.read(run)
+    assert (found.state, found.step, list(found.pictures)) == ("finished", 4, [2, 4])
+    assert {p.name for p in found.checkpoints} == {"best.ckpt", "last.ckpt"}
+    assert [steps for steps, _ in found.metrics["val/mse"]] == [2, 4]
+    rates = [value for _, value in found.metrics["train/learning_rate"]]
+    highest, share = tiny_config.optimizer.learning_rate, tiny_config.optimizer.final_share
+    done = [math.cos(math.pi * k / 3) for k in (0, 1, 2)]  # one step of warm-up, then three of decay
+    expected = [highest / 2, *(highest * (share + (1 - share) * 0.5 * (1 + c)) for c in done)]
+    logged = [steps for steps, _ in found.metrics["train/learning_rate"]]
+    assert rates == pytest.approx([expected[steps - 1] for steps in logged])
+    assert all(v > 0 for _, v in found.metrics["train/slices_per_second"])
+
+
+def test_scores_by_timestep_average_to_the_score_over_all(store, tmp_path):
+    config = load_config("demo", [*TINY, "evaluation.timesteps=[100,700]", "trainer.max_steps=2"])
+    train(config, store, tmp_path / "run", validator=slice_scores)
+    found = {name: values[-1][1] for name, values in RunProgress.read(tmp_path / "run").metrics.items()}
+    for score in ("mse", "psnr", "ssim"):
+        parts = [found[f"val/{score}_t{t}"] for t in (100, 700)]
+        assert found[f"val/{score}"] == pytest.approx(sum(parts) / 2, rel=1e-5)
+    assert found["val/mse_t100"] != found["val/mse_t700"]
+
+
+def test_every_check_is_on_the_disk_when_it_is_told(store, tmp_path):
+    seen = []
+
+    def look():
+        found = RunProgress.read(tmp_path / "run")
+        seen.append((found.step, len(found.metrics["val/mse"]), len(found.metrics["val/psnr_t300"])))
+
+    train(load_config("demo", TINY), store, tmp_path / "run", validator=slice_scores, checked=look)
+    assert seen == [(2, 1, 1), (4, 2, 2)]
+
+
+def test_looking_on_changes_no_weight(run, store, tiny_config, tmp_path):
+    from jsddpm.training.checkpoint import read_checkpoint
+
+    last = train(tiny_config, store, tmp_path / "run", validator=slice_scores, checked=lambda: torch.rand(3))
+    before, after = (read_checkpoint(p)["state_dict"] for p in (run / "checkpoints" / "last.ckpt", last))
+    assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+@pytest.mark.parametrize("cut", range(0, 40, 3))
+def test_a_row_that_is_being_written_is_left_out(run, tmp_path, cut):
+    text = (run / "metrics.csv").read_bytes()
+    with open(run / "metrics.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    (tmp_path / "metrics.csv").write_bytes(text[: len(text) - cut])
+    found = read_metrics(tmp_path / "metrics.csv")
+    missing = text[len(text) - cut :].count(b"\n")
+    assert found == rows[: len(rows) - missing]
+    assert read_metrics(tmp_path / "nothing.csv") == []
+
+
+def test_an_unfinished_run_and_one_that_lost_patience(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    config = (tmp_path / "run" / "config.yaml").read_text()
+    assert "max_steps: 4" in config
+    (tmp_path / "run" / "config.yaml").write_text(config.replace("max_steps: 4", "max_steps: 400"))
+    assert RunProgress.read(tmp_path / "run").state == "unfinished"
+    worse = "step,val/mse\r\n" + "".join(f"{9 + 10 * k},{v}\r\n" for k, v in enumerate((0.5, 0.2, 0.3, 0.4)))
+    (tmp_path / "run" / "metrics.csv").write_text(worse)
+    patient = config.replace("max_steps: 4", "max_steps: 400")
+    for patience, state in ((2, "stopped early"), (3, "unfinished")):
+        (tmp_path / "run" / "config.yaml").write_text(re.sub(r"patience: [^,}\s]*", f"patience: {patience}", patient))
+        assert RunProgress.read(tmp_path / "run").state == state
+    assert RunProgress.read(tmp_path / "run").step == 40
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    assert not is_run(tmp_path)
+    with pytest.raises(JsddpmError, match="NO_RUN"):
+        RunProgress.read(tmp_path)
+    with pytest.raises(JsddpmError, match="MISSING"):
+        RunProgress.read(tmp_path / "nowhere")

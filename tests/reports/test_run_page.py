@@ -1,0 +1,98 @@
+"""The page of a run: where it stands, what was logged, the newest samples; for a run that may still be training."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+from matplotlib.colors import to_hex
+from typer.testing import CliRunner
+
+from jsddpm.training.progress import RunProgress
+from jsddpm_cli.app import app
+from jsddpm_reports.run_page import render_run
+from jsddpm_reports.training_curves import training_figure
+
+
+class Text(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.words, self.tags, self.attributes = [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def unfinished(run, tmp_path):
+    """The tiny run as if it had many steps to go."""
+    shutil.copytree(run, tmp_path / "a & b")
+    config = tmp_path / "a & b" / "config.yaml"
+    config.write_text(config.read_text().replace("max_steps: 4", "max_steps: 400"))
+    return tmp_path / "a & b"
+
+
+def test_the_page_of_an_unfinished_run_says_how_to_go_on(unfinished, store):
+    html = render_run(RunProgress.read(unfinished), beside=unfinished)
+    page = Text(html)
+    assert "Unfinished: 4 of 400 steps are logged. Last written 20" in page.text
+    assert f"jsddpm train --resume --store {store.path}" in page.text
+    assert f"--out '{unfinished}'" in page.text
+    assert "script" not in page.tags
+    pictures = [v for name, v in page.attributes if name == "src"]
+    expected = [(unfinished / "pictures" / f"step-{k:08d}.png").read_bytes() for k in (4, 2)]
+    assert [base64.b64decode(p.partition(",")[2]) for p in pictures] == expected
+    assert not [v for name, v in page.attributes if name in ("src", "href") and not v.startswith(("data:", "#"))]
+
+
+def test_a_finished_run_points_to_its_evaluation(unfinished, run, tmp_path):
+    finished = Text(render_run(RunProgress.read(run), beside=run))
+    assert "Finished: all 4 steps are done." in finished.text
+    assert f"jsddpm eval {run} --bin-aware" in finished.text
+    (unfinished / "evaluation").mkdir()
+    (unfinished / "evaluation" / "report.html").write_text("")
+    page = Text(render_run(RunProgress.read(unfinished), beside=tmp_path))
+    assert ("href", "a & b/evaluation/report.html") in page.attributes
+
+
+def test_a_run_before_its_first_check_has_a_page(unfinished):
+    for name in ("metrics.csv", "pictures", "checkpoints"):
+        place = unfinished / name
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    page = Text(render_run(RunProgress.read(unfinished), beside=unfinished))
+    assert "0 of 400 steps are logged. Nothing is written yet." in page.text
+    assert "There is no checkpoint yet" in page.text
+
+
+def test_curves_are_what_was_logged(run):
+    progress = RunProgress.read(run)
+    charts = {axes.get_title(loc="left"): axes for axes in training_figure(progress).axes if axes.get_title(loc="left")}
+    assert {"training loss", "validation PSNR [dB]", "learning rate", "slices a second"} <= set(charts)
+    drawn = charts["validation PSNR [dB]"].lines[0]
+    assert list(zip(*drawn.get_data(), strict=True)) == progress.metrics["val/psnr_t300"]
+    losses = charts["training loss"].lines
+    assert len({(to_hex(line.get_color()), line.get_linestyle()) for line in losses}) == len(losses) == 3
+
+
+def test_the_command_knows_runs_evaluations_and_neither(unfinished, tmp_path):
+    def call(*arguments):
+        return CliRunner().invoke(app, ["report", *map(str, arguments)])
+
+    assert call(unfinished).exit_code == 0
+    assert "Unfinished" in (unfinished / "report.html").read_text()
+    assert call(unfinished, "--out", tmp_path / "c.png").exit_code == 0
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    assert "end it with one of" in str(call(unfinished, "--out", tmp_path / "t.tex").exception)
+    assert re.search("NO_RESULTS.*neither", str(call(tmp_path).exception))
