@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
+from functools import cache
+from pathlib import Path
 
 import torch
-from measure import Comparison, seconds
+from measure import Comparison, printed, seconds
 from skimage.metrics import peak_signal_noise_ratio
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance
@@ -15,6 +18,7 @@ from jsddpm_eval.binned import BinAwareMetrics
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.functional.best_match import best_match
 from jsddpm_eval.functional.frechet import frechet_distance
+from jsddpm_eval.functional.kernel import kernel_distance
 
 SIDE = 128
 
@@ -54,6 +58,24 @@ def frechet_against_torchmetrics() -> Comparison:
     metric.compute()
     other = time.perf_counter() - start
     return "FID, n=200, d=2048", seconds(lambda: frechet_distance(x, y)), "torchmetrics", other
+
+
+@cache
+def peer() -> dict[str, float]:
+    """SLIM-Diff's seconds for the same counts of 2048 features."""
+    return printed([os.environ["PEER_PYTHON"], Path(__file__).parent / "peers" / "slimdiff_distances.py"])
+
+
+def frechet_against_peer() -> Comparison:
+    """The same against SLIM-Diff."""
+    x, y = _features(200, 0), _features(200, 1)
+    return "FID, n=200, d=2048", seconds(lambda: frechet_distance(x, y)), "slim-diff", peer()["fid_200"]
+
+
+def kernel_against_peer() -> Comparison:
+    """KID of all 1000 samples against SLIM-Diff's mean over 100 subsets of them."""
+    x, y = _features(1000, 0), _features(1000, 1)
+    return "KID, n=1000, d=2048", seconds(lambda: kernel_distance(x, y)), "slim-diff", peer()["kid_1000"]
 
 
 def match_against_loop() -> Comparison:
@@ -107,6 +129,7 @@ def evaluation_grows_linearly() -> Comparison:
 COMPARISONS = (
     frechet_against_torch_fidelity,
     frechet_against_torchmetrics,
+    *((frechet_against_peer, kernel_against_peer) if os.environ.get("PEER_PYTHON") else ()),
     match_against_loop,
     match_against_product,
     match_of_duplicates,

@@ -1,10 +1,15 @@
-"""What benchmarks share: a comparison with a named rival, and median wall times."""
+"""What benchmarks share: a comparison with a named rival, median wall times, and what a process of its own takes."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 REPEATS = 3
 Comparison = tuple[str, float, str, float]
@@ -20,3 +25,27 @@ def seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
         work()
         times.append(time.perf_counter() - start)
     return median(times)
+
+
+def printed(command: list[Any]) -> dict[str, float]:
+    """The JSON object a command prints in its last line."""
+    output = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout
+    return dict(json.loads(output.splitlines()[-1]))
+
+
+def alone(code: str) -> dict[str, float]:
+    """Run code in a Python of its own, benchmarks importable: ``peak`` resident MiB and ``took`` seconds.
+
+    What the code puts into ``found``, a dictionary, comes back too.
+    """
+    program = f"""
+import json, sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+found = {{}}
+start = time.perf_counter()
+{code}
+found["took"] = time.perf_counter() - start
+found["peak"] = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
+print(json.dumps(found))
+"""
+    return printed([sys.executable, "-c", program])

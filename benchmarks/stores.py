@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from measure import Comparison
+from measure import Comparison, alone, printed
 
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.phantom import make_phantom_cohort
@@ -52,9 +50,7 @@ def peer() -> dict[str, float]:
     """What SLIM-Diff measured on the same files."""
     script = Path(__file__).parent / "peers" / "slimdiff_stores.py"
     root = cohort()
-    command = [os.environ["PEER_PYTHON"], script, root / "nnunet", root / "peer", str(FIRST), str(LAST)]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return dict(json.loads(printed.splitlines()[-1]))
+    return printed([os.environ["PEER_PYTHON"], script, root / "nnunet", root / "peer", FIRST, LAST])
 
 
 @cache
@@ -110,7 +106,7 @@ def size() -> Comparison:
 def memory() -> Comparison:
     """Peak memory of a build (MiB), 12 volumes against 120."""
     bids = str(cohort() / "bids")
-    few, many = (_measured(f"import stores; stores.build_many({bids!r}, {repeats})")[0] for repeats in (1, 10))
+    few, many = (alone(f"import stores; stores.build_many({bids!r}, {repeats})")["peak"] for repeats in (1, 10))
     return "build 120 volumes, peak MiB", many, "build 12 volumes", few
 
 
@@ -119,9 +115,9 @@ def million() -> Comparison:
     root = cohort() / "million"
     if not root.exists():
         _write_million(root)
-    peak, seconds = _measured(OPEN.format(path=str(root)))
-    print(f"a store of a million slices: peak {peak:.0f} MiB", file=sys.stderr)
-    return "open a million slices", seconds, "the target", 3.0
+    opened = alone(OPEN.format(path=str(root)))
+    print(f"a store of a million slices: peak {opened['peak']:.0f} MiB", file=sys.stderr)
+    return "open a million slices", opened["took"], "the target", 3.0
 
 
 def _write_million(root: Path, subjects: int = 7813) -> None:
@@ -142,18 +138,6 @@ def _copies(writer: StoreWriter, subjects: int) -> Iterator[Written]:
     for n in range(subjects):
         name = f"sub-{n:05d}"
         yield Written(rows.copy(), {**entry, "name": name, "patient": name, "size": size})
-
-
-def _measured(code: str) -> tuple[float, float]:
-    """Peak resident MiB of a Python that runs the code, and the seconds the code took in it."""
-    program = (
-        f"import sys, time\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nstart = time.perf_counter()\n{code}\n"
-    )
-    program += "took = time.perf_counter() - start\nstatus = open('/proc/self/status').read()\n"
-    program += "print(int(status.split('VmHWM:')[1].split()[0]) / 1024, took)"
-    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    peak, took = printed.split()[-2:]
-    return float(peak), float(took)
 
 
 def _again(record: Record, number: int, folder: Path) -> Record:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
-from measure import Comparison, seconds
+from measure import Comparison, alone, printed, seconds
 
 from jsddpm.binning import Condition
 from jsddpm.config import RunConfig, load_config
@@ -95,4 +101,68 @@ def sampling() -> Comparison:
     return "16 samples, 20 steps", seconds(own), "bare network", seconds(bare)
 
 
-COMPARISONS = (demo_step, sampling)
+PEER_STEPS = 6
+PEER_SETTINGS = {
+    "[32, 64, 128], 128x128, batch 8": {
+        "channels": [32, 64, 128], "attention": [False, False, True], "groups": 32, "size": 128, "batch": 8,
+    },
+    "[64, 128, 256, 256], 160x160, batch 2": {
+        "channels": [64, 128, 256, 256], "attention": [False, False, True, True], "groups": 32, "size": 160, "batch": 2,
+    },
+}  # fmt: skip
+
+
+def peer_like_run(settings: dict[str, Any]) -> dict[str, float]:
+    """Median step of a whole run as SLIM-Diff would be set up: self-conditioned in every step, x0, L1.5 and L2."""
+    levels = [k for k, attends in enumerate(settings["attention"]) if attends]
+    values = {
+        "model.channels": settings["channels"], "model.attention_levels": levels,
+        "model.norm_num_groups": settings["groups"], "model.self_conditioning": 1.0,
+        "data.batch_size": settings["batch"], "trainer.max_steps": PEER_STEPS, "evaluation.timesteps": [500],
+        "logging.grid": 0,
+    }  # fmt: skip
+    config = load_config("slimdiff", [f"{key}={json.dumps(value)}" for key, value in values.items()])
+    with tempfile.TemporaryDirectory() as name:
+        store = small_store(Path(name), settings["size"])
+        times = step_times(config, store, Path(name) / "run")
+        weights = sum(p.numel() for p in prepare(config, store)[0].denoiser.unet.parameters())
+    return {"step_s": median(times), "parameters": weights}
+
+
+@cache
+def against_peer(name: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Ours and SLIM-Diff's step, each in a process of its own."""
+    settings = PEER_SETTINGS[name] | {"steps": PEER_STEPS}
+    own = alone(f"import training; found |= training.peer_like_run({settings!r})")
+    script = Path(__file__).parent / "peers" / "slimdiff_step.py"
+    peer = printed([os.environ["PEER_PYTHON"], script, json.dumps(settings)])
+    million = [f"{side['parameters'] / 1e6:.1f}" for side in (own, peer)]
+    print(f"{name}: {million[0]} against {million[1]} million weights", file=sys.stderr)
+    return own, peer
+
+
+def step_against_peer(name: str) -> Callable[[], Comparison]:
+    def compare() -> Comparison:
+        own, peer = against_peer(name)
+        return f"training step (CPU time), {name}", own["step_s"], "slim-diff", peer["step_s"]
+
+    return compare
+
+
+def memory_against_peer(name: str) -> Callable[[], Comparison]:
+    def compare() -> Comparison:
+        own, peer = against_peer(name)
+        return f"the same, peak GiB of the process, {name}", own["peak"] / 1024, "slim-diff", peer["peak"] / 1024
+
+    return compare
+
+
+COMPARISONS = (
+    demo_step,
+    sampling,
+    *(
+        compare(name)
+        for name in (PEER_SETTINGS if os.environ.get("PEER_PYTHON") else ())
+        for compare in (step_against_peer, memory_against_peer)
+    ),
+)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.distances import FeaturePair, distance_scores
@@ -17,7 +18,7 @@ from jsddpm_eval.functional.frechet import effective_dimension
 from jsddpm_eval.matching import Reference, equal_count, match_scores
 from jsddpm_eval.neighbourhood import manifold_scores, memorisation_scores
 from jsddpm_eval.results import Cell, Score
-from jsddpm_eval.samples import Samples, numbered
+from jsddpm_eval.samples import Samples, gathered, numbered
 from jsddpm_eval.variety import diversity_scores
 
 
@@ -54,7 +55,7 @@ class BinAwareMetrics(Metric):
         seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(dist_sync_fn=gathered)
         self.binning, self.extractors, self.seed, self.progress = binning, tuple(extractors), seed, progress
         self.per_slice: dict[str, Tensor] = {}
         for name in ("image", "token", "patient", "held_out"):
@@ -145,7 +146,7 @@ class BinAwareMetrics(Metric):
 
     def _samples(self) -> Samples:
         image, token, patient, held_out = (
-            torch.cat(list(state)).cpu() for state in (self.image, self.token, self.patient, self.held_out)
+            dim_zero_cat(state).cpu() for state in (self.image, self.token, self.patient, self.held_out)
         )
         generated = patient < 0
         row = torch.where(generated, generated.cumsum(0), (~generated).cumsum(0)) - 1

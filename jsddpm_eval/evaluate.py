@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from jsddpm.slices.dataset import SliceDataset
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.checkpoint import load_denoiser
 from jsddpm_eval.features.registry import DEFAULT
-from jsddpm_eval.generation import Generation, evaluate_generation
+from jsddpm_eval.generation import Generation, Progress, evaluate_generation
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.reconstruction import evaluate_reconstruction
 from jsddpm_eval.results import Results
@@ -37,7 +37,7 @@ def evaluate(
     seed: int = 0,
     features: Sequence[str] = DEFAULT,
     feature_cache: str | Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Results:
     """Evaluate, writing ``results.json``, ``per_bin.csv``, ``per_slice.csv``, ``lesions.csv`` and ``panels.npz``.
 
@@ -50,13 +50,13 @@ def evaluate(
         seed: Seed of everything random in the evaluation.
         features: Feature extractors, as :func:`~jsddpm_eval.features.registry.make_extractors` takes them.
         feature_cache: Folder of feature tables; ``features`` below ``out`` when None.
-        progress: Called with the name of each part as it starts.
+        progress: See :data:`~jsddpm_eval.generation.Progress`.
 
     Raises:
         JsddpmError: When the stores, or store and checkpoint, do not belong together.
     """
     out = make_directory(out)
-    say = progress or (lambda _: None)
+    say = progress or (lambda *_: None)
     provenance: dict[str, Any] = {
         "real": {
             "store": real.fingerprint,
@@ -69,11 +69,13 @@ def evaluate(
     reconstruction, generation = [], Generation([], [])
     binning = generated.binning if generated is not None else None
     if checkpoint is not None:
-        say("exact reconstruction")
+        say("exact reconstruction", 0, 1)
         denoiser, info = load_denoiser(checkpoint, expected=binning, device=best_device())
         binning = info.binning
         dataset = SliceDataset(real, binning, split)
-        reconstruction = evaluate_reconstruction(denoiser, info, dataset)
+        reconstruction = evaluate_reconstruction(
+            denoiser, info, dataset, progress=lambda done, total: say("exact reconstruction", done, total)
+        )
         provenance["checkpoint"] = {"step": info.step, "weights": "ema", "training_store": info.store}
         provenance["checkpoint"]["config"] = info.config.model_dump(mode="json")
     if generated is not None:
@@ -87,7 +89,7 @@ def evaluate(
         }
         provenance["features"] = generation.extractors
         provenance["features_asked"] = list(features)
-        say("panels")
+        say("panels", 0, 1)
         Panels.collect(real, generated, generation.nearest, generation.nearest_psnr).write(out / "panels.npz")
     if binning is None:
         raise ValueError("nothing to evaluate: give generated slices, a checkpoint, or both")
@@ -104,6 +106,6 @@ def evaluate(
     write_text(out / "per_bin.csv", to_csv(list(results.rows())))
     if generation.per_slice:
         write_text(out / "per_slice.csv", to_csv(generation.per_slice))
-    if generation.lesions:
+    if generated is not None:
         write_text(out / "lesions.csv", to_csv(generation.lesions))
     return results

@@ -32,6 +32,9 @@ from jsddpm_eval.results import Cell, Score
 
 _ATLAS_SLICES = 100
 
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a part, how much of it is done, and how much there is; (0, 1) where it has no steps."""
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -99,7 +102,7 @@ def evaluate_generation(
     seed: int = 0,
     features: Sequence[str] = DEFAULT,
     folder: Path | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Generation:
     """Everything about generated slices: distances, memorisation, plausibility, obedience, lesions.
 
@@ -113,36 +116,38 @@ def evaluate_generation(
         seed: Seed of the networks trained here and of everything drawn.
         features: Extractors, as :func:`~jsddpm_eval.features.registry.make_extractors` takes them.
         folder: Where feature tables are kept; nowhere when None.
-        progress: Called with the name of each part as it starts.
+        progress: See :data:`Progress`.
 
     Raises:
         JsddpmError: ``STORES`` (status 3) when the two stores cannot be compared.
     """
     binning = comparable(real, generated)
-    say = progress or (lambda _: None)
+    say = progress or (lambda *_: None)
     known, made = _Slices.of(real, binning), _Slices.of(generated, binning)
     split_of = real.index["split"][known.rows]
     train = torch.from_numpy(split_of == SPLITS.index("train"))
     held = torch.from_numpy(split_of == SPLITS.index(split))
-    say("feature extractors")
+    say("feature extractors", 0, 1)
     extractors = make_extractors(
         features, lambda: TrainingSlices(known.image[train], known.z[train], known.pathology[train]),
         seed=seed, folder=folder,
     )  # fmt: skip
-    say("bin-aware metrics")
-    metrics = BinAwareMetrics(binning, extractors=extractors, seed=seed)
+    say("bin-aware metrics", 0, 1)
+    metrics = BinAwareMetrics(
+        binning, extractors=extractors, seed=seed, progress=lambda done, bins: say("bin-aware metrics", done, bins)
+    )
     metrics.update(known.image, binning.token(known.z, known.pathology), numbered(known.patients), ~train)
     metrics.update(made.image, binning.token(made.z, made.pathology))
     cells = metrics.compute()
     found = metrics.per_slice
     metrics.reset()
 
-    say("slice position")
+    say("slice position", 0, 1)
     network = train_z_regressor(known.image[train], known.z[train], binning.z_range, seed=seed)
     error = (predict_z(network, known.image[held]) - known.z[held]).abs().mean() if held.any() else None
     predicted = predict_z(network, made.image)
     real_error = None if error is None else float(error)
-    say("brain outlines and lesions")
+    say("brain outlines and lesions", 0, 1)
     atlas = _atlas_rows(known, binning)
     outlines, atlases = brain_masks(made.image), brain_masks(known.image[atlas])
     people = numbered(known.patients)

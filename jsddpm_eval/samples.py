@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, distributed
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,17 @@ class Samples:
 def numbered(names: NDArray[np.str_]) -> Tensor:
     """Patient names as numbers from 0, in name order, int64 ``(N,)``."""
     return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))
+
+
+def gathered(state: Tensor, group: Any = None) -> list[Tensor]:
+    """The state of every process, in rank order; torchmetrics' gathering, also where a process has seen no slice.
+
+    Args:
+        state: Rows of this process, ``(n, ...)``; of any shape and type when there are none.
+        group: Process group; all processes when None.
+    """
+    own = (tuple(state.shape[1:]), state.dtype) if len(state) else None
+    described: list[tuple[tuple[int, ...], torch.dtype] | None] = [None] * distributed.get_world_size(group)
+    distributed.all_gather_object(described, own, group=group)
+    shape, dtype = next((d for d in described if d), ((), state.dtype))
+    return gather_all_tensors(state if len(state) else state.new_empty((0, *shape), dtype=dtype), group)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import traceback
 
 
 def free_port():
@@ -26,6 +27,8 @@ def two_processes(work):
             try:
                 work(rank)
                 status = 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(status)
         children.append(pid)

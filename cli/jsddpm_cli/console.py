@@ -15,7 +15,7 @@ import typer
 from rich.console import Console, RenderableType
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 
 class Format(StrEnum):
@@ -54,27 +54,52 @@ def emit(renderable: RenderableType, value: object, how: Format) -> None:
 
 
 class Tracker:
-    """Progress of one task: a bar with time left on a terminal, a line every tenth otherwise.
+    """Progress of one task after another: a bar with time left on a terminal, a line every tenth otherwise.
 
     Args:
         title: What is being done.
+        bar: The terminal's bar; None where there is no terminal.
     """
 
     def __init__(self, title: str, bar: Progress | None) -> None:
-        self.title, self._bar, self._start, self._said = title, bar, time.monotonic(), 0
-        self._task = bar.add_task(title, total=None, values="") if bar else None
+        self._bar = bar
+        self._task: TaskID | None = None
+        self._begin(title)
+
+    def _begin(self, title: str) -> None:
+        self.title, self._said = title, 0
+        self._first: tuple[int, float] | None = None
+        if self._bar is not None:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._task = self._bar.add_task(title, total=None, values="")
+
+    def part(self, title: str, done: int, total: int) -> None:
+        """Report progress of a named part; another name than before begins the next one."""
+        if title != self.title:
+            self._begin(title)
+            if self._bar is None:
+                note(title)
+        if total > 1:
+            self.update(done, total)
 
     def update(self, done: int, total: int, values: Mapping[str, float] | None = None) -> None:
         """Report progress, with the latest values worth showing."""
+        self._first = self._first or (done, time.monotonic())  # a resumed task does not begin at 0
         text = "  ".join(f"{k} {v:.3g}" for k, v in (values or {}).items())
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total, values=text)
             return
         tenth = 10 * done // max(total, 1)
+        before, start = self._first
         if tenth > self._said:
             self._said = tenth
-            left = (time.monotonic() - self._start) / done * (total - done)
-            note(f"{self.title}: {done} of {total}{'  ' + text if text else ''}  {left:.0f} s left")
+            left = (time.monotonic() - start) / (done - before) * (total - done) if done > before else None
+            note("  ".join([f"{self.title}: {done} of {total}", *filter(None, [text, _left(left)])]))
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.0f} s left"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jsddpm.errors import ExitStatus, usage_error
-from jsddpm_cli.console import Format, FormatOption, emit, note
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 from jsddpm_cli.console import out as stdout
 
 if TYPE_CHECKING:
@@ -95,17 +95,18 @@ def run_evaluation(
         real = training_store(run)
     if real is None:
         raise usage_error("OPTION", "no real store", fix="give --real")
-    results = evaluate_stores(
-        SliceStore(real),
-        None if generated is None else SliceStore(generated),
-        out,
-        split=split,
-        checkpoint=None if run is None else last_checkpoint(run),
-        seed=seed,
-        features=features or DEFAULT,
-        feature_cache=feature_cache,
-        progress=lambda part: note(f"evaluating: {part}"),
-    )
+    with tracked("evaluation") as bar:
+        results = evaluate_stores(
+            SliceStore(real),
+            None if generated is None else SliceStore(generated),
+            out,
+            split=split,
+            checkpoint=None if run is None else last_checkpoint(run),
+            seed=seed,
+            features=features or DEFAULT,
+            feature_cache=feature_cache,
+            progress=lambda part, done, total: bar.part(f"evaluating: {part}", done, total),
+        )
     page = write_page(out, out / "report.html")
     emit(evaluation_view(results, stdout().width), results.model_dump(mode="json"), how)
     note(f"report {page}")

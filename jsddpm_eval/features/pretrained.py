@@ -1,5 +1,6 @@
 """Pretrained and exported networks as extractors: torch-fidelity's, and any TorchScript or torch.export file.
 
+Networks whose code torch.hub fetches (torch-fidelity's ``dinov2-...``) are opened only once the user has fetched them.
 Nothing is unpickled: torch is told to load weights only for as long as a network is read, whatever the reading library
 asks for, and a file is compared with its stated SHA-256 before it is opened. ``torch.export`` files hold expressions
 that torch evaluates when it reads them, so those are opened only when their SHA-256 vouches for them.
@@ -25,6 +26,8 @@ from jsddpm_eval.features.extractor import Extractor
 
 _BATCH = 32
 _FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+_HUB = {"dinov2-": ("facebookresearch/dinov2", "dinov2_vits14")}
+"""Prefix of an extractor's name, the repository its code comes from, and one of its networks."""
 _OPTIONS = {"channels": ("1", "3"), "range": ("0,1", "-1,1", "0,255")}
 
 
@@ -37,8 +40,9 @@ def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: s
         checksum: SHA-256 of the weights file; required with one.
 
     Raises:
-        JsddpmError: ``EXTRACTOR`` (status 2) for an unknown name or a missing checksum, ``WEIGHTS`` (status 4) when the
-            file is another, ``OFFLINE`` (status 5) when weights cannot be fetched.
+        JsddpmError: ``EXTRACTOR`` (status 2) for an unknown name, a missing checksum, or a network whose code was not
+            fetched yet; ``WEIGHTS`` (status 4) when the file is another; ``OFFLINE`` (status 5) when weights cannot be
+            fetched.
     """
     from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
@@ -48,6 +52,7 @@ def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: s
         raise usage_error(
             "EXTRACTOR", f"unknown extractor {name!r}", fix=f"radiomics, slice-encoder, a file, or {known}"
         )
+    _check_code(name, weights)
     if weights is not None:
         _check_file(weights, _required(checksum, weights))
     layer = kind.get_default_feature_layer_for_metric("fid")
@@ -113,6 +118,18 @@ def _batched(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         return torch.cat([forward(part).double() for part in images.split(_BATCH)])
 
     return extract
+
+
+def _check_code(name: str, weights: Path | None) -> None:
+    """Whether somebody has chosen to run the code of a network that torch.hub would fetch."""
+    for prefix, (repository, example) in _HUB.items():
+        if not name.startswith(prefix):
+            continue
+        if weights is not None:
+            raise usage_error("EXTRACTOR", f"{name} takes no weights file", fix="export it to a file, or fetch it")
+        if not any(Path(torch.hub.get_dir()).glob(f"{repository.replace('/', '_')}_*")):
+            cure = f"fetch it yourself: python -c \"import torch; torch.hub.load('{repository}', '{example}')\""
+            raise usage_error("EXTRACTOR", f"{name} runs code of github.com/{repository}, which is not here", fix=cure)
 
 
 def _required(checksum: str | None, path: Path) -> str:

@@ -93,6 +93,34 @@ def test_torch_fidelitys_inception_from_given_weights(tmp_path):
         one(f"inception-v3-compat={path}")
 
 
+HUB = """
+import torch
+dependencies = ["torch"]
+
+class Mean(torch.nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
+def dinov2_vits14(pretrained=True):
+    return Mean()
+"""
+
+
+def test_code_from_the_network_runs_only_where_the_user_fetched_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(JsddpmError, match=r"torch\.hub\.load\('facebookresearch/dinov2'") as caught:
+        one("dinov2-vit-s-14")
+    assert caught.value.status == 2
+    place = tmp_path / "hub" / "facebookresearch_dinov2_main"  # where torch.hub keeps it
+    place.mkdir(parents=True)
+    (place / "hubconf.py").write_text(HUB)
+    found = one("dinov2-vit-s-14")(torch.full((2, 24, 24), 0.485))
+    assert found.shape == (2, 3)
+    assert float(found[:, 0].abs().max()) < 0.02  # torch-fidelity takes the mean of ImageNet's red channel off
+    with pytest.raises(JsddpmError, match="takes no weights file"):
+        one(f"dinov2-vit-s-14={place}/hubconf.py@{'0' * 64}")
+
+
 def test_files_that_need_unpickling_are_refused_and_not_run(tmp_path):
     canary = tmp_path / "ran"
 

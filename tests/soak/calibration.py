@@ -77,6 +77,27 @@ def kid_coverage(cohorts, bootstrap=True, **setting):
     return hits / cohorts
 
 
+def true_fid(d=FEATURES, shift=SHIFT, scale=SCALE):
+    """Frechet distance of N(0, I) and N(shift, scale^2 I) in closed form."""
+    return d * (shift**2 + (1 - scale) ** 2)
+
+
+def fid_coverage(cohorts, **setting):
+    """Share of FID's 95 % intervals that hold the true distance, and that hold its expectation at these counts.
+
+    The expectation is above the truth: FID is biased upwards with few samples. It is the mean over the cohorts.
+    """
+    intervals, values = [], []
+    for seed in range(cohorts):
+        p = Population(seed, **setting)
+        real, who = p.cohort()
+        score = distance_scores(FeaturePair(real, who, p.made(SHIFT, SCALE)), "x", seed=seed)["fid_x"]
+        intervals.append(score.interval)
+        values.append(score.value)
+    expected = float(np.mean(values))
+    return [float(np.mean([inside(i, truth) for i in intervals])) for truth in (true_fid(), expected)], expected
+
+
 def mean_coverage(cohorts, **setting):
     """Share of 95 % intervals of a mean over slices that hold the true mean: by patient, and by slice."""
     hits = np.zeros(2)
@@ -121,6 +142,9 @@ def table(cohorts):
         by_patient, by_slice = kid_coverage(cohorts, **setting)
         yield name, "KID, 95 % interval by patient covers", "93-97 %", by_patient
         yield name, "KID, slice bootstrap covers", "", by_slice
+        (true, expected), _ = fid_coverage(cohorts, **setting)
+        yield name, "FID, interval covers its expectation", "93-97 %", expected
+        yield name, "FID, interval covers the true distance", "", true
         by_patient, by_slice = mean_coverage(cohorts, **setting)
         yield name, "mean, 95 % interval by patient covers", "93-97 %", by_patient
         yield name, "mean, interval by slice covers", "", by_slice

@@ -1,0 +1,225 @@
+"""Trainings on the demo cohort at equal cost, side by side: local against global bins, and what the network predicts.
+
+Every variant is trained with the demo preset from several seeds, asked for the same samples, and judged by the same
+evaluation in the ten local bins. What differs between two variants is taken seed by seed: the mean difference over the
+seeds, its 95 % interval (t), and a p-value corrected over the bins. Runs are kept in the work folder and reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+from jsddpm.binning import Condition, ZBinning
+from jsddpm.config import RunConfig, SamplingConfig, load_config
+from jsddpm.diffusion.sampling import SampleId, sample
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
+from jsddpm.training.checkpoint import load_denoiser
+from jsddpm.training.run import train
+from jsddpm_eval.evaluate import evaluate
+from jsddpm_eval.features.registry import DEFAULT, TrainingSlices, make_extractors
+from jsddpm_eval.functional.kernel import kernel_distance
+from jsddpm_eval.multiplicity import holm_adjusted
+from jsddpm_eval.results import Results
+
+PER_CONDITION = 16
+SCORES = {
+    "z_error_slices": "position error [slices]",
+    "kid_slice-encoder": "KID, slice encoder",
+    "kid_radiomics": "KID, radiomics",
+    "best_match_psnr": "best match [dB]",
+    "diversity_rmse": "diversity (RMSE)",
+    "brain_shape": "brain outline (Dice)",
+}
+"""Scores the studies show. Which of them should be high is for the reader: more diversity is not always better."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to train, as changes of the demo preset."""
+
+    name: str
+    settings: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+LOCAL = Variant("local", (), (0, 1, 2, 3, 4))
+GLOBAL = Variant("global", ("binning.scheme=global",), LOCAL.seeds)
+PREDICTIONS = (
+    Variant("local", (), (0, 1, 2)),  # predicts x0
+    Variant("epsilon", ("diffusion.prediction_type=epsilon",), (0, 1, 2)),
+    Variant("v", ("diffusion.prediction_type=v_prediction",), (0, 1, 2)),
+)
+
+
+def run_variant(variant: Variant, seed: int, store: SliceStore, work: Path, say: Callable[[str], None]) -> Results:
+    """Train, sample and evaluate one variant from one seed; what is there already is read."""
+    place = work / f"{variant.name}-{seed}"
+    if not (place / "evaluation" / "results.json").is_file():
+        config = load_config("demo", [f"seed={seed}", *variant.settings])
+        if not _finished(place / "run", config):
+            say(f"training {place.name}")
+            train(config, store, place / "run", resume=(place / "run" / "checkpoints" / "last.ckpt").is_file())
+        if not (place / "samples").is_dir():
+            _draw(place / "run", place / "samples", seed)
+        say(f"evaluating {place.name}")
+        evaluate(store, SliceStore(place / "samples"), place / "evaluation", feature_cache=work / "features")
+    return Results.read(place / "evaluation" / "results.json")
+
+
+def _finished(run: Path, config: RunConfig) -> bool:
+    from jsddpm.training.checkpoint import checkpoint_info
+
+    last = run / "checkpoints" / "last.ckpt"
+    return last.is_file() and checkpoint_info(last).step >= config.trainer.max_steps
+
+
+def _draw(run: Path, out: Path, seed: int) -> None:
+    """Samples for slices spread over every local bin, each drawn with the network's own token of that slice.
+
+    A network with global bins cannot be asked for a local bin, only for the global bin its slice lies in; asking slice
+    by slice is fair to both.
+    """
+    denoiser, info = load_denoiser(run / "checkpoints" / "last.ckpt")
+    local = ZBinning(info.binning.z_range, info.config.binning.n_bins, n_slices=info.binning.n_slices)
+    wanted = []
+    for token in range(2 * local.n_bins):
+        condition = Condition.from_token(token, local.n_bins)
+        slices = local.slices(condition.z_bin)
+        wanted += [(slices[k * len(slices) // PER_CONDITION], condition, k) for k in range(PER_CONDITION)]
+    ids = [
+        SampleId(Condition(int(info.binning.index(z)), c.pathology), c.z_bin * PER_CONDITION + k) for z, c, k in wanted
+    ]
+    x = torch.cat(
+        [
+            sample(
+                denoiser, ids[i : i + 64], binning=info.binning, diffusion=info.config.diffusion,
+                sampling=info.config.sampling, size=info.size, run_seed=seed,
+            )
+            for i in range(0, len(ids), 64)
+        ]
+    )  # fmt: skip
+    rows = {
+        "z_index": [z for z, _, _ in wanted],
+        "pathology": [c.pathology for _, c, _ in wanted],
+        "sample": [k for _, _, k in wanted],
+        "seed": [i.seed(seed) for i in ids],
+    }
+    image = ((x[:, 0] + 1) / 2).numpy().astype(np.float32)
+    with new_store(
+        out, kind="generated", n_slices=local.n_slices, spacing=info.spacing, binning=local.to_dict(), seed=seed
+    ) as writer:
+        writer.add(Shard("generated", image, (x[:, 1] > 0).numpy(), rows))
+
+
+def collect(variants: Sequence[Variant], store: SliceStore, work: Path, say: Callable[[str], None]) -> pd.DataFrame:
+    """One row per variant, seed, bin and score: the mean over control and lesion; bin -1 is pooled."""
+    rows: list[dict[str, Any]] = []
+    for seed in sorted({s for v in variants for s in v.seeds}):
+        for variant in (v for v in variants if seed in v.seeds):
+            results = run_variant(variant, seed, store, work, say)
+            for z_bin in (-1, *range(results.binning["n_bins"])):
+                cells = [c.scores for c in results.cells() if c.z_bin == z_bin] or [results.pooled]
+                for score in SCORES:
+                    values = [s.value for scores in cells if (s := scores.get(score)) and s.value is not None]
+                    if values:
+                        rows.append(
+                            {
+                                "variant": variant.name, "seed": seed, "z_bin": z_bin, "score": score,
+                                "value": float(np.mean(values)),
+                            }
+                        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def differences(values: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """Second less first, paired by seed: mean, 95 % interval and p-value (Holm over the bins) per score and bin."""
+    wide = values.pivot_table(index=["score", "z_bin", "seed"], columns="variant", values="value")
+    paired = (wide[second] - wide[first]).dropna()
+    rows = []
+    for score in SCORES:
+        found = {}
+        for z_bin, group in paired[score].groupby("z_bin"):
+            test = stats.ttest_1samp(group, 0.0)
+            low, high = test.confidence_interval(0.95)
+            means = wide.loc[(score, z_bin)][[first, second]].mean()
+            found[int(z_bin)] = {
+                "score": score, "z_bin": int(z_bin), "seeds": len(group), first: means[first], second: means[second],
+                "difference": group.mean(), "low": low, "high": high, "p_value": test.pvalue,
+            }  # fmt: skip
+        adjusted = holm_adjusted({k: row["p_value"] for k, row in found.items() if k >= 0})
+        rows += [row | {"p_value": adjusted.get(k, row["p_value"])} for k, row in found.items()]
+    return pd.DataFrame(rows)
+
+
+SAMPLERS = (("ddim", 20), ("ddpm", 20), ("dpmpp", 20), ("unipc", 20), ("dpmpp", 10), ("unipc", 10))
+_REFERENCE = ("ddim", 200)
+_DRAWS = 5
+
+
+def samplers(store: SliceStore, work: Path, say: Callable[[str], None]) -> pd.DataFrame:
+    """KID of each sampler's samples to those of ddim with 200 steps, beside that of ddim-200 to itself.
+
+    Five draws of 320 samples from one network (local bins, seed 0), each against another draw of the reference; real
+    slices only scale the features. ``inside`` says whether the mean lies within the 95 % prediction interval of the
+    reference's own draws.
+    """
+    denoiser, info = load_denoiser(work / "local-0" / "run" / "checkpoints" / "last.ckpt")
+    known = store.select(binning=info.binning, split="train")
+    index = store.index[known]
+    training = TrainingSlices(
+        torch.from_numpy(store.images(known)),
+        torch.from_numpy(index["z_index"].astype(np.int64)),
+        torch.from_numpy(index["pathology"].astype(np.int64)),
+    )
+    extractors = make_extractors(DEFAULT, lambda: training, seed=0, folder=work / "features")
+
+    def draw(sampler: str, steps: int, seed: int) -> dict[str, torch.Tensor]:
+        path = work / "samplers" / f"{sampler}-{steps}-{seed}.npy"
+        if not path.is_file():
+            say(f"sampling {path.stem}")
+            path.parent.mkdir(exist_ok=True)
+            ids = [SampleId(c, k) for c in info.trained for k in range(PER_CONDITION)]
+            changes = info.config.sampling.model_dump() | {"sampler": sampler, "steps": steps, "eta": 0.0}
+            parts = [
+                sample(
+                    denoiser, ids[i : i + 64], binning=info.binning, diffusion=info.config.diffusion,
+                    sampling=SamplingConfig.model_validate(changes), size=info.size, run_seed=seed,
+                )
+                for i in range(0, len(ids), 64)
+            ]  # fmt: skip
+            np.save(path, ((torch.cat(parts)[:, 0] + 1) / 2).clamp(0, 1).numpy().astype(np.float32))
+        images = torch.from_numpy(np.load(path))
+        return {e.name: e(images) for e in extractors}
+
+    scale = {e.name: e(training.images).std(0).clamp_min(1e-12) for e in extractors if e.standardize}
+
+    def distances(sampler: str, steps: int, name: str) -> list[float]:
+        unit = scale.get(name, torch.tensor(1.0))
+        sides = [
+            (draw(sampler, steps, 1 + k)[name], draw(*_REFERENCE, 1 + (k + 1) % _DRAWS)[name]) for k in range(_DRAWS)
+        ]
+        return [kernel_distance(one / unit, other / unit) for one, other in sides]
+
+    rows = []
+    for name in (e.name for e in extractors):
+        own = np.array(distances(*_REFERENCE, name))
+        half = stats.t.ppf(0.975, _DRAWS - 1) * own.std(ddof=1) * np.sqrt(2 / _DRAWS)
+        for sampler, steps in (_REFERENCE, *SAMPLERS):
+            values = np.array(distances(sampler, steps, name))
+            rows.append(
+                {
+                    "features": name, "sampler": sampler, "steps": steps, "draws": _DRAWS, "kid": values.mean(),
+                    "floor_low": own.mean() - half, "floor_high": own.mean() + half,
+                    "inside": bool(values.mean() <= own.mean() + half),
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)

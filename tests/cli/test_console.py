@@ -1,0 +1,57 @@
+"""Progress lines: how much, and how long still, also for work that was resumed or has parts."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress, TextColumn
+
+from jsddpm_cli import console
+from jsddpm_cli.console import Tracker
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_time_left_counts_from_where_the_work_was_resumed(clock, capsys):
+    tracker = Tracker("training", None)
+    for done in range(501, 1001):  # one step a second
+        tracker.update(done, 1000, {"loss": 0.25})
+        clock[0] += 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "training: 501 of 1000  loss 0.25"
+    assert lines[1:3] == [
+        "training: 600 of 1000  loss 0.25  400 s left",
+        "training: 700 of 1000  loss 0.25  300 s left",
+    ]
+
+
+def test_parts_follow_each_other(clock, capsys):
+    tracker = Tracker("evaluation", None)
+    tracker.part("features", 0, 1)
+    tracker.part("bins", 0, 1)
+    for done in range(1, 3):
+        clock[0] += 5
+        tracker.part("bins", done, 2)
+    tracker.part("lesions", 0, 1)
+    assert capsys.readouterr().err.splitlines() == [
+        "features", "bins", "bins: 1 of 2", "bins: 2 of 2  0 s left", "lesions",
+    ]  # fmt: skip
+
+
+def test_the_bar_of_a_terminal_shows_the_part(clock):
+    stream = io.StringIO()
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed}/{task.total}{task.fields[values]}"))
+    with Progress(*columns, console=Console(file=stream, force_terminal=True), auto_refresh=False) as bar:
+        tracker = Tracker("evaluation", bar)
+        tracker.part("bins", 3, 10)
+        bar.refresh()
+        tracker.part("lesions", 0, 1)
+    assert "bins 3/10" in stream.getvalue()
+    assert "lesions 0/None" in stream.getvalue().replace("\x1b[2K", "")
