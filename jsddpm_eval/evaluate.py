@@ -106,6 +106,6 @@ def evaluate(
     write_text(out / "per_bin.csv", to_csv(list(results.rows())))
     if generation.per_slice:
         write_text(out / "per_slice.csv", to_csv(generation.per_slice))
-    if generation.lesions:
+    if generated is not None:
         write_text(out / "lesions.csv", to_csv(generation.lesions))
     return results

@@ -11,11 +11,10 @@ from matplotlib.ticker import MaxNLocator
 
 from jsddpm_eval.results import Results
 from jsddpm_reports import wording
-from jsddpm_reports.evaluation import Lesions
+from jsddpm_reports.evaluation import LESION_LABELS, Lesions
 from jsddpm_reports.figures import BLUE, COLUMN_WIDTH, GREY, GREY_SOFT, INK, ORANGE, PAGE_WIDTH, PAPER, styled
 
 _ACROSS = 3
-_LABELS = ("origin", "slice", "patient", "z_bin")
 _UNITS = {"mm2": "mm²", "mm": "mm"}
 
 
@@ -53,7 +52,7 @@ def lesions_figure(lesions: Lesions, results: Results) -> Figure:
 
     The area between both lines is the distance the results give.
     """
-    shapes = [name for name in lesions[0] if name not in _LABELS]
+    shapes = [name for name in lesions[0] if name not in LESION_LABELS]
     down = -(-len(shapes) // _ACROSS)
     figure = Figure(figsize=(PAGE_WIDTH, 1.6 * down + 0.3), layout="constrained")
     grid = figure.subplots(down, _ACROSS, squeeze=False, sharey=True)

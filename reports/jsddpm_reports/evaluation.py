@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
+from jsddpm.errors import integrity_error
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.results import Results
 from jsddpm_eval.tables import read_csv
 
 Lesions = Sequence[Mapping[str, str]]
 """Rows of ``lesions.csv``."""
+
+LESION_LABELS = ("origin", "slice", "patient", "z_bin")
+"""Its columns that say which lesion a row is of; the others are numbers."""
 
 
 @dataclass(frozen=True)
@@ -40,5 +45,23 @@ class Evaluation:
         return cls(
             Results.read(folder / "results.json"),
             Panels.read(panels) if panels.is_file() else None,
-            read_csv(lesions) if lesions.is_file() else (),
+            _lesions(lesions) if lesions.is_file() else (),
         )
+
+
+def _lesions(path: Path) -> Lesions:
+    rows = read_csv(path)
+    for row in rows:
+        missing = [name for name in LESION_LABELS if name not in row]
+        wrong = [name for name, text in row.items() if name not in LESION_LABELS and not _is_number(text)]
+        if missing or wrong:
+            what = f"has no column {missing[0]}" if missing else f"{wrong[0]} {row[wrong[0]]!r} is no number"
+            raise integrity_error("TABLE", what, fix="evaluate again", file=path)
+    return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False

@@ -77,6 +77,11 @@ def test_the_whole_way_from_nifti_to_report(jsddpm, bids, tmp_path):
     page = (run / "evaluation" / "report.html").read_bytes()
     assert jsddpm("report", run / "evaluation", "--out", tmp_path / "again.html")[0] == 0
     assert (tmp_path / "again.html").read_bytes() == page
+    saving = ["--figures", tmp_path / "figures", "--figure-format", "pdf"]
+    assert jsddpm("report", run / "evaluation", *saving)[0] == 0
+    assert {p.suffix for p in (tmp_path / "figures").iterdir()} == {".pdf"}
+    assert (tmp_path / "figures" / "montage.pdf").read_bytes()[:4] == b"%PDF"
+    assert jsddpm("report", run, *saving)[0] == 2
 
 
 def test_a_manifest_works_like_a_tree(jsddpm, bids, tmp_path):
@@ -250,7 +255,7 @@ def test_bins_report_table_and_figure(jsddpm, tmp_path):
         (["eval"], 2, "OPTION"),
         (["eval", "{tmp}/none"], 2, "MISSING"),
         (["eval", "--real", "{store}", "--generated", "{store}", "--bin-aware", "--out", "{tmp}/e"], 3, "STORES"),
-        (["report", "{tmp}", "--out", "{tmp}/r.html"], 2, "MISSING"),
+        (["report", "{tmp}", "--out", "{tmp}/r.html"], 2, "NO_RESULTS"),
         (["checkpoint", "info", "{tmp}/none.ckpt"], 2, "MISSING"),
         (["cohort", "phantom", "{tmp}/p", "--subjects", "1", "--controls", "2"], 2, "PHANTOM"),
         (["cohort", "scan", "{tmp}/none"], 2, "MISSING"),

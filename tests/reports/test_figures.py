@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection
 from PIL import Image
 
 from evaluations import made_up
+from jsddpm.errors import JsddpmError
 from jsddpm.files import write_text
 from jsddpm_eval.panels import Panels
 from jsddpm_eval.results import Cell, Results, Score
@@ -146,6 +147,18 @@ def test_a_folder_without_more_than_results_gives_what_it_can(evaluation, tmp_pa
     alone = Evaluation.read(tmp_path)
     assert (alone.panels, alone.lesions) == (None, ())
     assert alone.results == evaluation.results
+
+
+@pytest.mark.parametrize(
+    "text", ["origin,slice,patient,area\nreal,a,p,1\n", "origin,slice,patient,z_bin,area\nreal,a,p,0,much\n"]
+)
+def test_damaged_lesions_are_named_and_none_are_no_error(evaluation, tmp_path, text):
+    evaluation.results.write(tmp_path / "results.json")
+    (tmp_path / "lesions.csv").write_text(text)
+    with pytest.raises(JsddpmError, match="TABLE"):
+        Evaluation.read(tmp_path)
+    write_text(tmp_path / "lesions.csv", to_csv([]))
+    assert Evaluation.read(tmp_path).lesions == []
 
 
 def test_inline_drawings_take_the_pages_colours_and_carry_no_style():
