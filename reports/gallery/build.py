@@ -1,9 +1,9 @@
 """The committed gallery: binning figures, the demo's evaluation, studies on the demo cohort, the benchmark table.
 
 ``make reports`` makes all of it again (parts by name: ``build.py binning demo studies benchmarks``). Binning takes
-seconds, the demo five minutes, the studies hours of one core; trainings are kept in ``runs/`` and reused. Binning has
-the same bytes everywhere. The demo is trained, so other processors round other ways: ``build.py check`` compares a demo
-with the committed one within TOLERANCES.
+seconds, the demo five minutes, the studies about two hours of one core; trainings are kept in ``runs/`` and reused.
+Binning has the same bytes everywhere. The demo is trained, so other processors round other ways: ``build.py check``
+compares a demo with the committed one within TOLERANCES.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ SETTINGS = (((24, 93), 10), ((24, 93), 50), ((50, 100), 10))
 GALLERY = Path(__file__).parent
 ROOT = GALLERY.parents[1]
 DEMO, WORK = ROOT / "runs" / "demo", ROOT / "runs" / "studies"
-TOLERANCES = {  # (how far the value may lie from the committed one, the floor)
-    "best_match_psnr": (3.0, 1e-3),
-    "diversity_rmse": (0.05, 1e-6),
-    "z_error_bins": (0.75, 0.05),
-    "control_empty": (0.25, 0.0),
-    "lesion_present": (0.25, 0.0),
-    "brain_shape": (0.1, 1e-3),
+TOLERANCES = {  # pooled value, value of one condition, floor
+    "best_match_psnr": (4.0, 4.0, 0.01),
+    "diversity_rmse": (0.1, 0.1, 1e-4),
+    "z_error_bins": (0.4, 2.5, 0.3),
+    "control_empty": (0.25, 0.6, 0.0),
+    "lesion_present": (0.25, 0.6, 0.0),
+    "brain_shape": (0.15, 0.15, 0.01),
 }
-"""By score, in its unit: of a value, which depends on training; of its floor, which depends on real slices."""
+"""How far a score may lie from the committed one, in its unit. Values depend on a training and, of one condition, on
+eight samples; floors on real slices alone, that of the position error on a small training too."""
 
 
 def build_binning(out: Path = GALLERY) -> None:
@@ -84,7 +85,8 @@ def check(demo: Path = DEMO, committed: Path = GALLERY) -> list[str]:
     for row in pd.DataFrame(made).itertuples():
         if (row.cell, row.score) not in known.index:
             continue
-        for name, allowed in zip(("value", "floor"), TOLERANCES[row.score], strict=True):
+        pooled, single, floor = TOLERANCES[row.score]
+        for name, allowed in (("value", pooled if row.cell == "all bins" else single), ("floor", floor)):
             before, now = known.loc[(row.cell, row.score), name], getattr(row, name)
             if pd.isna(before) != pd.isna(now) or abs(before - now) > allowed:
                 found.append(f"{row.cell}: {name} of {row.score} is {now}, committed {before}, allowed {allowed}")

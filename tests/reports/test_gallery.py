@@ -42,11 +42,10 @@ def test_a_demo_far_from_the_committed_one_is_told(tmp_path):
 
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "scores.csv").write_text(to_csv(gallery["demo_scores"](results(1.0))))
-    assert differing(results(1.7)) == []
-    assert differing(results(1.8)) == [
-        f"{cell}: value of z_error_bins is 1.8, committed 1.0, allowed 0.75" for cell in ("all bins", "bin 1 control")
-    ]
-    assert len(differing(results(1.0, floor=0.6))) == 2
+    assert differing(results(1.3)) == []
+    assert differing(results(1.5)) == ["all bins: value of z_error_bins is 1.5, committed 1.0, allowed 0.4"]
+    assert len(differing(results(3.6))) == 2
+    assert len(differing(results(1.0, floor=0.9))) == 2
     assert len(differing(results(1.0, floor=None))) == 2
 
 
