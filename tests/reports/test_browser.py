@@ -61,6 +61,7 @@ def opened(browser, file):
 
     def open_page(**options):
         context = browser.new_context(**options)
+        context.set_default_timeout(120_000)  # a busy machine is no fault of the page
         contexts.append(context)
         page = context.new_page()
         said, asked = [], []
