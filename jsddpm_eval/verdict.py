@@ -29,12 +29,12 @@ COPY_DB = 3.0
 MISPLACED_BINS = 1.0
 OBEDIENCE = 0.8
 _PHRASES = {
-    "differs": "differ from real slices of new patients",
-    "collapsed": "vary too little between seeds",
-    "copied": "come closer to training slices than new slices do",
-    "misplaced": "lie in another place than asked for",
-    "disobeys": "do not obey the pathology asked for",
-    "unmatched": "have lesion masks without a lesion in the image",
+    "differs": ("differs", "differ", "from real slices of new patients"),
+    "collapsed": ("varies", "vary", "too little between seeds"),
+    "copied": ("comes", "come", "closer to training slices than new slices do"),
+    "misplaced": ("lies", "lie", "in another place than asked for"),
+    "disobeys": ("does", "do", "not obey the pathology asked for"),
+    "unmatched": ("has", "have", "lesion masks without a lesion in the image"),
 }
 
 
@@ -58,10 +58,10 @@ def verdict(results: Results) -> str:
     parts = [
         f"Of {len(found)} conditions {len(fine) or 'none'} pass{'es' * (len(fine) < 2)} every check{_named(fine)}."
     ]
-    for fault, phrase in _PHRASES.items():
+    for fault, (one, many, what) in _PHRASES.items():
         where = [name for name, faults in found.items() if faults and fault in faults]
         if where:
-            parts.append(f"{len(where)} {phrase}{_named(where)}.")
+            parts.append(f"{len(where)} {one if len(where) == 1 else many} {what}{_named(where)}.")
     if unknown:
         parts.append(f"{len(unknown)} cannot be judged with so few patients or samples{_named(unknown)}.")
     return " ".join(parts)
