@@ -61,7 +61,7 @@ def build_demo(out: Path = GALLERY, demo: Path = DEMO) -> None:
     results = Results.read(evaluation / "results.json")
     write_text(folder / "verdict.txt", results.verdict + "\n")
     write_text(folder / "scores.csv", to_csv(demo_scores(results)))
-    write_bytes(folder / "montage.png", png(montage_figure(Panels.read(evaluation / "panels.npz"), results), dpi=80))
+    write_bytes(folder / "montage.png", png(montage_figure(Panels.read(evaluation / "panels.npz"), results), dpi=100))
     write_page(evaluation, folder / "report.html")
 
 
