@@ -101,13 +101,13 @@ def sampling() -> Comparison:
     return "16 samples, 20 steps", seconds(own), "bare network", seconds(bare)
 
 
-PEER_STEPS = 6
+PEER_STEPS = 4
 PEER_SETTINGS = {
-    "[32, 64, 128], 128x128, batch 8": {
-        "channels": [32, 64, 128], "attention": [False, False, True], "groups": 32, "size": 128, "batch": 8,
+    "[32, 64, 128], 128x128, batch 4": {
+        "channels": [32, 64, 128], "attention": [False, False, True], "groups": 32, "size": 128, "batch": 4,
     },
-    "[64, 128, 256, 256], 160x160, batch 2": {
-        "channels": [64, 128, 256, 256], "attention": [False, False, True, True], "groups": 32, "size": 160, "batch": 2,
+    "[64, 128, 256, 256], 160x160, batch 1": {
+        "channels": [64, 128, 256, 256], "attention": [False, False, True, True], "groups": 32, "size": 160, "batch": 1,
     },
 }  # fmt: skip
 
