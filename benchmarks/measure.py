@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -27,13 +28,15 @@ def seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
     return median(times)
 
 
-def printed(command: list[Any]) -> dict[str, float]:
-    """The JSON object a command prints in its last line."""
-    output = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout
+def printed(command: list[Any], *, threads: int | None = None) -> dict[str, float]:
+    """The JSON object a command prints in its last line; with one thread, waiting does not count as CPU time."""
+    env = os.environ | ({} if threads is None else {"OMP_NUM_THREADS": str(threads)})
+    words = [str(word) for word in command]
+    output = subprocess.run(words, capture_output=True, text=True, check=True, env=env).stdout
     return dict(json.loads(output.splitlines()[-1]))
 
 
-def alone(code: str) -> dict[str, float]:
+def alone(code: str, *, threads: int | None = None) -> dict[str, float]:
     """Run code in a Python of its own, benchmarks importable: ``peak`` resident MiB and ``took`` seconds.
 
     What the code puts into ``found``, a dictionary, comes back too.
@@ -48,4 +51,4 @@ found["took"] = time.perf_counter() - start
 found["peak"] = int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
 print(json.dumps(found))
 """
-    return printed([sys.executable, "-c", program])
+    return printed([sys.executable, "-c", program], threads=threads)

@@ -133,9 +133,9 @@ def peer_like_run(settings: dict[str, Any]) -> dict[str, float]:
 def against_peer(name: str) -> tuple[dict[str, float], dict[str, float]]:
     """Ours and SLIM-Diff's step, each in a process of its own."""
     settings = PEER_SETTINGS[name] | {"steps": PEER_STEPS}
-    own = alone(f"import training; found |= training.peer_like_run({settings!r})")
+    own = alone(f"import training; found |= training.peer_like_run({settings!r})", threads=1)
     script = Path(__file__).parent / "peers" / "slimdiff_step.py"
-    peer = printed([os.environ["PEER_PYTHON"], script, json.dumps(settings)])
+    peer = printed([os.environ["PEER_PYTHON"], script, json.dumps(settings)], threads=1)
     million = [f"{side['parameters'] / 1e6:.1f}" for side in (own, peer)]
     print(f"{name}: {million[0]} against {million[1]} million weights", file=sys.stderr)
     return own, peer
