@@ -27,6 +27,15 @@ TINY = [
 ]
 
 
+LONGEST = ("test_slurm.py", "test_documented_commands.py")
+"""Files that take minutes: begun first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest files first, the others in their order."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> SliceStore:
     return write_store(tmp_path_factory.mktemp("store") / "store")

@@ -66,8 +66,6 @@ STARTS_WITH = {
 }
 """What lies in a page's folder before its first command; elsewhere the store and the run of the README."""
 
-pytestmark = pytest.mark.xdist_group("documented")  # all pages go on from the README's folder
-
 
 def jsddpm(words: list[str]) -> int:
     """Run the command in this process; its exit status."""

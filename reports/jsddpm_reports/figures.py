@@ -35,12 +35,16 @@ _Arguments = ParamSpec("_Arguments")
 
 
 def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
-    """Draw a figure in the print style, whatever the caller's settings are."""
+    """Draw a figure in the print style, whatever the caller's settings are, laid out once for every form it is saved in."""
 
     @wraps(draw)
     def inner(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
         with mpl.rc_context(_STYLE):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            if engine := figure.get_layout_engine():
+                engine.execute(figure)
+                figure.set_layout_engine("none")  # else each saving starts from where the one before left it
+            return figure
 
     return inner
 

@@ -1,4 +1,4 @@
-"""Short version of ``tests/soak/calibration.py``: shares of simulated cohorts, within what 120 cohorts can tell."""
+"""Short version of ``tests/soak/calibration.py``: shares of simulated cohorts, within what 80 cohorts can tell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import stats
 from jsddpm_eval.uncertainty import Floor, distance_interval, one_per_patient, permutation_p, relabelled, t_interval
 
 SOAK = runpy.run_path(str(Path(__file__).parents[1] / "soak" / "calibration.py"))
-COHORTS = 120
+COHORTS = 80
 
 
 def consistent(found, wanted, alpha=0.002):

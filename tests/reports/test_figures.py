@@ -118,7 +118,7 @@ def test_montage_and_pairs_show_the_slices_given(evaluation):
 
 def test_saved_at_two_columns_with_embedded_fonts_and_the_same_bytes(saved, tmp_path):
     first = write_figures(saved, tmp_path / "a")
-    again = write_figures(saved, tmp_path / "b")
+    again = write_figures(saved, tmp_path / "b", ["pdf"])
     names = {
         "utilization",
         "curves",
@@ -132,14 +132,14 @@ def test_saved_at_two_columns_with_embedded_fonts_and_the_same_bytes(saved, tmp_
     }
     assert {p.stem for p in first} == names
     assert len(first) == 2 * len(names)
-    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in again]
+    assert [p.read_bytes() for p in first if p.suffix == ".pdf"] == [p.read_bytes() for p in again]
     text = (tmp_path / "a" / "curves.pdf").read_bytes()
     width = float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", text)[1])
     assert width == pytest.approx(7.2 * 72)
     assert b"/FontFile2" in text
     assert b"/CreationDate" not in text
     assert Image.open(tmp_path / "a" / "curves.png").size[0] == 7.2 * 300
-    assert [p.suffix for p in write_figures(saved, tmp_path / "c", ["pdf"])] == [".pdf"] * len(names)
+    assert [p.suffix for p in again] == [".pdf"] * len(names)
 
 
 def test_a_folder_without_more_than_results_gives_what_it_can(evaluation, tmp_path):
@@ -194,11 +194,10 @@ def test_the_utilization_figure_draws_every_used_bin_and_stays_readable():
 
 
 def test_a_figure_is_a_png_without_time_or_version():
-    assert figures.png(utilization_figure(bin_utilization((0, 9), 2, 10)))[:4] == b"\x89PNG"
-    assert (
-        Image.open(io.BytesIO(figures.png(utilization_figure(bin_utilization((0, 9), 2, 10))))).info.get("Software")
-        is None
-    )
+    first, again = (figures.png(utilization_figure(bin_utilization((0, 9), 2, 10))) for _ in range(2))
+    assert first[:4] == b"\x89PNG"
+    assert first == again
+    assert Image.open(io.BytesIO(first)).info.get("Software") is None
 
 
 def test_one_bin_of_one_score_can_be_drawn():
