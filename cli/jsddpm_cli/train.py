@@ -20,7 +20,7 @@ SHOWN = {
     "val/psnr": "PSNR",
     "val/ssim": "SSIM",
     "val/lesion_dice": "Dice",
-    "slices/s": "slices/s",
+    "train/slices_per_second": "slices/s",
 }
 
 

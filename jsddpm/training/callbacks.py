@@ -127,15 +127,10 @@ class KeepLast(Checkpoint):
 
 
 class Report(Callback):
-    """Passes steps and values on, with the slices seen each second (``slices`` a step on each process)."""
+    """Passes finished steps and the values logged so far on."""
 
-    def __init__(self, progress: Progress, slices: int) -> None:
-        self.progress, self.slices = progress, slices
-        self._start, self._first = 0.0, 0
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock."""
-        self._start, self._first = time.monotonic(), trainer.global_step
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -143,8 +138,6 @@ class Report(Callback):
         """Report a finished step."""
         if (batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             values = {k: float(v) for k, v in trainer.callback_metrics.items()}
-            seen = (trainer.global_step - self._first) * self.slices * trainer.world_size
-            values["slices/s"] = seen / max(time.monotonic() - self._start, 1e-9)
             self.progress(trainer.global_step, trainer.max_steps, values)
 
 

@@ -109,7 +109,7 @@ def train(
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
     every = min(config.logging.every, config.trainer.max_steps)
     report: list[Callback] = [Speed(slices, every), Checked(checked)]
-    report += [Report(progress, slices)] if progress else []
+    report += [Report(progress)] if progress else []
     trainer = build_trainer(config, out, info, keep, report, resumed_at=resumed_at)
     if config.trainer.compile:
         module.denoiser.unet.compile()

@@ -35,7 +35,7 @@ _Arguments = ParamSpec("_Arguments")
 
 
 def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
-    """Draw a figure in the print style, whatever the caller's settings are, laid out once for every form it is saved in."""
+    """Draw a figure in the print style, whatever the caller's settings are, and lay it out once for all its forms."""
 
     @wraps(draw)
     def inner(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:

@@ -141,7 +141,7 @@ def test_a_job_told_to_leave_saves_goes_back_into_the_queue_and_ends_like_one_le
     """Told twice: by USR1, as its time runs out, and by TERM, as when it is pre-empted."""
     monkeypatch.setenv("PATH", f"{command(tmp_path)}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    steps, out, log = 80, tmp_path / "stopped", tmp_path / "log"
+    steps, out, log = 24, tmp_path / "stopped", tmp_path / "log"
     config = load_config("demo", [*TINY, "logging.grid=0", f"trainer.max_steps={steps}"])
     write_config(tmp_path / "config.yaml", config)
     last = out / "checkpoints" / "last.ckpt"
