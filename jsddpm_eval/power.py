@@ -76,15 +76,15 @@ def minimum_detectable(
 
     critical = float(np.quantile(scores(0.0), 1 - alpha))
     low, high = 0.0, _LARGEST_SHIFT
-    if float((scores(high) > critical).mean()) < power:
+    if float(((seen := scores(high)) > critical).mean()) < power:
         return None
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        if float((scores(middle) > critical).mean()) < power:
+        if float(((found := scores(middle)) > critical).mean()) < power:
             low = middle
         else:
-            high = middle
-    return Detectable(high, float(scores(high).mean()), critical)
+            high, seen = middle, found
+    return Detectable(high, float(seen.mean()), critical)
 
 
 def _simulated_halves(

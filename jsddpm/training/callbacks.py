@@ -151,25 +151,29 @@ class Speed(Callback):
 
     def __init__(self, slices: int, every: int) -> None:
         self.slices, self.every = slices, every
-        self._start, self._first = 0.0, 0
+        self._since: tuple[float, int] | None = None
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock."""
-        self._start, self._first = time.monotonic(), trainer.global_step
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Start the clock, at the beginning and after all that a check does."""
+        if self._since is None:
+            self._since = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Log it with the steps that are logged."""
-        steps = trainer.global_step - self._first
-        if steps and trainer.global_step % self.every == 0:
-            seconds = max(time.monotonic() - self._start, 1e-9)
-            pl_module.log("train/slices_per_second", steps * self.slices * trainer.world_size / seconds)
-            self.on_train_start(trainer, pl_module)
+        now, step = time.monotonic(), trainer.global_step
+        start, first = self._since or (now, step)
+        if step > first and step % self.every == 0:
+            seen = (step - first) * self.slices * trainer.world_size
+            pl_module.log("train/slices_per_second", seen / max(now - start, 1e-9))
+            self._since = now, step
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start again after a check."""
-        self.on_train_start(trainer, pl_module)
+        """Stop the clock."""
+        self._since = None
 
 
 class Checked(Callback):

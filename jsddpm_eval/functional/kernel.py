@@ -39,13 +39,18 @@ def kernel_distance(x: Tensor, y: Tensor, groups: Tensor | None = None) -> float
     """
     if len(x) < 2 or len(y) < 2:
         raise ValueError(f"{len(x)} and {len(y)} samples are too few")
-    own = torch.arange(len(x)) if groups is None else groups
-    if len(own.unique()) < 2:
+    if groups is None:
+        within = _mean_of_pairs(x)
+    elif len(groups.unique()) < 2:
         raise ValueError("samples of one group have no independent pairs")
-    first, second = polynomial_kernel(x, x), polynomial_kernel(y, y)
-    apart = own[:, None] != own[None]
-    within = first[apart].mean() + (second.sum() - second.trace()) / (len(y) * (len(y) - 1))
-    return float(within - 2 * polynomial_kernel(x, y).mean())
+    else:
+        within = polynomial_kernel(x, x)[groups[:, None] != groups[None]].mean()
+    return float(within + _mean_of_pairs(y) - 2 * polynomial_kernel(x, y).mean())
+
+
+def _mean_of_pairs(x: Tensor) -> Tensor:
+    kernel = polynomial_kernel(x, x)
+    return (kernel.sum() - kernel.trace()) / (len(x) * (len(x) - 1))
 
 
 @dataclass(frozen=True)

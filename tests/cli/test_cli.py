@@ -72,8 +72,6 @@ def test_the_whole_way_from_nifti_to_report(jsddpm, bids, tmp_path):
     assert "drawing them" in err
     for name in ("results.json", "per_bin.csv", "per_slice.csv", "report.html"):
         assert (run / "evaluation" / name).stat().st_size > 0
-    both = ["--real", store, "--generated", run / "samples", "--bin-aware", "--out", tmp_path / "two"]
-    assert jsddpm("eval", *both)[0] in (0, 7)
     page = (run / "evaluation" / "report.html").read_bytes()
     assert jsddpm("report", run / "evaluation", "--out", tmp_path / "again.html")[0] == 0
     assert (tmp_path / "again.html").read_bytes() == page

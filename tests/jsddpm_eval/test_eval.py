@@ -255,14 +255,6 @@ def test_results_are_strict_json_and_come_back(tmp_path):
         Results.read(tmp_path / "r.json")
 
 
-def test_results_as_a_frame_keep_every_score(run, store, generated, tmp_path):
-    results = evaluate(store, generated, tmp_path)
-    frame = to_frame(results)
-    pooled = frame[(frame.score == "kid_radiomics") & frame.z_bin.isna()]
-    assert pooled.value.tolist() == [results.pooled["kid_radiomics"].value]
-    assert len(frame) == sum(len(c.scores) for c in results.generation)
-
-
 def test_csv_neutralises_formulas():
     assert to_csv([{"a": "=HYPERLINK()", "b": "-x", "c": -1}]) == "a,b,c\r\n'=HYPERLINK(),'-x,-1\r\n"
 
@@ -299,6 +291,10 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
         "features",
     }
     assert len(results.cells()) == 10
+    frame = to_frame(results)
+    assert len(frame) == sum(len(c.scores) for c in [*results.generation, *results.reconstruction])
+    pooled = frame[(frame.score == "kid_radiomics") & frame.z_bin.isna()]
+    assert pooled.value.tolist() == [results.pooled["kid_radiomics"].value]
     assert {"z_error_bins", "z_error_chance_bins", "control_empty", "lesion_present", "kid_radiomics"} <= set(
         results.pooled
     )
