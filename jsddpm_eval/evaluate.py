@@ -49,7 +49,7 @@ def evaluate(
         checkpoint: Network for the exact reconstruction; None leaves it out.
         seed: Seed of everything random in the evaluation.
         features: Feature extractors, as :func:`~jsddpm_eval.features.registry.make_extractors` takes them.
-        feature_cache: Folder of feature tables; ``features`` below ``out`` when None.
+        feature_cache: Folder of feature tables and trained networks; ``features`` below ``out`` when None.
         progress: See :data:`~jsddpm_eval.generation.Progress`.
 
     Raises:

@@ -115,7 +115,7 @@ def evaluate_generation(
         split: Held-out split (``val`` or ``test``).
         seed: Seed of the networks trained here and of everything drawn.
         features: Extractors, as :func:`~jsddpm_eval.features.registry.make_extractors` takes them.
-        folder: Where feature tables are kept; nowhere when None.
+        folder: Where feature tables and trained networks are kept; nowhere when None.
         progress: See :data:`Progress`.
 
     Raises:
@@ -143,7 +143,7 @@ def evaluate_generation(
     metrics.reset()
 
     say("slice position", 0, 1)
-    network = train_z_regressor(known.image[train], known.z[train], binning.z_range, seed=seed)
+    network = train_z_regressor(known.image[train], known.z[train], binning.z_range, seed=seed, folder=folder)
     error = (predict_z(network, known.image[held]) - known.z[held]).abs().mean() if held.any() else None
     predicted = predict_z(network, made.image)
     real_error = None if error is None else float(error)

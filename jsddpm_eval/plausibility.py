@@ -6,16 +6,20 @@ it says of generated ones, so a reader can judge the judge.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import CONTROL, LESION, ZBinning
 from jsddpm.cohort.preprocess import estimate_brain
+from jsddpm_eval.features.cache import kept_network
 from jsddpm_eval.networks import SliceNetwork, fit, mirrored, shrunk
 from jsddpm_eval.results import Score
 from jsddpm_eval.uncertainty import mean_fields, wilson_interval
 
+_VERSION = 1
 _STEPS = 400
 
 
@@ -38,7 +42,9 @@ class ZRegressor(SliceNetwork):
         return prediction * self.extent + self.middle
 
 
-def train_z_regressor(images: Tensor, z_index: Tensor, z_range: tuple[int, int], *, seed: int) -> ZRegressor:
+def train_z_regressor(
+    images: Tensor, z_index: Tensor, z_range: tuple[int, int], *, seed: int, folder: Path | None = None
+) -> ZRegressor:
     """Fit a :class:`ZRegressor` to real training slices; the same data and seed give the same network.
 
     Args:
@@ -46,6 +52,7 @@ def train_z_regressor(images: Tensor, z_index: Tensor, z_range: tuple[int, int],
         z_index: int64 ``(N,)``.
         z_range: Range of the positions.
         seed: Seed of initial weights, order and augmentation; torch's global generator is left as it was.
+        folder: Where its weights are kept and read back from; nowhere when None.
     """
     images = shrunk(images)
 
@@ -53,7 +60,13 @@ def train_z_regressor(images: Tensor, z_index: Tensor, z_range: tuple[int, int],
         error: Tensor = (network(_augment(images[rows])) - z_index[rows]) / network.extent
         return error.square().mean()
 
-    return fit(lambda: ZRegressor(z_range), loss, len(images), steps=_STEPS, seed=seed)
+    def make() -> ZRegressor:
+        return ZRegressor(z_range)
+
+    return kept_network(
+        make, lambda: fit(make, loss, len(images), steps=_STEPS, seed=seed),
+        "z-regressor", (_VERSION, _STEPS, seed, z_range), (images, z_index), folder,
+    )  # fmt: skip
 
 
 def _augment(images: Tensor) -> Tensor:

@@ -135,6 +135,7 @@ def finished(tmp_path_factory, done):
         np.savez(folder / "made" / f"{number}.npz", image=rng.random((16, 16)), mask=np.eye(16) * (number % 2))
         rows.append(f"{number}.npz,{number // 4},{number % 2}")
     (folder / "made" / "slices.csv").write_text("\n".join(rows))
+    SMALLER["eval"] = ["--feature-cache", str(folder / "features")]  # networks of equal slices are trained once
     torch.set_num_threads(1)
     os.chdir(folder)
     try:

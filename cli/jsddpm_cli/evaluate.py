@@ -45,7 +45,10 @@ def evaluate(
         ),
     ] = None,
     feature_cache: Annotated[
-        Path | None, typer.Option("--feature-cache", help="Folder of feature tables [default: OUT/features]")
+        Path | None,
+        typer.Option(
+            "--feature-cache", help="Folder of features and judges, shared by evaluations [default: OUT/features]"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the evaluation.")] = 0,
     how: FormatOption = Format.table,

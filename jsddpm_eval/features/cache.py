@@ -1,18 +1,22 @@
-"""Feature tables kept by content: the same slices through the same extractor are never extracted twice."""
+"""Feature tables and trained networks kept by content: nothing is extracted or trained twice from the same slices."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from jsddpm.errors import integrity_error
-from jsddpm.files import write_array
+from jsddpm.files import atomic_open, write_array
 from jsddpm_eval.features.extractor import Extractor
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def cached(extractor: Extractor, folder: Path) -> Extractor:
@@ -47,3 +51,53 @@ def _read(path: Path, count: int) -> Tensor:
     if table.dtype != torch.float64 or table.ndim != 2 or len(table) != count:
         raise integrity_error("FEATURES", f"holds {table.dtype} {tuple(table.shape)}", fix="remove it", file=path)
     return table
+
+
+def kept_network(
+    make: Callable[[], Network],
+    train: Callable[[], Network],
+    name: str,
+    settings: object,
+    data: Sequence[Tensor],
+    folder: Path | None,
+) -> Network:
+    """Train a network, or read it back when the same data and settings trained it before.
+
+    Args:
+        make: Makes an untrained network, into which kept weights are read.
+        train: Makes and trains one.
+        name: First part of the file's name.
+        settings: All else the training depends on; its text enters the file's name.
+        data: What it is trained on; every value enters the file's name.
+        folder: Existing folder of the weights; nothing is kept when None.
+
+    Returns:
+        The network, ready for use.
+
+    Raises:
+        JsddpmError: ``NETWORK`` (status 4) when kept weights cannot be read.
+    """
+    if folder is None:
+        return train().eval()
+    content = hashlib.sha256(f"{name} {settings}".encode())
+    for part in data:
+        content.update(f"{tuple(part.shape)}".encode())
+        content.update(np.ascontiguousarray(part.numpy()).data)
+    path = folder / f"{name}-{content.hexdigest()[:24]}.npz"
+    if path.is_file():
+        with torch.random.fork_rng(devices=[]):  # making one draws weights; the caller's generator stays as it was
+            network = make()
+        _load(network, path)
+    else:
+        network = train()
+        with atomic_open(path) as stream:
+            np.savez(stream, **{key: value.numpy() for key, value in network.state_dict().items()})
+    return network.eval()
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            network.load_state_dict({name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files})
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise integrity_error("NETWORK", f"cannot be read ({error})", fix="remove it", file=path) from error

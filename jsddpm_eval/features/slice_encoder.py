@@ -10,13 +10,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from jsddpm.errors import integrity_error
-from jsddpm.files import atomic_open
+from jsddpm_eval.features.cache import kept_network
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.networks import SliceNetwork, fit, mirrored, shrunk
 
@@ -36,22 +34,13 @@ def make(images: Tensor, z_index: Tensor, lesion: Tensor, *, seed: int, folder: 
         seed: Seed of the training.
         folder: Where trained weights are kept; nowhere when None.
     """
-    digest = hashlib.sha256(f"{NAME} {_VERSION} {_STEPS} {seed} {tuple(images.shape)}".encode())
-    for part in (images, z_index, lesion):
-        digest.update(np.ascontiguousarray(part.numpy()).data)
-    path = None if folder is None else folder / f"{NAME}-{digest.hexdigest()[:16]}.npz"
-    network = SliceNetwork(2)
-    if path is not None and path.is_file():
-        _read(network, path)
-    else:
-        network = _train(images, z_index, lesion.float(), seed)
-        if path is not None:
-            with atomic_open(path) as stream:
-                np.savez(stream, **{name: value.numpy() for name, value in network.state_dict().items()})
+    network = kept_network(
+        lambda: SliceNetwork(2), lambda: _train(images, z_index, lesion.float(), seed),
+        NAME, (_VERSION, _STEPS, seed), (images, z_index, lesion), folder,
+    )  # fmt: skip
     weights = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         weights.update(name.encode() + value.numpy().tobytes())
-    network.eval()
 
     @torch.no_grad()
     def extract(batch: Tensor) -> Tensor:
@@ -71,11 +60,3 @@ def _train(images: Tensor, z_index: Tensor, lesion: Tensor, seed: int) -> SliceN
         return F.mse_loss(place, z[rows]) + F.binary_cross_entropy_with_logits(logit, lesion[rows])
 
     return fit(lambda: SliceNetwork(2), loss, len(images), steps=_STEPS, seed=seed)
-
-
-def _read(network: SliceNetwork, path: Path) -> None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            network.load_state_dict({name: torch.from_numpy(np.asarray(arrays[name])) for name in arrays.files})
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise integrity_error("ENCODER", f"cannot be read ({error})", fix="remove it", file=path) from error

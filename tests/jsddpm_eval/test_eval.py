@@ -169,13 +169,15 @@ def test_the_regressor_reads_position_and_shuffling_is_chance(store):
     assert by_chance > 2 * scores["z_error_bins"].value
 
 
-def test_the_regressor_is_repeatable_and_leaves_the_global_generator(store):
+def test_the_regressor_is_repeatable_kept_and_leaves_the_global_generator(store, tmp_path):
     images, z = torch.from_numpy(store.images(np.arange(40))), torch.arange(40)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    a, b = (train_z_regressor(images, z, (0, 39), seed=1) for _ in range(2))
+    a, b, kept = (train_z_regressor(images, z, (0, 39), seed=1, folder=f) for f in (None, tmp_path, tmp_path))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(predict_z(a, images), predict_z(b, images))
+    assert torch.equal(predict_z(a, images), predict_z(kept, images))
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_position_error_in_closed_form():

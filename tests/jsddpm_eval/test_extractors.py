@@ -183,7 +183,7 @@ def test_the_encoder_is_repeatable_kept_and_knows_position(tmp_path):
     features = np.c_[first(slices.images).numpy(), np.ones(40)]
     fitted = features @ np.linalg.lstsq(features[:30], slices.z_index[:30].numpy(), rcond=1e-6)[0]
     assert np.abs(fitted[30:] - slices.z_index[30:].numpy()).mean() < 3  # chance is 5
-    with pytest.raises(JsddpmError, match="ENCODER"):
+    with pytest.raises(JsddpmError, match="NETWORK"):
         next(tmp_path.iterdir()).write_bytes(b"no arrays")
         slice_encoder.make(slices.images, slices.z_index, slices.lesion, seed=0, folder=tmp_path)
 
