@@ -38,12 +38,12 @@ def one_step(settings: dict[str, Any]) -> dict[str, float]:
 
 def main() -> None:
     """Print the table as markdown."""
-    print("| slice | channels | batch | patch | weights [M] | seconds a step | ns a pixel | peak memory [MiB] |")
+    print("| slice | channels | batch | patch | weights [M] | seconds a step | µs a pixel | peak memory [MiB] |")
     print("|---" * 8 + "|")
     for change in CHANGES:
         s = BASE | change
         found = alone(f"import cost; found |= cost.one_step({s!r})")
-        each = found["seconds"] / (s["batch"] * s["size"] ** 2) * 1e9
+        each = found["seconds"] / (s["batch"] * s["size"] ** 2) * 1e6
         print(
             f"| {s['size']} x {s['size']} | {', '.join(map(str, s['channels']))} | {s['batch']} | {s['patch']} "
             f"| {found['parameters']:.1f} | {found['seconds']:.2f} | {each:.0f} | {found['memory']:.0f} |",

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import Comparison, alone, printed, seconds
+from measure import Comparison, alone, printed, side_by_side
 
 from jsddpm.binning import Condition
 from jsddpm.config import RunConfig, load_config
@@ -98,7 +98,8 @@ def sampling() -> Comparison:
             run_seed=0,
         )  # fmt: skip
 
-    return "16 samples, 20 steps", seconds(own), "bare network", seconds(bare)
+    seconds, other = side_by_side(own, bare)
+    return "16 samples, 20 steps", seconds, "bare network", other
 
 
 PEER_STEPS = 4

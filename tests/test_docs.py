@@ -49,13 +49,18 @@ def test_links_of_the_docs_lead_somewhere(page, link):
     assert link.startswith("https://") or (PAGES[page].parent / link).exists()
 
 
+@pytest.mark.parametrize(
+    ("page", "table"), [(page, t) for page, text in TEXTS.items() for t in re.findall(r"<!-- (reports/\S+) -->", text)]
+)
+def test_tables_of_the_docs_are_those_of_the_gallery(page, table):
+    assert f"<!-- {table} -->\n{(ROOT / table).read_text()}" in TEXTS[page]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_says_what_it_is(page):
     """Else a command could stand where nobody runs it."""
-    known = {"sh", "python", "text", "{toctree}", "{eval-rst}"}
-    languages = {b.language for b in blocks(page)}
-    assert {x for x in languages if not x.startswith("{include} ")} <= known
-    assert all((PAGES[page].parent / x.split()[1]).is_file() for x in languages if x.startswith("{include} "))
+    known = {"sh", "python", "text", "{toctree}", "{eval-rst}", "{include} ../CONTRIBUTING.md"}
+    assert {b.language for b in blocks(page)} <= known
 
 
 @pytest.mark.parametrize("name", ["cli.md", "configuration.md"])

@@ -101,13 +101,15 @@ def build_studies(out: Path = GALLERY) -> None:
 
 
 def build_benchmarks(out: Path = GALLERY) -> None:
-    """Run every benchmark on this machine; with PEER_PYTHON, slim-diff's beside them."""
+    """Run every benchmark on this machine, with PEER_PYTHON slim-diff's beside them, and what a training step costs."""
     folder = make_directory(out / "benchmarks")
     subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--markdown", str(folder / "cpu.md")],
         check=True,
         env=os.environ,
     )
+    table = subprocess.run([sys.executable, str(ROOT / "benchmarks" / "cost.py")], check=True, stdout=subprocess.PIPE)
+    write_bytes(folder / "cost.md", table.stdout)
 
 
 PARTS = {"binning": build_binning, "demo": build_demo, "studies": build_studies, "benchmarks": build_benchmarks}
