@@ -17,22 +17,22 @@ Comparison = tuple[str, float, str, float]
 """Task, our seconds, the rival's name, its seconds."""
 
 
-def seconds(work: Callable[[], object], repeats: int = REPEATS, *, warm: bool = True) -> float:
+def _once(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
     """Median wall time of a call, after one warm-up."""
-    if warm:
-        work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return median(times)
+    work()
+    return median(_once(work) for _ in range(repeats))
 
 
 def side_by_side(own: Callable[[], object], other: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float]:
     """Median wall times of two calls in turn, so that a slow spell of the machine meets both; after a warm-up."""
     own(), other()
-    times = [(seconds(own, 1, warm=False), seconds(other, 1, warm=False)) for _ in range(repeats)]
+    times = [(_once(own), _once(other)) for _ in range(repeats)]
     return median(t for t, _ in times), median(t for _, t in times)
 
 

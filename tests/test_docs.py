@@ -29,6 +29,14 @@ STATUS = {"usage_error": 2, "integrity_error": 4, "environment_error": 5, "Jsddp
 NAMED = {"ENVIRONMENT": 5, "NON_FINITE": 6, "SIGTERM": 143}
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["jsddpm train", "jsddpm eval", "jsddpm bins report --z-range 24 93", "jsddpm cache build", "jsddpm sample"],
+)
+def test_the_readme_shows_the_commands_of_the_mission(command):
+    assert re.search(rf"^{command}", TEXTS["README.md"], re.MULTILINE)
+
+
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_and_options_of_the_docs_exist(line):
     words = shlex.split(line, comments=True)[1:]

@@ -47,7 +47,7 @@ def evaluate(
     feature_cache: Annotated[
         Path | None,
         typer.Option(
-            "--feature-cache", help="Folder of features and judges, shared by evaluations [default: OUT/features]"
+            "--feature-cache", help="Folder of features and networks, for evaluations to share [default: OUT/features]"
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the evaluation.")] = 0,

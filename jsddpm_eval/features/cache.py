@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,8 +14,7 @@ from torch import Tensor, nn
 from jsddpm.errors import integrity_error
 from jsddpm.files import atomic_open, write_array
 from jsddpm_eval.features.extractor import Extractor
-
-Network = TypeVar("Network", bound=nn.Module)
+from jsddpm_eval.networks import Network
 
 
 def cached(extractor: Extractor, folder: Path) -> Extractor:
@@ -30,10 +28,7 @@ def cached(extractor: Extractor, folder: Path) -> Extractor:
     """
 
     def extract(images: Tensor) -> Tensor:
-        pixels = np.ascontiguousarray(images.numpy())
-        content = hashlib.sha256(f"{pixels.shape}".encode())
-        content.update(pixels.data)
-        path = folder / f"{extractor.name}-{extractor.key}-{content.hexdigest()[:24]}.npy"
+        path = folder / f"{extractor.name}-{extractor.key}-{_digest('', [images])}.npy"
         if path.is_file():
             return _read(path, len(images))
         table = extractor(images)
@@ -79,11 +74,7 @@ def kept_network(
     """
     if folder is None:
         return train().eval()
-    content = hashlib.sha256(f"{name} {settings}".encode())
-    for part in data:
-        content.update(f"{tuple(part.shape)}".encode())
-        content.update(np.ascontiguousarray(part.numpy()).data)
-    path = folder / f"{name}-{content.hexdigest()[:24]}.npz"
+    path = folder / f"{name}-{_digest(f'{name} {settings}', data)}.npz"
     if path.is_file():
         with torch.random.fork_rng(devices=[]):  # making one draws weights; the caller's generator stays as it was
             network = make()
@@ -93,6 +84,15 @@ def kept_network(
         with atomic_open(path) as stream:
             np.savez(stream, **{key: value.numpy() for key, value in network.state_dict().items()})
     return network.eval()
+
+
+def _digest(settings: str, data: Sequence[Tensor]) -> str:
+    """24 characters that change with the settings and with every shape and value of the data."""
+    content = hashlib.sha256(settings.encode())
+    for part in data:
+        content.update(f"{tuple(part.shape)}".encode())
+        content.update(np.ascontiguousarray(part.numpy()).data)
+    return content.hexdigest()[:24]
 
 
 def _load(network: nn.Module, path: Path) -> None:

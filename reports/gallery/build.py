@@ -8,7 +8,6 @@ compares a demo with the committed one within TOLERANCES.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,12 +102,9 @@ def build_studies(out: Path = GALLERY) -> None:
 def build_benchmarks(out: Path = GALLERY) -> None:
     """Run every benchmark on this machine, with PEER_PYTHON slim-diff's beside them, and what a training step costs."""
     folder = make_directory(out / "benchmarks")
-    subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--markdown", str(folder / "cpu.md")],
-        check=True,
-        env=os.environ,
-    )
-    table = subprocess.run([sys.executable, str(ROOT / "benchmarks" / "cost.py")], check=True, stdout=subprocess.PIPE)
+    benchmarks = ROOT / "benchmarks"
+    subprocess.run([sys.executable, str(benchmarks / "run.py"), "--markdown", str(folder / "cpu.md")], check=True)
+    table = subprocess.run([sys.executable, str(benchmarks / "cost.py")], check=True, stdout=subprocess.PIPE)
     write_bytes(folder / "cost.md", table.stdout)
 
 

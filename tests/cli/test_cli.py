@@ -15,6 +15,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.slices.store import SliceStore
 from jsddpm_cli.app import main
+from synthetic import write_store
 
 SMALL = ["--shape", "24", "32", "28", "--spacing", "3", "3", "3", "--val", "0.25", "--test", "0.25", "--jobs", "1"]
 TINY = [
@@ -178,18 +179,13 @@ def test_bins_report_is_the_documented_json(jsddpm):
 
 
 @pytest.mark.parametrize("how", ["csv", "markdown", "html"])
-def test_bins_report_prints_what_it_writes(jsddpm, tmp_path, how):
-    common = ["bins", "report", "--z-range", 5, 34, "--bins", 5, "--format", how]
+def test_bins_report_in_every_format_with_a_store(jsddpm, tmp_path, how):
+    store = write_store(tmp_path / "store", patients=3)  # too few to simulate, which takes its time
+    common = ["bins", "report", "--z-range", 5, 34, "--bins", 5, "--store", store.path, "--format", how]
     status, out, _ = jsddpm(*common)
     assert (status, jsddpm(*common, "--out", tmp_path / "bins")[0]) == (0, 0)
     assert (tmp_path / "bins").read_bytes().decode().splitlines() == out.splitlines()
-
-
-def test_bins_report_with_a_store_has_its_cells(jsddpm, store):
-    common = ["bins", "report", "--z-range", 5, 34, "--bins", 5, "--store", store.path]
-    status, out, _ = jsddpm(*common, "--format", "csv")
-    assert status == 0
-    assert len(out.splitlines()) == 1 + 5 * 2
+    assert "lesion" in out
 
 
 def test_bins_sweep_takes_a_list(jsddpm, store):

@@ -118,7 +118,7 @@ def test_montage_and_pairs_show_the_slices_given(evaluation):
 
 def test_saved_at_two_columns_with_embedded_fonts_and_the_same_bytes(saved, tmp_path):
     first = write_figures(saved, tmp_path / "a")
-    again = write_figures(saved, tmp_path / "b", ["pdf"])
+    png, pdf = (write_figures(saved, tmp_path / "b", [form]) for form in ("png", "pdf"))
     names = {
         "utilization",
         "curves",
@@ -132,14 +132,14 @@ def test_saved_at_two_columns_with_embedded_fonts_and_the_same_bytes(saved, tmp_
     }
     assert {p.stem for p in first} == names
     assert len(first) == 2 * len(names)
-    assert [p.read_bytes() for p in first if p.suffix == ".pdf"] == [p.read_bytes() for p in again]
+    assert {p.name: p.read_bytes() for p in first} == {p.name: p.read_bytes() for p in png + pdf}
     text = (tmp_path / "a" / "curves.pdf").read_bytes()
     width = float(re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", text)[1])
     assert width == pytest.approx(7.2 * 72)
     assert b"/FontFile2" in text
     assert b"/CreationDate" not in text
     assert Image.open(tmp_path / "a" / "curves.png").size[0] == 7.2 * 300
-    assert [p.suffix for p in again] == [".pdf"] * len(names)
+    assert [p.suffix for p in pdf] == [".pdf"] * len(names)
 
 
 def test_a_folder_without_more_than_results_gives_what_it_can(evaluation, tmp_path):

@@ -147,6 +147,7 @@ def test_a_store_travels_to_a_worker_by_its_path(store):
 
 
 def test_objects_are_never_unpickled(copy):
+    # pickled on purpose: numpy cannot write an object array otherwise, and it is what the store must refuse to load
     np.save(copy / "index.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(JsddpmError, match="STORE_DAMAGED"):
         SliceStore(copy)
