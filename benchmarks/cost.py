@@ -1,6 +1,6 @@
 """What a training step costs against slice size, width and batch, found as `jsddpm train --dry-run` does.
 
-One setting is changed at a time from the `seed` preset's network; every step is made in a process of its own.
+One setting is changed at a time from the `zbins` preset's network; every step is made in a process of its own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def one_step(settings: dict[str, Any]) -> dict[str, float]:
         "model.channels": settings["channels"], "model.patch_size": settings["patch"],
         "data.batch_size": settings["batch"],
     }  # fmt: skip
-    config = load_config("seed", [f"{key}={json.dumps(value)}" for key, value in values.items()])
+    config = load_config("zbins", [f"{key}={json.dumps(value)}" for key, value in values.items()])
     with tempfile.TemporaryDirectory() as name:
         plan = make_plan(config, small_store(Path(name), settings["size"]), Path(name) / "run")
     return {"seconds": plan.step_seconds, "memory": plan.memory / 2**20, "parameters": plan.parameters / 1e6}

@@ -8,14 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from measure import Comparison, printed, seconds, side_by_side
+from measure import Comparison, alone, printed, seconds, side_by_side
 from skimage.metrics import peak_signal_noise_ratio
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from jsddpm.binning import ZBinning
-from jsddpm_eval.binned import BinAwareMetrics
-from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.functional.best_match import best_match
 from jsddpm_eval.functional.frechet import frechet_distance
 from jsddpm_eval.functional.kernel import kernel_distance
@@ -107,23 +104,36 @@ def match_of_duplicates() -> Comparison:
     return "best match, near-duplicates", own, "one product", other
 
 
-def whole_evaluation(made: int = 2000, real: int = 8000) -> float:
-    """Seconds of a bin-aware evaluation of 10 bins x 2 with features of two extractors at hand."""
-    binning = ZBinning((24, 93), 10)
-    tables = {d: _features(made + real, d, d) for d in (30, 112)}
-    extractors = [Extractor(f"given-{d}", lambda x, t=t: t[: len(x)], {}) for d, t in tables.items()]
-    metrics = BinAwareMetrics(binning, extractors=extractors)
-    patient = torch.arange(real) // 80
-    metrics.update(_slices(real, 0), torch.arange(real) % 20, patient, patient >= 70)
-    metrics.update(_slices(made, 1), torch.arange(made) % 20)
-    start = time.perf_counter()
-    metrics.compute()
-    return time.perf_counter() - start
+_ONCE = """
+from pathlib import Path
+from tempfile import TemporaryDirectory
+import cohorts, jsddpm_eval
+with TemporaryDirectory() as folder:
+    real = cohorts.real_store(Path(folder) / "real", {patients})
+    fakes = [cohorts.generated_store(Path(folder) / f"generated-{{s}}", {count}, {bins}, seed=s) for s in {seeds}]
+    table = jsddpm_eval.SliceTable.from_store(real, jsddpm_eval.SliceTable.from_store(fakes[0]).binning)
+    Path("/proc/self/clear_refs").write_text("5")
+    for number, generated in enumerate(fakes):
+        start = time.process_time()
+        jsddpm_eval.evaluate(table, generated, features={features})
+        found[f"cpu_{{number}}"] = time.process_time() - start
+"""
 
 
-def evaluation_grows_linearly() -> Comparison:
-    """Twice the generated slices against the same 8000 real ones."""
-    return "evaluate 2000 against 8000", whole_evaluation(), "1000 against 8000", whole_evaluation(1000)
+def second_generator() -> Comparison:
+    """CPU seconds of a second generator against the same real slices, with every metric and both extractors."""
+    code = _ONCE.format(patients=20, count=320, bins=10, seeds=(1, 2), features=("radiomics", "slice-encoder"))
+    cpu = alone(code, threads=1)
+    return "second generator, 320 against 2000 (CPU)", cpu["cpu_1"], "the first", cpu["cpu_0"]
+
+
+def memory_of_many_bins() -> Comparison:
+    """Peak MiB of ten times as many slices in ten times as many bins: memory should follow the largest bin."""
+    peaks = [
+        alone(_ONCE.format(patients=p, count=m, bins=bins, seeds=(1,), features="[cohorts.POOLED]"))["peak"]
+        for p, m, bins in ((800, 20_000, 100), (80, 2000, 10))
+    ]
+    return "MiB of 20000 against 80000, 100 bins", peaks[0], "2000 against 8000, 10", peaks[1]
 
 
 COMPARISONS = (
@@ -133,5 +143,6 @@ COMPARISONS = (
     match_against_loop,
     match_against_product,
     match_of_duplicates,
-    evaluation_grows_linearly,
+    second_generator,
+    memory_of_many_bins,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ import stores
 import training
 from rich.console import Console
 from rich.table import Table
+
+from jsddpm.runtime import cores
 
 PARTS = {
     "binning": binning.COMPARISONS,
@@ -32,7 +33,7 @@ def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     processor = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "lightning", "numpy"))
-    return f"{len(os.sched_getaffinity(0))} cores of {processor}; Python {sys.version.split()[0]}, {versions}"
+    return f"{cores()} cores of {processor}; Python {sys.version.split()[0]}, {versions}"
 
 
 def main(parts: Sequence[str], markdown: Path | None) -> None:

@@ -20,6 +20,7 @@ from jsddpm.cohort.phantom import make_phantom_cohort
 from jsddpm.cohort.preprocess import Preprocessing
 from jsddpm.cohort.records import Record
 from jsddpm.cohort.sources import read_cohort
+from jsddpm.runtime import cores
 from jsddpm.slices.build import build_slice_cache
 from jsddpm.slices.dataset import SliceDataset
 from jsddpm.slices.layout import INDEX_DTYPE
@@ -58,7 +59,7 @@ def own() -> dict[str, float]:
     """The same of ours; building also as the command does it, with a process for each core."""
     records = read_cohort(cohort() / "bids").require_clean()
     built = {}
-    for name, jobs in (("parallel", len(os.sched_getaffinity(0))), ("store", 1)):
+    for name, jobs in (("parallel", cores()), ("store", 1)):
         start = time.perf_counter()
         build_slice_cache(records, cohort() / name, spec=Preprocessing(), jobs=jobs)
         built[name] = time.perf_counter() - start

@@ -19,7 +19,8 @@ from measure import Comparison, alone, printed, side_by_side
 
 from jsddpm.binning import Condition
 from jsddpm.config import RunConfig, load_config
-from jsddpm.diffusion.sampling import SampleId, sample
+from jsddpm.diffusion.pipeline import JointPipeline
+from jsddpm.diffusion.sampling import SampleId
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.run import prepare, train
@@ -84,19 +85,19 @@ def sampling() -> Comparison:
     config = load_config("demo", ["sampling.steps=20"])
     with tempfile.TemporaryDirectory() as name:
         module, _, info = prepare(config, small_store(Path(name), 64))
-    network, ids = module.denoiser.eval(), [SampleId(Condition(k % 10, k % 2), k) for k in range(16)]
+    pipe, ids = (
+        JointPipeline.of(module.denoiser.eval(), info),
+        [SampleId(Condition(k % 10, k % 2), k) for k in range(16)],
+    )
     x, tokens = torch.randn(16, 2, 64, 64), torch.zeros(16, dtype=torch.int64)
 
     @torch.inference_mode()
     def bare() -> None:
         for t in range(20):
-            network(x, torch.full((16,), t), tokens)
+            pipe.denoiser(x, torch.full((16,), t), tokens)
 
     def own() -> None:
-        sample(
-            network, ids, binning=info.binning, diffusion=config.diffusion, sampling=config.sampling, size=(64, 64),
-            run_seed=0,
-        )  # fmt: skip
+        pipe.sample(ids, pipe.sampling, 0)
 
     seconds, other = side_by_side(own, bare)
     return "16 samples, 20 steps", seconds, "bare network", other

@@ -1,5 +1,10 @@
 """The documentation's build: Markdown pages, API pages from docstrings, nothing fetched from elsewhere."""
 
+from __future__ import annotations
+
+import re
+from typing import Any
+
 project = "jsddpm"
 copyright = "the jsddpm contributors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -7,7 +12,9 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True}
+autodoc_preserve_defaults = True
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "Progress", "Slices", "Statistic", "Values")}
+autodoc_default_options = {"members": True, "exclude-members": "model_config"}
 smartquotes = False  # options begin with two hyphens
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -22,3 +29,13 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0072b2", "color-brand-content": "#0072b2"},
     "dark_css_variables": {"color-brand-primary": "#56b4e9", "color-brand-content": "#56b4e9"},
 }
+
+
+def setup(app: Any) -> None:
+    """Show an alias by its name also inside a union, where Sphinx shows its placeholder."""
+
+    def named(*event: Any) -> tuple[str | None, str | None]:
+        signature, returned = (part and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", part) for part in event[-2:])
+        return signature, returned
+
+    app.connect("autodoc-process-signature", named)

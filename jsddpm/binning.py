@@ -1,4 +1,4 @@
-"""z-bins as a value that travels, and the conditions and tokens made of them.
+"""z-bins as a value that travels, and the conditions and tokens that follow from them.
 
 Binning is a view. Stores keep ``z_index`` only; a :class:`ZBinning` travels with checkpoints, generated
 stores and results, and its fingerprint is compared at every boundary. The rules are in :mod:`jsddpm.quantization`.
@@ -47,15 +47,14 @@ def compute_class_token(z_bin: int, pathology_class: int, n_bins: int) -> int:
     if not is_integer(z_bin) or not 0 <= z_bin < n_bins:
         raise usage_error("BIN", f"bin {z_bin!r} is not one of 0..{n_bins - 1}", fix="give a bin of this binning")
     if not is_integer(pathology_class) or pathology_class not in (0, 1):
-        raise usage_error(
-            "PATHOLOGY", f"pathology {pathology_class!r} is unknown", fix="give 0 (control) or 1 (lesion)"
-        )
+        cure = "give 0 (control) or 1 (lesion)"
+        raise usage_error("PATHOLOGY", f"pathology {pathology_class!r} is unknown", fix=cure)
     return int(pathology_class * n_bins + z_bin)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Condition:
-    """What the model is asked for: where in the brain, and whether with a lesion.
+    """A condition of the model: z-bin and pathology (0 control, 1 lesion).
 
     >>> Condition(z_bin=3, pathology=1).token(n_bins=10), Condition.from_token(13, n_bins=10)
     (13, Condition(z_bin=3, pathology=1))
@@ -73,9 +72,8 @@ class Condition:
         """Inverse of :meth:`token`; the null token is not a condition and is refused."""
         check_n_bins(n_bins)
         if not is_integer(token) or not 0 <= token < 2 * n_bins:
-            raise usage_error(
-                "TOKEN", f"token {token!r} is not one of 0..{2 * n_bins - 1}", fix="give a condition token"
-            )
+            cure = "give a condition token"
+            raise usage_error("TOKEN", f"token {token!r} is not one of 0..{2 * n_bins - 1}", fix=cure)
         return cls(z_bin=int(token) % n_bins, pathology=int(token) // n_bins)
 
     @property
@@ -117,18 +115,12 @@ class ZBinning:
         if self.scheme not in get_args(Scheme):
             raise usage_error("SCHEME", f"unknown scheme {self.scheme!r}", fix=f"one of {', '.join(get_args(Scheme))}")
         if hi >= n_slices:
-            raise usage_error(
-                "Z_RANGE",
-                f"z_range [{lo}, {hi}] leaves the volume of {n_slices} slices (0..{n_slices - 1})",
-                fix="lower HI or give the volume's number of slices",
-            )
+            what = f"z_range [{lo}, {hi}] leaves the volume of {n_slices} slices (0..{n_slices - 1})"
+            raise usage_error("Z_RANGE", what, fix="lower HI or give the volume's number of slices")
         divided = n_slices if self.scheme == "global" else hi - lo + 1
         if self.n_bins > divided and not self.allow_empty_bins:
-            raise usage_error(
-                "N_BINS",
-                f"{self.n_bins} bins for {divided} slices leave bins empty",
-                fix=f"use at most {divided} bins, or allow empty bins explicitly",
-            )
+            cure = f"use at most {divided} bins, or allow empty bins explicitly"
+            raise usage_error("N_BINS", f"{self.n_bins} bins for {divided} slices leave bins empty", fix=cure)
 
     def index(self, z_index: Index) -> Index:
         """Bin(s) of slice position(s); a position outside ``z_range`` raises, whatever the scheme."""
@@ -148,23 +140,25 @@ class ZBinning:
     def slices(self, z_bin: int) -> range:
         """The consecutive slice positions of a bin; empty when the scheme leaves it without any."""
         if not is_integer(z_bin) or not 0 <= z_bin < self.n_bins:
-            raise usage_error(
-                "BIN", f"bin {z_bin!r} is not one of 0..{self.n_bins - 1}", fix="give a bin of this binning"
-            )
+            cure = "give a bin of this binning"
+            raise usage_error("BIN", f"bin {z_bin!r} is not one of 0..{self.n_bins - 1}", fix=cure)
         return self._partition[z_bin]
 
+    def middle(self, z_bin: int) -> int | None:
+        """The middle slice of a bin (the lower of two), None for an empty bin."""
+        slices = self.slices(z_bin)
+        return slices[(len(slices) - 1) // 2] if slices else None
+
     def representative(self, z_bin: int) -> int:
-        """The middle slice of a bin (the lower of two), so that bin -> slice -> bin is the identity.
+        """The middle slice of a bin, so that bin -> slice -> bin is the identity; an empty bin is refused.
 
         >>> ZBinning((24, 93), 10).representative(0)
         27
         """
-        slices = self.slices(z_bin)
-        if not slices:
-            raise usage_error(
-                "EMPTY_BIN", f"bin {z_bin} holds no slice of {self}", fix="choose a used bin, or fewer bins"
-            )
-        return slices[(len(slices) - 1) // 2]
+        if (middle := self.middle(z_bin)) is None:
+            cure = "choose a used bin, or fewer bins"
+            raise usage_error("EMPTY_BIN", f"bin {z_bin} holds no slice of {self}", fix=cure)
+        return middle
 
     def ranges(self) -> list[tuple[int, int] | None]:
         """``(first, last)`` slice of each bin, None for an empty bin."""
@@ -198,15 +192,9 @@ class ZBinning:
         """Read :meth:`to_dict`'s values; a missing or unknown field is refused."""
         names = {f.name for f in fields(cls)}
         if set(values) - names or not {"z_range", "n_bins"} <= set(values):
-            raise usage_error(
-                "BINNING",
-                f"not a binning: fields {sorted(values)}",
-                fix=f"the fields are {', '.join(sorted(names))}",
-            )
-        z_range = values["z_range"]
-        if not isinstance(z_range, (list, tuple)):
-            raise usage_error("Z_RANGE", f"z_range {z_range!r} is no pair", fix="give [LO, HI]")
-        return cls(**{**values, "z_range": tuple(z_range)})
+            cure = f"the fields are {', '.join(sorted(names))}"
+            raise usage_error("BINNING", f"not a binning: fields {sorted(values)}", fix=cure)
+        return cls(**values)
 
     def diff(self, other: ZBinning) -> dict[str, tuple[object, object]]:
         """Fields that differ, ``{name: (self, other)}``; empty when the bins are the same.
@@ -214,11 +202,8 @@ class ZBinning:
         >>> ZBinning((24, 93), 10).diff(ZBinning((24, 93), 12))
         {'n_bins': (10, 12)}
         """
-        return {
-            f.name: (getattr(self, f.name), getattr(other, f.name))
-            for f in fields(self)
-            if f.compare and getattr(self, f.name) != getattr(other, f.name)
-        }
+        pairs = {f.name: (getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare}
+        return {name: (mine, others) for name, (mine, others) in pairs.items() if mine != others}
 
     def require_same(self, other: ZBinning, *, mine: str, others: str, file: str | None = None) -> None:
         """Refuse to mix two binnings.
@@ -232,15 +217,10 @@ class ZBinning:
         Raises:
             JsddpmError: ``BINNING_MISMATCH`` naming each differing field with both values.
         """
-        differences = self.diff(other)
-        if differences:
+        if differences := self.diff(other):
             table = ", ".join(f"{name}: {a} in {mine}, {b} in {others}" for name, (a, b) in differences.items())
-            raise usage_error(
-                "BINNING_MISMATCH",
-                f"two binnings do not mix ({table})",
-                fix="use the binning the model was trained with, or train again with the new one",
-                file=file,
-            )
+            cure = "use the binning the model was trained with, or train again with the new one"
+            raise usage_error("BINNING_MISMATCH", f"two binnings do not mix ({table})", fix=cure, file=file)
 
     def __str__(self) -> str:
         lo, hi = self.z_range

@@ -1,6 +1,6 @@
 """The typed run configuration and its YAML form; an unknown key is an error that names the nearest one.
 
-The sections are in :mod:`jsddpm.sections`. Presets are such files inside the package (:mod:`jsddpm.presets`).
+The sections are in :mod:`jsddpm.sections`, the presets in :mod:`jsddpm.presets`: one YAML file each.
 """
 
 from __future__ import annotations
@@ -8,65 +8,55 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from jsddpm import sections
 from jsddpm.errors import usage_error
 from jsddpm.files import atomic_open
-from jsddpm.sections import (
-    BinningConfig,
-    DataConfig,
-    DiffusionConfig,
-    EmaConfig,
-    EvaluationConfig,
-    LoggingConfig,
-    ModelConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    SamplingConfig,
-    Section,
-    Share,
-    TrainerConfig,
-)
+from jsddpm.registry import PRESETS
 
 
-class RunConfig(Section):
-    """Everything a run is made of."""
+class RunConfig(sections.Section):
+    """The whole configuration of a run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Seed of the weights, the order of the data, the noise and the flips."""
-    data: DataConfig = DataConfig()
-    binning: BinningConfig = BinningConfig()
-    model: ModelConfig = ModelConfig()
-    diffusion: DiffusionConfig = DiffusionConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
-    trainer: TrainerConfig = TrainerConfig()
-    ema: EmaConfig = EmaConfig()
-    sampling: SamplingConfig = SamplingConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
-    logging: LoggingConfig = LoggingConfig()
-    unconditional_share: Share = 0.0
+    data: sections.DataConfig = sections.DataConfig()
+    binning: sections.BinningConfig = sections.BinningConfig()
+    model: sections.ModelConfig = sections.ModelConfig()
+    diffusion: sections.DiffusionConfig = sections.DiffusionConfig()
+    objective: sections.ObjectiveConfig = sections.ObjectiveConfig()
+    optimizer: sections.OptimizerConfig = sections.OptimizerConfig()
+    trainer: sections.TrainerConfig = sections.TrainerConfig()
+    ema: sections.EmaConfig = sections.EmaConfig()
+    sampling: sections.SamplingConfig = sections.SamplingConfig()
+    evaluation: sections.EvaluationConfig = sections.EvaluationConfig()
+    logging: sections.LoggingConfig = sections.LoggingConfig()
+    unconditional_share: sections.Share = 0.0
     """Share of training samples with the null token, for classifier-free guidance."""
 
-
-PRESETS = ("demo", "seed", "slimdiff")
+    @model_validator(mode="after")
+    def _timesteps_exist(self) -> Self:
+        levels = self.diffusion.num_train_timesteps
+        if wrong := [t for t in self.evaluation.timesteps if not 0 <= t < levels]:
+            raise ValueError(f"evaluation.timesteps: {wrong[0]} is none of the {levels} noise levels (from 0)")
+        return self
 
 
 def load_config(source: str | Path | None, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a preset or a YAML file, apply ``section.key=value`` overrides, and check every key.
 
     Args:
-        source: Name of a preset (``demo``, ``seed``, ``slimdiff``), path of a YAML file, or None for the defaults.
+        source: Name of a preset (a file of :mod:`jsddpm.presets`), path of a YAML file, or None for the defaults.
         overrides: Values as YAML, such as ``trainer.max_steps=6``.
 
     Raises:
-        JsddpmError: ``CONFIG`` (status 2) naming the key, and the nearest known one.
+        JsddpmError: ``CONFIG`` (status 2) naming the key, and the nearest valid one.
 
     >>> load_config("demo", ["trainer.max_steps=6"]).trainer.max_steps
     6
@@ -76,12 +66,12 @@ def load_config(source: str | Path | None, overrides: Sequence[str] = ()) -> Run
         key, separator, text = override.partition("=")
         if not separator or not key:
             raise usage_error("CONFIG", f"override {override!r}", fix="write section.key=value")
-        *sections, last = key.split(".")
+        *path, last = key.split(".")
         target = values
-        for section in sections:
+        for section in path:
             target = target.setdefault(section, {})
             if not isinstance(target, dict):
-                raise usage_error("CONFIG", f"{section!r} in {key!r} is no section", fix="write section.key=value")
+                raise usage_error("CONFIG", f"{section!r} in {key!r} is not a section", fix="write section.key=value")
         target[last] = _parse_yaml(text, f"--set {override}")
     return parse_config(values, None if source is None else str(source))
 
@@ -98,7 +88,9 @@ def parse_config(values: dict[str, Any], file: str | None = None) -> RunConfig:
             what, cure = f"unknown key {key}", f"did you mean {near[0]}?" if near else "remove it"
         else:
             given = first["input"]
-            what = f"{key}: {first['msg'].removeprefix('Value error, ')}"
+            message = first["msg"].removeprefix("Value error, ")
+            key = key or message.partition(":")[0]  # a rule on several sections names its key itself
+            what = message if message.startswith(f"{key}:") else f"{key}: {message}"
             cure = f"correct {key}" + ("" if isinstance(given, dict) else f" (given {given!r})")
         raise usage_error("CONFIG", what, fix=cure, file=file) from None
 
@@ -112,7 +104,7 @@ def write_config(path: str | Path, config: RunConfig) -> None:
 def _known_keys() -> list[str]:
     keys = list(RunConfig.model_fields)
     for name, info in RunConfig.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+        if isinstance(info.annotation, type) and issubclass(info.annotation, sections.Section):
             keys += [f"{name}.{key}" for key in info.annotation.model_fields]
     return keys
 
@@ -124,23 +116,19 @@ def _yaml() -> YAML:
 
 
 def _read_yaml(source: str | Path) -> dict[str, Any]:
-    if str(source) in PRESETS:
-        text = resources.files("jsddpm.presets").joinpath(f"{source}.yaml").read_text(encoding="utf-8")
+    if str(source) in PRESETS.names():
+        text = PRESETS.read(str(source))
     else:
         try:
             text = Path(source).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise usage_error(
-                "CONFIG",
-                f"cannot be read ({error})",
-                fix=f"a YAML file or a preset ({', '.join(PRESETS)})",
-                file=source,
-            ) from None
+            cure = f"give a YAML file or a preset ({', '.join(PRESETS.names())})"
+            raise usage_error("CONFIG", f"cannot be read ({error})", fix=cure, file=source) from None
     values = _parse_yaml(text, str(source))
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise usage_error("CONFIG", "is no mapping of sections", fix="write section: {key: value}", file=source)
+        raise usage_error("CONFIG", "is not a mapping of sections", fix="write section: {key: value}", file=source)
     return values
 
 
@@ -148,48 +136,26 @@ def _parse_yaml(text: str, where: str) -> Any:
     try:
         return _yaml().load(text)
     except YAMLError as error:
-        raise usage_error(
-            "CONFIG", f"not valid YAML ({' '.join(str(error).split())})", fix="correct the line", file=where
-        ) from None
+        cure = "correct the line"
+        raise usage_error("CONFIG", f"not valid YAML ({' '.join(str(error).split())})", fix=cure, file=where) from None
 
 
 def document_config() -> str:
     """The keys of every section as Markdown: type, default, meaning."""
     lines: list[str] = []
 
-    def table(section: type[Section], prefix: str) -> None:
+    def table(section: type[sections.Section], prefix: str) -> None:
         lines.extend(["| key | default | meaning |", "|---|---|---|"])
         for key, info in section.model_fields.items():
-            if not isinstance(info.default, Section):
+            if not isinstance(info.default, sections.Section):
                 default = json.dumps(section().model_dump(mode="json")[key])
                 lines.append(f"| `{prefix}{key}` | `{default}` | {' '.join((info.description or '').split())} |")
         lines.append("")
 
     table(RunConfig, "")
     for name, info in RunConfig.model_fields.items():
-        if isinstance(info.default, Section):
+        if isinstance(info.default, sections.Section):
             kind = type(info.default)
             lines.extend([f"## {name}", "", str(kind.__doc__).split(";")[0].rstrip(".") + ".", ""])
             table(kind, f"{name}.")
     return "\n".join(lines)
-
-
-__all__ = [
-    "PRESETS",
-    "BinningConfig",
-    "DataConfig",
-    "DiffusionConfig",
-    "EmaConfig",
-    "EvaluationConfig",
-    "LoggingConfig",
-    "ModelConfig",
-    "ObjectiveConfig",
-    "OptimizerConfig",
-    "RunConfig",
-    "SamplingConfig",
-    "TrainerConfig",
-    "document_config",
-    "load_config",
-    "parse_config",
-    "write_config",
-]

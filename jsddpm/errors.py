@@ -7,13 +7,14 @@ Every check in the packages raises :class:`JsddpmError`; the command line prints
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import partial
+from importlib.util import find_spec
 from os import PathLike, fspath
 
 
 class ExitStatus(IntEnum):
     """Exit statuses of every ``jsddpm`` command."""
 
-    OK = 0
     USAGE = 2
     BAD_INPUT = 3
     INTEGRITY = 4
@@ -69,24 +70,31 @@ class JsddpmError(ValueError):
         return f"error[{self.code}]{where}: {printable(self.what)}; fix: {printable(self.fix)}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, self.args
+        """Keep the keyword arguments, so the error crosses process boundaries (worker pools pickle it)."""
+        return partial(JsddpmError, self.code, self.what, fix=self.fix, file=self.file, status=self.status), ()
 
 
-def _rebuild(code: str, what: str, fix: str, file: str | None, status: ExitStatus) -> JsddpmError:
-    """Rebuild from positional arguments, so the error crosses process boundaries (worker pools pickle it)."""
-    return JsddpmError(code, what, fix=fix, file=file, status=status)
+usage_error = partial(JsddpmError, status=ExitStatus.USAGE)
+"""An error in what was asked for (exit status 2)."""
+
+integrity_error = partial(JsddpmError, status=ExitStatus.INTEGRITY)
+"""Something we wrote is incomplete, altered or of another version (exit status 4)."""
+
+environment_error = partial(JsddpmError, status=ExitStatus.ENVIRONMENT)
+"""The machine refuses: disk, permission, lock, memory (exit status 5)."""
 
 
-def usage_error(code: str, what: str, *, fix: str, file: str | PathLike[str] | None = None) -> JsddpmError:
-    """An error in what was asked for (exit status 2)."""
-    return JsddpmError(code, what, fix=fix, file=file, status=ExitStatus.USAGE)
+def require_package(name: str, *, extra: str, why: str) -> None:
+    """Refuse what needs a package of an optional part of the installation.
 
+    Args:
+        name: The package, as it is imported.
+        extra: Which extra of ``jsddpm`` installs it.
+        why: What needs it, for the message.
 
-def integrity_error(code: str, what: str, *, fix: str, file: str | PathLike[str] | None = None) -> JsddpmError:
-    """Something we wrote is incomplete, altered or of another version (exit status 4)."""
-    return JsddpmError(code, what, fix=fix, file=file, status=ExitStatus.INTEGRITY)
-
-
-def environment_error(code: str, what: str, *, fix: str, file: str | PathLike[str] | None = None) -> JsddpmError:
-    """The machine refuses: disk, permission, lock, memory (exit status 5)."""
-    return JsddpmError(code, what, fix=fix, file=file, status=ExitStatus.ENVIRONMENT)
+    Raises:
+        JsddpmError: ``MISSING_PACKAGE`` (status 5) with the line that installs it.
+    """
+    if find_spec(name) is None:
+        cure = f"pip install 'jsddpm[{extra}]'"
+        raise environment_error("MISSING_PACKAGE", f"{why} needs the package {name}", fix=cure)

@@ -1,8 +1,9 @@
-"""The one place that writes files: they appear whole or not at all.
+"""The one place that opens files for writing: they appear whole or not at all.
 
 A file is written beside its target, flushed to the disk, renamed over it, and the folder entry flushed; a kill at
-any moment leaves the old file or the new one. Every other module writes through these functions; whole folders are
-published by :mod:`jsddpm.publish`.
+any moment leaves the old file or the new one. Every other module writes through these functions, but for the files that
+libraries write themselves into a folder of ours (Lightning's logs, diffusers' safetensors); whole folders are published
+by :mod:`jsddpm.publish`.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a strict JSON object.
 
     Raises:
-        JsddpmError: ``JSON`` (status 4) when it is truncated, holds NaN, a duplicate key, or is no object.
+        JsddpmError: ``JSON`` (status 4) when it is truncated, holds NaN, a duplicate key, or is not an object.
     """
 
     def refuse(constant: str) -> None:
@@ -104,7 +105,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) != len(pairs):
-            raise ValueError("a key stands twice")
+            raise ValueError("a key occurs twice")
         return result
 
     try:
@@ -116,7 +117,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise integrity_error("JSON", f"not readable as JSON ({error})", fix="make it again", file=path) from error
     if not isinstance(value, dict):
-        raise integrity_error("JSON", "holds no JSON object", fix="make it again", file=path)
+        raise integrity_error("JSON", "is not a JSON object", fix="make it again", file=path)
     return value
 
 
@@ -152,8 +153,7 @@ def require_writable(folder: str | os.PathLike[str]) -> Path:
     """Create ``folder`` and prove, before long work, that a file can be written there."""
     folder = make_directory(folder)
     probe = folder / f".probe{PARTIAL}"
-    with atomic_open(probe) as stream:
-        stream.write(b"\0")
+    write_bytes(probe, b"\0")
     probe.unlink()
     return folder
 
@@ -186,7 +186,9 @@ def umask() -> int:
 
 
 def fsync_directory(path: Path) -> None:
-    """Bring a folder's entries to the disk."""
+    """Bring a folder's entries to the disk; Windows opens no folder, and journals its entries itself."""
+    if os.name == "nt":
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -31,9 +31,8 @@ def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], 
     try:
         yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(*call) for call in calls)
     except TerminatedWorkerError as error:
-        raise environment_error(
-            "WORKER", "a worker process was killed", fix="use fewer --jobs, or give more memory"
-        ) from error
+        cure = "use fewer --jobs, or give more memory"
+        raise environment_error("WORKER", "a worker process was killed", fix=cure) from error
     finally:
         if jobs > 1:  # joblib keeps idle workers, and their memory, for minutes
             get_reusable_executor().shutdown(wait=False)

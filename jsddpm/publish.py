@@ -5,15 +5,17 @@ A folder is filled under another name beside its target and published by one ren
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from jsddpm.errors import JsddpmError, environment_error, integrity_error
 from jsddpm.files import (
@@ -25,6 +27,7 @@ from jsddpm.files import (
     refuse_existing,
     umask,
     write_json,
+    write_text,
 )
 
 
@@ -181,7 +184,7 @@ def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Itera
     """Hold ``path`` as a lock file; a second holder is refused at once, and a dead one's lock is free again.
 
     Args:
-        path: The lock file; it is removed at the end.
+        path: The lock file; it is removed at the end, as is the file beside it that names its holder.
         wait: Wait for another holder instead.
 
     Raises:
@@ -189,36 +192,22 @@ def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Itera
     """
     path = Path(path)
     make_directory(path.parent)
-    handle = _locked(path, wait=wait)
+    lock, holder = FileLock(path), path.with_suffix(".holder")
     try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} on {os.uname().nodename}".encode(), 0)
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+        cure = "wait for it, or choose another folder"
+        raise environment_error("LOCKED", f"{name} is working here", fix=cure, file=path) from None
+    except OSError as error:  # a folder that cannot be written, a file system without locks
+        raise explain(error, path) from error
+    try:
+        write_text(holder, f"process {os.getpid()} on {platform.node()}")
         yield
     finally:
+        # removed while it is held: whoever waits at it sees that it has no name any more, and opens the next one;
+        # Windows removes no open file, and filelock does it there
         with suppress(OSError):
-            os.unlink(path)
-        os.close(handle)
-
-
-def _locked(path: Path, *, wait: bool) -> int:
-    """Open and lock the file that stands at ``path``: a holder removes its file, perhaps after we opened it."""
-    while True:
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise explain(error, path) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            if os.path.samestat(os.fstat(handle), os.stat(path)):
-                return handle
-        except BlockingIOError:
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            os.close(handle)
-            cure = "wait for it, or choose another folder"
-            raise environment_error("LOCKED", f"{holder} is working here", fix=cure, file=path) from None
-        except FileNotFoundError:
-            pass
-        except OSError as error:  # a file system without locks
-            os.close(handle)
-            raise explain(error, path) from error
-        os.close(handle)
+            holder.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+        lock.release()

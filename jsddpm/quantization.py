@@ -48,7 +48,7 @@ def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> I
     binned = z - lo
     binned *= n_bins  # in place: large arrays are bound by memory, not by arithmetic
     binned //= hi - lo
-    return cast(Index, _at_most(binned, n_bins - 1))
+    return cast(Index, min(binned, n_bins - 1) if isinstance(binned, int) else binned.clip(max=n_bins - 1))
 
 
 def quantize_z_global(z_index: Index, n_slices: int, n_bins: int) -> Index:
@@ -86,7 +86,7 @@ def is_integer(value: object) -> bool:
 
 
 def check_z(z_index: object, lo: int, hi: int) -> Any:
-    """Return ``z_index`` in a type wide enough for the products, after refusing what is no slice of [lo, hi]."""
+    """Return ``z_index`` in a type wide enough for the products, after refusing what is not a slice of [lo, hi]."""
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if is_integer(z_index):
         z = int(z_index) if isinstance(z_index, int) else cast(Any, numpy).int64(z_index)
@@ -94,7 +94,7 @@ def check_z(z_index: object, lo: int, hi: int) -> Any:
     elif numpy is not None and isinstance(z_index, numpy.ndarray) and z_index.dtype.kind in "iu":
         outside = z_index.size > 0 and (int(z_index.min()) < lo or int(z_index.max()) > hi)
         z = z_index.astype(numpy.int64, copy=False)
-    elif torch is not None and isinstance(z_index, torch.Tensor) and _is_integer_tensor(z_index):
+    elif torch is not None and isinstance(z_index, torch.Tensor) and "int" in str(z_index.dtype):
         z = z_index.long()
         inside = ((z >= lo) & (z <= hi)).all()
         if z.is_cuda:  # a Python check would wait for the device
@@ -102,22 +102,12 @@ def check_z(z_index: object, lo: int, hi: int) -> Any:
             return z
         outside = not bool(inside)
     else:
-        raise usage_error(
-            "Z_TYPE",
-            f"z must be an integer position, not {_describe(z_index)}",
-            fix="give an int, an integer array or an integer tensor",
-        )
+        cure = "give an int, an integer array or an integer tensor"
+        raise usage_error("Z_TYPE", f"z must be an integer position, not {_describe(z_index)}", fix=cure)
     if outside:
-        raise usage_error(
-            "Z_OUTSIDE",
-            f"z {_describe(z_index)} is outside [{lo}, {hi}]",
-            fix="filter the slices, or widen the range",
-        )
+        cure = "filter the slices, or widen the range"
+        raise usage_error("Z_OUTSIDE", f"z {_describe(z_index)} is outside [{lo}, {hi}]", fix=cure)
     return z
-
-
-def _is_integer_tensor(z: Any) -> bool:
-    return not (z.is_floating_point() or z.is_complex() or str(z.dtype) == "torch.bool")
 
 
 def _describe(value: Any) -> str:
@@ -126,15 +116,6 @@ def _describe(value: Any) -> str:
         extent = f" from {int(value.min())} to {int(value.max())}" if holds_integers else ""
         return f"{type(value).__name__} of {value.dtype}{extent}"
     return repr(value)
-
-
-def _at_most(value: Any, top: int) -> Any:
-    if isinstance(value, int):
-        return min(value, top)
-    if hasattr(value, "clamp_max_"):
-        return value.clamp_max_(top)
-    out = value if getattr(value, "ndim", 0) else None
-    return cast(Any, sys.modules["numpy"]).minimum(value, top, out=out)
 
 
 def check_range(z_range: tuple[int, int]) -> tuple[int, int]:
@@ -159,7 +140,6 @@ def check_n_bins(n_bins: int) -> None:
 def check_n_slices(n_slices: int) -> int:
     """The number of slices, refusing one below 1."""
     if not is_integer(n_slices) or n_slices < 1:
-        raise usage_error(
-            "N_SLICES", f"n_slices {n_slices!r} is not a positive integer", fix="give the volume's slices"
-        )
+        cure = "give the volume's slices"
+        raise usage_error("N_SLICES", f"n_slices {n_slices!r} is not a positive integer", fix=cure)
     return int(n_slices)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from jsddpm.binning import Scheme, ZBinning
+from jsddpm.registry import EMBEDDINGS, SAMPLERS
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -72,10 +73,11 @@ class ModelConfig(Section):
     """Dropout inside the residual blocks."""
     patch_size: Positive = 1
     """Side of the pixel blocks folded into channels before the first convolution."""
-    condition_embedding: Literal["token", "factored", "sinusoidal"] = "token"
-    """token: one vector each; factored: bin + pathology; sinusoidal: place in the volume + pathology."""
+    condition_embedding: Annotated[
+        str, AfterValidator(EMBEDDINGS.check), Field(description=EMBEDDINGS.description())
+    ] = "token"
     self_conditioning: Share = 0.0
-    """Share of training steps in which the network also sees its own estimate of x0; 0 builds it without that input."""
+    """Share of training steps in which the network also sees its estimate of x0; 0 builds it without that input."""
 
 
 class DiffusionConfig(Section):
@@ -168,8 +170,7 @@ class EmaConfig(Section):
 class SamplingConfig(Section):
     """How samples are drawn."""
 
-    sampler: Literal["ddpm", "ddim", "dpmpp", "unipc"] = "ddim"
-    """ddpm (ancestral), ddim, dpmpp (DPM-Solver++ 2M) or unipc."""
+    sampler: Annotated[str, AfterValidator(SAMPLERS.check), Field(description=SAMPLERS.description())] = "ddim"
     steps: Positive = 50
     """Network evaluations of a sample."""
     eta: Share = 0.0

@@ -50,7 +50,7 @@ def tiny_config():
 def run(tmp_path_factory, store, tiny_config) -> Path:
     """A run of four steps on the synthetic store."""
     from jsddpm.training.run import train
-    from jsddpm_eval.reconstruction import slice_scores
+    from jsddpm_eval.metrics.reconstruction import slice_scores
 
     out = tmp_path_factory.mktemp("runs") / "tiny"
     train(tiny_config, store, out, validator=slice_scores)
@@ -60,7 +60,7 @@ def run(tmp_path_factory, store, tiny_config) -> Path:
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory, run) -> SliceStore:
     """Two samples of each trained condition of the tiny run."""
-    from jsddpm_cli.sample import run_sampling
+    from jsddpm_cli.commands.sample import run_sampling
 
     return SliceStore(run_sampling(run, tmp_path_factory.mktemp("generated") / "store", {}, None, None, 0))
 

@@ -1,35 +1,49 @@
-"""Made-up evaluations for the reports: every kind of score, several feature spaces, names that try to break out."""
+"""Made-up evaluations for the reports: every score of the registry, several feature spaces, names that break out."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from jsddpm.binning import ZBinning
-from jsddpm_eval.panels import Panels
-from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_eval.utilization import bin_utilization
+from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.checks.verdict import checks
+from jsddpm_eval.metrics import reconstruction
+from jsddpm_eval.metrics.registry import metrics
+from jsddpm_eval.results.panels import Panels
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.results.specs import Finding, ScoreSpec
 from jsddpm_reports.evaluation import Evaluation
 
 HOSTILE = '</script><script>alert(1)</script>"\' onerror="x <b>&amp;'
 SPACES = ("radiomics", "slice-encoder")
+SPECS = tuple(spec for metric in metrics().values() for spec in metric.specs)
+CHECKS = tuple(check.spec for check in checks())
 _COUNTS = {"n_real": 30, "n_generated": 8, "n_patients": 6}
-_PLAIN = {
-    "best_match_psnr": "dB", "best_match_psnr_train": "dB", "copy_gap": "dB", "exact_copies": "slices",
-    "diversity_rmse": "intensity", "diversity_ssim": "1 - SSIM", "z_error_bins": "bins", "brain_shape": "",
-}  # fmt: skip
-_SPACED = ("kid", "fid", "diversity", "vendi", "precision", "coverage")
-_LESION = ("lesion_area", "lesion_count", "lesion_mmd", "coupling_contrast")
 
 
-def made_up(n_bins: int = 10, spaces: tuple[str, ...] = SPACES, *, size=(32, 24), seeds=8, noise=False) -> Evaluation:
-    """An evaluation with scores above, below and like their yardsticks, undefined and unreliable ones."""
-    rng = np.random.default_rng(0)
-    cells = [Cell(z_bin=k, pathology=p, scores=_scores(rng, k, p, spaces)) for p in (0, 1) for k in range(n_bins)]
-    pooled = Cell(scores=_scores(rng, 0, 1, spaces) | {
+def made_up(
+    n_bins: int = 10, spaces: tuple[str, ...] = SPACES, *, size=(32, 24), seeds=8, noise=False, more=()
+) -> Evaluation:
+    """An evaluation with scores above, below and like their baselines, undefined and unreliable ones.
+
+    Args:
+        n_bins: Number of bins.
+        spaces: Feature spaces.
+        size: Size of the example slices.
+        seeds: Generated examples of each condition.
+        noise: Whether the examples are noise.
+        more: Specs of scores beside those of the registry.
+    """
+    specs = (*SPECS, *more)
+    conditions = [(k, p) for p in (0, 1) for k in range(n_bins)]
+    cells = [Cell(z_bin=k, pathology=p, **_COUNTS, scores=_scores(specs, k, p, spaces)) for k, p in conditions]
+    pooled = _scores(specs, None, None, spaces) | {
         "z_error_chance_bins": Score(value=3.3), "control_empty": Score(value=0.75, unit="share", n_generated=80),
         "lesion_present": Score(value=0.9, unit="share", n_generated=80),
-    })  # fmt: skip
-    reconstruction = [
+        "lesion_area": Score(value=3.25, unit="mm2", baseline=1.5),
+    }  # fmt: skip
+    exact = [
         Cell(timestep=t, pathology=p, scores={
             "psnr": Score(value=30 - t / 100, unit="dB", interval=(20, 31)), "ssim": Score(value=0.7),
             "lesion_dice": Score(value=0.4) if p else Score.undefined("no slice with a lesion here"),
@@ -48,33 +62,52 @@ def made_up(n_bins: int = 10, spaces: tuple[str, ...] = SPACES, *, size=(32, 24)
                           "sampling": {"sampler": "ddim", "steps": 20, "eta": 0.5, "guidance": 2.0,
                                        "per_condition": 8}},
             "checkpoint": {"step": 700, "training_store": "def"}, "features_asked": list(spaces),
+            "metrics_asked": ["kid", "position"],
         },
         utilization=bin_utilization(binning.z_range, n_bins, binning.n_slices),
-        reconstruction=reconstruction, generation=[pooled, *cells], confusion=confusion.tolist(),
-        verdict="Of 20 conditions 1 passes every check (bin 0 control). 19 differ from real slices.",
+        specs=(*specs, *reconstruction.SPECS), checks=CHECKS, findings=_findings(conditions),
+        reconstruction=exact, generation=[Cell(scores=pooled), *cells], confusion=confusion.tolist(),
+        verdict=("Of 20 conditions 1 passes every check (bin 0 control).", "18 differ from real slices."),
     )  # fmt: skip
     return Evaluation(results, panels(n_bins, size, seeds, noise=noise), lesions())
 
 
-def _scores(rng, k: int, pathology: int, spaces: tuple[str, ...]) -> dict[str, Score]:
-    names = _PLAIN | {f"{kind}_{space}": "" for kind in _SPACED for space in spaces}
-    names |= dict.fromkeys(_LESION if pathology else (), "")
-    found = {name: _score(unit, k + i) for i, (name, unit) in enumerate(names.items())}
-    found[("control_empty", "lesion_present")[pathology]] = Score(value=float(rng.random()), unit="share", **_COUNTS)
-    return found
+def _findings(conditions: list[tuple[int, int]]) -> tuple[Finding, ...]:
+    """Every check is fine with bin 0 control; one cannot tell of bin 0 lesion; the last finds a fault in the others."""
+    given = []
+    for k, p in conditions:
+        for check in CHECKS:
+            if check.pathology in (None, p):
+                odd = k == 0 and p == 1 and check is CHECKS[0]
+                answer = "unknown" if odd else "off" if k and check is CHECKS[-1] else "fine"
+                reason = {"unknown": f"too few seeds {HOSTILE}", "off": "p = 0.01", "fine": ""}[answer]
+                given.append(Finding(check=check.name, answer=answer, z_bin=k, pathology=p, reason=reason))
+    return tuple(given)
 
 
-def _score(unit: str, kind: int) -> Score:
-    """Above with certainty, above, like, below, undefined, unreliable, without yardstick: in turn."""
-    told = {"unit": unit, **_COUNTS}
+def _scores(specs: tuple[ScoreSpec, ...], k: int | None, p: int | None, spaces: tuple[str, ...]) -> dict[str, Score]:
+    named = [(spec, space) for spec in specs if spec.asked(k, p) for space in (spaces if spec.per_space else [""])]
+    return {
+        spec.named(space): _score((k or 0) + i, 0.1 if spec.unit == "share" else 1.0).placed(spec, space)
+        for i, (spec, space) in enumerate(named)
+    }
+
+
+def _score(kind: int, scale: float) -> Score:
+    """Above with certainty, above, like, below, undefined, unreliable, without baseline: in turn."""
+
+    def scaled(*values: float) -> tuple[float, ...]:
+        return tuple(scale * value for value in values)
+
+    baseline, band = {"baseline": 5 * scale}, {"baseline_interval": scaled(4, 6)}
     return (
-        Score(value=9.0, interval=(8, 10), floor=5.0, floor_interval=(4, 6), **told),
-        Score(value=7.0, interval=(5, 8), floor=5.0, floor_interval=(4, 6), **told),
-        Score(value=5.5, interval=(5, 8), floor=5.0, floor_interval=(4, 6), **told),
-        Score(value=1.0, interval=(0.5, 2), floor=5.0, **told),
-        Score.undefined(f"too few patients {HOSTILE}", **told),
-        Score(value=3.25, status="unreliable", reason="8 slices", interval=(1, 5), floor=2.0, **told),
-        Score(value=4.0, **told),
+        Score(value=9 * scale, interval=scaled(8, 10), **baseline, **band, **_COUNTS),
+        Score(value=7 * scale, interval=scaled(5, 8), **baseline, **band, **_COUNTS),
+        Score(value=5.5 * scale, interval=scaled(5, 8), **baseline, **band, **_COUNTS),
+        Score(value=scale, interval=scaled(0.5, 2), **baseline, **_COUNTS),
+        Score.undefined(f"too few patients {HOSTILE}").model_copy(update=_COUNTS),
+        Score(value=3.25 * scale, status="unreliable", reason="8 slices", interval=scaled(1, 5), **baseline, **_COUNTS),
+        Score(value=4 * scale, **_COUNTS),
     )[kind % 7]
 
 

@@ -6,7 +6,7 @@ import hashlib
 
 import torch
 
-from jsddpm.training.checkpoint import read_checkpoint
+from jsddpm.diffusion.checkpoint import read_checkpoint
 
 KEPT = ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch", "jsddpm")
 

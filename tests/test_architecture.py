@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for d in ("jsddpm", "jsddpm_eval", "cli", "reports") for p in (ROOT / d).rglob("*.py"))
-LONGER = {"jsddpm/slices/store.py"}  # one format and its reader
+WRITERS = {
+    "write_text", "write_bytes", "save", "savefig", "savez", "savez_compressed", "savetxt", "imsave", "tofile", "dump",
+    "to_csv", "save_pretrained", "save_file", "copyfile", "copytree",
+}  # fmt: skip
 BANNED_NAMES = {
     "eval",
     "exec",
@@ -31,8 +35,7 @@ def name_of(node):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_modules_are_short_and_safe(path):
     text = path.read_text()
-    relative = str(path.relative_to(ROOT))
-    assert len(text.splitlines()) <= (400 if relative in LONGER else 300)
+    assert len(text.splitlines()) <= 300
     for node in ast.walk(ast.parse(text)):
         assert not isinstance(node, ast.Assert), f"line {node.lineno}: assert vanishes under -O"
         if not isinstance(node, ast.Call):
@@ -51,14 +54,56 @@ def test_modules_are_short_and_safe(path):
             assert options.get("weights_only") == "True"
 
 
-def test_only_files_py_opens_for_writing():
-    writers = {}
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            mode = next((a.value for a in node.args[:2] if isinstance(a, ast.Constant)), "")
-            opens = name_of(node).endswith("open") and isinstance(mode, str) and any(c in mode for c in "wax")
-            if opens or name_of(node).endswith((".write_text", ".write_bytes")):
-                writers.setdefault(path.name, []).append(node.lineno)
-    assert set(writers) <= {"files.py", "app.py"}  # app.py: the traceback of a bug, into a temporary file
+def writers_in(text):
+    """Lines that write a file themselves, by calls that take a path or a mode; what is given a stream does not."""
+    lines = []
+    for node in ast.walk(ast.parse(text)):
+        owner, _, last = name_of(node).rpartition(".")
+        writes = False
+        if owner and last in WRITERS:  # without an owner, write_text is that of files.py
+            place = last == "dump" or owner.endswith("torch")  # what is written comes first
+            writes = any(ast.unparse(target) != "stream" for target in node.args[place : place + 1])
+        elif last.lower().endswith(("open", "file")) and not any(k.arg == "fileobj" for k in node.keywords):
+            options = [*node.args[:2], *(k.value for k in node.keywords if k.arg == "mode")]
+            modes = [o.value for o in options if isinstance(o, ast.Constant) and isinstance(o.value, str)]
+            writes = any(re.fullmatch(r"[rwaxbt+]+", mode) and set("wax+") & set(mode) for mode in modes)
+        if writes:
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'open(path, "w")', 'open(path, mode="ab")', 'path.open("x")', 'open(path, "r+")', 'os.fdopen(handle, "wb")',
+        'zipfile.ZipFile(path, "w")', "path.write_text(text)", "path.write_bytes(data)", "figure.savefig(path)",
+        "np.savez(path, a=a)", "np.savez_compressed(folder / name)", "net.save_pretrained(folder)",
+        "picture.save(path)",
+        "torch.save(state, path)", "yaml.dump(value, path)", "array.tofile(path)", "frame.to_csv(path)",
+        "shutil.copyfile(a, b)",
+    ],
+)  # fmt: skip
+def test_the_scan_sees_what_writes(line):
+    assert writers_in(f"def f():\n    {line}\n") == [2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'open("wax.txt", "rb")', "open(path)", "atomic_open(path)", "Image.open(path)", "zipfile.ZipFile(path)",
+        'gzip.GzipFile(fileobj=stream, mode="wb")',
+        "figure.savefig(stream)", "np.savez(stream, a=a)", "torch.save(state, stream)", "yaml.dump(value, stream)",
+        "frame.to_csv(index=False)", "safetensors.torch.save(state)", "logger.save()", "write_text(path, text)",
+    ],
+)  # fmt: skip
+def test_the_scan_lets_pass_what_does_not(line):
+    assert writers_in(line) == []
+
+
+def test_only_files_py_writes_files():
+    writers = {path.name for path in SOURCES if writers_in(path.read_text())}
+    assert writers == {
+        "files.py",
+        "app.py",  # the traceback of a bug, into a temporary file
+        "export.py",  # diffusers' own writer, into a folder that publish.py publishes
+    }

@@ -71,7 +71,7 @@ def test_every_block_says_what_it_is(page):
     assert {b.language for b in blocks(page)} <= known
 
 
-@pytest.mark.parametrize("name", ["cli.md", "configuration.md"])
+@pytest.mark.parametrize("name", ["cli.md", "configuration.md", "scores.md"])
 def test_pages_made_from_the_code_are_current(tmp_path, name):
     folder = ROOT / "docs" / "reference"
     runpy.run_path(str(folder / "build.py"))["build"](tmp_path)

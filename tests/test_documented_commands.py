@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ import pytest
 import torch
 
 from documented import PAGES, blocks
+from jsddpm.binning import ZBinning
 from jsddpm.config import load_config
 from jsddpm.files import write_json
 from jsddpm.slices.store import SliceStore
-from jsddpm_cli import demo
 from jsddpm_cli.app import main
+from jsddpm_cli.commands import demo
+from jsddpm_eval import SliceTable
 from synthetic import write_bids
 
 NOT_RUN = {
@@ -31,7 +34,7 @@ NOT_RUN = {
     r"source .*": "this environment is there already",
     r"torchrun .*": "several processes: tests/jsddpm/training/test_distributed.py",
     r".*\bsbatch .*": "needs SLURM: tests/jsddpm/training/test_slurm.py",
-    r"jsddpm eval .*inception-v3-compat.*": "fetches weights: tests/jsddpm_eval/test_extractors.py",
+    r"jsddpm eval .*inception-v3-compat.*": "fetches weights: tests/jsddpm_eval/features/test_extractors.py",
 }
 """Commands that do not run here: a pattern of the whole line, and why."""
 
@@ -53,9 +56,6 @@ SMALLER = {
 }
 """Options added to a command; the last of an option counts."""
 
-STATUSES = {"eval": {0, 7}}
-"""Exit statuses a command may leave with, where it is not only 0: so few slices leave scores undefined."""
-
 ONCE = re.compile(r"jsddpm bins (?!.*--out)")
 """Commands that print and leave nothing, and take their time: of equal ones on several pages the first is run."""
 
@@ -65,6 +65,22 @@ STARTS_WITH = {
     "docs/how-to/interrupted.md": ("my-bids", "store", "runs/first"),
 }
 """What lies in a page's folder before its first command; elsewhere the store and the run of the README."""
+
+
+def readers_arrays() -> dict[str, object]:
+    """Arrays as a reader of the README has them: slices of its store in bins 0 to 9, and its run's samples."""
+    real = SliceTable.from_store("store", ZBinning((24, 93), 10, n_slices=128))
+    samples = SliceTable.from_store("runs/first/samples")
+    return {
+        "images": real.images.numpy(), "masks": real.masks.numpy(), "bins": real.z_bin.numpy(),
+        "path": real.pathology.numpy(), "ids": real.patient_names, "test": real.held_out.numpy(),
+        "gen": samples.images.numpy(), "gen_masks": samples.masks.numpy(),
+        "asked_bin": samples.z_bin.numpy(), "asked": samples.pathology.numpy(),
+    }  # fmt: skip
+
+
+GIVEN: dict[str, Callable[[], dict[str, object]]] = {"README.md": readers_arrays}
+"""Names that a page's snippets do not define, and what they stand for here."""
 
 
 def jsddpm(words: list[str]) -> int:
@@ -88,10 +104,10 @@ def follow(command: str, where: str) -> None:
     if program != "jsddpm":
         subprocess.run(["bash", "-c", command], check=True)
         return
-    name = next((n for n in (*SMALLER, *STATUSES) if words[: n.count(" ") + 1] == n.split()), "")
+    name = next((n for n in SMALLER if words[: n.count(" ") + 1] == n.split()), "")
     added = [] if name == "train" and "--resume" in words else SMALLER.get(name, [])
     status = jsddpm(words + added)
-    assert status in STATUSES.get(name, {0}), f"{where}: {command} left with status {status}"
+    assert status == 0, f"{where}: {command} exited with status {status}"
 
 
 def execute(text: str, names: dict[str, object], where: str) -> None:
@@ -100,9 +116,9 @@ def execute(text: str, names: dict[str, object], where: str) -> None:
         exec(compile(text, where, "exec"), names)
         return
     session = doctest.DocTestParser().get_doctest(text, names, where, where, 0)
-    found = doctest.DocTestRunner(verbose=False).run(session, clear_globs=False)
+    outcome = doctest.DocTestRunner(verbose=False).run(session, clear_globs=False)
     names.update(session.globs)
-    assert found.failed == 0, where
+    assert outcome.failed == 0, where
 
 
 def read(page: str, done: set[str]) -> None:
@@ -115,6 +131,7 @@ def read(page: str, done: set[str]) -> None:
                 follow(command, where)
             done |= {command} if ONCE.match(command) else set()
         if block.language == "python":
+            names = GIVEN.get(page, dict)() | names
             execute(block.text, names, where)
 
 

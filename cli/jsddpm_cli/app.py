@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable
-from jsddpm_cli import bins, cache, checkpoint, cohort, compare, demo, evaluate, report, sample, train
+from jsddpm_cli.commands import apps
 
 app = typer.Typer(
     name="jsddpm",
@@ -19,14 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for group in (cohort, cache, bins, checkpoint):
-    app.add_typer(group.app)
-app.command("demo", epilog="Example: jsddpm demo --out runs/demo")(demo.demo)
-app.command("train", epilog="Example: jsddpm train --preset demo --store store --out runs/first")(train.train)
-app.command("sample", epilog="Example: jsddpm sample runs/first --out more --per-condition 32 --seed 1")(sample.sample)
-app.command("eval", epilog="Example: jsddpm eval runs/first --bin-aware")(evaluate.evaluate)
-app.command("compare", epilog="Example: jsddpm compare runs/first/evaluation runs/second/evaluation")(compare.compare)
-app.command("report", epilog="Example: jsddpm report runs/first/evaluation --out report.html")(report.report)
+for command in apps():
+    app.add_typer(command)
 
 
 def _show_version(value: bool) -> None:
@@ -52,7 +46,7 @@ def options(
 def main() -> None:
     """Entry point: run a command; every failure is one line on stderr and its exit status."""
     try:
-        app(args=_words(sys.argv[1:]))
+        app()
     except JsddpmError as error:
         _leave(str(error), error.status, error)
     except MemoryError as error:
@@ -62,12 +56,6 @@ def main() -> None:
         sys.exit(ExitStatus.SIGINT)
     except Exception as error:
         _leave(_internal(error), ExitStatus.INTERNAL, error)
-
-
-def _words(arguments: list[str]) -> list[str]:
-    """``--z-range`` takes two values; ``auto`` stands for both."""
-    pairs = zip(["", *arguments], arguments, strict=False)
-    return [w for before, word in pairs for w in ((word,) * (2 if (before, word) == ("--z-range", "auto") else 1))]
 
 
 def _leave(message: str, status: ExitStatus, error: BaseException) -> None:

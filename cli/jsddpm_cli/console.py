@@ -8,8 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console, RenderableType
@@ -18,25 +17,21 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-class Format(StrEnum):
-    """How a command prints its result."""
-
-    table = "table"
-    json = "json"
-
+Format = Literal["table", "json"]
+"""How a command prints its result."""
 
 FormatOption = Annotated[Format, typer.Option("--format", help="table, or json: strict JSON alone on stdout")]
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """``| head`` is no error."""
+        """``| head`` is not an error."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141)
 
 
 def out() -> Console:
-    """Console of stdout; 100 columns when it is no terminal."""
+    """Console of stdout; 100 columns when it is not a terminal."""
     return _Console(highlight=False, width=None if sys.stdout.isatty() else 100, soft_wrap=False)
 
 
@@ -47,7 +42,7 @@ def note(message: str) -> None:
 
 def emit(renderable: RenderableType, value: object, how: Format) -> None:
     """Print a result: the renderable, or strict JSON alone."""
-    if how is Format.json:
+    if how == "json":
         typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
     else:
         out().print(renderable)
@@ -94,12 +89,9 @@ class Tracker:
         before, start = self._first
         if tenth > self._said:
             self._said = tenth
-            left = (time.monotonic() - start) / (done - before) * (total - done) if done > before else None
-            note("  ".join([f"{self.title}: {done} of {total}", *filter(None, [text, _left(left)])]))
-
-
-def _left(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds:.0f} s left"
+            seconds = (time.monotonic() - start) / (done - before) * (total - done) if done > before else None
+            left = "" if seconds is None else f"{seconds:.0f} s left"
+            note("  ".join([f"{self.title}: {done} of {total}", *filter(None, [text, left])]))
 
 
 @contextmanager
@@ -118,8 +110,3 @@ def tracked(title: str) -> Iterator[Tracker]:
     )  # fmt: skip
     with bars.Progress(*columns, console=console, transient=True) as bar:
         yield Tracker(title, bar)
-
-
-def jobs_or_all(jobs: int | None) -> int:
-    """The number of processes asked for, or one per core."""
-    return jobs or len(os.sched_getaffinity(0))

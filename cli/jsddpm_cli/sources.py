@@ -2,58 +2,40 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from jsddpm.cohort.layouts import layouts
 from jsddpm.errors import usage_error
 
 if TYPE_CHECKING:
     from jsddpm.cohort.masks import MaskReading
     from jsddpm.cohort.sources import Cohort
 
+    LayoutName = str
+else:
+    LayoutName = Literal[("auto", *layouts())]
+RunChoice = Literal["refuse", "first", "last"]
 
-class LayoutName(StrEnum):
-    """Layouts of a source."""
-
-    auto = "auto"
-    bids = "bids"
-    nnunet = "nnunet"
-    brats = "brats"
-    manifest = "manifest"
-
-
-class RunChoice(StrEnum):
-    """Which of several runs is taken."""
-
-    refuse = "refuse"
-    first = "first"
-    last = "last"
-
-
-SourceArgument = Annotated[Path, typer.Argument(help="BIDS, nnU-Net or BraTS folder, or CSV manifest.")]
-LayoutOption = Annotated[LayoutName, typer.Option("--layout", help="How the source is laid out.")]
-ModalityOption = Annotated[
-    str, typer.Option("--modality", help="BIDS or BraTS suffix, or nnU-Net channel (name or number).")
+SourceArgument = Annotated[Path, typer.Argument(help="Folder or table of a cohort, in one of the layouts.")]
+LayoutOption = Annotated[
+    LayoutName, typer.Option(help="; ".join([*(f"{k}: {v.help}" for k, v in layouts().items()), "auto: as it looks."]))
 ]
-EntityOption = Annotated[
-    list[str] | None, typer.Option("--entity", help="BIDS entity images must have: --entity acq=T2sel")
-]
-RunOption = Annotated[RunChoice, typer.Option("--run", help="Which image, where only the BIDS run differs.")]
+ModalityOption = Annotated[str, typer.Option(help="BIDS or BraTS suffix, or nnU-Net channel (name or number).")]
+EntityOption = Annotated[list[str] | None, typer.Option(help="BIDS entity images must have: --entity acq=T2sel")]
+RunOption = Annotated[RunChoice, typer.Option(help="Which image, where only the BIDS run differs.")]
 ControlsOption = Annotated[
-    list[str] | None, typer.Option("--controls", help="Pattern of patients who are controls: --controls 'HC*'")
+    list[str] | None, typer.Option(help="Pattern of patients who are controls: --controls 'HC*'")
 ]
-MaskLabelOption = Annotated[
-    list[int] | None, typer.Option("--mask-label", help="Mask value that means lesion; may be repeated.")
-]
-MaskThresholdOption = Annotated[float | None, typer.Option("--mask-threshold", help="Mask values above mean lesion.")]
-JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes [default: one per core]")]
+MaskLabelOption = Annotated[list[int] | None, typer.Option(help="Mask value that means lesion; may be repeated.")]
+MaskThresholdOption = Annotated[float | None, typer.Option(help="Mask values above mean lesion.")]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="Processes [default: one per core]")]
 
 
 def open_cohort(
-    source: Path, layout: str, modality: str, entities: list[str] | None, run: str, controls: list[str] | None
+    source: Path, layout: str, modality: str, entities: list[str] | None, run: RunChoice, controls: list[str] | None
 ) -> Cohort:
     """Read a source with the options above."""
     from jsddpm.cohort.records import Selection
@@ -61,8 +43,8 @@ def open_cohort(
 
     pairs = [entity.partition("=") for entity in entities or []]
     if bad := [key + equals + value for key, equals, value in pairs if not (key and value)]:
-        raise usage_error("ENTITY", f"{bad[0]!r} is no key=value", fix="write --entity acq=T2sel")
-    choice = Selection(modality, {k: v for k, _, v in pairs}, RunChoice(run).value, tuple(controls or ()))
+        raise usage_error("ENTITY", f"{bad[0]!r} is not key=value", fix="write --entity acq=T2sel")
+    choice = Selection(modality, {k: v for k, _, v in pairs}, run, tuple(controls or ()))
     return read_cohort(source, layout=layout, selection=choice)
 
 

@@ -1,52 +1,104 @@
-"""Rebuild the pages made from the code: every command with its options, every configuration key."""
+"""Rebuild the pages made from the code: commands with their options, configuration keys, scores and checks."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
 from jsddpm.config import document_config
 from jsddpm.files import write_text
-from jsddpm_cli.app import app
+from jsddpm.registry import PRESETS
+from jsddpm_cli.commands import apps
+from jsddpm_eval.checks.verdict import checks
+from jsddpm_eval.features.registry import EXTRACTORS
+from jsddpm_eval.metrics.reconstruction import SPECS as RECONSTRUCTION
+from jsddpm_eval.metrics.registry import metrics
+from jsddpm_eval.results.specs import ScoreSpec
 
 HERE = Path(__file__).parent
 CLI = """# Command line
 
 Results go to stdout, everything else to stderr. Where a command has `--format json`, stdout is strict JSON and nothing
-else. On a terminal longer work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks,
-`jsddpm COMMAND --help` what stands here. [Errors and exit statuses](errors.md) have their own page.
+else. On a terminal, longer work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks,
+`jsddpm COMMAND --help` the same text as this page. [Errors and exit statuses](errors.md) have their own page.
 
 *Made from the commands by `make reference`.*
 """
 CONFIGURATION = """# Configuration
 
-One YAML file, given to `jsddpm train --config FILE`; `--preset demo|seed|slimdiff` are such files inside the package,
-and `--set section.key=value` overrides one key. A key that is not listed here is an error that names the nearest one. A
-run keeps its whole configuration in `config.yaml`, and so does every checkpoint.
+The configuration is one YAML file, given to `jsddpm train --config FILE`. `--preset {presets}` names such a
+file of the package, and `--set section.key=value` overrides one key. A key that is not listed here is an error that
+names the nearest one. Every run keeps its whole configuration in `config.yaml` and in its checkpoints.
 
 *Made from the configuration's types by `make reference`.*
 
 ## The run
 """
+SCORES = """# Scores and checks
+
+Every score with its exact definition, and every check of the verdict. [Metrics](metrics.md) explains intervals,
+baselines and p-values. *Reference* is what the score was tested against, *difference* the largest difference seen in
+the tests, in float64 unless another precision is named.
+
+*Made from the metrics and checks by `make reference`.*
+"""
 _WORDS = {Path: "PATH", int: "N", float: "X", str: "TEXT"}
 
 
 def build(out: Path = HERE) -> None:
-    """Write ``cli.md`` and ``configuration.md``."""
-    lines = [CLI, *_commands(app, "jsddpm", 2)]
-    for group in app.registered_groups:
-        inner = group.typer_instance
-        if inner is not None:
-            name = f"jsddpm {inner.info.name}"
-            lines += [f"## {name}", "", _sentence(inner.info.help), "", *_commands(inner, name, 3)]
+    """Write ``cli.md``, ``configuration.md`` and ``scores.md``."""
+    lines = [CLI]
+    for command in apps():
+        if command.info.name:
+            name = f"jsddpm {command.info.name}"
+            lines += [f"## {name}", "", _sentence(command.info.help), "", *_commands(command, name, 3)]
+        else:
+            lines += _commands(command, "jsddpm", 2)
     write_text(out / "cli.md", "\n".join(lines).rstrip() + "\n")
-    write_text(out / "configuration.md", f"{CONFIGURATION}\n{document_config().rstrip()}\n")
+    write_text(
+        out / "configuration.md",
+        f"{CONFIGURATION.format(presets='|'.join(PRESETS.names()))}\n{document_config().rstrip()}\n",
+    )
+    write_text(out / "scores.md", "\n".join([SCORES, *_scores()]).rstrip() + "\n")
+
+
+def _scores() -> Iterator[str]:
+    """A table of scores for each metric, a table of checks, and the extractors."""
+    for metric in metrics().values():
+        yield from [f"## {metric.name}", "", _sentence(inspect.getdoc(type(metric))), "", *_specs(metric.specs)]
+    yield from [
+        "## reconstruction",
+        "",
+        "Held-out slices against themselves, through a network.",
+        "",
+        *_specs(RECONSTRUCTION),
+    ]
+    yield from ["## Checks", "", "| check | shown as | rule |", "|---|---|---|"]
+    yield from (f"| `{c.spec.name}` | {c.spec.heading} | {_sentence(c.spec.rule)} |" for c in checks())
+    yield from ["", "## Feature extractors", "", "| name | what it is |", "|---|---|"]
+    for name in EXTRACTORS.names():
+        module = EXTRACTORS.load(name)
+        yield f"| `{name.replace('_', '-')}` | {_sentence((module.__doc__ or '').partition(chr(10) * 2)[0])} |"
+
+
+def _specs(specs: Iterable[ScoreSpec]) -> Iterator[str]:
+    yield from [
+        "| score | unit | better | definition | source | reference | difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for spec in specs:
+        reference, _, difference = spec.verified.partition(" | ")
+        name = f"{spec.name}_SPACE" if spec.per_space else spec.name
+        definition = spec.definition + (f"; p-value of: {spec.hypothesis}" if spec.hypothesis else "")
+        cells = (f"`{name}`", spec.unit, spec.better or "", definition, spec.source, reference, difference)
+        yield "| " + " | ".join(_sentence(cell) or "–" for cell in cells) + " |"
+    yield ""
 
 
 def _commands(commands: typer.Typer, parent: str, level: int) -> Iterator[str]:
@@ -73,15 +125,23 @@ def _table(callback: Callable[..., Any]) -> Iterator[str]:
 
 def _shown(name: str, kind: Any, info: Any) -> str:
     """The option with the values it takes, or the argument's name."""
-    kinds = [k for k in get_args(kind) or (kind,) if k is not NoneType]
+    kinds = [k for k in _parts(kind) if k is not NoneType]
     if isinstance(info, typer.models.ArgumentInfo):
         return f"`{name.upper()}{' ...' if get_origin(kind) is list else ''}`"
-    inner = get_args(kinds[0]) or kinds if get_origin(kind) is not tuple else kinds
+    inner = kinds if get_origin(kind) is tuple else _parts(kinds[0])
     value = "" if bool in kinds else " " + (info.metavar or " ".join(_word(k) for k in inner))
-    return f"`{info.default}{value}`".replace("|", "\\|")  # typer takes an annotation's first word for a default
+    option = f"--{name.replace('_', '-')}" if info.default is ... else info.default  # where an annotation names it
+    return f"`{option}{value}`".replace("|", "\\|")
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    """The types inside a union, list or tuple; a literal is one type."""
+    return (kind,) if get_origin(kind) is Literal else get_args(kind) or (kind,)
 
 
 def _word(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return "|".join(get_args(kind))
     return "|".join(choice.value for choice in kind) if issubclass(kind, Enum) else _WORDS[kind]
 
 

@@ -14,7 +14,7 @@ REGIONS = {
     "verdict": ("header", "nav"),
     "table": ("#bins", "#bins ~ details"),
     "lesions": ("#montage", ".kind.control"),
-    "nearest": ("#copies", "#diversity"),
+    "nearest": ("#copies", "#variety"),
 }
 """Picture: the elements at whose tops it begins and ends."""
 

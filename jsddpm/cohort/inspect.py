@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import nibabel as nib
-import numpy as np
+from nibabel.affines import voxel_sizes
 
 from jsddpm.cohort.masks import MaskReading
 from jsddpm.cohort.records import Record
@@ -53,12 +53,12 @@ def inspect_records(
         jobs: Processes.
         progress: Called with (records done, records).
     """
-    found = []
+    inspections = []
     for inspection in in_processes(_inspect, ((r, reading or MaskReading()) for r in records), jobs=jobs):
-        found.append(inspection)
+        inspections.append(inspection)
         if progress:
-            progress(len(found), len(records))
-    return found
+            progress(len(inspections), len(records))
+    return inspections
 
 
 def _inspect(record: Record, reading: MaskReading) -> Inspection:
@@ -66,12 +66,7 @@ def _inspect(record: Record, reading: MaskReading) -> Inspection:
         subject = read_subject(record, reading)
     except JsddpmError as problem:
         return Inspection(record.subject, problem=problem)
-    affine = subject.image.affine
-    return Inspection(
-        record.subject,
-        subject.image.data.shape,
-        tuple(round(float(s), 3) for s in np.linalg.norm(affine[:3, :3], axis=0)),
-        "".join(nib.orientations.aff2axcodes(affine)),
-        subject.lesion_mm3,
-        subject.notes,
-    )
+    image = subject.image
+    spacing = tuple(round(float(s), 3) for s in voxel_sizes(image.affine))
+    axes = "".join(nib.orientations.aff2axcodes(image.affine))
+    return Inspection(record.subject, image.data.shape, spacing, axes, subject.lesion_mm3, subject.notes)

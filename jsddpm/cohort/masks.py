@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,23 +20,16 @@ def check_same_grid(image: Volume, mask: Volume) -> None:
         JsddpmError: ``MASK_SHAPE`` or ``MASK_AFFINE``, printing both.
     """
     if image.data.shape != mask.data.shape:
-        raise JsddpmError(
-            "MASK_SHAPE",
-            f"mask shape {mask.data.shape} differs from the image's {image.data.shape} ({image.path.name})",
-            fix="export the mask on the image's grid",
-            file=mask.path,
-        )
+        what = f"mask shape {mask.data.shape} differs from the image's {image.data.shape} ({image.path.name})"
+        raise JsddpmError("MASK_SHAPE", what, fix="export the mask on the image's grid", file=mask.path)
     corners = np.array([[i, j, k, 1.0] for i in (0, 1) for j in (0, 1) for k in (0, 1)]).T
     corners[:3] *= np.array(image.data.shape)[:, None] - 1
     moved = np.linalg.solve(image.affine, mask.affine @ corners) - corners
     shift = float(np.linalg.norm(moved[:3], axis=0).max())
     if shift > _MAX_CORNER_SHIFT_VOXELS:
-        raise JsddpmError(
-            "MASK_AFFINE",
-            f"mask lies {shift:.2f} voxels away from the image at a corner ({image.path.name})",
-            fix="export the mask on the image's grid, or correct its header",
-            file=mask.path,
-        )
+        what = f"mask lies {shift:.2f} voxels away from the image at a corner ({image.path.name})"
+        cure = "export the mask on the image's grid, or correct its header"
+        raise JsddpmError("MASK_AFFINE", what, fix=cure, file=mask.path)
 
 
 @dataclass(frozen=True)
@@ -59,10 +51,6 @@ class MaskReading:
         if self.labels and self.threshold is not None:
             raise usage_error("MASK_READING", "labels and a threshold", fix="give --mask-label or --mask-threshold")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"labels": list(self.labels), "threshold": self.threshold}
-
 
 def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     """Lesion voxels of a mask volume.
@@ -79,9 +67,6 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     if not reading.labels and np.isin(values, (0.0, 1.0)).all():
         return np.equal(mask.data, 1)
     listed = ", ".join(f"{v:g}" for v in values[:6]) + (", ..." if len(values) > 6 else "")
-    raise JsddpmError(
-        "MASK_LABELS",
-        f"mask values are {listed}, not {'whole labels' if reading.labels else '0 and 1'}",
-        fix="say which voxels are lesion with --mask-label or --mask-threshold",
-        file=mask.path,
-    )
+    what = f"mask values are {listed}, not {'whole labels' if reading.labels else '0 and 1'}"
+    cure = "say which voxels are lesion with --mask-label or --mask-threshold"
+    raise JsddpmError("MASK_LABELS", what, fix=cure, file=mask.path)

@@ -17,6 +17,7 @@ from typing import IO, Any, cast
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import obliquity
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
@@ -38,7 +39,7 @@ class Volume:
         data: float32 ``(X, Y, Z)`` in the file's own orientation and scaled units.
         affine: float64 ``(4, 4)``, voxel to world in mm.
         path: Where it came from.
-        notes: What a user should know but that is no error.
+        notes: What a user should know but that is not an error.
     """
 
     data: NDArray[np.float32]
@@ -68,7 +69,7 @@ def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES, flat: boo
             data = np.asarray(image.dataobj, dtype=np.float32)
     except (ValueError, OverflowError, OSError, HeaderDataError) as error:
         raise _bad("DATA", path, f"the voxels cannot be read ({error})", "export the file again") from error
-    data, more = _three_dimensional(data, path, flat=flat)
+    data, more = _as_volume(data, path, flat=flat)
     affine = np.asarray(image.affine, dtype=np.float64)
     notes = (*notes, *more, *_check_affine(affine, path), *_header_notes(header))
     _check_values(data, path)
@@ -79,19 +80,13 @@ def write_nifti(path: str | Path, data: NDArray[Any], affine: NDArray[np.float64
     """Write a compressed NIfTI-1 file atomically; the same data gives the same bytes (no time stamp)."""
     image = nib.Nifti1Image(data, affine)
     image.header.set_xyzt_units("mm")
-    with (
-        atomic_open(path) as stream,
-        gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed,
-    ):
+    with atomic_open(path) as stream, gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed:
         packed.write(image.to_bytes())
 
 
 def type_of(header: Any) -> Any:
     """Nibabel's image class for a header."""
     return nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-
-
-# Reading ----------------------------------------------------------------------------------------------------
 
 
 def _bad(code: str, path: Path, what: str, fix: str) -> JsddpmError:
@@ -116,11 +111,7 @@ def _read(path: Path, max_bytes: int) -> tuple[bytes, Any, tuple[str, ...]]:
         raise _bad("CORRUPT", path, f"compressed data is damaged ({error})", "copy the file again") from error
     except PermissionError:
         raise JsddpmError(
-            "NIFTI_PERMISSION",
-            "permission denied",
-            fix="grant read access",
-            file=path,
-            status=ExitStatus.ENVIRONMENT,
+            "NIFTI_PERMISSION", "permission denied", fix="grant read access", file=path, status=ExitStatus.ENVIRONMENT
         ) from None
     except OSError as error:
         raise _bad("IO", path, f"cannot be read ({error.strerror or error})", "check the file") from error
@@ -197,12 +188,8 @@ def _check_header(header: Any, path: Path, max_bytes: int) -> tuple[int, int]:
         raise _bad("DTYPE", path, f"unsupported voxel type {dtype}", "convert to an integer or floating type")
     size = int(np.prod([float(n) for n in dims])) * dtype.itemsize
     if size > max_bytes:
-        raise _bad(
-            "TOO_LARGE",
-            path,
-            f"{dims} voxels need {size / 2**30:.1f} GiB",
-            "check the header, or crop the volume",
-        )
+        cure = "check the header, or crop the volume"
+        raise _bad("TOO_LARGE", path, f"{dims} voxels need {size / 2**30:.1f} GiB", cure)
     offset = float(header["vox_offset"])
     if not (np.isfinite(offset) and header.single_vox_offset <= offset <= 1 << 24):
         raise _bad("OFFSET", path, f"impossible voxel offset {offset:g}", "export the file again")
@@ -212,9 +199,7 @@ def _check_header(header: Any, path: Path, max_bytes: int) -> tuple[int, int]:
     return int(offset), size
 
 
-def _three_dimensional(
-    data: NDArray[np.float32], path: Path, *, flat: bool
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _as_volume(data: NDArray[np.float32], path: Path, *, flat: bool) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     notes: tuple[str, ...] = ()
     if flat and data.ndim == 2:
         data = data[..., None]
@@ -223,29 +208,16 @@ def _three_dimensional(
             raise _bad("DIMS", path, f"shape {data.shape} has more than one volume", "extract the volume to use")
         data, notes = data.reshape(data.shape[:3]), (f"shape {data.shape} read as {data.shape[:3]}",)
     if data.ndim < 3 or (min(data.shape) < MIN_SIDE and not flat):
-        raise _bad(
-            "DIMS",
-            path,
-            f"shape {data.shape} is no volume",
-            f"give 3D data with sides of at least {MIN_SIDE}",
-        )
+        cure = f"give 3D data with sides of at least {MIN_SIDE}"
+        raise _bad("DIMS", path, f"shape {data.shape} is not a volume", cure)
     return data, notes
 
 
 def _check_affine(affine: NDArray[np.float64], path: Path) -> tuple[str, ...]:
-    linear = affine[:3, :3]
-    if not np.isfinite(affine).all() or abs(np.linalg.det(linear)) < 1e-9:
-        raise _bad(
-            "AFFINE",
-            path,
-            "the affine is singular or not finite",
-            "export the file again with its orientation",
-        )
-    directions = linear / np.linalg.norm(linear, axis=0)
-    tilt = float(np.degrees(np.arccos(np.clip(np.abs(directions).max(axis=0), -1, 1))).max())
-    if tilt > _OBLIQUE_DEGREES:
-        return (f"tilted by {tilt:.0f} degrees: slices are not axial",)
-    return ()
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise _bad("AFFINE", path, "the affine is singular or not finite", "export the file again with its orientation")
+    tilt = float(np.degrees(obliquity(affine)).max())
+    return (f"tilted by {tilt:.0f} degrees: slices are not axial",) if tilt > _OBLIQUE_DEGREES else ()
 
 
 def _header_notes(header: Any) -> tuple[str, ...]:
@@ -256,7 +228,7 @@ def _header_notes(header: Any) -> tuple[str, ...]:
         notes.append(f"intensity slope {slope:g}: voxels are taken unscaled")
     if any(float(size) <= 0 or not np.isfinite(size) for size in header["pixdim"][1:4]):
         sizes = " x ".join(f"{float(size):g}" for size in header["pixdim"][1:4])
-        notes.append(f"voxel sizes {sizes} in the header are no sizes: those of the affine are used")
+        notes.append(f"voxel sizes {sizes} in the header are not sizes: those of the affine are used")
     qform, sform = header.get_qform(coded=True)[0], header.get_sform(coded=True)[0]
     if qform is not None and sform is not None and not np.allclose(qform, sform, atol=0.1):
         notes.append("sform and qform differ: the sform is used")
@@ -268,20 +240,12 @@ def _check_values(data: NDArray[np.float32], path: Path) -> None:
     if not finite.all():
         first = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), data.shape))
         count = int(data.size - finite.sum())
-        raise _bad(
-            "NON_FINITE",
-            path,
-            f"{count} voxels are NaN or Inf, the first at {first}",
-            "repair or leave out the volume",
-        )
+        cure = "repair or leave out the volume"
+        raise _bad("NON_FINITE", path, f"{count} voxels are NaN or Inf, the first at {first}", cure)
 
 
 def check_not_constant(volume: Volume) -> None:
     """Refuse an image without contrast; a mask may be constant (no lesion)."""
     if volume.data.min() == volume.data.max():
-        raise _bad(
-            "CONSTANT",
-            volume.path,
-            f"every voxel is {volume.data.flat[0]:g}",
-            "check the export, or leave it out",
-        )
+        cure = "check the export, or leave it out"
+        raise _bad("CONSTANT", volume.path, f"every voxel is {volume.data.flat[0]:g}", cure)

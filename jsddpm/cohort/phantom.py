@@ -3,13 +3,12 @@
 The anatomy is the MNI152 template that nilearn ships. Each subject gets its own affine and smooth elastic
 deformation, bias field, Rician noise, intensity scale and, for patients, one lesion that looks like a focal cortical
 dysplasia: at the cortex, mildly hyperintense, with a blurred grey-white border. It exists to try the tools and to
-test them; it is no substitute for patients.
+test them; it does not replace patients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation
 
 from jsddpm.cohort.nifti import write_nifti
-from jsddpm.errors import usage_error
+from jsddpm.errors import require_package, usage_error
 from jsddpm.files import make_directory, write_json, write_text
 from jsddpm.parallel import in_processes
 from jsddpm.publish import published_directory
@@ -34,16 +34,6 @@ _LESION_RADII_MM = (7.0, 13.0)
 _GREY, _WHITE, _FLUID = 1.0, 0.72, 0.18  # FLAIR: grey brighter than white, fluid suppressed
 _LESION_GAIN = (0.25, 0.45)
 _BORDER_BLUR_MM = 3.0
-
-
-@dataclass(frozen=True)
-class _Template:
-    """Tissue maps in [0, 1] on a common grid, with the world position of voxel 0 and its spacing in mm."""
-
-    grey: Array
-    white: Array
-    brain: Array
-    origin: NDArray[np.float64]
 
 
 def make_phantom_cohort(
@@ -70,14 +60,13 @@ def make_phantom_cohort(
         and ``dataset_description.json``.
 
     Raises:
-        JsddpmError: ``PHANTOM`` for impossible counts, ``EXISTS`` when ``out`` exists.
+        JsddpmError: ``PHANTOM`` for impossible counts, ``EXISTS`` when ``out`` exists,
+            ``MISSING_PACKAGE`` (status 5) without nilearn.
     """
     if subjects < 1 or not 0 <= controls <= subjects:
-        raise usage_error(
-            "PHANTOM",
-            f"{controls} controls of {subjects} subjects",
-            fix="0 <= controls <= subjects, subjects >= 1",
-        )
+        cure = "0 <= controls <= subjects, subjects >= 1"
+        raise usage_error("PHANTOM", f"{controls} controls of {subjects} subjects", fix=cure)
+    require_package("nilearn", extra="phantom", why="the demo cohort")
     patients = subjects - controls
     heights = (np.random.default_rng([seed, subjects]).permutation(patients) + 0.5) / max(patients, 1)
     with published_directory(out) as root:
@@ -88,33 +77,28 @@ def make_phantom_cohort(
                 progress(done, subjects)
         rows = [f"{_name(number)}\t{'fcd' if number < patients else 'hc'}" for number in range(subjects)]
         write_text(root / "participants.tsv", "\n".join(["participant_id\tgroup", *rows]) + "\n")
-        write_json(
-            root / "dataset_description.json",
-            {
-                "Name": "Phantom FLAIR cohort with cortical lesions",
-                "BIDSVersion": "1.9.0",
-                "DatasetType": "raw",
-                "GeneratedBy": [{"Name": "jsddpm cohort phantom", "Description": f"seed {seed}"}],
-                "SourceDatasets": [{"URL": "https://nist.mni.mcgill.ca/icbm-152-nonlinear-atlases-2009/"}],
-            },
-        )
+        description = {
+            "Name": "Phantom FLAIR cohort with cortical lesions",
+            "BIDSVersion": "1.9.0",
+            "DatasetType": "raw",
+            "GeneratedBy": [{"Name": "jsddpm cohort phantom", "Description": f"seed {seed}"}],
+            "SourceDatasets": [{"URL": "https://nist.mni.mcgill.ca/icbm-152-nonlinear-atlases-2009/"}],
+        }
+        write_json(root / "dataset_description.json", description)
     return Path(out)
 
 
 @cache
-def _load_template() -> _Template:
+def _load_template() -> tuple[list[Array], NDArray[np.float64]]:
+    """Grey matter, white matter and brain in [0, 1] on one grid, and the world position of voxel 0 in mm."""
     from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
 
     head, grey, white = (
         load(resolution=1) for load in (load_mni152_template, load_mni152_gm_template, load_mni152_wm_template)
     )
     brain = ndimage.binary_fill_holes(head.get_fdata(dtype=np.float32) > 0)
-    return _Template(
-        grey.get_fdata(dtype=np.float32),
-        white.get_fdata(dtype=np.float32),
-        brain.astype(np.float32),
-        head.affine[:3, 3],
-    )
+    maps = [grey.get_fdata(dtype=np.float32), white.get_fdata(dtype=np.float32), brain.astype(np.float32)]
+    return maps, head.affine[:3, 3]
 
 
 def _name(number: int) -> str:
@@ -123,14 +107,12 @@ def _name(number: int) -> str:
 
 def _write_subject(root: Path, number: int, seed: int, height: float | None) -> None:
     """One subject; ``height`` in [0, 1] is the axial place of the lesion, None for a control."""
-    name, template, rng = _name(number), _load_template(), np.random.default_rng([seed, number])
-    coordinates = _deformed_coordinates(rng) - template.origin[:, None, None, None]
+    name, (maps, origin), rng = _name(number), _load_template(), np.random.default_rng([seed, number])
+    coordinates = _deformed_coordinates(rng) - origin[:, None, None, None]
     grey, white, brain = (
-        ndimage.map_coordinates(m, coordinates, order=1, mode="constant", output=np.float32)
-        for m in (template.grey, template.white, template.brain)
+        ndimage.map_coordinates(m, coordinates, order=1, mode="constant", output=np.float32) for m in maps
     )
-    lesion = np.zeros(SHAPE, np.float32)
-    mask = np.zeros(SHAPE, bool)
+    lesion, mask = np.zeros(SHAPE, np.float32), np.zeros(SHAPE, bool)
     if height is not None:
         low, high = _LESION_CENTRES_MM
         lesion, mask = _lesion(grey, white, brain, low + height * (high - low), rng)
@@ -155,13 +137,7 @@ def _deformed_coordinates(rng: np.random.Generator) -> Array:
     """World position in the template of each voxel of the subject, float32 ``(3, X, Y, Z)`` in mm."""
     axes = [SPACING_MM * (np.arange(n, dtype=np.float32) - (n - 1) / 2) for n in SHAPE]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"))
-    angles = rng.normal(0, np.radians(2.5), 3)
-    turn = np.eye(3)
-    for axis, angle in enumerate(angles):
-        i, j = [k for k in range(3) if k != axis]
-        step = np.eye(3)
-        step[[i, i, j, j], [i, j, i, j]] = np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)
-        turn = turn @ step
+    turn = Rotation.from_euler("XYZ", rng.normal(0, np.radians(2.5), 3) * (1, -1, 1)).as_matrix()
     linear = turn @ np.diag(rng.normal(1, 0.03, 3))
     moved = np.tensordot(linear, grid, axes=1) + (np.array(_CENTRE_MM) + rng.normal(0, 1.5, 3))[:, None, None, None]
     for axis in range(3):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torchio as tio
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.filters import threshold_otsu
 
+from jsddpm.cohort.brain import estimate_brain
+from jsddpm.cohort.orientation import from_slices, to_slices
 from jsddpm.cohort.subject import Subject
 from jsddpm.errors import JsddpmError, usage_error
 
@@ -35,10 +34,6 @@ class Preprocessing:
             raise usage_error("SHAPE", f"shape {self.shape}", fix="give three sides of at least 8 voxels")
         if len(self.spacing) != 3 or not all(0 < s < 100 for s in self.spacing):
             raise usage_error("SPACING", f"spacing {self.spacing}", fix="give three positive sizes in mm")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {k: list(v) for k, v in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -89,47 +84,12 @@ def preprocess(subject: Subject, spec: Preprocessing) -> Stack:
     lesion = labels % 2 == 1
     brain = labels >= 2 if given else estimate_brain(values)
     if not brain.any():
-        raise JsddpmError(
-            "NO_BRAIN", "no brain-like region found", fix="check the image and its orientation", file=path
-        )
+        cure = "check the image and its orientation"
+        raise JsddpmError("NO_BRAIN", "no brain-like region found", fix=cure, file=path)
     low, high = (float(v) for v in np.percentile(values[brain], spec.window))
     if not high > low:
         raise JsddpmError("CONTRAST", "the brain has no contrast", fix="check the image", file=path)
     scaled = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
     volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
-    affine = np.asarray(moved.image.affine, np.float64) @ _from_slices(spec.shape[1])
+    affine = np.asarray(moved.image.affine, np.float64) @ from_slices(spec.shape[1])
     return Stack(to_slices(scaled), to_slices(lesion), to_slices(brain), affine, (low, high), volumes)
-
-
-def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Brain region of a volume: above Otsu's threshold, largest connected part, closed and filled.
-
-    An estimate for windows and fractions (a scalp, where present, is included); not a segmentation. Parts are found on
-    every other voxel of each axis; at their edge, every voxel decides for itself.
-
-    Args:
-        values: ``(X, Y, Z)`` intensities of a volume, or ``(H, W)`` of a slice, background dark.
-    """
-    coarse = values[(slice(None, None, 2),) * values.ndim]
-    if coarse.min() == coarse.max():
-        return np.zeros(values.shape, bool)
-    threshold = threshold_otsu(coarse)
-    labels, _ = ndimage.label(coarse > threshold)
-    largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    closed = ndimage.binary_closing(np.pad(largest, 2))
-    outside, _ = ndimage.label(~closed)  # the padding makes all that is not enclosed one part
-    filled = (outside != outside.flat[0])[(slice(2, -2),) * values.ndim]
-    core = ndimage.binary_erosion(filled)
-    twice = np.ones((2,) * values.ndim, bool)
-    whole, inner = (np.kron(part, twice)[tuple(map(slice, values.shape))] for part in (filled, core))
-    return np.asarray(inner | (whole & (values > threshold)))
-
-
-def to_slices(volume: NDArray[Any]) -> NDArray[Any]:
-    """``(X, Y, Z)`` right-anterior-superior to ``(Z, row, column)`` with anterior on top and left at left."""
-    return np.ascontiguousarray(volume[:, ::-1].transpose(2, 1, 0))
-
-
-def _from_slices(height: int) -> NDArray[np.float64]:
-    """(row, column, z) of :func:`_to_slices` to (x, y, z) of the volume."""
-    return np.array([[0, 1, 0, 0], [-1, 0, 0, height - 1], [0, 0, 1, 0], [0, 0, 0, 1]], np.float64)

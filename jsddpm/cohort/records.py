@@ -66,8 +66,8 @@ class Selection:
 
 
 @dataclass
-class Found:
-    """Collects records and problems while a layout is read."""
+class LayoutReport:
+    """The records and problems of a source, collected while its layout is read."""
 
     source: Path
     records: list[Record] = field(default_factory=list)
@@ -98,12 +98,9 @@ class Found:
                 return
         control = control or group.lower() in CONTROL_GROUPS
         if mask is None and not control:
-            self.problem(
-                "MASK_MISSING",
-                f"{patient} has no lesion mask and is not declared a control (group {group or 'not given'!r})",
-                fix=f"add the mask, or declare the group ({', '.join(sorted(CONTROL_GROUPS))}) or --controls",
-                file=image,
-            )
+            what = f"{patient} has no lesion mask and is not declared a control (group {group or 'not given'!r})"
+            cure = f"add the mask, or declare the group ({', '.join(sorted(CONTROL_GROUPS))}) or --controls"
+            self.problem("MASK_MISSING", what, fix=cure, file=image)
             return
         subject = f"{patient}_{session}" if session else patient
         kind: Group = "control" if control else "patient"
@@ -112,15 +109,8 @@ class Found:
 
 def manifest_rows(records: Iterable[Record]) -> list[dict[str, str]]:
     """Rows of the manifest (:data:`MANIFEST_COLUMNS`) that describes these records, with absolute paths."""
-    return [
-        {
-            "image": str(r.image.resolve()),
-            "mask": "" if r.mask is None else str(r.mask.resolve()),
-            "brain": "" if r.brain is None else str(r.brain.resolve()),
-            "patient": r.patient,
-            "session": r.session,
-            "group": r.group,
-            "split": r.split or "",
-        }
-        for r in records
-    ]
+
+    def cell(value: Path | str | None) -> str:
+        return str(value.resolve()) if isinstance(value, Path) else value or ""
+
+    return [{name: cell(getattr(r, name)) for name in MANIFEST_COLUMNS} for r in records]

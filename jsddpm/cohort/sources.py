@@ -1,28 +1,22 @@
-"""Where a cohort comes from: a BIDS tree, an nnU-Net or BraTS folder, or a manifest, read into one list of records."""
+"""A source of any layout, read into one list of records; see :mod:`jsddpm.cohort.layouts`."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-from jsddpm.cohort.layouts import bids, brats, manifest, nnunet
-from jsddpm.cohort.records import Found, Record, Selection
+from jsddpm.cohort.layouts import Layout, layouts
+from jsddpm.cohort.records import LayoutReport, Record, Selection
 from jsddpm.errors import JsddpmError, usage_error
-
-Layout = Literal["bids", "nnunet", "brats", "manifest"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-_READERS = {"bids": bids.read, "nnunet": nnunet.read, "brats": brats.read, "manifest": manifest.read}
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The usable records of a source, and every problem found on the way."""
+    """The usable records of a source, the name of its layout, and every problem met on the way."""
 
     source: Path
-    layout: Layout
+    layout: str
     records: tuple[Record, ...]
     problems: tuple[JsddpmError, ...]
 
@@ -41,63 +35,65 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
     """List the images of a source.
 
     Args:
-        source: Folder in BIDS, nnU-Net or BraTS layout, or a CSV/TSV manifest; see :mod:`jsddpm.cohort.layouts`.
-        layout: One of :data:`LAYOUTS`; ``auto`` decides by what the source is.
+        source: Folder or file in one of the layouts (:func:`jsddpm.cohort.layouts.layouts`).
+        layout: Name of a layout; ``auto`` takes the first that matches.
         selection: Which images are meant where there are several.
 
     Returns:
         Records in name order. Problems are collected, so that one call shows them all.
 
     Raises:
-        JsddpmError: ``MISSING`` or ``LAYOUT`` (status 2) when there is nothing to read at all.
+        JsddpmError: ``MISSING`` or ``LAYOUT`` (status 2), ``EMPTY`` (status 3): there is nothing to read at all.
     """
     source = Path(source)
     if not source.exists():
         raise usage_error("MISSING", "no such file or folder", fix="give a cohort folder or a manifest", file=source)
-    chosen = _layout_of(source) if layout == "auto" else next((known for known in LAYOUTS if known == layout), None)
-    if chosen is None or (chosen == "manifest") == source.is_dir():
-        raise usage_error("LAYOUT", f"is no {layout} source", fix="give --layout, or another path", file=source)
-    found = Found(source)
-    _READERS[chosen](source, found, selection or Selection())
-    _check_unique(found)
-    _check_patients(found)
-    if not found.records and not found.problems:
-        found.problem("EMPTY", f"no image found (layout {chosen})", fix="see the layouts in docs/how-to/own-cohort.md")
-    return Cohort(source, chosen, tuple(found.records), tuple(found.problems))
+    chosen = _layout_of(source, layout)
+    report = LayoutReport(source)
+    chosen.read(source, report, selection or Selection())
+    _check_unique(report)
+    _check_patients(report)
+    if not report.records and not report.problems:
+        report.problem("EMPTY", f"no image found (layout {chosen.name})", fix=f"{chosen.name} is: {chosen.help}")
+    return Cohort(source, chosen.name, tuple(report.records), tuple(report.problems))
 
 
-def _layout_of(source: Path) -> Layout:
-    if not source.is_dir():
-        return "manifest"
-    if (source / "imagesTr").is_dir():
-        return "nnunet"
-    if any(source.glob("sub-*")) or not brats.case_folders(source):
-        return "bids"
-    return "brats"
+def _layout_of(source: Path, name: str) -> Layout:
+    """The layout of that name, if the source is laid out so; with ``auto``, the first that matches."""
+    if name != "auto" and name not in layouts():
+        raise usage_error("LAYOUT", f"unknown layout {name!r}", fix=f"one of auto, {', '.join(layouts())}")
+    for layout in layouts().values():
+        if name in ("auto", layout.name) and layout.matches(source):
+            return layout
+    if name == "auto":
+        what = f"no layout fits ({', '.join(layouts())})"
+        raise JsddpmError("EMPTY", what, fix="see the layouts in docs/how-to/own-cohort.md", file=source)
+    fix = f"give another --layout; {name} is: {layouts()[name].help}"
+    raise usage_error("LAYOUT", f"is not a {name} source", fix=fix, file=source)
 
 
-def _check_unique(found: Found) -> None:
+def _check_unique(report: LayoutReport) -> None:
     """Names must differ, in more than their case: they become file names, also on disks that ignore it."""
-    counts = Counter(r.subject.casefold() for r in found.records)
-    repeated = [r for r in found.records if counts[r.subject.casefold()] > 1]
-    for subject in sorted({r.subject.casefold() for r in repeated}):
-        names = sorted({r.subject for r in repeated if r.subject.casefold() == subject})
-        what = f"{' and '.join(names)} stands {counts[subject]} times"
-        found.problem("DUPLICATE", what, fix="give sessions, or remove one")
-    found.records[:] = [r for r in found.records if counts[r.subject.casefold()] == 1]
+    named: dict[str, list[Record]] = {}
+    for r in report.records:
+        named.setdefault(r.subject.casefold(), []).append(r)
+    for _, records in sorted((name, records) for name, records in named.items() if len(records) > 1):
+        what = f"{' and '.join(sorted({r.subject for r in records}))} occurs {len(records)} times"
+        report.problem("DUPLICATE", what, fix="give sessions, or remove one")
+    report.records[:] = [records[0] for records in named.values() if len(records) == 1]
 
 
-def _check_patients(found: Found) -> None:
+def _check_patients(report: LayoutReport) -> None:
     """A patient has one split and one spelling: ``7`` and ``007`` would be parted by any split."""
     splits: dict[str, set[str]] = {}
     spellings: dict[str, set[str]] = {}
-    for r in found.records:
+    for r in report.records:
         splits.setdefault(r.patient, set()).add(r.split or "")
         key = re.sub(r"\d+", lambda digits: str(int(digits[0])), r.patient.casefold())
         spellings.setdefault(key, set()).add(r.patient)
     for patient in sorted(p for p, s in splits.items() if len(s) > 1):
         named = ", ".join(sorted(s or "none" for s in splits[patient]))
-        found.problem("PATIENT_SPLIT", f"{patient} stands in several splits ({named})", fix="one patient, one split")
+        report.problem("PATIENT_SPLIT", f"{patient} is in several splits ({named})", fix="one patient, one split")
     for names in sorted(sorted(s) for s in spellings.values() if len(s) > 1):
         what = f"{' and '.join(names)} look like one patient"
-        found.problem("PATIENT_NAME", what, fix="write one person's name in one way, two persons' clearly apart")
+        report.problem("PATIENT_NAME", what, fix="write one person's name in one way, two persons' clearly apart")

@@ -1,12 +1,11 @@
-"""Train, validation and test sets by patient: slices of one person are never on two sides."""
+"""Train, validation and test sets by patient: slices of one patient are never on two sides."""
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -18,7 +17,7 @@ _PARTS = 3  # lesion loads are cut into at most this many equal parts for k-fold
 
 
 @dataclass(frozen=True)
-class Person:
+class Patient:
     """What a split balances: the group, and the lesion load in mm^3 (0 where there is none)."""
 
     group: str
@@ -44,13 +43,9 @@ class SplitRule:
             what = f"val {self.val:g} and test {self.test:g} leave nothing to train on"
             raise usage_error("SPLIT", what, fix="give shares below 1")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
 
 def assign_splits(
-    people: Mapping[str, Person], rule: SplitRule, given: Mapping[str, Split | None] | None = None
+    patients: Mapping[str, Patient], rule: SplitRule, given: Mapping[str, Split | None] | None = None
 ) -> dict[str, Split]:
     """Split of every patient, balanced over groups and lesion loads.
 
@@ -58,71 +53,72 @@ def assign_splits(
     start is taken, first for test, then for validation. Each split so spans the order evenly, however few patients.
 
     Args:
-        people: The patients.
+        patients: The patients.
         rule: Shares and seed.
-        given: Splits known beforehand. All patients may have one; or some have ``test``, a predefined test set, and
+        given: Splits assigned beforehand. All patients may have one; or some have ``test``, a predefined test set, and
             the others are divided into training and validation.
 
     Raises:
         JsddpmError: ``SPLIT`` (status 2) when ``given`` is neither, or no patient would be left for training.
 
-    >>> people = {p: Person("fcd", load) for p, load in zip("abcdefgh", range(8))}
-    >>> splits = assign_splits(people, SplitRule(val=0.25, test=0.25))
+    >>> patients = {p: Patient("fcd", load) for p, load in zip("abcdefgh", range(8))}
+    >>> splits = assign_splits(patients, SplitRule(val=0.25, test=0.25))
     >>> sorted(splits.values()).count("train")
     4
     """
-    known = {p: s for p, s in (given or {}).items() if s is not None}
-    if known and set(known.values()) != {"test"} and set(known) != set(people):
-        missing = sorted(set(people) - set(known))
+    assigned = {p: s for p, s in (given or {}).items() if s is not None}
+    if assigned and set(assigned.values()) != {"test"} and set(assigned) != set(patients):
+        missing = sorted(set(patients) - set(assigned))
         what = f"{len(missing)} patients have no split ({missing[0]})"
         raise usage_error("SPLIT", what, fix="fill the column, name the test patients only, or leave it out")
     rng = np.random.default_rng(rule.seed)
-    left = {p: people[p] for p in sorted(people) if p not in known}
-    result = dict(known)
+    left = {p: patients[p] for p in sorted(patients) if p not in assigned}
+    result = dict(assigned)
     shares: tuple[tuple[Split, float], ...] = (
-        (("val", rule.val),) if known else (("test", rule.test), ("val", rule.val))
+        (("val", rule.val),) if assigned else (("test", rule.test), ("val", rule.val))
     )
     for split, share in shares if left else ():
-        wanted = max(1, round(share * len(people))) if share > 0 else 0
+        wanted = max(1, round(share * len(patients))) if share > 0 else 0
         result |= dict.fromkeys(_systematic(left, wanted, rng), split)
         left = {p: v for p, v in left.items() if p not in result}
     if not left and "train" not in result.values():
-        raise usage_error("SPLIT", f"{len(people)} patients are too few for these shares", fix="lower --val or --test")
-    return {p: result.get(p, "train") for p in sorted(people)}
+        what = f"{len(patients)} patients are too few for these shares"
+        raise usage_error("SPLIT", what, fix="lower --val or --test")
+    return {p: result.get(p, "train") for p in sorted(patients)}
 
 
 def k_fold(
-    people: Mapping[str, Person], count: int, rule: SplitRule, given: Mapping[str, Split | None] | None = None
+    patients: Mapping[str, Patient], count: int, rule: SplitRule, given: Mapping[str, Split | None] | None = None
 ) -> list[dict[str, Split]]:
     """``count`` divisions in which every patient is tested once; ``rule.val`` of the rest validate, the others train.
 
     With a predefined test set, that stays the test set of all divisions, and the folds take turns validating.
 
     Args:
-        people: The patients.
+        patients: The patients.
         count: Number of folds.
         rule: Share to validate on, and seed; ``rule.test`` has no meaning here.
-        given: Splits known beforehand; only ``test`` may be among them.
+        given: Splits assigned beforehand; only ``test`` may be among them.
 
     Raises:
         JsddpmError: ``SPLIT`` (status 2) with fewer patients than folds, or when other splits are given.
     """
-    known = {p: s for p, s in (given or {}).items() if s is not None}
-    if set(known.values()) - {"test"}:
+    assigned = {p: s for p, s in (given or {}).items() if s is not None}
+    if set(assigned.values()) - {"test"}:
         raise usage_error("SPLIT", "the cohort names splits already", fix="leave the column out, but for a test set")
-    rest = {p: v for p, v in people.items() if p not in known}
+    rest = {p: v for p, v in patients.items() if p not in assigned}
     divisions = []
     for number, fold in enumerate(stratified_folds(rest, count, seed=rule.seed)):
-        if known:
-            taken: dict[str, Split] = {**known, **dict.fromkeys(fold, "val")}
-            divisions.append({p: taken.get(p, "train") for p in sorted(people)})
+        if assigned:
+            taken: dict[str, Split] = {**assigned, **dict.fromkeys(fold, "val")}
+            divisions.append({p: taken.get(p, "train") for p in sorted(patients)})
         else:
             tested: dict[str, Split] = dict.fromkeys(fold, "test")
-            divisions.append(assign_splits(people, replace(rule, test=0.0, seed=rule.seed + number), tested))
+            divisions.append(assign_splits(patients, replace(rule, test=0.0, seed=rule.seed + number), tested))
     return divisions
 
 
-def stratified_folds(people: Mapping[str, Person], count: int, *, seed: int) -> list[list[str]]:
+def stratified_folds(patients: Mapping[str, Patient], count: int, *, seed: int) -> list[list[str]]:
     """Patients of each of ``count`` folds, stratified by group and lesion load.
 
     scikit-learn's ``StratifiedGroupKFold`` over strata of group and load, thirds of the loads above 0 where patients
@@ -131,28 +127,27 @@ def stratified_folds(people: Mapping[str, Person], count: int, *, seed: int) -> 
     Raises:
         JsddpmError: ``SPLIT`` (status 2) with fewer patients than folds, or fewer than two folds.
     """
-    if not 2 <= count <= len(people):
-        raise usage_error(
-            "SPLIT", f"{count} folds of {len(people)} patients", fix="give 2 folds or more, not above that"
-        )
-    names = sorted(people)
+    if not 2 <= count <= len(patients):
+        what = f"cannot make {count} folds from {len(patients)} patients"
+        raise usage_error("SPLIT", what, fix=f"use 2 to {len(patients)} folds" if len(patients) > 2 else "add patients")
+    names = sorted(patients)
     folder = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    choices = (_strata(people, names, parts) for parts in range(_PARTS, -1, -1))
+    choices = (_strata(patients, names, parts) for parts in range(_PARTS, -1, -1))
     strata = next(s for s in choices if max(Counter(s).values()) >= count)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a stratum with fewer members than folds cannot be in all of them
         return [[names[i] for i in rows] for _, rows in folder.split(names, strata, names)]
 
 
-def _strata(people: Mapping[str, Person], names: list[str], parts: int) -> list[str]:
+def _strata(patients: Mapping[str, Patient], names: list[str], parts: int) -> list[str]:
     """Group and part of the lesion loads above 0, cut into equal parts; without any part, one stratum of all."""
-    loads = np.array([people[p].load for p in names])
+    loads = np.array([patients[p].load for p in names])
     present = loads[loads > 0]
     if not parts:
         return ["all"] * len(names)
     edges = np.quantile(present, np.linspace(0, 1, parts + 1)[1:-1]) if len(present) else present
     part = np.where(loads > 0, np.searchsorted(edges, loads) + 1, 0)
-    return [f"{people[p].group} {k}" for p, k in zip(names, part, strict=True)]
+    return [f"{patients[p].group} {k}" for p, k in zip(names, part, strict=True)]
 
 
 def given_splits(records: Iterable[Record]) -> dict[str, Split | None]:
@@ -160,19 +155,18 @@ def given_splits(records: Iterable[Record]) -> dict[str, Split | None]:
     return {r.patient: r.split for r in records}
 
 
-def people_of(records: Sequence[Record], loads: Mapping[str, float]) -> dict[str, Person]:
+def patients_of(records: Sequence[Record], loads: Mapping[str, float]) -> dict[str, Patient]:
     """Patients of records; ``loads`` are lesion volumes in mm^3 by record, of which a patient's mean counts."""
-    patients = {r.patient: r.group for r in records}
     return {
-        p: Person(group, float(np.mean([loads[r.subject] for r in records if r.patient == p])))
-        for p, group in patients.items()
+        p: Patient(group, float(np.mean([loads[r.subject] for r in records if r.patient == p])))
+        for p, group in {r.patient: r.group for r in records}.items()
     }
 
 
-def _systematic(people: Mapping[str, Person], wanted: int, rng: np.random.Generator) -> list[str]:
-    names = list(people)
+def _systematic(patients: Mapping[str, Patient], wanted: int, rng: np.random.Generator) -> list[str]:
+    names = list(patients)
     order = [names[i] for i in rng.permutation(len(names))]
-    order.sort(key=lambda p: (people[p].group, people[p].load))
+    order.sort(key=lambda p: (patients[p].group, patients[p].load))
     if wanted > len(order):
         raise JsddpmError("SPLIT", f"{wanted} of {len(order)} patients", fix="lower --val or --test")
     step = len(order) / max(wanted, 1)

@@ -21,7 +21,7 @@ class Subject:
         image: The FLAIR volume.
         lesion: Lesion voxels on its grid; all False for a control without a mask.
         brain: Brain voxels on its grid, or None where no mask was given.
-        notes: What a user should know but that is no error.
+        notes: What a user should know but that is not an error.
     """
 
     image: Volume

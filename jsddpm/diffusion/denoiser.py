@@ -1,60 +1,16 @@
-"""The network: diffusers' UNet2DModel over (image, mask), told where in the brain and whether with a lesion."""
+"""The network: diffusers' UNet2DModel over (image, mask), conditioned on z-bin and pathology."""
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from diffusers import UNet2DModel
-from diffusers.models.embeddings import get_timestep_embedding
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import ZBinning
-from jsddpm.config import ModelConfig
+from jsddpm.diffusion.conditioning import load_embedding
 from jsddpm.errors import usage_error
-
-
-class ConditionEmbedding(nn.Module):
-    """Token to vector, the null token included.
-
-    ``token`` learns one vector per condition. ``factored`` adds one vector per bin and one per pathology, so that a
-    lesion seen in one bin teaches every bin what a lesion is. ``sinusoidal`` replaces the vector of the bin by a small
-    network on sines and cosines of the bin's middle slice (Vaswani et al. 2017, arXiv 1706.03762): neighbouring bins
-    are neighbours from the start, and another binning needs no other weights.
-
-    Args:
-        kind: ``token``, ``factored`` or ``sinusoidal``.
-        binning: The bins.
-        dim: Size of the vector, even.
-    """
-
-    def __init__(self, kind: str, binning: ZBinning, dim: int) -> None:
-        super().__init__()
-        self.n_bins, self.kind = binning.n_bins, kind
-        if kind == "token":
-            self.token = nn.Embedding(2 * self.n_bins + 1, dim)
-            return
-        if kind == "factored":
-            self.z_bin = nn.Embedding(self.n_bins + 1, dim)
-            self.pathology = nn.Embedding(3, dim)
-            return
-        self.pathology = nn.Embedding(3, dim)
-        middle = [s[(len(s) - 1) // 2] if s else 0 for s in map(binning.slices, range(self.n_bins))]
-        waves = get_timestep_embedding(torch.tensor(middle), dim, max_period=4 * binning.n_slices)
-        self.register_buffer("waves", waves, persistent=False)  # follows from the binning
-        self.position = nn.Sequential(nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, dim))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """``(B,)`` tokens, null token included, to ``(B, dim)``."""
-        if self.kind == "token":
-            return cast(Tensor, self.token(tokens))
-        null, pathology = tokens == 2 * self.n_bins, self.pathology(tokens // self.n_bins)
-        bins = tokens % self.n_bins
-        if self.kind == "factored":
-            return cast(Tensor, self.z_bin(torch.where(null, self.n_bins, bins)) + pathology)
-        position = self.position(cast(Tensor, self.waves)[bins])
-        return cast(Tensor, torch.where(null[:, None], 0, position) + pathology)
+from jsddpm.sections import ModelConfig
 
 
 class Denoiser(nn.Module):
@@ -74,13 +30,10 @@ class Denoiser(nn.Module):
         levels, patch = len(config.channels), config.patch_size
         divisor = patch * 2 ** (levels - 1)
         if any(side % divisor for side in size):
-            raise usage_error(
-                "SIZE",
-                f"slices of {size[0]}x{size[1]} cannot be divided by {divisor} (patch {patch}, {levels} levels)",
-                fix="build the store with another shape, or use fewer levels",
-            )
+            what = f"slices of {size[0]}x{size[1]} cannot be divided by {divisor} (patch {patch}, {levels} levels)"
+            raise usage_error("SIZE", what, fix="build the store with another shape, or use fewer levels")
         self.patch, self.self_conditioned = patch, config.self_conditioning > 0
-        self.embedding = ConditionEmbedding(config.condition_embedding, binning, 4 * config.channels[0])
+        self.embedding = load_embedding(config.condition_embedding)(binning, 4 * config.channels[0])
         attention = [level in config.attention_levels for level in range(levels)]
         self.unet = UNet2DModel(
             sample_size=(size[0] // patch, size[1] // patch),
@@ -105,7 +58,7 @@ class Denoiser(nn.Module):
             timesteps: int64 ``(B,)``, from 0.
             tokens: int64 ``(B,)`` condition tokens or the null token.
             x0_hat: An estimate of the clean pair for a network with self-conditioning (Chen et al. 2022, arXiv
-                2208.04202); None where there is none yet. Other networks leave it unread.
+                2208.04202); None before the first one. Other networks ignore it.
 
         Returns:
             Prediction of the same shape as ``x_t``.

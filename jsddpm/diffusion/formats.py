@@ -22,7 +22,7 @@ def write_stacks(store: SliceStore, out: str | Path) -> Path:
 
     A stack is ``(columns, rows, samples)`` in RAS+: the axes and voxel sizes of the training volumes, x = 0 and y = 0
     in the middle of the slice (a store keeps no origin), the first sample at the bin's middle slice. The third axis
-    counts samples; it is no direction in the brain.
+    counts samples and has no anatomical direction.
 
     Args:
         store: A generated store.
@@ -71,7 +71,7 @@ def _to_ras(slices: NDArray[np.generic]) -> NDArray[np.generic]:
 def _conditions(store: SliceStore) -> Iterator[tuple[str, int, NDArray[np.intp]]]:
     """Name, z_index and index rows (by sample number) of every condition of a generated store."""
     if store.kind != "generated":
-        raise usage_error("KIND", "is no generated store", fix="give one that jsddpm sample wrote", file=store.path)
+        raise usage_error("KIND", "is not a generated store", fix="give one that jsddpm sample wrote", file=store.path)
     index = store.index
     for z, pathology in np.unique(np.stack([index["z_index"], index["pathology"]]), axis=1).T:
         rows = np.flatnonzero((index["z_index"] == z) & (index["pathology"] == pathology))

@@ -17,19 +17,23 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
-from jsddpm.config import DiffusionConfig, ObjectiveConfig
+from jsddpm.sections import DiffusionConfig, ObjectiveConfig
 
 
-def alphas_cumprod(config: DiffusionConfig) -> Tensor:
-    """Cumulative products of ``1 - beta``, float32 ``(num_train_timesteps,)``; the last is 0 with zero terminal SNR."""
-    scheduler = DDPMScheduler(
+def noise_schedule(config: DiffusionConfig, *, rescale_zero_snr: bool) -> DDPMScheduler:
+    """Diffusers' holder of the configured betas, rescaled to zero terminal SNR or not."""
+    return DDPMScheduler(
         num_train_timesteps=config.num_train_timesteps,
         beta_schedule=config.beta_schedule,
         beta_start=config.beta_start,
         beta_end=config.beta_end,
-        rescale_betas_zero_snr=config.rescale_zero_snr,
+        rescale_betas_zero_snr=rescale_zero_snr,
     )
-    values: Tensor = scheduler.alphas_cumprod
+
+
+def alphas_cumprod(config: DiffusionConfig) -> Tensor:
+    """Cumulative products of ``1 - beta``, float32 ``(num_train_timesteps,)``; the last is 0 with zero terminal SNR."""
+    values: Tensor = noise_schedule(config, rescale_zero_snr=config.rescale_zero_snr).alphas_cumprod
     return values.clone()
 
 
@@ -105,7 +109,7 @@ def joint_loss(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, 
     Args:
         prediction: Network output, ``(B, 2, H, W)``.
         wanted: :func:`target`.
-        x0: The exact clean pair in [-1, 1]; its mask tells the lesion pixels.
+        x0: The exact clean pair in [-1, 1]; its mask marks the lesion pixels.
         weights: :func:`channel_weights` ``(B, 3)``, or one weight a sample ``(B,)``.
         config: Exponents, weights of the mask channel, of lesion pixels and of the frequencies.
     """

@@ -1,4 +1,4 @@
-"""Exact reconstruction: what the network makes of a known slice at a known noise level.
+"""Exact reconstruction: the network's estimate of a given slice at a given noise level.
 
 Used by validation during training and by the evaluation, so both measure the same thing.
 """
@@ -20,13 +20,7 @@ def fixed_noise(rows: Tensor, shape: torch.Size, seed: int) -> Tensor:
 
 @torch.no_grad()
 def reconstruct(
-    denoiser: Denoiser,
-    x0: Tensor,
-    tokens: Tensor,
-    noise: Tensor,
-    timestep: int,
-    abar: Tensor,
-    prediction_type: str,
+    denoiser: Denoiser, x0: Tensor, tokens: Tensor, noise: Tensor, timestep: int, abar: Tensor, prediction_type: str
 ) -> Tensor:
     """Predicted clean slices, clipped to [-1, 1].
 

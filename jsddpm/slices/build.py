@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.masks import MaskReading
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import SPLITS, Record, Split
-from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, people_of
+from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, patients_of
 from jsddpm.cohort.subject import read_subject
 from jsddpm.errors import JsddpmError
 from jsddpm.files import sha256
@@ -28,7 +28,7 @@ AUTO_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one record: kept, or skipped with the reason; notes are no errors."""
+    """What became of one record: kept, or skipped with the reason; notes are not errors."""
 
     subject: str
     split: Split | None = None
@@ -83,8 +83,8 @@ def build_slice_cache(
         n_slices=spec.shape[2],
         spacing=(spec.spacing[1], spec.spacing[0], spec.spacing[2]),
         resume=resume,
-        preprocessing=spec.to_dict(),
-        mask_reading=reading.to_dict(),
+        preprocessing=asdict(spec),
+        mask_reading=asdict(reading),
         created_by=f"jsddpm {__version__}",
     ) as writer:
         calls = ((writer.root, r, spec, reading) for r in records)
@@ -108,9 +108,9 @@ def _divide(writer: StoreWriter, records: Sequence[Record], rule: SplitRule) -> 
     kept = [r for r in records if r.subject in entries]
     loads = {name: float(entry["lesion_mm3"]["before"]) for name, entry in entries.items()}
     given = given_splits(kept)
-    by_patient = assign_splits(people_of(kept, loads), rule, given)
+    by_patient = assign_splits(patients_of(kept, loads), rule, given)
     whole = all(given.values())
-    writer.info["split"] = {"by": "records"} if whole else {"by": "group and lesion load", **rule.to_dict()}
+    writer.info["split"] = {"by": "records"} if whole else {"by": "group and lesion load", **asdict(rule)}
     for w in writer.written:
         split = by_patient[w.entry["patient"]]
         w.entry["split"] = split
@@ -145,7 +145,7 @@ def _refuse_bad(outcomes: Sequence[Outcome], *, skip_bad: bool) -> None:
 
 
 def _refuse_same_images(written: Sequence[Written], records: Sequence[Record]) -> None:
-    """The same bytes under two names would put one person on two sides of a split."""
+    """The same bytes under two names would put one patient on two sides of a split."""
     owners = defaultdict(list)
     for w in written:
         owners[w.entry["source"]["image"]["sha256"]].append(w.entry["name"])

@@ -1,4 +1,4 @@
-"""Slices as training samples: dataset, balanced sampling, data module."""
+"""Slices as training samples: dataset and balanced sampling."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from itertools import count
 from pathlib import Path
 from typing import Literal, TypedDict
 
-import lightning as L  # noqa: N812 - the library's own convention
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
@@ -41,7 +40,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
     """The slices of a store inside a binning's range.
 
     A sample carries ``x0``, ``z_index``, ``z_bin``, ``pathology`` and ``token``; ``row`` is its row in the store's
-    index. Another binning of the same store needs another view, never another store.
+    index. Another binning needs another ``SliceDataset``, not another store.
 
     Args:
         store: Store or its folder.
@@ -66,12 +65,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.binning = binning
         self.rows = self.store.select(binning=binning, split=split)
         if len(self.rows) == 0:
-            raise usage_error(
-                "NO_SLICES",
-                f"no {split or ''} slice in {binning}",
-                fix="check z_range and the split",
-                file=self.store.path,
-            )
+            cure = "check z_range and the split"
+            raise usage_error("NO_SLICES", f"no {split or ''} slice in {binning}", fix=cure, file=self.store.path)
         index = self.store.index[self.rows]
         self.z_index = torch.from_numpy(index["z_index"].astype(np.int64))
         self.pathology = torch.from_numpy(index["pathology"].astype(np.int64))
@@ -121,7 +116,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
 class BalancedBatches(Sampler[list[int]]):
     """Endless batches with a chosen share of lesion slices, bins equally likely within each pathology.
 
-    A batch depends on (seed, its number) alone, so training resumes anywhere in the middle with the same data.
+    A batch depends on (seed, its number) alone, so training resumes at any step with the same data.
 
     Args:
         dataset: The slices to draw from.
@@ -129,7 +124,7 @@ class BalancedBatches(Sampler[list[int]]):
         lesion_share: Expected share of lesion slices in [0, 1]; None draws every slice equally often.
         seed: Seed of the order.
         first: Batch of the sequence to start from.
-        stride: Take every so-manieth batch: processes that train together share one sequence.
+        stride: Take every ``stride``-th batch; processes that train together share one sequence.
     """
 
     def __init__(
@@ -166,14 +161,14 @@ def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.nd
 
 @dataclass(frozen=True)
 class ClassDistribution:
-    """What balanced sampling makes of a data set.
+    """How balanced sampling changes the distribution of a data set.
 
     Attributes:
-        slices: Slices there are.
-        lesion_share: Share of lesion slices among those drawn.
-        stored_lesion_share: Share of lesion slices among those there are.
-        effective_slices: Slices an equal draw would need for the same variety, ``1 / sum(p ** 2)`` (Kish).
-        most_frequent: How many times more often the most favoured slice is drawn than under an equal draw.
+        slices: Number of slices.
+        lesion_share: Share of lesion slices among the drawn ones.
+        stored_lesion_share: Share of lesion slices in the data set.
+        effective_slices: Effective sample size ``1 / sum(p ** 2)`` (Kish).
+        most_frequent: Highest probability of a slice, relative to an equal draw.
     """
 
     slices: int
@@ -193,75 +188,3 @@ class ClassDistribution:
             float(1 / (weights**2).sum()),
             float(weights.max() * len(weights)),
         )
-
-
-class SliceDataModule(L.LightningDataModule):
-    """Training and validation slices of one store for Lightning.
-
-    Args:
-        store: The store.
-        binning: The z-bins.
-        batch_size: Slices in a batch.
-        lesion_share: See :class:`BalancedBatches`.
-        seed: Seed of the order.
-        residence: Where slices are held: in ``memory``, on the training ``device``, or ``mapped`` (read when needed).
-        workers: Processes that make batches; the batches are the same. None on a device.
-    """
-
-    def __init__(
-        self,
-        store: SliceStore,
-        binning: ZBinning,
-        *,
-        batch_size: int,
-        lesion_share: float | None,
-        seed: int,
-        residence: Residence | Literal["device"] = "memory",
-        workers: int = 0,
-    ) -> None:
-        super().__init__()
-        if residence == "device" and workers:
-            raise usage_error("RESIDENCE", "slices on the device need no workers", fix="set data.workers to 0")
-        held: Residence = "mapped" if residence == "mapped" else "memory"
-        self.train = SliceDataset(store, binning, "train", residence=held)
-        self.val = SliceDataset(store, binning, "val", residence=held)
-        self.on_device, self.workers = residence == "device", workers
-        self.batch_size, self.lesion_share, self.seed = batch_size, lesion_share, seed
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Endless balanced batches, starting at the trainer's step.
-
-        Batch ``j`` of a step on process ``r`` of ``w`` is number ``(step * accumulate + j) * w + r`` of one sequence: a
-        resumed run goes on in it, and no two processes see the same batch.
-        """
-        trainer, first, stride = self.trainer, 0, 1
-        if trainer is not None:
-            stride = trainer.world_size
-            first = trainer.global_step * trainer.accumulate_grad_batches * stride + trainer.global_rank
-            if self.on_device:
-                self.train.to(trainer.strategy.root_device)
-        batches = BalancedBatches(
-            self.train, self.batch_size, lesion_share=self.lesion_share, seed=self.seed, first=first, stride=stride
-        )
-        return _loader(self.train, batches, self.workers)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Every validation slice once, in index order."""
-        order = [list(range(i, min(i + 64, len(self.val)))) for i in range(0, len(self.val), 64)]
-        return _loader(self.val, order, 0)
-
-
-class _Batched(Dataset[Batch]):
-    """Adapter: the loader's "index" is a whole list of items, read at once."""
-
-    def __init__(self, dataset: SliceDataset) -> None:
-        self.dataset = dataset
-
-    def __getitem__(self, items: list[int]) -> Batch:
-        return self.dataset.batch(items)
-
-
-def _loader(dataset: SliceDataset, batches: Sampler[list[int]] | list[list[int]], workers: int) -> DataLoader[Batch]:
-    return DataLoader(
-        _Batched(dataset), batch_size=None, sampler=batches, num_workers=workers, persistent_workers=workers > 0
-    )

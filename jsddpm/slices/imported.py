@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from jsddpm import __version__
 from jsddpm.binning import Condition, ZBinning
-from jsddpm.cohort.layouts.manifest import table_rows
-from jsddpm.cohort.nifti import open_nifti
-from jsddpm.cohort.preprocess import to_slices
-from jsddpm.cohort.records import Found
+from jsddpm.cohort.orientation import to_slices
+from jsddpm.csvfiles import read_rows
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import sha256
 from jsddpm.slices.store import SliceStore
@@ -29,8 +27,8 @@ _BATCH = 256
 
 
 @dataclass(frozen=True)
-class Pixels:
-    """How the numbers in the files are meant.
+class IntensityFormat:
+    """What the numbers in the files mean.
 
     Args:
         value_range: Values that mean 0 and 1; None takes an integer type's own range, and [0, 1] for floats.
@@ -50,8 +48,8 @@ def import_slices(
     out: str | Path,
     *,
     binning: ZBinning,
-    like: SliceStore,
-    pixels: Pixels | None = None,
+    real: SliceStore,
+    intensities: IntensityFormat | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Publish a generated store of the slices a table lists.
@@ -63,38 +61,34 @@ def import_slices(
             Rows of pixels run from anterior to posterior, columns from left to right; NIfTI files say so themselves.
         out: New store folder.
         binning: The bins the slices were asked for.
-        like: The real store they will be compared with; its size, spacing and number of slices apply.
-        pixels: How numbers become intensities and lesions.
+        real: The real store they will be compared with; its size, spacing and number of slices apply.
+        intensities: How numbers become intensities and lesions.
         progress: Called with (slices done, slices).
 
     Raises:
         JsddpmError: ``TABLE``, ``Z_INDEX`` and such for a bad row; ``SLICE_...`` for a file that cannot be used.
     """
     table = Path(table)
-    reading = pixels or Pixels()
+    reading = intensities or IntensityFormat()
     rows, conditions = _conditions(table, binning)
-    numbers: Counter[Condition] = Counter()
+    numbers: defaultdict[Condition, count[int]] = defaultdict(count)
     hashed = hashlib.sha256()
     with new_store(
         out,
         kind="generated",
-        n_slices=like.n_slices,
-        spacing=like.spacing,
+        n_slices=real.n_slices,
+        spacing=real.spacing,
         binning=binning.to_dict(),
         provenance={"imported": {"table": table.name, "sha256": sha256(table)}},
         created_by=f"jsddpm {__version__}",
     ) as writer:
         for start in range(0, len(rows), _BATCH):
             batch, asked = rows[start : start + _BATCH], conditions[start : start + _BATCH]
-            pairs = [_read_pair(table.parent, row, reading, like.size, hashed) for row in batch]
-            places = []
-            for _, condition in asked:
-                places.append(numbers[condition])
-                numbers[condition] += 1
+            pairs = [_read_pair(table.parent, row, reading, real.size, hashed) for row in batch]
             columns = {
                 "z_index": [z for z, _ in asked],
                 "pathology": [c.pathology for _, c in asked],
-                "sample": places,
+                "sample": [next(numbers[c]) for _, c in asked],
                 "seed": [int(row.get("seed") or -1) for row in batch],
             }
             image, mask = np.stack([i for i, _ in pairs]), np.stack([m for _, m in pairs])
@@ -107,10 +101,7 @@ def import_slices(
 
 def _conditions(table: Path, binning: ZBinning) -> tuple[list[dict[str, str]], list[tuple[int, Condition]]]:
     """The table's rows, and slice and condition of each."""
-    found = Found(table)
-    rows = table_rows(table, ("image", "pathology"), found)
-    if found.problems:
-        raise found.problems[0]
+    rows = read_rows(table, ("image", "pathology"))
     if not rows or not ({"z", "z_bin"} & set(rows[0])):
         raise usage_error("TABLE", "lists no slice with z or z_bin", fix="columns: image, pathology, z", file=table)
     asked = []
@@ -129,7 +120,7 @@ def _conditions(table: Path, binning: ZBinning) -> tuple[list[dict[str, str]], l
 
 
 def _read_pair(
-    folder: Path, row: Mapping[str, str], reading: Pixels, size: Sequence[int], hashed: Any
+    folder: Path, row: Mapping[str, str], reading: IntensityFormat, size: Sequence[int], hashed: Any
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     image_path = folder / row["image"]
     mask_path = folder / row["mask"] if row.get("mask") else image_path
@@ -153,9 +144,12 @@ def _read_slice(path: Path, key: str, position: int | None) -> NDArray[Any]:
     """One slice ``(H, W)`` of a file, in the file's own numbers."""
     try:
         if path.name.endswith((".nii", ".nii.gz")):
+            from nibabel.orientations import apply_orientation, io_orientation
+
+            from jsddpm.cohort.nifti import open_nifti
+
             volume = open_nifti(path, flat=True)
-            turn = nib.orientations.io_orientation(volume.affine)
-            stack = to_slices(nib.orientations.apply_orientation(volume.data, turn))
+            stack = to_slices(apply_orientation(volume.data, io_orientation(volume.affine)))
         elif path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 stack = arrays[key]
@@ -178,7 +172,7 @@ def _read_slice(path: Path, key: str, position: int | None) -> NDArray[Any]:
         raise JsddpmError("SLICE_FILE", f"cannot be used: {error}", fix=cure, file=path) from error
 
 
-def _intensity(array: NDArray[Any], reading: Pixels, path: Path) -> NDArray[np.float32]:
+def _intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.float32]:
     top = 1.0 if array.dtype.kind in "bf" else float(np.iinfo(array.dtype).max)
     low, high = reading.value_range or (0.0, top)
     if array.dtype.kind == "i" and reading.value_range is None:
@@ -190,13 +184,12 @@ def _intensity(array: NDArray[Any], reading: Pixels, path: Path) -> NDArray[np.f
     return np.clip(scaled, 0, 1).astype(np.float32)
 
 
-def _lesion(array: NDArray[Any], reading: Pixels, path: Path) -> NDArray[np.bool_]:
+def _lesion(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.bool_]:
     if reading.mask_threshold is not None:
         return np.asarray(array > reading.mask_threshold)
     values = np.unique(array)
     if len(values) > 2 or (len(values) == 2 and values[0] != 0) or (len(values) == 1 and values[0] < 0):
         listed = ", ".join(f"{v:g}" for v in values[:6])
-        raise JsddpmError(
-            "SLICE_MASK", f"mask values {listed}", fix="say which are lesion: --mask-threshold", file=path
-        )
+        cure = "say which are lesion: --mask-threshold"
+        raise JsddpmError("SLICE_MASK", f"mask values {listed}", fix=cure, file=path)
     return np.asarray(array != 0)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from jsddpm.cohort.layouts.manifest import table_rows
-from jsddpm.cohort.records import SPLITS, Found
+from jsddpm.cohort.records import SPLITS
+from jsddpm.csvfiles import read_rows
 from jsddpm.errors import usage_error
 from jsddpm.files import link_or_copy, make_directory
 from jsddpm.publish import published_directory
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import StoreWriter, Written
 
-_ANEW = ("schema", "version", "size", "index", "subjects", "z_range")
+_WRITTEN_ANEW = ("schema", "version", "size", "index", "subjects", "z_range")
 
 
 def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
@@ -27,23 +27,19 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
         out: New store folder.
 
     Raises:
-        JsddpmError: ``SPLIT`` (status 2) when the table does not name exactly one split for each of its patients.
+        JsddpmError: ``MANIFEST`` when the table cannot be read; ``SPLIT`` (status 2) when it does not name exactly one
+            split for each of the store's patients.
     """
     manifest = Path(manifest)
-    found = Found(manifest)
     named: dict[str, set[str]] = {}
-    for row in table_rows(manifest, ("patient", "split"), found):
+    for row in read_rows(manifest, ("patient", "split"), code="MANIFEST"):
         named.setdefault(row["patient"], set()).add(row["split"])
-    if found.problems:
-        raise found.problems[0]
     for patient in sorted({str(s["patient"]) for s in store.subjects}):
         splits = named.get(patient, set())
         if len(splits) != 1 or not splits <= set(SPLITS):
             what = f"{patient} has {'the splits ' + ', '.join(sorted(splits)) if splits else 'no split'}"
             raise usage_error("SPLIT", what, fix=f"give every patient one of {', '.join(SPLITS)}", file=manifest)
-    kept = {
-        k: v for k, v in store.info.items() if k not in ("schema", "version", "size", "index", "subjects", "z_range")
-    }
+    kept = {k: v for k, v in store.info.items() if k not in _WRITTEN_ANEW}
     info: dict[str, Any] = {**kept, "split": {"by": manifest.name, "arrays_of": store.fingerprint}}
     with published_directory(out) as root:
         make_directory(root / "arrays")

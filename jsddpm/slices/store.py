@@ -17,7 +17,7 @@ from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import read_json, require_directory, sha256
 from jsddpm.publish import unfinished
-from jsddpm.slices.layout import CHECKSUM, INDEX_DTYPE, LEVELS, SCHEMA, VERSION, checksum_line, unpack_masks
+from jsddpm.slices.layout import CHECKSUM, INDEX_DTYPE, LEVELS, SCHEMA, VERSION, Kind, checksum_line, unpack_masks
 
 
 class SliceStore:
@@ -29,6 +29,10 @@ class SliceStore:
     Attributes:
         index: Structured array (:data:`INDEX_DTYPE`), one row per slice.
         subjects: Entries of ``store.json``, one per array pair.
+        kind: Whether the slices are ``real`` or ``generated``.
+        n_slices: Axial slices of the volumes that ``z_index`` counts in.
+        size: Pixels of a slice, ``(H, W)``.
+        spacing: Distance of neighbouring rows, columns and slices, in mm.
 
     Raises:
         JsddpmError: ``STORE_...`` (status 4) when it is incomplete, of another version, or its files do not fit.
@@ -38,37 +42,28 @@ class SliceStore:
         self.path = Path(path)
         if not self.path.exists() and unfinished(path).is_dir():
             parts = len(list(unfinished(path).glob("parts/*.json")))
-            raise integrity_error(
-                "STORE_INCOMPLETE", f"its build was interrupted after {parts} subjects", fix="finish it with --resume",
-                file=path,
-            )  # fmt: skip
+            what = f"its build was interrupted after {parts} subjects"
+            raise integrity_error("STORE_INCOMPLETE", what, fix="finish it with --resume", file=path)
         require_directory(path)
         if not (self.path / "store.json").is_file():
-            raise integrity_error(
-                "STORE_INCOMPLETE", "holds no store.json", fix="build it with jsddpm cache build", file=path
-            )
+            cure = "build it with jsddpm cache build"
+            raise integrity_error("STORE_INCOMPLETE", "holds no store.json", fix=cure, file=path)
         self._opened: dict[tuple[int, str], NDArray[Any]] = {}
         self.info = read_json(self.path / "store.json")
         if self.info.get("schema") != SCHEMA or self.info.get("version") != VERSION:
-            found = f"{self.info.get('schema')} version {self.info.get('version')}"
-            raise integrity_error(
-                "STORE_VERSION",
-                f"is {found}, not {SCHEMA} version {VERSION}",
-                fix="build it again",
-                file=path,
-            )
+            what = f"is {self.info.get('schema')} version {self.info.get('version')}, not {SCHEMA} version {VERSION}"
+            raise integrity_error("STORE_VERSION", what, fix="build it again", file=path)
         self._check_description()
         self.subjects: list[dict[str, Any]] = self.info["subjects"]
+        self.kind: Kind = self.info["kind"]
+        self.n_slices = int(self.info["n_slices"])
+        height, width = map(int, self.info["size"])
+        row, column, z = map(float, self.info["spacing"])
+        self.size, self.spacing = (height, width), (row, column, z)
         self.index: NDArray[np.void] = self._load("index.npy")
         if self.index.dtype != INDEX_DTYPE or len(self.index) != self.info["index"]["rows"]:
-            raise integrity_error(
-                "STORE_INDEX", "the index does not fit store.json", fix="build the store again", file=path
-            )
-
-    kind = property(lambda self: str(self.info["kind"]))
-    n_slices = property(lambda self: int(self.info["n_slices"]))
-    size = property(lambda self: (int(self.info["size"][0]), int(self.info["size"][1])))
-    spacing = property(lambda self: tuple(float(s) for s in self.info["spacing"]))
+            what = "the index does not fit store.json"
+            raise integrity_error("STORE_INDEX", what, fix="build the store again", file=path)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,8 +84,8 @@ class SliceStore:
     @property
     def z_range(self) -> tuple[int, int] | None:
         """The range of slices proposed when the store was built, or None; any other can be used."""
-        found = self.info.get("z_range")
-        return (int(found["range"][0]), int(found["range"][1])) if found else None
+        proposed = self.info.get("z_range")
+        return (int(proposed["range"][0]), int(proposed["range"][1])) if proposed else None
 
     def select(
         self, *, binning: ZBinning | None = None, split: str | None = None, pathology: int | None = None
@@ -103,12 +98,9 @@ class SliceStore:
         keep = np.ones(len(self.index), bool)
         if binning is not None:
             if binning.n_slices != self.n_slices:
-                raise usage_error(
-                    "STORE_SLICES",
-                    f"the binning is for volumes of {binning.n_slices} slices, the store has {self.n_slices}",
-                    fix="set the binning's n_slices to the store's",
-                    file=self.path,
-                )
+                what = f"the binning is for volumes of {binning.n_slices} slices, the store has {self.n_slices}"
+                cure = "set the binning's n_slices to the store's"
+                raise usage_error("STORE_SLICES", what, fix=cure, file=self.path)
             z = self.index["z_index"]
             keep &= (z >= binning.z_range[0]) & (z <= binning.z_range[1])
         if split is not None:
@@ -145,6 +137,10 @@ class SliceStore:
             out[places, top:bottom, left:right] = unpack_masks(packed, bottom - top, right - left)
         return out
 
+    def release(self) -> None:
+        """Close the memory maps opened so far: pages that were read then no longer count as this process's memory."""
+        self._opened.clear()
+
     def slice_name(self, row: int) -> str:
         """Readable name of an index row, such as ``sub-003 z 57``."""
         entry = self.index[row]
@@ -165,12 +161,9 @@ class SliceStore:
                     bad.append(f"{subject['name']} {kind}: {self._damaged(number, kind)}")
         return bad
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __reduce__(self) -> tuple[type[SliceStore], tuple[Path]]:
         """A worker opens the files itself: memory maps would travel as whole arrays."""
-        return {"path": self.path}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
+        return SliceStore, (self.path,)
 
     def _boxes(self, rows: NDArray[np.intp], kind: str) -> Iterator[tuple[NDArray[np.intp], NDArray[Any], list[int]]]:
         """Subject by subject: places in the result of index rows inside its box, what is stored, rows and columns."""
@@ -197,8 +190,8 @@ class SliceStore:
         first, end = self.subjects[number]["files"][kind]["box"][:2]
         try:
             array = self._load(self.subjects[number]["files"][kind]["file"])
-            found = np.array([zlib.crc32(a.tobytes()) for a in array], np.uint32)
-            damaged = rows["z_index"][first:end][found != rows[f"{kind}_crc32"][first:end]].tolist()
+            sums = np.array([zlib.crc32(a.tobytes()) for a in array], np.uint32)
+            damaged = rows["z_index"][first:end][sums != rows[f"{kind}_crc32"][first:end]].tolist()
         except (JsddpmError, ValueError):
             return "its header"
         return f"slices z {damaged}" if damaged else "its header"
@@ -215,10 +208,8 @@ class SliceStore:
             loaded: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
             return loaded
         except FileNotFoundError:
-            raise integrity_error(
-                "STORE_INCOMPLETE", f"{name} is missing", fix="build the store again", file=self.path
-            ) from None
+            what = f"{name} is missing"
+            raise integrity_error("STORE_INCOMPLETE", what, fix="build the store again", file=self.path) from None
         except (ValueError, OSError, EOFError, SyntaxError, TypeError, TokenError) as error:
-            raise integrity_error(
-                "STORE_DAMAGED", f"{name}: {error}", fix="build the store again", file=self.path
-            ) from error
+            what = f"{name}: {error}"
+            raise integrity_error("STORE_DAMAGED", what, fix="build the store again", file=self.path) from error

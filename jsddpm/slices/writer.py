@@ -16,18 +16,7 @@ from numpy.typing import NDArray
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import make_directory, make_read_only, read_json, sha256, write_array, write_json, write_text
 from jsddpm.publish import publish_shared, published_directory, resumable_directory, shared_directory
-from jsddpm.slices.layout import (
-    CHECKSUM,
-    INDEX_DTYPE,
-    LEVELS,
-    SCHEMA,
-    VERSION,
-    Kind,
-    array_path,
-    bounding_box,
-    checksum_line,
-    pack_masks,
-)
+from jsddpm.slices import layout
 
 _PARTS = "parts"  # index rows and entry of each finished subject, while a resumable store is filled
 
@@ -70,8 +59,8 @@ def write_shard(root: Path, shard: Shard) -> Written:
         raise usage_error("SLICE_SHAPE", f"image {image.shape} and mask {mask.shape}", fix="give two (n, H, W) arrays")
     if not (np.isfinite(image).all() and image.min(initial=0) >= 0 and image.max(initial=0) <= 1):
         raise JsddpmError("SLICE_VALUES", f"{shard.name} leaves [0, 1]", fix="scale the images to [0, 1]", file=root)
-    levels = np.rint(image * np.float32(LEVELS)).astype("<u2")
-    rows = np.zeros(len(image), INDEX_DTYPE)
+    levels = np.rint(image * np.float32(layout.LEVELS)).astype("<u2")
+    rows = np.zeros(len(image), layout.INDEX_DTYPE)
     rows["row"] = np.arange(len(image))
     rows["lesion_pixels"] = mask.sum(axis=(1, 2))
     rows["brain_fraction"], rows["split"], rows["sample"], rows["seed"] = np.nan, -1, -1, -1
@@ -80,11 +69,11 @@ def write_shard(root: Path, shard: Shard) -> Written:
     files = {}
     make_directory(root / "arrays")
     for kind, full in (("image", levels), ("mask", mask)):
-        first, end, top, bottom, left, right = box = bounding_box(full)
+        first, end, top, bottom, left, right = box = layout.bounding_box(full)
         inside = full[first:end, top:bottom, left:right]
-        array = np.ascontiguousarray(inside) if kind == "image" else pack_masks(inside)
+        array = np.ascontiguousarray(inside) if kind == "image" else layout.pack_masks(inside)
         rows[f"{kind}_crc32"][first:end] = [zlib.crc32(a) for a in array]
-        path = array_path(root, shard.name, kind)
+        path = layout.array_path(root, shard.name, kind)
         write_array(path, array)
         count = path.stat().st_size
         files[kind] = {"file": f"arrays/{path.name}", "box": box, "bytes": count, "sha256": sha256(path)}
@@ -94,7 +83,7 @@ def write_shard(root: Path, shard: Shard) -> Written:
 
 @contextmanager
 def new_store(
-    out: str | Path, *, kind: Kind, n_slices: int, spacing: Sequence[float], **info: Any
+    out: str | Path, *, kind: layout.Kind, n_slices: int, spacing: Sequence[float], **info: Any
 ) -> Iterator[StoreWriter]:
     """Build a store that appears at ``out``, complete and read-only, when the block ends.
 
@@ -113,7 +102,7 @@ def new_store(
 
 @contextmanager
 def resumable_store(
-    out: str | Path, *, kind: Kind, n_slices: int, spacing: Sequence[float], resume: bool, **info: Any
+    out: str | Path, *, kind: layout.Kind, n_slices: int, spacing: Sequence[float], resume: bool, **info: Any
 ) -> Iterator[StoreWriter]:
     """Like :func:`new_store`, but what was written survives an interruption.
 
@@ -133,7 +122,7 @@ def shared_store(
     names: Sequence[str],
     *,
     share: tuple[int, int],
-    kind: Kind,
+    kind: layout.Kind,
     n_slices: int,
     spacing: Sequence[float],
     **info: Any,
@@ -166,7 +155,7 @@ def shared_store(
         publish_shared(out, finish)
 
 
-def _head(kind: Kind, n_slices: int, spacing: Sequence[float], info: dict[str, Any]) -> dict[str, Any]:
+def _head(kind: layout.Kind, n_slices: int, spacing: Sequence[float], info: dict[str, Any]) -> dict[str, Any]:
     """What ``store.json`` says before anything is written."""
     return {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info}
 
@@ -203,11 +192,11 @@ class StoreWriter:
         rows = np.concatenate([w.rows for w in self.written])
         write_array(self.root / "index.npy", rows)
         index = {"file": "index.npy", "rows": len(rows), "sha256": sha256(self.root / "index.npy")}
-        head = {"schema": SCHEMA, "version": VERSION, "size": list(sizes.pop()), **self.info, "index": index}
-        write_json(self.root / "store.json", head | {"subjects": [w.entry for w in self.written]})
-        write_text(self.root / CHECKSUM, checksum_line(sha256(self.root / "store.json")))
+        head = {"schema": layout.SCHEMA, "version": layout.VERSION, "size": list(sizes.pop()), **self.info}
+        write_json(self.root / "store.json", head | {"index": index, "subjects": [w.entry for w in self.written]})
+        write_text(self.root / layout.CHECKSUM, layout.checksum_line(sha256(self.root / "store.json")))
         arrays = [self.root / entry["file"] for w in self.written for entry in w.entry["files"].values()]
-        for path in (self.root / "store.json", self.root / CHECKSUM, self.root / "index.npy", *arrays):
+        for path in (self.root / "store.json", self.root / layout.CHECKSUM, self.root / "index.npy", *arrays):
             make_read_only(path)
         shutil.rmtree(self.root / _PARTS, ignore_errors=True)
 

@@ -18,29 +18,19 @@ from lightning.pytorch.callbacks import Callback, Checkpoint
 from PIL import Image
 
 from jsddpm.binning import Condition
+from jsddpm.diffusion.checkpoint import CheckpointInfo
 from jsddpm.diffusion.pictures import grid_picture
-from jsddpm.diffusion.sampling import SampleId, sample
+from jsddpm.diffusion.pipeline import JointPipeline
+from jsddpm.diffusion.sampling import SampleId
 from jsddpm.files import atomic_open, make_directory
-from jsddpm.training.checkpoint import KEY, CheckpointInfo
 from jsddpm.training.module import JointDDPM
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 """Called after every step with (steps done, steps in all, the latest logged values)."""
 
 
-class Stamp(Callback):
-    """Puts configuration and binning into every checkpoint."""
-
-    def __init__(self, info: CheckpointInfo) -> None:
-        self.info = info
-
-    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add them."""
-        checkpoint[KEY] = self.info.to_dict()
-
-
 class Interrupted(BaseException):
-    """Training left at a step boundary, its checkpoint written, because of a signal."""
+    """A signal ended training at a step boundary, after the checkpoint was written."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -55,17 +45,17 @@ class KeepLast(Checkpoint):
     processes at the same one; a second SIGINT ends the process at once.
     """
 
-    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.received: int | None = None
-        self._saved_for_leaving = self._check_again = False
+        self._stopping = self._repeat_validation = False
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """Give the handlers back when the block ends; they are taken when training starts."""
-        before = {n: signal.getsignal(n) for n in self.NUMBERS}
+        """Restore the signal handlers when the block ends; training replaces them when it starts."""
+        before = {n: signal.getsignal(n) for n in self.SIGNALS}
         try:
             yield
         finally:
@@ -74,60 +64,60 @@ class KeepLast(Checkpoint):
                     signal.signal(number, handler)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take the signals, after Lightning has taken them."""
+        """Install the handlers, after Lightning has installed its own."""
         if threading.current_thread() is threading.main_thread():
-            for number in self.NUMBERS:
-                signal.signal(number, self._note)
+            for number in self.SIGNALS:
+                signal.signal(number, self._receive)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save between two steps when told to leave; a check that is due comes first."""
+        """Save between two steps after a signal; a validation that is due comes first."""
         done, check = batch_idx + 1, int(trainer.val_check_batch or 1)
-        if done % trainer.accumulate_grad_batches == 0 and done % check != 0 and self._told(trainer):
-            self._save(trainer, leaving=True)
+        if done % trainer.accumulate_grad_batches == 0 and done % check != 0 and self._signalled(trainer):
+            self._save(trainer, stopping=True)
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Leave, now that the values of the step saved are logged."""
-        if self._saved_for_leaving:
+        """Stop, now that the values of the saved step are logged."""
+        if self._stopping:
             raise Interrupted(self.received or signal.SIGTERM)
 
     def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Leave in the middle of a check, which a resumed run makes from its start."""
-        if self._told(trainer):
-            self._check_again = True
-            self._save(trainer, leaving=True)
+        """Stop during validation; a resumed run repeats it."""
+        if self._signalled(trainer):
+            self._repeat_validation = True
+            self._save(trainer, stopping=True)
             self.on_train_batch_start()
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Note a check that was left: Lightning would skip it, here it is as if its first batch had just begun."""
-        if self._check_again:
+        """Mark an interrupted validation as just begun; Lightning would skip it after a resume."""
+        if self._repeat_validation:
             begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
             progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
             progress.update(total=dict(begun), current=dict(begun), is_last_batch=False)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write at every check, better or not."""
-        self._save(trainer, leaving=self._told(trainer))
+        """Save at every validation, better or not."""
+        self._save(trainer, stopping=self._signalled(trainer))
 
-    def _save(self, trainer: L.Trainer, *, leaving: bool) -> None:
+    def _save(self, trainer: L.Trainer, *, stopping: bool) -> None:
         trainer.save_checkpoint(self.path)
-        self._saved_for_leaving = leaving
+        self._stopping = stopping
 
-    def _told(self, trainer: L.Trainer) -> bool:
+    def _signalled(self, trainer: L.Trainer) -> bool:
         """Whether any process got a signal."""
-        told = self.received is not None
-        return trainer.strategy.reduce_boolean_decision(told, all=False) if trainer.world_size > 1 else told
+        received = self.received is not None
+        return trainer.strategy.reduce_boolean_decision(received, all=False) if trainer.world_size > 1 else received
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.received == signal.SIGINT:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
         self.received = number
 
 
-class Report(Callback):
-    """Passes finished steps and the values logged so far on."""
+class ProgressReport(Callback):
+    """Reports every finished step with the values logged so far."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -142,7 +132,7 @@ class Report(Callback):
 
 
 class Speed(Callback):
-    """Logs ``train/slices_per_second`` since the value before, checks left out.
+    """Logs ``train/slices_per_second`` since the last logged value, without the time of validations.
 
     Args:
         slices: Slices of a step on each process.
@@ -153,17 +143,13 @@ class Speed(Callback):
         self.slices, self.every = slices, every
         self._since: tuple[float, int] | None = None
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Start the clock, at the beginning and after all that a check does."""
+    def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
+        """Start the clock, at the beginning and after a validation."""
         if self._since is None:
             self._since = time.monotonic(), trainer.global_step
 
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Log it with the steps that are logged."""
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        """Log the speed at every logged step."""
         now, step = time.monotonic(), trainer.global_step
         start, first = self._since or (now, step)
         if step > first and step % self.every == 0:
@@ -176,18 +162,18 @@ class Speed(Callback):
         self._since = None
 
 
-class Checked(Callback):
-    """Brings the logs to the disk at every check, so that an unfinished run can be looked at, and tells who asked.
+class AfterValidation(Callback):
+    """Writes the logs to the disk after every validation, so that an unfinished run can be read, and calls ``action``.
 
     Args:
-        action: Called on the first process after each check, its values on the disk.
+        action: Called on the first process when the validation's values are on the disk; None calls nothing.
     """
 
     def __init__(self, action: Callable[[], None] | None) -> None:
         self.action = action
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write and tell."""
+        """Write the logs, then call the action."""
         for logger in trainer.loggers:
             logger.save()
         if self.action is not None and trainer.is_global_zero:
@@ -195,7 +181,7 @@ class Checked(Callback):
 
 
 class Pictures(Callback):
-    """Draws the same samples at every check into ``pictures/step-N.png``: images above, masks below.
+    """Draws the same samples after every validation into ``pictures/step-N.png``: images above, masks below.
 
     Args:
         folder: Where they go.
@@ -209,18 +195,10 @@ class Pictures(Callback):
         self.conditions: list[Condition] = [trained[i] for i in places.tolist()]
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw them, on one process."""
+        """Draw the samples, on the first process."""
         if trainer.is_global_zero and self.conditions and isinstance(pl_module, JointDDPM):
-            config = self.info.config
-            network = pl_module.averaged
-            x = sample(
-                network.eval(),
-                [SampleId(c, 0) for c in self.conditions],
-                binning=self.info.binning,
-                diffusion=config.diffusion,
-                sampling=config.sampling.model_copy(update={"guidance": 1.0}),
-                size=self.info.size,
-                run_seed=config.seed,
-            )
+            pipe = JointPipeline.of(pl_module.averaged.eval(), self.info)
+            ids, sampling = [SampleId(c, 0) for c in self.conditions], pipe.sampling_with(guidance=1.0)
+            x = pipe.sample(ids, sampling, self.info.config.seed)
             with atomic_open(make_directory(self.folder) / f"step-{trainer.global_step:08d}.png") as stream:
                 Image.fromarray(grid_picture(x)).save(stream, "PNG")

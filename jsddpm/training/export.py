@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import safetensors.torch
 import torch
 
+from jsddpm.diffusion.checkpoint import Weights, load_denoiser
 from jsddpm.files import write_bytes, write_json
 from jsddpm.publish import published_directory
-from jsddpm.training.checkpoint import load_denoiser
 
 
-def export_checkpoint(path: str | Path, out: str | Path, *, weights: Literal["ema", "raw"] = "ema") -> Path:
+def export_checkpoint(path: str | Path, out: str | Path, *, weights: Weights = "ema") -> Path:
     """Write a folder that ``diffusers.UNet2DModel.from_pretrained`` opens.
 
     Beside the network lie ``condition_embedding.safetensors`` (its output goes in as ``class_labels``) and

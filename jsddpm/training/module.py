@@ -13,11 +13,13 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from jsddpm.binning import ZBinning
-from jsddpm.config import EmaConfig, OptimizerConfig, RunConfig
+from jsddpm.config import RunConfig
 from jsddpm.diffusion import objective
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.reconstruct import fixed_noise, reconstruct
+from jsddpm.diffusion.sampling import seeded_generator
 from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.sections import EmaConfig, OptimizerConfig
 from jsddpm.slices.dataset import Batch
 
 Validator = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
@@ -25,7 +27,6 @@ Validator = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 
 A value that is undefined for a slice (Dice without a lesion) is NaN and left out of the mean.
 """
-
 
 MOST_SKIPPED = 20
 """Steps in a row that 16-bit training may lose to overflow."""
@@ -81,7 +82,7 @@ class JointDDPM(L.LightningModule):
             chunk: Number of the batch among all batches of all processes since the start of the run. One process
                 that accumulates two batches sees the chunks of two processes, and takes the same step.
         """
-        x0, tokens, timesteps, noise = self._draw(batch, chunk)
+        x0, tokens, timesteps, noise = self.draw(batch, chunk)
         kind, config = self.config.diffusion.prediction_type, self.config.objective
         x_t = objective.add_noise(x0, noise, timesteps, self.abar).contiguous(memory_format=torch.channels_last)
         x0_hat = self._own_estimate(x_t, timesteps, tokens, step)
@@ -100,14 +101,14 @@ class JointDDPM(L.LightningModule):
             kind = self.config.diffusion.prediction_type
             return objective.predict_x0(prediction, x_t, timesteps, self.abar, kind).clamp(-1, 1)
 
-    def _draw(self, batch: Batch, chunk: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def draw(self, batch: Batch, chunk: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Everything random of a batch, in one place: flips, timesteps, noise, dropped conditions, dropout's seed."""
         x0, tokens = batch["x0"], batch["token"]
         state = np.random.SeedSequence([self.config.seed, chunk, 0]).generate_state(1, np.uint64)
         seed = int(state[0] >> np.uint64(1))
         if self.config.model.dropout:
             torch.manual_seed(seed)  # dropout draws from the global generator
-        generator = torch.Generator(x0.device).manual_seed(seed)
+        generator = seeded_generator(seed, x0.device)
         coins = torch.rand((2, len(x0)), generator=generator, device=x0.device)
         if self.config.data.flip:
             x0 = torch.where((coins[0] < 0.5).view(-1, 1, 1, 1), x0.flip(-1), x0)
@@ -120,8 +121,8 @@ class JointDDPM(L.LightningModule):
     ) -> None:
         """Clip the norm of the gradient; one that is not finite never reaches the weights.
 
-        With 16-bit floats the loss scale is searched for by overflowing: such a step is left out by the scaler, and
-        only a row of them is an error.
+        With 16-bit floats the loss scale is found by overflowing: the scaler skips such a step, and only several in a
+        row are an error.
         """
         norm = torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.config.trainer.gradient_clip)
         self.log("train/gradient_norm", norm)
@@ -157,9 +158,11 @@ class JointDDPM(L.LightningModule):
         for name, parts in scores.items():
             by_timestep = {f"{name}_t{t}": v for t, v in zip(self.config.evaluation.timesteps, parts, strict=True)}
             for key, value in {name: torch.cat(parts), **by_timestep}.items():
-                defined = value[torch.isfinite(value)]
+                defined, exact = value[torch.isfinite(value)], torch.isinf(value)
                 if len(defined):
                     self.log(f"val/{key}", defined.mean(), batch_size=len(defined), on_epoch=True)
+                if exact.any():  # an exact reconstruction has an infinite PSNR, which no mean can hold
+                    self.log(f"val/{key}_exact", exact.float().sum(), on_epoch=True, reduce_fx="sum")
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay, by step."""

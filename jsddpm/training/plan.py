@@ -1,23 +1,22 @@
-"""What a run would do, found out by doing one step of it: data, memory, time, disk."""
+"""What a run would take, measured by two of its steps: data, memory, time, disk."""
 
 from __future__ import annotations
 
 import os
-import resource
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from jsddpm.config import RunConfig
-from jsddpm.diffusion.generate import best_device
 from jsddpm.errors import environment_error
 from jsddpm.files import refuse_existing
+from jsddpm.runtime import best_device, peak_memory, processes
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.run import checkpoint_bytes, prepare, require_space
-from jsddpm.training.trainer import check_packages, processes, resolved_precision
+from jsddpm.training.trainer import check_packages, resolved_precision
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,9 @@ class Plan:
         untrained: Conditions without a training slice.
         slices_per_step: Slices of one optimiser step, over all processes.
         epochs: Times every training slice is seen on average.
-        step_seconds: Time of one optimiser step (the second of two made).
+        step_seconds: Time of one optimiser step (the second of two).
         train_seconds: Time of all steps, checks not included.
-        memory: Peak memory of this process (on a GPU: of the GPU) during a step.
+        memory: Peak memory of this process (on a GPU: of the GPU) during a step; None on systems that do not count it.
         checkpoint: Size of one checkpoint.
         free: Free disk space where the run would be.
     """
@@ -52,13 +51,9 @@ class Plan:
     epochs: float
     step_seconds: float
     train_seconds: float
-    memory: int
+    memory: int | None
     checkpoint: int
     free: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
 
 
 def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
@@ -96,11 +91,9 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
             float(loss.detach())
             seconds = (time.perf_counter() - start) * config.trainer.accumulate
     except torch.OutOfMemoryError as error:
-        raise environment_error(
-            "MEMORY", "one step does not fit into the GPU", fix="halve data.batch_size and double trainer.accumulate"
-        ) from error
+        cure = "halve data.batch_size and double trainer.accumulate"
+        raise environment_error("MEMORY", "one step does not fit into the GPU", fix=cure) from error
     on_gpu = device.type == "cuda"
-    memory = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     _, local, machines = processes()
     slices = config.data.batch_size * config.trainer.accumulate * local * machines
     return Plan(
@@ -115,7 +108,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
         epochs=slices * config.trainer.max_steps / len(data.train),
         step_seconds=seconds,
         train_seconds=seconds * config.trainer.max_steps,
-        memory=memory,
+        memory=torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),
         checkpoint=checkpoint_bytes(module),
         free=free,
     )

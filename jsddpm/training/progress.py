@@ -1,4 +1,4 @@
-"""What a run folder says of itself, finished or still being written. Torch-free."""
+"""The state of a run folder, finished or still being written. Torch-free."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ State = Literal["finished", "stopped early", "unfinished"]
 
 
 def read_metrics(path: str | Path) -> list[dict[str, str]]:
-    """The whole rows of ``metrics.csv``, as text; a row that is still being written is left out.
+    """The complete rows of ``metrics.csv``, as text; a row that is still being written is left out.
 
-    A file that is not there yet, or being written anew, has no rows.
+    A file that does not exist yet has no rows.
     """
     try:
         text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -36,7 +36,7 @@ def read_metrics(path: str | Path) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """A run folder as it stands.
+    """The present state of a run folder.
 
     Attributes:
         folder: The folder.
@@ -45,7 +45,7 @@ class RunProgress:
         metrics: Per logged value, ``(steps done, value)`` in order; values that are not finite are left out.
         pictures: Sample grids in the order they were drawn, by steps done.
         checkpoints: Checkpoint files.
-        written: When anything in it was written last, UTC; None for an empty run.
+        written: Time of its last change, UTC; None for an empty run.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ class RunProgress:
         """
         folder = require_directory(folder)
         if not is_run(folder):
-            raise usage_error("NO_RUN", "is no run folder", fix="give a folder of jsddpm train", file=folder)
+            raise usage_error("NO_RUN", "is not a run folder", fix="give a folder of jsddpm train", file=folder)
         grids = {int(p.stem.removeprefix("step-")): p for p in sorted((folder / "pictures").glob("step-*.png"))}
         checkpoints = tuple(sorted((folder / "checkpoints").glob("*.ckpt")))
         files = [p for p in (folder / "metrics.csv", *grids.values(), *checkpoints) if p.is_file()]
@@ -82,13 +82,13 @@ class RunProgress:
 
     @property
     def step(self) -> int:
-        """Steps done, as far as the log and the sample grids tell."""
+        """Steps done, according to the log and the sample grids."""
         logged = [steps for values in self.metrics.values() for steps, _ in values]
         return max([*logged, *self.pictures], default=0)
 
     @property
     def state(self) -> State:
-        """Whether all steps are done, patience ended the run before, or steps are left, as far as the log tells."""
+        """Whether all steps are done, patience ended the run early, or steps remain, according to the log."""
         if self.step >= self.config.trainer.max_steps and self.checkpoints:
             return "finished"
         checks, patience = [v for _, v in self.metrics.get("val/mse", [])], self.config.trainer.patience
@@ -102,13 +102,31 @@ def is_run(folder: str | Path) -> bool:
     return all((Path(folder) / name).is_file() for name in ("config.yaml", "provenance.json"))
 
 
+def training_store(run: str | Path) -> Path:
+    """Folder of the store that the run was trained on, from its provenance."""
+    return Path(read_json(require_directory(run) / "provenance.json")["store"]["path"])
+
+
+def last_checkpoint(run: str | Path) -> Path:
+    """The run's last checkpoint.
+
+    Raises:
+        JsddpmError: ``NO_CHECKPOINT`` (status 2) before the first validation.
+    """
+    path = require_directory(run) / "checkpoints" / "last.ckpt"
+    if not path.is_file():
+        cure = "train it, or wait for its first check"
+        raise usage_error("NO_CHECKPOINT", "the run has no checkpoint yet", fix=cure, file=run)
+    return path
+
+
 def _series(rows: list[dict[str, str]]) -> dict[str, list[tuple[int, float]]]:
-    found: dict[str, list[tuple[int, float]]] = {}
+    series: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
         for name, text in row.items():
             if name not in ("step", "epoch") and _finite(text):
-                found.setdefault(name, []).append((int(row["step"]) + 1, float(text)))
-    return found
+                series.setdefault(name, []).append((int(row["step"]) + 1, float(text)))
+    return series
 
 
 def _finite(text: str) -> bool:

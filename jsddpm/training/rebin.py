@@ -1,4 +1,4 @@
-"""Map a checkpoint to another binning, so that a change of bins starts from what was learned."""
+"""Map a checkpoint to another binning, so that training on new bins starts from trained weights."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from jsddpm.binning import ZBinning
-from jsddpm.config import BinningConfig
+from jsddpm.diffusion.checkpoint import KEY, PREFIXES, info_of, read_checkpoint, write_checkpoint
+from jsddpm.diffusion.conditioning import load_embedding
 from jsddpm.errors import usage_error
 from jsddpm.files import refuse_existing
-from jsddpm.training.checkpoint import KEY, AtomicCheckpointIO, info_of, read_checkpoint
+from jsddpm.sections import BinningConfig
 
 
 @dataclass(frozen=True)
 class Rebinned:
-    """What a rebinning did: ``ancestors[new][old]`` are the weights, ``orphans`` the new bins without any."""
+    """Result of a rebinning: ``ancestors[new][old]`` are the weights, ``orphans`` the new bins without any."""
 
     ancestors: Tensor
     orphans: tuple[int, ...]
@@ -32,7 +33,7 @@ def overlap_weights(old: ZBinning, new: ZBinning) -> Rebinned:
 
     Args:
         old: Binning of the checkpoint.
-        new: Binning wanted, of the same volumes.
+        new: New binning, of the same volumes.
 
     Raises:
         JsddpmError: ``REBIN`` (status 2) when the volumes have different numbers of slices.
@@ -44,9 +45,8 @@ def overlap_weights(old: ZBinning, new: ZBinning) -> Rebinned:
     [0.4, 0.4, 0.2, 0.0]
     """
     if old.n_slices != new.n_slices:
-        raise usage_error(
-            "REBIN", f"volumes of {old.n_slices} and {new.n_slices} slices", fix="keep the geometry of the slice store"
-        )
+        cure = "keep the geometry of the slice store"
+        raise usage_error("REBIN", f"volumes of {old.n_slices} and {new.n_slices} slices", fix=cure)
     shared = torch.tensor(
         [[len(set(old.slices(a)) & set(new.slices(b))) for a in range(old.n_bins)] for b in range(new.n_bins)],
         dtype=torch.float64,
@@ -66,7 +66,7 @@ def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> R
     Args:
         path: Checkpoint to map.
         out: New checkpoint file.
-        new: Binning wanted.
+        new: New binning.
 
     Raises:
         JsddpmError: ``EXISTS``, ``REBIN``, ``Z_RANGE``, ``N_BINS`` (status 2), ``CHECKPOINT`` (status 4).
@@ -76,7 +76,10 @@ def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> R
     info = info_of(loaded, Path(path))
     binning = new.for_store(info.binning.n_slices)
     mapping = overlap_weights(info.binning, binning)
-    state = {k: _mapped(k, v, mapping.ancestors, info.binning.n_bins) for k, v in loaded["state_dict"].items()}
+    state, embedding = dict(loaded["state_dict"]), load_embedding(info.config.model.condition_embedding)
+    for prefix in (f"{p}embedding." for p in PREFIXES.values()):
+        weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        state |= {prefix + name: value for name, value in embedding.rebinned(weights, mapping.ancestors).items()}
     # a condition of the new binning counts as trained by the slices of its ancestors
     before = torch.tensor(info.token_counts, dtype=torch.float64).reshape(2, info.binning.n_bins)
     inherited = mapping.ancestors.clone()
@@ -88,19 +91,5 @@ def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> R
         "global_step": info.step,
         KEY: replace(info, config=config, binning=binning, token_counts=tuple(counts)).to_dict(),
     }
-    AtomicCheckpointIO().save_checkpoint(written, out)
+    write_checkpoint(out, written)
     return mapping
-
-
-def _mapped(name: str, value: Tensor, ancestors: Tensor, old_bins: int) -> Tensor:
-    """New value of one weight: only the vectors of bins (or of bin x pathology tokens) change."""
-    if name.endswith("embedding.z_bin.weight"):
-        return torch.cat([_mean(value[:old_bins], ancestors), value[old_bins:]])
-    if name.endswith("embedding.token.weight"):
-        sides = [_mean(value[p * old_bins : (p + 1) * old_bins], ancestors) for p in (0, 1)]
-        return torch.cat([*sides, value[2 * old_bins :]])
-    return value
-
-
-def _mean(vectors: Tensor, ancestors: Tensor) -> Tensor:
-    return (ancestors @ vectors.double()).to(vectors.dtype)

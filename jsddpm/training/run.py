@@ -14,15 +14,17 @@ import lightning as L  # noqa: N812 - the library's own convention
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from jsddpm.config import RunConfig, load_config, write_config
+from jsddpm.config import RunConfig, write_config
+from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_error, usage_error
-from jsddpm.files import PARTIAL, read_json, refuse_existing, require_directory, require_writable, write_json
-from jsddpm.slices.dataset import ClassDistribution, SliceDataModule
+from jsddpm.files import PARTIAL, refuse_existing, require_writable, write_json
+from jsddpm.runtime import processes
+from jsddpm.slices.datamodule import SliceDataModule
+from jsddpm.slices.dataset import ClassDistribution
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.callbacks import Checked, Interrupted, KeepLast, Progress, Report, Speed
-from jsddpm.training.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
+from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepLast, Progress, ProgressReport, Speed
 from jsddpm.training.module import JointDDPM, Validator
-from jsddpm.training.trainer import build_trainer, check_packages, processes, quiet
+from jsddpm.training.trainer import build_trainer, check_packages, quiet
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _BYTES_PER_WEIGHT = 16
@@ -38,15 +40,7 @@ def prepare(
         JsddpmError: ``NO_SLICES``, ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
     """
     binning = config.binning.for_store(store.n_slices)
-    data = SliceDataModule(
-        store,
-        binning,
-        batch_size=config.data.batch_size,
-        lesion_share=config.data.lesion_share,
-        seed=config.seed,
-        residence=config.data.residence,
-        workers=config.data.workers,
-    )
+    data = SliceDataModule(store, binning, seed=config.seed, **config.data.model_dump(exclude={"flip"}))
     counts = tuple(torch.bincount(data.train.token, minlength=2 * binning.n_bins).tolist())
     info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
     torch.manual_seed(config.seed)  # of the first weights; everything later is seeded by step
@@ -77,7 +71,7 @@ def train(
         config: The run's configuration.
         store: Slices to train on; its validation split scores the reconstruction.
         out: New run folder; an existing one only with ``resume``.
-        resume: Go on from ``checkpoints/last.ckpt`` with the folder's own configuration.
+        resume: Continue from ``checkpoints/last.ckpt`` with the folder's configuration.
         warm_start: Checkpoint of the same network and binning whose weights a new run starts from.
         validator: Scores of the exact reconstruction beside its mean squared error.
         progress: See :data:`Progress`.
@@ -102,15 +96,17 @@ def train(
         _start_from(module, warm_start)
     resumed_at = _check_resume(last, info) if resume else None
     if first:
-        _prepare_folder(out, module)
+        for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):  # of a killed run
+            left_over.unlink()
+        require_space(out, module)
         if not resume:
             write_config(out / "config.yaml", config)
             write_json(out / "provenance.json", _provenance(config, store, info, data))
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
     every = min(config.logging.every, config.trainer.max_steps)
-    report: list[Callback] = [Speed(slices, every), Checked(checked)]
-    report += [Report(progress)] if progress else []
-    trainer = build_trainer(config, out, info, keep, report, resumed_at=resumed_at)
+    callbacks: list[Callback] = [Speed(slices, every), AfterValidation(checked)]
+    callbacks += [ProgressReport(progress)] if progress else []
+    trainer = build_trainer(config, out, info, keep, callbacks, resumed_at=resumed_at)
     if config.trainer.compile:
         module.denoiser.unet.compile()
     _fit(trainer, module, data, keep, last if resume else None)
@@ -128,13 +124,9 @@ def _fit(
     except Interrupted as leaving:
         if leaving.number == signal.SIGINT:
             raise KeyboardInterrupt from None
-        raise JsddpmError(
-            "TERMINATED",
-            f"{signal.Signals(leaving.number).name} at step {trainer.global_step}, which is saved",
-            fix="go on with --resume",
-            file=keep.path,
-            status=ExitStatus.SIGTERM,
-        ) from None
+        what = f"{signal.Signals(leaving.number).name} at step {trainer.global_step}, which is saved"
+        cure = "continue with --resume"
+        raise JsddpmError("TERMINATED", what, fix=cure, file=keep.path, status=ExitStatus.SIGTERM) from None
     except JsddpmError as error:
         if error.code != "NON_FINITE_LOSS" or not keep.path.is_file():
             raise
@@ -142,24 +134,13 @@ def _fit(
         good = f"start with a lower learning rate and --warm-start {keep.path} (step {step}, the last good one)"
         raise JsddpmError(error.code, error.what, fix=good, status=error.status) from error
     except torch.OutOfMemoryError as error:
-        raise environment_error(
-            "MEMORY",
-            "the GPU's memory is full",
-            fix="halve data.batch_size and double trainer.accumulate",
-        ) from error
+        cure = "halve data.batch_size and double trainer.accumulate"
+        raise environment_error("MEMORY", "the GPU's memory is full", fix=cure) from error
     except RuntimeError as error:
         if module.config.trainer.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
-            raise environment_error(
-                "COMPILE", "torch.compile fails here", fix="set trainer.compile=false (--debug shows why)"
-            ) from error
+            cure = "set trainer.compile=false (--debug shows why)"
+            raise environment_error("COMPILE", "torch.compile fails here", fix=cure) from error
         raise
-
-
-def _prepare_folder(out: Path, module: JointDDPM) -> None:
-    """Prove before the first step that checkpoints can be written, and sweep what a kill left behind."""
-    for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):
-        left_over.unlink()
-    require_space(out, module)
 
 
 def require_space(folder: Path, module: JointDDPM) -> int:
@@ -171,36 +152,9 @@ def require_space(folder: Path, module: JointDDPM) -> int:
     needed = 3 * checkpoint_bytes(module)  # the best, the last, and the next one while it is written
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise environment_error(
-            "DISK_FULL",
-            f"{free / 1e9:.1f} GB free, the checkpoints need {needed / 1e9:.1f} GB",
-            fix="free space, or write to another disk",
-            file=folder,
-        )
+        what = f"{free / 1e9:.1f} GB free, the checkpoints need {needed / 1e9:.1f} GB"
+        raise environment_error("DISK_FULL", what, fix="free space, or write to another disk", file=folder)
     return free
-
-
-def run_config(run: str | Path) -> RunConfig:
-    """Configuration of an existing run folder."""
-    return load_config(require_directory(run) / "config.yaml")
-
-
-def training_store(run: str | Path) -> Path:
-    """Folder of the store the run was trained on, as its provenance has it."""
-    return Path(read_json(require_directory(run) / "provenance.json")["store"]["path"])
-
-
-def last_checkpoint(run: str | Path) -> Path:
-    """The run's last checkpoint, or a clear error when there is none yet."""
-    path = require_directory(run) / "checkpoints" / "last.ckpt"
-    if not path.is_file():
-        raise usage_error(
-            "NO_CHECKPOINT",
-            "the run has no checkpoint yet",
-            fix="train it, or wait for its first check",
-            file=run,
-        )
-    return path
 
 
 def _start_from(module: JointDDPM, path: str | Path) -> None:
@@ -211,28 +165,21 @@ def _start_from(module: JointDDPM, path: str | Path) -> None:
         module.load_state_dict(loaded["state_dict"])
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise integrity_error(
-            "CHECKPOINT",
-            f"does not fit this network ({reason})",
-            fix="train with the checkpoint's model section",
-            file=path,
-        ) from error
+        cure = "train with the checkpoint's model section"
+        raise integrity_error("CHECKPOINT", f"does not fit this network ({reason})", fix=cure, file=path) from error
 
 
 def _check_resume(last: Path, info: CheckpointInfo) -> int:
-    """The step a run goes on from; refused, with every difference, when it was started otherwise."""
+    """The step from which a run resumes; other settings than at its start are refused, each one named."""
     before = checkpoint_info(last, expected=info.binning)
     old, new = _flat(before.config.model_dump(mode="json")), _flat(info.config.model_dump(mode="json"))
     differing = [f"{key}: {old.get(key)} before, {new.get(key)} now" for key in new if old.get(key) != new[key]]
     if before.store != info.store:
         differing.append(f"store: {before.store} before, {info.store} now")
     if differing:
-        raise usage_error(
-            "RESUME",
-            f"the run was started with other settings ({'; '.join(differing)})",
-            fix="resume it unchanged, or start a new run from it with --warm-start",
-            file=last,
-        )
+        what = f"the run was started with other settings ({'; '.join(differing)})"
+        cure = "resume it unchanged, or start a new run from it with --warm-start"
+        raise usage_error("RESUME", what, fix=cure, file=last)
     return before.step
 
 

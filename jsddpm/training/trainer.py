@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,44 +10,42 @@ from typing import Any, Literal
 
 import lightning as L  # noqa: N812 - the library's own convention
 import torch
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment  # type: ignore[attr-defined]
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.fabric.plugins.environments import SLURMEnvironment  # type: ignore[attr-defined]
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from jsddpm.config import RunConfig
+from jsddpm.diffusion.checkpoint import KEY, CheckpointInfo, read_checkpoint, write_checkpoint
 from jsddpm.errors import environment_error, usage_error
-from jsddpm.training.callbacks import KeepLast, Pictures, Stamp
-from jsddpm.training.checkpoint import AtomicCheckpointIO, CheckpointInfo
+from jsddpm.runtime import processes, under_slurm
+from jsddpm.training.callbacks import KeepLast, Pictures
 from jsddpm.training.progress import read_metrics
 
 
-def processes() -> tuple[int, int, int]:
-    """``(rank, processes of this machine, machines)`` as ``torchrun`` or ``srun`` tell them; else ``(0, 1, 1)``."""
-    if _under_slurm():
-        world, machines = int(os.environ["SLURM_NTASKS"]), int(os.environ["SLURM_NNODES"])
-        return int(os.environ["SLURM_PROCID"]), world // machines, machines
-    if not TorchElasticEnvironment.detect():
-        return 0, 1, 1
-    local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
-    return int(os.environ["RANK"]), local, world // local
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files through the one atomic writer and the one safe loader."""
 
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint; see :func:`~jsddpm.diffusion.checkpoint.write_checkpoint`."""
+        write_checkpoint(path, checkpoint)
 
-def _under_slurm() -> bool:
-    with quiet():  # Lightning warns where srun is installed and not used
-        return not TorchElasticEnvironment.detect() and SLURMEnvironment.detect()
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Load tensors and plain values only; see :func:`~jsddpm.diffusion.checkpoint.read_checkpoint`."""
+        return read_checkpoint(path)
 
 
 def resolved_precision(config: RunConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
-    """The precision asked for, ``auto`` decided by the device.
+    """The configured precision, with ``auto`` decided by the device.
 
     Raises:
         JsddpmError: ``PRECISION`` (status 2) for 16-bit floats without a GPU: their loss scaling needs one.
     """
-    wanted = config.trainer.precision
-    if wanted == "16-mixed" and not torch.cuda.is_available():
+    precision = config.trainer.precision
+    if precision == "16-mixed" and not torch.cuda.is_available():
         raise usage_error("PRECISION", "16-mixed needs a GPU", fix="use bf16-mixed or 32-true")
-    if wanted != "auto":
-        return wanted
+    if precision != "auto":
+        return precision
     return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
 
 
@@ -60,19 +57,23 @@ def build_trainer(
     Args:
         config: The run's configuration.
         out: The run folder.
-        info: What every checkpoint says of itself.
+        info: Metadata of every checkpoint.
         keep: Writer of the last checkpoint.
         more: Further callbacks.
-        resumed_at: Step the run goes on from; None for a new run.
+        resumed_at: Step from which the run resumes; None for a new run.
     """
     limits, (_, local, machines) = config.trainer, processes()
     best = ModelCheckpoint(
-        keep.path.parent, filename="best", monitor="val/mse", enable_version_counter=False,
+        keep.path.parent,
+        filename="best",
+        monitor="val/mse",
+        enable_version_counter=False,
         save_on_train_epoch_end=False,
-    )  # fmt: skip
-    own: list[Callback] = [*more, Stamp(info), Pictures(out / "pictures", info), best, keep]
+    )
+    stamp = LambdaCallback(on_save_checkpoint=lambda *called: called[-1].update({KEY: info.to_dict()}))
+    callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info), best, keep]
     if limits.patience:
-        own.append(EarlyStopping("val/mse", patience=limits.patience, check_on_train_epoch_end=False))
+        callbacks.append(EarlyStopping("val/mse", patience=limits.patience, check_on_train_epoch_end=False))
     with quiet():
         return L.Trainer(
             accelerator="auto",
@@ -89,26 +90,26 @@ def build_trainer(
             num_sanity_val_steps=0,
             log_every_n_steps=min(config.logging.every, limits.max_steps),
             logger=loggers(config, out, resumed_at),
-            callbacks=own,
-            # a signal of SLURM's ends a run as any other's: its script puts it back into the queue, not Lightning
-            plugins=[AtomicCheckpointIO(), *([SLURMEnvironment(auto_requeue=False)] if _under_slurm() else [])],
+            callbacks=callbacks,
+            # SLURM's signals end a run as any other: its script requeues the job, Lightning does not
+            plugins=[AtomicCheckpointIO(), *([SLURMEnvironment(auto_requeue=False)] if under_slurm() else [])],
             enable_progress_bar=False,
             enable_model_summary=False,
         )
 
 
 def loggers(config: RunConfig, out: Path, resumed_at: int | None = None) -> list[Logger]:
-    """``metrics.csv``, and what else is asked for."""
-    found: list[Logger] = [_csv_logger(out, resumed_at)]
+    """``metrics.csv`` and the other configured loggers."""
+    chosen: list[Logger] = [_csv_logger(out, resumed_at)]
     if config.logging.tensorboard:
-        found.append(TensorBoardLogger(out, name="", version="tensorboard"))
+        chosen.append(TensorBoardLogger(out, name="", version="tensorboard"))
     if config.logging.wandb:
-        found.append(WandbLogger(project=config.logging.wandb, name=out.name, save_dir=out))
-    return found
+        chosen.append(WandbLogger(project=config.logging.wandb, name=out.name, save_dir=out))
+    return chosen
 
 
 def _csv_logger(out: Path, resumed_at: int | None) -> CSVLogger:
-    """Lightning's CSV log, which would start an empty file when a run goes on."""
+    """Lightning's CSV log with the rows before a resume, which Lightning would drop."""
     path, rows = out / "metrics.csv", []
     if resumed_at is not None and path.is_file() and processes()[0] == 0:
         rows = [row for row in read_metrics(path) if int(row["step"]) < resumed_at]
@@ -129,13 +130,12 @@ def check_packages(config: RunConfig) -> None:
     for package, wanted in (("tensorboard", config.logging.tensorboard), ("wandb", config.logging.wandb)):
         if wanted and find_spec(package) is None:
             key = f"logging.{package}"
-            raise environment_error(
-                "MISSING_PACKAGE", f"{key} needs {package}", fix=f"pip install {package}, or leave out {key}"
-            )
+            cure = f"pip install {package}, or leave out {key}"
+            raise environment_error("MISSING_PACKAGE", f"{key} needs {package}", fix=cure)
 
 
 class quiet(warnings.catch_warnings):  # noqa: N801 - used as a function
-    """Silence Lightning's notes on hardware and loaders, which users cannot act on."""
+    """Silence Lightning's notes on hardware and loaders, on which users cannot act."""
 
     def __enter__(self) -> Any:
         log = super().__enter__()

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from jsddpm.errors import JsddpmError, usage_error
+
 
 @dataclass(frozen=True)
 class Extractor:
@@ -36,19 +38,32 @@ class Extractor:
         """Checked features.
 
         Raises:
-            ValueError: When images are not float32 ``(N, H, W)`` in [0, 1], or features are not float64 ``(N, d)`` and
-                finite.
+            JsddpmError: ``SLICES`` (status 2) when images are not float32 ``(N, H, W)`` in [0, 1]; ``EXTRACTOR``
+                (status 3) when the features are not float64 ``(N, d)`` and finite, or cannot be computed.
         """
         if images.dtype != torch.float32 or images.ndim != 3:
-            raise ValueError(f"{self.name} takes float32 (N, H, W), not {images.dtype} {tuple(images.shape)}")
+            what = f"{self.name} takes float32 (N, H, W), not {images.dtype} {tuple(images.shape)}"
+            raise usage_error("SLICES", what, fix="convert the images")
         if images.numel() and not (float(images.min()) >= 0 and float(images.max()) <= 1):
-            raise ValueError(f"{self.name} takes images within [0, 1]")
-        features = self.extract(images)
+            raise usage_error("SLICES", f"{self.name} takes images within [0, 1]", fix="scale the images")
+        try:
+            features = self.extract(images)
+        except JsddpmError:
+            raise
+        except Exception as error:  # whatever somebody else's network raises, the network is at fault
+            first = str(error).strip().split("\n")[0][:200] or type(error).__name__
+            raise self._at_fault(f"fails on {tuple(images.shape)} slices ({first})") from error
+        if not isinstance(features, Tensor):
+            raise self._at_fault(f"gave {type(features).__name__}, no tensor")
         if features.dtype != torch.float64 or features.ndim != 2 or len(features) != len(images):
-            raise ValueError(f"{self.name} gave {features.dtype} {tuple(features.shape)} for {len(images)} slices")
+            raise self._at_fault(f"gave {features.dtype} {tuple(features.shape)} for {len(images)} slices")
         if not bool(features.isfinite().all()):
-            raise ValueError(f"{self.name} gave features that are not finite")
+            raise self._at_fault("gave features that are not finite")
         return features
+
+    def _at_fault(self, what: str) -> JsddpmError:
+        cure = "correct the extractor: float32 (N, H, W) in [0, 1] to float64 (N, d)"
+        return JsddpmError("EXTRACTOR", f"{self.name} {what}", fix=cure)
 
     def describe(self) -> dict[str, Any]:
         """What a result says of it, as plain values."""

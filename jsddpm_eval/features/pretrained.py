@@ -8,7 +8,6 @@ that torch evaluates when it reads them, so those are opened only when their SHA
 
 from __future__ import annotations
 
-import hashlib
 import os
 import urllib.error
 from collections.abc import Callable, Iterator
@@ -18,11 +17,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from jsddpm.errors import JsddpmError, environment_error, integrity_error, usage_error
 from jsddpm.files import sha256
 from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.features.networks import weights_hash
 
 _BATCH = 32
 _FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
@@ -46,11 +46,13 @@ def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: s
     """
     from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
+    from jsddpm_eval.features.registry import extractor_names
+
     kind = FEATURE_EXTRACTORS_REGISTRY.get(name)
     if kind is None:
         known = ", ".join(sorted(FEATURE_EXTRACTORS_REGISTRY))
         raise usage_error(
-            "EXTRACTOR", f"unknown extractor {name!r}", fix=f"radiomics, slice-encoder, a file, or {known}"
+            "EXTRACTOR", f"unknown extractor {name!r}", fix=f"{', '.join(extractor_names())}, a file, or {known}"
         )
     _check_code(name, weights)
     if weights is not None:
@@ -71,7 +73,7 @@ def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: s
 
     preprocessing = {"range": [0, 255], "quantisation": "8 bits, rounded", "channels": "1 repeated to 3",
                      "size": "as torch-fidelity resizes", "layer": layer}  # fmt: skip
-    return Extractor(name, _batched(forward), preprocessing, checksum or _state_hash(network))
+    return Extractor(name, _batched(forward), preprocessing, checksum or weights_hash(network))
 
 
 def exported_extractor(path: Path, checksum: str | None = None, options: str = "") -> Extractor:
@@ -93,7 +95,7 @@ def exported_extractor(path: Path, checksum: str | None = None, options: str = "
     if wrong:
         allowed = "; ".join(f"{k} one of {', '.join(v)}" for k, v in _OPTIONS.items())
         raise usage_error("EXTRACTOR", f"option {wrong[0]} of {path}", fix=allowed, file=path)
-    found = _check_file(path, _required(checksum, path) if path.suffix == ".pt2" else checksum)
+    digest = _check_file(path, _required(checksum, path) if path.suffix == ".pt2" else checksum)
     try:
         with _weights_only():
             loaded: Any = torch.export.load(path).module() if path.suffix == ".pt2" else torch.jit.load(path)
@@ -109,7 +111,7 @@ def exported_extractor(path: Path, checksum: str | None = None, options: str = "
     if path.suffix != ".pt2":
         loaded.eval()
     preprocessing = {"range": [low, high], "quantisation": None, "channels": channels, "size": "unchanged"}
-    return Extractor(path.stem, _batched(forward), preprocessing, found)
+    return Extractor(path.stem, _batched(forward), preprocessing, digest)
 
 
 def _batched(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -141,24 +143,17 @@ def _required(checksum: str | None, path: Path) -> str:
 def _check_file(path: Path, checksum: str | None) -> str:
     if not path.is_file():
         raise usage_error("MISSING", "no such file", fix="check the path", file=path)
-    found = sha256(path)
-    if checksum is not None and found != checksum.lower():
+    digest = sha256(path)
+    if checksum is not None and digest != checksum.lower():
         cure = "fetch it again, or correct the checksum"
-        raise integrity_error("WEIGHTS", f"has SHA-256 {found}, not {checksum}", fix=cure, file=path)
-    return found
+        raise integrity_error("WEIGHTS", f"has SHA-256 {digest}, not {checksum}", fix=cure, file=path)
+    return digest
 
 
 def _unreadable(file: Path | str, error: Exception) -> JsddpmError:
     first = str(error).strip().split("\n")[0].split(". ")[0][:200] or type(error).__name__
     cure = "export it again; files that need unpickling are not opened"
     return integrity_error("WEIGHTS", f"cannot be read safely ({first})", fix=cure, file=file)
-
-
-def _state_hash(network: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(network.state_dict().items()):
-        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -1,67 +1,72 @@
-"""Extractors by name, as ``jsddpm eval --features`` takes them."""
+"""Extractors by name, as ``jsddpm eval --features`` takes them.
+
+A name is that of a module of :mod:`jsddpm_eval.features.extractors` (with hyphens), of an entry point of the group
+``jsddpm.extractors`` of another package, of one of torch-fidelity's networks, or a file. A module's ``make``, or what
+an entry point names, is called as ``make(real, seed=..., folder=...)`` and gives an extractor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-from torch import Tensor
+from typing import cast
 
 from jsddpm.errors import usage_error
-from jsddpm.files import make_directory
-from jsddpm_eval.features import radiomics, slice_encoder
-from jsddpm_eval.features.cache import cached
+from jsddpm.registry import Registry
 from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.plugins import loaded, registered
+from jsddpm_eval.slice_table import SliceTable
 
-DEFAULT = (radiomics.NAME, slice_encoder.NAME)
+GROUP = "jsddpm.extractors"
+DEFAULT = ("radiomics", "slice-encoder")
+EXTRACTORS = Registry("jsddpm_eval.features.extractors")
+
+Maker = Callable[..., Extractor]
 
 
-@dataclass(frozen=True)
-class TrainingSlices:
-    """What an extractor may learn from: real training slices.
+def extractor_names() -> list[str]:
+    """Names that need no file and no other library, those of other packages last; imports none of them.
 
-    Attributes:
-        images: float32 ``(N, H, W)`` in [0, 1].
-        z_index: Positions, int64 ``(N,)``.
-        lesion: Whether they show a lesion, ``(N,)``.
+    >>> extractor_names()[:2]
+    ['radiomics', 'slice-encoder']
     """
-
-    images: Tensor
-    z_index: Tensor
-    lesion: Tensor
+    return [*(name.replace("_", "-") for name in EXTRACTORS.names()), *registered(GROUP)]
 
 
 def make_extractors(
-    names: Sequence[str], training: Callable[[], TrainingSlices], *, seed: int, folder: Path | None = None
+    features: Sequence[str | Extractor], real: SliceTable, *, seed: int, folder: Path | None = None
 ) -> list[Extractor]:
     """Extractors by name.
 
     Args:
-        names: ``radiomics``; ``slice-encoder``; a name of torch-fidelity's, alone (weights are fetched) or as
-            ``NAME=WEIGHTS@SHA256``; a file of an exported network, as ``FILE[@SHA256][?channels=3&range=-1,1]``.
-        training: Gives the training slices, should an extractor need them.
+        features: Extractors themselves; names (:func:`extractor_names`); a name of torch-fidelity's, alone (weights are
+            fetched) or as ``NAME=WEIGHTS@SHA256``; a file of an exported network, as
+            ``FILE[@SHA256][?channels=3&range=-1,1]``.
+        real: Real slices, should an extractor learn from those that are not held out.
         seed: Seed of what is trained.
-        folder: Where feature tables and trained weights are kept; nowhere when None.
+        folder: Where trained weights are kept; nowhere when None.
 
     Raises:
         JsddpmError: ``EXTRACTOR`` (status 2) for an unknown or repeated one, and as the extractors themselves.
     """
-    if folder is not None:
-        make_directory(folder)
-    found: list[Extractor] = []
-    for name in names:
-        if name == radiomics.NAME:
-            extractor = radiomics.EXTRACTOR
-        elif name == slice_encoder.NAME:
-            slices = training()
-            extractor = slice_encoder.make(slices.images, slices.z_index, slices.lesion, seed=seed, folder=folder)
-        else:
-            extractor = _network(name)
-        if extractor.name in {e.name for e in found}:
+    extractors: list[Extractor] = []
+    for feature in features:
+        extractor = feature if isinstance(feature, Extractor) else _by_name(feature, real, seed, folder)
+        if extractor.name in {e.name for e in extractors}:
             raise usage_error("EXTRACTOR", f"{extractor.name} is given twice", fix="name every extractor once")
-        found.append(extractor)
-    return [e if folder is None else cached(e, folder) for e in found]
+        extractors.append(extractor)
+    return extractors
+
+
+def _by_name(name: str, real: SliceTable, seed: int, folder: Path | None) -> Extractor:
+    module = name.replace("-", "_")
+    if module in EXTRACTORS.names():
+        maker = cast(Maker, EXTRACTORS.load(module).make)
+    elif name in registered(GROUP):
+        maker = loaded(registered(GROUP)[name], Callable)
+    else:
+        return _network(name)
+    return maker(real, seed=seed, folder=folder)
 
 
 def _network(name: str) -> Extractor:

@@ -17,8 +17,8 @@ def pairs(count: int, groups: Tensor | None = None) -> Tensor:
     >>> pairs(3, groups=torch.tensor([0, 0, 1])).tolist()
     [[0, 2], [1, 2]]
     """
-    found = torch.combinations(torch.arange(count), 2)
-    return found if groups is None else found[groups[found[:, 0]] != groups[found[:, 1]]]
+    every = torch.combinations(torch.arange(count), 2)
+    return every if groups is None else every[groups[every[:, 0]] != groups[every[:, 1]]]
 
 
 def pair_rmse(images: Tensor, chosen: Tensor) -> Tensor:

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 _TILE = 1024
+_ENTRIES = 1 << 21  # of a kernel matrix held at a time: they stay in the cache
 
 
 def polynomial_kernel(x: Tensor, y: Tensor) -> Tensor:
     """``(x.y / d + 1)^3``, the kernel of KID, float64 ``(n, m)``."""
-    return (x.double() @ y.double().T / x.shape[1] + 1) ** 3
+    product = x.double() @ y.double().T
+    return product.div_(x.shape[1]).add_(1).pow_(3)  # in place: these matrices are large
 
 
 def kernel_distance(x: Tensor, y: Tensor, groups: Tensor | None = None) -> float:
@@ -81,8 +83,9 @@ class KernelTable:
         present, counts = unit[order].unique_consecutive(return_counts=True)
         starts = (counts.cumsum(0) - counts).numpy()
         sums = torch.zeros((len(dependent),) * 2, dtype=torch.float64)
-        for rows in torch.arange(len(x)).split(_TILE):
-            tile = polynomial_kernel(x[rows], x[order]).mul_(w[order])
+        ordered, weight = x[order], w[order]
+        for rows in torch.arange(len(x)).split(min(_TILE, max(1, _ENTRIES // max(1, len(x))))):
+            tile = polynomial_kernel(x[rows], ordered).mul_(weight)
             runs = torch.from_numpy(np.add.reduceat(tile.numpy(), starts, axis=1)).mul_(w[rows, None])
             part = torch.zeros((len(dependent), len(present)), dtype=torch.float64).index_add_(0, unit[rows], runs)
             sums[:, present] += part

@@ -54,12 +54,12 @@ def hausdorff95(preds: Tensor, target: Tensor, spacing: tuple[float, float]) -> 
     >>> hausdorff95(a, b, (1.0, 2.0)).tolist()
     [8.0]
     """
-    found = []
+    distances = []
     for one, other in zip(preds.bool().numpy(), target.bool().numpy(), strict=True):
         if not one.any() or not other.any():
-            found.append(float("nan"))
+            distances.append(float("nan"))
             continue
         surfaces = [m & ~ndimage.binary_erosion(m) for m in (one, other)]
         distance = [ndimage.distance_transform_edt(~s, sampling=spacing) for s in surfaces]
-        found.append(max(float(np.percentile(d[s], 95)) for d, s in zip(distance, surfaces[::-1], strict=True)))
-    return torch.tensor(found, dtype=torch.float64)
+        distances.append(max(float(np.percentile(d[s], 95)) for d, s in zip(distance, surfaces[::-1], strict=True)))
+    return torch.tensor(distances, dtype=torch.float64)

@@ -72,17 +72,33 @@ def rbf_distance(x: Tensor, y: Tensor) -> float:
     return float(within[0] + within[1] - 2 * kernel[:n, n:].sum() / (n * m))
 
 
+def has_ring(masks: Tensor) -> Tensor:
+    """Whether each mask has a pixel inside it and a pixel of its ring outside, boolean ``(N,)``.
+
+    >>> has_ring(torch.stack([torch.ones(9, 9), torch.zeros(9, 9), torch.eye(9)]) > 0).tolist()
+    [False, False, True]
+    """
+    inside, ring = _regions(masks)
+    return (inside.sum(1) > 0) & (ring.sum(1) > 0)
+
+
 def contrasts(images: Tensor, masks: Tensor) -> Tensor:
     """Mean intensity inside each mask less that of the ring of 3 pixels around it, for every image with every mask.
 
     Args:
         images: ``(N, H, W)``.
-        masks: Boolean ``(M, H, W)``, each with at least one pixel inside and around it.
+        masks: Boolean ``(M, H, W)``, each with a pixel inside and around it (:func:`has_ring`).
 
     Returns:
         float64 ``(N, M)``; on the diagonal each image with its own mask.
     """
+    inside, ring = _regions(masks)
+    x = images.flatten(1).double()
+    return x @ inside.T / inside.sum(1) - x @ ring.T / ring.sum(1)
+
+
+def _regions(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Pixels inside each mask and of the ring around it, float64 ``(N, H * W)``."""
     inside = masks.float()
     grown = F.max_pool2d(inside[:, None], 2 * _RING + 1, stride=1, padding=_RING)[:, 0]
-    x, a, r = (v.flatten(1).double() for v in (images, inside, grown - inside))
-    return x @ a.T / a.sum(1) - x @ r.T / r.sum(1)
+    return inside.flatten(1).double(), (grown - inside).flatten(1).double()

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-_WINDOW = 11
+MIN_SIDE = 11
+"""Side of the window: the smallest slice that has a structural similarity."""
+
 _SIGMA = 1.5
 _SCALES = 5
 
@@ -55,8 +57,8 @@ def ssim(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | Non
         ValueError: When shapes differ or a side is below 11.
     """
     _check(preds, target)
-    if preds.ndim != 3 or min(preds.shape[1:]) < _WINDOW:
-        raise ValueError(f"slices of shape {tuple(preds.shape)} have no window of {_WINDOW} x {_WINDOW} pixels")
+    if preds.ndim != 3 or min(preds.shape[1:]) < MIN_SIDE:
+        raise ValueError(f"slices of shape {tuple(preds.shape)} have no window of {MIN_SIDE} x {MIN_SIDE} pixels")
     rows, columns = (_blur_matrix(n) for n in preds.shape[1:])
     x, y = preds.float(), target.float()
     moments = torch.stack([x, y, x * x, y * y, x * y])
@@ -67,34 +69,36 @@ def ssim(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | Non
     full = (2 * product + c1) * (2 * (xy - product) + c2) / ((power + c1) * (xx + yy - power + c2))
     if mask is None:
         return full.flatten(1).mean(1)
-    edge = _WINDOW // 2
+    edge = MIN_SIDE // 2
     inside = mask[:, edge:-edge, edge:-edge]
     return (full * inside).flatten(1).sum(1) / inside.flatten(1).sum(1)
 
 
 def _blur_matrix(side: int) -> Tensor:
     """Gaussian blur of a column of ``side`` pixels as a matrix, whole windows only, ``(side - 10, side)``."""
-    offsets = torch.arange(side)[None] - torch.arange(side - _WINDOW + 1)[:, None]
-    weights = torch.exp(-((offsets - _WINDOW // 2) ** 2).double() / (2 * _SIGMA**2))
-    weights = torch.where((offsets >= 0) & (offsets < _WINDOW), weights, 0.0)
+    offsets = torch.arange(side)[None] - torch.arange(side - MIN_SIDE + 1)[:, None]
+    weights = torch.exp(-((offsets - MIN_SIDE // 2) ** 2).double() / (2 * _SIGMA**2))
+    weights = torch.where((offsets >= 0) & (offsets < MIN_SIDE), weights, 0.0)
     return (weights / weights.sum(1, keepdim=True)).float()
 
 
 def ms_ssim_fits(size: tuple[int, ...]) -> bool:
-    """Whether slices are large enough for five scales of a window of 11: sides of more than 160.
+    """Whether slices are large enough for five scales of a window of 11: sides of at least 176.
 
-    >>> ms_ssim_fits((160, 160)), ms_ssim_fits((176, 176))
+    The library halves a side four times and wants more than 10 pixels left.
+
+    >>> ms_ssim_fits((175, 200)), ms_ssim_fits((176, 176))
     (False, True)
     """
-    smallest: int = (_WINDOW - 1) * 2 ** (_SCALES - 1)
-    return min(size) > smallest
+    smallest: int = min(size) // 2 ** (_SCALES - 1)
+    return smallest > MIN_SIDE - 1
 
 
 def ms_ssim(preds: Tensor, target: Tensor, *, data_range: float) -> Tensor:
     """Multi-scale SSIM of each image (Wang et al. 2003): five scales, the paper's weights, torchmetrics' computation.
 
     Args:
-        preds: ``(B, H, W)``, sides of more than 160; see :func:`ms_ssim_fits`.
+        preds: ``(B, H, W)``, sides of at least 176; see :func:`ms_ssim_fits`.
         target: The exact images.
         data_range: As for :func:`psnr`.
 
@@ -106,7 +110,7 @@ def ms_ssim(preds: Tensor, target: Tensor, *, data_range: float) -> Tensor:
     """
     _check(preds, target)
     if not ms_ssim_fits(tuple(preds.shape[1:])):
-        raise ValueError(f"slices of {tuple(preds.shape[1:])} are too small for MS-SSIM: sides of more than 160")
+        raise ValueError(f"slices of {tuple(preds.shape[1:])} are too small for MS-SSIM: sides below 176")
     return multiscale_structural_similarity_index_measure(
         preds[:, None].float(), target[:, None].float(), data_range=data_range, reduction="none", normalize="relu"
     ).reshape(-1)

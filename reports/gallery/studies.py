@@ -1,8 +1,8 @@
 """Trainings on the demo cohort at equal cost, side by side: local against global bins, and what the network predicts.
 
-Every variant is trained with the demo preset from several seeds, asked for the same samples, and judged by the same
-evaluation in the ten local bins. What differs between two variants is taken seed by seed: the mean difference over the
-seeds, its 95 % interval (t), and a p-value corrected over the bins. Runs are kept in the work folder and reused.
+Every variant is trained with the demo preset from several seeds, sampled in the same conditions, and evaluated alike in
+the ten local bins. What differs between two variants is taken seed by seed: the mean difference over the seeds, its 95
+% interval (t), and a p-value corrected over the bins. Runs are kept in the work folder and reused.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ import torch
 from scipy import stats
 
 from jsddpm.binning import Condition, ZBinning
-from jsddpm.cohort.records import SPLITS
-from jsddpm.config import RunConfig, SamplingConfig, load_config
-from jsddpm.diffusion.sampling import SampleId, sample
+from jsddpm.config import RunConfig, load_config
+from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
+from jsddpm.diffusion.sampling import SampleId
 from jsddpm.files import write_array
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
-from jsddpm.training.checkpoint import load_denoiser
 from jsddpm.training.run import train
-from jsddpm_eval.evaluate import evaluate
-from jsddpm_eval.features.extractor import Standardizer
-from jsddpm_eval.features.registry import DEFAULT, TrainingSlices, make_extractors
+from jsddpm_eval.features.registry import DEFAULT, make_extractors
+from jsddpm_eval.features.space import FeatureSpace
+from jsddpm_eval.folder import evaluate_into
 from jsddpm_eval.functional.kernel import kernel_distance
-from jsddpm_eval.multiplicity import holm_adjusted
-from jsddpm_eval.results import Results
-from jsddpm_eval.samples import numbered
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.holm import holm_adjusted
 
 PER_CONDITION = 16
 SCORES = {
@@ -75,12 +74,12 @@ def run_variant(variant: Variant, seed: int, store: SliceStore, work: Path, say:
         if not (place / "samples").is_dir():
             _draw(place / "run", place / "samples", seed)
         say(f"evaluating {place.name}")
-        evaluate(store, SliceStore(place / "samples"), place / "evaluation", feature_cache=work / "features")
+        evaluate_into(place / "evaluation", store, SliceStore(place / "samples"), cache=work / "features")
     return Results.read(place / "evaluation" / "results.json")
 
 
 def _finished(run: Path, config: RunConfig) -> bool:
-    from jsddpm.training.checkpoint import checkpoint_info
+    from jsddpm.diffusion.checkpoint import checkpoint_info
 
     last = run / "checkpoints" / "last.ckpt"
     return last.is_file() and checkpoint_info(last).step >= config.trainer.max_steps
@@ -92,36 +91,27 @@ def _draw(run: Path, out: Path, seed: int) -> None:
     A network with global bins cannot be asked for a local bin, only for the global bin its slice lies in; asking slice
     by slice is fair to both.
     """
-    denoiser, info = load_denoiser(run / "checkpoints" / "last.ckpt")
-    local = ZBinning(info.binning.z_range, info.config.binning.n_bins, n_slices=info.binning.n_slices)
+    pipe = JointPipeline.from_checkpoint(run / "checkpoints" / "last.ckpt", device="cpu")
+    local = ZBinning(pipe.binning.z_range, pipe.binning.n_bins, n_slices=pipe.binning.n_slices)
     wanted = []
     for token in range(2 * local.n_bins):
         condition = Condition.from_token(token, local.n_bins)
         slices = local.slices(condition.z_bin)
         wanted += [(slices[k * len(slices) // PER_CONDITION], condition, k) for k in range(PER_CONDITION)]
     ids = [
-        SampleId(Condition(int(info.binning.index(z)), c.pathology), c.z_bin * PER_CONDITION + k) for z, c, k in wanted
+        SampleId(Condition(int(pipe.binning.index(z)), c.pathology), c.z_bin * PER_CONDITION + k) for z, c, k in wanted
     ]
-    x = torch.cat(
-        [
-            sample(
-                denoiser, ids[i : i + 64], binning=info.binning, diffusion=info.config.diffusion,
-                sampling=info.config.sampling, size=info.size, run_seed=seed,
-            )
-            for i in range(0, len(ids), 64)
-        ]
-    )  # fmt: skip
+    image, mask = to_image_and_mask(pipe.sample(ids, pipe.sampling, seed))
     rows = {
         "z_index": [z for z, _, _ in wanted],
         "pathology": [c.pathology for _, c, _ in wanted],
         "sample": [k for _, _, k in wanted],
         "seed": [i.seed(seed) for i in ids],
     }
-    image = ((x[:, 0] + 1) / 2).numpy().astype(np.float32)
     with new_store(
-        out, kind="generated", n_slices=local.n_slices, spacing=info.spacing, binning=local.to_dict(), seed=seed
+        out, kind="generated", n_slices=local.n_slices, spacing=pipe.spacing, binning=local.to_dict(), seed=seed
     ) as writer:
-        writer.add(Shard("generated", image, (x[:, 1] > 0).numpy(), rows))
+        writer.add(Shard("generated", image, mask, rows))
 
 
 def collect(variants: Sequence[Variant], store: SliceStore, work: Path, say: Callable[[str], None]) -> pd.DataFrame:
@@ -179,42 +169,27 @@ def samplers(store: SliceStore, work: Path, say: Callable[[str], None]) -> pd.Da
     Three draws of 160 samples each. ``band`` is the 95 % prediction interval of the mean of three more draws of the
     reference, ddim with 200 steps; ``inside`` says whether a sampler's mean is not above it.
     """
-    denoiser, info = load_denoiser(work / "local-0" / "run" / "checkpoints" / "last.ckpt")
-    known = store.select(binning=info.binning)
-    index, images = store.index[known], torch.from_numpy(store.images(known))
-    train = torch.from_numpy(index["split"] == SPLITS.index("train"))
-    z, lesion = (torch.from_numpy(index[name].astype(np.int64)) for name in ("z_index", "pathology"))
-    patients = numbered(store.patients[known])
-    extractors = make_extractors(
-        DEFAULT, lambda: TrainingSlices(images[train], z[train], lesion[train]), seed=0, folder=work / "features"
-    )
+    pipe = JointPipeline.from_checkpoint(work / "local-0" / "run" / "checkpoints" / "last.ckpt", device="cpu")
+    real = SliceTable.from_store(store, pipe.binning)
+    real.memo.keep_in(work / "features")
 
     def draw(sampler: str, steps: int, seed: int) -> torch.Tensor:
         path = work / "samplers" / f"{sampler}-{steps}-{seed}.npy"
         if not path.is_file():
             say(f"sampling {path.stem}")
             path.parent.mkdir(exist_ok=True)
-            ids = [SampleId(c, k) for c in info.trained for k in range(_SAMPLES)]
-            changes = info.config.sampling.model_dump() | {"sampler": sampler, "steps": steps, "eta": 0.0}
-            parts = [
-                sample(
-                    denoiser, ids[i : i + 64], binning=info.binning, diffusion=info.config.diffusion,
-                    sampling=SamplingConfig.model_validate(changes), size=info.size, run_seed=seed,
-                )
-                for i in range(0, len(ids), 64)
-            ]  # fmt: skip
-            write_array(path, ((torch.cat(parts)[:, 0] + 1) / 2).clamp(0, 1).numpy().astype(np.float32))
+            settings = {"sampler": sampler, "num_inference_steps": steps, "eta": 0.0}
+            write_array(path, pipe(num_per_condition=_SAMPLES, seed=seed, **settings).images)
         return torch.from_numpy(np.load(path, allow_pickle=False))
 
     rows = []
-    for extractor in extractors:
-        fair = ~train if extractor.saw_training else torch.ones_like(train)
-        real = extractor(images[fair])
-        scale = Standardizer.fit(real) if extractor.standardize else lambda x: x
+    for extractor in make_extractors(DEFAULT, real, seed=0, folder=real.memo.folder):
+        space = FeatureSpace(extractor, real)
+        fair = space.reference(real)
 
         def distances(sampler: str, steps: int) -> np.ndarray:
-            made = [extractor(draw(sampler, steps, 1 + k)) for k in range(_DRAWS)]  # noqa: B023
-            return np.array([kernel_distance(scale(real), scale(m), patients[fair]) for m in made])  # noqa: B023
+            features = [space.of(_table(draw(sampler, steps, 1 + k))) for k in range(_DRAWS)]  # noqa: B023
+            return np.array([kernel_distance(space.of(fair), one, fair.patient) for one in features])  # noqa: B023
 
         own = distances(*_REFERENCE)
         half = stats.t.ppf(0.975, _DRAWS - 1) * own.std(ddof=1) * np.sqrt(2 / _DRAWS)
@@ -228,3 +203,8 @@ def samplers(store: SliceStore, work: Path, say: Callable[[str], None]) -> pd.Da
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _table(images: torch.Tensor) -> SliceTable:
+    """Slices whose condition does not matter, as their features do not depend on it."""
+    return SliceTable.from_arrays(images, z_bin=[0] * len(images), pathology=[0] * len(images))

@@ -6,8 +6,8 @@ from typing import Any
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.cohort.records import SPLITS
-from jsddpm_eval.tables import to_csv
-from jsddpm_eval.utilization import verdict
+from jsddpm.csvfiles import to_csv
+from jsddpm_eval.bins.utilization import verdict
 from jsddpm_reports.tables import Table
 from jsddpm_reports.tables import markdown as markdown_table
 from jsddpm_reports.wording import plain
@@ -29,15 +29,15 @@ def sentence(report: dict[str, Any]) -> str:
 
 def bin_table(report: dict[str, Any]) -> Table:
     """Bin by bin, every scheme beside the other."""
-    headings = ["bin", *(f"{name} {what}" for name in report["schemes"] for what in ("slices", "count"))]
     rows = []
     for k in range(report["n_bins"]):
-        cells = [str(k)]
-        for s in report["schemes"].values():
+        row = {"bin": str(k)}
+        for name, s in report["schemes"].items():
             bounds = s["ranges"][k]
-            cells += [f"{bounds[0]}–{bounds[1]}" if bounds else "–", str(s["counts"][k])]
-        rows.append(cells)
-    return headings, rows
+            row[f"{name} slices"] = f"{bounds[0]}–{bounds[1]}" if bounds else "–"
+            row[f"{name} count"] = str(s["counts"][k])
+        rows.append(row)
+    return _table(rows)
 
 
 def summary_table(report: dict[str, Any]) -> Table:
@@ -60,8 +60,8 @@ def cell_table(store: dict[str, Any]) -> Table:
     """Slices/patients (s/p) of each bin x pathology by split, and the smallest detectable difference."""
     rows = []
     for c in store["cells"]:
-        found = c["minimum_detectable"]
-        smallest = plain(found["score"]) if found else "none seen" if c["assessable"] else "too few patients"
+        detectable = c["minimum_detectable"]
+        smallest = plain(detectable["score"]) if detectable else "none seen" if c["assessable"] else "too few patients"
         counts = [f"{c['slices'][s]}/{c['patients'][s]}" for s in SPLITS]
         rows.append([str(c["z_bin"]), PATHOLOGY_NAMES[c["pathology"]], *counts, str(c["patients"]["all"]), smallest])
     metric = store["metric"].split()[0].upper()
@@ -70,31 +70,26 @@ def cell_table(store: dict[str, Any]) -> Table:
 
 def sweep_table(sweep: dict[str, Any]) -> Table:
     """The choices of a sweep, the recommended one marked."""
-    with_store = "cells_assessable" in sweep["choices"][0]
-    headings = ["", "bins", "used", "slices per bin"]
-    headings += ["mm per bin", "patients per cell", "cells assessable"] if with_store else []
     rows = []
     for e in sweep["choices"]:
-        row = [
-            "→" if e["n_bins"] == sweep["recommended"] else "",
-            str(e["n_bins"]),
-            str(e["bins_used"]),
-            "{} to {}".format(*e["slices_per_bin"]),
-        ]
-        if with_store:
-            row += [
-                "{:g} to {:g}".format(*e["mm_per_bin"]),
-                "{} to {}".format(*e["patients_per_cell"]),
-                f"{e['cells_assessable']} of {e['cells']}",
-            ]
+        row = {"": "→" if e["n_bins"] == sweep["recommended"] else "", "bins": str(e["n_bins"])}
+        row |= {"used": str(e["bins_used"]), "slices per bin": "{} to {}".format(*e["slices_per_bin"])}
+        if "cells_assessable" in e:
+            row["mm per bin"] = "{:g} to {:g}".format(*e["mm_per_bin"])
+            row["patients per cell"] = "{} to {}".format(*e["patients_per_cell"])
+            row["cells assessable"] = f"{e['cells_assessable']} of {e['cells']}"
         rows.append(row)
-    return headings, rows
+    return _table(rows)
+
+
+def _table(rows: list[dict[str, str]]) -> Table:
+    return list(rows[0]), [list(row.values()) for row in rows]
 
 
 def markdown(report: dict[str, Any]) -> str:
     """The bins report as markdown.
 
-    >>> from jsddpm_eval.utilization import bin_utilization
+    >>> from jsddpm_eval.bins.utilization import bin_utilization
     >>> markdown(bin_utilization((0, 3), 2, 4)).splitlines()[0]
     '# z_range [0, 3] of 4 slices, 2 bins'
     """
@@ -113,24 +108,19 @@ def markdown(report: dict[str, Any]) -> str:
 def csv(report: dict[str, Any]) -> str:
     """The bins report as CSV: one row per bin, or per bin x pathology with a store."""
     rows = []
-    cells: list[dict[str, Any]] = (
-        report["store"]["cells"] if "store" in report else [{"z_bin": k} for k in range(report["n_bins"])]
-    )
-    for cell in cells:
+    bins: list[dict[str, Any]] = [{"z_bin": k} for k in range(report["n_bins"])]
+    for cell in report["store"]["cells"] if "store" in report else bins:
         k = cell["z_bin"]
         row: dict[str, object] = {"z_bin": k}
         for name, s in report["schemes"].items():
             first, last = s["ranges"][k] or (None, None)
             row |= {f"{name}_first": first, f"{name}_last": last, f"{name}_count": s["counts"][k]}
         if "store" in report:
-            found = cell["minimum_detectable"] or {}
-            row |= {"pathology": PATHOLOGY_NAMES[cell["pathology"]]}
+            detectable = cell["minimum_detectable"] or {}
+            row["pathology"] = PATHOLOGY_NAMES[cell["pathology"]]
             row |= {f"{what}_{s}": cell[what][s] for what in ("slices", "patients") for s in (*SPLITS, "all")}
-            row |= {
-                "detectable_score": found.get("score"),
-                "detectable_shift": found.get("shift"),
-                "reason": cell["reason"],
-            }
+            row |= {f"detectable_{what}": detectable.get(what) for what in ("score", "shift")}
+            row["reason"] = cell["reason"]
         rows.append(row)
     return to_csv(rows)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 
-from jsddpm_eval.compare import Difference, summary
-from jsddpm_eval.tables import to_csv
+from jsddpm.csvfiles import to_csv
+from jsddpm_eval.comparison import Difference, summary
 from jsddpm_reports import tables
 from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import pdf, png, svg
-from jsddpm_reports.forest import forest_figure, forest_scores
+from jsddpm_reports.forest import forest_figure
 from jsddpm_reports.wording import plain
 
 Differences = Mapping[str, Sequence[Difference]]
@@ -18,77 +18,77 @@ Differences = Mapping[str, Sequence[Difference]]
 _NOTHING = 1e-9  # what rounding leaves of equal numbers
 
 
-def letters(found: Differences) -> dict[str, str]:
+def letters(compared: Differences) -> dict[str, str]:
     """A letter for each evaluation compared with the baseline, which is A."""
-    return {name: ascii_uppercase[i] if i < 26 else str(i) for i, name in enumerate(found, 1)}
+    return {name: ascii_uppercase[i] if i < 26 else str(i) for i, name in enumerate(compared, 1)}
 
 
 def verdict(d: Difference) -> str:
     """What the corrected test says of the other evaluation: better, worse, differs, or nothing."""
-    if not d.told_apart:
+    if not d.significant:
         return ""
     return {"second": "better", "first": "worse", None: "differs"}[d.better]
 
 
-def comparison_table(found: Differences) -> tables.Table:
+def comparison_table(compared: Differences) -> tables.Table:
     """One row per condition, score by score: the baseline, then every other evaluation, its difference and its test.
 
     With several others the interval stands in small print below each difference, and p-values are left out.
     """
-    names, alone = letters(found), len(found) == 1
+    names, alone = letters(compared), len(compared) == 1
     headings = ["condition", "score", "A"]
     for letter in names.values():
         headings += [letter, f"{letter} − A", *(["95% interval", "p (Holm)", ""] if alone else [])]
     by_place: dict[tuple[str, str, str], dict[str, Difference]] = {}
-    for name, differences in found.items():
+    for name, differences in compared.items():
         for d in differences:
             by_place.setdefault(_place(d), {})[name] = d
     order = {score: i for i, score in enumerate(dict.fromkeys((place[0], place[2]) for place in by_place))}
     rows = []
-    for (protocol, cell, score), there in sorted(by_place.items(), key=lambda p: order[p[0][0], p[0][2]]):
-        first = next(iter(there.values()))
+    for (protocol, cell, score), beside in sorted(by_place.items(), key=lambda p: order[p[0][0], p[0][2]]):
+        first = next(iter(beside.values()))
         where = cell if protocol == "generation" else f"{cell} (reconstruction)"
         row = [where, score, plain(first.first, first.unit)]
         for name in names:
-            row += _entry(there.get(name), alone)
+            row += _entry(beside.get(name), alone)
         rows.append(row)
     return headings, rows
 
 
-def told_apart(found: Differences) -> Differences:
-    """The scores of conditions in which any evaluation is told apart, with the others beside it."""
-    there = {_place(d) for part in found.values() for d in part if d.told_apart}
-    return {name: [d for d in part if _place(d) in there] for name, part in found.items()}
+def significant(compared: Differences) -> Differences:
+    """The scores of conditions in which any evaluation differs significantly, with the others beside it."""
+    places = {_place(d) for part in compared.values() for d in part if d.significant}
+    return {name: [d for d in part if _place(d) in places] for name, part in compared.items()}
 
 
-def comparison_text(found: Differences, suffix: str, *, baseline: str) -> str:
+def comparison_text(compared: Differences, suffix: str, *, baseline: str) -> str:
     """The comparison as ``.csv`` (full precision, one row per difference), ``.md`` or ``.tex``."""
     if suffix == ".csv":
-        return to_csv([{"evaluation": name} | _flat(d) for name, part in found.items() for d in part])
-    table = comparison_table(found)
+        return to_csv([{"evaluation": name} | _flat(d) for name, part in compared.items() for d in part])
+    table = comparison_table(compared)
     if suffix == ".md":
-        lines = [f"- {line}" for line in legend(found, baseline)]
-        return "\n".join(lines) + "\n\n" + tables.markdown(table, left=2) + "\n\n" + "\n\n".join(notes(found)) + "\n"
-    sides = "; ".join(f"{letter}: {name}" for name, letter in {baseline: "A", **letters(found)}.items())
+        lines = [f"- {line}" for line in legend(compared, baseline)]
+        return "\n".join(lines) + "\n\n" + tables.markdown(table, left=2) + "\n\n" + "\n\n".join(notes(compared)) + "\n"
+    sides = "; ".join(f"{letter}: {name}" for name, letter in {baseline: "A", **letters(compared)}.items())
     caption = f"Differences of evaluations to a baseline, with 95% intervals. {sides}."
-    return tables.latex(table, left=2, caption=caption, notes=notes(found))
+    return tables.latex(table, left=2, caption=caption, notes=notes(compared))
 
 
-def legend(found: Differences, baseline: str) -> list[str]:
-    """Which letter is which evaluation, and what was found, a line each."""
-    lines = [f"{letter}: {name}; {summary(found[name])}" for name, letter in letters(found).items()]
+def legend(compared: Differences, baseline: str) -> list[str]:
+    """Which evaluation each letter stands for, and how it differs, a line each."""
+    lines = [f"{letter}: {name}; {summary(compared[name])}" for name, letter in letters(compared).items()]
     return [f"A: {baseline}, the baseline", *lines]
 
 
-def notes(found: Differences) -> list[str]:
-    """How the differences were made, and what is not known."""
-    every = [d for part in found.values() for d in part]
+def notes(compared: Differences) -> list[str]:
+    """How the differences were computed, and why some have no interval."""
+    every = [d for part in compared.values() for d in part]
     tested = [d for d in every if d.p_value is not None]
     paired = sum(d.paired for d in tested)
     words = [
         f"{paired} of {len(tested)} tested differences are paired (real patients, and samples of the same seeds); "
-        "the others add both errors as independent. p is corrected over the conditions of a score and the evaluations "
-        "compared (Holm). The last column says what is told apart at 5%."
+        "the others add both errors as if they were independent. p is corrected over the conditions of a score and the "
+        "evaluations compared (Holm). The words better, worse and differs mark what is significant at 5%."
     ]
     reasons: dict[str, list[str]] = {}
     for d in every:
@@ -97,7 +97,7 @@ def notes(found: Differences) -> list[str]:
     for reason, scores in reasons.items():
         names = list(dict.fromkeys(scores))
         few = ", ".join(names) if len(names) <= 4 else f"{len(names)} scores, such as {names[0]}"
-        words.append(f"No interval, as {reason}: {len(scores)} differences of {few}.")
+        words.append(f"{len(scores)} differences have no interval ({reason}): {few}.")
     return words
 
 
@@ -115,43 +115,35 @@ def signed(value: float, unit: str) -> str:
     return ("+" if value > 0 else "−") + size
 
 
-def forest_picture(found: Differences, suffix: str, scores: Sequence[str] | None = None) -> bytes:
-    """The forest plot as ``.png`` or ``.pdf``; of the first scores that have an interval when none are named."""
-    figure = forest_figure(_lettered(found), scores or _drawn(found))
+def forest_picture(compared: Differences, suffix: str, scores: Sequence[str]) -> bytes:
+    """The forest plot of these scores as ``.png`` or ``.pdf``."""
+    figure = forest_figure(_lettered(compared), scores)
     return pdf(figure) if suffix == ".pdf" else png(figure, dpi=200)
 
 
-def comparison_page(found: Differences, baseline: str, scores: Sequence[str] | None = None) -> str:
-    """The comparison as one self-contained page."""
-    headings, rows = comparison_table(found)
-    drawn = scores or _drawn(found)
+def comparison_page(compared: Differences, baseline: str, scores: Sequence[str]) -> str:
+    """The comparison as one self-contained page, with a forest plot of these scores."""
+    headings, rows = comparison_table(compared)
     charts = [
-        (
-            letter,
-            inlined(svg(forest_figure({letter: part}, drawn), f"forest-{letter}", f"Differences of {letter} to A")),
-        )
-        for letter, part in _lettered(found).items()
+        (k, inlined(svg(forest_figure({k: part}, scores), f"forest-{k}", f"Differences of {k} to A")))
+        for k, part in _lettered(compared).items()
         if any(d.interval for d in part)
     ]
     return rendered(
         "comparison.html",
-        sides=[("A", f"{baseline}, the baseline"), *((letter, name) for name, letter in letters(found).items())],
-        findings=[f"{letter}: {summary(part)}" for letter, part in _lettered(found).items()],
+        sides=[("A", f"{baseline}, the baseline"), *((letter, name) for name, letter in letters(compared).items())],
+        findings=[f"{letter}: {summary(part)}" for letter, part in _lettered(compared).items()],
         charts=charts,
         headings=headings,
-        apart=comparison_table(told_apart(found))[1],
+        significant=comparison_table(significant(compared))[1],
         rows=rows,
-        notes=notes(found),
+        notes=notes(compared),
     )
 
 
-def _drawn(found: Differences) -> list[str]:
-    return forest_scores([d for part in found.values() for d in part])
-
-
-def _lettered(found: Differences) -> dict[str, Sequence[Difference]]:
-    names = letters(found)
-    return {names[name]: part for name, part in found.items()}
+def _lettered(compared: Differences) -> dict[str, Sequence[Difference]]:
+    names = letters(compared)
+    return {names[name]: part for name, part in compared.items()}
 
 
 def _place(d: Difference) -> tuple[str, str, str]:
@@ -167,7 +159,7 @@ def _entry(d: Difference | None, alone: bool) -> list[str]:
     value, difference = plain(d.second, d.unit), signed(d.difference, d.unit)
     if alone:
         return [value, difference, interval, p, verdict(d)]
-    finding = f"{verdict(d)} " if d.told_apart else ""
+    finding = f"{verdict(d)} " if d.significant else ""
     return [value, f"{finding}{difference}\n{interval}" if d.interval else difference]
 
 
@@ -177,5 +169,5 @@ def _flat(d: Difference) -> dict[str, object]:
     kept = {k: v for k, v in d.to_dict().items() if k not in ("interval", "n_generated")}
     return kept | {
         "interval_low": low, "interval_high": high, "n_generated_first": first, "n_generated_second": second,
-        "told_apart": d.told_apart,
+        "significant": d.significant,
     }  # fmt: skip

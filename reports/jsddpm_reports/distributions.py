@@ -9,18 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from jsddpm_eval.results import Results
+from jsddpm_eval.results.results import Results
 from jsddpm_reports import wording
+from jsddpm_reports.columns import SHAPES, readable_unit
 from jsddpm_reports.evaluation import LESION_LABELS, Lesions
-from jsddpm_reports.figures import BLUE, COLUMN_WIDTH, GREY, GREY_SOFT, INK, ORANGE, PAGE_WIDTH, PAPER, styled
-
-_ACROSS = 3
-_UNITS = {"mm2": "mm²", "mm": "mm"}
+from jsddpm_reports.figures import BLUE, COLUMN_WIDTH, GREY, GREY_SOFT, INK, ORANGE, PAPER, small_charts, styled
 
 
 @styled
 def confusion_figure(results: Results) -> Figure:
-    """Samples by bin asked for and bin read off: counts, shaded by their share of the row."""
+    """Samples by the bin of their condition and the bin read off: counts, shaded by their share of the row."""
     counts = np.asarray(results.confusion)
     n = len(counts)
     figure = Figure(figsize=(COLUMN_WIDTH, COLUMN_WIDTH), layout="constrained")
@@ -41,8 +39,8 @@ def confusion_figure(results: Results) -> Figure:
     ticks = range(0, n, max(1, -(-n // 10)))
     axes.set_xticks(ticks)
     axes.set_yticks(ticks)
-    axes.set_xlabel("bin read off")
-    axes.set_ylabel("bin asked for")
+    axes.set_xlabel("z-bin read off")
+    axes.set_ylabel("z-bin of the condition")
     return figure
 
 
@@ -53,11 +51,9 @@ def lesions_figure(lesions: Lesions, results: Results) -> Figure:
     The area between both lines is the distance the results give.
     """
     shapes = [name for name in lesions[0] if name not in LESION_LABELS]
-    down = -(-len(shapes) // _ACROSS)
-    figure = Figure(figsize=(PAGE_WIDTH, 1.6 * down + 0.3), layout="constrained")
-    grid = figure.subplots(down, _ACROSS, squeeze=False, sharey=True)
+    figure, grid = small_charts(len(shapes), 1.6, 0.3, sharey=True)
     sides = [(side, [r for r in lesions if r["origin"] == side]) for side in ("real", "generated")]
-    for axes, name in zip(grid.ravel(), shapes, strict=False):
+    for axes, name in zip(grid, shapes, strict=True):
         for (_, rows), colour, style in zip(sides, (BLUE, ORANGE), ("-", "--"), strict=True):
             if rows:
                 axes.ecdf([float(r[name]) for r in rows], color=colour, linestyle=style)
@@ -74,13 +70,15 @@ def lesions_figure(lesions: Lesions, results: Results) -> Figure:
 
 
 def _count(rows: Lesions) -> str:
-    people = len({r["patient"] for r in rows if r["patient"]})
-    return f"{len(rows)} slices" + (f" of {people} patients" if people else "")
+    patients = len({r["patient"] for r in rows if r["patient"]})
+    return f"{len(rows)} slices" + (f" of {patients} patients" if patients else "")
 
 
 def _shape_title(name: str, results: Results) -> str:
-    """The shape, its unit, and its distance beside that between real patients."""
+    """The shape and its unit; their distance, with its baseline in parentheses."""
     kind, unit = re.fullmatch(r"(.*?)(?:_(mm2|mm))?", name).groups()  # type: ignore[union-attr]
-    title = f"{kind} [{_UNITS[unit]}]" if unit else kind
-    value, floor = wording.with_floor(results.pooled.get(f"lesion_{kind}"))
-    return f"{title}: {value} apart" + (f", real {floor}" if floor else "") if value != "–" else title
+    title = f"{kind} [{readable_unit(unit)}]" if unit else kind
+    specs = (s for s in results.specs if s.group == SHAPES and s.name.endswith(f"_{kind}"))
+    score = next((results.pooled[s.name] for s in specs if s.name in results.pooled), None)
+    value, baseline = wording.with_baseline(score)
+    return f"{title}: {value}" + (f" ({baseline})" if baseline else "") if value != "–" else title

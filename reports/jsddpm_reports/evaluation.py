@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
+from jsddpm.csvfiles import read_rows
 from jsddpm.errors import integrity_error
-from jsddpm_eval.panels import Panels
-from jsddpm_eval.results import Results
-from jsddpm_eval.tables import read_csv
+from jsddpm_eval.results.panels import Panels
+from jsddpm_eval.results.results import Results
 
 Lesions = Sequence[Mapping[str, str]]
 """Rows of ``lesions.csv``."""
@@ -38,7 +38,7 @@ class Evaluation:
         """Read an evaluation folder; all but ``results.json`` may be missing.
 
         Raises:
-            JsddpmError: ``MISSING`` (status 2), ``RESULTS``, ``PANELS`` or ``TABLE`` (status 4).
+            JsddpmError: ``MISSING`` (status 2), ``TABLE`` (status 3 or 4), ``RESULTS`` or ``PANELS`` (status 4).
         """
         folder = Path(folder)
         panels, lesions = folder / "panels.npz", folder / "lesions.csv"
@@ -50,12 +50,12 @@ class Evaluation:
 
 
 def _lesions(path: Path) -> Lesions:
-    rows = read_csv(path)
+    rows = read_rows(path, fix="evaluate again")
     for row in rows:
         missing = [name for name in LESION_LABELS if name not in row]
         wrong = [name for name, text in row.items() if name not in LESION_LABELS and not _is_number(text)]
         if missing or wrong:
-            what = f"has no column {missing[0]}" if missing else f"{wrong[0]} {row[wrong[0]]!r} is no number"
+            what = f"lacks the column {missing[0]}" if missing else f"{wrong[0]} {row[wrong[0]]!r} is not a number"
             raise integrity_error("TABLE", what, fix="evaluate again", file=path)
     return rows
 

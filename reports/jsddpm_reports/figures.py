@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 from xml.etree import ElementTree
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#9a9a9a"  # Okabe and Ito's, told apart without colour vision
@@ -19,6 +20,8 @@ PATHOLOGY_STYLES = ((BLUE, "o"), (ORANGE, "s"))
 
 COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.2
 """Widths of one and of two columns of a journal, inches."""
+
+CHARTS_ACROSS = 3
 
 _STYLE: dict[Any, Any] = {
     "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
@@ -41,12 +44,31 @@ def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
     def inner(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
         with mpl.rc_context(_STYLE):
             figure = draw(*args, **kwargs)
+            for axes in figure.axes:  # else the caller's size decides, outside the style, how many labels there are
+                axes.tick_params(labelsize=_STYLE["xtick.labelsize"])
             if engine := figure.get_layout_engine():
                 engine.execute(figure)
                 figure.set_layout_engine("none")  # else each saving starts from where the one before left it
             return figure
 
     return inner
+
+
+def small_charts(count: int, height: float, more: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure as wide as a page with so many charts, three to a row.
+
+    Args:
+        count: How many charts; the rest of the last row is empty.
+        height: Height of a row, inches.
+        more: Height beside the rows, as for a legend.
+        sharey: Whether the vertical axes are the same.
+    """
+    down = -(-max(1, count) // CHARTS_ACROSS)
+    figure = Figure(figsize=(PAGE_WIDTH, height * down + more), layout="constrained")
+    grid = list(figure.subplots(down, CHARTS_ACROSS, squeeze=False, sharey=sharey).ravel())
+    for axes in grid[count:]:
+        axes.axis("off")
+    return figure, grid[:count]
 
 
 def png(figure: Figure, *, dpi: int = 150) -> bytes:

@@ -9,27 +9,28 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm_eval.compare import Difference, direction
+from jsddpm_eval.comparison import Difference
+from jsddpm_eval.results.results import Results
+from jsddpm_reports.columns import spaced, titled
 from jsddpm_reports.figures import GREY, GREY_SOFT, INK, PAGE_WIDTH, PAPER, PATHOLOGY_STYLES, styled
 
 _ACROSS = 4
 _MOST = 12
 _APART = 0.16  # control and lesion of a bin above each other, in rows
 _BOTH = (INK, "D")
-_SHORT = {
-    "best_match_psnr": "best match [dB]", "copy_gap": "copy gap [dB]", "diversity_rmse": "variety, RMSE",
-    "z_error_bins": "z error [bins]", "brain_shape": "outline, Dice", "lesion_mmd": "lesion shape",
-    "coupling_contrast": "coupling", "psnr": "exact PSNR [dB]", "ssim": "exact SSIM",
-    "lesion_dice": "exact lesion Dice",
-}  # fmt: skip
 
 
-def forest_scores(differences: Sequence[Difference]) -> list[str]:
-    """The scores drawn where none are asked for: the first that have an interval in a bin, in reading order."""
-    there = {d.score for d in differences if d.interval and d.z_bin is not None}
-    order = [name for name in _SHORT if name in there]
-    spaces = [d for d in dict.fromkeys(d.score for d in differences) if d.startswith("kid_") and "joint_" not in d]
-    return [*[s for s in spaces if s in there], *order][:_MOST] or sorted(there)[:_MOST]
+def forest_scores(differences: Sequence[Difference], results: Results) -> list[str]:
+    """The scores drawn where none are named: the main ones that have an interval in a bin, in reading order.
+
+    Args:
+        differences: Differences to the baseline.
+        results: The baseline, whose specs say which scores are the main ones.
+    """
+    drawable = {d.score for d in differences if d.interval and d.z_bin is not None}
+    every = [(spec.place, spec.named(space)) for spec, space in spaced(results) if spec.named(space) in drawable]
+    ranked = [name for place in ("compact", "main", "further") for p, name in every if p == place]
+    return [name for _, name in every if name in ranked[:_MOST]]
 
 
 @styled
@@ -79,9 +80,9 @@ def _draw(axes: Axes, score: str, rows: Mapping[str, list[Difference]], letter: 
             colour, marker = _BOTH if d.pathology is None else PATHOLOGY_STYLES[d.pathology]
             y = place + (0 if d.pathology is None else (2 * d.pathology - 1) * _APART)
             low, high = d.interval or (d.difference, d.difference)
-            axes.plot([low, high], [y, y], color=colour, linewidth=1.8 if d.told_apart else 0.8, zorder=3)
+            axes.plot([low, high], [y, y], color=colour, linewidth=1.8 if d.significant else 0.8, zorder=3)
             axes.plot(
-                d.difference, y, marker=marker, color=colour, markerfacecolor=colour if d.told_apart else PAPER,
+                d.difference, y, marker=marker, color=colour, markerfacecolor=colour if d.significant else PAPER,
                 markeredgewidth=0.8, zorder=4,
             )  # fmt: skip
     axes.set_yticks(range(len(rows)), list(rows))
@@ -89,9 +90,16 @@ def _draw(axes: Axes, score: str, rows: Mapping[str, list[Difference]], letter: 
     pooled = sum(name.startswith("all") for name in rows)
     if 0 < pooled < len(rows):
         axes.axhline(pooled - 0.5, color=GREY_SOFT, linewidth=0.8)
-    axes.set_title(_SHORT.get(score, score.replace("kid_", "KID, ")), loc="left")
-    better = {1: f"{letter} better →", -1: f"← {letter} better", 0: f"{letter} − A"}[direction(score)]
-    axes.set_xlabel(better, fontsize=7)
+    shown = next((d for members in rows.values() for d in members), None)
+    if shown is not None:
+        exact = "exact " if shown.protocol == "reconstruction" else ""
+        kinds = {d.pathology for members in rows.values() for d in members} - {None}
+        only = [f", {name}" for k, name in enumerate(PATHOLOGY_NAMES) if kinds == {k}]
+        axes.set_title("".join([exact, titled(shown.heading, shown.unit), *only]), loc="left")
+        words = {"higher": f"{letter} better →", "lower": f"← {letter} better", None: f"{letter} − A"}
+        axes.set_xlabel(words[shown.direction], fontsize=7)
+    else:
+        axes.set_title(score, loc="left")
     axes.locator_params(axis="x", nbins=4)
     axes.margins(x=0.08)
     axes.tick_params(axis="y", length=0)
@@ -99,12 +107,11 @@ def _draw(axes: Axes, score: str, rows: Mapping[str, list[Difference]], letter: 
 
 def _legend() -> list[Line2D]:
     kinds = [(name, *style) for name, style in zip(PATHOLOGY_NAMES, PATHOLOGY_STYLES, strict=True)]
-    lines = [
-        Line2D([], [], color=colour, marker=marker, markerfacecolor=PAPER, linewidth=0.8, label=name)
-        for name, colour, marker in [*kinds, ("all conditions", *_BOTH)]
-    ]
     return [
-        *lines,
-        Line2D([], [], color=GREY, marker="o", linewidth=1.8, label="told apart at 5% (Holm)"),
-        Line2D([], [], color=GREY, marker="o", markerfacecolor=PAPER, linewidth=0.8, label="not told apart"),
+        *(
+            Line2D([], [], color=colour, marker=marker, markerfacecolor=PAPER, linewidth=0.8, label=name)
+            for name, colour, marker in [*kinds, ("all conditions", *_BOTH)]
+        ),
+        Line2D([], [], color=GREY, marker="o", linewidth=1.8, label="significant at 5% (Holm)"),
+        Line2D([], [], color=GREY, marker="o", markerfacecolor=PAPER, linewidth=0.8, label="not significant"),
     ]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from jsddpm.binning import PATHOLOGY_NAMES, Condition
-from jsddpm_eval.panels import Panels
-from jsddpm_eval.results import Results
+from jsddpm_eval.results.panels import Panels
+from jsddpm_eval.results.results import Results
 from jsddpm_reports.figures import ORANGE, PAGE_WIDTH, styled
 
 CONTOUR = "#ff8c1a"
@@ -41,8 +41,8 @@ class Strip:
     @property
     def canvas(self) -> NDArray[np.uint8]:
         """The slices there are as one picture, uint8 ``(H, n W)``."""
-        there = np.arange(len(self.images)) < self.count
-        return np.concatenate(list(np.where(there[:, None, None], self.images, _ABSENT).astype(np.uint8)), axis=1)
+        present = np.arange(len(self.images)) < self.count
+        return np.concatenate(list(np.where(present[:, None, None], self.images, _ABSENT).astype(np.uint8)), axis=1)
 
     @property
     def outlines(self) -> list[NDArray[np.float64]]:
@@ -93,16 +93,16 @@ def montage_figure(panels: Panels, results: Results) -> Figure:
     """Bins downwards; for control and lesion, real slices beside generated ones of different seeds; masks outlined."""
     rows = list(montage_rows(panels, results))
     n = len(rows) // 2
-    real, made = panels.real_image.shape[1], min(_SEEDS, panels.generated_image.shape[1])
+    real, generated = panels.real_image.shape[1], min(_SEEDS, panels.generated_image.shape[1])
     height, width = panels.real_image.shape[2:]
-    side = (real + made) * width
+    side = (real + generated) * width
     start = (0.0, side + _GAP * width)
     total = start[1] + side
     figure = Figure(figsize=(PAGE_WIDTH, (PAGE_WIDTH - 0.6) * n * height / total + 0.35), layout="constrained")
     axes = figure.subplots()
     for token, row in enumerate(rows):
         left, top = start[token // n], (token % n) * height
-        for strip, shown, place in ((row.real, real, left), (row.generated, made, left + real * width)):
+        for strip, shown, place in ((row.real, real, left), (row.generated, generated, left + real * width)):
             axes.imshow(
                 strip.canvas[:, : shown * width], cmap="gray", vmin=0, vmax=255, interpolation="nearest",
                 extent=(place, place + shown * width, top + height, top),
@@ -113,7 +113,7 @@ def montage_figure(panels: Panels, results: Results) -> Figure:
     axes.set_ylim(n * height, 0)
     axes.set_aspect("equal")
     axes.set_yticks([(k + 0.5) * height for k in range(n)], [f"{r.z_bin}  [{r.slices}]" for r in rows[:n]])
-    places = [x + shift * width for x in start for shift in (real / 2, real + made / 2)]
+    places = [x + shift * width for x in start for shift in (real / 2, real + generated / 2)]
     names = [f"{name}: {what}" for name in PATHOLOGY_NAMES for what in ("real", "generated, one seed each")]
     axes.set_xticks(places, names)
     for x in start:

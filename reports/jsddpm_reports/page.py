@@ -6,25 +6,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.files import write_text
-from jsddpm_eval.panels import Panels
-from jsddpm_eval.results import Cell, Results
-from jsddpm_eval.utilization import verdict
+from jsddpm_eval.bins.utilization import verdict
+from jsddpm_eval.results.panels import Panels
+from jsddpm_eval.results.results import Results
 from jsddpm_reports import reproduction, wording
-from jsddpm_reports.columns import LESION_SHAPES, further_columns, main_columns
+from jsddpm_reports.columns import column_groups, further_columns, main_columns, reconstruction_specs, titled
 from jsddpm_reports.document import inlined, rendered, template_text
 from jsddpm_reports.evaluation import Evaluation
 from jsddpm_reports.figures import svg
 from jsddpm_reports.montage import Strip, decibels, montage_rows
 from jsddpm_reports.pictures import embed, path
 from jsddpm_reports.publication import charts
-from jsddpm_reports.score_table import column_groups, table_rows
+from jsddpm_reports.score_table import SIGNS, check_rows, headlines, pooled_rows, table_rows
 
-_RECONSTRUCTION = ("psnr", "ssim", "lesion_dice", "control_false_positive_pixels")
-_CHARTS = ("utilization", "curves", "diversity", "confusion", "lesions", "reconstruction")
+_CHARTS = ("utilization", "curves", "variety", "confusion", "lesions", "reconstruction")
 
 
 def write_page(evaluation: str | Path, out: str | Path) -> Path:
@@ -51,25 +51,26 @@ def render(evaluation: Evaluation) -> str:
         template_text("report.js"),
         results=results,
         binning=str(results.z_binning),
-        headlines=wording.headlines(results),
+        headlines=headlines(results),
         columns=columns,
-        explanations={c.heading: c.explanation for c in columns},
+        explanations={c.heading: c.spec.reading for c in columns if c.spec.reading},
         groups=column_groups(columns),
         rows=table_rows(results, columns),
+        checks=check_rows(results),
+        signs=SIGNS,
+        pooled=pooled_rows(results),
         further=[
             (group, members, table_rows(results, members))
-            for group in dict.fromkeys(c.group for c in further)
-            for members in [[c for c in further if c.group == group]]
+            for group in dict.fromkeys(c.spec.group for c in further)
+            for members in [[c for c in further if c.spec.group == group]]
         ],
         verdict=wording.verdict_sentences(results),
         utilization=verdict(results.utilization),
         charts=dict.fromkeys(_CHARTS, Markup()) | drawn,
         slices=None if panels is None else _pictures(panels, results),
-        obedience=_obedience(results),
-        lesion_scores=[(n, results.pooled[n]) for n in LESION_SHAPES if n in results.pooled],
-        reconstruction=[
-            _reconstruction_row(c) for c in results.reconstruction if c.timestep is not None and c.z_bin is None
-        ],
+        reconstructed=[(spec.name, titled(spec.heading, spec.unit)) for spec in reconstruction_specs(results)],
+        reconstruction=[c for c in results.reconstruction if c.timestep is not None and c.z_bin is None],
+        pathology_names=PATHOLOGY_NAMES,
         undefined=wording.reasons(results),
         commands=reproduction.commands(results),
         places=reproduction.places(results),
@@ -107,35 +108,15 @@ def _strip(strip: Strip, address: str) -> dict[str, Any]:
 
 def _pairs(panels: Panels, addresses: list[str]) -> list[dict[str, str]]:
     count = panels.copies.shape[1]
+    names = panels.copies_name if panels.copies_name.shape[1] else np.full((2, count), "")
     return [
         {
             "generated": addresses[i],
             "training": addresses[count + i],
-            "names": " ".join(panels.copies_name[:, i]) if panels.copies_name.shape[1] else "",
-            "generated_name": str(panels.copies_name[0, i]) if panels.copies_name.shape[1] else "",
-            "training_name": str(panels.copies_name[1, i]) if panels.copies_name.shape[1] else "",
+            "names": " ".join(names[:, i]).strip(),
+            "generated_name": str(names[0, i]),
+            "training_name": str(names[1, i]),
             "psnr": decibels(float(panels.copies_psnr[i])) if len(panels.copies_psnr) else "",
         }
         for i in range(count)
     ]
-
-
-def _obedience(results: Results) -> list[tuple[str, str, str, int]]:
-    """Pathology asked for, samples that have it and that have not, of how many."""
-    found = []
-    for kind, name in zip(PATHOLOGY_NAMES, ("control_empty", "lesion_present"), strict=True):
-        score = results.pooled.get(name)
-        if score is not None and score.value is not None and score.n_generated:
-            right = round(score.value * score.n_generated)
-            empty = right if kind == PATHOLOGY_NAMES[0] else score.n_generated - right
-            found.append((kind, str(empty), str(score.n_generated - empty), score.n_generated))
-    return found
-
-
-def _reconstruction_row(cell: Cell) -> dict[str, object]:
-    scores = [cell.scores.get(n) for n in _RECONSTRUCTION]
-    return {
-        "timestep": cell.timestep,
-        "pathology": "all" if cell.pathology is None else PATHOLOGY_NAMES[cell.pathology],
-        "scores": [{"value": wording.number(s), "context": wording.context(s)} for s in scores],
-    }

@@ -8,12 +8,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from jsddpm.files import make_directory, write_bytes
-from jsddpm_reports.columns import main_columns
-from jsddpm_reports.curves import curve_columns, curves_figure, diversity_columns, reconstruction_figure
+from jsddpm_reports.curves import curve_columns, curves_figure, reconstruction_figure, variety_columns
 from jsddpm_reports.distributions import confusion_figure, lesions_figure
 from jsddpm_reports.evaluation import Evaluation
 from jsddpm_reports.figures import pdf, png
-from jsddpm_reports.heatmap import heatmap_figure
 from jsddpm_reports.montage import copies_figure, montage_figure
 from jsddpm_reports.utilization import utilization_figure
 
@@ -24,37 +22,24 @@ FORMATS: dict[str, Callable[[Figure], bytes]] = {"png": lambda figure: png(figur
 def charts(evaluation: Evaluation) -> dict[str, tuple[Figure, str]]:
     """Every chart the evaluation has something for, with its text alternative."""
     results = evaluation.results
-    found = {
+    drawn = {
         "utilization": (utilization_figure(results.utilization), "Slices of each bin under local and global binning")
     }
     if curve_columns(results):
-        found["curves"] = (curves_figure(results, curve_columns(results)), "Scores by bin; every value is in the table")
-    if diversity_columns(results):
-        found["diversity"] = (curves_figure(results, diversity_columns(results)), "Variety between seeds by bin")
+        drawn["curves"] = (curves_figure(results, curve_columns(results)), "Scores by bin; every value is in the table")
+    if variety_columns(results):
+        drawn["variety"] = (curves_figure(results, variety_columns(results)), "Variety between seeds by bin")
     if any(map(sum, results.confusion)):
-        found["confusion"] = (confusion_figure(results), "Samples by bin asked for and bin read off")
+        drawn["confusion"] = (confusion_figure(results), "Samples by the bin of their condition and the bin read off")
     if evaluation.lesions:
-        found["lesions"] = (lesions_figure(evaluation.lesions, results), "Shapes of real and generated lesions")
+        drawn["lesions"] = (lesions_figure(evaluation.lesions, results), "Shapes of real and generated lesions")
     if any(c.timestep is not None for c in results.reconstruction):
-        found["reconstruction"] = (reconstruction_figure(results), "Exact reconstruction by timestep")
-    return found
-
-
-def figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """The charts, the table of scores, the montage and the nearest pairs, by name."""
-    results, panels = evaluation.results, evaluation.panels
-    found = {name: figure for name, (figure, _) in charts(evaluation).items()}
-    if main_columns(results):
-        found["heatmap"] = heatmap_figure(results, main_columns(results))
-    if panels is not None:
-        found["montage"] = montage_figure(panels, results)
-        if panels.copies.shape[1]:
-            found["copies"] = copies_figure(panels)
-    return found
+        drawn["reconstruction"] = (reconstruction_figure(results), "Exact reconstruction by timestep")
+    return drawn
 
 
 def write_figures(evaluation: str | Path, folder: str | Path, formats: Sequence[str] = tuple(FORMATS)) -> list[Path]:
-    """Save every figure of an evaluation at print size, the same bytes for the same evaluation.
+    """Save an evaluation's charts, montage and nearest pairs at print size, the same bytes for the same evaluation.
 
     PNG is of 300 dpi; PDF has its fonts embedded.
 
@@ -67,8 +52,14 @@ def write_figures(evaluation: str | Path, folder: str | Path, formats: Sequence[
         JsddpmError: As :meth:`Evaluation.read`.
     """
     folder = make_directory(folder)
+    read = Evaluation.read(evaluation)
+    drawn = {name: figure for name, (figure, _) in charts(read).items()}
+    if read.panels is not None:
+        drawn["montage"] = montage_figure(read.panels, read.results)
+        if read.panels.copies.shape[1]:
+            drawn["copies"] = copies_figure(read.panels)
     written = []
-    for name, figure in figures(Evaluation.read(evaluation)).items():
+    for name, figure in drawn.items():
         for form in formats:
             write_bytes(folder / f"{name}.{form}", FORMATS[form](figure))
             written.append(folder / f"{name}.{form}")

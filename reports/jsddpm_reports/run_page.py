@@ -1,4 +1,4 @@
-"""The page of a run, finished or still training: where it stands, its curves, its newest samples, how to go on."""
+"""The page of a run, finished or still training: its progress, its curves, its newest samples, the next commands."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ from jsddpm.files import explain, write_bytes, write_text
 from jsddpm.training.progress import RunProgress
 from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import png, svg
-from jsddpm_reports.training_curves import training_figure
+from jsddpm_reports.training_curves import LATEST, training_figure
 from jsddpm_reports.wording import plain
 
 _GRIDS = 6
-_LATEST = {
-    "train/loss": "training loss", "val/mse": "validation error", "val/psnr": "PSNR, dB", "val/ssim": "SSIM",
-    "val/lesion_dice": "lesion Dice", "train/slices_per_second": "slices a second",
-}  # fmt: skip
 
 
 def write_run_page(run: str | Path, out: str | Path) -> Path:
@@ -79,12 +75,12 @@ def _sentence(run: RunProgress) -> str:
 
 
 def _tiles(run: RunProgress) -> list[tuple[str, str, str]]:
-    found = [("steps", f"{run.step}", f"of {run.config.trainer.max_steps}")]
-    for name, words in _LATEST.items():
+    tiles = [("steps", f"{run.step}", f"of {run.config.trainer.max_steps}")]
+    for name, words in LATEST.items():
         if values := run.metrics.get(name):
             step, value = values[-1]
-            found.append((words, plain(value, "dB" if name == "val/psnr" else ""), f"at step {step}"))
-    return found
+            tiles.append((words, plain(value, "dB" if name == "val/psnr" else ""), f"at step {step}"))
+    return tiles
 
 
 def _commands(run: RunProgress) -> list[str]:

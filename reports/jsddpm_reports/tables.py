@@ -80,8 +80,8 @@ def escaped(text: str) -> str:
 
 
 def _nearest(character: str) -> str:
-    found = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return found if found.isalnum() else " " if character.isspace() else "?"
+    letters = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    return letters if letters.isalnum() else " " if character.isspace() else "?"
 
 
 def _plain_cell(text: str) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.align import VerticalAlignMethod
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
+from rich.padding import PaddingDimensions
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from jsddpm_eval.results import Results
+    from jsddpm_eval.results.results import Results
 
 _STYLES = {"fine": "green", "off": "bold red", "unknown": "dim"}
 
@@ -41,13 +43,13 @@ def utilization_panel(report: dict[str, Any], sentence: str, tables: list[Render
 
 def evaluation_view(results: Results, width: int) -> RenderableType:
     """An evaluation: verdict, the first numbers, and the per-bin table, in as many parts as the width asks for."""
-    from jsddpm_reports import wording
     from jsddpm_reports.columns import compact_columns
-    from jsddpm_reports.score_table import table_rows
+    from jsddpm_reports.score_table import headlines, table_rows
+    from jsddpm_reports.wording import verdict_sentences
 
-    sentences = wording.verdict_sentences(results)
-    verdict = Panel(Text("\n".join(sentences)), title="verdict", title_align="left", width=min(width, 100))
-    parts: list[RenderableType] = [verdict, headline_table(wording.headlines(results))]
+    words = Text("\n".join(verdict_sentences(results)))
+    verdict = Panel(words, title="verdict", title_align="left", width=min(width, 100))
+    parts: list[RenderableType] = [verdict, headline_table(headlines(results))]
     if results.cells():
         columns = compact_columns(results)
         rows = table_rows(results, columns)
@@ -57,21 +59,18 @@ def evaluation_view(results: Results, width: int) -> RenderableType:
             [_broken(c.label), *(r.entries[i].text + (r.entries[i].mark or " ") for r in rows)]
             for i, c in enumerate(columns)
         ]
-        signs = [_STYLES[r.state] for r in rows]
+        signs = [_STYLES[r.answer] for r in rows]
         parts += [_columns_table([*lead, *part], signs) for part in _parts(lead, cells, width)]
-        parts.append(Text("▲ above, ▼ below what real slices reach; ~ unreliable; – undefined", style="dim"))
-        parts.append(Text("✓ passes every check; ! something is off; ? too few to judge", style="dim"))
+        parts.append(Text("▲ above, ▼ below the baseline; ~ unreliable; – undefined", style="dim"))
+        parts.append(Text("✓ every check is fine; ! a check found a fault; ? a check could not tell", style="dim"))
     return Group(*parts)
 
 
 def _columns_table(columns: Sequence[Sequence[str]], signs: Sequence[str]) -> RenderableType:
     """Columns, each with its heading first; the fourth holds the verdict's sign."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=0)
-    for i, (heading, *_) in enumerate(columns):
-        table.add_column(heading, justify="left" if i in (1, 2) else "right", no_wrap=True, vertical="bottom")
-    for row, sign in zip(zip(*(c[1:] for c in columns), strict=True), signs, strict=True):
-        table.add_row(*(Text(cell, style=sign) if i == 3 else cell for i, cell in enumerate(row)))
-    return table
+    headings, *rows = zip(*columns, strict=True)
+    cells = [[*row[:3], Text(row[3], style=sign), *row[4:]] for row, sign in zip(rows, signs, strict=True)]
+    return results_table(headings, cells, padding=0, vertical="bottom")
 
 
 def _parts(lead: Sequence[Sequence[str]], columns: Sequence[list[str]], width: int) -> list[list[list[str]]]:
@@ -105,11 +104,17 @@ def headline_table(lines: list[tuple[str, str, str]]) -> RenderableType:
     return table
 
 
-def results_table(headings: list[str], rows: list[list[str]]) -> RenderableType:
-    """The per-bin table: ready-made cells under their headings."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+def results_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    padding: PaddingDimensions = (0, 1, 0, 0),
+    vertical: VerticalAlignMethod = "top",
+) -> RenderableType:
+    """A table of text under its headings, whose second and third columns are words."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=padding)
     for i, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if i in (1, 2) else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if i in (1, 2) else "right", no_wrap=True, vertical=vertical)
     for row in rows:
         table.add_row(*row)
     return table

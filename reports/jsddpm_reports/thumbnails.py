@@ -21,10 +21,10 @@ def thumbnail_sheet(store: SliceStore) -> Figure:
     shown = min(len(store.subjects), _MOST)
     rows = []
     for subject in range(shown):
-        own = np.flatnonzero(index["subject"] == subject)
-        lesion, brain = index["lesion_pixels"][own], np.nan_to_num(index["brain_fraction"][own])
-        rank = lesion if lesion.any() else brain if brain.any() else -np.abs(np.arange(len(own)) - len(own) // 2)
-        rows.append(int(own[np.argmax(rank)]))
+        slices = np.flatnonzero(index["subject"] == subject)
+        lesion, brain = index["lesion_pixels"][slices], np.nan_to_num(index["brain_fraction"][slices])
+        rank = lesion if lesion.any() else brain if brain.any() else -np.abs(np.arange(len(slices)) - len(slices) // 2)
+        rows.append(int(slices[np.argmax(rank)]))
     chosen = np.asarray(rows, np.intp)
     images, masks = store.images(chosen), store.masks(chosen)
     height = -(-shown // _COLUMNS)

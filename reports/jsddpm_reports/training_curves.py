@@ -1,4 +1,7 @@
-"""What a run logged while it trained, as curves over the steps."""
+"""What a run logged while it trained, as curves over the steps.
+
+The names of what training logs stand here alone: a log has no specs to look them up in.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jsddpm.training.progress import RunProgress
-from jsddpm_reports.figures import BLUE, GREY, GREY_SOFT, INK, ORANGE, PAGE_WIDTH, styled
+from jsddpm_reports.figures import BLUE, CHARTS_ACROSS, GREY, GREY_SOFT, INK, ORANGE, small_charts, styled
 
-_ACROSS = 3
 _STYLES = (
     (BLUE, "-", "o"), (ORANGE, "--", "s"), (INK, ":", "^"), (GREY, "-.", "D"), ("#009e73", "-", "v"),
     ("#cc79a7", "--", "P"),
@@ -43,22 +45,24 @@ _CHARTS = (
     _Chart("slices a second", {"train/slices_per_second": "checks left out"}),
 )  # fmt: skip
 
+LATEST = {
+    "train/loss": "training loss", "val/mse": "validation error", "val/psnr": "PSNR, dB", "val/ssim": "SSIM",
+    "val/lesion_dice": "lesion Dice", "train/slices_per_second": "slices a second",
+}  # fmt: skip
+"""What a run's page shows the latest value of."""
+
 
 @styled
 def training_figure(run: RunProgress) -> Figure:
     """Losses, validation scores by timestep, learning rate and throughput, whatever was logged so far."""
     charts = [(chart, lines) for chart in _CHARTS if (lines := _lines(chart, run.metrics))]
-    down = -(-max(1, len(charts)) // _ACROSS)
-    figure = Figure(figsize=(PAGE_WIDTH, 1.6 * down + 0.1), layout="constrained")
-    grid = figure.subplots(down, _ACROSS, squeeze=False).ravel()
-    for axes, (chart, lines) in zip(grid, charts, strict=False):
+    figure, grid = small_charts(len(charts), 1.6, 0.1)
+    for axes, (chart, lines) in zip(grid, charts, strict=True):
         _draw(axes, chart, lines, run)
-    for axes in grid[len(charts) :]:
-        axes.axis("off")
-    for axes in grid[max(0, len(charts) - _ACROSS) : len(charts)]:
+    for axes in grid[-CHARTS_ACROSS:]:
         axes.set_xlabel("step")
     if not charts:
-        grid[0].text(0, 0.5, "nothing is logged yet", va="center")
+        figure.axes[0].text(0, 0.5, "nothing is logged yet", va="center")
     return figure
 
 
@@ -68,9 +72,9 @@ def _lines(chart: _Chart, metrics: Mapping[str, Sequence[tuple[int, float]]]) ->
         return {label: metrics[name] for name, label in chart.names.items() if name in metrics}
     pattern = re.compile(rf"val/{chart.score}_t(\d+)")
     timesteps = sorted((int(m[1]), name) for name in metrics if (m := pattern.fullmatch(name)))
-    found = {f"t = {t}": metrics[name] for t, name in timesteps}
+    lines = {f"t = {t}": metrics[name] for t, name in timesteps}
     mean = metrics.get(f"val/{chart.score}")
-    return found or ({"all timesteps": mean} if mean else {})
+    return lines or ({"all timesteps": mean} if mean else {})
 
 
 def _draw(axes: Axes, chart: _Chart, lines: Mapping[str, Sequence[tuple[int, float]]], run: RunProgress) -> None:

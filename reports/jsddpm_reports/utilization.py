@@ -22,27 +22,15 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
                 continue
             first, last = bounds
             axes.barh(
-                row,
-                last - first + 1,
-                left=first - 0.5,
-                height=0.55,
-                color=(BLUE, BLUE_SOFT)[k % 2],
-                edgecolor=PAPER,
+                row, last - first + 1, left=first - 0.5, height=0.55, color=(BLUE, BLUE_SOFT)[k % 2], edgecolor=PAPER
             )
             if last - first + 1 >= (hi - lo + 1) * 0.021 * len(str(k)):  # room for the number
                 axes.text(
-                    (first + last) / 2,
-                    row,
-                    str(k),
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color=(PAPER, INK)[k % 2],
+                    (first + last) / 2, row, str(k), ha="center", va="center", fontsize=8, color=(PAPER, INK)[k % 2]
                 )
         unused = scheme["unused_bins"]
-        note = f"{scheme['bins_used']} of {scheme['bins_total']} bins" + (
-            f"; unused: {_listed(unused)}" if unused else ""
-        )
+        listed = ", ".join(map(str, unused)) if len(unused) <= 5 else f"{len(unused)} of them"
+        note = f"{scheme['bins_used']} of {scheme['bins_total']} bins" + (f"; unused: {listed}" if unused else "")
         axes.text(hi + 1.5, row, note, va="center", fontsize=8, color=ORANGE if unused else INK)
     axes.set_yticks(range(len(schemes)), list(schemes))
     axes.set_ylim(len(schemes) - 0.5, -0.5)
@@ -51,11 +39,6 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
     axes.set_xlabel("axial slice z")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
-
-
-def _listed(numbers: list[int]) -> str:
-    """Up to five numbers, then how many."""
-    return ", ".join(map(str, numbers)) if len(numbers) <= 5 else f"{len(numbers)} of them"
 
 
 def _draw_profile(axes: Any, report: dict[str, Any], rows: int) -> None:

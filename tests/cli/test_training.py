@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from conftest import TINY
+from jsddpm.registry import SAMPLERS
 from jsddpm.slices.store import SliceStore
 from jsddpm_cli.app import app
 
@@ -42,7 +43,7 @@ def test_training_draws_its_curves_and_goes_on_when_it_cannot(store, tmp_path):
     assert "the curves were not drawn: error[NOT_WRITABLE]" in again.stderr
 
 
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp", "unipc"])
+@pytest.mark.parametrize("sampler", SAMPLERS.names())
 def test_samplers_by_name_and_outputs_beside_the_store(run, tmp_path, sampler):
     out, nifti, png = (tmp_path / n for n in ("store", "nifti", "png"))
     common = ["sample", run, "--bins", 1, "--pathology", 1, "--per-condition", 2, "--sampler", sampler, "--steps", 3]

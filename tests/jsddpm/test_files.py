@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import signal
+import threading
+import time
 
 import pytest
 
@@ -74,6 +77,48 @@ def test_a_second_holder_is_named_the_first(tmp_path):
         assert caught.value.status is ExitStatus.ENVIRONMENT
     with publish.exclusive_lock(lock):
         pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dead_holders_lock_is_free_again(tmp_path):
+    """A killed process removes nothing: its lock file and its name stay, and hinder nobody."""
+    lock, ready = tmp_path / ".lock", tmp_path / "ready"
+    child = os.fork()
+    if child == 0:
+        with publish.exclusive_lock(lock):
+            ready.touch()
+            time.sleep(60)
+        os._exit(1)
+    deadline = time.monotonic() + 30
+    while not ready.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with pytest.raises(JsddpmError, match=f"LOCKED.*process {child} on"), publish.exclusive_lock(lock):
+        pass
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert {p.name for p in tmp_path.iterdir()} == {".lock", ".lock.holder", "ready"}
+    with publish.exclusive_lock(lock):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["ready"]
+
+
+def test_who_waits_holds_the_lock_next(tmp_path):
+    """The first holder removes the file that the second one waits at: a third must still be kept out."""
+    lock, order = tmp_path / ".lock", []
+
+    def second():
+        with publish.exclusive_lock(lock, wait=True):
+            with pytest.raises(JsddpmError, match="LOCKED"), publish.exclusive_lock(lock):
+                pass
+            order.append("second, alone")
+
+    with publish.exclusive_lock(lock):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.2)
+        order.append("first")
+    thread.join(30)
+    assert order == ["first", "second, alone"]
 
 
 def test_a_file_in_the_way_is_explained(tmp_path):

@@ -158,14 +158,14 @@ def test_reasons_show_on_hover_and_by_keyboard(opened):
     page.keyboard.press("ArrowRight")
     right = page.evaluate("document.activeElement.dataset.note")
     assert [note.split(":")[0] for note in (before, below, right)] == [
-        "bin 0 control, match", "bin 1 control, match", "bin 1 control, copy gap",
+        "bin 0 control", "bin 1 control", "bin 1 control, match",
     ]  # fmt: skip
     assert page.inner_text("#tip") == " ".join(right.split())
     page.keyboard.press("Escape")
     assert page.is_hidden("#tip")
     for _ in range(25):
         page.keyboard.press("ArrowDown")
-    assert page.evaluate("document.activeElement.dataset.note").startswith("bin 9 lesion, copy gap")
+    assert page.evaluate("document.activeElement.dataset.note").startswith("bin 9 lesion, match")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

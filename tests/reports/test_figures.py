@@ -8,18 +8,18 @@ import re
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from PIL import Image
 
-from evaluations import made_up
+from evaluations import SPECS, made_up
+from jsddpm.csvfiles import to_csv
 from jsddpm.errors import JsddpmError
 from jsddpm.files import write_text
-from jsddpm_eval.panels import Panels
-from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_eval.tables import to_csv
-from jsddpm_eval.utilization import bin_utilization
-from jsddpm_reports import curves, distributions, figures, heatmap, montage
-from jsddpm_reports.columns import main_columns
+from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.score import Cell, Score
+from jsddpm_reports import curves, distributions, figures, montage
 from jsddpm_reports.evaluation import Evaluation
 from jsddpm_reports.publication import write_figures
 from jsddpm_reports.utilization import utilization_figure
@@ -52,26 +52,28 @@ def values_of(axes, colour):
 def test_curves_hold_every_value_interval_band_and_undefined_score(evaluation):
     results = evaluation.results
     columns = curves.curve_columns(results)
-    axes = dict(zip((c.score for c in columns), curves.curves_figure(results, columns).axes, strict=False))
+    axes = dict(zip((c.names[0] for c in columns), curves.curves_figure(results, columns).axes, strict=False))
     for column in columns:
         for pathology, colour in enumerate((figures.BLUE, figures.ORANGE)):
             scores = [column.of(c) for c in results.cells() if c.pathology == pathology]
             expected = [s.value for s in scores if s is not None and s.value is not None]
             if expected:
-                assert values_of(axes[column.score], colour).tolist() == expected
+                assert values_of(axes[column.names[0]], colour).tolist() == expected
         every = [s for c in results.cells() if (s := column.of(c))]
-        crosses = [line for line in axes[column.score].lines if line.get_marker() == "x"]
+        crosses = [line for line in axes[column.names[0]].lines if line.get_marker() == "x"]
         assert sum(len(line.get_xdata()) for line in crosses) == sum(s.value is None for s in every)
-        assert len(axes[column.score].patches) == sum(s.floor_interval is not None for s in every)
-        segments = sum(len(c.get_segments()) for c in axes[column.score].collections if isinstance(c, LineCollection))
+        chart = axes[column.names[0]]
+        assert len(chart.patches) == sum(s.baseline_interval is not None for s in every)
+        segments = sum(len(c.get_segments()) for c in chart.collections if isinstance(c, LineCollection))
         intervals = sum(s.interval is not None and s.value is not None for s in every)
-        assert segments == intervals + sum(s.floor is not None for s in every)
+        assert segments == intervals + sum(s.baseline is not None for s in every)
 
 
 def test_reconstruction_is_drawn_at_its_timesteps(evaluation):
     axes = curves.reconstruction_figure(evaluation.results).axes
     assert [a.get_title(loc="left") for a in axes] == ["PSNR [dB]", "SSIM", "lesion Dice"]
     assert values_of(axes[0], figures.ORANGE).tolist() == [29, 25]
+    assert [a.get_ylim()[0] for a in axes[1:]] == [0, 0]  # SSIM and Dice are read from 0
 
 
 def test_the_confusion_figure_prints_every_count(evaluation):
@@ -91,18 +93,7 @@ def test_lesion_shapes_are_steps_counted_by_hand(evaluation):
     assert [t.get_text() for t in figure.legends[0].get_texts()] == [
         "real: 5 slices of 2 patients", "generated: 3 slices",
     ]  # fmt: skip
-    assert figure.axes[0].get_title(loc="left").startswith("area [mm²]")
-
-
-def test_the_heatmap_prints_values_with_marks_and_hatches_the_undefined(evaluation):
-    columns = main_columns(evaluation.results)
-    axes = heatmap.heatmap_figure(evaluation.results, columns).axes[0]
-    scores = [s for c in evaluation.results.cells() for column in columns if (s := column.of(c))]
-    assert sum(p.get_hatch() is not None for p in axes.patches) == sum(s.value is None for s in scores)
-    printed = [t.get_text() for t in axes.texts]
-    above = sum(s.value is not None and s.floor is not None and s.value > (s.floor_interval or (0, s.floor))[1]
-                and not (s.floor_interval is None and s.interval[0] <= s.floor) for s in scores)  # fmt: skip
-    assert sum(t.endswith("▲") for t in printed) == above
+    assert figure.axes[0].get_title(loc="left") == "area [mm²]: 3.25 (1.50)"
 
 
 def test_montage_and_pairs_show_the_slices_given(evaluation):
@@ -122,11 +113,10 @@ def test_saved_at_two_columns_with_embedded_fonts_and_the_same_bytes(saved, tmp_
     names = {
         "utilization",
         "curves",
-        "diversity",
+        "variety",
         "confusion",
         "lesions",
         "reconstruction",
-        "heatmap",
         "montage",
         "copies",
     }
@@ -180,6 +170,19 @@ def test_drawing_leaves_the_callers_settings_alone(evaluation):
     assert figure.axes[0].xaxis.label.get_size() == 8
 
 
+def test_tick_labels_are_those_the_layout_made_room_for(evaluation):
+    values = {100: 25.176, 300: 23.154, 500: 21.222}
+    cells = [
+        Cell(timestep=t, pathology=0, scores={"psnr": Score(value=v), "ssim": Score(value=0.7)})
+        for t, v in values.items()
+    ]
+    cells += [Cell(timestep=500, pathology=1, scores={"psnr": Score(value=18.905), "lesion_dice": Score(value=0.1)})]
+    results = evaluation.results.model_copy(update={"reconstruction": tuple(cells)})
+    figure = curves.reconstruction_figure(results)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert min(axes.get_tightbbox(renderer).x0 for axes in figure.axes) >= 0
+
+
 def test_the_utilization_figure_draws_every_used_bin_and_stays_readable():
     for bins, words in ((10, "7 of 10 bins; unused: 0, 8, 9"), (50, "28 of 50 bins; unused: 22 of them")):
         report = bin_utilization((24, 93), bins, 128)
@@ -202,8 +205,20 @@ def test_a_figure_is_a_png_without_time_or_version():
 
 def test_one_bin_of_one_score_can_be_drawn():
     values = {"binning": {"z_range": [0, 9], "n_bins": 1, "n_slices": 10}, "provenance": {}}
-    cell = Cell(z_bin=0, pathology=0, scores={"best_match_psnr": Score(value=20.0, unit="dB")})
-    results = Results(**values, utilization=bin_utilization((0, 9), 1, 10), generation=[cell])
+    spec = next(spec for spec in SPECS if spec.name == "best_match_psnr")
+    cell = Cell(z_bin=0, pathology=0, scores={spec.name: Score(value=20.0).placed(spec)})
+    results = Results(**values, utilization=bin_utilization((0, 9), 1, 10), specs=[spec], generation=[cell])
     figure = curves.curves_figure(results, curves.curve_columns(results))
     assert values_of(figure.axes[0], figures.BLUE).tolist() == [20.0]
-    assert isinstance(made_up(1).panels, Panels)
+    assert (figure.axes[0].get_title(loc="left"), figure.axes[0].get_xlabel()) == ("match [dB]", "z-bin")
+
+
+def test_a_score_that_is_undefined_everywhere_has_no_chart(evaluation):
+    columns = curves.curve_columns(evaluation.results)
+    name = columns[0].names[0]
+    cells = [
+        c.model_copy(update={"scores": c.scores | {name: Score.undefined("too small").placed(columns[0].spec)}})
+        for c in evaluation.results.generation
+    ]
+    without = curves.curve_columns(evaluation.results.model_copy(update={"generation": tuple(cells)}))
+    assert [c.names for c in without] == [c.names for c in columns[1:]]

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import io
 import re
-from dataclasses import fields, replace
+from dataclasses import fields
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 from typer.main import get_command
 
-from evaluations import HOSTILE, SPACES, made_up, panels
+from evaluations import CHECKS, HOSTILE, SPACES, made_up, panels
 from jsddpm.binning import ZBinning
 from jsddpm_cli.app import app
-from jsddpm_eval.panels import Panels
-from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_eval.utilization import bin_utilization
-from jsddpm_reports import binning, montage, page, pictures, reproduction
+from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.results.panels import Panels
+from jsddpm_eval.results.results import Results
+from jsddpm_reports import binning, montage, page, pictures, reproduction, wording
 from jsddpm_reports.evaluation import Evaluation
 
 VOID = {"meta", "rect", "path", "use", "image", "br", "img"}
@@ -133,7 +133,8 @@ def test_ten_bins_of_eight_seeds_stay_below_five_megabytes_even_of_noise():
 def test_the_verdict_comes_first_and_every_feature_space_is_shown(found):
     text = found.text[next(i for i, (t, _) in enumerate(found.tags) if t == "body")]
     places = [
-        text.index(words) for words in ("Of 20 conditions 1 passes", "19 differ", "Verdict by bin", "KID radiomics")
+        text.index(words)
+        for words in ("Of 20 conditions 1 passes", "18 differ", "✓ every check is fine", "KID radiomics")
     ]
     assert places == sorted(places)
     headings = [words for _, words in found.all("th")]
@@ -141,12 +142,16 @@ def test_the_verdict_comes_first_and_every_feature_space_is_shown(found):
     assert {"precisionradiomics", "exact copies", "z error", "obeys", "coupling"} <= set(headings)
 
 
-def test_values_stand_beside_their_yardsticks_and_undefined_ones_give_the_reason(found):
+def test_values_stand_beside_their_baselines_and_undefined_ones_give_the_reason(found):
     cells = found.all("td")
-    by_kind = {a.get("class"): words for a, words in cells if "above" in a.get("class", "")}
-    assert by_kind["above certain"] in ("9.0 ▲5.0", "9.00 ▲5.00")
-    assert by_kind["above"] in ("7.0 ▲5.0", "7.00 ▲5.00")
-    assert {words for a, words in cells if a.get("class") == "below certain"} <= {"1.0 ▼5.0", "1.00 ▼5.00", "1 ▼5"}
+
+    def entries(kind):
+        return {words for a, words in cells if a.get("class") == kind}
+
+    # in dB, as plain numbers, counted in slices, as shares
+    assert entries("above certain") == {"9.0 ▲5.0", "9.00 ▲5.00", "9 ▲5", "90% ▲50%"}
+    assert entries("above") == {"7.0 ▲5.0", "7.00 ▲5.00", "7 ▲5", "70% ▲50%"}
+    assert entries("below certain") == {"1.0 ▼5.0", "1.00 ▼5.00", "1 ▼5", "10% ▼50%"}
     undefined = [a["title"] for a, _ in cells if a.get("class") == "undefined"]
     assert undefined
     assert all("too few patients" in title and "6 patients" in title for title in undefined)
@@ -165,35 +170,53 @@ def test_headings_go_down_step_by_step_tables_have_captions_and_pictures_words(f
     assert len(drawings) == 6 + 40 + 12  # charts, two strips for each condition, pairs
 
 
-def test_obedience_is_counted_in_samples(found):
+def test_every_pooled_score_is_in_one_table_with_its_counts(evaluation, found):
     rows = [words for _, words in found.all("tr")]
-    assert "control806020" in [r.replace(" ", "") for r in rows]  # 75 % of 80 empty
-    assert "lesion80872" in [r.replace(" ", "") for r in rows]  # 90 % of 80 drawn
+    table = rows[1 + next(i for i, words in enumerate(rows) if words.startswith("scorepathologyunit")) :]
+    assert "obeyscontrolshare75%––––80" in table  # value, interval, baseline, real slices, patients, generated slices
+    assert "area, mm²lesionmm²3.25–1.50–––" in table
+    assert any(words.startswith("KID with condition radiomicsboth") for words in table)  # pooled alone
+    titles = {a["title"] for a, _ in found.all("td") if "title" in a}
+    shown = [(spec, space) for spec in evaluation.results.specs if spec.place != "hidden" for space in ("", *SPACES)]
+    for spec, space in shown:
+        score = evaluation.results.pooled.get(spec.named(space))
+        if score is not None and spec.per_space == bool(space):
+            assert f"{spec.heading} {space}".strip() + f": {wording.context(score)}" in titles
+
+
+def test_every_check_says_what_it_found_and_why_bin_by_bin(found):
+    signs = {"fine": "✓", "off": "!", "unknown": "?"}
+    cells = [(a, words) for a, words in found.all("td") if a.get("class") in signs]
+    assert all(words[0] == signs[a["class"]] for a, words in cells)
+    asked = sum(1 if check.pathology is not None else 2 for check in CHECKS)
+    assert len(cells) == 10 * asked + 20  # every check in every condition it is asked of, and the strip at the top
+    titles = {a["title"]: a["class"] for a, _ in cells}
+    assert titles[f"bin 0 lesion, {CHECKS[0].heading}: unknown (too few seeds {HOSTILE})"] == "unknown"
+    assert titles[f"bin 4 control, {CHECKS[-1].heading}: off (p = 0.01)"] == "off"
+    assert titles[f"bin 0 control, {CHECKS[0].heading}: fine"] == "fine"
+    states = [(a["class"], words) for a, words in found.all("td") if a.get("class", "").startswith("state")]
+    assert states[0] == ("state fine", "✓ every check is fine")
+    assert states[1] == ("state off", f"! {CHECKS[-1].heading}")
+    assert states[10] == ("state unknown", f"? unknown: {CHECKS[0].heading}")
+    assert {check.rule for check in CHECKS} <= {words for _, words in found.all("dd")}
 
 
 def test_without_pictures_lesions_or_generation_the_page_still_opens(evaluation):
     results = evaluation.results
     assert "Real beside generated" not in page.render(Evaluation(results))
     bare = parsed(
-        page.render(Evaluation(results.model_copy(update={"generation": [], "verdict": "", "confusion": []})))
+        page.render(
+            Evaluation(results.model_copy(update={"generation": (), "verdict": (), "findings": (), "confusion": ()}))
+        )
     )
     assert [a["href"] for a, _ in bare.all("a")] == ["#reconstruction", "#binning", "#undefined", "#provenance"]
     assert "no verdict" in "".join(bare.text.values())
-    only = Evaluation(bare_results(generation=[Cell(z_bin=0, pathology=0, scores={"new_score": Score(value=2.0)})]))
-    assert "new_score" in [words for _, words in parsed(page.render(only)).all("th")]
 
 
-def test_panels_come_back_and_earlier_ones_without_names_are_read(evaluation, tmp_path):
+def test_panels_come_back(evaluation, tmp_path):
     evaluation.panels.write(tmp_path / "p.npz")
     again = Panels.read(tmp_path / "p.npz")
     assert all(np.array_equal(getattr(again, f.name), getattr(evaluation.panels, f.name)) for f in fields(Panels))
-    with np.load(tmp_path / "p.npz", allow_pickle=False) as arrays:
-        np.savez(tmp_path / "old.npz", **{k: v for k, v in arrays.items() if "_name" not in k and k != "copies_psnr"})
-    old = Panels.read(tmp_path / "old.npz")
-    assert (old.real_name.size, old.copies_psnr.size) == (0, 0)
-    text = page.render(replace(evaluation, panels=old))
-    assert "Nearest training slices" in text
-    assert "exact copy" not in text
 
 
 # Pictures
@@ -248,7 +271,10 @@ def test_the_commands_exist_with_their_options_and_carry_the_settings(evaluation
         assert {w for w in line.split() if w.startswith("--")} <= options
     for part in ("--sampler ddim --steps 20 --guidance 2.0 --eta 0.5 --weights raw --seed 5", "--per-condition 8"):
         assert part in lines[1]
-    assert "--split test --features radiomics --features slice-encoder --seed 3" in lines[2]
+    assert (
+        "--split test --metrics kid --metrics position --features radiomics --features slice-encoder --seed 3"
+        in lines[2]
+    )
     stores = Results.model_validate(evaluation.results.model_dump() | {"provenance": {"generated": {"store": "x"}}})
     assert reproduction.commands(stores)[0].startswith("jsddpm eval --real STORE --generated SAMPLES --bin-aware")
 

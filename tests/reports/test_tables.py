@@ -9,11 +9,13 @@ import subprocess
 import pytest
 from typer.testing import CliRunner
 
+from evaluations import SPECS
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm_cli.app import app
-from jsddpm_eval.results import Cell, Results, Score
-from jsddpm_eval.utilization import bin_utilization
+from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.score import Cell, Score
 from jsddpm_reports import tables
 from jsddpm_reports.per_bin import per_bin_text
 
@@ -24,17 +26,21 @@ HOSTILE = r"50% of \input{x} & ~a_b|c <script> 患 é"
 def results():
     def scores(pathology, k):
         return {
-            "best_match_psnr": Score(value=24.13 + k, unit="dB", floor=26.0, interval=(23.0, 25.26)),
-            "diversity_rmse": Score(value=0.12, n_real=9, n_patients=3, n_generated=4),
+            "best_match_psnr": Score(value=24.13 + k, unit="dB", baseline=26.0, interval=(23.0, 25.26)),
+            "diversity_rmse": Score(value=0.12),
             "kid_radiomics": Score.undefined(HOSTILE) if k else Score(value=-0.5),
             ("control_empty", "lesion_present")[pathology]: Score(value=0.75, unit="share"),
         }
 
-    cells = [Cell(z_bin=k, pathology=p, scores=scores(p, k)) for p in (0, 1) for k in (0, 1)]
+    counts = {"n_real": 9, "n_patients": 3, "n_generated": 4}
+    cells = [Cell(z_bin=k, pathology=p, **counts, scores=scores(p, k)) for p in (0, 1) for k in (0, 1)]
     pooled = Cell(scores={"kid_radiomics": Score(value=1.5)})
+    for cell in (pooled, *cells):
+        if kid := cell.scores.get("kid_radiomics"):
+            cell.scores["kid_radiomics"] = kid.model_copy(update={"space": "radiomics"})
     return Results(
         binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), provenance={}, generation=[pooled, *cells],
-        utilization=bin_utilization((0, 9), 2, 10),
+        utilization=bin_utilization((0, 9), 2, 10), specs=SPECS,
     )  # fmt: skip
 
 
@@ -43,7 +49,7 @@ def rows_of(markdown):
     return [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in (lines[0], *lines[2:])]
 
 
-def test_markdown_has_value_yardstick_interval_and_counts(results):
+def test_markdown_has_value_baseline_interval_and_counts(results):
     headings, *rows = rows_of(per_bin_text(results, ".md"))
     assert headings == ["bin", "slices", "condition", "n", "match", "RMSE", "KID radiomics", "obeys"]
     assert rows[0] == ["0", "0–4", "control", "9/3/4", "24.1 (26.0) [23.0, 25.3]", "0.12", "-0.50", "75%"]
@@ -57,6 +63,8 @@ def test_markdown_has_value_yardstick_interval_and_counts(results):
 def test_columns_are_chosen_by_score(results):
     chosen = per_bin_text(results, ".md", ["kid_radiomics", "best_match_psnr"])
     assert rows_of(chosen)[0][4:] == ["KID radiomics", "match"]
+    assert per_bin_text(results, ".md", ["kid", "best_match_psnr"]) == chosen
+    assert rows_of(per_bin_text(results, ".md", ["lesion_present"]))[0][4:] == ["obeys"]
     with pytest.raises(JsddpmError, match="no column 'fid'"):
         per_bin_text(results, ".md", ["fid"])
 

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from evaluations import made_up
-from jsddpm_eval.results import Score
-from jsddpm_eval.utilization import bin_utilization
-from jsddpm_reports import binning, terminal, wording
-from jsddpm_reports.columns import compact_columns, feature_spaces
+from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.results.score import Score
+from jsddpm_reports import binning, score_table, terminal, wording
+from jsddpm_reports.columns import columns, compact_columns
 
 
 def printed(view, width):
@@ -44,30 +44,46 @@ def test_values_carry_the_marks_of_the_page():
     scores = [c.of(results.cells()[0]) for c in compact_columns(results)]
     assert [part.rstrip("▲▼") for part in row.split()[4:]] == [wording.number(s) for s in scores]
     marks = {9.0: "▲", 7.0: "▲", 5.5: "", 1.0: "▼", None: "", 4.0: "", 3.25: ""}
-    expected = [marks.get(s.value, "") if s.floor is not None else "" for s in scores]
+    expected = [marks.get(s.value, "") if s.baseline is not None else "" for s in scores]
     assert [re.sub(r"[^▲▼]", "", part) for part in row.split()[4:]] == expected
+
+
+def test_what_could_not_be_told_never_looks_like_fine():
+    results = made_up(3).results
+    text = printed(terminal.evaluation_view(results, 100), 100)
+    signs = [line.split()[3] for line in text.splitlines() if re.match(r" *\d+ +\d+–\d+ ", line)]
+    assert signs == ["✓", "!", "!", "?", "!", "!"]
+    unasked = results.model_copy(update={"findings": (), "verdict": ()})
+    rows = score_table.table_rows(unasked, [])
+    assert {(r.answer, r.sign, r.finding) for r in rows} == {("unknown", "?", "no check was made")}
+    rows = score_table.table_rows(results, [])
+    assert (rows[0].finding, rows[3].finding) == ("every check is fine", "unknown: collapsed")
+    assert "collapsed: unknown (too few seeds" in rows[3].note
+    assert "differs: off (p = 0.01)" in rows[1].note
 
 
 def test_joint_spaces_are_no_spaces_of_their_own():
     results = made_up(1).results
     pooled = results.generation[0]
-    more = pooled.model_copy(update={"scores": pooled.scores | {"kid_joint_radiomics": Score(value=1.0)}})
-    assert feature_spaces(results.model_copy(update={"generation": [more]})) == ["radiomics", "slice-encoder"]
+    assert "kid_joint_radiomics" in pooled.scores
+    assert {c.space for c in columns(results)} == {"", "radiomics", "slice-encoder"}
 
 
 def test_numbers_are_worded_alike_everywhere():
     results = made_up(2).results
-    lines = {what: (value, reading) for what, value, reading in wording.headlines(results)}
+    lines = {what: (value, reading) for what, value, reading in score_table.headlines(results)}
     assert lines["control: empty mask"] == ("75%", "of 80 samples")
+    assert lines["position error"][1].startswith("bin widths; chance 3.30, baseline ")
     assert lines["bins used"] == ("2 of 2", "local binning")
     assert wording.number(Score(value=3.2, status="unreliable", reason="4 slices")) == "~3.20"
     assert wording.number(Score.undefined("none")) == "–"
     assert wording.plain(-0.0001) == "0.000"
     assert wording.plain(2.0, "slices") == "2"
-    score = Score(value=9.0, interval=(8, 10), floor=5.0, floor_interval=(4, 6), p_value=0.01, n_real=3)
+    score = Score(value=9.0, interval=(8, 10), baseline=5.0, baseline_interval=(4, 6), p_value=0.01, n_real=3)
+    score = score.model_copy(update={"standing": score.stand()})
     assert wording.context(score) == (
-        "95% interval 8.00 to 10.00; real slices 5.00, band 4.00 to 6.00; above real slices with the whole interval; "
-        "p = 0.01; 3 real"
+        "95% interval 8.00 to 10.00; baseline 5.00, its 95% band 4.00 to 6.00; above the baseline with the whole "
+        "interval; p = 0.01; 3 real"
     )
 
 

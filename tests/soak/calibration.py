@@ -1,4 +1,4 @@
-"""Are the intervals, floors and p-values what they say? Simulated cohorts with correlated slices, of known truth.
+"""Are the intervals, baselines and p-values what they say? Simulated cohorts with correlated slices, of known truth.
 
 ``python tests/soak/calibration.py [COHORTS]`` prints the table; ``tests/jsddpm_eval/test_calibration.py`` runs a short
 version. A patient has an effect of their own, their slices scatter around it (intraclass correlation 0.6); generated
@@ -12,12 +12,20 @@ import sys
 import numpy as np
 import torch
 
-from jsddpm_eval.distances import FeaturePair, distance_scores
+from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.functional.frechet import frechet_distance
 from jsddpm_eval.functional.kernel import KernelTable, kernel_distance
-from jsddpm_eval.uncertainty import mean_interval, permutation_p
+from jsddpm_eval.metrics.feature_distance import FeaturePair, kid_between_halves, kid_estimate
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.baseline import baseline_of
+from jsddpm_eval.stats.intervals import mean_spread
+from jsddpm_eval.stats.resampling import permutation_p, relabellings
 
 FEATURES, CORRELATION = 6, 0.6
 SHIFT, SCALE = 0.8, 1.2
+GIVEN = Extractor("given", lambda images: images.flatten(1).double(), {})
+"""Names features that are given as columns."""
 
 
 class Population:
@@ -48,6 +56,23 @@ def true_kid(d=FEATURES, shift=SHIFT, scale=SCALE):
     return own + other - 2 * across
 
 
+def pair_of(real, who, made):
+    """Features of one condition."""
+    return FeaturePair(real, who, who.numpy().astype(str), made)
+
+
+def fid_score(real, who, made, seed):
+    """The evaluation's FID of one condition."""
+
+    def table(features, patient=None):
+        columns = {f"{GIVEN.name} {GIVEN.key}": features}
+        zeros = [0] * len(features)
+        return SliceTable.from_arrays(None, z_bin=zeros, pathology=zeros, patient=patient, columns=columns)
+
+    results = evaluate(table(real, who), table(made), metrics=["fid"], features=[GIVEN], seed=seed)
+    return results["fid", 0, "control"]
+
+
 def slice_bootstrap(real, made, rng, repeats=200):
     """What is usually done: resample slices as if they were independent."""
     values = [
@@ -69,7 +94,7 @@ def kid_coverage(cohorts, bootstrap=True, **setting):
         p = Population(seed, **setting)
         real, who = p.cohort()
         made = p.made(SHIFT, SCALE)
-        score = distance_scores(FeaturePair(real, who, made), "x", seed=seed)["kid_x"]
+        score = kid_estimate(pair_of(real, who, made))
         hits += [
             inside(score.interval, truth),
             bootstrap and inside(slice_bootstrap(real, made, p.rng), truth),
@@ -91,7 +116,7 @@ def fid_coverage(cohorts, **setting):
     for seed in range(cohorts):
         p = Population(seed, **setting)
         real, who = p.cohort()
-        score = distance_scores(FeaturePair(real, who, p.made(SHIFT, SCALE)), "x", seed=seed)["fid_x"]
+        score = fid_score(real, who, p.made(SHIFT, SCALE), seed)
         intervals.append(score.interval)
         values.append(score.value)
     expected = float(np.mean(values))
@@ -104,24 +129,24 @@ def mean_coverage(cohorts, **setting):
     for seed in range(cohorts):
         real, who = Population(seed, **setting).cohort()
         values = real[:, 0]
-        hits += [inside(mean_interval(values, who.numpy().astype(str)), 0), inside(mean_interval(values), 0)]
+        spreads = mean_spread(values, who.numpy().astype(str)), mean_spread(values)
+        hits += [inside(spread.interval, 0) for spread in spreads]
     return hits / cohorts
 
 
-def split_inside_floor(cohorts, **setting):
-    """Share of real patient-disjoint splits whose KID and FID lie in the floor's band of those very patients."""
+def split_inside_baseline(cohorts, **setting):
+    """Share of real patient-disjoint splits whose KID and FID lie in the baseline's band of those very patients."""
     hits = np.zeros(2)
     for seed in range(cohorts):
         p = Population(seed, **setting)
         real, who = p.cohort()
         first = torch.from_numpy(np.isin(who.numpy(), p.rng.permutation(p.patients)[: p.patients // 2]))
-        scores = distance_scores(FeaturePair(real, who, real[~first]), "x", seed=seed)
-        kid = KernelTable.build(real, who, torch.ones(p.patients, dtype=torch.bool))
+        kid = baseline_of(kid_between_halves(pair_of(real, who, real[~first]), seed))
+        table = KernelTable.build(real, who, torch.ones(p.patients, dtype=torch.bool))
         chosen = torch.tensor([[bool(first[who == i].any()) for i in range(p.patients)]])
-        hits[0] += inside(scores["kid_x"].floor_interval, float(kid.distance(chosen, ~chosen)))
-        from jsddpm_eval.functional.frechet import frechet_distance
-
-        hits[1] += inside(scores["fid_x"].floor_interval, frechet_distance(real[first], real[~first]))
+        hits[0] += inside(kid.baseline_interval, float(table.distance(chosen, ~chosen)))
+        fid = fid_score(real, who, real[~first], seed)
+        hits[1] += inside(fid.baseline_interval, frechet_distance(real[first], real[~first]))
     return hits / cohorts
 
 
@@ -131,7 +156,8 @@ def alarms(cohorts, shift=0.0, **setting):
     for seed in range(cohorts):
         p = Population(seed, **setting)
         real, who = p.cohort()
-        found.append(permutation_p(real, who, p.made(shift), seed=seed))
+        made = p.made(shift)
+        found.append(permutation_p(real, made, relabellings(who, len(made), None, seed)))
     return float(np.mean(np.array(found) <= 0.05))
 
 
@@ -148,9 +174,9 @@ def table(cohorts):
         by_patient, by_slice = mean_coverage(cohorts, **setting)
         yield name, "mean, 95 % interval by patient covers", "93-97 %", by_patient
         yield name, "mean, interval by slice covers", "", by_slice
-        kid, fid = split_inside_floor(cohorts, **setting)
-        yield name, "real split inside its own KID floor", "93-97 %", kid
-        yield name, "real split inside its own FID floor", "93-97 %", fid
+        kid, fid = split_inside_baseline(cohorts, **setting)
+        yield name, "real split inside its own KID baseline", "93-97 %", kid
+        yield name, "real split inside its own FID baseline", "93-97 %", fid
         yield name, "false alarms at 5 %", "3-7 %", alarms(cohorts, **setting)
         yield name, "alarms at a shift of 0.5 SD", "", alarms(cohorts, 0.5, **setting)
 

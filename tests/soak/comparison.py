@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jsddpm_eval.distances import FeaturePair, kid_estimate
 from jsddpm_eval.functional.frechet import frechet_distance
 from jsddpm_eval.functional.morphology import rbf_distance
-from jsddpm_eval.multiplicity import holm_adjusted
-from jsddpm_eval.pairing import contrast
-from jsddpm_eval.results import Score
-from jsddpm_eval.uncertainty import jackknife_fields, mean_fields
+from jsddpm_eval.metrics.feature_distance import kid_estimate
+from jsddpm_eval.results.score import Counts, Score
+from jsddpm_eval.stats.holm import holm_adjusted
+from jsddpm_eval.stats.intervals import jackknife_spread, mean_spread
+from jsddpm_eval.stats.paired import contrast
 
 CALIBRATION = runpy.run_path(str(Path(__file__).with_name("calibration.py")))
-Population, true_kid = CALIBRATION["Population"], CALIBRATION["true_kid"]
+Population, pair_of, true_kid = (CALIBRATION[name] for name in ("Population", "pair_of", "true_kid"))
 NEAR, FAR = (0.5, 1.0), (0.8, 1.2)
 
 
@@ -70,7 +70,7 @@ def slice_errors(rng, who, means):
 
 
 def mean_score(values, who):
-    return Score(value=float(values.mean()), **mean_fields(values, who.astype(str)))
+    return Score.of(float(values.mean()), Counts(), mean_spread(values, who.astype(str)))
 
 
 def means(cohorts, patients=12, slices=6):
@@ -94,7 +94,7 @@ def distances(cohorts, settings=(FAR, NEAR), equal=FAR, **setting):
             population = Population(seed, **setting)
             real, who = population.cohort()
             for two, known in ((settings, truth), ((equal, equal), None)):
-                yield *(kid_estimate(FeaturePair(real, who, population.made(*s))) for s in two), known
+                yield *(kid_estimate(pair_of(real, who, population.made(*s))) for s in two), known
 
     return judged(pairs())
 
@@ -104,7 +104,7 @@ def equal_alarms(statistic, cohorts, **setting):
 
     def score(real, who, made):
         names = who.numpy().astype(str)
-        return Score(value=statistic(real, made), **jackknife_fields(statistic, real, names, made))
+        return Score.of(statistic(real, made), Counts(), jackknife_spread(statistic, real, names, made))
 
     alarms = 0
     for seed in range(cohorts):

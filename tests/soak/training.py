@@ -23,9 +23,9 @@ from rich.table import Table
 
 from conftest import TINY
 from jsddpm.config import RunConfig, load_config
+from jsddpm.diffusion.checkpoint import checkpoint_info, load_denoiser
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.checkpoint import checkpoint_info, load_denoiser
 from jsddpm.training.run import train
 from state import digest
 from synthetic import write_store

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jsddpm.cohort.layouts.manifest import table_rows
-from jsddpm.cohort.records import Found, Selection
+from jsddpm.cohort.layouts import Layout
+from jsddpm.cohort.records import LayoutReport, Selection
+from jsddpm.csvfiles import read_rows
+from jsddpm.errors import JsddpmError
 
 _ENDINGS = (".nii.gz", ".nii")
 
 
-def read(root: Path, found: Found, selection: Selection) -> None:
+def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take one image of every subject and session."""
-    groups = _participant_groups(root, found)
+    groups = _participant_groups(root, report)
     for folder in sorted(p for p in root.glob("sub-*") if p.is_dir()):
         for anat in sorted([*folder.glob("anat"), *folder.glob("ses-*/anat")]):
             session = "" if anat.parent == folder else anat.parent.name
@@ -29,38 +31,29 @@ def read(root: Path, found: Found, selection: Selection) -> None:
             if image is None:
                 names = ", ".join(p.name for p, _ in candidates) or "none"
                 wanted = " ".join(f"{k}-{v}" for k, v in selection.entities.items())
-                found.problem(
-                    "BIDS_IMAGES",
-                    f"needs exactly one {selection.modality.upper()} image {wanted}".rstrip() + f", found {names}",
-                    fix="say which with --entity acq=NAME or --run first|last, or use a CSV manifest",
-                    file=anat,
-                )
+                what = f"needs exactly one {selection.modality.upper()} image {wanted}".rstrip() + f", found {names}"
+                cure = "say which with --entity acq=NAME or --run first|last, or use a CSV manifest"
+                report.problem("BIDS_IMAGES", what, fix=cure, file=anat)
                 continue
             masks = dict(candidates)[image]
             if len(masks) > 1:
-                found.problem(
-                    "BIDS_MASKS",
-                    f"has several lesion masks: {', '.join(p.name for p in masks)}",
-                    fix="remove the others, or use a CSV manifest",
-                    file=image,
-                )
+                what = f"has several lesion masks: {', '.join(p.name for p in masks)}"
+                report.problem("BIDS_MASKS", what, fix="remove the others, or use a CSV manifest", file=image)
                 continue
-            found.add(
-                folder.name,
-                image,
-                masks[0] if masks else None,
-                session=session,
-                group=groups.get(folder.name, ""),
-                control=selection.is_control(folder.name),
-                note=note,
-            )
+            mask = masks[0] if masks else None
+            group, control = groups.get(folder.name, ""), selection.is_control(folder.name)
+            report.add(folder.name, image, mask, session=session, group=group, control=control, note=note)
 
 
-def _participant_groups(root: Path, found: Found) -> dict[str, str]:
+def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
     path = root / "participants.tsv"
     if not path.exists():
         return {}
-    return {row["participant_id"]: row.get("group", "") for row in table_rows(path, ("participant_id",), found)}
+    try:
+        return {row["participant_id"]: row.get("group", "") for row in read_rows(path, ("participant_id",))}
+    except JsddpmError as error:
+        report.problems.append(error)
+        return {}
 
 
 def _stem(path: Path) -> str | None:
@@ -87,13 +80,13 @@ def _lesion_masks(root: Path, anat: Path, image: Path) -> list[Path]:
     beside = sorted(anat.glob(f"{stem}_roi.nii*"))
     if beside:
         return beside
-    own = _entities(stem).items()
+    entities = _entities(stem).items()
     folders = [anat, *sorted(root.glob(f"derivatives/*/{anat.relative_to(root)}"))]
     return [
         path
         for folder in folders
         for path in sorted(folder.glob("*_label-lesion*_mask.nii*"))
-        if own <= _entities(_stem(path) or "").items()
+        if entities <= _entities(_stem(path) or "").items()
     ]
 
 
@@ -115,3 +108,12 @@ def _run(path: Path) -> int:
     """Run number; an image without one counts as the first."""
     digits = _entities(path.name).get("run", "")
     return int(digits) if digits.isdigit() else 0
+
+
+LAYOUT = Layout(
+    name="bids",
+    help="BIDS tree, sub-ID/anat/sub-ID_FLAIR.nii.gz with sub-ID_FLAIR_roi.nii.gz",
+    matches=lambda source: any(p.is_dir() for p in source.glob("sub-*")),
+    read=_read,
+    order=20,
+)

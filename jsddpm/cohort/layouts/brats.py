@@ -9,36 +9,33 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jsddpm.cohort.records import Found, Selection
+from jsddpm.cohort.layouts import Layout
+from jsddpm.cohort.records import LayoutReport, Selection
 
 _ALIASES = ({"flair", "t2f"}, {"t1", "t1n"}, {"t1ce", "t1c"}, {"t2", "t2w"})
 _VISIT = re.compile(r"^(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<visit>\d{3})$")
 
 
-def read(root: Path, found: Found, selection: Selection) -> None:
+def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take the chosen modality of every subject folder."""
     wanted = selection.modality.lower()
     names = next((group for group in _ALIASES if wanted in group), {wanted})
-    for folder in case_folders(root):
+    for folder in _case_folders(root):
         case = folder.name
         images = [p for name in sorted(names) for p in _files(folder, name)]
         masks = _files(folder, "seg")
         if len(images) != 1 or len(masks) > 1:
             listed = ", ".join(p.name for p in [*images, *masks]) or "none"
-            found.problem(
-                "BRATS_FILES",
-                f"needs one {'/'.join(sorted(names))} image and at most one seg, found {listed}",
-                fix="choose another --modality, or complete the folder",
-                file=folder,
-            )
+            what = f"needs one {'/'.join(sorted(names))} image and at most one seg, found {listed}"
+            report.problem("BRATS_FILES", what, fix="choose another --modality, or complete the folder", file=folder)
             continue
         match = _VISIT.match(case)
         patient, session = (match["patient"], match["visit"]) if match else (case, "")
         control = selection.is_control(patient)
-        found.add(patient, images[0], masks[0] if masks else None, session=session, control=control)
+        report.add(patient, images[0], masks[0] if masks else None, session=session, control=control)
 
 
-def case_folders(root: Path) -> list[Path]:
+def _case_folders(root: Path) -> list[Path]:
     """Folders whose NIfTI files begin with the folder's own name."""
     folders = sorted(p for p in root.iterdir() if p.is_dir())
     return [f for f in folders if any(f.glob(f"{f.name}[-_]*.nii*"))]
@@ -47,3 +44,12 @@ def case_folders(root: Path) -> list[Path]:
 def _files(folder: Path, suffix: str) -> list[Path]:
     ending = re.compile(rf"^{re.escape(folder.name)}[-_]{re.escape(suffix)}\.nii(\.gz)?$", re.IGNORECASE)
     return sorted(p for p in folder.iterdir() if ending.match(p.name))
+
+
+LAYOUT = Layout(
+    name="brats",
+    help="BraTS folders, CASE/CASE_flair.nii.gz with CASE_seg.nii.gz",
+    matches=lambda source: source.is_dir() and bool(_case_folders(source)),
+    read=_read,
+    order=30,
+)

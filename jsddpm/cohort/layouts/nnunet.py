@@ -1,7 +1,7 @@
 """nnU-Net raw data sets: ``imagesTr/CASE_0000.nii.gz`` with ``labelsTr/CASE.nii.gz``, and a test set in ``*Ts``.
 
 ``dataset.json`` names the channels. Cases of ``imagesTs`` are the predefined test set when ``labelsTs`` exists; without
-labels they cannot be evaluated and are no part of the cohort.
+labels they cannot be evaluated and are not part of the cohort.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jsddpm.cohort.records import Found, Selection, Split
+from jsddpm.cohort.layouts import Layout
+from jsddpm.cohort.records import LayoutReport, Selection, Split
 from jsddpm.errors import JsddpmError
 from jsddpm.files import read_json
 
 _CASE = re.compile(r"^(?P<case>.+)_(?P<channel>\d{4})\.nii(\.gz)?$")
 
 
-def read(root: Path, found: Found, selection: Selection) -> None:
+def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take the chosen channel of every case."""
-    channel = _channel(root, found, selection)
+    channel = _channel(root, report, selection)
     if channel is None:
         return
     parts: tuple[tuple[str, Split | None], ...] = (("Tr", None), ("Ts", "test"))
@@ -32,16 +33,15 @@ def read(root: Path, found: Found, selection: Selection) -> None:
                 cases.setdefault(match["case"], {})[int(match["channel"])] = path
         for case, channels in cases.items():
             if channel not in channels:
-                found.problem(
-                    "NNUNET_CHANNEL", f"{case} has no channel {channel:04d}", fix="restore the file", file=images
-                )
+                cure = "restore the file"
+                report.problem("NNUNET_CHANNEL", f"{case} has no channel {channel:04d}", fix=cure, file=images)
                 continue
             masks = sorted(labels.glob(f"{case}.nii*"))
             control = selection.is_control(case)
-            found.add(case, channels[channel], masks[0] if masks else None, control=control, split=split)
+            report.add(case, channels[channel], masks[0] if masks else None, control=control, split=split)
 
 
-def _channel(root: Path, found: Found, selection: Selection) -> int | None:
+def _channel(root: Path, report: LayoutReport, selection: Selection) -> int | None:
     """Number of the channel asked for, by ``dataset.json`` (``channel_names``, formerly ``modality``)."""
     if selection.modality.isdigit():
         return int(selection.modality)
@@ -49,17 +49,22 @@ def _channel(root: Path, found: Found, selection: Selection) -> int | None:
     try:
         info = read_json(path)
     except JsddpmError as error:
-        found.problems.append(error)
+        report.problems.append(error)
         return None
     names = {int(k): str(v) for k, v in (info.get("channel_names") or info.get("modality") or {}).items()}
     matching = [k for k, v in names.items() if selection.modality.lower() in v.lower()]
     if len(matching) == 1:
         return matching[0]
     listed = ", ".join(f"{k} {v}" for k, v in names.items()) or "none"
-    found.problem(
-        "NNUNET_CHANNEL",
-        f"no single channel is called {selection.modality!r} (channels: {listed})",
-        fix="give its number with --modality",
-        file=path,
-    )
+    what = f"no single channel is called {selection.modality!r} (channels: {listed})"
+    report.problem("NNUNET_CHANNEL", what, fix="give its number with --modality", file=path)
     return None
+
+
+LAYOUT = Layout(
+    name="nnunet",
+    help="nnU-Net raw data, imagesTr/CASE_0000.nii.gz with labelsTr/CASE.nii.gz",
+    matches=lambda source: any((source / name).is_dir() for name in ("imagesTr", "imagesTs")),
+    read=_read,
+    order=10,
+)

@@ -8,9 +8,12 @@ import struct
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from jsddpm.cohort.inspect import inspect_records
 from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid
 from jsddpm.cohort.nifti import check_not_constant, open_nifti, write_nifti
+from jsddpm.cohort.records import Record
 from jsddpm.errors import ExitStatus, JsddpmError
 
 AFFINE = np.diag([1.0, 2.0, 3.0, 1.0])
@@ -209,7 +212,7 @@ def test_several_labels_can_be_lesion_but_only_whole_ones(tmp_path):
     ("edits", "note"),
     [
         ([(SLOPE, "<f", float("nan"))], "taken unscaled"),
-        ([(PIXDIM + 4, "<f", 0.0)], "are no sizes"),
+        ([(PIXDIM + 4, "<f", 0.0)], "are not sizes"),
         ([(252, "<h", 1), (268, "<f", 30.0)], "sform and qform differ"),
     ],
 )
@@ -218,3 +221,15 @@ def test_what_nibabel_decides_silently_is_said(good, tmp_path, edits, note):
     assert any(note in n for n in volume.notes)
     assert np.array_equal(volume.data, DATA)
     assert open_nifti(good).notes == ()
+
+
+@pytest.mark.parametrize("turned", [(0, 1, 2), (2, 0, 1)], ids=["axial", "sagittal"])
+@pytest.mark.parametrize(("axis", "degrees"), [("x", 10), ("x", 20), ("y", -30), ("z", 40)])
+def test_a_tilted_grid_is_noted_and_its_voxel_sizes_are_kept(tmp_path, turned, axis, degrees):
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler(axis, degrees, degrees=True).as_matrix()[:, turned] @ np.diag([0.5, 1.2, 3.0])
+    write_nifti(tmp_path / "tilted.nii.gz", DATA, affine)
+    notes = open_nifti(tmp_path / "tilted.nii.gz").notes
+    assert notes == ((f"tilted by {abs(degrees)} degrees: slices are not axial",) if abs(degrees) > 15 else ())
+    record = Record("s", "s", "", "control", tmp_path / "tilted.nii.gz", None)
+    assert inspect_records([record])[0].spacing == (0.5, 1.2, 3.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from jsddpm.cohort.phantom import make_phantom_cohort
 from jsddpm.cohort.sources import read_cohort
-from jsddpm.errors import JsddpmError
+from jsddpm.errors import ExitStatus, JsddpmError
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,14 @@ def test_the_lesion_is_one_small_bright_cortical_region(cohort):
 def test_controls_have_an_empty_mask(cohort):
     mask = nib.load(cohort / "sub-002" / "anat" / "sub-002_FLAIR_roi.nii.gz").get_fdata()
     assert not mask.any()
+
+
+def test_a_missing_template_is_named_with_its_cure(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nilearn", None)
+    with pytest.raises(JsddpmError, match=r"MISSING_PACKAGE.*nilearn; fix: pip install 'jsddpm\[phantom\]'") as caught:
+        make_phantom_cohort(tmp_path / "x")
+    assert caught.value.status is ExitStatus.ENVIRONMENT
+    assert not list(tmp_path.iterdir())
 
 
 def test_impossible_counts_are_refused(tmp_path):

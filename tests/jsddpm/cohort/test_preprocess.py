@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jsddpm.cohort.brain import estimate_brain
 from jsddpm.cohort.nifti import Volume
-from jsddpm.cohort.preprocess import Preprocessing, estimate_brain, preprocess
+from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.subject import Subject
 from jsddpm.errors import JsddpmError
 

@@ -8,8 +8,8 @@ import pytest
 
 from jsddpm.cohort.records import Selection, manifest_rows
 from jsddpm.cohort.sources import read_cohort
+from jsddpm.csvfiles import to_csv
 from jsddpm.errors import JsddpmError
-from jsddpm_eval.tables import to_csv
 
 
 def codes(source):
@@ -66,6 +66,7 @@ def test_reads_spreadsheet_exports(tmp_path, separator):
     [
         ("image,mask\na.nii.gz,a.nii.gz\n", "MANIFEST"),
         ("image,mask,patient\n,a.nii.gz,p\n", "MANIFEST"),
+        ("image,mask,patient\na.nii.gz,a.nii.gz\n", "MANIFEST"),
         ("image,mask,patient\nnone.nii.gz,a.nii.gz,p\n", "MISSING"),
         ("image,mask,patient\na.nii.gz,,p\n", "MASK_MISSING"),
         ("image,mask,patient\na.nii.gz,a.nii.gz,p\na.nii.gz,a.nii.gz,p\n", "DUPLICATE"),

@@ -7,43 +7,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jsddpm.cohort.splits import Person, SplitRule, assign_splits, k_fold, stratified_folds
+from jsddpm.cohort.splits import Patient, SplitRule, assign_splits, k_fold, stratified_folds
 from jsddpm.errors import JsddpmError
 
 PEOPLE = st.dictionaries(
     st.text("abcdef0", min_size=1, max_size=4),
-    st.builds(Person, st.sampled_from(["patient", "control"]), st.sampled_from([0.0, 10.0, 20.0, 500.0])),
+    st.builds(Patient, st.sampled_from(["patient", "control"]), st.sampled_from([0.0, 10.0, 20.0, 500.0])),
     min_size=4,
     max_size=60,
 )
 
 
 @given(PEOPLE, st.integers(0, 5))
-def test_every_patient_has_one_split_and_groups_are_in_proportion(people, seed):
-    splits = assign_splits(people, SplitRule(0.2, 0.2, seed))
-    assert set(splits) == set(people)
+def test_every_patient_has_one_split_and_groups_are_in_proportion(patients, seed):
+    splits = assign_splits(patients, SplitRule(0.2, 0.2, seed))
+    assert set(splits) == set(patients)
     assert set(splits.values()) == {"train", "val", "test"}
-    wanted = max(1, round(0.2 * len(people)))
+    wanted = max(1, round(0.2 * len(patients)))
     for name in ("val", "test"):
         assert sum(s == name for s in splits.values()) == wanted
-    share = sum(p.group == "control" for p in people.values()) / len(people)
-    assert abs(sum(people[p].group == "control" for p, s in splits.items() if s == "test") - share * wanted) <= 1
+    share = sum(p.group == "control" for p in patients.values()) / len(patients)
+    assert abs(sum(patients[p].group == "control" for p, s in splits.items() if s == "test") - share * wanted) <= 1
 
 
 @given(st.integers(0, 200))
 def test_each_split_spans_the_lesion_loads(seed):
     """With k of n patients drawn, every run of n / k patients in order of load holds exactly one of them."""
-    people = {f"p{i:02d}": Person("patient", float(i)) for i in range(20)}
-    splits = assign_splits(people, SplitRule(0.0, 0.2, seed))
-    loads = sorted(people[p].load for p, s in splits.items() if s == "test")
+    patients = {f"p{i:02d}": Patient("patient", float(i)) for i in range(20)}
+    splits = assign_splits(patients, SplitRule(0.0, 0.2, seed))
+    loads = sorted(patients[p].load for p, s in splits.items() if s == "test")
     assert [int(load // 5) for load in loads] == [0, 1, 2, 3]
 
 
 def test_the_split_is_repeatable_and_every_patient_can_be_drawn():
-    people = {f"p{i}": Person("patient", float(i % 3)) for i in range(10)}
-    assert assign_splits(people, SplitRule(seed=1)) == assign_splits(people, SplitRule(seed=1))
-    drawn = {p for seed in range(60) for p, s in assign_splits(people, SplitRule(seed=seed)).items() if s == "test"}
-    assert drawn == set(people)
+    patients = {f"p{i}": Patient("patient", float(i % 3)) for i in range(10)}
+    assert assign_splits(patients, SplitRule(seed=1)) == assign_splits(patients, SplitRule(seed=1))
+    drawn = {p for seed in range(60) for p, s in assign_splits(patients, SplitRule(seed=seed)).items() if s == "test"}
+    assert drawn == set(patients)
 
 
 @pytest.mark.parametrize(("val", "test"), [(0.5, 0.5), (-0.1, 0.1), (1.0, 0.0)])
@@ -51,41 +51,41 @@ def test_impossible_shares_are_refused(val, test):
     with pytest.raises(JsddpmError, match="SPLIT"):
         SplitRule(val, test)
     with pytest.raises(JsddpmError, match="too few"):
-        assign_splits({"a": Person("x", 0), "b": Person("x", 0)}, SplitRule(0.4, 0.4))
+        assign_splits({"a": Patient("x", 0), "b": Patient("x", 0)}, SplitRule(0.4, 0.4))
 
 
 def test_given_splits_win():
-    people = {p: Person("x", 0) for p in "abcd"}
+    patients = {p: Patient("x", 0) for p in "abcd"}
     whole = {"a": "test", "b": "train", "c": "train", "d": "val"}
-    assert assign_splits(people, SplitRule(), whole) == whole
-    partly = assign_splits(people, SplitRule(val=0.25), {"a": "test", "b": None, "c": None, "d": None})
+    assert assign_splits(patients, SplitRule(), whole) == whole
+    partly = assign_splits(patients, SplitRule(val=0.25), {"a": "test", "b": None, "c": None, "d": None})
     assert partly["a"] == "test"
     assert sorted(partly.values()) == ["test", "train", "train", "val"]
     with pytest.raises(JsddpmError, match="2 patients have no split"):
-        assign_splits(people, SplitRule(), {"a": "train", "b": "test", "c": None, "d": None})
+        assign_splits(patients, SplitRule(), {"a": "train", "b": "test", "c": None, "d": None})
 
 
 @given(st.integers(2, 6), st.integers(0, 3))
 def test_folds_test_every_patient_once_and_are_stratified(count, seed):
-    people = {f"c{i}": Person("control", 0) for i in range(12)} | {
-        f"p{i}": Person("patient", i + 1.0) for i in range(24)
+    patients = {f"c{i}": Patient("control", 0) for i in range(12)} | {
+        f"p{i}": Patient("patient", i + 1.0) for i in range(24)
     }
-    folds = stratified_folds(people, count, seed=seed)
-    assert sorted(p for fold in folds for p in fold) == sorted(people)
+    folds = stratified_folds(patients, count, seed=seed)
+    assert sorted(p for fold in folds for p in fold) == sorted(patients)
     assert np.ptp([sum(p[0] == "c" for p in fold) for fold in folds]) <= 1
-    assert np.ptp([sum(people[p].load > 16 for p in fold) for fold in folds]) <= 1
-    divisions = k_fold(people, count, SplitRule(val=0.1, seed=seed))
+    assert np.ptp([sum(patients[p].load > 16 for p in fold) for fold in folds]) <= 1
+    divisions = k_fold(patients, count, SplitRule(val=0.1, seed=seed))
     tested = [p for d in divisions for p, s in d.items() if s == "test"]
-    assert sorted(tested) == sorted(people)
+    assert sorted(tested) == sorted(patients)
     assert all(sum(s == "val" for s in d.values()) == 4 for d in divisions)
 
 
 def test_a_predefined_test_set_stays_out_of_the_folds():
-    people = {f"p{i}": Person("patient", float(i)) for i in range(9)}
-    divisions = k_fold(people, 4, SplitRule(), {"p0": "test", **dict.fromkeys([f"p{i}" for i in range(1, 9)])})
+    patients = {f"p{i}": Patient("patient", float(i)) for i in range(9)}
+    divisions = k_fold(patients, 4, SplitRule(), {"p0": "test", **dict.fromkeys([f"p{i}" for i in range(1, 9)])})
     assert all(d["p0"] == "test" for d in divisions)
     assert sorted(p for d in divisions for p, s in d.items() if s == "val") == [f"p{i}" for i in range(1, 9)]
     with pytest.raises(JsddpmError, match="names splits already"):
-        k_fold(people, 3, SplitRule(), {"p0": "train"})
-    with pytest.raises(JsddpmError, match="10 folds of 9"):
-        k_fold(people, 10, SplitRule())
+        k_fold(patients, 3, SplitRule(), {"p0": "train"})
+    with pytest.raises(JsddpmError, match=r"10 folds from 9 patients.*use 2 to 9"):
+        k_fold(patients, 10, SplitRule())

@@ -4,38 +4,32 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from crash import content, killed_at
 from jsddpm.binning import Condition
-from jsddpm.config import SamplingConfig
-from jsddpm.diffusion import generate
 from jsddpm.diffusion.generate import generate_store
+from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.errors import JsddpmError
+from jsddpm.sections import SamplingConfig
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.checkpoint import load_denoiser
-from jsddpm.training.run import last_checkpoint
+from jsddpm.training.progress import last_checkpoint
 
 
 @pytest.fixture
-def draw(run, monkeypatch):
+def draw(run):
     """Draw 3 samples of 4 conditions, in batches of 2."""
-    monkeypatch.setattr(generate, "_BATCH", 2)
-    denoiser, info = load_denoiser(last_checkpoint(run))
+    pipe = replace(JointPipeline.from_checkpoint(last_checkpoint(run)), batch_size=2)
 
     def call(out, *, per_condition=3, **options):
         return generate_store(
-            denoiser,
+            pipe,
             out,
             conditions=[Condition(b, p) for p in (0, 1) for b in (1, 2)],
-            binning=info.binning,
-            diffusion=info.config.diffusion,
             sampling=SamplingConfig(steps=2, per_condition=per_condition),
-            size=info.size,
-            spacing=info.spacing,
             seed=7,
-            provenance={},
             **options,
         )
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from jsddpm.config import DiffusionConfig, ObjectiveConfig, SamplingConfig, load_config
+from jsddpm.config import load_config
 from jsddpm.diffusion.objective import (
     add_noise,
     alphas_cumprod,
@@ -20,6 +20,8 @@ from jsddpm.diffusion.objective import (
 )
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import JsddpmError
+from jsddpm.registry import SAMPLERS
+from jsddpm.sections import DiffusionConfig, ObjectiveConfig, SamplingConfig
 
 SCHEDULES = ["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"]
 TARGETS = ["epsilon", "sample", "v_prediction"]
@@ -71,7 +73,7 @@ def test_zero_terminal_snr_ends_without_signal_and_starts_as_before(schedule):
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpmpp", "unipc"])
+@pytest.mark.parametrize("sampler", SAMPLERS.names())
 def test_samplers_run_on_the_schedule_of_training(schedule, sampler):
     for zero in (False, True):
         config = DiffusionConfig(beta_schedule=schedule, rescale_zero_snr=zero, prediction_type="sample")

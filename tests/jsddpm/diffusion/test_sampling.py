@@ -9,19 +9,19 @@ from diffusers import DDIMScheduler
 from torch import nn
 
 from jsddpm.binning import Condition, ZBinning
-from jsddpm.config import DiffusionConfig, ModelConfig, SamplingConfig
-from jsddpm.diffusion.denoiser import ConditionEmbedding, Denoiser
+from jsddpm.diffusion.conditioning import load_embedding
+from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.objective import add_noise, alphas_cumprod
-from jsddpm.diffusion.sampling import SampleId, sample
+from jsddpm.diffusion.pipeline import JointPipeline
+from jsddpm.diffusion.sampling import SampleId, seeded_generator
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.registry import SAMPLERS
+from jsddpm.sections import DiffusionConfig, ModelConfig, SamplingConfig
 
 BINNING = ZBinning((0, 9), 3, n_slices=10)
 DIFFUSION = DiffusionConfig(prediction_type="sample", beta_schedule="squaredcos_cap_v2")
-SAMPLERS = [
-    {"sampler": "ddpm"}, {"sampler": "ddim"}, {"sampler": "ddim", "eta": 1.0}, {"sampler": "dpmpp"},
-    {"sampler": "unipc"},
-]  # fmt: skip
+SETTINGS = [*({"sampler": name} for name in SAMPLERS.names()), {"sampler": "ddim", "eta": 1.0}]
 IDS = [SampleId(Condition(k, p), n) for k in range(3) for p in (0, 1) for n in range(2)]
 
 
@@ -31,14 +31,20 @@ def denoiser():
     return Denoiser(ModelConfig(channels=(8, 16), norm_num_groups=4, patch_size=2), BINNING, (16, 12)).eval()
 
 
-def draw(denoiser, ids, seed=7, diffusion=DIFFUSION, **options):
-    sampling = SamplingConfig(**({"sampler": "ddpm", "steps": 4} | options))
-    return sample(
-        denoiser, ids, binning=BINNING, diffusion=diffusion, sampling=sampling, size=(16, 12), run_seed=seed
+def pipeline(denoiser, diffusion=DIFFUSION):
+    every = tuple(Condition.from_token(t, BINNING.n_bins) for t in range(2 * BINNING.n_bins))
+    return JointPipeline(
+        denoiser=denoiser, binning=BINNING, diffusion=diffusion, size=(16, 12), spacing=(1.0, 1.0, 1.0),
+        sampling=SamplingConfig(sampler="ddpm", steps=4), trained=every, guided=True, provenance={},
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("options", SAMPLERS)
+def draw(denoiser, ids, seed=7, diffusion=DIFFUSION, **options):
+    pipe = pipeline(denoiser, diffusion)
+    return pipe.sample(ids, pipe.sampling_with(**options), seed)
+
+
+@pytest.mark.parametrize("options", SETTINGS)
 def test_batch_and_order_do_not_enter(denoiser, options):
     together = draw(denoiser, IDS, **options)
     alone = torch.cat([draw(denoiser, [i], **options) for i in IDS])
@@ -51,6 +57,30 @@ def test_seed_condition_and_number_do_enter(denoiser):
     seeds = {i.seed(7) for i in IDS} | {i.seed(8) for i in IDS}
     assert len(seeds) == 2 * len(IDS)
     assert (draw(denoiser, IDS[:1]) - draw(denoiser, IDS[:1], seed=8)).abs().max() > 0.1
+
+
+def test_samples_whose_seeds_agree_in_32_bits_differ(denoiser):
+    """PyTorch's CPU generator reads only the low 32 bits of ``manual_seed``; 10^5 samples need more."""
+    first, pairs = {}, []
+    for number in range(150_000):
+        i = SampleId(Condition(0, 1), number)
+        other = first.setdefault(i.seed(7) & 0xFFFFFFFF, i)
+        pairs += [(other, i)] if other != i else []
+    assert pairs, "the birthday paradox: 2.6 pairs are expected"
+    for a, b in pairs:
+        for options in ({"sampler": "ddim", "steps": 1}, {"sampler": "ddpm"}):
+            x = draw(denoiser, [a, b], **options)
+            assert (x[0] - x[1]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("seed", [0, 5, 5 + 2**32, 2**63 - 1])
+def test_a_generator_is_the_mersenne_twister_that_numpy_fills(seed):
+    """The raw stream of NumPy's own MT19937, whose state is set to the words of the seed sequence."""
+    numpy = np.random.MT19937()
+    words = np.random.SeedSequence(seed).generate_state(624)
+    numpy.state = {"bit_generator": "MT19937", "state": {"key": words, "pos": 624}}
+    drawn = torch.empty(2000, dtype=torch.int64).random_(0, 2**16, generator=seeded_generator(seed))
+    assert drawn.tolist() == (numpy.random_raw(2000) % 2**16).tolist()
 
 
 class GaussianDenoiser(nn.Module):
@@ -74,16 +104,12 @@ class GaussianDenoiser(nn.Module):
 MEAN, COVARIANCE = torch.tensor([0.2, -0.3]), torch.tensor([[0.010, 0.006], [0.006, 0.008]])
 
 
-@pytest.mark.parametrize("options", SAMPLERS)
+@pytest.mark.parametrize("options", SETTINGS)
 @pytest.mark.parametrize("zero_snr", [False, True])
 def test_samplers_reach_the_mean_and_covariance_of_a_gaussian(options, zero_snr):
     diffusion = DIFFUSION.model_copy(update={"rescale_zero_snr": zero_snr})
     ids = [SampleId(Condition(0, 0), n) for n in range(64)]
-    stochastic = options["sampler"] == "ddpm" or "eta" in options
-    x = draw(
-        GaussianDenoiser(MEAN, COVARIANCE, diffusion), ids, diffusion=diffusion, steps=1000 if stochastic else 250,
-        **options,
-    )  # fmt: skip
+    x = draw(GaussianDenoiser(MEAN, COVARIANCE, diffusion), ids, diffusion=diffusion, steps=1000, **options)
     pixels = x.transpose(0, 1).flatten(1).double()
     n = pixels.shape[1]
     assert torch.allclose(pixels.mean(1), MEAN.double(), atol=4 * 0.1 / n**0.5 + 2e-3)
@@ -115,7 +141,7 @@ def test_samplers_converge_at_their_order(sampler, order):
         assert np.log2(errors[coarse] / errors[fine]) == pytest.approx(order, abs=0.25)
 
 
-@pytest.mark.parametrize("sampler", ["ddim", "dpmpp", "unipc"])
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS.names() if name != "ddpm"])  # which always adds noise
 @pytest.mark.parametrize("steps", [7, 30, 400, 600])
 def test_steps_end_at_the_noise_level_the_network_is_told(sampler, steps):
     """With one known x0 the exact path is a_t x0 + s_t noise: after every step, at the next timestep."""
@@ -180,19 +206,19 @@ def test_a_sample_that_is_not_finite_is_named():
 
 
 def test_factored_embedding_shares_what_a_lesion_is():
-    embedding = ConditionEmbedding("factored", BINNING, 4)
+    embedding = load_embedding("factored")(BINNING, 4)
     tokens = torch.arange(7)
     vectors = embedding(tokens)
     lesion_minus_control = vectors[3:6] - vectors[:3]
     assert torch.allclose(lesion_minus_control, lesion_minus_control[:1].expand(3, -1), atol=1e-6)
     assert torch.equal(vectors[6], embedding.z_bin.weight[3] + embedding.pathology.weight[2])
-    assert len(ConditionEmbedding("token", BINNING, 4)(tokens).unique(dim=0)) == 7
+    assert len(load_embedding("token")(BINNING, 4)(tokens).unique(dim=0)) == 7
 
 
 def test_sinusoidal_embedding_knows_the_place_and_no_binning():
     torch.manual_seed(0)
     one, other = ZBinning((0, 69), 10, n_slices=70), ZBinning((0, 69), 70, n_slices=70)
-    a, b = ConditionEmbedding("sinusoidal", one, 32), ConditionEmbedding("sinusoidal", other, 32)
+    a, b = (load_embedding("sinusoidal")(binning, 32) for binning in (one, other))
     b.load_state_dict(a.state_dict())  # no weight depends on the bins
     fine = b(torch.tensor([other.token(one.representative(k), 1) for k in range(10)]))
     assert torch.equal(a(torch.arange(10, 20)), fine)

@@ -10,7 +10,8 @@ import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
-from jsddpm.slices.dataset import BalancedBatches, ClassDistribution, SliceDataModule, SliceDataset, sampling_weights
+from jsddpm.slices.datamodule import SliceDataModule
+from jsddpm.slices.dataset import BalancedBatches, ClassDistribution, SliceDataset, sampling_weights
 from jsddpm.slices.writer import Shard, new_store
 
 BINNING = ZBinning((5, 34), 5, n_slices=40)

@@ -9,7 +9,7 @@ from PIL import Image
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import JsddpmError
-from jsddpm.slices.imported import Pixels, import_slices
+from jsddpm.slices.imported import IntensityFormat, import_slices
 from jsddpm.slices.store import SliceStore
 from synthetic import N_SLICES, SIZE, synthetic_slices
 
@@ -34,14 +34,14 @@ def as_png(folder, image, mask):
     for k in range(4):
         Image.fromarray(image[k]).save(folder / f"i{k}.png")
         Image.fromarray(mask[k].astype(np.uint8) * 255).save(folder / f"m{k}.png")
-    return table(folder, [(f"i{k}.png", f"m{k}.png") for k in range(4)]), Pixels()
+    return table(folder, [(f"i{k}.png", f"m{k}.png") for k in range(4)]), IntensityFormat()
 
 
 def as_npz(folder, image, mask):
     for k in range(4):
         np.savez(folder / f"{k}.npz", x=image[k] / 127.5 - 1, y=np.where(mask[k], 0.3, -1))
     names = [(f"{k}.npz", "") for k in range(4)]
-    return table(folder, names), Pixels((-1, 1), 0.0, image_key="x", mask_key="y")
+    return table(folder, names), IntensityFormat((-1, 1), 0.0, image_key="x", mask_key="y")
 
 
 def as_nifti(folder, image, mask):
@@ -52,13 +52,13 @@ def as_nifti(folder, image, mask):
     lines = ["image,mask,slice,z_bin,pathology"]
     lines += [f"i.nii.gz,m.nii.gz,{k},{BINNING.index(z)},{p}" for k, (z, p) in enumerate(ROWS)]
     (folder / "slices.csv").write_text("\n".join(lines))
-    return folder / "slices.csv", Pixels()
+    return folder / "slices.csv", IntensityFormat()
 
 
 @pytest.mark.parametrize("write", [as_png, as_npz, as_nifti])
 def test_pixels_survive_every_format(store, slices, tmp_path, write):
-    path, pixels = write(tmp_path, *slices)
-    out = import_slices(path, tmp_path / "out", binning=BINNING, like=store, pixels=pixels)
+    path, intensities = write(tmp_path, *slices)
+    out = import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
     made = SliceStore(out)
     rows = np.arange(4)
     assert np.abs(made.images(rows) * 255 - slices[0]).max() < 0.01
@@ -98,12 +98,12 @@ FLAT = np.zeros(SIZE)
 def test_nothing_is_guessed(store, tmp_path, image, mask, row, message):
     path = write_one(tmp_path, image, mask, *([row] if row else []))
     with pytest.raises(JsddpmError, match=message):
-        import_slices(path, tmp_path / "out", binning=BINNING, like=store)
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store)
     assert not (tmp_path / "out").exists()
 
 
 def test_colour_pictures_are_refused(store, slices, tmp_path):
-    path, pixels = as_png(tmp_path, *slices)
+    path, intensities = as_png(tmp_path, *slices)
     Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(tmp_path / "i2.png")
     with pytest.raises(JsddpmError, match=r"i2.png.*colours"):
-        import_slices(path, tmp_path / "out", binning=BINNING, like=store, pixels=pixels)
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)

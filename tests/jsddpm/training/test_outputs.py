@@ -15,15 +15,15 @@ from PIL import Image
 from conftest import TINY
 from jsddpm.binning import ZBinning
 from jsddpm.config import load_config
+from jsddpm.diffusion.checkpoint import load_denoiser, read_checkpoint
 from jsddpm.diffusion.formats import write_pngs, write_stacks
 from jsddpm.diffusion.pictures import grid_picture
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
-from jsddpm.training.checkpoint import load_denoiser, read_checkpoint
 from jsddpm.training.export import export_checkpoint
 from jsddpm.training.plan import make_plan
-from jsddpm.training.run import last_checkpoint
+from jsddpm.training.progress import last_checkpoint
 
 
 @pytest.mark.parametrize("weights", ["ema", "raw"])

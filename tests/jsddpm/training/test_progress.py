@@ -15,7 +15,7 @@ from jsddpm.config import load_config
 from jsddpm.errors import JsddpmError
 from jsddpm.training.progress import RunProgress, is_run, read_metrics
 from jsddpm.training.run import train
-from jsddpm_eval.reconstruction import slice_scores
+from jsddpm_eval.metrics.reconstruction import slice_scores
 
 
 def test_a_finished_run_is_read_as_it_was_trained(run, tiny_config):
@@ -54,7 +54,7 @@ def test_every_check_is_on_the_disk_when_it_is_told(store, tmp_path):
 
 
 def test_looking_on_changes_no_weight(run, store, tiny_config, tmp_path):
-    from jsddpm.training.checkpoint import read_checkpoint
+    from jsddpm.diffusion.checkpoint import read_checkpoint
 
     last = train(tiny_config, store, tmp_path / "run", validator=slice_scores, checked=lambda: torch.rand(3))
     before, after = (read_checkpoint(p)["state_dict"] for p in (run / "checkpoints" / "last.ckpt", last))

@@ -7,10 +7,13 @@ import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm.config import load_config
+from jsddpm.diffusion.checkpoint import checkpoint_info, load_denoiser, read_checkpoint
+from jsddpm.diffusion.conditioning import load_embedding
 from jsddpm.errors import JsddpmError
-from jsddpm.training.checkpoint import checkpoint_info, load_denoiser, read_checkpoint
+from jsddpm.registry import EMBEDDINGS
+from jsddpm.training.progress import last_checkpoint
 from jsddpm.training.rebin import overlap_weights, rebin_checkpoint
-from jsddpm.training.run import last_checkpoint, train
+from jsddpm.training.run import train
 from synthetic import N_SLICES
 
 
@@ -96,3 +99,14 @@ def test_a_warm_start_needs_the_same_binning_and_network(run, store, tiny_config
     model = tiny_config.model.model_copy(update={"channels": (16, 16)})
     with pytest.raises(JsddpmError, match="does not fit this network"):
         train(tiny_config.model_copy(update={"model": model}), store, tmp_path / "b", warm_start=last_checkpoint(run))
+
+
+@pytest.mark.parametrize("kind", EMBEDDINGS.names())
+def test_every_embedding_fits_its_new_bins_and_keeps_the_null_vector(kind):
+    old, new = ZBinning((0, 9), 5, n_slices=10), ZBinning((2, 9), 3, n_slices=10)
+    before, after = (load_embedding(kind)(binning, 8) for binning in (old, new))
+    after.load_state_dict(before.rebinned(before.state_dict(), overlap_weights(old, new).ancestors))
+    null = [e(torch.tensor([b.null_token])) for e, b in ((before, old), (after, new))]
+    assert torch.equal(*null)
+    unchanged = before.rebinned(before.state_dict(), torch.eye(5, dtype=torch.float64))
+    assert all(torch.equal(unchanged[name], value) for name, value in before.state_dict().items())

@@ -18,10 +18,10 @@ import torch
 
 from conftest import TINY
 from jsddpm.config import load_config
+from jsddpm.diffusion.checkpoint import checkpoint_info, read_checkpoint, write_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
-from jsddpm.training.checkpoint import AtomicCheckpointIO, checkpoint_info, read_checkpoint
 from jsddpm.training.run import train
 from state import digest
 from synthetic import synthetic_slices
@@ -186,7 +186,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(run, tmp_path):
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
         with pytest.raises(JsddpmError, match="DISK_FULL") as caught:
-            AtomicCheckpointIO().save_checkpoint(read_checkpoint(path), path)
+            write_checkpoint(path, read_checkpoint(path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import TINY
 from jsddpm.config import load_config, write_config
-from jsddpm.training.checkpoint import checkpoint_info, read_checkpoint
+from jsddpm.diffusion.checkpoint import checkpoint_info, read_checkpoint
 from jsddpm.training.run import train
 from processes import two_processes
 

@@ -11,12 +11,14 @@ import torch
 
 from conftest import TINY
 from jsddpm.binning import ZBinning
-from jsddpm.config import EmaConfig, OptimizerConfig, load_config
+from jsddpm.config import load_config
+from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.sections import EmaConfig, OptimizerConfig
 from jsddpm.slices.dataset import SliceDataset
-from jsddpm.training.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint
-from jsddpm.training.module import JointDDPM, _ema_update, learning_rate_factor
-from jsddpm.training.run import last_checkpoint, run_config, train
+from jsddpm.training.module import JointDDPM, learning_rate_factor
+from jsddpm.training.progress import last_checkpoint
+from jsddpm.training.run import train
 
 
 class StopError(Exception):
@@ -28,7 +30,7 @@ def weights(path):
 
 
 def test_leaves_config_provenance_metrics_and_checkpoints(run, store, tiny_config):
-    assert run_config(run) == tiny_config
+    assert load_config(run / "config.yaml") == tiny_config
     provenance = json.loads((run / "provenance.json").read_text())
     assert provenance["store"]["fingerprint"] == store.fingerprint
     assert provenance["split"]["sub-5"] == "test"
@@ -72,13 +74,13 @@ def test_an_existing_run_is_never_overwritten(run, store, tiny_config):
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(store, tiny_config, tmp_path, monkeypatch):
     steps = iter(range(100))
-    honest = JointDDPM._draw
+    honest = JointDDPM.draw
 
     def poisoned(self, batch, chunk):
         x0, tokens, timesteps, noise = honest(self, batch, chunk)
         return x0, tokens, timesteps, noise * (float("nan") if next(steps) >= 3 else 1)
 
-    monkeypatch.setattr(JointDDPM, "_draw", poisoned)
+    monkeypatch.setattr(JointDDPM, "draw", poisoned)
     with pytest.raises(JsddpmError, match=r"NON_FINITE_LOSS.*at step 3.*last.ckpt \(step 2") as caught:
         train(tiny_config, store, tmp_path / "run")
     assert caught.value.status is ExitStatus.NON_FINITE
@@ -185,7 +187,7 @@ def test_damaged_foreign_and_future_checkpoints_are_named(checkpoint, tmp_path):
         with pytest.raises(JsddpmError, match="CHECKPOINT"):
             read_checkpoint(checkpoint)
     torch.save({"state_dict": {}}, checkpoint)
-    with pytest.raises(JsddpmError, match="no checkpoint of jsddpm"):
+    with pytest.raises(JsddpmError, match="not a checkpoint of jsddpm"):
         read_checkpoint(checkpoint)
     torch.save({KEY: {"version": 99}}, checkpoint)
     with pytest.raises(JsddpmError, match="version 99"):
@@ -203,21 +205,31 @@ def test_learning_rate_warms_up_and_decays():
     assert rates[55] == pytest.approx(0.55)
 
 
-def test_average_follows_its_recurrence():
-    update = _ema_update(EmaConfig(decay=0.9, warmup_power=0.5))
-    average, expected = [torch.zeros(1)], 0.0
-    for count in range(1, 200):
-        update(average, [torch.ones(1)], torch.tensor(count))
-        decay = min(0.9, 1 - (1 + count) ** -0.5)
-        expected = decay * expected + 1 - decay
-    assert float(average[0]) == pytest.approx(expected, abs=1e-5)
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        # decays 1 - (1 + n) ** -0.5 of steps 1, 2, 3: 0.29289, 0.42265, 0.5
+        (0.9, [0.0, 0.70711, 0.29886, 0.64943]),
+        (0.4, [0.0, 0.70711, 0.28284, 0.71314]),
+    ],
+)
+def test_the_average_of_known_weights_is_the_one_worked_out_by_hand(store, tiny_config, decay, expected):
+    """The network starts at 0, then stands at 1, 0, 1; the first update copies it."""
+    config = tiny_config.model_copy(update={"ema": EmaConfig(decay=decay, warmup_power=0.5)})
+    module = JointDDPM(config, config.binning.for_store(store.n_slices), store.size)
+    for value, average in zip((0.0, 1.0, 0.0, 1.0), expected, strict=True):
+        for parameter in module.denoiser.parameters():
+            parameter.data.fill_(value)
+        module.ema.update_parameters(module.denoiser)
+        for parameter in module.averaged.parameters():
+            assert torch.allclose(parameter, torch.tensor(average), atol=1e-5)
 
 
 def test_flips_move_image_and_mask_together(store, tiny_config):
     config = tiny_config.model_copy(update={"data": tiny_config.data.model_copy(update={"flip": True})})
     module = JointDDPM(config, config.binning.for_store(store.n_slices), store.size)
     x0 = torch.randn(64, 2, *store.size)
-    moved = module._draw({"x0": x0, "token": torch.zeros(64, dtype=torch.int64)})[0]
+    moved = module.draw({"x0": x0, "token": torch.zeros(64, dtype=torch.int64)})[0]
     flipped = [bool(torch.equal(a, b.flip(-1))) for a, b in zip(moved, x0, strict=True)]
     kept = [bool(torch.equal(a, b)) for a, b in zip(moved, x0, strict=True)]
     assert all(a != b for a, b in zip(flipped, kept, strict=True))

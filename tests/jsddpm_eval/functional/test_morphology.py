@@ -9,9 +9,7 @@ from scipy import ndimage, stats
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import rbf_kernel
 
-from jsddpm_eval.functional.masks import hausdorff95
-from jsddpm_eval.functional.morphology import SHAPE, column_distance, contrasts, lesion_shapes, rbf_distance
-from jsddpm_eval.functional.reconstruction import ms_ssim, psnr, ssim
+from jsddpm_eval.functional.morphology import SHAPE, column_distance, contrasts, has_ring, lesion_shapes, rbf_distance
 
 
 def blocks(*boxes, size=(24, 30)):
@@ -63,37 +61,10 @@ def test_contrast_is_inside_less_ring():
             assert float(found[i, j]) == pytest.approx(image[mask].mean() - image[ring].mean(), abs=1e-6)
 
 
-def test_hausdorff95_is_the_percentile_of_surface_distances():
-    rng = np.random.default_rng(2)
-    a, b = (ndimage.gaussian_filter(rng.standard_normal((20, 26)), 2) > 0.1 for _ in range(2))
-    spacing = (2.0, 1.5)
-    surfaces = [np.argwhere(m & ~ndimage.binary_erosion(m)) * spacing for m in (a, b)]
-    between = cdist(*surfaces)
-    expected = max(np.percentile(between.min(1), 95), np.percentile(between.min(0), 95))
-    found = hausdorff95(*(torch.from_numpy(m)[None] for m in (a, b)), spacing)
-    assert float(found) == pytest.approx(expected)
-    assert float(hausdorff95(torch.from_numpy(a)[None], torch.from_numpy(a)[None], spacing)) == 0
-    assert torch.isnan(hausdorff95(torch.from_numpy(a)[None], torch.zeros((1, 20, 26), dtype=torch.bool), spacing))
-
-
-def test_scores_inside_a_mask():
-    a, b = torch.rand(2, 2, 20, 24, generator=torch.Generator().manual_seed(0))
-    mask = torch.zeros_like(a, dtype=torch.bool)
-    mask[0, 8:12, 8:12] = True
-    assert float(psnr(a, b, data_range=1.0, mask=mask)[0]) == pytest.approx(
-        float(psnr(a[:1, 8:12, 8:12], b[:1, 8:12, 8:12], data_range=1.0))
-    )
-    whole = torch.ones_like(mask)
-    assert torch.allclose(ssim(a, b, data_range=1.0, mask=whole), ssim(a, b, data_range=1.0))
-    assert torch.isnan(psnr(a, b, data_range=1.0, mask=mask)[1])
-    assert torch.isnan(ssim(a, b, data_range=1.0, mask=mask)[1])
-
-
-def test_ms_ssim_of_equals_is_one_and_small_slices_are_refused():
-    a = torch.rand(1, 176, 180, generator=torch.Generator().manual_seed(0))
-    assert float(ms_ssim(a, a, data_range=1.0)) == pytest.approx(1)
-    assert 0 < float(ms_ssim(a, (a + 0.1).clamp(0, 1), data_range=1.0)) < 1
-    with pytest.raises(ValueError, match="more than 160"):
-        ms_ssim(a[:, :160], a[:, :160], data_range=1.0)
-    with pytest.raises(ValueError, match="11 x 11"):
-        ssim(a[:, :10], a[:, :10], data_range=1.0)
+def test_only_masks_with_pixels_inside_and_around_have_a_contrast():
+    """A mask that fills the slice has an empty ring: 0 / 0, and one NaN made every contrast NaN."""
+    masks = torch.cat([blocks((4, 6, 3, 8)), blocks(), blocks((0, 0, 24, 30)), blocks((0, 0, 24, 29))])
+    assert has_ring(masks).tolist() == [True, False, False, True]
+    images = torch.rand((4, 24, 30), generator=torch.Generator().manual_seed(0))
+    assert contrasts(images, masks[has_ring(masks)]).isfinite().all()
+    assert has_ring(masks[:0]).tolist() == []

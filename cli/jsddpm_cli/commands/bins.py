@@ -1,0 +1,144 @@
+"""``jsddpm bins``: what a z-range and a number of bins mean, local against global. Imports no torch without a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from jsddpm.errors import usage_error
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+app = typer.Typer(name="bins", help="Look at z-bins, local against global.", no_args_is_help=True)
+ORDER = 40
+
+RangeOption = Annotated[
+    tuple[int, int] | None, typer.Option(help="First and last axial slice used [default: the store's]", metavar="LO HI")
+]
+SlicesOption = Annotated[int, typer.Option(help="Axial slices of the whole volume; a store's own win.")]
+StoreOption = Annotated[Path | None, typer.Option(help="Slice store: count its slices and patients.")]
+
+
+ReportFormat = Literal["table", "json", "csv", "markdown", "html"]
+MetricName = Literal["kid", "fid"]
+
+
+@app.command(epilog="Example: jsddpm bins report --z-range 24 93 --bins 10")
+def report(
+    z_range: RangeOption = None,
+    bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
+    slices: SlicesOption = 128,
+    store: StoreOption = None,
+    metric: Annotated[MetricName, typer.Option(help="Metric of the smallest detectable difference.")] = "kid",
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept more bins than slices.")] = False,
+    how: Annotated[ReportFormat, typer.Option("--format", help="How the report is given.")] = "table",
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead; .png adds the figure.")] = None,
+) -> None:
+    """Show which bins a z-range uses under local and under global binning, and what a store holds in each."""
+    values = utilization_report(z_range, bins, slices, store, metric, allow_empty=allow_empty)
+    if out is not None and out.suffix == ".png":
+        from jsddpm.files import write_bytes
+        from jsddpm_reports.figures import png
+        from jsddpm_reports.utilization import utilization_figure
+
+        write_bytes(out, png(utilization_figure(values)))
+        note(f"figure {out}")
+        out = None
+    if out is not None:
+        from jsddpm.files import write_text
+
+        write_text(out, _as_text(values, how))
+        note(f"report {out}")
+    elif how == "table" or how == "json":
+        show_utilization(values, how)
+    else:
+        typer.echo(_as_text(values, how), nl=False)
+
+
+@app.command(epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")
+def sweep(
+    bins: Annotated[list[int], typer.Option(help="Numbers of bins: --bins 5 10 20.")],
+    z_range: RangeOption = None,
+    more: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
+    slices: SlicesOption = 128,
+    store: StoreOption = None,
+    how: FormatOption = "table",
+) -> None:
+    """Compare several numbers of bins and recommend one, with the reason."""
+    from jsddpm_eval.bins.sweep import bin_sweep
+    from jsddpm_reports.binning import sweep_table
+    from jsddpm_reports.terminal import results_table
+
+    opened = _opened(store)
+    values = bin_sweep(_range(z_range, opened), [*bins, *(more or [])], slices, opened)
+    emit(results_table(*sweep_table(values)), values, how)
+    note(f"recommended: {values['reason']}")
+
+
+def utilization_report(
+    z_range: tuple[int, int] | None,
+    bins: int,
+    slices: int,
+    store: Path | None,
+    metric: str,
+    *,
+    allow_empty: bool = False,
+) -> dict[str, Any]:
+    """The report's values, with what the store holds where one is given."""
+    from jsddpm_eval.bins.utilization import bin_utilization
+
+    opened = _opened(store)
+    z_range = _range(z_range, opened)
+    values = bin_utilization(z_range, bins, opened.n_slices if opened else slices, allow_empty_bins=allow_empty)
+    if opened is not None:
+        from jsddpm.binning import ZBinning
+        from jsddpm_eval.bins.store_report import store_report
+
+        binning = ZBinning(z_range, bins, "local", opened.n_slices, allow_empty)
+        with tracked("cells") as bar:
+            values["store"] = store_report(opened, binning, metric=metric, progress=bar.update)
+    return values
+
+
+def show_utilization(values: dict[str, Any], how: Format) -> None:
+    """Print the report."""
+    from jsddpm_reports.binning import cell_table, sentence, summary_table
+    from jsddpm_reports.terminal import results_table, utilization_panel
+
+    tables: list[RenderableType] = [results_table(*summary_table(values))]
+    if "store" in values:
+        tables.append(results_table(*cell_table(values["store"])))
+        if how == "table":
+            note("s/p: slices/patients. detectable: the smallest distance that could be told from real against real")
+    emit(utilization_panel(values, sentence(values), tables), values, how)
+
+
+def _as_text(values: dict[str, Any], how: ReportFormat) -> str:
+    import json
+
+    from jsddpm_reports import binning
+
+    if how == "json":
+        return json.dumps(values, indent=2, allow_nan=False) + "\n"
+    make = {"csv": binning.csv, "markdown": binning.markdown, "html": binning.html, "table": binning.markdown}
+    return make[how](values)
+
+
+def _range(given: tuple[int, int] | None, store: Any) -> tuple[int, int]:
+    """The range asked for, or the one its store proposes."""
+    z_range: tuple[int, int] | None = given or (store and store.z_range)
+    if z_range is None:
+        raise usage_error("Z_RANGE", "no z-range", fix="give --z-range LO HI, or a --store that proposes one")
+    return z_range
+
+
+def _opened(store: Path | None) -> Any:
+    if store is None:
+        return None
+    from jsddpm.slices.store import SliceStore
+
+    return SliceStore(store)

@@ -1,0 +1,274 @@
+"""``jsddpm cache``: build, look at and verify slice stores."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.errors import ExitStatus, usage_error
+from jsddpm.runtime import cores
+from jsddpm_cli import sources
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+
+if TYPE_CHECKING:
+    from jsddpm.cohort.sources import Cohort
+    from jsddpm.slices.build import Outcome
+    from jsddpm.slices.store import SliceStore
+
+app = typer.Typer(name="cache", help="Build, look at and verify slice stores.", no_args_is_help=True)
+ORDER = 30
+_FROM_STORE_JSON = ("z_range", "split", "preprocessing", "mask_reading", "provenance", "created_by")
+StoreArgument = Annotated[Path, typer.Argument(help="Store folder.")]
+
+
+class _BuildCommand(TyperCommand):
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """``--z-range`` takes two values; ``auto`` stands for both."""
+        both = [i for i, word in enumerate(args) if word == "auto" and args[i - 1 : i] == ["--z-range"]]
+        for i in reversed(both):
+            args = [*args[:i], "auto", *args[i:]]
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_BuildCommand, epilog="Example: jsddpm cache build bids --out store --z-range auto")
+def build(
+    source: sources.SourceArgument,
+    out: Annotated[Path, typer.Option(help="New folder for the store.")],
+    layout: sources.LayoutOption = "auto",
+    modality: sources.ModalityOption = "flair",
+    entity: sources.EntityOption = None,
+    run: sources.RunOption = "refuse",
+    controls: sources.ControlsOption = None,
+    shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels after crop or pad.")] = (160, 160, 128),
+    spacing: Annotated[tuple[float, float, float], typer.Option(help="Voxel size in mm.")] = (1.25,) * 3,
+    z_range: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Slices proposed for training; all are stored.", metavar="LO HI | auto"),
+    ] = None,
+    val: Annotated[float, typer.Option(help="Share of patients for validation.")] = 0.15,
+    test: Annotated[float, typer.Option(help="Share of patients for test.")] = 0.15,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split.")] = 0,
+    mask_label: sources.MaskLabelOption = None,
+    mask_threshold: sources.MaskThresholdOption = None,
+    jobs: sources.JobsOption = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be used.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted build.")] = False,
+    how: FormatOption = "table",
+) -> None:
+    """Build a slice store from a cohort: every axial slice, split by patient, no bins."""
+    from jsddpm.files import refuse_existing
+
+    refuse_existing(out)
+    build_store(
+        sources.open_cohort(source, layout, modality, entity, run, controls),
+        out,
+        how,
+        geometry=(shape, spacing),
+        shares=(val, test, seed),
+        masks=sources.mask_reading(mask_label, mask_threshold),
+        z_range=_asked_range(z_range),
+        jobs=jobs or cores(),
+        skip_bad=skip_bad,
+        resume=resume,
+    )
+
+
+def build_store(
+    cohort: Cohort,
+    out: Path,
+    how: Format,
+    *,
+    geometry: tuple[tuple[int, int, int], tuple[float, float, float]],
+    shares: tuple[float, float, int],
+    skip_bad: bool = False,
+    **options: Any,
+) -> None:
+    """Build with a progress bar, then print every subject's outcome."""
+    from jsddpm.cohort.preprocess import Preprocessing
+    from jsddpm.cohort.splits import SplitRule
+    from jsddpm.slices.build import build_slice_cache
+    from jsddpm.slices.store import SliceStore
+
+    if skip_bad:
+        for problem in cohort.problems:
+            note(f"left out: {problem}")
+    records = cohort.records if skip_bad and cohort.records else cohort.require_clean()
+    done = count(1)
+    try:
+        with tracked("slice store") as bar:
+            outcomes = build_slice_cache(
+                records,
+                out,
+                spec=Preprocessing(*geometry),
+                split=SplitRule(*shares),
+                skip_bad=skip_bad,
+                progress=lambda _: bar.update(next(done), len(records)),
+                **options,
+            )
+    except KeyboardInterrupt:
+        note("interrupted: the same command with --resume goes on")
+        raise
+    _show_outcomes(outcomes, how)
+    _note_range(SliceStore(out))
+    note(f"store in {out}")
+
+
+def _note_range(store: SliceStore) -> None:
+    if store.z_range:
+        proposal = store.info["z_range"]
+        lesion = proposal["training_lesion_slices"]
+        inside = f"{lesion['inside']} of {lesion['all']} lesion slices of training patients lie inside"
+        note(f"z_range {store.z_range[0]} {store.z_range[1]}: {proposal['rule']}; {inside}")
+
+
+def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
+    from jsddpm_reports.terminal import results_table
+
+    rows = [
+        [
+            o.subject,
+            o.split or "",
+            "skipped" if o.problem else "reused" if o.reused else "kept",
+            str(o.slices),
+            str(o.lesion_slices),
+            "; ".join(o.notes),
+        ]
+        for o in outcomes
+    ]
+    values = [vars(o) | {"problem": str(o.problem) if o.problem else None} for o in outcomes]
+    columns = ["subject", "split", "outcome", "slices", "lesion slices", "notes"]
+    emit(results_table(columns, rows), {"subjects": values}, how)
+    for o in outcomes:
+        if o.problem:
+            note(f"left out {o.subject}: {o.problem}")
+
+
+def _asked_range(words: tuple[str, str] | None) -> tuple[int, int] | str | None:
+    if words is None or words[0] == "auto":
+        return words and "auto"
+    try:
+        return int(words[0]), int(words[1])
+    except ValueError:
+        raise usage_error("Z_RANGE", f"z-range {' '.join(words)}", fix="give --z-range LO HI, or auto") from None
+
+
+@app.command(
+    "import", epilog="Example: jsddpm cache import made/slices.csv --real store --z-range 24 93 --out made-store"
+)
+def import_(
+    table: Annotated[Path, typer.Argument(help="CSV: image, mask, pathology, and z or z_bin of each slice.")],
+    real: Annotated[Path, typer.Option(help="Real store it will be compared with.")],
+    z_range: Annotated[tuple[int, int], typer.Option(help="Slices that were binned.", metavar="LO HI")],
+    out: Annotated[Path, typer.Option(help="New folder for the generated store.")],
+    bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
+    value_range: Annotated[
+        tuple[float, float] | None, typer.Option(help="Values that mean 0 and 1.", metavar="LO HI")
+    ] = None,
+    mask_threshold: sources.MaskThresholdOption = None,
+    image_key: Annotated[str, typer.Option(help="Image array of .npz files.")] = "image",
+    mask_key: Annotated[str, typer.Option(help="Mask array of .npz files.")] = "mask",
+) -> None:
+    """Make a generated store of slices from any generator: PNG, npz, npy or NIfTI files listed in a table."""
+    from jsddpm.binning import ZBinning
+    from jsddpm.slices.imported import IntensityFormat, import_slices
+    from jsddpm.slices.store import SliceStore
+
+    store = SliceStore(real)
+    binning = ZBinning(z_range, bins, n_slices=store.n_slices)
+    reading = IntensityFormat(value_range, mask_threshold, image_key, mask_key)
+    with tracked("import") as bar:
+        import_slices(table, out, binning=binning, real=store, intensities=reading, progress=bar.update)
+    note(f"{len(SliceStore(out).index)} slices in {out}; evaluate them with")
+    note(f"jsddpm eval --real {real} --generated {out} --bin-aware")
+
+
+@app.command(epilog="Example: jsddpm cache resplit store folds/fold-2.csv --out store-2")
+def resplit(
+    store: StoreArgument,
+    manifest: Annotated[Path, typer.Argument(help="CSV with patient and split, as jsddpm cohort split writes it.")],
+    out: Annotated[Path, typer.Option(help="New folder for the store.")],
+) -> None:
+    """Give a store other splits; the slices are shared with it, not copied."""
+    from jsddpm.slices.resplit import resplit as divide
+    from jsddpm.slices.store import SliceStore
+
+    divide(SliceStore(store), manifest, out)
+    note(f"store in {out}")
+
+
+@app.command(epilog="Example: jsddpm cache info store --thumbnails sheet.png")
+def info(
+    store: StoreArgument,
+    thumbnails: Annotated[Path | None, typer.Option(help="Write a sheet of its subjects here.")] = None,
+    how: FormatOption = "table",
+) -> None:
+    """Show what a store holds: provenance, size, subjects, slices by split and pathology."""
+    from jsddpm.slices.store import SliceStore
+    from jsddpm_reports.terminal import results_table
+
+    opened = SliceStore(store)
+    counts = _counts(opened)
+    entries = [f for s in opened.subjects for f in s["files"].values()]
+    values: dict[str, Any] = {
+        "kind": opened.kind,
+        "fingerprint": opened.fingerprint,
+        "size": list(opened.size),
+        "n_slices": opened.n_slices,
+        "spacing": list(opened.spacing),
+        "subjects": len(opened.subjects),
+        "patients": len({s.get("patient", s["name"]) for s in opened.subjects}),
+        "bytes": sum(int(f["bytes"]) for f in entries),
+        "slices": counts,
+        "binning": None if opened.binning is None else opened.binning.to_dict(),
+        **{key: opened.info.get(key) for key in _FROM_STORE_JSON},
+    }
+    rows = [[name, str(c["patients"]), str(c["control"]), str(c["lesion"])] for name, c in counts.items()]
+    if how == "table":
+        size = "x".join(map(str, opened.size))
+        mib, total = values["bytes"] / 2**20, len(opened.index)
+        note(f"{opened.kind} store {opened.fingerprint}: {total} slices of {size}, {len(opened.subjects)} subjects")
+        note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB a slice; by {values['created_by']}")
+        _note_range(opened)
+        for key in ("split", "preprocessing", "mask_reading"):
+            if values[key]:
+                note(f"{key}: " + ", ".join(f"{k} {v}" for k, v in values[key].items()))
+    emit(results_table(["split", "patients", "control slices", "lesion slices"], rows), values, how)
+    if thumbnails is not None:
+        from jsddpm.files import write_bytes
+        from jsddpm_reports.figures import png
+        from jsddpm_reports.thumbnails import thumbnail_sheet
+
+        write_bytes(thumbnails, png(thumbnail_sheet(opened)))
+        note(f"thumbnails {thumbnails}")
+
+
+def _counts(store: SliceStore) -> dict[str, dict[str, int]]:
+    """Patients and slices of each split."""
+    from jsddpm.cohort.records import SPLITS
+
+    index = store.index
+    counts = {}
+    for number, name in [*enumerate(SPLITS), (-1, "generated")]:
+        in_split = index["split"] == number
+        if in_split.any():
+            slices = {p: int((in_split & (index["pathology"] == k)).sum()) for k, p in enumerate(PATHOLOGY_NAMES)}
+            counts[name] = {"patients": len(set(store.patients[in_split]))} | slices
+    return counts
+
+
+@app.command(epilog="Example: jsddpm cache verify store")
+def verify(store: StoreArgument) -> None:
+    """Compare every checksum of a store; damage is named by subject and slice."""
+    from jsddpm.slices.store import SliceStore
+
+    damaged = SliceStore(store).verify()
+    for line in damaged:
+        note(f"damaged: {line}")
+    if damaged:
+        raise typer.Exit(ExitStatus.INTEGRITY)
+    note(f"{store}: every checksum fits")

@@ -1,0 +1,69 @@
+"""``jsddpm checkpoint``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jsddpm_cli.console import FormatOption, emit, note
+
+app = typer.Typer(name="checkpoint", help="Look at checkpoints, export and rebin them.", no_args_is_help=True)
+ORDER = 100
+
+
+@app.command(epilog="Example: jsddpm checkpoint info runs/first/checkpoints/last.ckpt")
+def info(checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")], how: FormatOption = "table") -> None:
+    """Show a checkpoint's step, binning and training data."""
+    from jsddpm.diffusion.checkpoint import checkpoint_info
+    from jsddpm_reports.terminal import results_table
+
+    stored = checkpoint_info(checkpoint)
+    values = {"step": stored.step, **stored.to_dict()}
+    shown = {
+        "step": stored.step,
+        "binning": str(stored.binning),
+        "slices": f"{stored.size[0]}x{stored.size[1]}",
+        "prediction": stored.config.diffusion.prediction_type,
+        "training store": stored.store,
+        "trained conditions": f"{len(stored.trained)} of {2 * stored.binning.n_bins}",
+    }
+    emit(results_table(["", ""], [[k, str(v)] for k, v in shown.items()]), values, how)
+
+
+@app.command(epilog="Example: jsddpm checkpoint export runs/first/checkpoints/last.ckpt model")
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+    raw: Annotated[bool, typer.Option("--raw", help="The raw weights, not their average.")] = False,
+) -> None:
+    """Write safetensors that diffusers' UNet2DModel.from_pretrained opens, condition embedding and configuration."""
+    from jsddpm.training.export import export_checkpoint
+
+    export_checkpoint(checkpoint, out, weights="raw" if raw else "ema")
+    note(f"{'raw' if raw else 'averaged'} weights in {out}")
+
+
+@app.command(epilog="Example: jsddpm checkpoint rebin last.ckpt --z-range 30 100 --bins 12 --out start.ckpt")
+def rebin(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
+    z_range: Annotated[tuple[int, int], typer.Option(help="New range of slices.", metavar="LO HI")],
+    bins: Annotated[int, typer.Option(help="New number of bins.")],
+    out: Annotated[Path, typer.Option(help="New checkpoint, for jsddpm train --warm-start.")],
+) -> None:
+    """Map a checkpoint to another binning: each new bin starts as the mean of the old bins it overlaps."""
+    from jsddpm.binning import ZBinning
+    from jsddpm.diffusion.checkpoint import checkpoint_info
+    from jsddpm.training.rebin import rebin_checkpoint
+
+    old = checkpoint_info(checkpoint)
+    ZBinning(z_range, bins, "local", old.binning.n_slices)
+    new = old.config.binning.model_copy(update={"scheme": "local", "z_range": z_range, "n_bins": bins})
+    mapping = rebin_checkpoint(checkpoint, out, new)
+    if mapping.orphans:
+        note(f"bins without an ancestor, started from the mean of all: {', '.join(map(str, mapping.orphans))}")
+    note(f"{old.binning} mapped to {bins} bins of {list(z_range)}: {out}")
+    lo, hi = z_range
+    same = f"--set binning.z_range=[{lo},{hi}] --set binning.n_bins={bins}"
+    note(f"continue with: jsddpm train --warm-start {out} {same} ...")

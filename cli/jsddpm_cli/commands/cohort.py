@@ -1,0 +1,184 @@
+"""``jsddpm cohort``: find images and masks, divide patients, or make the demo cohort."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jsddpm.errors import ExitStatus
+from jsddpm.runtime import cores
+from jsddpm_cli import sources
+from jsddpm_cli.console import FormatOption, emit, note, tracked
+
+if TYPE_CHECKING:
+    from jsddpm.cohort.inspect import Inspection
+    from jsddpm.cohort.masks import MaskReading
+    from jsddpm.cohort.records import Record
+
+app = typer.Typer(
+    name="cohort", help="Find images and masks, divide patients, make the demo cohort.", no_args_is_help=True
+)
+ORDER = 20
+
+
+@app.command(epilog="Example: jsddpm cohort scan bids --read --out cohort.csv")
+def scan(
+    source: sources.SourceArgument,
+    layout: sources.LayoutOption = "auto",
+    modality: sources.ModalityOption = "flair",
+    entity: sources.EntityOption = None,
+    run: sources.RunOption = "refuse",
+    controls: sources.ControlsOption = None,
+    read: Annotated[bool, typer.Option("--read", help="Read every file too: sizes, lesions, damage.")] = False,
+    mask_label: sources.MaskLabelOption = None,
+    mask_threshold: sources.MaskThresholdOption = None,
+    jobs: sources.JobsOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write the usable records as a manifest.")] = None,
+    how: FormatOption = "table",
+) -> None:
+    """List what a source holds, what is missing, and every problem with its file."""
+    from jsddpm.cohort.records import manifest_rows
+    from jsddpm.csvfiles import to_csv
+    from jsddpm.files import write_text
+    from jsddpm_reports.terminal import results_table
+
+    cohort = sources.open_cohort(source, layout, modality, entity, run, controls)
+    problems = list(cohort.problems)
+    inspected = _inspect(cohort.records, sources.mask_reading(mask_label, mask_threshold), jobs) if read else []
+    problems += [i.problem for i in inspected if i.problem]
+    bad = {i.subject for i in inspected if i.problem}
+    usable = [r for r in cohort.records if r.subject not in bad]
+    seen = {i.subject: [_by(i.shape), _by(i.spacing), i.orientation, f"{i.lesion_mm3:.0f}"] for i in inspected}
+    columns = ["subject", "group", "mask", "split", *(["voxels", "mm", "axes", "lesion mm3"] if read else []), "notes"]
+    shown = [
+        [r.subject, r.group, "yes" if r.mask else "no", r.split or "", *seen.get(r.subject, []), _notes(r, inspected)]
+        for r in usable
+    ]
+    values: dict[str, Any] = {
+        "layout": cohort.layout,
+        "records": manifest_rows(usable),
+        "problems": [str(p) for p in problems],
+    }
+    if read:
+        values["read"] = [
+            {"subject": i.subject, "shape": i.shape, "spacing": i.spacing, "axes": i.orientation}
+            | {"lesion_mm3": i.lesion_mm3, "notes": i.notes}
+            for i in inspected
+            if not i.problem
+        ]
+    emit(results_table(columns, shown), values, how)
+    groups = Counter(r.group for r in usable)
+    note(f"{cohort.layout}: {len(usable)} images: {groups['patient']} of patients, {groups['control']} of controls")
+    for (shape, spacing), count in Counter((i.shape, i.spacing) for i in inspected if not i.problem).most_common():
+        note(f"{count} of {_by(shape)} voxels, {_by(spacing)} mm")
+    if out is not None:
+        write_text(out, to_csv(manifest_rows(usable)))
+        note(f"manifest {out}")
+    for problem in problems:
+        note(str(problem))
+    if problems:
+        note(
+            f"{len(problems)} problems: " + ", ".join(f"{n} {c}" for c, n in Counter(p.code for p in problems).items())
+        )
+        raise typer.Exit(ExitStatus.BAD_INPUT)
+
+
+@app.command(epilog="Example: jsddpm cohort split cohort.csv --folds 5 --out folds")
+def split(
+    source: sources.SourceArgument,
+    out: Annotated[Path, typer.Option(help="New manifest; with --folds a new folder of them.")],
+    layout: sources.LayoutOption = "auto",
+    modality: sources.ModalityOption = "flair",
+    entity: sources.EntityOption = None,
+    run: sources.RunOption = "refuse",
+    controls: sources.ControlsOption = None,
+    val: Annotated[float, typer.Option(help="Share of patients for validation.")] = 0.15,
+    test: Annotated[float, typer.Option(help="Share for test; a source's own test set wins.")] = 0.15,
+    fold_count: Annotated[int | None, typer.Option("--folds", help="Make folds, each the test set once.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the division.")] = 0,
+    mask_label: sources.MaskLabelOption = None,
+    mask_threshold: sources.MaskThresholdOption = None,
+    jobs: sources.JobsOption = None,
+    how: FormatOption = "table",
+) -> None:
+    """Divide a cohort by patient, balanced over group and lesion load, into manifests with a split column."""
+    from jsddpm.cohort.records import SPLITS, manifest_rows
+    from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, k_fold, patients_of
+    from jsddpm.csvfiles import to_csv
+    from jsddpm.files import refuse_existing, write_text
+    from jsddpm.publish import published_directory
+    from jsddpm_reports.terminal import results_table
+
+    refuse_existing(out)
+    records = sources.open_cohort(source, layout, modality, entity, run, controls).require_clean()
+    inspected = _inspect(records, sources.mask_reading(mask_label, mask_threshold), jobs)
+    if bad := next((i.problem for i in inspected if i.problem), None):
+        raise bad
+    patients = patients_of(records, {i.subject: i.lesion_mm3 for i in inspected})
+    given, rule = given_splits(records), SplitRule(val, test, seed)
+    divisions = k_fold(patients, fold_count, rule, given) if fold_count else [assign_splits(patients, rule, given)]
+    texts = [
+        to_csv([row | {"split": division[row["patient"]]} for row in manifest_rows(records)]) for division in divisions
+    ]
+    if fold_count:
+        with published_directory(out) as folder:
+            for number, text in enumerate(texts, 1):
+                write_text(folder / f"fold-{number}.csv", text)
+    else:
+        write_text(out, texts[0])
+    rows = [[str(n), s, *_summary(patients, d, s)] for n, d in enumerate(divisions, 1) for s in SPLITS]
+    columns = ["fold", "split", "patients", "with lesion", "median lesion mm3"]
+    emit(results_table(columns, rows), {"folds": [dict(d) for d in divisions]}, how)
+    note(f"{'manifests in' if fold_count else 'manifest'} {out}")
+
+
+def _inspect(records: Sequence[Record], reading: MaskReading, jobs: int | None) -> list[Inspection]:
+    from jsddpm.cohort.inspect import inspect_records
+
+    with tracked("reading") as bar:
+        return inspect_records(records, reading, jobs=jobs or cores(), progress=bar.update)
+
+
+def _by(numbers: Sequence[float]) -> str:
+    return " x ".join(f"{n:g}" for n in numbers)
+
+
+def _notes(record: Record, inspected: Sequence[Inspection]) -> str:
+    return "; ".join(
+        n for n in (record.note, *(n for i in inspected if i.subject == record.subject for n in i.notes)) if n
+    )
+
+
+def _summary(patients: Any, division: Any, name: str) -> list[str]:
+    from statistics import median
+
+    chosen = [patients[p] for p, s in division.items() if s == name]
+    loads = [p.load for p in chosen if p.load > 0]
+    return [str(len(chosen)), str(len(loads)), f"{median(loads):.0f}" if loads else "-"]
+
+
+@app.command(epilog="Example: jsddpm cohort phantom demo-bids --subjects 12 --controls 4")
+def phantom(
+    out: Annotated[Path, typer.Argument(help="New folder for the BIDS tree.")],
+    subjects: Annotated[int, typer.Option(help="Number of subjects, controls included.")] = 12,
+    controls: Annotated[int, typer.Option(help="How many have no lesion.")] = 4,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    jobs: sources.JobsOption = None,
+) -> None:
+    """Make a cohort of FLAIR-like volumes with cortical lesions, offline, as a BIDS tree."""
+    make_phantom(out, subjects, controls, seed, jobs)
+    note(f"{subjects} subjects in {out}")
+
+
+def make_phantom(out: Path, subjects: int, controls: int, seed: int, jobs: int | None) -> None:
+    """Write the phantom with a progress bar."""
+    from jsddpm.cohort.phantom import make_phantom_cohort
+
+    with tracked("demo cohort") as bar:
+        make_phantom_cohort(
+            out, subjects=subjects, controls=controls, seed=seed, jobs=jobs or cores(), progress=bar.update
+        )

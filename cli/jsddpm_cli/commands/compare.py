@@ -1,0 +1,96 @@
+"""``jsddpm compare``: evaluations side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jsddpm.errors import usage_error
+from jsddpm_cli.console import FormatOption, emit, note
+
+if TYPE_CHECKING:
+    from jsddpm_eval.comparison import Difference
+    from jsddpm_eval.results.results import Results
+
+app = typer.Typer()
+ORDER = 80
+
+FORMS = (".csv", ".md", ".tex", ".html", ".png", ".pdf")
+
+
+@app.command(epilog="Example: jsddpm compare runs/first/evaluation runs/second/evaluation")
+def compare(
+    results: Annotated[
+        list[Path], typer.Argument(help="Evaluation folders or results.json files; the first is the baseline.")
+    ],
+    score: Annotated[
+        list[str] | None, typer.Option(help="Score to compare, such as kid_radiomics; repeatable.")
+    ] = None,
+    all_cells: Annotated[bool, typer.Option("--all", help="Show differences that are not significant too.")] = False,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Write all differences. The extension selects the form: a table (.csv, .md, .tex), a page (.html) "
+            "or a forest plot (.png, .pdf); repeatable."
+        ),
+    ] = None,
+    how: FormatOption = "table",
+) -> None:
+    """Compare evaluations bin by bin: difference, 95 % interval, and a test corrected for the number of bins.
+
+    Real patients are paired where both evaluations hold what each patient adds to a score. Evaluations must share real
+    slices, bins, split, feature extractors and seed.
+    """
+    from jsddpm_eval.comparison import compare_all
+    from jsddpm_eval.results.results import Results
+    from jsddpm_reports.comparison import comparison_table, legend, notes, significant
+    from jsddpm_reports.terminal import results_table
+
+    if len(results) < 2 or len(set(results[1:])) < len(results) - 1:
+        raise usage_error("OPTION", "there is nothing to compare", fix="give two or more different evaluations")
+    for place in out or []:
+        if place.suffix not in FORMS:
+            raise usage_error("OPTION", f"--out {place.name}", fix=f"end it with one of {', '.join(FORMS)}")
+    read = [Results.read(p / "results.json" if p.is_dir() else p) for p in results]
+    for place in [place for place, r in zip(results, read, strict=True) if not r.has_influences]:
+        note(f"{place} does not hold what each patient adds: nothing is paired, and intervals are wider")
+    others = dict(zip(map(str, results[1:]), read[1:], strict=True))
+    compared = {name: _chosen(part, score) for name, part in compare_all(read[0], others).items()}
+    for line in legend(compared, str(results[0])):
+        note(line)
+    shown = compared if all_cells else significant(compared)
+    differences = {name: [d.to_dict() for d in part] for name, part in compared.items()}
+    values = {"baseline": str(results[0]), "differences": differences}
+    if how == "json" or any(shown.values()):
+        emit(results_table(*comparison_table(shown)), values, how)
+    for line in notes(compared):
+        note(line)
+    for place in out or []:
+        _write(place, compared, str(results[0]), read[0], score)
+        note(f"written {place}")
+
+
+def _chosen(differences: list[Difference], scores: list[str] | None) -> list[Difference]:
+    unknown = set(scores or ()) - {d.score for d in differences}
+    if unknown:
+        known = ", ".join(sorted({d.score for d in differences}))
+        raise usage_error("OPTION", f"no score {sorted(unknown)[0]!r} in both", fix=f"one of {known}")
+    return [d for d in differences if not scores or d.score in scores]
+
+
+def _write(
+    place: Path, compared: dict[str, list[Difference]], baseline: str, results: Results, scores: list[str] | None
+) -> None:
+    from jsddpm.files import write_bytes, write_text
+    from jsddpm_reports.comparison import comparison_page, comparison_text, forest_picture
+    from jsddpm_reports.forest import forest_scores
+
+    drawn = scores or forest_scores([d for part in compared.values() for d in part], results)
+    if place.suffix in (".png", ".pdf"):
+        write_bytes(place, forest_picture(compared, place.suffix, drawn))
+    elif place.suffix == ".html":
+        write_text(place, comparison_page(compared, baseline, drawn))
+    else:
+        write_text(place, comparison_text(compared, place.suffix, baseline=baseline))

@@ -1,0 +1,141 @@
+"""``jsddpm eval``: exact reconstruction of a run, and bin-aware metrics of any generated store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from jsddpm.errors import ExitStatus, JsddpmError, usage_error
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+from jsddpm_cli.console import out as stdout
+
+if TYPE_CHECKING:
+    from jsddpm_eval.results.results import Results
+
+app = typer.Typer()
+ORDER = 70
+
+
+@app.command("eval", epilog="Example: jsddpm eval runs/first --bin-aware")
+def evaluate(
+    run: Annotated[Path | None, typer.Argument(help="Run folder of jsddpm train.")] = None,
+    real: Annotated[Path | None, typer.Option(help="Real store (default: the run's)")] = None,
+    generated: Annotated[Path | None, typer.Option(help="Generated store (default: the run's samples)")] = None,
+    bin_aware: Annotated[bool, typer.Option("--bin-aware", help="Bin-aware metrics of generated slices.")] = False,
+    split: Annotated[Literal["val", "test"], typer.Option(help="Held-out patients.")] = "test",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results (default: RUN/evaluation, or evaluation)")
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(help="Metric or single score, such as best_match or kid; repeatable (default: all)"),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Feature extractor, repeatable: radiomics, slice-encoder, a torch-fidelity name such as "
+            "inception-v3-compat[=WEIGHTS@SHA256], or a network file FILE\\[@SHA256][?channels=3&range=-1,1] "
+            "(default: radiomics and slice-encoder)"
+        ),
+    ] = None,
+    feature_cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of features, baselines and networks, which evaluations share (default: STORE.cache beside the "
+            "real store, or OUT/features where that cannot be written)"
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the evaluation.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 7 if any score is undefined.")] = False,
+    how: FormatOption = "table",
+) -> None:
+    """Evaluate a run, or any generated store against a real one; writes results.json, per_bin.csv and report.html.
+
+    The exit status is 7 if a score of --metrics is undefined, or with --strict any score; the report gives the reason.
+    """
+    if run is None and (real is None or generated is None):
+        raise usage_error(
+            "OPTION", "nothing to evaluate", fix="give a RUN, or --real STORE --generated STORE --bin-aware"
+        )
+    if run is None and not bin_aware:
+        raise usage_error("OPTION", "two stores can only be evaluated bin by bin", fix="add --bin-aware")
+    if run is not None and generated is None and bin_aware:
+        generated = _samples_of(run)
+    place = out or (run / "evaluation" if run is not None else Path("evaluation"))
+    results = run_evaluation(
+        run, real, generated if bin_aware else None, place, split, seed, how, metrics, features, feature_cache
+    )
+    undefined = results.undefined()
+    if undefined:
+        note(f"{len(undefined)} scores are undefined, such as {undefined[0]}")
+    if undefined and (strict or metrics):
+        raise typer.Exit(ExitStatus.UNDEFINED)
+
+
+def run_evaluation(
+    run: Path | None,
+    real: Path | None,
+    generated: Path | None,
+    out: Path,
+    split: str,
+    seed: int,
+    how: Format,
+    metrics: list[str] | None = None,
+    features: list[str] | None = None,
+    feature_cache: Path | None = None,
+) -> Results:
+    """Evaluate, print the verdict, the first numbers and the per-bin table, write the report."""
+    from jsddpm.slices.store import SliceStore
+    from jsddpm.training.progress import last_checkpoint, training_store
+    from jsddpm_eval.features.registry import DEFAULT
+    from jsddpm_eval.folder import evaluate_into
+    from jsddpm_reports.page import write_page
+    from jsddpm_reports.terminal import evaluation_view
+
+    if real is None and run is not None:
+        real = training_store(run)
+    if real is None:
+        raise usage_error("OPTION", "no real store", fix="give --real")
+    with tracked("evaluation") as bar:
+        results = evaluate_into(
+            out,
+            SliceStore(real),
+            None if generated is None else SliceStore(generated),
+            checkpoint=None if run is None else last_checkpoint(run),
+            split=split,
+            seed=seed,
+            metrics=metrics or None,
+            features=features or DEFAULT,
+            cache=feature_cache or _shared_cache(real),
+            progress=lambda part, done, total: bar.part(f"evaluating: {part}", done, total),
+        )
+    page = write_page(out, out / "report.html")
+    emit(evaluation_view(results, stdout().width), results.model_dump(mode="json"), how)
+    note(f"report {page}")
+    return results
+
+
+def _shared_cache(real: Path) -> Path | None:
+    """The folder beside a real store that all its evaluations share; None where it cannot be written."""
+    from jsddpm.files import make_directory
+
+    store = real.resolve()
+    try:
+        folder = make_directory(store.with_name(f"{store.name}.cache"))
+    except JsddpmError:
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
+
+
+def _samples_of(run: Path) -> Path:
+    """The run's samples, which are sampled now when there are none."""
+    samples = run / "samples"
+    if not samples.is_dir():
+        from jsddpm_cli.commands.sample import run_sampling
+
+        note("the run has no samples yet: sampling with its settings")
+        run_sampling(run, samples, {}, None, None, 0)
+    return samples

@@ -1,0 +1,85 @@
+"""``jsddpm report``: an evaluation, or a run that may still be training, as a page, a table or a picture."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jsddpm.errors import usage_error
+from jsddpm_cli.console import note
+
+app = typer.Typer()
+ORDER = 90
+
+_OF_EVALUATION = (".html", ".md", ".tex", ".csv")
+_OF_RUN = (".html", ".png")
+FigureFormat = StrEnum("FigureFormat", ["png", "pdf"])  # typer takes no list of a ``Literal``
+
+
+@app.command(epilog="Example: jsddpm report runs/first/evaluation --out report.html")
+def report(
+    source: Annotated[
+        Path, typer.Argument(help="Evaluation folder or its results.json; or a run folder, finished or not.")
+    ],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File to write, repeatable. Of an evaluation: the report (.html), the per-bin table (.md, .tex, "
+            ".csv); of a run: its page (.html), its curves (.png) (default: report.html in the folder)"
+        ),
+    ] = None,
+    score: Annotated[
+        list[str] | None, typer.Option(help="Column of the .md or .tex table, such as fid_radiomics; repeatable.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="Folder for the figures of an evaluation, at print size.")
+    ] = None,
+    figure_format: Annotated[list[FigureFormat] | None, typer.Option(help="Repeatable (default: png and pdf)")] = None,
+) -> None:
+    """Show an evaluation or a run: as a page that opens offline, or as a table for a paper.
+
+    A run may be unfinished: its page shows its progress, its curves and newest samples, and how to resume it.
+    """
+    from jsddpm.training.progress import is_run
+
+    folder = source.parent if source.name == "results.json" else source
+    evaluation = (folder / "results.json").is_file()
+    if not evaluation and not is_run(folder):
+        raise usage_error(
+            "NO_RESULTS",
+            "is neither an evaluation (results.json) nor a run (config.yaml, provenance.json)",
+            fix="give a folder of jsddpm eval or of jsddpm train",
+            file=source,
+        )
+    if figures is not None and not evaluation:
+        raise usage_error("OPTION", "--figures of a run", fix="give an evaluation; of a run: --out curves.png")
+    places = out or ([] if figures else [folder / "report.html"])
+    forms = _OF_EVALUATION if evaluation else _OF_RUN
+    for place in places:
+        if place.suffix not in forms:
+            raise usage_error("OPTION", f"--out {place.name}", fix=f"end it with one of {', '.join(forms)}")
+    if score and not any(p.suffix in (".md", ".tex") for p in places):
+        raise usage_error("OPTION", "--score chooses columns of a table", fix="add --out table.md or table.tex")
+    for place in places:
+        _write(folder, place, score, evaluation=evaluation)
+        note(f"written {place}")
+    if figures is not None:
+        from jsddpm_reports.publication import write_figures
+
+        note(f"{len(write_figures(folder, figures, figure_format or list(FigureFormat)))} figures in {figures}")
+
+
+def _write(folder: Path, place: Path, scores: list[str] | None, *, evaluation: bool) -> None:
+    from jsddpm.files import write_text
+    from jsddpm_eval.results.results import Results
+    from jsddpm_reports import page, per_bin, run_page
+
+    if place.suffix == ".html":
+        (page.write_page if evaluation else run_page.write_run_page)(folder, place)
+    elif evaluation:
+        write_text(place, per_bin.per_bin_text(Results.read(folder / "results.json"), place.suffix, scores))
+    else:
+        run_page.write_curves(folder, place)

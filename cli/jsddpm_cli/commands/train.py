@@ -1,0 +1,137 @@
+"""``jsddpm train``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.registry import PRESETS
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+
+if TYPE_CHECKING:
+    from jsddpm.config import RunConfig
+    from jsddpm.slices.store import SliceStore
+
+app = typer.Typer()
+ORDER = 50
+
+SHOWN = {
+    "train/loss": "loss",
+    "val/psnr": "PSNR",
+    "val/ssim": "SSIM",
+    "val/lesion_dice": "Dice",
+    "train/slices_per_second": "slices/s",
+}
+
+
+@app.command(epilog="Example: jsddpm train --preset demo --store store --out runs/first")
+def train(
+    store: Annotated[Path, typer.Option(help="Slice store to train on.")],
+    out: Annotated[Path, typer.Option(help="New run folder.")],
+    preset: Annotated[
+        str | None, typer.Option(help="Configuration of the package.", metavar="|".join(PRESETS.names()))
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML configuration.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Override: section.key=value", metavar="KEY=VALUE")
+    ] = None,
+    warm_start: Annotated[
+        Path | None, typer.Option(help="Checkpoint of the same network and binning to start from.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check data, memory and one step, print the plan, write nothing.")
+    ] = False,
+    how: FormatOption = "table",
+) -> None:
+    """Train on a slice store; validation scores are against exact ground truth.
+
+    On N processes: torchrun --no-python --nproc-per-node N jsddpm train ...
+    """
+    if preset and config:
+        raise usage_error("CONFIG", "both --preset and --config are given", fix="give one of them")
+    if resume and (preset or config or settings or warm_start):
+        raise usage_error(
+            "CONFIG", "--resume uses the run's configuration", fix="leave out --preset, --config, --set, --warm-start"
+        )
+    from jsddpm.config import load_config
+    from jsddpm.files import require_directory
+
+    if preset and preset not in PRESETS.names():
+        raise usage_error("CONFIG", f"unknown preset {preset!r}", fix=f"give one of {', '.join(PRESETS.names())}")
+    source = require_directory(out) / "config.yaml" if resume else preset or config
+    chosen = load_config(source, settings or [])
+    from jsddpm.slices.store import SliceStore
+
+    if dry_run:
+        if resume:
+            raise usage_error("OPTION", "--dry-run is for a new run", fix="leave out --resume")
+        _print_plan(chosen, SliceStore(store), out, how)
+        return
+    run_training(chosen, SliceStore(store), out, resume=resume, warm_start=warm_start)
+
+
+def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) -> None:
+    from jsddpm.training.plan import make_plan
+    from jsddpm_reports.terminal import results_table
+
+    plan = make_plan(config, store, out)
+    sizes = {"memory": plan.memory, "checkpoint": plan.checkpoint, "free": plan.free}
+    gigabytes = {name: "unknown" if size is None else f"{size / 1e9:.2f} GB" for name, size in sizes.items()}
+    shown = {
+        "device": f"{plan.device}, {plan.precision}, {plan.processes} process(es)",
+        "network": f"{plan.parameters / 1e6:.1f} M weights on {store.size[0]}x{store.size[1]} slices",
+        "slices": f"{plan.train_slices} to train, {plan.val_slices} to validate",
+        "without a training slice": ", ".join(plan.untrained) or "no condition",
+        "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
+        "time": f"{plan.step_seconds:.3f} s a step, {plan.train_seconds / 3600:.2f} h without checks",
+        "memory": f"{gigabytes['memory']} at its peak",
+        "disk": f"{gigabytes['checkpoint']} a checkpoint, {gigabytes['free']} free",
+    }
+    emit(results_table(["", ""], [[k, v] for k, v in shown.items()]), asdict(plan), how)
+
+
+def run_training(
+    config: RunConfig, store: SliceStore, out: Path, *, resume: bool, warm_start: Path | None = None
+) -> Path:
+    """Train with a progress bar of loss, validation scores and time left; each validation draws ``curves.png``."""
+    from jsddpm.diffusion.checkpoint import checkpoint_info
+    from jsddpm.runtime import processes
+    from jsddpm.training.run import train as train_run
+    from jsddpm_eval.metrics.reconstruction import slice_scores
+
+    last: dict[str, float] = {}
+    work = partial(train_run, config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores)
+    if processes()[0] > 0:  # the first process speaks for all
+        return work()
+    with tracked("training") as bar:
+
+        def show(done: int, total: int, values: Mapping[str, float]) -> None:
+            last.update({short: values[name] for name, short in SHOWN.items() if name in values})
+            bar.update(done, total, last)
+
+        try:
+            path = work(progress=show, checked=lambda: _draw_curves(out))
+        except KeyboardInterrupt:
+            note(f"interrupted; continue with: jsddpm train --resume --store {store.path} --out {out}")
+            raise
+    _draw_curves(out)
+    note(f"trained {checkpoint_info(path).step} steps: " + ", ".join(f"{k} {v:.3g}" for k, v in last.items()))
+    note(f"checkpoint {path}")
+    return path
+
+
+def _draw_curves(run: Path) -> None:
+    """Draw the curves; a failure to write them is noted and does not end training."""
+    from jsddpm_reports.run_page import write_curves
+
+    try:
+        write_curves(run, run / "curves.png")
+    except JsddpmError as error:
+        note(f"the curves were not drawn: {error}")

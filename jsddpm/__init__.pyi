@@ -1,0 +1,14 @@
+from .binning import Condition as Condition
+from .binning import ZBinning as ZBinning
+from .binning import compute_class_token as compute_class_token
+from .config import load_config as load_config
+from .diffusion.pipeline import JointPipeline as JointPipeline
+from .errors import JsddpmError as JsddpmError
+from .quantization import quantize_z_global as quantize_z_global
+from .quantization import quantize_z_local as quantize_z_local
+from .slices.build import build_slice_cache as build_slice_cache
+from .slices.dataset import SliceDataset as SliceDataset
+from .slices.store import SliceStore as SliceStore
+from .training.run import train as train
+
+__version__: str

@@ -1,0 +1,69 @@
+"""The one reader and writer of CSV tables: strict, as text, and safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+
+from jsddpm.errors import JsddpmError
+
+_FORMULA = tuple("=+-@\t\r")
+
+
+def read_rows(
+    path: str | PathLike[str], needed: Sequence[str] = (), *, code: str = "TABLE", fix: str = "save it as UTF-8 CSV"
+) -> list[dict[str, str]]:
+    """Rows of a table with headings, as text: ``007`` stays ``007``.
+
+    The separator may be a tab, a semicolon or a comma, whichever the headings hold most of; any line ends and a
+    byte-order mark are accepted. Cells are stripped of blanks, and what :func:`to_csv` neutralised is as it was.
+
+    Args:
+        path: The file.
+        needed: Columns it must have.
+        code: Code of the error.
+        fix: Cure of a table that cannot be read.
+
+    Raises:
+        JsddpmError: ``code`` (status 3) when the file cannot be read as UTF-8, a column is missing or named twice, or
+            rows are of unequal length.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        separator = max("\t;,", key=text.partition("\n")[0].count)
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator, strict=True) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise JsddpmError(code, f"cannot be read ({error})", fix=fix, file=path) from error
+    names = [name.strip() for name in rows[0]] if rows else []
+    if missing := [name for name in needed if name not in names]:
+        cure = f"columns: {', '.join(needed)}"
+        raise JsddpmError(code, f"lacks the column(s) {', '.join(missing)}", fix=cure, file=path)
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise JsddpmError(code, f"names the column {twice[0]!r} twice", fix="rename or remove one", file=path)
+    if unequal := [row for row in rows if len(row) != len(names)]:
+        what = f"has {len(names)} columns, but {len(unequal[0])} cells in the row of {unequal[0][0]!r}"
+        raise JsddpmError(code, what, fix="give every row a cell for each column", file=path)
+    return [dict(zip(names, map(_cell, row), strict=True)) for row in rows[1:]]
+
+
+def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    r"""CSV text of rows with equal keys; a cell that a spreadsheet would run as a formula is neutralised.
+
+    >>> to_csv([{"name": "=1+1", "value": -2.5}])
+    "name,value\r\n'=1+1,-2.5\r\n"
+    """
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else [])
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v for k, v in row.items()})
+    return stream.getvalue()
+
+
+def _cell(text: str) -> str:
+    text = text.strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text

@@ -1,0 +1,47 @@
+"""What a condition embedding is: token to vector, the null token included, and what another binning makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from jsddpm.binning import ZBinning
+from jsddpm.registry import EMBEDDINGS
+
+
+class ConditionEmbedding(nn.Module):
+    """Base of the embeddings; a file of :mod:`jsddpm.diffusion.embeddings` holds its class as ``EMBEDDING``.
+
+    ``forward`` takes int64 ``(B,)`` tokens (``pathology * n_bins + z_bin``, the null token ``2 * n_bins``) and returns
+    ``(B, dim)``.
+
+    Args:
+        binning: The bins.
+        dim: Size of the vector, even.
+    """
+
+    def __init__(self, binning: ZBinning, dim: int) -> None:
+        super().__init__()
+        self.n_bins = binning.n_bins
+
+    @staticmethod
+    def rebinned(weights: Mapping[str, Tensor], ancestors: Tensor) -> dict[str, Tensor]:
+        """The weights for another binning; unchanged unless the embedding has weights of single bins.
+
+        Args:
+            weights: The embedding's ``state_dict``.
+            ancestors: float64 ``(new bins, old bins)``, each row the shares of the old bins in a new one.
+        """
+        return dict(weights)
+
+
+def load_embedding(name: str) -> type[ConditionEmbedding]:
+    """The embedding class of this name."""
+    embedding: type[ConditionEmbedding] = EMBEDDINGS.load(name).EMBEDDING
+    return embedding
+
+
+def mean_of_ancestors(vectors: Tensor, ancestors: Tensor) -> Tensor:
+    """Vectors of the new bins ``(new, dim)`` as weighted means of those of the old bins ``(old, dim)``."""
+    return (ancestors @ vectors.double()).to(vectors.dtype)

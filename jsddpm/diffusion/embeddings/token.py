@@ -1,0 +1,34 @@
+"""One vector for each pair of bin and pathology."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from jsddpm.binning import ZBinning
+from jsddpm.diffusion.conditioning import ConditionEmbedding, mean_of_ancestors
+
+
+class TokenEmbedding(ConditionEmbedding):
+    """A table of ``2 * n_bins + 1`` vectors, the null token's last."""
+
+    def __init__(self, binning: ZBinning, dim: int) -> None:
+        super().__init__(binning, dim)
+        self.token = nn.Embedding(2 * self.n_bins + 1, dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """``(B,)`` tokens to ``(B, dim)``."""
+        return cast(Tensor, self.token(tokens))
+
+    @staticmethod
+    def rebinned(weights: Mapping[str, Tensor], ancestors: Tensor) -> dict[str, Tensor]:
+        """Each new bin is the weighted mean of its ancestors of the same pathology; the null vector stays."""
+        control, lesion, null = weights["token.weight"].tensor_split([ancestors.shape[1], 2 * ancestors.shape[1]])
+        sides = [mean_of_ancestors(side, ancestors) for side in (control, lesion)]
+        return {"token.weight": torch.cat([*sides, null])}
+
+
+EMBEDDING = TokenEmbedding

@@ -1,0 +1,243 @@
+"""A trained model as one object: from a checkpoint and conditions to images and lesion masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from jsddpm.binning import Condition, ZBinning
+from jsddpm.config import parse_config
+from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
+from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
+from jsddpm.diffusion.sampling import SampleId, seeded_generator
+from jsddpm.diffusion.schedulers import make_scheduler
+from jsddpm.errors import ExitStatus, JsddpmError, usage_error
+from jsddpm.registry import SAMPLERS
+from jsddpm.runtime import best_device
+from jsddpm.sections import DiffusionConfig, SamplingConfig
+
+
+@dataclass(frozen=True, eq=False)
+class JointOutput:
+    """Samples of a :class:`JointPipeline`, condition by condition.
+
+    Attributes:
+        images: float32 ``(N, H, W)`` in [0, 1].
+        masks: bool ``(N, H, W)``, lesion pixels.
+        z_index: int64 ``(N,)``, the middle slice of the sample's bin.
+        z_bin: int64 ``(N,)``.
+        pathology: int64 ``(N,)``, 0 control, 1 lesion.
+    """
+
+    images: NDArray[np.float32]
+    masks: NDArray[np.bool_]
+    z_index: NDArray[np.int64]
+    z_bin: NDArray[np.int64]
+    pathology: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class JointPipeline:
+    """A trained network with everything sampling needs; :meth:`from_checkpoint` reads it.
+
+    A sample depends on (seed, condition, number within the condition) alone: batch size, order and device do not enter.
+
+    Attributes:
+        denoiser: The network, in evaluation mode.
+        binning: The z-bins of its conditions.
+        diffusion: Its forward process.
+        size: ``(H, W)`` of the slices.
+        spacing: ``(row, column, z)`` in mm.
+        sampling: The run's sampling settings, the defaults of every call.
+        trained: Conditions with at least one training slice; the others are refused.
+        guided: Whether it was trained with null tokens, which guidance needs.
+        provenance: Where the network comes from, for ``store.json``.
+        batch_size: Slices the network sees at once.
+
+    Example::
+
+        pipe = JointPipeline.from_checkpoint("runs/first/checkpoints/last.ckpt")
+        output = pipe([(3, 1), (4, 1)], num_per_condition=8)
+        output.images.shape, output.masks.mean(axis=(1, 2))
+    """
+
+    denoiser: nn.Module = field(repr=False)
+    binning: ZBinning
+    diffusion: DiffusionConfig
+    size: tuple[int, int]
+    spacing: tuple[float, float, float]
+    sampling: SamplingConfig
+    trained: tuple[Condition, ...]
+    guided: bool
+    provenance: Mapping[str, Any]
+    batch_size: int = 64
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: str | Path,
+        *,
+        weights: Weights = "ema",
+        device: str | torch.device | None = None,
+        expected: ZBinning | None = None,
+    ) -> JointPipeline:
+        """Load a checkpoint that ``jsddpm train`` wrote.
+
+        Args:
+            path: Checkpoint file.
+            weights: Averaged weights, or the raw ones.
+            device: Where the network goes; None takes the GPU if there is one.
+            expected: Binning it must have been trained with.
+
+        Raises:
+            JsddpmError: As :func:`~jsddpm.diffusion.checkpoint.load_denoiser`.
+        """
+        return cls.of(*load_denoiser(path, weights=weights, device=device or best_device(), expected=expected), weights)
+
+    @classmethod
+    def of(cls, denoiser: nn.Module, info: CheckpointInfo, weights: Weights = "ema") -> JointPipeline:
+        """The pipeline of a network in memory and its checkpoint's metadata."""
+        return cls(
+            denoiser=denoiser,
+            binning=info.binning,
+            diffusion=info.config.diffusion,
+            size=info.size,
+            spacing=info.spacing,
+            sampling=info.config.sampling,
+            trained=tuple(info.trained),
+            guided=info.config.unconditional_share > 0,
+            provenance={"training_store": info.store, "step": info.step, "weights": weights},
+        )
+
+    def __call__(
+        self,
+        conditions: Sequence[Condition | tuple[int, int]] | None = None,
+        *,
+        num_per_condition: int | None = None,
+        sampler: str | None = None,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        eta: float | None = None,
+        seed: int = 0,
+    ) -> JointOutput:
+        """Draw samples. Arguments that are None take the run's sampling settings.
+
+        Args:
+            conditions: Conditions, or pairs ``(z_bin, pathology)``; None draws every trained condition.
+            num_per_condition: Samples of each condition.
+            sampler: Name of a sampler.
+            num_inference_steps: Network evaluations of a sample.
+            guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
+            eta: Share of DDPM's step noise in DDIM.
+            seed: Same seed, same samples.
+
+        Raises:
+            JsddpmError: ``UNTRAINED``, ``GUIDANCE``, ``CONFIG``, ``STEPS``, ``BIN``, ``PATHOLOGY`` (status 2);
+                ``NON_FINITE`` (status 6).
+        """
+        sampling = self.sampling_with(
+            per_condition=num_per_condition,
+            sampler=sampler,
+            steps=num_inference_steps,
+            guidance=guidance_scale,
+            eta=eta,
+        )
+        ids = self.ids(conditions, sampling)
+        x = self.sample(ids, sampling, seed)
+        z_bin = np.array([i.condition.z_bin for i in ids], np.int64)
+        z_index = np.array([self.binning.representative(int(k)) for k in z_bin], np.int64)
+        return JointOutput(
+            *to_image_and_mask(x), z_index, z_bin, np.array([i.condition.pathology for i in ids], np.int64)
+        )
+
+    def sampling_with(self, **changes: str | float | None) -> SamplingConfig:
+        """The run's sampling settings with some of them changed and checked; None leaves a setting as it is."""
+        chosen = {name: value for name, value in changes.items() if value is not None}
+        return parse_config({"sampling": self.sampling.model_dump() | chosen}).sampling
+
+    def ids(self, conditions: Sequence[Condition | tuple[int, int]] | None, sampling: SamplingConfig) -> list[SampleId]:
+        """The samples of these conditions (None: of every trained one); untrained conditions are refused.
+
+        Raises:
+            JsddpmError: ``UNTRAINED``, ``GUIDANCE``, ``BIN``, ``PATHOLOGY`` (status 2).
+        """
+        if sampling.guidance != 1 and not self.guided:
+            cure = "use guidance 1, or train with unconditional_share > 0"
+            raise usage_error("GUIDANCE", "the run was trained without null tokens", fix=cure)
+        pairs = self.trained if conditions is None else conditions
+        requested = [c if isinstance(c, Condition) else Condition(*c) for c in pairs]
+        trained = {c.token(self.binning.n_bins) for c in self.trained}
+        untrained = [c.name for c in requested if c.token(self.binning.n_bins) not in trained]
+        if untrained or not requested:
+            what = f"no training slice of {', '.join(untrained[:3]) or 'any condition'}"
+            raise usage_error("UNTRAINED", what, fix="choose conditions it was trained on")
+        return [SampleId(c, k) for c in requested for k in range(sampling.per_condition)]
+
+    def sample(
+        self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None = None
+    ) -> Tensor:
+        """Draw these samples, ``batch_size`` at once.
+
+        Args:
+            ids: The samples to draw.
+            sampling: Sampler, steps, eta, guidance.
+            seed: Base of all seeds.
+            callback: Called after every step of every batch.
+
+        Returns:
+            float32 ``(len(ids), 2, H, W)`` in [-1, 1], image then mask, on the CPU.
+
+        Raises:
+            JsddpmError: ``STEPS`` (status 2); ``NON_FINITE`` (status 6) naming the samples that are not finite.
+        """
+        batches = [ids[start : start + self.batch_size] for start in range(0, len(ids), self.batch_size)]
+        return torch.cat([self._sample_batch(batch, sampling, seed, callback) for batch in batches])
+
+    @torch.inference_mode()
+    def _sample_batch(
+        self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None
+    ) -> Tensor:
+        device = next(self.denoiser.parameters()).device
+        generators = [seeded_generator(i.seed(seed)) for i in ids]
+        x = torch.stack([torch.randn((2, *self.size), generator=g) for g in generators]).to(device)
+        tokens = torch.tensor([i.condition.token(self.binning.n_bins) for i in ids], device=device)
+        scheduler, abar = make_scheduler(self.diffusion, sampling), alphas_cumprod(self.diffusion).to(device)
+        step_options = SAMPLERS.load(sampling.sampler).SAMPLER.step_options(sampling, generators)
+        x0_hat: Tensor | None = None
+        for t in scheduler.timesteps:
+            timesteps = torch.full((len(x),), int(t), device=device)
+            output = self._guided(x, timesteps, tokens, sampling.guidance, x0_hat)
+            x0 = predict_x0(output, x, timesteps, abar, self.diffusion.prediction_type).clamp(-1, 1)
+            x = scheduler.step(x0, t, x, **step_options).prev_sample
+            x0_hat = x0 if getattr(self.denoiser, "self_conditioned", False) else None
+            if callback:
+                callback()
+        result = x.float().cpu().clamp(-1, 1)
+        finite = torch.isfinite(result).flatten(1).all(dim=1).tolist()
+        if bad := [f"{i.condition.name} number {i.number}" for i, good in zip(ids, finite, strict=True) if not good]:
+            what = f"samples are not finite ({', '.join(bad[:3])})"
+            raise JsddpmError("NON_FINITE", what, fix="use an earlier checkpoint", status=ExitStatus.NON_FINITE)
+        return result
+
+    def _guided(self, x: Tensor, timesteps: Tensor, tokens: Tensor, weight: float, x0_hat: Tensor | None) -> Tensor:
+        """Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): null + w * (conditional - null)."""
+        estimate = {} if x0_hat is None else {"x0_hat": x0_hat}
+        if weight == 1:
+            return self.denoiser(x, timesteps, tokens, **estimate).float()  # type: ignore[no-any-return]
+        null = torch.full_like(tokens, self.binning.null_token)
+        twice = {name: torch.cat([value, value]) for name, value in estimate.items()}
+        both = self.denoiser(torch.cat([x, x]), timesteps.repeat(2), torch.cat([tokens, null]), **twice).float()
+        conditional, unconditional = both.chunk(2)
+        return unconditional + weight * (conditional - unconditional)  # type: ignore[no-any-return]
+
+
+def to_image_and_mask(x: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Pairs ``(N, 2, H, W)`` in [-1, 1] to float32 images in [0, 1] and bool masks, both ``(N, H, W)``."""
+    return ((x[:, 0] + 1) / 2).numpy().astype(np.float32), (x[:, 1] > 0).numpy()

@@ -1,0 +1,1 @@
+"""Samplers: each file holds one as ``SAMPLER``, see :class:`jsddpm.diffusion.schedulers.Sampler`."""

@@ -1,0 +1,57 @@
+"""Samplers, condition embeddings and presets by name: each is one file, and a new file is a new name everywhere."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from importlib import import_module, resources
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The files of one package, listed without importing them.
+
+    Args:
+        package: Dotted name; its ``__init__`` holds a docstring alone, so that looking inside stays cheap.
+        suffix: Ending of the files.
+
+    >>> SAMPLERS.names()
+    ('ddim', 'ddpm', 'dpmpp', 'unipc')
+    """
+
+    package: str
+    suffix: str = ".py"
+
+    def names(self) -> tuple[str, ...]:
+        """Names in alphabetical order; a leading underscore makes a file private."""
+        files = [p.name for p in resources.files(self.package).iterdir()]
+        return tuple(sorted(f.removesuffix(self.suffix) for f in files if f.endswith(self.suffix) and f[0] != "_"))
+
+    def read(self, name: str) -> str:
+        """Text of a file."""
+        return resources.files(self.package).joinpath(f"{name}{self.suffix}").read_text(encoding="utf-8")
+
+    def load(self, name: str) -> ModuleType:
+        """Import a module by its name."""
+        return import_module(f"{self.package}.{name}")
+
+    def check(self, name: str) -> str:
+        """The name, if there is such a file.
+
+        Raises:
+            ValueError: Naming what there is; the configuration adds the key.
+        """
+        if name not in self.names():
+            raise ValueError(f"{name!r} is none of {', '.join(self.names())}")
+        return name
+
+    def description(self) -> str:
+        """Every name with the first line of its module's docstring."""
+        docs = {name: ast.get_docstring(ast.parse(self.read(name))) or "" for name in self.names()}
+        return "; ".join(f"{name}: {text.partition(chr(10))[0].rstrip('.')}" for name, text in docs.items()) + "."
+
+
+SAMPLERS = Registry("jsddpm.diffusion.samplers")
+EMBEDDINGS = Registry("jsddpm.diffusion.embeddings")
+PRESETS = Registry("jsddpm.presets", ".yaml")

@@ -1,0 +1,15 @@
+from .bins.utilization import bin_utilization as bin_utilization
+from .comparison import compare as compare
+from .comparison import compare_all as compare_all
+from .evaluation import evaluate as evaluate
+from .features.extractor import Extractor as Extractor
+from .folder import evaluate_into as evaluate_into
+from .metrics.base import Cell as Cell
+from .metrics.base import Context as Context
+from .metrics.base import Metric as Metric
+from .results.results import Results as Results
+from .results.score import Score as Score
+from .results.specs import Finding as Finding
+from .results.specs import ScoreSpec as ScoreSpec
+from .slice_table import SliceTable as SliceTable
+from .torchmetric import BinAwareMetrics as BinAwareMetrics

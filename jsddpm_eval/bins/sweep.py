@@ -1,0 +1,78 @@
+"""Several numbers of bins compared over one range, and one recommended by stated rules. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jsddpm.binning import ZBinning
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.bins.condition_counts import condition_counts
+from jsddpm_eval.bins.utilization import scheme_utilization
+from jsddpm_eval.stats.limits import MIN_PATIENTS
+
+MIN_SLICES = 2
+
+
+def bin_sweep(
+    z_range: tuple[int, int], choices: Sequence[int], n_slices: int = 128, store: SliceStore | None = None
+) -> dict[str, Any]:
+    """Local binnings of one range side by side.
+
+    The recommendation is the largest number of bins that keeps every bin used, at least :data:`MIN_SLICES` slices in
+    each, and, with a store, at least :data:`~jsddpm_eval.stats.limits.MIN_PATIENTS` patients in every cell that can be
+    assessed at all; where none does, the one with the most such cells, then the fewest bins.
+
+    Args:
+        z_range: Inclusive range in slices.
+        choices: Numbers of bins to compare.
+        n_slices: Slices of the volume; a store's own number wins.
+        store: Counts patients per cell and gives thicknesses in mm.
+
+    Returns:
+        Plain values for JSON: ``choices`` (one entry each), ``recommended`` and its ``reason``.
+
+    >>> bin_sweep((24, 93), [5, 10, 50])["recommended"]
+    10
+    """
+    entries = [_entry(z_range, n, store.n_slices if store else n_slices, store) for n in sorted(set(choices))]
+    good = [e for e in entries if e["bins_used"] == e["n_bins"] and e["slices_per_bin"][0] >= MIN_SLICES]
+    supported = [e for e in good if store is None or e["cells_assessable"] == e["cells"]]
+    if supported:
+        best = supported[-1]
+        reason = f"the most bins with every bin used, at least {MIN_SLICES} slices in each"
+        reason += f" and at least {MIN_PATIENTS} patients in every cell" if store else ""
+    else:
+        best = max(good or entries, key=lambda e: (e.get("cells_assessable", 0) / e["cells"], -e["n_bins"]))
+        short = (
+            f"only {best['cells_assessable']} of {best['cells']} cells have {MIN_PATIENTS} patients" if store else ""
+        )
+        reason = f"no choice satisfies every rule; {short or 'it leaves the fewest bins with too few slices'}"
+    return {
+        "z_range": list(z_range),
+        "choices": entries,
+        "recommended": best["n_bins"],
+        "reason": f"{best['n_bins']} bins: {reason}",
+    }
+
+
+def _entry(z_range: tuple[int, int], n_bins: int, n_slices: int, store: SliceStore | None) -> dict[str, Any]:
+    binning = ZBinning(z_range, n_bins, "local", n_slices, allow_empty_bins=True)
+    use = scheme_utilization(binning)
+    entry: dict[str, Any] = {
+        "n_bins": n_bins,
+        "bins_used": use["bins_used"],
+        "utilization": use["utilization"],
+        "slices_per_bin": [min(use["counts"]), max(use["counts"])],
+        "cells": 2 * n_bins,
+    }
+    if store is not None:
+        cells = condition_counts(store, binning)
+        people = [c["patients"]["all"] for c in cells]
+        entry |= {
+            "mm_per_bin": [count * store.spacing[2] for count in entry["slices_per_bin"]],
+            "patients_per_cell": [min(people), max(people)],
+            "cells_assessable": sum(c["assessable"] for c in cells),
+            "cells_without_training": sum(c["slices"]["train"] == 0 for c in cells),
+        }
+    return entry

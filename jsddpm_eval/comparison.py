@@ -1,0 +1,186 @@
+"""Evaluations side by side: the difference of each score in each bin, its interval, and a test over all bins.
+
+The evaluations must share everything but the network and the slices it generated. Differences are paired by patient
+(see :mod:`jsddpm_eval.stats.paired`) where both evaluations kept what each patient adds to a score; otherwise errors
+are added as if independent, which makes intervals wider than they need be. P-values are corrected over the bins of each
+score, and over the evaluations compared (Holm 1979). Torch-free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import usage_error
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.stats.holm import holm_adjusted
+from jsddpm_eval.stats.limits import ALPHA
+from jsddpm_eval.stats.paired import contrast
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One score of one condition in two evaluations.
+
+    Attributes:
+        protocol: ``generation`` or ``reconstruction``.
+        cell: Readable name of the condition.
+        score: Name of the score.
+        heading: Heading of its spec, with the feature space.
+        unit: Its unit.
+        direction: Which direction is better; None where neither is.
+        first: Its value in the first evaluation.
+        second: Its value in the second.
+        difference: Second minus first.
+        interval: 95 % of the difference; None where it is not known.
+        p_value: Two-sided, corrected over the bins of this score and the evaluations compared; None where not known.
+        better: Which evaluation is better by the corrected test at 5 %; None where neither is, or where the score has
+            no better direction.
+        paired: Whether patients, or samples of the same seeds, were paired.
+        n_patients: Patients (or blocks of them) that were paired.
+        n_generated: Generated slices of either side.
+        reason: Why there is no interval.
+        z_bin: Bin of the condition, None for all.
+        pathology: Its pathology, None for both.
+        timestep: Of an exact reconstruction, None for the mean over timesteps.
+    """
+
+    protocol: str
+    cell: str
+    score: str
+    heading: str
+    unit: str
+    direction: Literal["higher", "lower"] | None
+    first: float
+    second: float
+    difference: float
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    better: Literal["first", "second"] | None = None
+    paired: bool = False
+    n_patients: int | None = None
+    n_generated: tuple[int | None, int | None] = (None, None)
+    reason: str | None = None
+    z_bin: int | None = None
+    pathology: int | None = None
+    timestep: int | None = None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected test sees a difference at 5 %."""
+        return self.p_value is not None and self.p_value <= ALPHA
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def compare(first: Results, second: Results) -> list[Difference]:
+    """Differences of every score both evaluations define, condition by condition.
+
+    Raises:
+        JsddpmError: ``NOT_COMPARABLE`` (status 2) naming every field that differs.
+    """
+    return compare_all(first, {"": second})[""]
+
+
+def compare_all(baseline: Results, others: Mapping[str, Results]) -> dict[str, list[Difference]]:
+    """Differences of every other evaluation to the baseline, by name, corrected over all of them.
+
+    Raises:
+        JsddpmError: ``NOT_COMPARABLE`` (status 2) naming every field that differs.
+    """
+    for other in others.values():
+        require_comparable(baseline, other)
+    compared = {name: _differences(baseline, other) for name, other in others.items()}
+    tested = iter(_tested([d for differences in compared.values() for d in differences]))
+    return {name: [next(tested) for _ in differences] for name, differences in compared.items()}
+
+
+def _differences(first: Results, second: Results) -> list[Difference]:
+    same_seeds = _seeds(first) is not None and _seeds(first) == _seeds(second)
+    specs, found = {spec.name: spec for spec in first.specs}, list[Difference]()
+    for protocol in ("generation", "reconstruction"):
+        others = {c.key: c for c in getattr(second, protocol)}
+        for cell in getattr(first, protocol):
+            other = others.get(cell.key)
+            for name, a in cell.scores.items():
+                b = other.scores.get(name) if other else None
+                if b is not None and a.value is not None and b.value is not None:
+                    found.append(_difference(protocol, cell, name, a, b, specs.get(a.spec), same_seeds))
+    return found
+
+
+def _seeds(results: Results) -> Any:
+    """The seed all samples were drawn from; the slices made by another generator have none."""
+    return results.provenance.get("generated", {}).get("seed")
+
+
+def require_comparable(first: Results, second: Results) -> None:
+    """Refuse evaluations of other bins, real slices, splits, feature spaces or seeds, with every differing field."""
+    a, b = _context(first), _context(second)
+    bins = ZBinning.from_dict(first.binning).diff(ZBinning.from_dict(second.binning))
+    differing = [f"binning.{key}: {one} and {other}" for key, (one, other) in bins.items()]
+    differing += [f"{key}: {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key)]
+    if differing:
+        cure = "evaluate both with the same store, split, features and seed"
+        raise usage_error("NOT_COMPARABLE", f"the evaluations differ in {'; '.join(differing)}", fix=cure)
+
+
+def summary(differences: Sequence[Difference]) -> str:
+    """Per score: in how many conditions the second evaluation is significantly better, worse, or different."""
+    words = {"better": "second", "worse": "first", "different": None}
+    tested = [d.score for d in differences if d.p_value is not None]
+    parts = []
+    for word, better in words.items():
+        significant = [d.score for d in differences if d.significant and d.better == better]
+        if significant:
+            counts = (f"{s} ({significant.count(s)} of {tested.count(s)})" for s in dict.fromkeys(significant))
+            parts.append(f"{word} in {', '.join(counts)}")
+    return "; ".join(parts) or "no score of any condition differs significantly"
+
+
+def _context(results: Results) -> dict[str, Any]:
+    """What must be equal beside the bins, flat."""
+    provenance = results.provenance
+    context = {f"real.{k}": v for k, v in provenance.get("real", {}).items()}
+    for features in provenance.get("features", []):
+        context |= {f"features.{features.get('name')}.{k}": v for k, v in features.items()}
+    return context | {"seed": provenance.get("seed")}
+
+
+def _difference(
+    protocol: str, cell: Cell, name: str, a: Score, b: Score, spec: ScoreSpec | None, same_seeds: bool
+) -> Difference:
+    before, after = float(a.value or 0), float(b.value or 0)
+    change = contrast(a, b, same_seeds=same_seeds)
+    heading = " ".join(filter(None, (spec.heading if spec else name, a.space)))
+    return Difference(
+        protocol, cell.name, name, heading, a.unit, spec.better if spec else None, before, after, after - before,
+        change.interval, change.p_value, paired=change.paired, n_patients=change.n_patients,
+        n_generated=(a.n_generated, b.n_generated), reason=change.reason, z_bin=cell.z_bin, pathology=cell.pathology,
+        timestep=cell.timestep,
+    )  # fmt: skip
+
+
+def _tested(differences: list[Difference]) -> list[Difference]:
+    """Corrected p-values and what they say: score by score, bins apart from what is pooled over bins."""
+    families: dict[tuple[str, str, bool], dict[int, float]] = {}
+    for i, d in enumerate(differences):
+        if d.p_value is not None:
+            families.setdefault((d.protocol, d.score, d.z_bin is None), {})[i] = d.p_value
+    corrected = {i: p for family in families.values() for i, p in holm_adjusted(family).items()}
+    return [
+        replace(d, p_value=corrected[i], better=_better(d, corrected[i])) if i in corrected else d
+        for i, d in enumerate(differences)
+    ]
+
+
+def _better(d: Difference, p_value: float) -> Literal["first", "second"] | None:
+    if p_value > ALPHA or d.direction is None:
+        return None
+    return "second" if (d.difference > 0) == (d.direction == "higher") else "first"

@@ -1,0 +1,198 @@
+"""An evaluation of generated slices: one table against another, one loop over cells, results out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import JsddpmError
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.checks.verdict import with_findings
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.features.registry import DEFAULT, make_extractors
+from jsddpm_eval.features.space import FeatureSpace
+from jsddpm_eval.metrics.base import Cell, Context, Metric, conditions
+from jsddpm_eval.metrics.registry import chosen
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.score import Cell as ScoredCell
+from jsddpm_eval.slice_table import SliceTable
+
+_VERSIONED = ("jsddpm", "torch", "torchmetrics", "torch-fidelity", "numpy", "scipy", "scikit-image")
+
+Slices = SliceTable | SliceStore | str | Path
+"""A table, an open store, or a store's folder."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a part, how much of it is done, and how much there is; (0, 1) where it has no steps."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results, and what they rest on.
+
+    Attributes:
+        results: The results.
+        real: Real slices inside the binning.
+        generated: Generated slices.
+        per_slice: Values of each generated slice by name, float64 ``(M,)``, NaN where there is none.
+    """
+
+    results: Results
+    real: SliceTable
+    generated: SliceTable
+    per_slice: dict[str, torch.Tensor]
+
+
+def evaluate(
+    real: Slices,
+    generated: Slices,
+    *,
+    metrics: Sequence[str | Metric] | None = None,
+    features: Sequence[str | Extractor] = DEFAULT,
+    split: str = "test",
+    seed: int = 0,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Compare generated with real slices, bin by bin, pathology by pathology, and pooled.
+
+    Args:
+        real: Real slices; of a store those inside the generated slices' bins.
+        generated: Generated slices.
+        metrics: Metrics or single scores by name (``"best_match"``, ``"kid"``), or metrics themselves; all when None.
+        features: Feature extractors by name, as :func:`~jsddpm_eval.features.registry.make_extractors` takes them, or
+            themselves.
+        split: Held-out split, where ``real`` is a store.
+        seed: Seed of everything random in the evaluation.
+        cache: Folder of features, baselines and trained networks, for evaluations to share; nothing is written when
+            None. A table keeps them in memory for the next evaluation in any case.
+        progress: See :data:`Progress`.
+
+    Raises:
+        JsddpmError: ``STORES`` (status 3) when the two do not belong together; ``METRIC``, ``EXTRACTOR`` (status 2).
+
+    >>> images, bins, asked = torch.rand((12, 16, 16), generator=torch.Generator().manual_seed(0)), [0] * 12, [1] * 12
+    >>> real = SliceTable.from_arrays(images, z_bin=bins, pathology=asked, patient=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
+    >>> generated = SliceTable.from_arrays(images[:4] / 2, z_bin=bins[:4], pathology=asked[:4])
+    >>> evaluate(real, generated, metrics=["kid"], features=["radiomics"])["kid", 0, "lesion"].n_patients
+    6
+    """
+    return evaluate_in_detail(real, generated, metrics, features, split, seed, cache, progress).results
+
+
+def evaluate_in_detail(
+    real: Slices,
+    generated: Slices,
+    metrics: Sequence[str | Metric] | None = None,
+    features: Sequence[str | Extractor] = DEFAULT,
+    split: str = "test",
+    seed: int = 0,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """:func:`evaluate`, with what the results rest on."""
+    say = progress or (lambda *_: None)
+    picked, wanted = chosen(metrics)
+    real, generated, binning = _tables(real, generated, split)
+    for table in (real, generated):
+        if cache is not None:
+            table.memo.keep_in(cache)
+    say("feature extractors", 0, 1)
+    extractors = make_extractors(features, real, seed=seed, folder=real.memo.folder)
+    spaces = [FeatureSpace(extractor, real) for extractor in extractors]
+    context = Context(real, generated, binning, spaces, seed, wanted)
+    every = list(conditions(context))
+    cells = []
+    for number, (z_bin, pathology) in enumerate(every):
+        say("bin-aware metrics", number, len(every))
+        if pathology != 1:  # both pathologies of a bin share what is read and computed of it
+            real_bin = real if z_bin is None else real.where(real.z_bin == z_bin)
+        cells.append(_scored(_cell(context, real_bin, z_bin, pathology), context, picked))
+    say("bin-aware metrics", len(every), len(every))
+    real.memo.save()
+    provenance: dict[str, Any] = {
+        "real": real.origin,
+        "generated": generated.origin,
+        "versions": versions(),
+        "seed": seed,
+        "features": [extractor.describe() for extractor in extractors],
+        "metrics_asked": [metric.name if isinstance(metric, Metric) else metric for metric in metrics or ()],
+        "features_asked": [feature.name if isinstance(feature, Extractor) else feature for feature in features],
+    }
+    results = Results(
+        binning=binning.to_dict(),
+        provenance=provenance,
+        utilization=bin_utilization(binning.z_range, binning.n_bins, binning.n_slices, allow_empty_bins=True),
+        specs=tuple(spec for metric in picked for spec in metric.specs if context.wants(spec)),
+        generation=tuple(cells),
+        confusion=tuple(map(tuple, context.confusion)),
+    )
+    return Evaluation(with_findings(results), real, generated, context.per_slice)
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that decides a number."""
+    return {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()}
+
+
+def _cell(context: Context, real_bin: SliceTable, z_bin: int | None, pathology: int | None) -> Cell:
+    generated = context.generated
+    if z_bin is None or pathology is None:
+        return Cell(z_bin, pathology, real_bin, generated, real_bin)
+    condition = real_bin.where(real_bin.pathology == pathology)
+    samples = generated.where((generated.z_bin == z_bin) & (generated.pathology == pathology))
+    return Cell(z_bin, pathology, condition, samples, real_bin)
+
+
+def _scored(cell: Cell, context: Context, metrics: Sequence[Metric]) -> ScoredCell:
+    scores = {name: score for metric in metrics for name, score in metric.scores(cell, context).items()}
+    return ScoredCell(z_bin=cell.z_bin, pathology=cell.pathology, scores=scores, **cell.counts._asdict())
+
+
+def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, SliceTable, ZBinning]:
+    """Both sides in one binning.
+
+    Raises:
+        JsddpmError: ``STORES`` (status 3), ``BINNING_MISMATCH`` (status 2).
+    """
+    if not isinstance(generated, SliceTable):
+        generated = generated if isinstance(generated, SliceStore) else SliceStore(generated)
+        _require_kind(generated.kind, "generated", stored=True)
+    fake = generated if isinstance(generated, SliceTable) else SliceTable.from_store(generated)
+    binning = fake.binning
+    if not isinstance(real, SliceTable):
+        real = SliceTable.from_store(real, binning, split=split)
+    if binning is None:
+        binning = real.binning or _counted(real, fake)
+    for table, kind in ((real, "real"), (fake, "generated")):
+        _require_kind(table.kind, kind, stored=table.store is not None)
+        if table.binning is not None:
+            binning.require_same(table.binning, mine="the generated slices", others=f"the {kind} slices")
+        elif len(table) and int(table.z_bin.max()) >= binning.n_bins:
+            cure = f"give bins from 0 to {binning.n_bins - 1}"
+            raise JsddpmError("STORES", f"the {kind} slices reach bin {int(table.z_bin.max())}", fix=cure)
+    if real.has_pixels and fake.has_pixels and len(real) and len(fake) and real.size != fake.size:
+        what = f"real slices of {real.size}, generated slices of {fake.size}"
+        raise JsddpmError("STORES", what, fix="generate slices of the real ones' size")
+    return real, fake, binning
+
+
+def _require_kind(kind: str, expected: str, *, stored: bool) -> None:
+    if kind != expected:
+        cure = "give real slices with their patients, generated ones without"
+        cure = "give a store of real slices, and one that jsddpm sample or cache import wrote" if stored else cure
+        raise JsddpmError("STORES", f"{expected} slices are expected, not {kind} ones", fix=cure)
+
+
+def _counted(real: SliceTable, generated: SliceTable) -> ZBinning:
+    """Bins that count from 0 to the largest, each one slice thick."""
+    last = max((int(t.z_bin.max()) for t in (real, generated) if len(t)), default=0)
+    return ZBinning((0, last), last + 1, n_slices=last + 1)

@@ -1,0 +1,1 @@
+"""Feature extractors by name: one file each, named after the extractor."""

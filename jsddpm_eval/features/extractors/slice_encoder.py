@@ -1,0 +1,62 @@
+"""Slice encoder: features of a small network trained here, on the real training slices, offline and in seconds.
+
+It learns to tell a slice's position and whether it shows a lesion; the features are the mean activation of every
+channel at three depths, so that texture and anatomy both count. As it has seen the training slices, only held-out
+patients are a fair reference for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored, weights_hash
+from jsddpm_eval.features.training import TrainingSlices
+from jsddpm_eval.slice_table import SliceTable
+
+NAME = "slice-encoder"
+_VERSION = 1
+_STEPS = 250
+
+
+def make(real: SliceTable, *, seed: int, folder: Path | None = None) -> Extractor:
+    """The extractor by its name; see :func:`train`.
+
+    Args:
+        real: Real slices.
+        seed: Seed of the training.
+        folder: Where trained weights are kept; nowhere when None.
+    """
+    return real.memo.once((NAME, seed), lambda: train(TrainingSlices.of(real), seed=seed, folder=folder))
+
+
+def train(slices: TrainingSlices, *, seed: int, folder: Path | None = None) -> Extractor:
+    """Train the encoder, or read it back when the same slices and seed trained it before.
+
+    Args:
+        slices: Real training slices.
+        seed: Seed of the training.
+        folder: Where trained weights are kept; nowhere when None.
+    """
+    images, z, lesion = slices.images, slices.z_index.float(), slices.lesion.float()
+    z = (z - z.mean()) / z.std().clamp_min(1.0)
+
+    def loss(network: SliceNetwork, rows: Tensor) -> Tensor:
+        place, logit = network(mirrored(images[rows])).unbind(1)
+        return F.mse_loss(place, z[rows]) + F.binary_cross_entropy_with_logits(logit, lesion[rows])
+
+    network = kept_network(
+        lambda: SliceNetwork(2), loss, len(images), steps=_STEPS, seed=seed, name=NAME,
+        settings=(_VERSION, slices.digest), folder=folder,
+    )  # fmt: skip
+
+    @torch.no_grad()
+    def extract(batch: Tensor) -> Tensor:
+        return torch.cat([m.mean((2, 3)) for m in network.maps(batch)], 1).double()
+
+    preprocessing = {"range": [0, 1], "channels": 1, "size": "averaged down to 64 x 64 where larger", "seed": seed}
+    return Extractor(NAME, extract, preprocessing, weights_hash(network), standardize=True, saw_training=True)

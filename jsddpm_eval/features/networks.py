@@ -1,0 +1,150 @@
+"""Small networks trained here, on real training slices: a judge of position, and a feature space."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from jsddpm.errors import integrity_error
+from jsddpm.files import atomic_open
+from jsddpm_eval.memo import digest
+
+Network = TypeVar("Network", bound=nn.Module)
+
+_WIDTHS = (1, 16, 32, 64)
+_BATCH = 32
+_SIDE = 64  # larger slices are averaged down to this
+
+
+class SliceNetwork(nn.Module):
+    """Three strided convolutions and a linear head.
+
+    Args:
+        outputs: Numbers predicted for a slice.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1), nn.BatchNorm2d(b), nn.ReLU())
+            for a, b in pairwise(_WIDTHS)
+        )
+        self.head = nn.Linear(4 * _WIDTHS[-1], outputs)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Activations after each convolution of ``(N, H, W)`` images in [0, 1]."""
+        x = shrunk(images)[:, None]
+        activations = []
+        for block in self.blocks:
+            x = block(x)
+            activations.append(x)
+        return activations
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predictions, float ``(N, outputs)``."""
+        prediction: Tensor = self.head(F.adaptive_avg_pool2d(self.maps(images)[-1], 2).flatten(1))
+        return prediction
+
+
+def fit(
+    make: Callable[[], Network], loss_of: Callable[[Network, Tensor], Tensor], count: int, *, steps: int, seed: int
+) -> Network:
+    """Train a network; the same data and seed give the same network.
+
+    Args:
+        make: Makes the network.
+        loss_of: Loss of the network on a batch of row numbers.
+        count: Rows to draw from.
+        steps: Optimizer steps.
+        seed: Seed of initial weights, order and augmentation; torch's global generator is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = make()
+        optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+        for _ in range(steps):
+            loss = loss_of(network, torch.randint(count, (_BATCH,)))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return network.eval()
+
+
+def kept_network(
+    make: Callable[[], Network],
+    loss_of: Callable[[Network, Tensor], Tensor],
+    count: int,
+    *,
+    steps: int,
+    seed: int,
+    name: str,
+    settings: object,
+    folder: Path | None,
+) -> Network:
+    """:func:`fit` a network, or read it back when the same data and settings trained it before.
+
+    Args:
+        make: Makes the network.
+        loss_of: As :func:`fit` takes it.
+        count: As :func:`fit` takes it.
+        steps: As :func:`fit` takes it.
+        seed: As :func:`fit` takes it.
+        name: First part of the file's name.
+        settings: What the training depends on besides, data included; its text enters the file's name.
+        folder: Existing folder of the weights; nothing is kept when None.
+
+    Returns:
+        The network, ready for use.
+
+    Raises:
+        JsddpmError: ``NETWORK`` (status 4) when kept weights cannot be read.
+    """
+    if folder is None:
+        return fit(make, loss_of, count, steps=steps, seed=seed)
+    path = folder / f"{name}-{digest(name, settings, steps, seed)}.npz"
+    if not path.is_file():
+        network = fit(make, loss_of, count, steps=steps, seed=seed)
+        with atomic_open(path) as stream:
+            np.savez(stream, **{key: value.numpy() for key, value in network.state_dict().items()})
+        return network
+    with torch.random.fork_rng(devices=[]):  # making one draws weights; the caller's generator stays as it was
+        network = make()
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            network.load_state_dict({key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files})
+    except (OSError, ValueError, RuntimeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise integrity_error("NETWORK", f"cannot be read ({error})", fix="remove it", file=path) from error
+    return network.eval()
+
+
+def weights_hash(network: nn.Module) -> str:
+    """SHA-256 of a network's weights."""
+    content = hashlib.sha256()
+    for key, value in sorted(network.state_dict().items()):
+        content.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
+
+
+def shrunk(images: Tensor) -> Tensor:
+    """Slices averaged down to what the networks look at, ``(N, H, W)``; done once before training."""
+    height, width = images.shape[1:]
+    if max(height, width) <= _SIDE:
+        return images
+    size = min(height, _SIDE), min(width, _SIDE)
+    return torch.cat([F.adaptive_avg_pool2d(part[:, None], size)[:, 0] for part in images.split(256)])
+
+
+def mirrored(images: Tensor) -> Tensor:
+    """Each image mirrored left to right with probability one half."""
+    return torch.where(torch.rand(len(images), 1, 1) < 0.5, images.flip(-1), images)

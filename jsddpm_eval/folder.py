@@ -1,0 +1,142 @@
+"""A whole evaluation in a folder: exact reconstruction, bin-aware generation, and the files both leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from jsddpm.csvfiles import to_csv
+from jsddpm.errors import usage_error
+from jsddpm.files import make_directory, write_text
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.evaluation import Evaluation, Progress, Slices, evaluate_in_detail, versions
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.features.registry import DEFAULT
+from jsddpm_eval.metrics.base import Metric
+from jsddpm_eval.metrics.lesion_shape import lesion_rows
+from jsddpm_eval.results.panels import Panels
+from jsddpm_eval.results.results import Results
+
+
+def evaluate_into(
+    out: str | Path,
+    real: SliceStore,
+    generated: Slices | None = None,
+    *,
+    checkpoint: str | Path | None = None,
+    split: str = "test",
+    seed: int = 0,
+    metrics: Sequence[str | Metric] | None = None,
+    features: Sequence[str | Extractor] = DEFAULT,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Evaluate, writing ``results.json``, ``per_bin.csv``, ``per_slice.csv``, ``lesions.csv`` and ``panels.npz``.
+
+    Args:
+        out: Folder for the files, which are replaced one by one.
+        real: Real store.
+        generated: Generated slices for the bin-aware protocol; None leaves it out.
+        checkpoint: Network for the exact reconstruction; None leaves it out.
+        split: Held-out split.
+        seed: Seed of everything random in the evaluation.
+        metrics: See :func:`~jsddpm_eval.evaluation.evaluate`.
+        features: See :func:`~jsddpm_eval.evaluation.evaluate`.
+        cache: Folder of features, baselines and trained networks; ``features`` below ``out`` when None.
+        progress: See :data:`~jsddpm_eval.evaluation.Progress`.
+
+    Raises:
+        JsddpmError: When the stores, or store and checkpoint, do not belong together.
+    """
+    out = make_directory(out)
+    say = progress or (lambda *_: None)
+    detail, results = None, None
+    if generated is not None:
+        detail = evaluate_in_detail(
+            real, generated, metrics, features, split, seed, cache or out / "features", progress
+        )
+        results = detail.results
+    if checkpoint is not None:
+        say("exact reconstruction", 0, 1)
+        results = _with_reconstruction(results, checkpoint, real, split, seed, say)
+    if results is None:
+        cure = "give generated slices, a checkpoint, or both"
+        raise usage_error("OPTION", "nothing to evaluate", fix=cure)
+    if detail is not None:
+        say("panels", 0, 1)
+        Panels.collect(detail.real, detail.generated, *nearest_pairs(detail)).write(out / "panels.npz")
+        write_text(out / "per_slice.csv", to_csv(per_slice_rows(detail)))
+        masks = detail.real.has_masks and detail.generated.has_masks
+        write_text(
+            out / "lesions.csv", to_csv(lesion_rows(detail.real) + lesion_rows(detail.generated) if masks else [])
+        )
+    results.write(out / "results.json")
+    write_text(out / "per_bin.csv", to_csv(list(results.rows())))
+    return results
+
+
+def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
+    """One row per generated slice: what it is, and every value that was kept of it."""
+    table, values = detail.generated, detail.per_slice
+    seeds = None if table.store is None else table.store.index["seed"][table.index_rows]
+    nearest, matches = values.get("train_row"), values.get("best_match_psnr")
+    rows = []
+    for i in range(len(table)):
+        row: dict[str, Any] = {
+            "slice": table.name(i),
+            "z_bin": int(table.z_bin[i]),
+            "pathology": int(table.pathology[i]),
+        }
+        row |= {} if seeds is None else {"seed": int(seeds[i])}
+        row |= {name: _rounded(float(v[i])) for name, v in values.items() if name != "train_row"}
+        row |= {} if matches is None else {"exact_copy": bool(torch.isposinf(matches[i]))}
+        if nearest is not None:
+            row["nearest_train"] = detail.real.name(int(nearest[i])) if nearest[i] >= 0 else None
+        rows.append(row)
+    return rows
+
+
+def nearest_pairs(detail: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
+    """Generated slices and their nearest training slices, nearest pair first, int64 ``(2, n)``; their PSNR in dB."""
+    rows = detail.per_slice.get("train_row")
+    if rows is None:
+        return torch.empty((2, 0), dtype=torch.int64), torch.empty(0)
+    psnr, near = detail.per_slice["train_psnr"], torch.nonzero(rows >= 0)[:, 0]
+    order = near[psnr[near].float().argsort(descending=True, stable=True)]
+    return torch.stack([order, rows[order].long()]), psnr[order]
+
+
+def _with_reconstruction(
+    results: Results | None, checkpoint: str | Path, real: SliceStore, split: str, seed: int, say: Progress
+) -> Results:
+    """The results with the exact reconstruction of a network, or new results of that alone."""
+    from jsddpm_eval.reconstruction import reconstruct_held_out
+
+    expected = None if results is None else results.z_binning
+    cells, info = reconstruct_held_out(
+        checkpoint,
+        real,
+        split,
+        expected=expected,
+        progress=lambda done, total: say("exact reconstruction", done, total),
+    )
+    origin = {"step": info.step, "weights": "ema", "training_store": info.store}
+    origin["config"] = info.config.model_dump(mode="json")
+    binning = info.binning
+    if results is None:
+        people = {"store": real.fingerprint, "patients": len(set(real.patients.tolist())), "held_out_split": split}
+        use = bin_utilization(binning.z_range, binning.n_bins, binning.n_slices, allow_empty_bins=True)
+        provenance = {"real": people, "versions": versions(), "seed": seed}
+        results = Results(binning=binning.to_dict(), provenance=provenance, utilization=use)
+    from jsddpm_eval.metrics.reconstruction import SPECS
+
+    update = {"provenance": results.provenance | {"checkpoint": origin}, "reconstruction": tuple(cells)}
+    return results.model_copy(update=update | {"specs": (*results.specs, *SPECS)})
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 4) if abs(value) < float("inf") else None

@@ -1,0 +1,125 @@
+"""What is computed of one table's slices once: by key in memory, and in a folder that evaluations share."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from jsddpm import __version__
+from jsddpm.errors import integrity_error
+from jsddpm.files import atomic_open, make_directory, write_array
+
+Value = TypeVar("Value")
+_MOST_HELD = 1 << 26  # bytes of objects that are kept for their speed alone
+
+
+def digest(*parts: object) -> str:
+    """24 characters that change with every value: of arrays and tensors their shapes and bytes, else the text."""
+    content = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, (Tensor, np.ndarray)):
+            array = np.ascontiguousarray(part.numpy() if isinstance(part, Tensor) else part)
+            content.update(f"{array.dtype} {array.shape}".encode())
+            content.update(array.data)
+        else:
+            content.update(f"{part!r};".encode())
+    return content.hexdigest()[:24]
+
+
+class Memo:
+    """Values and tables of one set of slices.
+
+    Args:
+        pixels: Hash of the slices' pixels, asked for only when there is a folder.
+        labels: Hash of everything else that is known of them.
+    """
+
+    def __init__(self, pixels: Callable[[], str], labels: Callable[[], str]) -> None:
+        self._pixels, self._labels = pixels, labels
+        self._values: dict[str, NDArray[np.float64]] = {}
+        self._objects: dict[object, object] = {}
+        self.folder: Path | None = None
+        self._changed, self._held = False, 0
+
+    def keep_in(self, folder: str | Path) -> None:
+        """Read what earlier evaluations left in a folder, and write tables there from now on.
+
+        Raises:
+            JsddpmError: ``BASELINES`` (status 4) when what lies there is damaged.
+        """
+        self.folder = make_directory(folder)
+        if self._file().is_file():
+            try:
+                with np.load(self._file(), allow_pickle=False) as arrays:
+                    self._values |= {name: arrays[name] for name in arrays.files}
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                raise integrity_error(
+                    "BASELINES", f"cannot be read ({error})", fix="remove it", file=self._file()
+                ) from error
+
+    def save(self) -> None:
+        """Write the values for the next evaluation."""
+        if self.folder is not None and self._changed:
+            with atomic_open(self._file()) as stream:
+                np.savez(stream, **self._values)  # type: ignore[arg-type]
+            self._changed = False
+
+    def values(self, key: tuple[object, ...], compute: Callable[[], ArrayLike]) -> NDArray[np.float64]:
+        """A list of numbers computed from the slices, float64; computed when it is not known.
+
+        Args:
+            key: Everything but the slices that decides the numbers.
+            compute: Gives them.
+        """
+        name = digest(*key)
+        if name not in self._values:
+            self._values[name] = np.atleast_1d(np.asarray(compute(), dtype=np.float64))
+            self._changed = True
+        return self._values[name]
+
+    def once(self, key: tuple[object, ...], compute: Callable[[], Value]) -> Value:
+        """Any object computed from the slices, held in memory only."""
+        if key not in self._objects:
+            self._objects[key] = compute()
+        return self._objects[key]  # type: ignore[return-value]
+
+    def room(self, key: tuple[object, ...], size: int) -> bool:
+        """Whether an object of so many bytes may be held: it is already, or all of them stay below a limit."""
+        if key not in self._objects and self._held + size <= _MOST_HELD:
+            self._held += size
+            return True
+        return key in self._objects
+
+    def table(self, name: str, key: str, count: int, compute: Callable[[], Tensor]) -> Tensor:
+        """A row for each slice, float64 or boolean ``(count, ...)``, kept in a file of the folder.
+
+        Raises:
+            JsddpmError: ``FEATURES`` (status 4) when a kept table cannot be read.
+        """
+        if self.folder is None:
+            return compute()
+        path = self.folder / f"{name}-{digest(self._pixels(), key)}.npy"
+        if not path.is_file():
+            table = compute()
+            write_array(path, table.numpy())
+            return table
+        try:
+            table = torch.from_numpy(np.load(path, allow_pickle=False))
+        except (OSError, ValueError, EOFError) as error:
+            raise integrity_error("FEATURES", f"cannot be read ({error})", fix="remove it", file=path) from error
+        if len(table) != count:
+            raise integrity_error("FEATURES", f"holds {tuple(table.shape)}", fix="remove it", file=path)
+        return table
+
+    def _file(self) -> Path:
+        if self.folder is None:
+            raise RuntimeError("a memo without a folder has no file")
+        return self.folder / f"baselines-{digest(self._pixels(), self._labels(), __version__)}.npz"

@@ -1,0 +1,1 @@
+"""Metrics: one file a family, found by :mod:`jsddpm_eval.metrics.registry`."""

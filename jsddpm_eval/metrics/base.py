@@ -1,0 +1,178 @@
+"""What a metric is: what it declares, what it is given, and what it gives.
+
+A metric is a file of this package, or of another one that registers it under the entry point ``jsddpm.metrics``. It
+declares a :class:`~jsddpm_eval.results.specs.ScoreSpec` for every score and computes them from one cell; tables,
+figures, comparisons, docs and tests look everything else up.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from jsddpm.binning import ZBinning
+from jsddpm_eval.features.space import FeatureSpace
+from jsddpm_eval.results.score import Counts, Score
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+
+Need = Literal["pixels", "masks", "training"]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One condition: a selection of rows.
+
+    Attributes:
+        z_bin: Its bin; None for all bins.
+        pathology: Its pathology; None for both.
+        real: Real slices of the condition.
+        generated: Generated slices of the condition.
+        real_bin: Real slices of the bin, of either pathology; all of them for all bins.
+    """
+
+    z_bin: int | None
+    pathology: int | None
+    real: SliceTable
+    generated: SliceTable
+    real_bin: SliceTable
+
+    @property
+    def counts(self) -> Counts:
+        """Slices and patients of the condition."""
+        return Counts(len(self.real), len(self.generated), self.real.n_patients)
+
+    @property
+    def key(self) -> tuple[int | None, int | None]:
+        """What identifies the condition."""
+        return self.z_bin, self.pathology
+
+
+@dataclass(eq=False)
+class Context:
+    """What all cells of an evaluation share.
+
+    Attributes:
+        real: Every real slice inside the binning.
+        generated: Every generated slice.
+        binning: The bins.
+        spaces: Feature spaces.
+        seed: Seed of everything drawn.
+        wanted: Names of the specs that are asked for.
+        per_slice: Values of each generated slice by name, ``(M,)``; see :meth:`record`.
+        confusion: Generated slices by bin asked for and bin read off, once that is known.
+    """
+
+    real: SliceTable
+    generated: SliceTable
+    binning: ZBinning
+    spaces: list[FeatureSpace]
+    seed: int
+    wanted: frozenset[str]
+    per_slice: dict[str, Tensor] = field(default_factory=dict)
+    confusion: list[list[int]] = field(default_factory=list)
+
+    def wants(self, spec: ScoreSpec) -> bool:
+        """Whether a score is asked for."""
+        return spec.name in self.wanted
+
+    def record(self, name: str, cell: Cell, values: Tensor) -> None:
+        """Keep a value of each generated slice of a cell for ``per_slice.csv``; NaN where there is none."""
+        if name not in self.per_slice:
+            self.per_slice[name] = torch.full((len(self.generated),), torch.nan, dtype=torch.float64)
+        self.per_slice[name][cell.generated.row] = values.double()
+
+    def baseline(self, cell: Cell, name: str, *settings: object, compute: Callable[[], ArrayLike]) -> Values:
+        """Numbers of the real side alone, computed once for every evaluation against the same real slices.
+
+        Args:
+            cell: The condition whose real slices they are of.
+            name: What they are.
+            settings: All else that decides them: counts, feature space.
+            compute: Gives them.
+        """
+        key = (name, self.binning.fingerprint, self.seed, cell.key, *settings)
+        return self.real.memo.values(key, compute)
+
+    @cached_property
+    def least_equal_count(self) -> int:
+        """References that every bin with generated slices can offer any real slice, its own patient put aside."""
+        bins = [self.real.where(self.real.z_bin == k) for k in self.generated.z_bin.unique().tolist()]
+        return min((equal_count(b.patient) for b in bins if len(b)), default=0)
+
+
+def equal_count(patient: Tensor) -> int:
+    """Smallest number of reference slices a real slice has once its own patient's slices are excluded."""
+    counts = patient.unique(return_counts=True)[1]
+    return len(patient) - int(counts.max()) if len(counts) else 0
+
+
+class Metric(ABC):
+    """A family of scores.
+
+    Attributes:
+        name: Name of the family, unique.
+        specs: Its scores.
+        needs: What it reads beside features: ``pixels`` of images, ``masks``, or networks trained on real slices
+            (``training``). Without masks its scores are undefined.
+    """
+
+    name: ClassVar[str]
+    specs: ClassVar[tuple[ScoreSpec, ...]]
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    @abstractmethod
+    def compute(self, cell: Cell, context: Context) -> Mapping[str, Score]:
+        """The scores of a cell by name (:meth:`ScoreSpec.named`), whatever its counts.
+
+        A score that cannot be computed is :meth:`Score.undefined` with the reason. Names that are not asked for may be
+        left out.
+        """
+
+    def asked(self, cell: Cell, context: Context) -> Iterator[tuple[ScoreSpec, str]]:
+        """Specs this cell has, with the name of each score."""
+        for spec in self.specs:
+            if context.wants(spec) and spec.asked(cell.z_bin, cell.pathology):
+                for space in [s.name for s in context.spaces] if spec.per_space else [""]:
+                    yield spec, space
+
+    def undefined(self, cell: Cell, context: Context, reason: str, counts: Counts | None = None) -> dict[str, Score]:
+        """Every score of the cell undefined for one reason."""
+        score = Score.undefined(reason, counts or cell.counts)
+        return {spec.named(space): score for spec, space in self.asked(cell, context)}
+
+    def scores(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """What an evaluation takes: the scores asked for, in the order of the specs, with their units and standings.
+
+        Raises:
+            RuntimeError: When the metric leaves out a score.
+        """
+        asked = list(self.asked(cell, context))
+        if not asked:
+            return {}
+        if "masks" in self.needs and not (context.real.has_masks and context.generated.has_masks):
+            computed: Mapping[str, Score] = self.undefined(cell, context, "no masks were given")
+        elif "pixels" in self.needs and not (context.real.has_pixels and context.generated.has_pixels):
+            computed = self.undefined(cell, context, "no images were given")
+        else:
+            computed = self.compute(cell, context)
+        missing = [spec.named(space) for spec, space in asked if spec.named(space) not in computed]
+        if missing:
+            raise RuntimeError(f"metric {self.name} left out {', '.join(missing)}")
+        return {spec.named(space): computed[spec.named(space)].placed(spec, space) for spec, space in asked}
+
+
+def conditions(context: Context) -> Iterable[tuple[int | None, int | None]]:
+    """Cells of an evaluation: everything pooled, then bin by bin control and lesion."""
+    yield None, None
+    for k in range(context.binning.n_bins):
+        yield from ((k, 0), (k, 1))

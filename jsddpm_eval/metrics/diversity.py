@@ -1,0 +1,170 @@
+"""Diversity: do different seeds give different slices? Beside real slices of different patients."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from jsddpm_eval.features.space import FeatureSpace
+from jsddpm_eval.functional.diversity import pair_dissimilarity, pair_distance, pair_rmse, pairs, vendi_score
+from jsddpm_eval.functional.reconstruction import MIN_SIDE, ms_ssim_fits
+from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.baseline import mean_baseline
+from jsddpm_eval.stats.jackknife import jackknife_variance, t_interval
+from jsddpm_eval.stats.limits import MIN_PATIENTS
+from jsddpm_eval.stats.resampling import one_per_patient
+
+MAX_PAIRS = 200
+"""Pairs of slices compared by SSIM; with more, evenly spread ones."""
+
+_DRAWS = 20
+
+_spec = partial(ScoreSpec, group="variety", scope="cell", axis_from_zero=True)
+RMSE = _spec(
+    "diversity_rmse", "RMSE", "mean root mean squared difference over pairs of seeds", unit="intensity",
+    reading="Mean RMSE between samples of different seeds; the baseline is real slices of different patients. Far "
+    "below it means collapse.",
+    place="compact", verified="loops | 1e-12",
+)  # fmt: skip
+SSIM = _spec(
+    "diversity_ssim", "1 − SSIM", "mean of 1 - SSIM over at most 200 pairs of seeds", unit="1 - SSIM",
+    reading="Mean of 1 − SSIM between seeds; the baseline as for RMSE.", place="main", verified="loops | 1e-5",
+)  # fmt: skip
+MS_SSIM = _spec(
+    "diversity_ms_ssim", "1 − MS-SSIM", "mean of 1 - MS-SSIM over at most 200 pairs of seeds; sides of at least 176",
+    unit="1 - MS-SSIM", verified="torchmetrics is used",
+)  # fmt: skip
+DISTANCE = _spec(
+    "diversity", "distance", "mean Euclidean distance of features over at most 200 pairs of seeds", unit="distance",
+    per_space=True, verified="loops | 1e-12",
+)  # fmt: skip
+VENDI = _spec(
+    "vendi", "Vendi", "exp of the entropy of K / n, cosine kernel; at as many samples as there are patients",
+    unit="slices", per_space=True, source="2210.02410, eq. 3",
+    verified="scikit-learn kernel, NumPy eigenvalues | 1e-9 relative",
+)  # fmt: skip
+
+
+class Diversity(Metric):
+    """Mean pairwise differences between seeds, and Vendi scores at equal n."""
+
+    name = "diversity"
+    specs = (RMSE, SSIM, MS_SSIM, DISTANCE, VENDI)
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """Scores of one condition, those that need pixels only where there are some."""
+        real, generated = cell.real, cell.generated
+        if len(generated) < 2:
+            return self.undefined(cell, context, f"{len(generated)} generated slices have no pairs")
+        scores = {}
+        for spec, too_small in self._of_pixels(generated.size):
+            if not (real.has_pixels and generated.has_pixels):
+                scores[spec.name] = Score.undefined("no images were given", cell.counts)
+            elif too_small:
+                scores[spec.name] = Score.undefined(too_small, cell.counts)
+            elif context.wants(spec):
+                scores[spec.name] = _pixel_score(spec, cell, context)
+        for space in context.spaces:
+            if context.wants(DISTANCE):
+                scores[DISTANCE.named(space.name)] = _feature_score(space, cell, context)
+            if context.wants(VENDI):
+                scores[VENDI.named(space.name)] = _vendi(space, cell, context)
+        return scores
+
+    def _of_pixels(self, size: tuple[int, int]) -> list[tuple[ScoreSpec, str]]:
+        """Scores of pixels, each with the reason why slices of this size have none."""
+        window = f"slices are smaller than the window of {MIN_SIDE} pixels" if min(size) < MIN_SIDE else ""
+        scales = "" if ms_ssim_fits(size) else "slices are too small for five scales: sides of at least 176"
+        return [(RMSE, ""), (SSIM, window), (MS_SSIM, scales)]
+
+
+METRIC = Diversity()
+
+
+def _pixel_score(spec: ScoreSpec, cell: Cell, context: Context) -> Score:
+    def differences(table: SliceTable, chosen: Tensor) -> Tensor:
+        if spec is RMSE:
+            return pair_rmse(table.images, chosen) if len(chosen) else torch.empty(0)
+        chosen = _thin(chosen)
+        return pair_dissimilarity(table.images, chosen, data_range=1.0, multiscale=spec is MS_SSIM).double()
+
+    def reference() -> float:
+        return _mean(differences(cell.real, pairs(len(cell.real), cell.real.patient)))
+
+    chosen = pairs(len(cell.generated))
+    values = differences(cell.generated, chosen)
+    baseline = _read(context.baseline(cell, spec.name, compute=reference).item())
+    return _mean_score(values, chosen if spec is RMSE else _thin(chosen), cell, baseline)
+
+
+def _feature_score(space: FeatureSpace, cell: Cell, context: Context) -> Score:
+    def reference() -> float:
+        across = _thin(pairs(len(cell.real), cell.real.patient))
+        return _mean(pair_distance(space.of(cell.real), across))
+
+    chosen = _thin(pairs(len(cell.generated)))
+    values = pair_distance(space.of(cell.generated), chosen)
+    baseline = _read(context.baseline(cell, DISTANCE.name, space.extractor.key, compute=reference).item())
+    return _mean_score(values, chosen, cell, baseline)
+
+
+def _mean_score(values: Tensor, chosen: Tensor, cell: Cell, baseline: Baseline) -> Score:
+    return Score.of(float(values.mean()), cell.counts, _pair_spread(values, chosen, len(cell.generated)), baseline)
+
+
+def _pair_spread(values: Tensor, chosen: Tensor, count: int) -> Spread:
+    """Interval and influences of a mean over pairs: pairs share samples, so one sample at a time is left out."""
+    total = torch.zeros(count, dtype=torch.float64)
+    number = torch.zeros(count, dtype=torch.float64)
+    for column in (0, 1):
+        total.index_add_(0, chosen[:, column], values.double())
+        number.index_add_(0, chosen[:, column], torch.ones(len(values), dtype=torch.float64))
+    if count < MIN_PATIENTS:
+        return Spread()
+    mean, left_out = float(values.double().mean()), (values.double().sum() - total) / (len(values) - number)
+    interval = t_interval(mean, [(jackknife_variance(left_out), count)])
+    return Spread() if interval is None else Spread(interval, Influence.of(mean, samples=left_out.tolist()))
+
+
+def _vendi(space: FeatureSpace, cell: Cell, context: Context) -> Score:
+    """Vendi score of as many samples as there are patients, beside one real slice of each patient."""
+    real, m = cell.real, len(cell.generated)
+    count = min(m, real.n_patients)
+    counts = Counts(count, count, real.n_patients)
+    if count < 2:
+        return Score.undefined("fewer than 2 patients to compare with at equal n", counts)
+    generator = torch.Generator().manual_seed(context.seed)
+    draws = []
+    for _ in range(_DRAWS):
+        sample = torch.randperm(m, generator=generator)[:count]
+        single = one_per_patient(real.patient, generator)
+        draws.append((sample, single[torch.randperm(len(single), generator=generator)[:count]]))
+
+    def reference() -> list[float]:
+        return [vendi_score(space.of(real)[rows]) for _, rows in draws]
+
+    features = space.of(cell.generated)
+    value = torch.tensor([vendi_score(features[rows]) for rows, _ in draws]).double().mean()
+    key = (VENDI.name, m, count, space.extractor.key)
+    return Score.of(
+        float(value), counts, baseline=mean_baseline(torch.from_numpy(context.baseline(cell, *key, compute=reference)))
+    )
+
+
+def _thin(chosen: Tensor) -> Tensor:
+    """At most ``MAX_PAIRS`` pairs, evenly spread over the list."""
+    step = -(-len(chosen) // MAX_PAIRS)
+    return chosen[:: max(step, 1)]
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.mean()) if len(values) else torch.nan
+
+
+def _read(value: float) -> Baseline:
+    return Baseline(None if value != value else value)

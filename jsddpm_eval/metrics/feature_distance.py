@@ -1,0 +1,286 @@
+"""FID and KID of generated against real features, with interval, baseline and permutation p-value by patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jsddpm_eval.features.space import FeatureSpace
+from jsddpm_eval.functional.frechet import effective_dimension, frechet_distance
+from jsddpm_eval.functional.kernel import KernelTable
+from jsddpm_eval.memo import digest
+from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.baseline import baseline_of, halved_statistic, patient_halves
+from jsddpm_eval.stats.intervals import distance_spread, jackknife_spread
+from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings
+
+HALVINGS = 200
+_MAX_UNITS = 100
+_MOST_PERMUTED = 2000  # generated samples in a permutation test; with more, evenly spread ones
+_MOST_JOINT = 20_000, 5000  # real and generated slices with their conditions beside them: as many columns as conditions
+_WORK = 2e11  # multiplications of all resamples of a Frechet distance; beyond it there is no interval, no baseline
+
+_spec = partial(ScoreSpec, group="feature distance", per_space=True, better="lower")
+KID = _spec(
+    "kid", "KID", "unbiased MMD, cubic kernel, all samples; pairs of one patient are left out as i = j is",
+    reading="Kernel distance of features, all samples, unbiased; the baseline is real against real, patients halved. "
+    "Negative means no difference seen.",
+    place="compact", source="1801.01401", verified="torch-fidelity `mmd2`; double sum | 1e-6 relative; 1e-12",
+    hypothesis="generated slices are slices of new patients",
+    headline="KID", headline_reading="baseline {baseline}",
+)  # fmt: skip
+FID = _spec(
+    "fid", "FID", "Frechet distance, n - 1 covariances, by the nuclear norm of the cross product",
+    reading="Fréchet distance of the same features, biased upwards with few samples (marked ~): compare with its "
+    "baseline only.",
+    place="main", source="1706.08500", axis_from_zero=True,
+    verified="torch-fidelity; closed form | 1e-5 relative to torch-fidelity (its error), 1e-10 to the closed form",
+)  # fmt: skip
+_JOINT = "features with the one-hot condition beside them, as long as the features on average"
+_CHECKED = "torch-fidelity on features with scikit-learn's one-hot columns | 1e-5 relative"
+JOINT_KID = _spec(
+    "kid_joint", "KID with condition", f"KID of {_JOINT}", scope="pooled", source="1907.08175", verified=_CHECKED,
+    hypothesis=KID.hypothesis,
+)  # fmt: skip
+JOINT_FID = _spec(
+    "fid_joint", "FID with condition", f"FID of {_JOINT}", scope="pooled", source="1907.08175", verified=_CHECKED,
+    axis_from_zero=True,
+)  # fmt: skip
+
+
+class FeatureDistance(Metric):
+    """Distances between the distributions of generated and of real features."""
+
+    name = "feature_distance"
+    specs = (KID, FID, JOINT_KID, JOINT_FID)
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """Distances in every feature space; pooled also with the condition beside the features."""
+        scores: dict[str, Score] = {}
+        for space in context.spaces:
+            pair = FeaturePair.of(cell.real, cell.generated, space, context.binning.n_bins)
+            wanted = [s for s in (KID, FID) if context.wants(s)]
+            scores |= {s.named(space.name): _distance(s, pair, space, cell, context) for s in wanted}
+            wanted = [s for s in (JOINT_KID, JOINT_FID) if context.wants(s) and cell.z_bin is None]
+            if wanted and pair.strata is None:
+                alone = Score.undefined("one condition has no joint distribution", pair.counts)
+                scores |= {s.named(space.name): alone for s in wanted}
+            elif wanted:
+                joint = pair.thinned(*_MOST_JOINT).joint()
+                scores |= {s.named(space.name): _distance(s, joint, space, cell, context) for s in wanted}
+        return scores
+
+
+METRIC = FeatureDistance()
+
+
+@dataclass(frozen=True, eq=False)
+class FeaturePair:
+    """Features of real and of generated slices of one cell, in one feature space.
+
+    Attributes:
+        real: float64 ``(n, d)``.
+        patient: Patients of the real slices in name order, int64 ``(n,)``.
+        patient_names: Their names, ``(n,)``.
+        generated: float64 ``(m, d)``, independent samples.
+        weights: Weights of the real slices that give them the generated mix of conditions; None for one condition.
+        strata: Conditions of both sides where there are several.
+        dimension: Effective dimension of the features, for the warning of a Frechet distance.
+        rows: Places of the real slices in their table.
+    """
+
+    real: Tensor
+    patient: Tensor
+    patient_names: np.ndarray[tuple[int], np.dtype[np.str_]]
+    generated: Tensor
+    weights: Tensor | None = None
+    strata: tuple[Tensor, Tensor] | None = None
+    dimension: int = 0
+    rows: Tensor | None = None
+
+    @classmethod
+    def of(cls, real: SliceTable, generated: SliceTable, space: FeatureSpace, n_bins: int) -> FeaturePair:
+        """The features of two sets of slices, of the conditions that both have; several are weighed alike."""
+        real, strata, weights = space.reference(real), None, None
+        asked = generated.token(n_bins).unique()
+        both = asked[torch.isin(asked, real.token(n_bins))]
+        if len(asked):
+            real = real.where(torch.isin(real.token(n_bins), both))
+        if len(asked) > 1:
+            generated = generated.where(torch.isin(generated.token(n_bins), both))
+        tokens = real.token(n_bins), generated.token(n_bins)
+        if len(tokens[1].unique()) > 1:
+            strata, size = tokens, int(tokens[1].max()) + 1
+            share = tokens[1].bincount(minlength=size) / tokens[0].bincount(minlength=size)
+            weights = share[tokens[0]].double()
+        features = space.of(real), space.of(generated)
+        return cls(
+            features[0], real.patient, real.patient_names, features[1], weights, strata, space.dimension, real.row
+        )
+
+    def joint(self) -> FeaturePair:
+        """Features with the condition beside them, as heavy as the features (FJD, DeVries et al. 2019, 1907.08175).
+
+        A slice that looks real under the wrong condition is then far from the real ones of that condition.
+        """
+        if self.strata is None:
+            raise ValueError("one condition has no joint distribution")
+        size = int(max(s.max() for s in self.strata)) + 1
+        one_hot = [torch.nn.functional.one_hot(s, size).double() for s in self.strata]
+        alpha = torch.linalg.vector_norm(self.real, dim=1).mean()  # a one-hot vector has length 1
+        real = torch.cat([self.real, alpha * one_hot[0]], 1)
+        generated = torch.cat([self.generated, alpha * one_hot[1]], 1)
+        return replace(self, real=real, generated=generated, dimension=effective_dimension(real))
+
+    def thinned(self, most_real: int | None, most_generated: int) -> FeaturePair:
+        """At most so many slices of either side, evenly spread; every real slice when None."""
+        sides = (len(self.real), most_real or len(self.real)), (len(self.generated), most_generated)
+        real, generated = (slice(None, None, max(1, -(-count // most))) for count, most in sides)
+        return replace(
+            self, real=self.real[real], patient=self.patient[real], patient_names=self.patient_names[real],
+            generated=self.generated[generated], weights=None if self.weights is None else self.weights[real],
+            strata=None if self.strata is None else (self.strata[0][real], self.strata[1][generated]),
+        )  # fmt: skip
+
+    @property
+    def counts(self) -> Counts:
+        """Counts, as scores carry them."""
+        return Counts(len(self.real), len(self.generated), len(self.patient.unique()))
+
+    @property
+    def owner(self) -> Tensor:
+        """Patient numbers without gaps, int64 ``(n,)``."""
+        numbers: Tensor = torch.unique(self.patient, return_inverse=True)[1]
+        return numbers
+
+    @property
+    def mass(self) -> Tensor:
+        """Weight of each real slice."""
+        return torch.ones(len(self.real), dtype=torch.float64) if self.weights is None else self.weights
+
+
+def _distance(spec: ScoreSpec, pair: FeaturePair, space: FeatureSpace, cell: Cell, context: Context) -> Score:
+    if min(len(pair.real), len(pair.generated)) < 2:
+        which = "real" if len(pair.real) < 2 else "generated"
+        return Score.undefined(f"needs at least 2 {which} slices", pair.counts)
+
+    def baseline(compute: Callable[[], Iterable[float]]) -> Baseline:
+        key = (spec.name, space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
+        return baseline_of(context.baseline(cell, *key, compute=lambda: list(compute())))
+
+    if spec in (FID, JOINT_FID):
+        return _fid(pair, context.seed, baseline)
+    score = kid_estimate(pair)
+    if score.value is None:
+        return score
+    p_value = None
+    if enough_to_permute(len(pair.owner.unique()), len(pair.generated)):
+        few = pair.thinned(None, _MOST_PERMUTED)
+        p_value = permutation_p(few.real, few.generated, _relabellings(few, context))
+    halves = baseline(lambda: kid_between_halves(pair, context.seed))
+    return score.model_copy(update={"p_value": p_value, **halves._asdict()})
+
+
+def _fid(pair: FeaturePair, seed: int, baseline: Callable[[Callable[[], Iterable[float]]], Baseline]) -> Score:
+    ones = torch.ones(len(pair.generated), dtype=torch.float64)
+    smaller, size, d = (
+        min(len(pair.real), len(pair.generated)),
+        len(pair.real) + len(pair.generated),
+        pair.real.shape[1],
+    )
+    rows = torch.arange(len(pair.real)), torch.arange(len(pair.generated))
+
+    def statistic(i: Tensor, j: Tensor) -> float:
+        return frechet_distance(pair.real[i], pair.generated[j], pair.mass[i], ones[j])
+
+    def between_real(i: Tensor, j: Tensor) -> float:
+        return frechet_distance(pair.real[i], pair.real[j], pair.mass[i], pair.mass[j])
+
+    unreliable = None
+    if smaller <= pair.dimension:
+        reason = f"{smaller} slices, the features have {pair.dimension} effective dimensions"
+        unreliable = f"{reason}: biased upwards, compare with the baseline only"
+    spread, halves = Spread(), Baseline()
+    if 80 * size * d * min(d, size) < _WORK:
+        spread = jackknife_spread(statistic, rows[0], pair.patient_names, rows[1])
+        owners, count = pair.patient.numpy().astype(str), len(pair.generated)
+        halves = baseline(lambda: halved_statistic(between_real, rows[0], owners, count=count, seed=seed))
+    if spread.interval:  # no distance is negative
+        spread = spread._replace(interval=(max(0.0, spread.interval[0]), spread.interval[1]))
+    return Score.of(statistic(*rows), pair.counts, spread, halves, unreliable=unreliable)
+
+
+def kid_estimate(pair: FeaturePair) -> Score:
+    """Kernel distance with its interval and what each patient and sample adds to it; no baseline, no p-value."""
+    owner, m = pair.owner, len(pair.generated)
+    people, blocks = int(owner.max()) + 1 if len(owner) else 0, min(m, _MAX_UNITS)
+    if people < 2:
+        return Score.undefined("slices of one patient have no independent pairs", pair.counts)
+    total = people + blocks
+    table = KernelTable.build(
+        torch.cat([pair.real, pair.generated]),
+        torch.cat([owner, people + torch.arange(m) % blocks]),
+        torch.arange(total) < people,
+        torch.cat([pair.mass, torch.ones(m, dtype=torch.float64)]),
+    )
+    real = torch.arange(total) < people
+    value = float(table.distance(real[None], ~real[None]))
+    patients, samples = (
+        table.distance(real & without, ~real & without).tolist()
+        for without in (_without(0, people, total), _without(people, total, total))
+    )
+    names = pair.patient_names[np.unique(pair.patient.numpy(), return_index=True)[1]].tolist()
+    return Score.of(value, pair.counts, distance_spread(value, dict(zip(names, patients, strict=True)), samples, m))
+
+
+def kid_between_halves(pair: FeaturePair, seed: int) -> list[float]:
+    """Kernel distance between random halves of the patients, one thinned to about as many slices as were generated."""
+    owner = pair.owner
+    people = int(owner.max()) + 1
+    half = patient_halves(people, HALVINGS, seed)
+    if not len(half):
+        return []
+    share = min(1.0, 2 * len(pair.generated) / len(pair.real))
+    order = np.random.default_rng(seed).permutation(len(pair.real))
+    thin = torch.from_numpy(np.sort(order[: max(2, round(share * len(order)))]))
+    table = KernelTable.build(
+        torch.cat([pair.real, pair.real[thin]]),
+        torch.cat([owner, people + owner[thin]]),
+        torch.ones(2 * people, dtype=torch.bool),
+        torch.cat([pair.mass, pair.mass[thin]]),
+    )
+    empty = torch.zeros_like(half)
+    distances: list[float] = table.distance(torch.cat([half, empty], 1), torch.cat([empty, ~half], 1)).tolist()
+    return distances
+
+
+def _relabellings(pair: FeaturePair, context: Context) -> Iterable[Draw]:
+    """The draws of the permutation test; kept as bits for the next generator, as many as fit."""
+    m, strata, memo = len(pair.generated), pair.strata, context.real.memo
+    key = ("relabellings", digest(pair.owner, m, *(strata or ()), context.seed))
+    total = len(pair.owner.unique()) + m
+
+    def draw() -> list[tuple[Tensor, np.ndarray]]:
+        draws = relabellings(pair.owner, m, strata, context.seed)
+        return [(rows, np.packbits(labels.numpy(), axis=1)) for rows, labels in draws]
+
+    if not memo.room(key, DRAWS * 4000 * total // 8):
+        yield from relabellings(pair.owner, m, strata, context.seed)
+        return
+    for rows, bits in memo.once(key, draw):
+        yield rows, torch.from_numpy(np.unpackbits(bits, axis=1, count=total).view(bool))
+
+
+def _without(first: int, last: int, total: int) -> Tensor:
+    """Rows that leave out one unit of a range each, boolean ``(last - first, total)``."""
+    kept = torch.ones((last - first, total), dtype=torch.bool)
+    kept[torch.arange(last - first), torch.arange(first, last)] = False
+    return kept

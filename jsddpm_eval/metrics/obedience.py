@@ -1,0 +1,59 @@
+"""Obedience: do generated masks obey the pathology asked for?"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.results.score import Counts, Score, Spread
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.intervals import wilson_interval
+
+_READING = "Share of samples with an empty mask for control, with a lesion for lesion."
+EMPTY = ScoreSpec(
+    name="control_empty", heading="obeys", group="lesions", unit="share", better="higher", pathology=0,
+    place="compact",
+    definition="share of control samples with an empty mask", reading=_READING,
+    verified="counting; SciPy's interval | 0",
+    headline="control: empty mask", headline_reading="of {n_generated} samples",
+)  # fmt: skip
+PRESENT = ScoreSpec(
+    name="lesion_present", heading="obeys", group="lesions", unit="share", better="higher", pathology=1,
+    place="compact",
+    definition="share of lesion samples with at least one lesion pixel", reading=_READING,
+    verified="counting; SciPy's interval | 0",
+    headline="lesion: mask present", headline_reading="of {n_generated} samples",
+)  # fmt: skip
+
+
+def lesion_pixels(table: SliceTable) -> Tensor:
+    """Pixels of each slice's lesion mask, float64 ``(N,)``."""
+    return table.column("lesion-pixels", lambda batch: batch.masks.flatten(1).sum(1).double())
+
+
+class Obedience(Metric):
+    """Shares of empty control masks and of present lesion masks."""
+
+    name = "obedience"
+    specs = (EMPTY, PRESENT)
+    needs = frozenset({"masks"})
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """Both shares; undefined where nothing of that kind was generated."""
+        pixels = lesion_pixels(cell.generated)
+        if cell.z_bin is None:
+            context.record("lesion_pixels", cell, pixels)
+        scores = {}
+        for kind, (spec, obeyed) in enumerate(((EMPTY, pixels == 0), (PRESENT, pixels > 0))):
+            chosen = obeyed[cell.generated.pathology == kind]
+            n = len(chosen)
+            if n:
+                share = float(chosen.double().mean())
+                scores[spec.name] = Score.of(share, Counts(n_generated=n), Spread(wilson_interval(share, n)))
+            else:
+                scores[spec.name] = Score.undefined("nothing of this kind was generated", Counts(n_generated=0))
+        return scores
+
+
+METRIC = Obedience()

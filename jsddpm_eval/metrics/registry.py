@@ -1,0 +1,69 @@
+"""Every metric there is: the modules of this package, and the entry points ``jsddpm.metrics`` of others.
+
+A module (or what an entry point names) holds one :class:`~jsddpm_eval.metrics.base.Metric` as ``METRIC``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from jsddpm.errors import usage_error
+from jsddpm_eval.metrics.base import Metric
+from jsddpm_eval.plugins import loaded, modules_with, registered
+from jsddpm_eval.results.specs import GROUPS, ScoreSpec
+
+GROUP = "jsddpm.metrics"
+
+
+@cache
+def metrics() -> dict[str, Metric]:
+    """Metrics by name, in the reading order of their first scores' groups.
+
+    Raises:
+        JsddpmError: ``PLUGIN`` (status 5) when another package's metric cannot be loaded.
+
+    >>> "best_match" in metrics()
+    True
+    """
+    every: list[Metric] = [module.METRIC for module in modules_with(__package__ or "", "METRIC")]
+    every += [loaded(point, Metric) for point in registered(GROUP).values()]
+    return {metric.name: metric for metric in sorted(every, key=lambda m: group_order(m.specs[0]))}
+
+
+def group_order(spec: ScoreSpec) -> int:
+    """Place of a score's group in reading order."""
+    return GROUPS.index(spec.group) if spec.group in GROUPS else len(GROUPS)
+
+
+def chosen(names: Sequence[str | Metric] | None) -> tuple[list[Metric], frozenset[str]]:
+    """Metrics and the names of their specs that are asked for.
+
+    Args:
+        names: Names of metrics or of single scores, or metrics themselves; all metrics when None.
+
+    Raises:
+        JsddpmError: ``METRIC`` (status 2) for a name that is neither.
+
+    >>> [m.name for m in chosen(["kid"])[0]], chosen(["kid"])[1]
+    (['feature_distance'], frozenset({'kid'}))
+    """
+    if names is None:
+        names = list(metrics())
+    picked: dict[str, Metric] = {}
+    wanted: set[str] = set()
+    for name in names:
+        metric = name if isinstance(name, Metric) else _owner(name)
+        picked[metric.name] = metric
+        single = isinstance(name, str) and name != metric.name
+        wanted |= {str(name)} if single else {spec.name for spec in metric.specs}
+    ordered = sorted(picked.values(), key=lambda m: group_order(m.specs[0]))
+    return ordered, frozenset(wanted)
+
+
+def _owner(name: str) -> Metric:
+    for metric in metrics().values():
+        if name == metric.name or name in {spec.name for spec in metric.specs}:
+            return metric
+    known = ", ".join(metrics())
+    raise usage_error("METRIC", f"no metric or score {name!r}", fix=f"one of {known}, or one of their scores")

@@ -1,0 +1,140 @@
+"""Where pixels are read, and the checks of slices that are given as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import JsddpmError, usage_error
+
+Values = ArrayLike | Tensor
+"""A tensor, an array, or a list."""
+
+
+class Pixels(Protocol):
+    """Where pixels are read: an open store, or arrays."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(H, W)``."""
+
+    def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Intensities of rows, ``(n, H, W)`` in [0, 1]."""
+
+    def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Lesion masks of rows, ``(n, H, W)``."""
+
+
+class ArrayPixels:
+    """Slices in memory.
+
+    Args:
+        images: float32 ``(N, H, W)`` in [0, 1]; None where there are none.
+        masks: Boolean, of the same shape; None where there are none.
+    """
+
+    def __init__(self, images: NDArray[np.float32] | None, masks: NDArray[np.bool_] | None) -> None:
+        self._images, self._masks = images, masks
+        shape = next((given.shape for given in (images, masks) if given is not None), (0, 0, 0))
+        self.size: tuple[int, int] = (shape[1], shape[2])
+
+    def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """See :class:`Pixels`."""
+        if self._images is None:
+            raise refused("images", "missing", "give the images of the slices")
+        return self._images[rows]
+
+    def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """See :class:`Pixels`."""
+        if self._masks is None:
+            raise refused("masks", "missing", "give the masks of the slices")
+        return self._masks[rows]
+
+
+def refused(what: str, why: str, fix: str) -> JsddpmError:
+    """A refusal of slices given as arrays."""
+    return usage_error("SLICES", f"{what}: {why}", fix=fix)
+
+
+def as_array(what: str, values: Values) -> NDArray[np.generic]:
+    """Any of :data:`Values` on the CPU."""
+    try:
+        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+    except (TypeError, ValueError) as error:
+        raise refused(what, f"not an array ({error})", "give an array or a tensor") from error
+
+
+def as_integers(what: str, values: Values) -> Tensor:
+    """Whole numbers, int64 ``(N,)``."""
+    array = as_array(what, values)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise refused(what, f"{array.dtype} of shape {array.shape}", "give one whole number for each slice")
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def as_flags(what: str, values: Values) -> Tensor:
+    """Yes or no, boolean ``(N,)``."""
+    array = as_array(what, values)
+    if array.ndim != 1 or array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+        raise refused(what, f"{array.dtype} of shape {array.shape}", "give True or False for each slice")
+    return torch.from_numpy(array.astype(bool))
+
+
+def as_images(values: Values) -> NDArray[np.float32]:
+    """Intensities, float32 ``(N, H, W)`` in [0, 1]; a channel axis of length 1 is dropped."""
+    array = as_array("images", values)
+    array = array[:, 0] if array.ndim == 4 and array.shape[1] == 1 else array
+    if array.ndim != 3 or array.dtype.kind != "f":
+        cure = "give floats (N, H, W) in [0, 1]; divide 8-bit images by 255"
+        raise refused("images", f"{array.dtype} of shape {array.shape}", cure)
+    if array.size and not (array.min() >= 0 and array.max() <= 1):  # NaN fails both
+        raise refused("images", f"values from {array.min()} to {array.max()}", "scale them to [0, 1]")
+    return array.astype(np.float32, copy=False)
+
+
+def as_masks(values: Values) -> NDArray[np.bool_]:
+    """Lesion masks, boolean ``(N, H, W)``; a channel axis of length 1 is dropped."""
+    array = as_array("masks", values)
+    array = array[:, 0] if array.ndim == 4 and array.shape[1] == 1 else array
+    if array.ndim != 3 or (array.dtype.kind != "b" and not np.isin(array, (0, 1)).all()):
+        raise refused("masks", f"{array.dtype} of shape {array.shape}", "give booleans, or 0 and 1, (N, H, W)")
+    return array.astype(bool, copy=False)
+
+
+def as_patients(values: Sequence[object] | Values | None, count: int) -> tuple[Tensor, NDArray[np.str_]]:
+    """Patient numbers in name order, int64 ``(N,)``, and the names by number; -1 for generated slices."""
+    if values is None:
+        return torch.full((count,), -1, dtype=torch.int64), np.empty(0, np.str_)
+    owners = as_array("patient", values)  # type: ignore[arg-type]
+    if owners.ndim != 1 or len(owners) != count:
+        raise refused("patient", f"shape {owners.shape} for {count} slices", "give one patient for each slice")
+    missing = [v is None or v != v for v in owners.tolist()]
+    if any(missing):
+        raise refused("patient", f"{sum(missing)} of {count} missing", "give one patient for each slice")
+    names, numbers = np.unique(owners.astype(np.str_) if owners.dtype.kind == "O" else owners, return_inverse=True)
+    return torch.from_numpy(numbers.astype(np.int64)), names.astype(np.str_)
+
+
+def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | None) -> tuple[Tensor, Tensor]:
+    """Positions and bins, one from the other where only one is given."""
+    if z_bin is None:
+        if z_index is None or binning is None:
+            raise refused("z_bin", "missing", "give z_bin, or z_index and binning")
+        position = as_integers("z_index", z_index)
+        return position, torch.as_tensor(binning.index(position))
+    bins = as_integers("z_bin", z_bin)
+    last = int(bins.max()) if binning is None and len(bins) else (binning.n_bins - 1 if binning else 0)
+    if len(bins) and not (int(bins.min()) >= 0 and int(bins.max()) <= last):
+        raise refused("z_bin", f"{int(bins.min())} to {int(bins.max())}", f"give bins from 0 to {last}")
+    if z_index is not None:
+        return as_integers("z_index", z_index), bins
+    if binning is None:
+        return bins, bins
+    used = [binning.representative(k) if binning.slices(k) else 0 for k in range(binning.n_bins)]
+    return torch.tensor(used, dtype=torch.int64)[bins], bins

@@ -1,0 +1,38 @@
+"""Things that are one file each: the modules of a package, and what other installed packages register."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+from jsddpm.errors import environment_error
+from jsddpm.registry import Registry
+
+
+def modules_with(package: str, attribute: str) -> list[ModuleType]:
+    """The modules of a package that define an attribute, in name order."""
+    files = Registry(package)
+    return [module for name in files.names() if hasattr(module := files.load(name), attribute)]
+
+
+def registered(group: str) -> dict[str, EntryPoint]:
+    """What installed packages register under an entry-point group, by name."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def loaded(point: EntryPoint, kind: Any) -> Any:
+    """What an entry point names, an instance of ``kind``.
+
+    Raises:
+        JsddpmError: ``PLUGIN`` (status 5) when its package cannot be imported, or it names something else.
+    """
+    cure = "repair or remove the package that registers it"
+    try:
+        value = point.load()
+    except Exception as error:  # whatever another package's import raises
+        raise environment_error("PLUGIN", f"{point.value} cannot be loaded ({error})", fix=cure) from error
+    if not isinstance(value, kind):
+        what = f"{point.value} is no {kind.__name__} but {type(value).__name__}"
+        raise environment_error("PLUGIN", what, fix=cure)
+    return value

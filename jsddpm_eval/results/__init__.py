@@ -1,0 +1,1 @@
+"""What an evaluation leaves: scores with their context, findings, tables. Torch-free."""

@@ -1,0 +1,92 @@
+"""Results in a notebook: verdict and table as HTML, one score along the bins as a chart."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm_eval.results.score import Score
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from jsddpm_eval.results.results import Results
+
+_SIGNS = {"off": "!", "fine": "✓", "unknown": "?"}
+_MARKS = {-1: "▼", 0: "", 1: "▲"}
+_COLOURS = ("#0072b2", "#d55e00")
+
+
+def html(results: Results) -> str:
+    """Verdict, then a table of the first scores of each condition, as HTML."""
+    shown = [s.name for s in results.specs if s.place == "compact"] or [s.name for s in results.specs]
+    cells = results.cells()
+    names = [
+        n for n in dict.fromkeys(n for c in cells for n in c.scores) if any(_is(c.scores.get(n), shown) for c in cells)
+    ]
+    head = "".join(f"<th>{escape(text)}</th>" for text in ("", "condition", *names))
+    answers = results.answers()
+    rows = "".join(
+        f"<tr><td>{_SIGNS.get(answers.get((c.z_bin, c.pathology), ''), '')}</td><td>{escape(c.name)}</td>"
+        + "".join(f"<td>{_entry(c.scores.get(n))}</td>" for n in names)
+        + "</tr>"
+        for c in cells
+    )
+    words = "".join(f"<p>{escape(sentence)}</p>" for sentence in results.verdict)
+    key = (
+        "<p>▲ above, ▼ below the baseline of real slices (small print); – undefined. "
+        "✓ every check is fine, ! off, ? unknown.</p>"
+    )
+    return f"{words}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{key}"
+
+
+def plot(results: Results, name: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw one score along the bins: control and lesion with their intervals, and the baseline of real slices.
+
+    Args:
+        results: An evaluation.
+        name: Name of the score, as :meth:`Results.score` takes it; the first one when None.
+        ax: Axes to draw into; new ones when None.
+
+    Raises:
+        JsddpmError: ``SCORE`` (status 2) when there is no such score.
+    """
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        ax = Figure(figsize=(6, 3), layout="constrained").subplots()
+    cells = results.cells()
+    wanted = name or next(iter(cells[0].scores))
+    for kind, (label, colour) in enumerate(zip(PATHOLOGY_NAMES, _COLOURS, strict=True)):
+        asked = [c for c in cells if c.pathology == kind and c.z_bin is not None and _has(c.scores, wanted)]
+        scores = [(c.z_bin or 0, results.score(wanted, c.z_bin, kind)) for c in asked]
+        defined = [(k, s, s.value) for k, s in scores if s.value is not None]
+        ax.plot([k for k, *_ in defined], [v for *_, v in defined], "o-", color=colour, label=label)
+        for k, s, _ in defined:
+            if s.interval:
+                ax.vlines(k, *s.interval, color=colour)
+            if s.baseline is not None:
+                ax.hlines(s.baseline, k - 0.3, k + 0.3, color=colour, linestyles="dotted")
+    if not ax.lines or not any(len(line.get_xdata()) for line in ax.lines):  # type: ignore[arg-type]
+        results.score(wanted)
+    ax.set_xlabel("z-bin")
+    ax.set_ylabel(wanted)
+    ax.legend(title="dotted: baseline of real slices")
+    return ax
+
+
+def _has(scores: dict[str, Score], name: str) -> bool:
+    return name in scores or any(s.spec == name for s in scores.values())
+
+
+def _is(score: Score | None, specs: list[str]) -> bool:
+    return score is not None and score.spec in specs
+
+
+def _entry(score: Score | None) -> str:
+    if score is None or score.value is None:
+        return "" if score is None else f'<span title="{escape(score.reason or "")}">–</span>'
+    mark = _MARKS[score.standing.side] if score.standing else ""
+    baseline = "" if score.baseline is None else f"<br><small>{score.baseline:.3g}</small>"
+    return f"{'~' if score.status == 'unreliable' else ''}{score.value:.3g}{mark}{baseline}"

@@ -1,0 +1,229 @@
+"""The result of an evaluation: every number with its context, as strict JSON, a tidy table and a page of a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import ValidationError
+
+from jsddpm.binning import PATHOLOGY_NAMES, ZBinning
+from jsddpm.errors import integrity_error, usage_error
+from jsddpm.files import read_json, sha256, write_json
+from jsddpm_eval.results.score import Cell, Influence, Score
+from jsddpm_eval.results.specs import Answer, CheckSpec, Finding, Model, ScoreSpec
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
+Condition = tuple[int | None, int | None]
+_PROTOCOLS: tuple[Literal["reconstruction", "generation"], ...] = ("reconstruction", "generation")
+
+
+class Results(Model):
+    """Everything an evaluation found.
+
+    ``results["kid", 3, "lesion"]`` is one score, ``results["kid"]`` the pooled one; see :meth:`score`.
+
+    Attributes:
+        binning: :meth:`ZBinning.to_dict` of the generated slices.
+        provenance: Stores, split, checkpoint, sampler, seeds, extractors, versions.
+        utilization: Bin utilization, local and global.
+        specs: What each score is, in the order of their columns.
+        checks: What each check asks.
+        reconstruction: Exact reconstruction, by timestep and pathology; empty where no network was given.
+        generation: Bin-aware scores, pooled first, then per bin x pathology.
+        confusion: Generated slices by bin asked for (rows) and bin their position was read as (columns).
+        findings: What each check says of each bin x pathology.
+        verdict: What the findings say, sentence by sentence.
+    """
+
+    schema_name: Literal["jsddpm-results"] = "jsddpm-results"
+    version: Literal[2] = 2
+    binning: dict[str, Any]
+    provenance: dict[str, Any]
+    utilization: dict[str, Any]
+    specs: tuple[ScoreSpec, ...] = ()
+    checks: tuple[CheckSpec, ...] = ()
+    reconstruction: tuple[Cell, ...] = ()
+    generation: tuple[Cell, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    verdict: tuple[str, ...] = ()
+
+    @property
+    def z_binning(self) -> ZBinning:
+        """The binning as a value."""
+        return ZBinning.from_dict(self.binning)
+
+    @property
+    def pooled(self) -> dict[str, Score]:
+        """Generation scores over all conditions."""
+        return next((c.scores for c in self.generation if c.key == (None, None, None)), {})
+
+    def cells(self) -> list[Cell]:
+        """Generation cells of one bin and one pathology each."""
+        return [c for c in self.generation if c.z_bin is not None and c.pathology is not None]
+
+    def spaces(self) -> list[str]:
+        """Feature spaces, in the order they were asked for."""
+        return list(dict.fromkeys(s.space for c in self.generation for s in c.scores.values() if s.space))
+
+    def score(self, name: str, z_bin: int | None = None, pathology: int | str | None = None) -> Score:
+        """A generation score of a condition.
+
+        Args:
+            name: Full name (``vendi_radiomics``), or a spec's (``kid``), which stands for the first feature space.
+            z_bin: The bin; None for all bins.
+            pathology: ``"control"``, ``"lesion"``, 0 or 1; None for both, with all bins.
+
+        Raises:
+            JsddpmError: ``SCORE`` (status 2) when there is no such score, naming those there are.
+        """
+        kind = PATHOLOGY_NAMES.index(pathology) if pathology in PATHOLOGY_NAMES else pathology
+        cell = next((c for c in self.generation if c.key == (z_bin, kind, None)), None)
+        if cell is None:
+            cure = f"bins 0 to {self.binning['n_bins'] - 1}, pathology control or lesion; neither for all"
+            raise usage_error("SCORE", f"no condition of bin {z_bin}, pathology {pathology}", fix=cure)
+        score = cell.scores.get(name) or next(iter(cell.of(name)), None)
+        if score is None:
+            raise usage_error("SCORE", f"no score {name!r} of {cell.name}", fix=f"one of {', '.join(cell.scores)}")
+        return score
+
+    def __getitem__(self, key: str | tuple[str, int | None, int | str | None]) -> Score:
+        """See :meth:`score`."""
+        return self.score(key) if isinstance(key, str) else self.score(*key)
+
+    def answers(self) -> dict[Condition, Answer]:
+        """What all checks together say of each bin x pathology.
+
+        ``off`` where any check is, ``fine`` where all of them are, and ``unknown`` where one of them could not tell.
+        """
+        together: dict[Condition, set[Answer]] = {}
+        for finding in self.findings:
+            if finding.z_bin is not None:
+                together.setdefault((finding.z_bin, finding.pathology), set()).add(finding.answer)
+        return {
+            key: "off" if "off" in given else "unknown" if "unknown" in given else "fine"
+            for key, given in together.items()
+        }
+
+    def undefined(self) -> list[str]:
+        """Scores asked for that are undefined, as ``cell: score (reason)``."""
+        cells = [*self.reconstruction, *self.generation]
+        return [f"{c.name}: {n} ({s.reason})" for c in cells for n, s in c.scores.items() if s.status == "undefined"]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One row per cell and score, for ``per_bin.csv``."""
+        for protocol in _PROTOCOLS:
+            for cell in getattr(self, protocol):
+                ranges = None if cell.z_bin is None else self.z_binning.ranges()[cell.z_bin]
+                for name, score in cell.scores.items():
+                    yield {
+                        "protocol": protocol,
+                        "z_bin": cell.z_bin,
+                        "z_first": ranges[0] if ranges else None,
+                        "z_last": ranges[1] if ranges else None,
+                        "pathology": None if cell.pathology is None else PATHOLOGY_NAMES[cell.pathology],
+                        "timestep": cell.timestep,
+                        "score": name,
+                        **score.model_dump(exclude={"interval", "baseline_interval", "standing"}),
+                        **_ends("interval", score.interval),
+                        **_ends("baseline", score.baseline_interval),
+                    }
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Every score as a tidy table, one row per condition and score."""
+        import pandas
+
+        return pandas.DataFrame(list(self.rows()))
+
+    def plot(self, name: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw a score along the bins, with intervals and baselines; see :func:`jsddpm_eval.results.notebook.plot`."""
+        from jsddpm_eval.results.notebook import plot
+
+        return plot(self, name, ax)
+
+    def __repr__(self) -> str:
+        first = [f"{name} {s.value:.3g}" for name, s in self.pooled.items() if s.value is not None][:4]
+        counts = f"{len(self.cells())} conditions, {sum(len(c.scores) for c in self.generation)} scores"
+        return f"<Results of {counts}: {', '.join(first) or 'none defined'}; {len(self.verdict)} sentences of verdict>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from jsddpm_eval.results.notebook import html
+
+        return html(self)
+
+    def write(self, path: str | Path) -> None:
+        """Write strict JSON: no NaN, no infinity, null only with a reason.
+
+        Influences go into ``NAME.influence.json`` beside it, bound to the results by their checksum.
+        """
+        write_json(path, self.model_dump(mode="json"))
+        kept = {
+            place: score.influence.model_dump(mode="json")
+            for place, score in self._places()
+            if score.influence is not None
+        }
+        if kept:
+            write_json(_beside(path), {"of": sha256(path), "influence": kept})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read :meth:`write`'s file, and the influences beside it where they are of these results.
+
+        Raises:
+            JsddpmError: ``RESULTS`` (status 4) when it is no such file or of another version.
+        """
+        try:
+            results = cls.model_validate(read_json(path))
+            if not _beside(path).is_file():
+                return results
+            beside = read_json(_beside(path))
+            kept = beside.get("influence", {}) if beside.get("of") == sha256(path) else {}
+            return results._with({place: Influence.model_validate(v) for place, v in kept.items()})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(p) for p in first["loc"])
+            raise integrity_error("RESULTS", f"{where}: {first['msg']}", fix="evaluate again", file=path) from None
+
+    @property
+    def has_influences(self) -> bool:
+        """Whether any score says what each patient or sample adds to it."""
+        return any(score.influence is not None for _, score in self._places())
+
+    def _places(self) -> Iterator[tuple[str, Score]]:
+        for protocol in _PROTOCOLS:
+            for cell in getattr(self, protocol):
+                for name, score in cell.scores.items():
+                    yield _place(protocol, cell, name), score
+
+    def _with(self, kept: Mapping[str, Influence]) -> Self:
+        """The same results with influences by place."""
+
+        def filled(protocol: str, cell: Cell) -> Cell:
+            scores = {
+                name: score.model_copy(update={"influence": kept.get(_place(protocol, cell, name))})
+                for name, score in cell.scores.items()
+            }
+            return cell.model_copy(update={"scores": scores})
+
+        return self.model_copy(update={p: tuple(filled(p, cell) for cell in getattr(self, p)) for p in _PROTOCOLS})
+
+
+def _place(protocol: str, cell: Cell, name: str) -> str:
+    """Where a score stands, as ``generation/3/1/-/vendi_radiomics``: bin, pathology and timestep."""
+    return "/".join([protocol, *("-" if part is None else str(part) for part in cell.key), name])
+
+
+def _ends(name: str, interval: Iterable[float] | None) -> dict[str, float | None]:
+    low, high = interval or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _beside(path: str | Path) -> Path:
+    return Path(path).with_suffix(".influence.json")

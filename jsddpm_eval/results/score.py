@@ -1,0 +1,214 @@
+"""One number with its context, and the scores of one condition. Torch-free."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm_eval.results.specs import Model, ScoreSpec
+
+Status = Literal["ok", "unreliable", "undefined"]
+
+JOINER = "+"
+"""Separator of patient names in a jackknife block."""
+
+
+class Influence(Model):
+    """What leaving out one unit adds to a score: the values of the jackknife, and what pairs two evaluations.
+
+    Attributes:
+        patients: By patient, or by a block's patients joined by ``+``; a patient who is not listed adds nothing.
+        samples: By generated sample, or block of samples, in order.
+        sample_blocks: Samples of each block; empty where every block is one sample.
+    """
+
+    patients: dict[str, float] = Field(default_factory=dict)
+    samples: tuple[float, ...] = ()
+    sample_blocks: tuple[int, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        value: float,
+        *,
+        patients: Mapping[str, float] | None = None,
+        samples: Iterable[float] = (),
+        sample_blocks: Sequence[int] = (),
+    ) -> Influence:
+        """From a score and its values without each unit; rounded to seven digits, as files hold them."""
+        added = {str(name): _rounded(v - value) for name, v in (patients or {}).items()}
+        blocks = tuple(sample_blocks) if any(size > 1 for size in sample_blocks) else ()
+        return cls(patients=added, samples=tuple(_rounded(v - value) for v in samples), sample_blocks=blocks)
+
+    @property
+    def patient_blocks(self) -> list[int]:
+        """Patients of each block."""
+        return [name.count(JOINER) + 1 for name in self.patients]
+
+
+class Standing(Model):
+    """A score beside its baseline.
+
+    Attributes:
+        side: -1 below, 0 not told from it, 1 above.
+        certain: Whether the score's whole interval lies on that side; never for 0.
+    """
+
+    side: Literal[-1, 0, 1]
+    certain: bool = False
+
+
+class Counts(NamedTuple):
+    """What a score rests on: real slices, generated slices, real patients."""
+
+    n_real: int | None = None
+    n_generated: int | None = None
+    n_patients: int | None = None
+
+
+class Spread(NamedTuple):
+    """Interval (95 %) of a score and what each unit adds to it; nothing where it is not known."""
+
+    interval: tuple[float, float] | None = None
+    influence: Influence | None = None
+
+
+class Baseline(NamedTuple):
+    """The same score between real patients, or its expectation between equals, and its 95 % band."""
+
+    baseline: float | None = None
+    baseline_interval: tuple[float, float] | None = None
+
+
+_NO_COUNTS, _NO_SPREAD, _NO_BASELINE = Counts(), Spread(), Baseline()
+
+
+class Score(Model):
+    """One number and what is needed to judge it.
+
+    ``value`` is null exactly when the status is ``undefined``, and a status other than ``ok`` has a ``reason``.
+    ``interval`` is 95 %; ``baseline`` is the same score between real patients, or its expectation between equals, where
+    there is one, and ``baseline_interval`` its 95 % band. ``spec`` names its
+    :class:`~jsddpm_eval.results.specs.ScoreSpec`, which states the hypothesis ``p_value`` is of; ``space`` is the
+    feature space, empty where it needs none.
+    """
+
+    value: float | None
+    spec: str = ""
+    space: str = ""
+    unit: str = ""
+    status: Status = "ok"
+    reason: str | None = None
+    n_real: int | None = None
+    n_generated: int | None = None
+    n_patients: int | None = None
+    interval: tuple[float, float] | None = None
+    baseline: float | None = None
+    baseline_interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    standing: Standing | None = None
+    influence: Influence | None = Field(default=None, exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Score:
+        numbers = [self.value, self.baseline, self.p_value, *(self.interval or ()), *(self.baseline_interval or ())]
+        if any(v is not None and not math.isfinite(v) for v in numbers):
+            raise ValueError("a score holds NaN or infinity")
+        if (self.value is None) != (self.status == "undefined"):
+            raise ValueError("a value is null exactly when it is undefined")
+        if (self.status == "ok") != (self.reason is None):
+            raise ValueError("a reason belongs to a score that is not ok")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        value: float,
+        counts: Counts,
+        spread: Spread = _NO_SPREAD,
+        baseline: Baseline = _NO_BASELINE,
+        *,
+        p_value: float | None = None,
+        unreliable: str | None = None,
+    ) -> Score:
+        """A defined score.
+
+        Args:
+            value: The number.
+            counts: What it rests on.
+            spread: Its interval, and what each unit adds to it.
+            baseline: What real slices reach.
+            p_value: Of its hypothesis.
+            unreliable: Why it should be read with care, if it should.
+        """
+        status: Status = "ok" if unreliable is None else "unreliable"
+        context = counts._asdict() | spread._asdict() | baseline._asdict()
+        return cls(value=value, status=status, reason=unreliable, p_value=p_value, **context)
+
+    @classmethod
+    def undefined(cls, reason: str, counts: Counts = _NO_COUNTS, baseline: float | None = None) -> Score:
+        """A score that cannot be computed, with the reason."""
+        return cls(value=None, status="undefined", reason=reason, baseline=baseline, **counts._asdict())
+
+    def placed(self, spec: ScoreSpec, space: str = "") -> Score:
+        """The score with its identity, its unit and its standing."""
+        update = {"spec": spec.name, "space": space, "unit": spec.unit, "standing": self.stand()}
+        return self.model_copy(update=update)
+
+    def stand(self) -> Standing | None:
+        """Where the score lies: like its baseline within the baseline's band; None without a value or a baseline.
+
+        A baseline without a band counts as met when the score's interval covers it.
+
+        >>> Score(value=5.0, interval=(3, 7), baseline=1.0, baseline_interval=(0, 2)).stand()
+        Standing(side=1, certain=True)
+        """
+        if self.value is None or self.baseline is None:
+            return None
+        low, high = self.baseline_interval or (self.baseline, self.baseline)
+        first, last = self.interval or (self.value, self.value)
+        covered = self.baseline_interval is None and first <= self.baseline <= last
+        if covered or low <= self.value <= high:
+            return Standing(side=0)
+        above = self.value > high
+        certain = self.interval is not None and (first > high if above else last < low)
+        return Standing(side=1 if above else -1, certain=certain)
+
+
+class Cell(Model):
+    """Scores of one condition; ``z_bin`` or ``pathology`` null means pooled over it, ``timestep`` null means none.
+
+    ``n_real``, ``n_generated`` and ``n_patients`` count the condition's slices and real patients.
+    """
+
+    z_bin: int | None = None
+    pathology: int | None = None
+    timestep: int | None = None
+    n_real: int | None = None
+    n_generated: int | None = None
+    n_patients: int | None = None
+    scores: dict[str, Score]
+
+    @property
+    def key(self) -> tuple[int | None, int | None, int | None]:
+        """Bin, pathology and timestep: what identifies the condition."""
+        return self.z_bin, self.pathology, self.timestep
+
+    @property
+    def name(self) -> str:
+        """Readable name, such as ``bin 3 lesion`` or ``all bins``."""
+        where = "all bins" if self.z_bin is None else f"bin {self.z_bin}"
+        what = "" if self.pathology is None else f" {PATHOLOGY_NAMES[self.pathology]}"
+        return where + what + ("" if self.timestep is None else f" t={self.timestep}")
+
+    def of(self, spec: str) -> list[Score]:
+        """The scores of a spec: one, or one for each feature space."""
+        return [score for score in self.scores.values() if score.spec == spec]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.7g}")

@@ -1,0 +1,294 @@
+"""Slices with all that an evaluation must know of them: one table for real and for generated ones.
+
+Pixels stay where they are (an array, a store's files) and are read when a selection of rows is looked at, so memory
+follows the largest selection. What is computed of every slice (features, shapes) is a column, computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jsddpm.binning import ZBinning
+from jsddpm.cohort.records import SPLITS
+from jsddpm.errors import usage_error
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.memo import Memo, digest
+from jsddpm_eval.pixels import (
+    ArrayPixels,
+    Pixels,
+    Values,
+    as_flags,
+    as_images,
+    as_integers,
+    as_masks,
+    as_patients,
+    as_places,
+    refused,
+)
+
+BATCH = 256
+"""Slices read at a time where a whole table is looked at."""
+
+Kind = Literal["real", "generated"]
+
+
+@dataclass(eq=False)
+class _Whole:
+    """Every slice of a table; selections of rows share it."""
+
+    kind: Kind
+    z_index: Tensor
+    z_bin: Tensor
+    pathology: Tensor
+    patient: Tensor
+    held_out: Tensor
+    in_split: Tensor
+    patient_names: NDArray[np.str_]
+    pixels: Pixels
+    rows: NDArray[np.intp]
+    has_pixels: bool
+    has_masks: bool
+    binning: ZBinning | None
+    spacing: tuple[float, float, float]
+    origin: dict[str, Any]
+    names: Sequence[str] | None = None
+    store: SliceStore | None = None
+    columns: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = list(self.columns.values())
+        self.memo = Memo(cache(lambda: self.hash_pixels(given)), self.hash_labels)
+
+    def hash_pixels(self, given: list[Tensor]) -> str:
+        """Of a store's fingerprint and the rows taken, or of pixels and columns as given, read batch by batch."""
+        if self.store is not None:
+            return digest(self.store.fingerprint, self.rows)
+        parts: list[str] = []
+        for rows in np.split(self.rows, range(BATCH, len(self.rows), BATCH)):
+            parts += [digest(self.pixels.images(rows))] if self.has_pixels else []
+            parts += [digest(self.pixels.masks(rows))] if self.has_masks else []
+        return digest(*parts, *given)
+
+    def hash_labels(self) -> str:
+        """Of everything else."""
+        labels = (self.z_index, self.z_bin, self.pathology, self.patient, self.held_out, self.in_split)
+        return digest(self.spacing, *labels, *map(str, self.patient_names))
+
+
+class SliceTable:
+    """Real or generated slices, row by row; made by :meth:`from_arrays` or :meth:`from_store`.
+
+    Attributes:
+        kind: ``real`` or ``generated``.
+        z_index: Slice positions, int64 ``(N,)``; of generated slices the position asked for.
+        z_bin: Bins, int64 ``(N,)``; of generated slices what was asked for.
+        pathology: 0 control, 1 lesion, int64 ``(N,)``; of generated slices what was asked for.
+        patient: Patient numbers in name order, int64 ``(N,)``; -1 for generated slices.
+        held_out: Real slices the generator was not trained on, boolean ``(N,)``.
+        in_split: Held-out slices that networks trained here are judged on, boolean ``(N,)``.
+        row: Place in the whole table, int64 ``(N,)``; kept by :meth:`where`.
+        has_pixels: Whether images can be read.
+        has_masks: Whether masks can be read.
+        size: ``(H, W)`` of the slices; (0, 0) without images and masks.
+        spacing: Pixel size and slice distance ``(row, column, z)`` in mm.
+        binning: The binning; None where slices came with bins alone.
+        origin: What is known of where the slices came from, as plain values.
+        store: The store they lie in, if they do.
+        memo: What was computed of the whole table and serves every evaluation with it.
+    """
+
+    def __init__(self, whole: _Whole, row: Tensor) -> None:
+        self._whole, self.row = whole, row
+        self.kind, self.binning, self.spacing = whole.kind, whole.binning, whole.spacing
+        self.origin, self.store, self.memo = whole.origin, whole.store, whole.memo
+        self.has_pixels, self.has_masks, self.size = whole.has_pixels, whole.has_masks, whole.pixels.size
+        self.z_index, self.z_bin, self.pathology = whole.z_index[row], whole.z_bin[row], whole.pathology[row]
+        self.patient, self.held_out, self.in_split = whole.patient[row], whole.held_out[row], whole.in_split[row]
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Values | None,
+        masks: Values | None = None,
+        *,
+        pathology: Values,
+        z_bin: Values | None = None,
+        z_index: Values | None = None,
+        patient: Sequence[object] | Values | None = None,
+        held_out: Values | None = None,
+        binning: ZBinning | None = None,
+        spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        names: Sequence[str] | None = None,
+        columns: Mapping[str, Tensor] | None = None,
+    ) -> SliceTable:
+        """Slices in memory.
+
+        Args:
+            images: ``(N, H, W)`` or ``(N, 1, H, W)`` floats in [0, 1]; None where the rest holds all that is needed.
+            masks: Lesion masks of the same shape, boolean or 0 and 1; None where there are none: scores that need
+                masks are then undefined.
+            pathology: 0 for control, 1 for lesion, ``(N,)``; of generated slices what was asked for.
+            z_bin: Bins, ``(N,)``; needed without ``z_index``.
+            z_index: Slice positions, ``(N,)``; ``binning`` turns them into bins.
+            patient: Patients of real slices, names or numbers, ``(N,)``; None for generated slices.
+            held_out: Whether the generator was not trained on these real slices, boolean ``(N,)``; None when it may
+                have been trained on any.
+            binning: The bins. Without it bins count from 0 to the largest of either table, each one slice thick.
+            spacing: Pixel size and slice distance ``(row, column, z)`` in mm.
+            names: Readable names of the slices.
+            columns: Columns already computed, by key.
+
+        Raises:
+            JsddpmError: ``SLICES`` (status 2) naming what does not fit.
+
+        >>> table = SliceTable.from_arrays(np.zeros((2, 16, 16)), z_bin=[0, 1], pathology=[0, 0], patient=["a", "b"])
+        >>> len(table), table.kind, table.patient.tolist()
+        (2, 'real', [0, 1])
+        """
+        kinds = as_integers("pathology", pathology)
+        count = len(kinds)
+        if not set(kinds.unique().tolist()) <= {0, 1}:
+            raise refused("pathology", "other values than 0 and 1", "give 0 for control, 1 for lesion")
+        position, bins = as_places(z_index, z_bin, binning)
+        numbers, patient_names = as_patients(patient, count)
+        held = torch.zeros(count, dtype=torch.bool) if held_out is None else as_flags("held_out", held_out)
+        picture, mask = None if images is None else as_images(images), None if masks is None else as_masks(masks)
+        lengths: dict[str, Sized | None] = {"z_index" if z_bin is None else "z_bin": bins, "z_index": position}
+        lengths |= {"held_out": held, "images": picture, "masks": mask, "names": names, **(columns or {})}
+        for name, values in lengths.items():
+            if values is not None and len(values) != count:
+                raise refused(name, f"{len(values)} for {count} slices", "give one for each slice")
+        if picture is not None and mask is not None and picture.shape != mask.shape:
+            raise refused("masks", f"shape {mask.shape}, images {picture.shape}", "give equal shapes")
+        whole = _Whole(
+            "generated" if patient is None else "real", position, bins, kinds, numbers, held, held, patient_names,
+            ArrayPixels(picture, mask), np.arange(count), picture is not None, mask is not None, binning, spacing,
+            {"slices": count}, names, columns=dict(columns or {}),
+        )  # fmt: skip
+        return cls(whole, torch.arange(count))
+
+    @classmethod
+    def from_store(
+        cls, store: SliceStore | str | Path, binning: ZBinning | None = None, *, split: str = "test"
+    ) -> SliceTable:
+        """The slices of a store inside a binning's range; their pixels stay in its files.
+
+        Args:
+            store: Store or its folder.
+            binning: The bins; a generated store's own when None.
+            split: Held-out split (``val`` or ``test``) that networks trained here are judged on. Slices of the
+                training split count as seen by the generator, all others as held out.
+
+        Raises:
+            JsddpmError: ``BINNING`` (status 2) for a real store without a binning, ``STORE_SLICES`` when it is for
+                other volumes.
+        """
+        opened = store if isinstance(store, SliceStore) else SliceStore(store)
+        chosen = binning or opened.binning
+        if chosen is None:
+            raise usage_error("BINNING", "a real store has no bins", fix="give a ZBinning", file=opened.path)
+        rows = opened.select(binning=chosen)
+        index, real = opened.index[rows], opened.kind == "real"
+        position = torch.from_numpy(index["z_index"].astype(np.int64))
+        divided = torch.from_numpy(index["split"].astype(np.int64))
+        numbers, patient_names = as_patients(opened.patients[rows] if real else None, len(rows))
+        origin: dict[str, Any] = {"store": opened.fingerprint}
+        if real:
+            origin |= {"patients": len(np.unique(opened.patients)), "held_out_split": split}
+        else:
+            origin |= {"slices": len(opened.index)}
+            origin |= {k: opened.info[k] for k in ("sampling", "seed", "provenance") if k in opened.info}
+        whole = _Whole(
+            "real" if real else "generated", position, torch.as_tensor(chosen.index(position)),
+            torch.from_numpy(index["pathology"].astype(np.int64)), numbers,
+            real & (divided != SPLITS.index("train")), real & (divided == SPLITS.index(split)), patient_names, opened,
+            rows, True, True, chosen, opened.spacing, origin, store=opened,
+        )  # fmt: skip
+        return cls(whole, torch.arange(len(rows)))
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def __repr__(self) -> str:
+        people = f" of {self.n_patients} patients" if self.kind == "real" else ""
+        size = "{}x{}".format(*self.size) if self.has_pixels else "without pixels"
+        return f"SliceTable({len(self)} {self.kind} slices{people}, {size})"
+
+    def where(self, keep: Tensor | slice) -> SliceTable:
+        """The slices a boolean mask, an index or a slice picks."""
+        return SliceTable(self._whole, self.row[keep])
+
+    def spread(self, most: int) -> SliceTable:
+        """At most ``most`` of the slices, evenly spread."""
+        return self.where(torch.arange(0, len(self), max(1, -(-len(self) // most))))
+
+    @property
+    def n_patients(self) -> int:
+        """Patients of the real slices."""
+        return len(self.patient[self.patient >= 0].unique())
+
+    @property
+    def patient_names(self) -> NDArray[np.str_]:
+        """Patient of each real slice, ``(N,)``."""
+        names: NDArray[np.str_] = self._whole.patient_names[self.patient.numpy()]
+        return names
+
+    @property
+    def index_rows(self) -> NDArray[np.intp]:
+        """Rows of the store's index, or of the arrays, ``(N,)``."""
+        rows: NDArray[np.intp] = self._whole.rows[self.row.numpy()]
+        return rows
+
+    def token(self, n_bins: int) -> Tensor:
+        """Condition tokens ``pathology * n_bins + z_bin``, int64 ``(N,)``."""
+        return self.pathology * n_bins + self.z_bin
+
+    def name(self, place: int) -> str:
+        """Readable name of a slice of this selection."""
+        row = int(self.row[place])
+        if self.store is not None:
+            return self.store.slice_name(int(self._whole.rows[row]))
+        return f"{self.kind} slice {row}" if self._whole.names is None else str(self._whole.names[row])
+
+    @cached_property
+    def images(self) -> Tensor:
+        """Intensities, float32 ``(N, H, W)`` in [0, 1]; read once, held as long as this selection is."""
+        return self._read(self._whole.pixels.images)
+
+    @cached_property
+    def masks(self) -> Tensor:
+        """Lesion masks, boolean ``(N, H, W)``; read once, held as long as this selection is."""
+        return self._read(self._whole.pixels.masks)
+
+    def _read(self, read: Callable[[NDArray[np.intp]], NDArray[Any]]) -> Tensor:
+        pixels = torch.from_numpy(read(self.index_rows))
+        if self.store is not None:
+            self.store.release()
+        return pixels
+
+    def column(self, key: str, compute: Callable[[SliceTable], Tensor], *, settings: str = "") -> Tensor:
+        """A value, or a row of values, of each slice; computed once for the whole table, batch by batch.
+
+        Args:
+            key: Name of the column, fit for a file name.
+            compute: Gives float64 or boolean ``(n, ...)`` for a batch of this table.
+            settings: Whatever else decides the values.
+        """
+        whole, name = self._whole, f"{key} {settings}"
+        if name not in whole.columns:
+            every = SliceTable(whole, torch.arange(len(whole.rows)))
+            whole.columns[name] = whole.memo.table(key, settings, len(every), lambda: every.mapped(compute))
+        return whole.columns[name][self.row]
+
+    def mapped(self, compute: Callable[[SliceTable], Tensor]) -> Tensor:
+        """``compute`` of every slice of this selection, batch by batch; one empty batch where there is none."""
+        return torch.cat([compute(self.where(rows)) for rows in torch.arange(len(self)).split(BATCH)])

@@ -1,0 +1,1 @@
+"""Statistics by patient: jackknife, relabelling, baselines, multiplicity, power."""

@@ -1,0 +1,183 @@
+"""Bin-aware metrics as a torchmetrics metric: accumulate batches in a notebook or a training loop, then evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+from torchmetrics import Metric as TorchMetric
+from torchmetrics.utilities import dim_zero_cat
+from torchmetrics.utilities.distributed import gather_all_tensors
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import usage_error
+from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.features.extractors.radiomics import EXTRACTOR
+from jsddpm_eval.functional.best_match import best_match
+from jsddpm_eval.metrics.base import Metric
+from jsddpm_eval.metrics.registry import chosen
+from jsddpm_eval.metrics.registry import metrics as every_metric
+from jsddpm_eval.pixels import as_integers
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.slice_table import SliceTable
+
+
+class BinAwareMetrics(TorchMetric):
+    """What compares generated with real slices, per bin x pathology and pooled.
+
+    Real and generated slices are added in any order and any number of batches; states are concatenated across
+    processes. The state is features and labels, and pixels and masks only where a metric asked for needs them.
+
+    Args:
+        binning: The binning the slices were asked for.
+        features: Feature spaces.
+        metrics: Metrics or single scores by name, or metrics themselves. None takes every metric that needs features
+            alone, so that no pixel is kept.
+        seed: Seed of everything drawn: patient halves, relabellings, one slice per patient.
+
+    >>> metric = BinAwareMetrics(ZBinning((0, 9), 2, n_slices=10), metrics=["best_match_psnr"])
+    >>> slices = torch.stack([torch.zeros(12, 12), torch.full((12, 12), 0.4)])
+    >>> metric.update(slices, z_bin=torch.tensor([0, 0]), pathology=torch.tensor([0, 0]), patient=[1, 2], real=True)
+    >>> metric.update(torch.full((1, 12, 12), 0.5), z_bin=torch.tensor([0]), pathology=torch.tensor([0]), real=False)
+    >>> round(metric.results()["best_match_psnr", 0, "control"].value, 3)
+    20.0
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    higher_is_better = None
+
+    def __init__(
+        self,
+        binning: ZBinning,
+        *,
+        features: Sequence[Extractor] = (EXTRACTOR,),
+        metrics: Sequence[str | Metric] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(dist_sync_fn=gathered)
+        asked = metrics if metrics is not None else [m.name for m in every_metric().values() if not m.needs]
+        self.binning, self.features, self.asked, self.seed = binning, tuple(features), tuple(asked), seed
+        needs = {need for metric in chosen(self.asked)[0] for need in metric.needs}
+        self.kept = tuple(name for name in ("pixels", "masks") if name in needs)
+        labels = ("z_bin", "pathology", "patient", "held_out", "generated")
+        for name in (*labels, *self.kept, *(f"features_{i}" for i in range(len(self.features)))):
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(
+        self,
+        images: Tensor,
+        masks: Tensor | None = None,
+        *,
+        z_bin: Tensor,
+        pathology: Tensor,
+        patient: Tensor | Sequence[int] | None = None,
+        held_out: Tensor | None = None,
+        real: bool,
+    ) -> None:
+        """Add slices.
+
+        Args:
+            images: ``(B, H, W)`` or ``(B, 1, H, W)`` floats in [0, 1].
+            masks: Their lesion masks; needed where a metric asked for reads them.
+            z_bin: Bins, of generated slices those asked for, int64 ``(B,)``.
+            pathology: 0 control, 1 lesion, int64 ``(B,)``.
+            patient: Patient numbers of real slices, ``(B,)``.
+            held_out: Whether the generator was not trained on these real slices, boolean ``(B,)``; None when it may
+                have been trained on any.
+            real: Whether these are real slices.
+
+        Raises:
+            JsddpmError: ``SLICES`` (status 2) when slices do not fit, leave [0, 1] or are outside the bins; when real
+                slices lack a patient, or generated ones have one.
+        """
+        if real == (patient is None):
+            what = "real slices without patients" if real else "generated slices with patients"
+            raise usage_error("SLICES", what, fix="give patient with real=True, and only then")
+        if masks is None and "masks" in self.kept:
+            raise usage_error("SLICES", "masks: missing", fix="give the masks of the slices")
+        table = SliceTable.from_arrays(
+            images, masks, z_bin=z_bin, pathology=pathology, patient=patient, held_out=held_out, binning=self.binning
+        )
+        owner = torch.full((len(table),), -1) if patient is None else as_integers("patient", patient)
+        batch = {"z_bin": table.z_bin, "pathology": table.pathology, "patient": owner, "held_out": table.held_out}
+        batch |= {"generated": torch.full((len(table),), not real), "pixels": table.images}
+        batch |= {"masks": table.masks} if table.has_masks else {}
+        batch |= {f"features_{i}": extractor(table.images) for i, extractor in enumerate(self.features)}
+        for name, values in batch.items():
+            if name in self._defaults:
+                getattr(self, name).append(values.to(self.device))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Pooled scores by name; NaN where a score is undefined. :meth:`results` has everything."""
+        scores = self.results().pooled
+        return {n: torch.tensor(torch.nan if s.value is None else s.value) for n, s in scores.items()}
+
+    def results(self) -> Results:
+        """Every score of every condition with its context, findings and verdict."""
+        with self.sync_context(
+            dist_sync_fn=self.dist_sync_fn, should_sync=not self._is_synced, should_unsync=not self._is_synced
+        ):
+            state = {name: _joined(getattr(self, name)) for name in self._defaults}
+        generated = state["generated"].bool()
+        tables = [self._table(state, ~generated, real=True), self._table(state, generated, real=False)]
+        return evaluate(*tables, metrics=self.asked, features=self.features, seed=self.seed)
+
+    def _table(self, state: Mapping[str, Tensor], keep: Tensor, *, real: bool) -> SliceTable:
+        rows = {name: values[keep] if len(values) else values for name, values in state.items()}
+        columns = {
+            f"{extractor.name} {extractor.key}": rows[f"features_{i}"] for i, extractor in enumerate(self.features)
+        }
+        kept = {name: rows[name] for name in self.kept if rows[name].ndim > 1}  # nothing was added to a flat one
+        return SliceTable.from_arrays(
+            kept.get("pixels"), kept.get("masks"), z_bin=rows["z_bin"].long(), pathology=rows["pathology"].long(),
+            patient=rows["patient"].long() if real else None, held_out=rows["held_out"].bool(), binning=self.binning,
+            columns=columns,
+        )  # fmt: skip
+
+    @staticmethod
+    def compute_bin_aware_psnr(
+        generated: Tensor, z_bin: int, reference_slices: Mapping[int, Sequence[Tensor]], data_range: float = 1.0
+    ) -> float:
+        """PSNR in dB of one generated slice against the best-matching reference slice of its bin.
+
+        Args:
+            generated: One slice.
+            z_bin: Its bin.
+            reference_slices: Real slices of each bin, of the same shape.
+            data_range: 1 for [0, 1].
+
+        Raises:
+            JsddpmError: ``SLICES`` (status 2) when the bin has no reference slice.
+
+        >>> slices = {0: [torch.zeros(1, 12, 12), torch.full((1, 12, 12), 0.4)]}
+        >>> round(BinAwareMetrics.compute_bin_aware_psnr(torch.full((1, 12, 12), 0.5), 0, slices), 3)
+        20.0
+        """
+        references = reference_slices.get(z_bin, ())
+        if not len(references):
+            raise usage_error("SLICES", f"bin {z_bin} has no reference slice", fix="give real slices of the bin")
+        value, _ = best_match(generated[None], torch.stack(list(references)), data_range=data_range)
+        return float(value[0])
+
+
+def gathered(state: Tensor, group: Any = None) -> list[Tensor]:
+    """The state of every process, in rank order; torchmetrics' gathering, also where a process has seen no slice.
+
+    Args:
+        state: Rows of this process, ``(n, ...)``; of any shape and type when there are none.
+        group: Process group; all processes when None.
+    """
+    local = (tuple(state.shape[1:]), state.dtype) if len(state) else None
+    described: list[tuple[tuple[int, ...], torch.dtype] | None] = [None] * distributed.get_world_size(group)
+    distributed.all_gather_object(described, local, group=group)
+    shape, dtype = next((d for d in described if d), ((), state.dtype))
+    return gather_all_tensors(state if len(state) else state.new_empty((0, *shape), dtype=dtype), group)
+
+
+def _joined(state: Tensor | list[Tensor]) -> Tensor:
+    """A state as one tensor on the CPU; an empty one where there is nothing."""
+    return torch.empty(0) if isinstance(state, list) and not state else dim_zero_cat(state).cpu()

@@ -1,0 +1,71 @@
+"""``jsddpm eval``: which scores are asked for, and what evaluations of one store share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from jsddpm.binning import ZBinning
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
+from jsddpm_cli.app import app
+from jsddpm_eval.results.results import Results
+
+BINNING = ZBinning((5, 34), 5, n_slices=40)
+
+
+@pytest.fixture
+def stores(store, tmp_path):
+    """A real store and slices of it as if they were generated."""
+    shutil.copytree(store.path, tmp_path / "real")
+    rows = store.select(binning=BINNING, split="train")[::5]
+    columns = {name: store.index[name][rows] for name in ("z_index", "pathology")} | {"sample": list(range(len(rows)))}
+    info = {"binning": BINNING.to_dict(), "kind": "generated", "n_slices": 40, "spacing": store.spacing}
+    with new_store(tmp_path / "generated", **info) as writer:
+        writer.add(Shard("all", store.images(rows), store.masks(rows), columns))
+    return tmp_path / "real", tmp_path / "generated"
+
+
+def evaluate(stores, out, *more):
+    real, generated = stores
+    words = ["eval", "--real", real, "--generated", generated, "--bin-aware", "--features", "radiomics", "--out", out]
+    return CliRunner().invoke(app, [*map(str, words), *more, "--format", "json"])
+
+
+def test_only_the_scores_asked_for_are_computed_and_the_page_says_how(stores, tmp_path):
+    found = evaluate(stores, tmp_path / "e", "--metrics", "kid", "--metrics", "obedience")
+    assert found.exit_code == 7, found.stderr
+    assert [s["name"] for s in json.loads(found.stdout)["specs"]] == ["kid", "control_empty", "lesion_present"]
+    assert "--metrics kid --metrics obedience" in (tmp_path / "e" / "report.html").read_text()
+    results = Results.read(tmp_path / "e" / "results.json")
+    assert "fine" not in results.answers().values()  # checks that were not made are no passes
+    error = evaluate(stores, tmp_path / "f", "--metrics", "kidd").exception
+    assert (error.status, error.code) == (2, "METRIC")
+    assert "feature_distance" in str(error)
+
+
+def test_undefined_scores_are_an_exit_status_only_where_they_were_asked_for(stores, tmp_path):
+    """Few patients leave scores undefined; an evaluation that ran is no failure for that."""
+    ran = evaluate(stores, tmp_path / "e")
+    assert (ran.exit_code, ran.stderr.count("scores are undefined")) == (0, 1)
+    assert evaluate(stores, tmp_path / "f", "--strict").exit_code == 7
+    assert evaluate(stores, tmp_path / "g", "--metrics", "diversity_ms_ssim").exit_code == 7  # small slices
+
+
+def test_evaluations_share_what_they_compute_of_one_real_store(stores, tmp_path):
+    for name in ("a", "b"):
+        assert evaluate(stores, tmp_path / name, "--metrics", "kid").exit_code == 7
+        assert not (tmp_path / name / "features").exists()
+    assert list((tmp_path / "real.cache").iterdir())
+    assert SliceStore(tmp_path / "real").verify() == []
+    evaluate(stores, tmp_path / "c", "--metrics", "kid", "--feature-cache", str(tmp_path / "mine"))
+    assert list((tmp_path / "mine").iterdir())
+
+
+def test_where_nothing_can_be_written_beside_the_store_the_results_hold_the_cache(stores, tmp_path):
+    (tmp_path / "real.cache").write_text("in the way")
+    assert evaluate(stores, tmp_path / "a", "--metrics", "kid").exit_code == 7
+    assert list((tmp_path / "a" / "features").iterdir())

@@ -1,0 +1,87 @@
+"""A checkpoint as one object: what it draws is in the run's store, and what it was not trained for is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from jsddpm.binning import Condition, ZBinning
+from jsddpm.diffusion.pipeline import JointPipeline
+from jsddpm.errors import JsddpmError
+from jsddpm.training.progress import last_checkpoint
+
+
+@pytest.fixture(scope="module")
+def pipe(run):
+    return JointPipeline.from_checkpoint(last_checkpoint(run))
+
+
+def test_it_draws_what_the_command_writes_into_a_store(pipe, generated):
+    """``jsddpm sample`` with the run's settings and seed 0; a store keeps 16 bits of an image."""
+    output, index = pipe(seed=0), generated.index
+    assert (output.images.dtype, output.masks.dtype) == (np.float32, np.bool_)
+    assert 0 <= output.images.min() <= output.images.max() <= 1
+    for name in ("z_index", "pathology"):
+        assert np.array_equal(getattr(output, name), index[name])
+    assert np.array_equal(output.z_bin, pipe.binning.index(output.z_index))
+    rows = np.arange(len(index))
+    assert np.abs(output.images - generated.images(rows)).max() <= 0.5 / 65535 + 1e-7
+    assert np.array_equal(output.masks, generated.masks(rows))
+
+
+def test_conditions_may_be_pairs_and_every_setting_can_be_named(pipe):
+    chosen = {"sampler": "ddpm", "num_inference_steps": 3, "num_per_condition": 2, "seed": 5}
+    output = pipe([(1, 0), Condition(3, 1)], **chosen)
+    assert output.images.shape == output.masks.shape == (4, *pipe.size)
+    assert (output.z_bin.tolist(), output.pathology.tolist()) == ([1, 1, 3, 3], [0, 0, 1, 1])
+    alone = pipe([(3, 1)], **chosen)
+    assert np.abs(output.images[2:] - alone.images).max() < 1e-4
+    other = pipe([(3, 1)], **chosen | {"sampler": "dpmpp"})
+    assert np.abs(other.images - alone.images).max() > 1e-3
+    assert np.abs(pipe([(3, 1)], **chosen | {"seed": 6}).images - alone.images).max() > 1e-3
+    assert np.array_equal(pipe([(3, 1)], **chosen | {"guidance_scale": 1.0}).images, alone.images)
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"conditions": [(5, 0)]}, r"BIN.*5 is not one of 0..4"),
+        ({"conditions": [(1, 2)]}, "PATHOLOGY"),
+        ({"conditions": []}, r"UNTRAINED"),
+        ({"guidance_scale": 2.0}, "GUIDANCE"),
+        ({"sampler": "euler"}, "CONFIG.*sampler"),
+        ({"num_inference_steps": 0}, r"CONFIG.*sampling\.steps"),
+        ({"num_inference_steps": 1001}, "STEPS"),
+        ({"eta": 1.5}, r"CONFIG.*sampling\.eta"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(pipe, options, what):
+    with pytest.raises(JsddpmError, match=what):
+        pipe(**options)
+
+
+def test_a_condition_without_training_slices_is_refused(pipe):
+    partly = replace(pipe, trained=(Condition(0, 0), Condition(0, 1)))
+    assert partly(num_per_condition=1).z_bin.tolist() == [0, 0]
+    with pytest.raises(JsddpmError, match=r"UNTRAINED.*bin 1 control"):
+        partly([(0, 0), (1, 0)])
+
+
+def test_another_binning_is_refused(run):
+    with pytest.raises(JsddpmError, match="BINNING_MISMATCH"):
+        JointPipeline.from_checkpoint(last_checkpoint(run), expected=ZBinning((6, 34), 5, n_slices=40))
+
+
+def test_loading_it_imports_no_lightning(run):
+    code = f"""
+import sys
+from jsddpm.diffusion.pipeline import JointPipeline
+JointPipeline.from_checkpoint({str(last_checkpoint(run))!r})
+print(*(name for name in ("lightning", "pytorch_lightning") if name in sys.modules))
+"""
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []

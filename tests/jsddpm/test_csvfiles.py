@@ -1,0 +1,69 @@
+"""Tables are read as text, strictly, and what is written reads back."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jsddpm.csvfiles import read_rows, to_csv
+from jsddpm.errors import ExitStatus, JsddpmError
+
+CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"], include_characters=",;\"'=+-@"), max_size=6)
+
+
+def written(folder, data):
+    path = folder / "table.csv"
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_separators_line_ends_and_byte_order_marks_make_no_difference(tmp_path, separator, end, mark):
+    lines = ["patient, note", '007 ,"a b"', "", "1e3,"]
+    text = mark + end.join(lines).replace(",", separator) + end
+    assert read_rows(written(tmp_path, text), ("patient",)) == [
+        {"patient": "007", "note": "a b"}, {"patient": "1e3", "note": ""},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("a,b\n1\n", "2 columns, but 1 cells in the row of '1'"),
+        ("a,b\n1,2,3\n", "2 columns, but 3 cells"),
+        ("a,a\n1,2\n", "names the column 'a' twice"),
+        ("b\n1\n", "lacks the column.*a"),
+        ("", "lacks the column.*a"),
+        ('a,b\n"1', "cannot be read"),
+        (b"a\n\xff\n", "cannot be read"),
+        ("a,b\n1,2\n".encode("utf-16"), "cannot be read"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_a_cure(tmp_path, data, message):
+    path = written(tmp_path, data)
+    with pytest.raises(JsddpmError, match=message) as caught:
+        read_rows(path, ("a",), code="CODE")
+    assert (caught.value.code, caught.value.status, caught.value.file) == ("CODE", ExitStatus.BAD_INPUT, str(path))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(JsddpmError, match=r"TABLE.*none\.csv"):
+        read_rows(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-x", "@SUM(A1)"])
+def test_no_written_cell_is_a_formula_and_it_reads_back(tmp_path, cell):
+    text = to_csv([{"name": cell, "value": -2.5}])
+    assert next(csv.reader(text.splitlines()[1:])) == [f"'{cell}", "-2.5"]
+    assert read_rows(written(tmp_path, text)) == [{"name": cell, "value": "-2.5"}]
+
+
+@given(st.lists(st.fixed_dictionaries({"a": CELLS, "b": CELLS}), min_size=1))
+def test_what_is_written_reads_back(tmp_path_factory, rows):
+    rows = [{k: v.replace("'", "") for k, v in row.items()} for row in rows]
+    assert read_rows(written(tmp_path_factory.mktemp("t"), to_csv(rows)), ("a", "b")) == rows

@@ -1,0 +1,61 @@
+"""The machine as the operating system, torchrun and Lightning see it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+from jsddpm.runtime import cores, peak_memory, processes, under_slurm
+
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "5", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
+SRUN = {
+    "SLURM_NTASKS": "6",
+    "SLURM_NNODES": "2",
+    "SLURM_NTASKS_PER_NODE": "3",
+    "SLURM_PROCID": "4",
+    "SLURM_JOB_NAME": "train",
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, (0, 1, 1)),
+        (TORCHRUN, (5, 4, 2)),
+        (SRUN, (4, 3, 2)),
+        (SRUN | TORCHRUN, (5, 4, 2)),
+        (SRUN | {"SLURM_JOB_NAME": "bash"}, (0, 1, 1)),
+        (SRUN | {"SLURM_JOB_NAME": "interactive"}, (0, 1, 1)),
+        ({"SLURM_JOB_ID": "1"}, (0, 1, 1)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The `srun` command is available")
+def test_processes_are_those_of_the_launcher_that_lightning_finds(monkeypatch, environment, expected):
+    for name in [n for n in os.environ if n.startswith(("SLURM_", "TORCHELASTIC_"))]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert processes() == expected
+    torchrun = TorchElasticEnvironment.detect()
+    assert under_slurm() == (SLURMEnvironment.detect() and not torchrun)
+    if torchrun or under_slurm():
+        found = TorchElasticEnvironment() if torchrun else SLURMEnvironment()
+        assert (processes()[0], processes()[1] * processes()[2]) == (found.global_rank(), found.world_size())
+
+
+def test_cores_are_those_of_the_process_or_of_the_machine(monkeypatch):
+    assert cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert cores() == os.cpu_count()
+
+
+def test_peak_memory_is_that_of_the_system(monkeypatch):
+    status = Path("/proc/self/status").read_text()
+    high_water_mark = int(status.split("VmHWM:")[1].split()[0]) * 1024
+    assert peak_memory() == pytest.approx(high_water_mark, rel=0.02)
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert peak_memory() is None

@@ -1,0 +1,117 @@
+"""Every metric of the registry in every case of ``tests/metric_tester.py``."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import metric_tester as tester
+from jsddpm_eval import slice_table
+from jsddpm_eval.metrics.base import Metric
+from jsddpm_eval.metrics.registry import metrics
+from jsddpm_eval.results.score import Counts, Score
+from jsddpm_eval.results.specs import ScoreSpec
+
+EVERY = list(metrics().values())
+DRAWN = {"precision", "recall", "density", "coverage"}
+"""Pooled, these rest on one slice of each patient, drawn in the order of the rows."""
+
+
+def named(metric):
+    return metric.name
+
+
+def same(first, second, keep=lambda cell, score: True, abs=1e-9):
+    """Whether values of two evaluations of the same slices agree."""
+    for a, b in zip(first.generation, second.generation, strict=True):
+        for name, score in a.scores.items():
+            other = b.scores[name]
+            if keep(a, score):
+                assert (score.value is None) == (other.value is None), name
+                assert score.value is None or score.value == pytest.approx(other.value, rel=1e-7, abs=abs), name
+                assert (score.n_real, score.n_generated) == (other.n_real, other.n_generated), name
+
+
+@pytest.mark.parametrize("case", tester.CASES)
+@pytest.mark.parametrize("metric", EVERY, ids=named)
+def test_no_case_breaks_a_metric(metric, case):
+    tester.exercise(metric, case)
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=named)
+def test_the_order_of_generated_slices_does_not_enter(metric):
+    arrays = tester.generated_arrays()
+    order = torch.randperm(len(arrays["z_bin"]), generator=torch.Generator().manual_seed(0))
+    tables = [tester.table(a) for a in (arrays, tester.chosen(arrays, order))]
+    same(
+        *(tester.scores_of(metric, tester.real_table(), t) for t in tables),
+        abs=1e-5 if "training" in metric.needs else 1e-9,
+    )
+
+
+@pytest.mark.parametrize("metric", [m for m in EVERY if "training" not in m.needs], ids=named)
+def test_the_order_of_real_slices_does_not_enter(metric):
+    """Of networks it does: they learn from batches."""
+    arrays = tester.real_arrays()
+    order = torch.randperm(len(arrays["z_bin"]), generator=torch.Generator().manual_seed(0))
+    generated = tester.table(tester.generated_arrays())
+    results = [
+        tester.scores_of(metric, t, generated)
+        for t in (tester.real_table(), tester.table(tester.chosen(arrays, order)))
+    ]
+    same(*results, keep=lambda cell, score: cell.z_bin is not None or score.spec not in DRAWN)
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=named)
+def test_the_size_of_batches_does_not_enter(metric, monkeypatch):
+    results = []
+    for size in (256, 3):
+        monkeypatch.setattr(slice_table, "BATCH", size)
+        results.append(
+            tester.scores_of(metric, *(tester.table(a) for a in (tester.real_arrays(), tester.generated_arrays())))
+        )
+    same(*results, abs=1e-5 if "training" in metric.needs else 1e-9)
+
+
+@pytest.mark.parametrize("metric", [m for m in EVERY if "training" not in m.needs], ids=named)
+def test_what_an_earlier_evaluation_left_does_not_enter(metric):
+    """One table of real slices for generators of other conditions and counts."""
+    arrays, shared = tester.generated_arrays(), tester.table(tester.real_arrays())
+    token = 2 * arrays["pathology"] + arrays["z_bin"]
+    parts = [
+        tester.chosen(arrays, torch.isin(token, torch.tensor(t))) for t in ([0], [1], [0, 2], [1, 3], [0, 1], [2, 3])
+    ]
+    for part in [*parts, tester.generated_arrays(5), tester.generated_arrays(2), arrays]:
+        found = tester.scores_of(metric, shared, tester.table(part))
+        assert (
+            found.generation
+            == tester.scores_of(metric, tester.table(tester.real_arrays()), tester.table(part)).generation
+        )
+
+
+class Odd(Metric):
+    """A metric that does what its ``scores`` says."""
+
+    name = "odd"
+    specs = (ScoreSpec(name="odd", heading="odd", group="", definition=""),)
+
+    def __init__(self, scores):
+        self._scores = scores
+
+    def compute(self, cell, context):
+        return self._scores(cell)
+
+
+@pytest.mark.parametrize(
+    ("scores", "error"),
+    [
+        (lambda cell: {}, RuntimeError),
+        (lambda cell: {"odd": Score.of(float("nan"), cell.counts)}, ValueError),
+        (lambda cell: {"odd": Score.of(1.0, Counts(n_generated=10**6))}, AssertionError),
+        (lambda cell: {"odd": Score.of(1.0, cell.counts, p_value=0.5)}, AssertionError),
+    ],
+)
+def test_the_tester_sees_what_a_metric_does_wrong(scores, error):
+    tester.exercise(Odd(lambda cell: {"odd": Score.of(1.0, cell.counts)}), "ordinary")
+    with pytest.raises(error):
+        tester.exercise(Odd(scores), "ordinary")

@@ -1,0 +1,51 @@
+"""Metrics are found by their files, scores by their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import jsddpm_eval.metrics
+from jsddpm.errors import JsddpmError
+from jsddpm_eval.metrics.registry import chosen, metrics
+from jsddpm_eval.results.specs import GROUPS
+
+
+def test_every_file_with_a_metric_is_registered():
+    folder = Path(jsddpm_eval.metrics.__file__).parent
+    written = {p.stem for p in folder.glob("*.py") if "\nMETRIC = " in p.read_text()}
+    assert {type(m).__module__.rpartition(".")[2] for m in metrics().values()} == written
+    assert len(metrics()) == len(written) == 10
+
+
+def test_names_are_unique_and_every_score_is_described():
+    specs = [spec for metric in metrics().values() for spec in metric.specs]
+    names = [spec.name for spec in specs]
+    assert len(set(names)) == len(names)
+    for name in set(names) & set(metrics()):  # such a name stands for the whole family
+        assert name in {spec.name for spec in metrics()[name].specs}
+    for spec in specs:
+        assert spec.heading
+        assert spec.definition
+        assert spec.group in GROUPS
+        assert spec.reading or spec.place in ("further", "hidden"), spec.name
+
+
+def test_scores_whose_p_value_is_of_another_hypothesis_say_so():
+    hypotheses = {s.name: s.hypothesis for m in metrics().values() for s in m.specs if s.hypothesis}
+    assert set(hypotheses) == {"kid", "kid_joint", "coupling_contrast"}
+    assert "new patients" in hypotheses["kid"]
+    assert "swapped" in hypotheses["coupling_contrast"]
+
+
+def test_metrics_are_chosen_by_family_by_score_and_as_objects():
+    every, wanted = chosen(None)
+    assert [m.name for m in every] == list(metrics())
+    assert wanted == {s.name for m in every for s in m.specs}
+    picked, wanted = chosen(["lesion_area", "kid", "fid", metrics()["best_match"]])
+    assert [m.name for m in picked] == ["best_match", "feature_distance", "lesion_shape"]
+    assert wanted == {"lesion_area", "kid", "fid", *(s.name for s in metrics()["best_match"].specs)}
+    with pytest.raises(JsddpmError, match="no metric or score 'fids'") as caught:
+        chosen(["fids"])
+    assert (caught.value.code, caught.value.status) == ("METRIC", 2)

@@ -1,0 +1,135 @@
+"""Results: strict JSON, a tidy table, scores by name, a page and a chart for a notebook."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import JsddpmError
+from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.checks.verdict import with_findings
+from jsddpm_eval.metrics.feature_distance import KID
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.score import Cell, Counts, Score
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.stats.intervals import mean_spread
+
+BINNING = ZBinning((5, 34), 5, n_slices=40)
+NAMES = ScoreSpec(name="a", heading="A", group="closeness", definition="", place="compact")
+
+
+def results(cells, **more):
+    return Results(
+        binning=BINNING.to_dict(), provenance={}, utilization=bin_utilization((5, 34), 5, 40), generation=cells, **more
+    )
+
+
+@pytest.fixture
+def kids():
+    """Two bins of a KID in two feature spaces, one of them undefined; pooled as well."""
+
+    def cell(value, **where):
+        scores = {
+            f"kid_{space}": Score(value=v, interval=(v - 1, v + 1), baseline=1.0).placed(KID, space)
+            if v is not None
+            else Score.undefined("too few <b>").placed(KID, space)
+            for space, v in (("x", value), ("y", 9.0))
+        }
+        return Cell(scores=scores, **where)
+
+    where = [{"z_bin": k, "pathology": p} for k in range(5) for p in (0, 1)]
+    return results([cell(0.5), *(cell(None if w == where[3] else 2.0 + w["z_bin"], **w) for w in where)], specs=(KID,))
+
+
+def test_results_are_strict_json_and_come_back(tmp_path):
+    whole = results(
+        [Cell(z_bin=0, pathology=1, scores={"a": Score(value=1.5, interval=(1, 2)), "b": Score.undefined("why")})],
+        specs=(NAMES,),
+    )
+    whole.write(tmp_path / "r.json")
+    json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)
+    assert Results.read(tmp_path / "r.json") == whole
+    assert whole.undefined() == ["bin 0 lesion: b (why)"]
+    rows = list(whole.rows())
+    assert [(r["score"], r["value"], r["reason"], r["z_first"], r["z_last"]) for r in rows] == [
+        ("a", 1.5, None, 5, 10), ("b", None, "why", 5, 10),
+    ]  # fmt: skip
+    assert (rows[0]["interval_low"], rows[0]["interval_high"], rows[0]["pathology"]) == (1, 2, "lesion")
+    (tmp_path / "r.json").write_text('{"version": 2}')
+    with pytest.raises(JsddpmError, match="RESULTS") as caught:
+        Results.read(tmp_path / "r.json")
+    assert caught.value.status == 4
+
+
+def test_influences_travel_beside_the_results_and_only_with_them(tmp_path):
+    values = [[1.0, 2, 3, 4.5], [5.0, 6, 7, 9]]
+    scores = [
+        Score.of(sum(v) / 4, Counts(), mean_spread(torch.tensor(v), torch.arange(4).numpy().astype(str)))
+        for v in values
+    ]
+    whole = results([]).model_copy(
+        update={"reconstruction": tuple(Cell(z_bin=k, scores={"psnr": s}) for k, s in enumerate(scores))}
+    )
+    whole.write(tmp_path / "results.json")
+    assert Results.read(tmp_path / "results.json") == whole
+    assert whole.has_influences
+    assert "influence" not in (tmp_path / "results.json").read_text()
+    (tmp_path / "results.json").write_text((tmp_path / "results.json").read_text() + "\n")
+    assert not Results.read(tmp_path / "results.json").has_influences
+
+
+def test_a_score_is_found_by_spec_or_full_name_and_by_condition(kids):
+    assert kids["kid"].value == kids["kid_x"].value == 0.5
+    assert kids["kid_y"].value == 9
+    assert kids["kid", 3, "lesion"] == kids["kid_x", 3, 1] == kids.score("kid", 3, "lesion")
+    assert kids["kid", 3, "lesion"].value == 5
+    assert kids["kid", 1, "lesion"].value is None
+    assert kids.spaces() == ["x", "y"]
+    for key, message in (
+        (("kid", 9, 0), "bins 0 to 4"),
+        ("fid", "one of kid_x, kid_y"),
+        (("kid", 1, "tumour"), "no condition"),
+    ):
+        with pytest.raises(JsddpmError, match=message) as caught:
+            kids[key]
+        assert (caught.value.code, caught.value.status) == ("SCORE", 2)
+
+
+def test_the_frame_is_tidy(kids):
+    frame = kids.to_frame()
+    assert len(frame) == 22
+    one = frame[(frame.score == "kid_x") & (frame.z_bin == 3) & (frame.pathology == "lesion")]
+    assert one.value.tolist() == [5]
+    assert set(frame.spec) == {"kid"}
+    assert set(frame.space) == {"x", "y"}
+
+
+def test_printing_results_takes_one_line(kids):
+    said = "<Results of 10 conditions, 22 scores: kid_x 0.5, kid_y 9; 0 sentences of verdict>"
+    assert str(kids) == repr(kids) == said
+
+
+def test_the_page_of_a_notebook_is_inert_and_says_the_verdict(kids):
+    page = with_findings(kids)._repr_html_()
+    assert "<b>" not in page
+    assert "too few &lt;b&gt;" in page
+    assert "Of 10 conditions none passes every check" in page
+    assert page.count("<tr>") == 11
+    assert "<td>bin 3 lesion</td>" in page
+
+
+def test_the_chart_shows_values_intervals_and_baselines(kids):
+    axes = kids.plot("kid")
+    control, lesion = axes.lines
+    assert list(control.get_xdata()) == [0, 1, 2, 3, 4]
+    assert list(lesion.get_xdata()) == [0, 2, 3, 4]  # bin 1 is undefined
+    assert list(lesion.get_ydata()) == [2, 4, 5, 6]
+    spans = [c.get_segments()[0].tolist() for c in axes.collections]
+    assert [[0.0, 1.0], [0.0, 3.0]] in spans  # the interval of bin 0
+    assert [[-0.3, 1.0], [0.3, 1.0]] in spans  # its baseline
+    assert axes.get_ylabel() == "kid"
+    with pytest.raises(JsddpmError, match="SCORE"):
+        kids.plot("fid")

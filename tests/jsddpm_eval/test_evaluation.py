@@ -1,0 +1,115 @@
+"""An evaluation: every condition is there, sides belong together, what was asked for is what is given."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import metric_tester as tester
+from jsddpm.binning import ZBinning
+from jsddpm.errors import JsddpmError
+from jsddpm_eval.evaluation import evaluate, evaluate_in_detail
+from jsddpm_eval.metrics.registry import metrics
+from jsddpm_eval.slice_table import SliceTable
+
+BINNING = ZBinning((5, 34), 5, n_slices=40)
+
+
+def labelled(images, **labels):
+    count = len(images)
+    return SliceTable.from_arrays(images, **({"z_bin": [0] * count, "pathology": [0] * count} | labels))
+
+
+IMAGES = torch.rand((6, 16, 14), generator=torch.Generator().manual_seed(0))
+REAL = labelled(IMAGES, patient=list("aabbcc"))
+MADE = labelled(IMAGES.flip(-1))
+
+
+def test_every_condition_is_there_with_every_metric_by_default():
+    results = evaluate(tester.real_table(), tester.table(tester.generated_arrays()))
+    assert [(c.z_bin, c.pathology) for c in results.generation] == [(None, None), (0, 0), (0, 1), (1, 0), (1, 1)]
+    assert results.spaces() == ["radiomics", "slice-encoder"]
+    assert {s.name for s in results.specs} == {s.name for m in metrics().values() for s in m.specs}
+    assert results["kid_slice-encoder"].n_patients == 2  # it learned from the other patients
+    assert [f["name"] for f in results.provenance["features"]] == results.provenance["features_asked"]
+    assert results.provenance["features"][1]["reference"] == "held-out patients"
+    assert len(results.findings) == 4 * 5 + 2
+    assert results.verdict
+
+
+def test_only_what_is_asked_for_is_given():
+    results = evaluate(REAL, MADE, metrics=["kid", "best_match"], features=["radiomics"])
+    names = {name for c in results.generation for name in c.scores}
+    best = {s.name for s in metrics()["best_match"].specs}
+    assert names == {"kid_radiomics"} | best
+    assert results.specs[0].name == "best_match_psnr"
+    assert results.confusion == ()
+    assert results["kid"].unit == metrics()["feature_distance"].specs[0].unit
+
+
+def test_progress_says_what_is_done():
+    said = []
+    evaluate(REAL, MADE, metrics=["obedience"], features=[], progress=lambda *step: said.append(step))
+    assert said[0] == ("feature extractors", 0, 1)
+    assert said[1:] == [("bin-aware metrics", k, 3) for k in range(4)]
+
+
+def test_the_same_seed_gives_the_same_results_and_leaves_the_global_generator():
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    asked = [m for m in metrics() if m != "position"]
+    first, again, other = (
+        evaluate(*map(tester.table, sides), seed=seed, features=["radiomics"], metrics=asked)
+        for seed in (0, 0, 1)
+        for sides in [(tester.real_arrays(), tester.generated_arrays())]
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert first == again
+    assert first["kid"].p_value != other["kid"].p_value
+    assert first["kid"].value == other["kid"].value
+
+
+def test_values_of_each_slice_are_in_the_order_of_the_slices():
+    detail = evaluate_in_detail(REAL, labelled(torch.cat([IMAGES[3:4], IMAGES[:1] * 0.5])), ["best_match"], [])
+    assert torch.isinf(detail.per_slice["best_match_psnr"]).tolist() == [True, False]
+    assert detail.per_slice["train_row"].tolist()[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("real", "generated", "message"),
+    [
+        (REAL, REAL, "generated slices are expected, not real ones"),
+        (MADE, MADE, "real slices are expected, not generated ones"),
+        (REAL, labelled(IMAGES[:, :12]), r"real slices of \(16, 14\), generated slices of \(12, 14\)"),
+        (labelled(IMAGES, patient=list("aabbcc"), z_bin=[0] * 5 + [7]), labelled(IMAGES, binning=BINNING), "bin 7"),
+    ],
+)
+def test_sides_that_do_not_belong_together_are_refused(real, generated, message):
+    with pytest.raises(JsddpmError, match=message) as caught:
+        evaluate(real, generated, features=[])
+    assert (caught.value.code, caught.value.status) == ("STORES", 3)
+
+
+def test_other_bins_are_refused():
+    real = labelled(IMAGES, patient=list("aabbcc"), binning=ZBinning((5, 34), 6, n_slices=40))
+    with pytest.raises(JsddpmError, match="BINNING_MISMATCH"):
+        evaluate(real, labelled(IMAGES, binning=BINNING), features=[])
+
+
+def test_bins_count_from_0_to_the_largest_of_either_side():
+    results = evaluate(REAL, labelled(IMAGES.flip(-1), z_bin=[0, 0, 0, 3, 3, 3]), metrics=["best_match"], features=[])
+    assert results.z_binning.n_bins == 4
+    assert results["best_match_psnr", 3, 0].reason == "no real slice in this bin"
+    assert results["best_match_psnr", 0, 0].status == "ok"
+
+
+def test_an_extractor_given_twice_is_refused():
+    with pytest.raises(JsddpmError, match="given twice"):
+        evaluate(REAL, MADE, metrics=["kid"], features=["radiomics", "radiomics"])
+
+
+def test_stores_that_do_not_belong_together_are_refused(store, generated):
+    for pair in ((store, store), (generated, generated)):
+        with pytest.raises(JsddpmError, match="give a store of real slices") as caught:
+            evaluate(*pair)
+        assert (caught.value.code, caught.value.status) == ("STORES", 3)

@@ -1,0 +1,68 @@
+"""A whole evaluation in a folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from jsddpm.csvfiles import read_rows
+from jsddpm.errors import JsddpmError
+from jsddpm_eval.folder import evaluate_into
+from jsddpm_eval.results.panels import Panels
+from jsddpm_eval.results.results import Results
+
+
+def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, tmp_path):
+    results = evaluate_into(tmp_path / "e", store, generated, checkpoint=run / "checkpoints" / "last.ckpt")
+    assert Results.read(tmp_path / "e" / "results.json") == results
+    assert {p.name for p in (tmp_path / "e").iterdir()} == {
+        "results.json",
+        "results.influence.json",
+        "per_bin.csv",
+        "per_slice.csv",
+        "lesions.csv",
+        "panels.npz",
+        "features",
+    }
+    assert len(results.cells()) == 10
+    frame = results.to_frame()
+    assert len(frame) == sum(len(c.scores) for c in [*results.generation, *results.reconstruction])
+    pooled = frame[(frame.score == "kid_radiomics") & frame.z_bin.isna()]
+    assert pooled.value.tolist() == [results.pooled["kid_radiomics"].value]
+    assert {"z_error_bins", "z_error_chance_bins", "control_empty", "lesion_present", "kid_radiomics"} <= set(
+        results.pooled
+    )
+    assert [c.pathology for c in results.reconstruction if c.timestep == 300 and c.z_bin is None] == [None, 0, 1]
+    assert results.provenance["real"]["store"] == store.fingerprint
+    assert results.provenance["checkpoint"]["step"] == 4
+    slices = read_rows(tmp_path / "e" / "per_slice.csv")
+    assert len(slices) == len(generated.index)
+    panels = Panels.read(tmp_path / "e" / "panels.npz")
+    nearest = max(slices, key=lambda row: float(row["train_psnr"]))
+    assert panels.copies_name[:, 0].tolist() == [nearest["slice"], nearest["nearest_train"]]
+    assert panels.copies_psnr[0] == pytest.approx(float(nearest["train_psnr"]), abs=1e-4)
+    assert set(panels.generated_name.ravel()) <= {row["slice"] for row in slices} | {""}
+    lesions = read_rows(tmp_path / "e" / "lesions.csv")
+    real = [row for row in lesions if row["origin"] == "real"]
+    drawn = (store.index["z_index"] >= 5) & (store.index["z_index"] <= 34) & (store.index["pathology"] == 1)
+    assert len(real) == drawn.sum()
+    assert {row["patient"] for row in real} == set(store.patients[drawn])
+    assert {float(row["area_mm2"]) for row in real} == {4 * 3 * 3.0 * 2.0}  # 4 x 3 pixels of 3 x 2 mm
+    assert {(float(row["count"]), float(row["solidity"])) for row in real} == {(1, 1)}
+    wanted = (generated.index["pathology"] == 1) & (generated.index["lesion_pixels"] > 0)
+    assert len(lesions) - len(real) == wanted.sum()
+
+
+def test_a_network_alone_is_evaluated_too(run, store, tmp_path):
+    results = evaluate_into(tmp_path / "e", store, checkpoint=run / "checkpoints" / "last.ckpt")
+    assert {p.name for p in (tmp_path / "e").iterdir()} == {"results.json", "per_bin.csv"}  # one patient
+    assert (results.generation, results.findings, results.verdict) == ((), (), ())
+    assert results.specs[0].name == "psnr"
+    assert {c.timestep for c in results.reconstruction} == {300, None}
+    one = next(c for c in results.reconstruction if c.key == (None, None, 300)).scores
+    assert "too small for five scales" in one["ms_ssim"].reason
+    assert one["psnr"].n_patients == 1
+
+
+def test_nothing_to_evaluate_is_refused(store, tmp_path):
+    with pytest.raises(JsddpmError, match="nothing to evaluate"):
+        evaluate_into(tmp_path / "e", store)

@@ -1,0 +1,201 @@
+"""What is computed once: in memory for the next evaluation, in a folder for the next process, or damaged there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from jsddpm.errors import JsddpmError
+from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.memo import Memo, digest
+from jsddpm_eval.slice_table import SliceTable
+from metric_tester import generated_arrays, real_arrays, table
+
+RELABELLED = {"precision", "recall", "density", "coverage"}
+"""Their baselines exchange real with generated slices."""
+
+
+def counted(slices):
+    """A table whose memo counts what it has to compute."""
+    computed, values = [], slices.memo.values
+
+    def counting(key, compute):
+        return values(key, lambda: (computed.append(key[0]), compute())[1])
+
+    slices.memo.values = counting
+    return slices, computed
+
+
+def counting_extractor():
+    calls = []
+
+    def extract(images):
+        calls.append(len(images))
+        return images.mean(2).double()
+
+    return Extractor("means", extract, {}, standardize=True), calls
+
+
+def test_a_second_evaluation_computes_nothing_of_the_real_slices_anew():
+    real, computed = counted(table(real_arrays()))
+    extractor, calls = counting_extractor()
+    first = evaluate(real, table(generated_arrays()), features=[extractor])
+    assert len(computed) > 50
+    assert {"kid", "fid", "best_match", "vendi", "position"} <= set(computed)
+    assert calls == [24, 16]
+    trained = real.memo.once(("z regressor", 0, (0, 1)), lambda: pytest.fail("is trained again"))
+    computed.clear()
+    second = evaluate(real, table(generated_arrays(seed=9)), features=[extractor])
+    assert computed == []
+    assert calls == [24, 16, 16]
+    assert real.memo.once(("z regressor", 0, (0, 1)), lambda: None) is trained
+    for a, b in zip(first.generation, second.generation, strict=True):
+        for name, score in a.scores.items():
+            assert score.baseline == b.scores[name].baseline or score.spec in RELABELLED, name
+    fresh = evaluate(table(real_arrays()), table(generated_arrays(seed=9)), features=[extractor])
+    assert fresh.generation == second.generation
+
+
+def test_baselines_of_other_counts_seeds_and_spaces_are_other_ones():
+    real, computed = counted(table(real_arrays()))
+    extractor, _ = counting_extractor()
+    other = Extractor("means", extractor.extract, {"version": 2})
+    made = table(generated_arrays())
+    for settings in ({}, {"seed": 1}, {"features": [other]}):
+        computed.clear()
+        evaluate(real, made, **({"metrics": ["kid"], "features": [extractor]} | settings))
+        assert computed, settings
+    computed.clear()
+    evaluate(real, table(generated_arrays(5)), metrics=["kid"], features=[extractor])
+    assert computed
+    computed.clear()
+    evaluate(real, table(generated_arrays(5)), metrics=["kid"], features=[extractor])
+    assert computed == []
+
+
+ANOTHER_PROCESS = """
+import sys, json
+from metric_tester import generated_arrays, real_arrays, table
+from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.features import networks
+real = table(real_arrays())
+computed, values = [], real.memo.values
+real.memo.values = lambda key, compute: values(key, lambda: (computed.append(str(key[0])), compute())[1])
+trained, fit = [], networks.fit
+networks.fit = lambda *a, **k: (trained.append(1), fit(*a, **k))[1]
+results = evaluate(real, table(generated_arrays()), metrics=["kid", "position", "best_match"], cache=sys.argv[1])
+print(json.dumps([computed, len(trained), results.model_dump(mode="json")["generation"]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A folder that one evaluation of this process left, and its results."""
+    folder = tmp_path_factory.mktemp("shared") / "cache"
+    metrics = ["kid", "position", "best_match"]
+    results = evaluate(table(real_arrays()), table(generated_arrays()), metrics=metrics, cache=folder)
+    return folder, results
+
+
+def test_another_process_reads_what_was_computed(cache):
+    folder, results = cache
+    before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
+    done = subprocess.run(
+        [sys.executable, "-c", ANOTHER_PROCESS, str(folder)], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    computed, trained, generation = json.loads(done.stdout)
+    assert (computed, trained) == ([], 0)
+    assert generation == results.model_dump(mode="json")["generation"]
+    assert {p.name: p.stat().st_mtime_ns for p in folder.iterdir()} == before
+
+
+DAMAGE = {
+    "cut short": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "something else": lambda data: b"no arrays here",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    [("baselines-*.npz", "BASELINES"), ("radiomics-*.npy", "FEATURES"), ("z-regressor-*.npz", "NETWORK"),
+     ("slice-encoder-????????????????????????.npz", "NETWORK")],
+)  # fmt: skip
+def test_a_damaged_file_is_named_with_its_cure(cache, tmp_path, pattern, code, damage):
+    for path in cache[0].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    paths = list(tmp_path.glob(pattern))
+    assert paths
+    for path in paths:
+        path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(JsddpmError) as caught:
+        evaluate(
+            table(real_arrays()), table(generated_arrays()), metrics=["kid", "position", "best_match"], cache=tmp_path
+        )
+    assert (caught.value.code, caught.value.status, caught.value.fix) == (code, 4, "remove it")
+    assert caught.value.file in {str(p) for p in paths}
+
+
+def test_a_table_of_another_length_is_refused(tmp_path):
+    memo = Memo(lambda: "pixels", lambda: "labels")
+    memo.keep_in(tmp_path)
+    assert memo.table("x", "key", 2, lambda: torch.zeros(2, 3)).shape == (2, 3)
+    with pytest.raises(JsddpmError, match="FEATURES"):
+        memo.table("x", "key", 3, lambda: torch.zeros(3, 3))
+
+
+def test_kept_tables_are_found_by_content(tmp_path):
+    """A changed pixel, other settings of the extractor or other weights make another table."""
+    arrays = real_arrays()
+    changed = arrays["images"].clone()
+    changed[4, 3, 2] = 0.25
+    calls = []
+
+    def extract(images):
+        calls.append(len(images))
+        return images.flatten(1).double()
+
+    def use(images, **settings):
+        slices = SliceTable.from_arrays(
+            images, z_bin=arrays["z_bin"], pathology=arrays["pathology"], patient=arrays["patient"]
+        )
+        extractor = Extractor("x", extract, settings.pop("preprocessing", {"a": 1}), **settings)
+        slices.memo.keep_in(tmp_path)
+        return slices.column("x", lambda batch: extractor(batch.images), settings=extractor.key)
+
+    assert torch.equal(use(arrays["images"]), use(arrays["images"]))
+    assert calls == [24]
+    use(changed)
+    use(arrays["images"], preprocessing={"a": 2})
+    use(arrays["images"], weights="w")
+    assert len(calls) == len(list(tmp_path.iterdir())) == 4
+
+
+def test_baselines_are_bound_to_labels_and_pixels(tmp_path):
+    arrays = real_arrays()
+    other = torch.arange(24) % 5
+    for changed in ({}, {"patient": other}, {"held_out": other == 0}, {"images": arrays["images"] / 2}):
+        evaluate(
+            table(arrays | changed), table(generated_arrays()), metrics=["best_match"], features=[], cache=tmp_path
+        )
+    assert len(list(tmp_path.glob("baselines-*.npz"))) == 4
+
+
+def test_a_digest_changes_with_every_value_shape_and_type():
+    parts = [
+        (1,), (1.0,), ("1",), (None,), (1, 2), ((1, 2),), ("1;2",), (torch.arange(4),), (np.arange(4),),
+        (torch.arange(4).reshape(2, 2),), (torch.arange(4, dtype=torch.int32),), (torch.arange(4) + 1,), (),
+    ]  # fmt: skip
+    hashes = [digest(*p) for p in parts]
+    assert len(set(hashes)) == len(parts) - 1  # a tensor and an array of the same content are the same
+    assert digest(torch.arange(4).reshape(2, 2).T) == digest(np.array([[0, 2], [1, 3]]))

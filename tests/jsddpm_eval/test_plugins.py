@@ -1,0 +1,128 @@
+"""What another installed package registers is found by its name; what it breaks is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jsddpm.errors import JsddpmError
+from jsddpm_eval.features.registry import make_extractors
+from jsddpm_eval.metrics.registry import metrics
+from metric_tester import real_table
+
+MODULE = """
+import torch
+
+from jsddpm_eval import Extractor, Metric, Score, ScoreSpec
+
+
+class Brightness(Metric):
+    name = "brightness"
+    specs = (
+        ScoreSpec(name="brightness_difference", heading="brightness", group="tone", definition="difference of means"),
+    )
+    needs = frozenset({"pixels"})
+
+    def compute(self, cell, context):
+        if not len(cell.real) or not len(cell.generated):
+            return self.undefined(cell, context, "nothing to compare")
+        value = float(cell.generated.images.mean() - cell.real.images.mean())
+        return {"brightness_difference": Score.of(value, cell.counts)}
+
+
+METRIC = Brightness()
+
+
+def make(real, *, seed, folder=None):
+    return Extractor("rows", lambda images: images.mean(2).double(), {"rows": "means"})
+"""
+
+SCRIPT = """
+import json
+import metric_tester as tester
+from jsddpm_eval import evaluate
+from jsddpm_eval.features.registry import extractor_names
+from jsddpm_eval.metrics.registry import metrics
+
+real, generated = tester.real_table(), tester.table(tester.generated_arrays())
+for case in tester.CASES:
+    tester.exercise(metrics()["brightness"], case)
+by_name = evaluate(real, generated, metrics=["brightness", "kid"], features=["rows"])
+every = evaluate(real, generated, metrics=[m for m in metrics() if m != "position"], features=["rows"])
+expected = float(generated.images.mean() - real.images.mean())
+print(json.dumps({
+    "names": extractor_names(), "metrics": list(metrics()), "spaces": every.spaces(),
+    "value": by_name["brightness_difference"].value - expected, "kid": by_name["kid_rows"].value is not None,
+    "specs": [s.name for s in every.specs][-1], "row": "brightness_difference" in set(every.to_frame().score),
+    "page": "brightness_difference" in evaluate(real, generated, metrics=["brightness"], features=[])._repr_html_(),
+}))
+"""
+
+
+def installed(tmp_path, entries, module=MODULE):
+    """A package on the path of another process, as pip leaves one."""
+    (tmp_path / "other_package.py").write_text(module)
+    info = tmp_path / "other_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(entries)
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+
+
+def run(script, env):
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+
+
+def test_a_metric_and_an_extractor_of_another_package_are_found_by_name(tmp_path):
+    env = installed(
+        tmp_path,
+        "[jsddpm.metrics]\nbrightness = other_package:METRIC\n[jsddpm.extractors]\nrows = other_package:make\n",
+    )
+    done = run(SCRIPT, env)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["names"] == ["radiomics", "slice-encoder", "rows"]
+    assert "brightness" in found["metrics"]
+    assert found["spaces"] == ["rows"]
+    assert abs(found["value"]) < 1e-9
+    assert found["kid"]
+    assert found["row"]
+    assert found["page"]
+    assert found["specs"] == "brightness_difference"  # a group of its own comes last
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A package on the path of this process."""
+
+    def install(entries, module=MODULE):
+        installed(tmp_path, entries, module)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "other_package", raising=False)
+
+    yield install
+    sys.modules.pop("other_package", None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "module"),
+    [("other_package:METRIC", "raise RuntimeError('no licence')"), ("other_package:MISSING", MODULE),
+     ("other_package:Brightness", MODULE)],
+)  # fmt: skip
+def test_a_metric_that_cannot_be_loaded_is_named(here, entry, module):
+    here(f"[jsddpm.metrics]\nbrightness = {entry}\n", module)
+    with pytest.raises(JsddpmError, match=entry) as caught:
+        metrics.__wrapped__()  # without the memory of what was there before
+    assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
+
+
+@pytest.mark.parametrize("entry", ["other_package:MISSING", "other_package:METRIC"])
+def test_an_extractor_that_cannot_be_made_is_named(here, entry):
+    here(f"[jsddpm.extractors]\nrows = {entry}\n")
+    with pytest.raises(JsddpmError, match=entry) as caught:
+        make_extractors(["rows"], real_table(), seed=0)
+    assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)

@@ -1,0 +1,222 @@
+"""Slice tables: what they take and refuse, that pixels are read cell by cell, that columns are computed once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import JsddpmError
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval import slice_table
+from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.metrics.registry import metrics
+from jsddpm_eval.slice_table import SliceTable
+from metric_tester import MEANS
+
+BINNING = ZBinning((5, 34), 5, n_slices=40)
+IMAGES = np.random.default_rng(0).random((4, 6, 5)).astype(np.float32)
+MASKS = IMAGES > 0.5
+LABELS = {"z_bin": [0, 1, 1, 0], "pathology": [0, 1, 1, 0]}
+
+
+def made(**changed):
+    return SliceTable.from_arrays(**({"images": IMAGES, "masks": MASKS, "patient": list("baab")} | LABELS | changed))
+
+
+KINDS = {
+    "lists": lambda x: x.tolist(),
+    "float64": lambda x: x.astype(np.float64) if x.dtype.kind in "fb" else x,
+    "tensors": torch.from_numpy,
+    "a channel axis": lambda x: x[:, None] if x.ndim == 3 else x,
+    "a tensor with a gradient": lambda x: torch.from_numpy(x).requires_grad_(x.dtype.kind == "f"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_lists_arrays_and_tensors_make_the_same_table(kind):
+    labels = {name: kind(np.array(values)) for name, values in LABELS.items()}
+    held = kind(np.array([True, False, False, True])) if kind is not KINDS["float64"] else [1, 0, 0, 1]
+    table = made(images=kind(IMAGES), masks=kind(MASKS), held_out=held, **labels)
+    assert torch.equal(table.images, torch.from_numpy(IMAGES))
+    assert torch.equal(table.masks, torch.from_numpy(MASKS))
+    assert table.images.dtype == torch.float32
+    assert (table.z_bin.tolist(), table.pathology.tolist()) == ([0, 1, 1, 0], [0, 1, 1, 0])
+    assert table.held_out.tolist() == table.in_split.tolist() == [True, False, False, True]
+    assert (len(table), table.size, table.kind) == (4, (6, 5), "real")
+
+
+MIXED = np.array(["x", 3, 3, "x"], object)
+
+
+@pytest.mark.parametrize(
+    "patient", [list("baab"), np.array(list("baab")), [7, 3, 3, 7], torch.tensor([7, 3, 3, 7]), MIXED]
+)
+def test_patients_are_numbered_in_name_order(patient):
+    table = made(patient=patient)
+    assert table.patient.tolist() == [1, 0, 0, 1]
+    assert table.patient_names.tolist() == [str(p) for p in np.asarray(patient)]
+    assert table.n_patients == 2
+    assert made(patient=None).kind == "generated"
+    assert made(patient=None).patient.tolist() == [-1] * 4
+    assert made(patient=None).n_patients == 0
+
+
+NAN = np.where(np.arange(4)[:, None, None] == 2, np.nan, IMAGES)
+REFUSED = {
+    "another number of images": ({"images": IMAGES[:3], "masks": None}, "images: 3 for 4"),
+    "flat images": ({"images": IMAGES.reshape(4, -1)}, "shape"),
+    "three channels": ({"images": np.repeat(IMAGES[:, None], 3, 1)}, "shape"),
+    "bytes": ({"images": (255 * IMAGES).astype(np.uint8)}, "divide 8-bit images by 255"),
+    "whole numbers": ({"images": MASKS.astype(np.int64)}, "give floats"),
+    "above 1": ({"images": 2 * IMAGES}, r"scale them to \[0, 1\]"),
+    "below 0": ({"images": IMAGES - 0.5}, r"scale them to \[0, 1\]"),
+    "NaN": ({"images": NAN}, "nan"),
+    "infinity": ({"images": np.where(np.isnan(NAN), np.inf, NAN)}, "inf"),
+    "ragged lists": ({"images": [[[0.0]], [[0.0, 1.0]]]}, "not an array"),
+    "masks of another shape": ({"masks": MASKS[:, :5]}, "equal shapes"),
+    "masks of 255": ({"masks": 255 * MASKS.astype(np.uint8)}, "0 and 1"),
+    "masks with NaN": ({"masks": NAN}, "0 and 1"),
+    "a bin too few": ({"z_bin": [0, 1, 1]}, "z_bin: 3 for 4"),
+    "a negative bin": ({"z_bin": [0, -1, 1, 0]}, "-1 to 1"),
+    "a bin outside the binning": ({"z_bin": [0, 1, 5, 0], "binning": BINNING}, "0 to 4"),
+    "bins that are no whole numbers": ({"z_bin": [0.0, 0.5, 1.0, 0.0]}, "whole number"),
+    "no bins": ({"z_bin": None}, "give z_bin, or z_index and binning"),
+    "positions without a binning": ({"z_bin": None, "z_index": [5, 6, 7, 8]}, "give z_bin, or z_index and binning"),
+    "a position outside the binning": ({"z_bin": None, "z_index": [5, 6, 7, 80], "binning": BINNING}, "80"),
+    "a position too few": ({"z_index": [5, 6, 7], "binning": BINNING}, "z_index: 3 for 4"),
+    "a third pathology": ({"pathology": [0, 1, 2, 0]}, "0 for control, 1 for lesion"),
+    "pathologies by name": ({"pathology": ["lesion"] * 4}, "whole number"),
+    "a patient too few": ({"patient": list("aab")}, "one patient for each"),
+    "a patient without a name": ({"patient": ["a", None, "b", "b"]}, "patient"),
+    "a patient that is not a number": ({"patient": [1.0, np.nan, 2.0, 2.0]}, "1 of 4 missing"),
+    "one held-out flag for all": ({"held_out": [True]}, "held_out: 1 for 4"),
+    "held-out flags in a column": ({"held_out": [[True]] * 4}, "held_out"),
+    "held-out flags by name": ({"held_out": ["train"] * 4}, "held_out"),
+    "held-out flags of 2": ({"held_out": [0, 1, 2, 0]}, "held_out"),
+    "a name too few": ({"names": ["a"]}, "names: 1 for 4"),
+    "a column too short": ({"columns": {"x": torch.zeros(3, 2)}}, "x: 3 for 4"),
+}
+
+
+@pytest.mark.parametrize(("changed", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_does_not_fit_is_refused_by_name_with_a_cure(changed, message):
+    with pytest.raises(JsddpmError, match=message) as caught:
+        made(**changed)
+    assert caught.value.status == 2
+    assert caught.value.fix
+    assert caught.value.code in ("SLICES", "Z_OUTSIDE")
+
+
+def test_positions_become_bins_and_bins_become_positions():
+    at = made(z_bin=None, z_index=[5, 10, 11, 34], binning=BINNING)
+    assert at.z_bin.tolist() == [0, 0, 1, 4]
+    assert at.z_index.tolist() == [5, 10, 11, 34]
+    of = made(z_bin=[0, 0, 1, 4], binning=BINNING)
+    assert [BINNING.index(z) for z in of.z_index.tolist()] == [0, 0, 1, 4]
+    assert made().z_index.tolist() == [0, 1, 1, 0]  # each bin one slice thick
+
+
+def test_selections_keep_their_place_and_their_names():
+    table = made(names=["w", "x", "y", "z"])
+    part = table.where(torch.tensor([False, True, False, True])).where(slice(1, 2))
+    assert (part.row.tolist(), part.name(0), part.patient_names.tolist()) == ([3], "z", ["b"])
+    assert torch.equal(part.images, torch.from_numpy(IMAGES[3:]))
+    assert made().where([2, 0]).name(0) == "real slice 2"
+    assert table.spread(2).row.tolist() == [0, 2]
+    assert table.token(2).tolist() == [0, 3, 3, 0]
+    assert repr(part) == "SliceTable(1 real slices of 1 patients, 6x5)"
+
+
+def test_a_table_without_pixels_says_so_when_asked_for_them():
+    table = made(images=None, masks=None, columns={"x": torch.arange(4.0)})
+    assert (table.has_pixels, table.has_masks, table.size) == (False, False, (0, 0))
+    for name, of in (("images", table), ("masks", made(masks=None))):
+        with pytest.raises(JsddpmError, match=f"give the {name} of the slices"):
+            getattr(of, name)
+
+
+def test_columns_are_computed_once_for_the_whole_table_in_batches(monkeypatch):
+    monkeypatch.setattr(slice_table, "BATCH", 3)
+    table, calls = made(), []
+
+    def brightness(batch):
+        calls.append(len(batch))
+        return batch.images.mean((1, 2)).double()
+
+    assert calls == []
+    part = table.where([3, 1])
+    assert part.column("mean", brightness).tolist() == pytest.approx(IMAGES.mean((1, 2))[[3, 1]].tolist())
+    assert calls == [3, 1]
+    assert torch.equal(table.column("mean", brightness)[[3, 1]], part.column("mean", brightness))
+    assert calls == [3, 1]
+    table.column("mean", brightness, settings="other")
+    assert calls == [3, 1, 3, 1]
+    assert made().where(slice(0)).mapped(brightness).shape == (0,)
+
+
+# Stores
+
+
+class Counting(SliceStore):
+    """A store that notes how many rows are read at a time."""
+
+    def images(self, rows=None):
+        self.read = [*getattr(self, "read", []), len(rows)]
+        return super().images(rows)
+
+    def masks(self, rows=None):
+        self.read = [*getattr(self, "read", []), len(rows)]
+        return super().masks(rows)
+
+
+def asked(store, count=2):
+    """Mirrored held-out slices, as if generated."""
+    real = SliceTable.from_store(store, BINNING)
+    rows = [torch.nonzero((real.token(5) == t) & real.held_out)[:count, 0] for t in range(10)]
+    part = real.where(torch.cat(rows))
+    return SliceTable.from_arrays(
+        part.images.flip(-1), part.masks.flip(-1), z_bin=part.z_bin, pathology=part.pathology, binning=BINNING
+    )
+
+
+def test_a_store_is_the_table_of_its_content(store):
+    table = SliceTable.from_store(store, BINNING, split="test")
+    index = store.index
+    inside = (index["z_index"] >= 5) & (index["z_index"] <= 34)
+    rows = np.nonzero(inside)[0]
+    same = SliceTable.from_arrays(
+        store.images(rows), store.masks(rows), z_index=index["z_index"][rows].astype(np.int64),
+        pathology=index["pathology"][rows].astype(np.int64), patient=store.patients[rows],
+        held_out=index["split"][rows] != 0, binning=BINNING, spacing=store.spacing,
+    )  # fmt: skip
+    for name in ("z_index", "z_bin", "pathology", "patient", "held_out", "images", "masks"):
+        assert torch.equal(getattr(table, name), getattr(same, name)), name
+    assert table.patient_names.tolist() == same.patient_names.tolist()
+    assert torch.equal(table.in_split, torch.from_numpy(index["split"][rows] == 2))
+    asking = [m for m in metrics() if m != "position"]  # which judges its network on one split
+    both = [evaluate(real, asked(store), metrics=asking, features=[MEANS]) for real in (table, same)]
+    assert both[0].generation == both[1].generation
+
+
+def test_pixels_are_read_no_more_at_a_time_than_the_largest_bin_or_a_batch(store, monkeypatch):
+    monkeypatch.setattr(slice_table, "BATCH", 16)
+    counting = Counting(store.path)
+    real = SliceTable.from_store(counting, BINNING)
+    evaluate(real, asked(store), features=[MEANS])
+    largest = int(real.z_bin.bincount().max())
+    assert (len(real), largest) == (180, 36)
+    assert 16 < max(counting.read) <= largest
+    counting.read = []
+    evaluate(real, asked(store), metrics=["kid", "obedience", "lesion_shape"], features=[MEANS])
+    assert counting.read == []  # features and shapes are columns by now
+
+
+def test_a_real_store_needs_bins_and_a_generated_one_brings_them(store, generated):
+    with pytest.raises(JsddpmError, match="give a ZBinning") as caught:
+        SliceTable.from_store(store)
+    assert (caught.value.code, caught.value.status) == ("BINNING", 2)
+    table = SliceTable.from_store(generated.path)
+    assert (table.kind, table.binning, len(table)) == ("generated", generated.binning, len(generated.index))
+    assert table.name(0) == generated.slice_name(0)

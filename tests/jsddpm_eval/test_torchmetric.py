@@ -1,0 +1,208 @@
+"""BinAwareMetrics: what it takes, that it is an evaluation of tables, and that torchmetrics can handle it."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from torchmetrics import MetricCollection
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import JsddpmError
+from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.metrics.registry import metrics
+from jsddpm_eval.torchmetric import BinAwareMetrics
+from metric_tester import MEANS, SEEN, generated_arrays, real_arrays, table
+from worlds import BINNING
+
+REAL, MADE = real_arrays(), generated_arrays()
+SHARED = {"binning": BINNING}
+EVERY = [m for m in metrics() if m != "position"]
+
+
+def filled(**settings):
+    metric = BinAwareMetrics(BINNING, **({"features": (MEANS,)} | settings))
+    metric.update(**REAL, real=True)
+    metric.update(**MADE, real=False)
+    return metric
+
+
+def same(first, second):
+    for a, b in zip(first.generation, second.generation, strict=True):
+        assert a.key == b.key
+        for name, score in a.scores.items():
+            other = b.scores[name]
+            assert (score.value is None) == (other.value is None), name
+            assert score.value is None or score.value == pytest.approx(other.value, rel=1e-9, abs=1e-12), name
+            assert score.baseline is None or score.baseline == pytest.approx(other.baseline, rel=1e-9, abs=1e-12), name
+            assert (score.n_real, score.n_generated, score.n_patients) == (
+                other.n_real, other.n_generated, other.n_patients,
+            ), name  # fmt: skip
+
+
+def test_results_are_those_of_the_tables():
+    metric = filled(metrics=EVERY, features=(MEANS, SEEN))
+    tables = [table(arrays | SHARED) for arrays in (REAL, MADE)]
+    expected = evaluate(*tables, metrics=EVERY, features=[MEANS, SEEN])
+    found = metric.results()
+    same(found, expected)
+    assert found.verdict == expected.verdict
+    assert found.findings == expected.findings
+
+
+def test_batches_and_order_do_not_enter():
+    together = filled(metrics=EVERY)
+    parts = BinAwareMetrics(BINNING, features=(MEANS,), metrics=EVERY)
+    for rows in torch.arange(16).split(5):
+        parts.update(**{k: v[rows] for k, v in MADE.items()}, real=False)
+    for rows in torch.arange(24).split(11):
+        parts.update(**{k: v[rows] for k, v in REAL.items()}, real=True)
+    same(together.results(), parts.results())
+
+
+def test_compute_gives_the_pooled_scores_as_tensors():
+    metric = filled()
+    found, pooled = metric.compute(), metric.results().pooled
+    assert set(found) == set(pooled)
+    for name, value in found.items():
+        assert isinstance(value, torch.Tensor)
+        assert value.ndim == 0
+        score = pooled[name].value
+        assert bool(value.isnan()) if score is None else float(value) == pytest.approx(score, rel=1e-6)
+    assert "kid_means" in found
+
+
+def test_no_pixel_is_kept_unless_a_metric_needs_it():
+    assert filled().kept == ()
+    sizes = {name: sum(x.numel() for x in getattr(filled(), name)) for name in filled()._defaults}
+    assert max(sizes.values()) == 40 * 16  # the features: 16 columns of 40 slices
+    assert BinAwareMetrics(BINNING, metrics=["best_match_psnr"]).kept == ("pixels",)
+    assert BinAwareMetrics(BINNING, metrics=["obedience"]).kept == ("masks",)
+    assert filled().metric_state.keys() >= {"features_0", "z_bin", "patient"}
+
+
+def test_metrics_of_masks_alone_need_no_pixel():
+    found = filled(metrics=["obedience", "lesion_shape"]).results()
+    expected = evaluate(
+        *(table(a | SHARED) for a in (REAL, MADE)), metrics=["obedience", "lesion_shape"], features=[MEANS]
+    )
+    same(found, expected)
+    assert found["lesion_present"].value is not None
+
+
+def test_it_can_be_pickled_cloned_reset_and_moved():
+    metric = filled(features=(), metrics=["best_match"])
+    expected = metric.results()
+    for copy in (pickle.loads(pickle.dumps(metric)), metric.clone(), metric.double(), metric.to("cpu")):
+        same(copy.results(), expected)
+    metric.reset()
+    assert metric.results().pooled == BinAwareMetrics(BINNING, features=(), metrics=["best_match"]).results().pooled
+    metric.update(**REAL, real=True)
+    metric.update(**MADE, real=False)
+    same(metric.results(), expected)
+
+
+def test_radiomics_can_be_pickled_too():
+    metric = BinAwareMetrics(BINNING)
+    metric.update(**MADE, real=False)
+    assert pickle.loads(pickle.dumps(metric)).results() == metric.results()
+
+
+def test_nothing_added_is_undefined_and_no_error():
+    for asked in (None, EVERY):
+        metric = BinAwareMetrics(BINNING, features=(MEANS,), metrics=asked)
+        with pytest.warns(UserWarning, match="before the ``update`` method"):
+            found = metric.compute()
+        assert found
+        assert all(value.isnan() for name, value in found.items() if name != "exact_copies")
+
+
+def test_one_side_alone_is_undefined_and_no_error():
+    for side in (0, 1):
+        metric = BinAwareMetrics(BINNING, features=(MEANS,), metrics=EVERY)
+        metric.update(**(REAL, MADE)[side], real=not side)
+        assert metric.compute()["kid_means"].isnan()
+
+
+def test_forward_gives_the_scores_of_the_batch_and_accumulates():
+    metric = BinAwareMetrics(BINNING, features=(MEANS,), metrics=["obedience", "kid"])
+    metric.update(**REAL, real=True)
+    first = {k: v[:8] for k, v in MADE.items()}
+    second = {k: v[8:] for k, v in MADE.items()}
+    batch = metric(**first, real=False)
+    assert float(batch["control_empty"]) == 1.0
+    assert batch["lesion_present"].isnan() or float(batch["lesion_present"]) >= 0
+    assert batch["kid_means"].isnan()  # a batch has no real slices
+    metric(**second, real=False)
+    whole = filled(metrics=["obedience", "kid"])
+    same(metric.results(), whole.results())
+
+
+def test_it_works_in_a_collection():
+    collection = MetricCollection({"bins": BinAwareMetrics(BINNING, features=(MEANS,), metrics=["kid"])})
+    collection.update(**REAL, real=True)
+    collection.update(**MADE, real=False)
+    (value,) = [v for k, v in collection.compute().items() if "kid_means" in k]
+    assert float(value) == pytest.approx(filled(metrics=["kid"]).results()["kid"].value, rel=1e-6)
+
+
+def test_the_dtype_of_labels_does_not_enter():
+    metric = BinAwareMetrics(BINNING, features=(MEANS,), metrics=["kid", "best_match"])
+    metric.update(
+        REAL["images"].double()[:, None], z_bin=REAL["z_bin"].int(), pathology=REAL["pathology"].to(torch.uint8),
+        patient=REAL["patient"].tolist(), held_out=REAL["held_out"].int(), real=True,
+    )  # fmt: skip
+    metric.update(**{k: v for k, v in MADE.items() if k != "masks"}, real=False)
+    same(metric.results(), filled(metrics=["kid", "best_match"]).results())
+
+
+# What is refused
+
+
+ONE = {"z_bin": torch.tensor([0]), "pathology": torch.tensor([0])}
+SLICE = torch.rand((1, 12, 12), generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("images", "changed", "message"),
+    [
+        (SLICE * 200, {}, r"\[0, 1\]"),
+        (SLICE - 1, {}, r"\[0, 1\]"),
+        (SLICE * torch.nan, {}, r"\[0, 1\]"),
+        (SLICE, {"z_bin": torch.tensor([2])}, "bins from 0 to 1"),  # silently in no cell
+        (SLICE, {"z_bin": torch.tensor([-1])}, "bins from 0 to 1"),
+        (SLICE, {"z_bin": torch.tensor([0, 1])}, "z_bin"),
+        (SLICE, {"pathology": torch.tensor([2])}, "0 for control, 1 for lesion"),
+        (SLICE, {"real": True}, "real slices without patients"),  # silently counted as generated
+        (SLICE, {"patient": torch.tensor([4])}, "generated slices with patients"),
+        (SLICE, {"real": True, "patient": ["anna"]}, "patient"),
+        (SLICE, {"held_out": torch.tensor([2])}, "held_out"),
+        (SLICE, {"masks": SLICE}, "0 and 1"),
+    ],
+)
+def test_slices_that_do_not_fit_are_refused(images, changed, message):
+    metric = BinAwareMetrics(BINNING)
+    with pytest.raises(JsddpmError, match=message) as caught:
+        metric.update(images, **({"real": False} | ONE | changed))
+    assert (caught.value.code, caught.value.status) == ("SLICES", 2)
+    assert not metric.z_bin  # and nothing of the batch is kept
+
+
+def test_masks_are_needed_where_a_metric_reads_them():
+    metric = BinAwareMetrics(BINNING, metrics=["obedience"])
+    with pytest.raises(JsddpmError, match="masks: missing"):
+        metric.update(SLICE, **ONE, real=False)
+
+
+def test_other_metrics_are_refused_when_it_is_made():
+    with pytest.raises(JsddpmError, match="no metric or score 'psnr_best'"):
+        BinAwareMetrics(BINNING, metrics=["psnr_best"])
+
+
+def test_the_seeds_function_takes_the_best_of_the_bin():
+    metric = BinAwareMetrics(ZBinning((5, 34), 5, n_slices=40))
+    slices = {0: [torch.zeros(4, 4), torch.full((4, 4), 0.4)], 1: [torch.full((4, 4), 0.5)]}
+    assert metric.compute_bin_aware_psnr(torch.full((4, 4), 0.5), 0, slices) == pytest.approx(20, abs=1e-5)
+    with pytest.raises(ValueError, match="bin 3 has no reference"):
+        metric.compute_bin_aware_psnr(torch.zeros(4, 4), 3, slices)
