@@ -70,7 +70,8 @@ def evaluate(
     )
     undefined = results.undefined()
     if undefined:
-        note(f"{len(undefined)} scores are undefined, such as {undefined[0]}")
+        count = "1 score is" if len(undefined) == 1 else f"{len(undefined)} scores are"
+        note(f"{count} undefined, such as {undefined[0]}")
     if undefined and (strict or metrics):
         raise typer.Exit(ExitStatus.UNDEFINED)
 
