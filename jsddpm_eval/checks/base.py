@@ -35,6 +35,18 @@ class Check(ABC):
         ]
 
 
+class CellCheck(Check):
+    """A check that needs nothing but the scores of the condition it is asked of."""
+
+    @abstractmethod
+    def answer(self, cell: Cell) -> tuple[Answer, str]:
+        """Answer and reason for one condition."""
+
+    def judge(self, cells: list[Cell]) -> Iterable[tuple[Cell, Answer, str]]:
+        """Answer and reason for each of these cells."""
+        return [(cell, *self.answer(cell)) for cell in cells]
+
+
 def missing(score: Score | None, what: str) -> str:
     """Why a check cannot be made of a score; empty where it can."""
     if score is None:

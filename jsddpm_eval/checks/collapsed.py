@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from jsddpm_eval.checks.base import Check
+from jsddpm_eval.checks.base import CellCheck
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import Answer, CheckSpec
 
@@ -12,7 +10,7 @@ _SHARE = 0.5
 _SCORES = ("diversity_rmse", "diversity_ssim", "diversity_ms_ssim", "diversity")
 
 
-class Collapsed(Check):
+class Collapsed(CellCheck):
     """The difference between seeds beside that between patients."""
 
     spec = CheckSpec(
@@ -22,16 +20,14 @@ class Collapsed(Check):
         one="varies too little between seeds", many="vary too little between seeds",
     )  # fmt: skip
 
-    def judge(self, cells: list[Cell]) -> Iterable[tuple[Cell, Answer, str]]:
+    def answer(self, cell: Cell) -> tuple[Answer, str]:
         """See :attr:`spec`."""
-        for cell in cells:
-            scores = [s for name in _SCORES for s in cell.of(name)]
-            known = [s for s in scores if s.interval is not None and s.baseline is not None]
-            low = [s for s in known if _collapsed(s)]
-            if not known:
-                yield cell, "unknown", next((s.reason for s in scores if s.reason), "needs more seeds and patients")
-            else:
-                yield cell, "off" if low else "fine", ", ".join(f"{s.spec} {s.space}".strip() for s in low)
+        scores = [s for name in _SCORES for s in cell.of(name)]
+        known = [s for s in scores if s.interval is not None and s.baseline is not None]
+        low = [s for s in known if _collapsed(s)]
+        if not known:
+            return "unknown", next((s.reason for s in scores if s.reason), "needs more seeds and patients")
+        return "off" if low else "fine", ", ".join(f"{s.spec} {s.space}".strip() for s in low)
 
 
 CHECK = Collapsed()

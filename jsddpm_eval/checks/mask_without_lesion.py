@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from jsddpm_eval.checks.base import Check, missing, single
+from jsddpm_eval.checks.base import CellCheck, missing, single
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import Answer, CheckSpec
 from jsddpm_eval.stats.limits import ALPHA
 
 
-class MaskWithoutLesion(Check):
+class MaskWithoutLesion(CellCheck):
     """The contrast of lesions with their own masks beside that with swapped ones."""
 
     spec = CheckSpec(
@@ -20,17 +18,15 @@ class MaskWithoutLesion(Check):
         one="has lesion masks without a lesion in the image", many="have lesion masks without a lesion in the image",
     )  # fmt: skip
 
-    def judge(self, cells: list[Cell]) -> Iterable[tuple[Cell, Answer, str]]:
+    def answer(self, cell: Cell) -> tuple[Answer, str]:
         """See :attr:`spec`."""
-        for cell in cells:
-            contrast = single(cell, "coupling_contrast")
-            if contrast is None or contrast.value is None or contrast.p_value is None:
-                yield cell, "unknown", missing(contrast, "the contrast of lesions")
-            elif not (contrast.baseline or 0.0) > 0:
-                yield cell, "unknown", "real lesions show no contrast with their surround"
-            else:
-                seen = f"p = {contrast.p_value:.2g} that masks could be swapped"
-                yield cell, "off" if contrast.p_value > ALPHA or contrast.value <= 0 else "fine", seen
+        contrast = single(cell, "coupling_contrast")
+        if contrast is None or contrast.value is None or contrast.p_value is None:
+            return "unknown", missing(contrast, "the contrast of lesions")
+        if not (contrast.baseline or 0.0) > 0:
+            return "unknown", "real lesions show no contrast with their surround"
+        seen = f"p = {contrast.p_value:.2g} that masks could be swapped"
+        return "off" if contrast.p_value > ALPHA or contrast.value <= 0 else "fine", seen
 
 
 CHECK = MaskWithoutLesion()

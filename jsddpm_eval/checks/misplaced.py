@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from jsddpm_eval.checks.base import Check, missing, single
+from jsddpm_eval.checks.base import CellCheck, missing, single
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import Answer, CheckSpec
 
 _MARGIN_BINS = 1.0
 
 
-class Misplaced(Check):
+class Misplaced(CellCheck):
     """The position read off, beside the reading's own error."""
 
     spec = CheckSpec(
@@ -21,16 +19,14 @@ class Misplaced(Check):
         one="lies in another place than asked for", many="lie in another place than asked for",
     )  # fmt: skip
 
-    def judge(self, cells: list[Cell]) -> Iterable[tuple[Cell, Answer, str]]:
+    def answer(self, cell: Cell) -> tuple[Answer, str]:
         """See :attr:`spec`."""
-        for cell in cells:
-            error = single(cell, "z_error_bins")
-            if error is None or error.value is None or error.baseline is None:
-                yield cell, "unknown", missing(error, "the position") or "no held-out real slice to judge by"
-            elif error.value > error.baseline + _MARGIN_BINS:
-                yield cell, "off", f"{error.value:.1f} bin widths, held-out real slices {error.baseline:.1f}"
-            else:
-                yield cell, "fine", ""
+        error = single(cell, "z_error_bins")
+        if error is None or error.value is None or error.baseline is None:
+            return "unknown", missing(error, "the position") or "no held-out real slice to judge by"
+        if error.value > error.baseline + _MARGIN_BINS:
+            return "off", f"{error.value:.1f} bin widths, held-out real slices {error.baseline:.1f}"
+        return "fine", ""
 
 
 CHECK = Misplaced()

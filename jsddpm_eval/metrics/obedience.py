@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor
 
 from jsddpm_eval.metrics.base import Cell, Context, Metric
@@ -10,20 +12,18 @@ from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import wilson_interval
 
-_READING = "Share of samples with an empty mask for control, with a lesion for lesion."
-EMPTY = ScoreSpec(
-    name="control_empty", heading="obeys", group="lesions", unit="share", better="higher", pathology=0,
-    place="compact",
-    definition="share of control samples with an empty mask", reading=_READING,
-    verified="counting; SciPy's interval | 0",
-    headline="control: empty mask", headline_reading="of {n_generated} samples",
+_spec = partial(
+    ScoreSpec, heading="obeys", group="lesions", unit="share", better="higher", place="compact",
+    reading="Share of samples with an empty mask for control, with a lesion for lesion.",
+    verified="counting; SciPy's interval | 0", headline_reading="of {n_generated} samples",
 )  # fmt: skip
-PRESENT = ScoreSpec(
-    name="lesion_present", heading="obeys", group="lesions", unit="share", better="higher", pathology=1,
-    place="compact",
-    definition="share of lesion samples with at least one lesion pixel", reading=_READING,
-    verified="counting; SciPy's interval | 0",
-    headline="lesion: mask present", headline_reading="of {n_generated} samples",
+EMPTY = _spec(
+    name="control_empty", definition="share of control samples with an empty mask", pathology=0,
+    headline="control: empty mask",
+)  # fmt: skip
+PRESENT = _spec(
+    name="lesion_present", definition="share of lesion samples with at least one lesion pixel", pathology=1,
+    headline="lesion: mask present",
 )  # fmt: skip
 
 

@@ -7,22 +7,9 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import cosine_similarity
 
+from draws import normal, unit
 from jsddpm_eval.functional.diversity import pair_dissimilarity, pair_distance, pair_rmse, pairs, vendi_score
 from jsddpm_eval.functional.reconstruction import ssim
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def unit(*shape, seed=0, dtype=torch.float32):
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def brute(a, b):
-    """Mean squared errors from differences in float64, and the first smallest of each row."""
-    mse = torch.stack([(x.double()[None] - b.double()).square().flatten(1).mean(1) for x in a])
-    return mse, mse.argmin(1)
 
 
 def test_diversity_is_the_mean_over_pairs():

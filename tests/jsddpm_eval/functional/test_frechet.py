@@ -9,12 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
+from draws import normal
 from jsddpm_eval.functional.frechet import effective_dimension, frechet_distance
 from jsddpm_eval.functional.kernel import kernel_distance
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @pytest.mark.parametrize(("n", "m", "d"), [(60, 80, 12), (12, 9, 40), (30, 30, 30), (2, 3, 5)])

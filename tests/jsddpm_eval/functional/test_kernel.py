@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_fidelity.metric_kid import kernel_poly, mmd2
 
+from draws import normal
 from jsddpm_eval.functional.kernel import KernelTable, kernel_distance, polynomial_kernel
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def unit(*shape, seed=0, dtype=torch.float32):
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def test_kernel_distance_is_the_double_sum():

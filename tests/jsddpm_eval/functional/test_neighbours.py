@@ -10,11 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch_fidelity.metric_prc import prc_features_to_metric
 
+from draws import normal
 from jsddpm_eval.functional.neighbours import authentic, copying_z, distances, expected_coverage, manifold
-
-
-def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def shares(real, made, k=3):

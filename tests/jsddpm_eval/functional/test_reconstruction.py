@@ -10,11 +10,8 @@ from scipy.signal import fftconvolve
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
+from draws import unit
 from jsddpm_eval.functional.reconstruction import ms_ssim, ms_ssim_fits, psnr, ssim
-
-
-def unit(*shape, seed=0, dtype=torch.float32):
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def test_psnr_and_ssim_agree_with_scikit_image():
