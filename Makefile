@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST_WORKERS ?= 3
 
-.PHONY: setup demo test check bench soak reports docs reference clean
+.PHONY: setup demo test check bench validity soak reports docs reference clean
 
 setup: $(INSTALLED)
 
@@ -27,6 +27,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python benchmarks/run.py
+
+validity: setup
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/validity/run.py
 
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/stores.py

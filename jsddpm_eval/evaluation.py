@@ -113,13 +113,13 @@ def evaluate_in_detail(
     cells = []
     for number, (z_bin, pathology) in enumerate(every):
         say("bin-aware metrics", number, len(every))
-        if pathology != 1:  # both pathologies of a bin share what is read and computed of it
+        if pathology is None:  # both pathologies of a bin share what is read and computed of it
             real_bin = real if z_bin is None else real.where(real.z_bin == z_bin)
         cells.append(_scored(_cell(context, real_bin, z_bin, pathology), context, picked))
     say("bin-aware metrics", len(every), len(every))
     real.memo.save()
     provenance: dict[str, Any] = {
-        "real": real.origin,
+        "real": real.origin | {"held_out_patients": len(real.patient[real.held_out].unique())},
         "generated": generated.origin,
         "versions": versions(),
         "seed": seed,
@@ -144,12 +144,12 @@ def versions() -> dict[str, str]:
 
 
 def _cell(context: Context, real_bin: SliceTable, z_bin: int | None, pathology: int | None) -> Cell:
-    generated = context.generated
-    if z_bin is None or pathology is None:
-        return Cell(z_bin, pathology, real_bin, generated, real_bin)
-    condition = real_bin.where(real_bin.pathology == pathology)
-    samples = generated.where((generated.z_bin == z_bin) & (generated.pathology == pathology))
-    return Cell(z_bin, pathology, condition, samples, real_bin)
+    generated, real = context.generated, real_bin
+    if z_bin is not None:
+        generated = generated.where(generated.z_bin == z_bin)
+    if pathology is not None:
+        real, generated = real.where(real.pathology == pathology), generated.where(generated.pathology == pathology)
+    return Cell(z_bin, pathology, real, generated, real_bin)
 
 
 def _scored(cell: Cell, context: Context, metrics: Sequence[Metric]) -> ScoredCell:

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
+from jsddpm.binning import ZBinning
 from jsddpm.csvfiles import to_csv
 from jsddpm.errors import usage_error
-from jsddpm.files import make_directory, write_text
+from jsddpm.files import make_directory, read_json, write_text
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.evaluation import Evaluation, Progress, Slices, evaluate_in_detail, versions
@@ -20,6 +21,8 @@ from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.lesion_shape import lesion_rows
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
+
+_ROW = "_row"  # ends the name of a value that is a real slice
 
 
 def evaluate_into(
@@ -67,6 +70,8 @@ def evaluate_into(
         cure = "give generated slices, a checkpoint, or both"
         raise usage_error("OPTION", "nothing to evaluate", fix=cure)
     if detail is not None:
+        if selftest := revealed(real, results.z_binning):
+            results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
         say("panels", 0, 1)
         Panels.collect(detail.real, detail.generated, *nearest_pairs(detail)).write(out / "panels.npz")
         write_text(out / "per_slice.csv", to_csv(per_slice_rows(detail)))
@@ -79,11 +84,38 @@ def evaluate_into(
     return results
 
 
+def beside(store: str | Path) -> Path:
+    """The folder beside a store in which its selftest lies: ``STORE.selftest``.
+
+    >>> beside("data/store").as_posix()
+    'data/store.selftest'
+    """
+    return Path(store).with_name(f"{Path(store).name}.selftest")
+
+
+def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
+    """What the selftest beside a store says of it in these bins: ``sentences``, and ``perfect`` (false alarms).
+
+    Returns:
+        None where there is no selftest of this very store and binning.
+
+    Raises:
+        JsddpmError: ``JSON`` (status 4) when it cannot be read.
+    """
+    file = beside(real.path.resolve()) / "selftest.json"
+    values = read_json(file) if file.is_file() else {}
+    cohort = values.get("cohort", {})
+    if cohort.get("store") != real.fingerprint or cohort.get("binning") != binning.to_dict():
+        return None
+    perfect = {name: values["perfect"][name] for name in ("count", "trials")}
+    return {"sentences": values["sentences"], "perfect": perfect}
+
+
 def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
     """One row per generated slice: what it is, and every value that was kept of it."""
     table, values = detail.generated, detail.per_slice
     seeds = None if table.store is None else table.store.index["seed"][table.index_rows]
-    nearest, matches = values.get("train_row"), values.get("best_match_psnr")
+    matches = values.get("best_match_psnr")
     rows = []
     for i in range(len(table)):
         row: dict[str, Any] = {
@@ -92,10 +124,12 @@ def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
             "pathology": int(table.pathology[i]),
         }
         row |= {} if seeds is None else {"seed": int(seeds[i])}
-        row |= {name: _rounded(float(v[i])) for name, v in values.items() if name != "train_row"}
+        row |= {name: _rounded(float(v[i])) for name, v in values.items() if not name.endswith(_ROW)}
         row |= {} if matches is None else {"exact_copy": bool(torch.isposinf(matches[i]))}
-        if nearest is not None:
-            row["nearest_train"] = detail.real.name(int(nearest[i])) if nearest[i] >= 0 else None
+        for name, nearest in values.items():
+            if name.endswith(_ROW):
+                real = detail.real.name(int(nearest[i])) if nearest[i] >= 0 else None
+                row[f"nearest_{name.removesuffix(_ROW)}"] = real
         rows.append(row)
     return rows
 

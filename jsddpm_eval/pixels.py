@@ -121,6 +121,29 @@ def as_patients(values: Sequence[object] | Values | None, count: int) -> tuple[T
     return torch.from_numpy(numbers.astype(np.int64)), names.astype(np.str_)
 
 
+def as_units(group: Sequence[object] | Values | None, patient: Tensor, *, real: bool) -> Tensor:
+    """What is independent of each other, int64 ``(N,)``: a patient, a generated volume, or a slice without one.
+
+    Args:
+        group: Volume of each generated slice, names or numbers; None, NaN, an empty name or a negative number for a
+            slice that is in none. None when no slice is in one.
+        patient: Patient numbers, int64 ``(N,)``.
+        real: Whether the slices are real.
+    """
+    count = len(patient)
+    alone = patient if real else torch.arange(count)
+    if group is None:
+        return alone
+    if real:
+        raise refused("group", "given for real slices", "leave it out: slices of one patient depend on each other")
+    volumes = as_array("group", group)  # type: ignore[arg-type]
+    if volumes.ndim != 1 or len(volumes) != count:
+        raise refused("group", f"shape {volumes.shape} for {count} slices", "give one volume, or None, for each slice")
+    without = [v in (None, "") or v != v or (isinstance(v, (int, float)) and v < 0) for v in volumes.tolist()]
+    numbers = np.unique(volumes.astype(np.str_), return_inverse=True)[1]
+    return torch.where(torch.tensor(without, dtype=torch.bool), alone, count + torch.from_numpy(numbers))
+
+
 def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | None) -> tuple[Tensor, Tensor]:
     """Positions and bins, one from the other where only one is given."""
     if z_bin is None:

@@ -7,10 +7,9 @@ follows the largest selection. What is computed of every slice (features, shapes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Sized
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +20,8 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import usage_error
 from jsddpm.slices.store import SliceStore
-from jsddpm_eval.memo import Memo, digest
 from jsddpm_eval.pixels import (
     ArrayPixels,
-    Pixels,
     Values,
     as_flags,
     as_images,
@@ -32,56 +29,10 @@ from jsddpm_eval.pixels import (
     as_masks,
     as_patients,
     as_places,
+    as_units,
     refused,
 )
-
-BATCH = 256
-"""Slices read at a time where a whole table is looked at."""
-
-Kind = Literal["real", "generated"]
-
-
-@dataclass(eq=False)
-class _Whole:
-    """Every slice of a table; selections of rows share it."""
-
-    kind: Kind
-    z_index: Tensor
-    z_bin: Tensor
-    pathology: Tensor
-    patient: Tensor
-    held_out: Tensor
-    in_split: Tensor
-    patient_names: NDArray[np.str_]
-    pixels: Pixels
-    rows: NDArray[np.intp]
-    has_pixels: bool
-    has_masks: bool
-    binning: ZBinning | None
-    spacing: tuple[float, float, float]
-    origin: dict[str, Any]
-    names: Sequence[str] | None = None
-    store: SliceStore | None = None
-    columns: dict[str, Tensor] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        given = list(self.columns.values())
-        self.memo = Memo(cache(lambda: self.hash_pixels(given)), self.hash_labels)
-
-    def hash_pixels(self, given: list[Tensor]) -> str:
-        """Of a store's fingerprint and the rows taken, or of pixels and columns as given, read batch by batch."""
-        if self.store is not None:
-            return digest(self.store.fingerprint, self.rows)
-        parts: list[str] = []
-        for rows in np.split(self.rows, range(BATCH, len(self.rows), BATCH)):
-            parts += [digest(self.pixels.images(rows))] if self.has_pixels else []
-            parts += [digest(self.pixels.masks(rows))] if self.has_masks else []
-        return digest(*parts, *given)
-
-    def hash_labels(self) -> str:
-        """Of everything else."""
-        labels = (self.z_index, self.z_bin, self.pathology, self.patient, self.held_out, self.in_split)
-        return digest(self.spacing, *labels, *map(str, self.patient_names))
+from jsddpm_eval.whole_table import BATCH, WholeTable
 
 
 class SliceTable:
@@ -93,6 +44,8 @@ class SliceTable:
         z_bin: Bins, int64 ``(N,)``; of generated slices what was asked for.
         pathology: 0 control, 1 lesion, int64 ``(N,)``; of generated slices what was asked for.
         patient: Patient numbers in name order, int64 ``(N,)``; -1 for generated slices.
+        unit: What is independent of each other, int64 ``(N,)``: the patient of a real slice; the volume of a generated
+            one, or the slice itself where it is in none. The numbers mean nothing beyond being equal or not.
         held_out: Real slices the generator was not trained on, boolean ``(N,)``.
         in_split: Held-out slices that networks trained here are judged on, boolean ``(N,)``.
         row: Place in the whole table, int64 ``(N,)``; kept by :meth:`where`.
@@ -106,13 +59,14 @@ class SliceTable:
         memo: What was computed of the whole table and serves every evaluation with it.
     """
 
-    def __init__(self, whole: _Whole, row: Tensor) -> None:
+    def __init__(self, whole: WholeTable, row: Tensor) -> None:
         self._whole, self.row = whole, row
         self.kind, self.binning, self.spacing = whole.kind, whole.binning, whole.spacing
         self.origin, self.store, self.memo = whole.origin, whole.store, whole.memo
         self.has_pixels, self.has_masks, self.size = whole.has_pixels, whole.has_masks, whole.pixels.size
         self.z_index, self.z_bin, self.pathology = whole.z_index[row], whole.z_bin[row], whole.pathology[row]
-        self.patient, self.held_out, self.in_split = whole.patient[row], whole.held_out[row], whole.in_split[row]
+        self.patient, self.unit = whole.patient[row], whole.unit[row]
+        self.held_out, self.in_split = whole.held_out[row], whole.in_split[row]
 
     @classmethod
     def from_arrays(
@@ -124,6 +78,7 @@ class SliceTable:
         z_bin: Values | None = None,
         z_index: Values | None = None,
         patient: Sequence[object] | Values | None = None,
+        group: Sequence[object] | Values | None = None,
         held_out: Values | None = None,
         binning: ZBinning | None = None,
         spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
@@ -140,6 +95,9 @@ class SliceTable:
             z_bin: Bins, ``(N,)``; needed without ``z_index``.
             z_index: Slice positions, ``(N,)``; ``binning`` turns them into bins.
             patient: Patients of real slices, names or numbers, ``(N,)``; None for generated slices.
+            group: Volumes that generated slices are parts of, names or numbers, ``(N,)``: slices of one volume depend
+                on each other, as those of one patient do. None (or a negative number) for a slice that is in none;
+                None where all slices are independent.
             held_out: Whether the generator was not trained on these real slices, boolean ``(N,)``; None when it may
                 have been trained on any.
             binning: The bins. Without it bins count from 0 to the largest of either table, each one slice thick.
@@ -153,6 +111,9 @@ class SliceTable:
         >>> table = SliceTable.from_arrays(np.zeros((2, 16, 16)), z_bin=[0, 1], pathology=[0, 0], patient=["a", "b"])
         >>> len(table), table.kind, table.patient.tolist()
         (2, 'real', [0, 1])
+        >>> stack = SliceTable.from_arrays(None, z_bin=[0, 1, 1], pathology=[0, 0, 0], group=["a", "a", "b"])
+        >>> len(stack), stack.n_units
+        (3, 2)
         """
         kinds = as_integers("pathology", pathology)
         count = len(kinds)
@@ -160,6 +121,7 @@ class SliceTable:
             raise refused("pathology", "other values than 0 and 1", "give 0 for control, 1 for lesion")
         position, bins = as_places(z_index, z_bin, binning)
         numbers, patient_names = as_patients(patient, count)
+        units = as_units(group, numbers, real=patient is not None)
         held = torch.zeros(count, dtype=torch.bool) if held_out is None else as_flags("held_out", held_out)
         picture, mask = None if images is None else as_images(images), None if masks is None else as_masks(masks)
         lengths: dict[str, Sized | None] = {"z_index" if z_bin is None else "z_bin": bins, "z_index": position}
@@ -169,10 +131,10 @@ class SliceTable:
                 raise refused(name, f"{len(values)} for {count} slices", "give one for each slice")
         if picture is not None and mask is not None and picture.shape != mask.shape:
             raise refused("masks", f"shape {mask.shape}, images {picture.shape}", "give equal shapes")
-        whole = _Whole(
-            "generated" if patient is None else "real", position, bins, kinds, numbers, held, held, patient_names,
-            ArrayPixels(picture, mask), np.arange(count), picture is not None, mask is not None, binning, spacing,
-            {"slices": count}, names, columns=dict(columns or {}),
+        whole = WholeTable(
+            "generated" if patient is None else "real", position, bins, kinds, numbers, units, held, held,
+            patient_names, ArrayPixels(picture, mask), np.arange(count), picture is not None, mask is not None, binning,
+            spacing, {"slices": count}, names, columns=dict(columns or {}),
         )  # fmt: skip
         return cls(whole, torch.arange(count))
 
@@ -201,15 +163,16 @@ class SliceTable:
         position = torch.from_numpy(index["z_index"].astype(np.int64))
         divided = torch.from_numpy(index["split"].astype(np.int64))
         numbers, patient_names = as_patients(opened.patients[rows] if real else None, len(rows))
+        units = as_units(None if real else opened.groups[rows], numbers, real=real)
         origin: dict[str, Any] = {"store": opened.fingerprint}
         if real:
             origin |= {"patients": len(np.unique(opened.patients)), "held_out_split": split}
         else:
             origin |= {"slices": len(opened.index)}
             origin |= {k: opened.info[k] for k in ("sampling", "seed", "provenance") if k in opened.info}
-        whole = _Whole(
+        whole = WholeTable(
             "real" if real else "generated", position, torch.as_tensor(chosen.index(position)),
-            torch.from_numpy(index["pathology"].astype(np.int64)), numbers,
+            torch.from_numpy(index["pathology"].astype(np.int64)), numbers, units,
             real & (divided != SPLITS.index("train")), real & (divided == SPLITS.index(split)), patient_names, opened,
             rows, True, True, chosen, opened.spacing, origin, store=opened,
         )  # fmt: skip
@@ -235,6 +198,11 @@ class SliceTable:
     def n_patients(self) -> int:
         """Patients of the real slices."""
         return len(self.patient[self.patient >= 0].unique())
+
+    @property
+    def n_units(self) -> int:
+        """Patients of real slices; volumes, and slices that are in none, of generated ones."""
+        return len(self.unit.unique())
 
     @property
     def patient_names(self) -> NDArray[np.str_]:

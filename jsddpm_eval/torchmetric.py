@@ -63,7 +63,7 @@ class BinAwareMetrics(TorchMetric):
         self.binning, self.features, self.asked, self.seed = binning, tuple(features), tuple(asked), seed
         needs = {need for metric in chosen(self.asked)[0] for need in metric.needs}
         self.kept = tuple(name for name in ("pixels", "masks") if name in needs)
-        labels = ("z_bin", "pathology", "patient", "held_out", "generated")
+        labels = ("z_bin", "pathology", "patient", "group", "held_out", "generated")
         for name in (*labels, *self.kept, *(f"features_{i}" for i in range(len(self.features)))):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
@@ -75,6 +75,7 @@ class BinAwareMetrics(TorchMetric):
         z_bin: Tensor,
         pathology: Tensor,
         patient: Tensor | Sequence[int] | None = None,
+        group: Tensor | Sequence[int] | None = None,
         held_out: Tensor | None = None,
         real: bool,
     ) -> None:
@@ -86,13 +87,15 @@ class BinAwareMetrics(TorchMetric):
             z_bin: Bins, of generated slices those asked for, int64 ``(B,)``.
             pathology: 0 control, 1 lesion, int64 ``(B,)``.
             patient: Patient numbers of real slices, ``(B,)``.
+            group: Numbers of the volumes that generated slices are parts of, ``(B,)``, negative for a slice in none;
+                the same number means the same volume in every batch and process. None where all are independent.
             held_out: Whether the generator was not trained on these real slices, boolean ``(B,)``; None when it may
                 have been trained on any.
             real: Whether these are real slices.
 
         Raises:
             JsddpmError: ``SLICES`` (status 2) when slices do not fit, leave [0, 1] or are outside the bins; when real
-                slices lack a patient, or generated ones have one.
+                slices lack a patient or have a group, or generated ones have a patient.
         """
         if real == (patient is None):
             what = "real slices without patients" if real else "generated slices with patients"
@@ -100,10 +103,13 @@ class BinAwareMetrics(TorchMetric):
         if masks is None and "masks" in self.kept:
             raise usage_error("SLICES", "masks: missing", fix="give the masks of the slices")
         table = SliceTable.from_arrays(
-            images, masks, z_bin=z_bin, pathology=pathology, patient=patient, held_out=held_out, binning=self.binning
-        )
-        owner = torch.full((len(table),), -1) if patient is None else as_integers("patient", patient)
-        batch = {"z_bin": table.z_bin, "pathology": table.pathology, "patient": owner, "held_out": table.held_out}
+            images, masks, z_bin=z_bin, pathology=pathology, patient=patient, group=group, held_out=held_out,
+            binning=self.binning,
+        )  # fmt: skip
+        none = [-1] * len(table)
+        batch = {"z_bin": table.z_bin, "pathology": table.pathology, "held_out": table.held_out}
+        batch |= {"patient": as_integers("patient", none if patient is None else patient)}
+        batch |= {"group": as_integers("group", none if group is None else group)}
         batch |= {"generated": torch.full((len(table),), not real), "pixels": table.images}
         batch |= {"masks": table.masks} if table.has_masks else {}
         batch |= {f"features_{i}": extractor(table.images) for i, extractor in enumerate(self.features)}
@@ -134,8 +140,8 @@ class BinAwareMetrics(TorchMetric):
         kept = {name: rows[name] for name in self.kept if rows[name].ndim > 1}  # nothing was added to a flat one
         return SliceTable.from_arrays(
             kept.get("pixels"), kept.get("masks"), z_bin=rows["z_bin"].long(), pathology=rows["pathology"].long(),
-            patient=rows["patient"].long() if real else None, held_out=rows["held_out"].bool(), binning=self.binning,
-            columns=columns,
+            patient=rows["patient"].long() if real else None, group=None if real else rows["group"].long(),
+            held_out=rows["held_out"].bool(), binning=self.binning, columns=columns,
         )  # fmt: skip
 
     @staticmethod

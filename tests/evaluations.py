@@ -37,7 +37,11 @@ def made_up(
     """
     specs = (*SPECS, *more)
     conditions = [(k, p) for p in (0, 1) for k in range(n_bins)]
-    cells = [Cell(z_bin=k, pathology=p, **_COUNTS, scores=_scores(specs, k, p, spaces)) for k, p in conditions]
+    levels = [(None, 0), (None, 1), *((k, None) for k in range(n_bins))]
+    parts, cells = (
+        [Cell(z_bin=k, pathology=p, **_COUNTS, scores=_scores(specs, k, p, spaces)) for k, p in places]
+        for places in (levels, conditions)
+    )
     pooled = _scores(specs, None, None, spaces) | {
         "z_error_chance_bins": Score(value=3.3), "control_empty": Score(value=0.75, unit="share", n_generated=80),
         "lesion_present": Score(value=0.9, unit="share", n_generated=80),
@@ -66,15 +70,22 @@ def made_up(
         },
         utilization=bin_utilization(binning.z_range, n_bins, binning.n_slices),
         specs=(*specs, *reconstruction.SPECS), checks=CHECKS, findings=_findings(conditions),
-        reconstruction=exact, generation=[Cell(scores=pooled), *cells], confusion=confusion.tolist(),
-        verdict=("Of 20 conditions 1 passes every check (bin 0 control).", "18 differ from real slices."),
+        reconstruction=exact, generation=[Cell(scores=pooled), *parts, *cells], confusion=confusion.tolist(),
+        verdict=("160 samples compared with slices of 12 patients: 1 of 9 checks sees a fault.", "Unlike real slices."),
     )  # fmt: skip
     return Evaluation(results, panels(n_bins, size, seeds, noise=noise), lesions())
 
 
 def _findings(conditions: list[tuple[int, int]]) -> tuple[Finding, ...]:
-    """Every check is fine with bin 0 control; one cannot tell of bin 0 lesion; the last finds a fault in the others."""
-    given = []
+    """Every check is fine with bin 0 control; one cannot tell of bin 0 lesion; the last finds a fault in the others.
+
+    Of the whole the first cannot tell, the last finds a fault, and the others are fine.
+    """
+    given = [
+        Finding(check=CHECKS[0].name, answer="unknown", score="a", interval=(-1, 2), reason=f"too few seeds {HOSTILE}"),
+        *(Finding(check=check.name, answer="fine", pathology=check.pathology) for check in CHECKS[1:-1]),
+        Finding(check=CHECKS[-1].name, answer="off", kind="unlike real slices", score="b", reason="p = 0.01"),
+    ]
     for k, p in conditions:
         for check in CHECKS:
             if check.pathology in (None, p):

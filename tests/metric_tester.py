@@ -104,6 +104,11 @@ def _unequal() -> tuple[SliceTable, SliceTable]:
     return real_table(), table(chosen(arrays, kept))
 
 
+def _volumes(group: Callable[[Tensor], Tensor]) -> Callable[[], tuple[SliceTable, SliceTable]]:
+    number = torch.arange(2 * BINS * EACH)
+    return lambda: (real_table(), table(generated_arrays() | {"group": group(number)}))
+
+
 def _without_masks() -> tuple[SliceTable, SliceTable]:
     sides = [{k: v for k, v in a.items() if k != "masks"} for a in (real_arrays(), generated_arrays())]
     return table(sides[0]), table(sides[1])
@@ -133,6 +138,10 @@ CASES: dict[str, Callable[[], tuple[SliceTable, SliceTable]]] = {
     "ordinary": lambda: (real_table(), table(generated_arrays())),
     **{f"{n} generated": (lambda n=n: (real_table(), table(generated_arrays(n)))) for n in (0, 1, 2)},
     "unequal numbers": _unequal,
+    "volumes through all conditions": _volumes(lambda i: i % EACH),
+    "two slices of a volume in a condition": _volumes(lambda i: i // 2),
+    "some slices in a volume": _volumes(lambda i: torch.where(i % EACH < 3, i // EACH, -1)),
+    "one volume": _volumes(torch.zeros_like),
     "copies of training slices": _copies,
     "all zero": _images(torch.zeros_like),
     "all one half": _images(lambda x: torch.full_like(x, 0.5)),
@@ -171,7 +180,7 @@ def exercise(metric: Metric, case: str) -> Results:
     real, generated = CASES[case]()
     results = scores_of(metric, real, generated)
     n_bins = results.z_binning.n_bins
-    conditions = [(None, None), *((k, p) for k in range(n_bins) for p in (0, 1))]
+    conditions = [(k, p) for k in (None, *range(n_bins)) for p in (None, 0, 1)]
     assert [(c.z_bin, c.pathology) for c in results.generation] == conditions
     for cell in results.generation:
         z_bin, pathology = cell.z_bin, cell.pathology
@@ -183,7 +192,8 @@ def exercise(metric: Metric, case: str) -> Results:
         }
         assert set(cell.scores) == asked
         here = [
-            torch.ones(len(t), dtype=torch.bool) if z_bin is None else (t.z_bin == z_bin) & (t.pathology == pathology)
+            (t.z_bin == t.z_bin if z_bin is None else t.z_bin == z_bin)
+            & (t.pathology == t.pathology if pathology is None else t.pathology == pathology)
             for t in (real, generated)
         ]
         people = len(real.patient[here[0]].unique())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -57,7 +57,9 @@ def import_slices(
     Args:
         table: CSV or TSV with columns ``image``, ``pathology`` (0 or 1) and ``z`` (axial slice) or ``z_bin``; if
             wanted ``mask`` (else the image's own file, for npz), ``slice`` (position along the last axis of a NIfTI
-            file, the first of an array; else the file holds one slice) and ``seed``. Paths are relative to the table.
+            file, the first of an array; else the file holds one slice), ``seed`` and ``group`` (name of the generated
+            volume the slice is part of; empty for a slice of its own). Paths are relative to the table. Without the
+            column ``group``, slices of one NIfTI file are of one volume.
             Rows of pixels run from anterior to posterior, columns from left to right; NIfTI files say so themselves.
         out: New store folder.
         binning: The bins the slices were asked for.
@@ -71,6 +73,9 @@ def import_slices(
     table = Path(table)
     reading = intensities or IntensityFormat()
     rows, conditions = _conditions(table, binning)
+    volumes = _volumes(rows)
+    groups = sorted(set(volumes) - {""})
+    group_number = {name: number for number, name in enumerate(groups)}
     numbers: defaultdict[Condition, count[int]] = defaultdict(count)
     hashed = hashlib.sha256()
     with new_store(
@@ -81,6 +86,7 @@ def import_slices(
         binning=binning.to_dict(),
         provenance={"imported": {"table": table.name, "sha256": sha256(table)}},
         created_by=f"jsddpm {__version__}",
+        **({"groups": groups} if groups else {}),
     ) as writer:
         for start in range(0, len(rows), _BATCH):
             batch, asked = rows[start : start + _BATCH], conditions[start : start + _BATCH]
@@ -91,6 +97,8 @@ def import_slices(
                 "sample": [next(numbers[c]) for _, c in asked],
                 "seed": [int(row.get("seed") or -1) for row in batch],
             }
+            if groups:
+                columns["group"] = [group_number.get(v, -1) for v in volumes[start : start + _BATCH]]
             image, mask = np.stack([i for i, _ in pairs]), np.stack([m for _, m in pairs])
             writer.add(Shard(f"imported-{start // _BATCH:04d}", image, mask, columns))
             if progress:
@@ -117,6 +125,15 @@ def _conditions(table: Path, binning: ZBinning) -> tuple[list[dict[str, str]], l
             given = f"z {row.get('z') or row.get('z_bin')!r}, pathology {row['pathology']!r}"
             raise JsddpmError("TABLE", f"line {number}: {given}", fix="give whole numbers", file=table) from None
     return rows, asked
+
+
+def _volumes(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Name of the generated volume each slice is part of; empty for a slice of its own."""
+    if "group" in rows[0]:
+        return [row["group"] for row in rows]
+    files = [Path(row["image"]).as_posix() for row in rows]
+    shared = {file for file, slices in Counter(files).items() if slices > 1 and file.endswith((".nii", ".nii.gz"))}
+    return [file if file in shared else "" for file in files]
 
 
 def _read_pair(

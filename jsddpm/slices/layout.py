@@ -10,7 +10,7 @@ A store folder::
 
 Each array holds a box of the subject's slices (its ``box``: first and end slice, row, column); around it are zeros.
 Real and generated stores differ only in ``kind`` and in what the index knows (a generated slice has a seed and a sample
-number, and the store a binning).
+number, and the store a binning; the index of slices cut from generated volumes also says from which).
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ INDEX_DTYPE = np.dtype(
         ("mask_crc32", "<u4"),
     ]
 )
+GROUPED_DTYPE = np.dtype([*INDEX_DTYPE.descr, ("group", "<i4")])  # position in store.json's groups; -1 in no volume
+"""The index of a generated store that knows of volumes."""
+
 Kind = Literal["real", "generated"]
 
 

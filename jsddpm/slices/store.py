@@ -17,7 +17,17 @@ from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import read_json, require_directory, sha256
 from jsddpm.publish import unfinished
-from jsddpm.slices.layout import CHECKSUM, INDEX_DTYPE, LEVELS, SCHEMA, VERSION, Kind, checksum_line, unpack_masks
+from jsddpm.slices.layout import (
+    CHECKSUM,
+    GROUPED_DTYPE,
+    INDEX_DTYPE,
+    LEVELS,
+    SCHEMA,
+    VERSION,
+    Kind,
+    checksum_line,
+    unpack_masks,
+)
 
 
 class SliceStore:
@@ -27,7 +37,7 @@ class SliceStore:
         path: The store folder.
 
     Attributes:
-        index: Structured array (:data:`INDEX_DTYPE`), one row per slice.
+        index: Structured array (:data:`INDEX_DTYPE` or :data:`GROUPED_DTYPE`), one row per slice.
         subjects: Entries of ``store.json``, one per array pair.
         kind: Whether the slices are ``real`` or ``generated``.
         n_slices: Axial slices of the volumes that ``z_index`` counts in.
@@ -61,7 +71,7 @@ class SliceStore:
         row, column, z = map(float, self.info["spacing"])
         self.size, self.spacing = (height, width), (row, column, z)
         self.index: NDArray[np.void] = self._load("index.npy")
-        if self.index.dtype != INDEX_DTYPE or len(self.index) != self.info["index"]["rows"]:
+        if self.index.dtype not in (INDEX_DTYPE, GROUPED_DTYPE) or len(self.index) != self.info["index"]["rows"]:
             what = "the index does not fit store.json"
             raise integrity_error("STORE_INDEX", what, fix="build the store again", file=path)
 
@@ -80,6 +90,13 @@ class SliceStore:
         """Patient of each index row."""
         names = np.array([s.get("patient", s["name"]) for s in self.subjects])
         return np.asarray(names[self.index["subject"]])
+
+    @property
+    def groups(self) -> NDArray[np.int32]:
+        """Generated volume of each index row, as a position in ``store.json``'s ``groups``; -1 for one in no volume."""
+        if "group" in (self.index.dtype.names or ()):
+            return np.asarray(self.index["group"])
+        return np.full(len(self.index), -1, np.int32)
 
     @property
     def z_range(self) -> tuple[int, int] | None:

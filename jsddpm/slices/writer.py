@@ -60,7 +60,7 @@ def write_shard(root: Path, shard: Shard) -> Written:
     if not (np.isfinite(image).all() and image.min(initial=0) >= 0 and image.max(initial=0) <= 1):
         raise JsddpmError("SLICE_VALUES", f"{shard.name} leaves [0, 1]", fix="scale the images to [0, 1]", file=root)
     levels = np.rint(image * np.float32(layout.LEVELS)).astype("<u2")
-    rows = np.zeros(len(image), layout.INDEX_DTYPE)
+    rows = np.zeros(len(image), layout.GROUPED_DTYPE if "group" in shard.rows else layout.INDEX_DTYPE)
     rows["row"] = np.arange(len(image))
     rows["lesion_pixels"] = mask.sum(axis=(1, 2))
     rows["brain_fraction"], rows["split"], rows["sample"], rows["seed"] = np.nan, -1, -1, -1

@@ -6,60 +6,104 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.condition_counts import brain_profile, condition_counts
-from jsddpm_eval.features.extractor import Standardizer
-from jsddpm_eval.features.extractors import radiomics
-from jsddpm_eval.functional.frechet import frechet_distance
-from jsddpm_eval.functional.kernel import kernel_distance
-from jsddpm_eval.stats.intervals import Statistic
-from jsddpm_eval.stats.limits import MIN_PATIENTS
-from jsddpm_eval.stats.power import minimum_detectable
+from jsddpm_eval.checks.decision import single_level
+from jsddpm_eval.functional.appearance import detail, intensity, outline, texture
+from jsddpm_eval.stats.limits import MIN_UNITS
+from jsddpm_eval.stats.power import POWER, detectable
+from jsddpm_eval.stats.shift import REACH, Scale, Side, mean_shift
 
-METRICS: dict[str, Statistic] = {"kid": kernel_distance, "fid": frechet_distance}
+SAMPLES = 16
+"""Generated slices of each condition that the smallest detectable difference is for."""
+
+_BATCH = 256
 
 
 def store_report(
-    store: SliceStore, binning: ZBinning, *, metric: str = "kid", progress: Callable[[int, int], None] | None = None
+    store: SliceStore,
+    binning: ZBinning,
+    *,
+    samples: int = SAMPLES,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """What can be learned and assessed in each bin x pathology of a store.
+
+    The smallest detectable difference is that of the tests an evaluation runs, at the level they are run at: of the
+    means of what slices look like (detail, texture, intensity, outline), in standard deviations of real slices.
 
     Args:
         store: A real store.
         binning: The local binning.
-        metric: ``kid`` or ``fid``, on radiomics-like features standardized over the range.
+        samples: Generated slices of each condition.
         progress: Called with (cells done, cells).
 
     Returns:
         Plain values for JSON: ``cells`` as :func:`~jsddpm_eval.bins.condition_counts.condition_counts` gives them,
-        each with ``minimum_detectable`` (``shift`` in standard deviations, ``score``, ``critical``; null with a
-        ``reason``).
+        each with ``minimum_detectable`` (``median`` and ``largest`` over what is compared; null with a ``reason``), and
+        ``whole``, the same of all cells together.
     """
     rows = store.select(binning=binning)
-    tokens, patients = store.tokens(rows, binning), store.patients[rows]
-    raw = radiomics.extract(torch.from_numpy(store.images(rows)))
-    features = Standardizer.fit(raw)(raw)
+    columns, tokens = _appearance(store, rows), store.tokens(rows, binning)
+    patients = np.unique(store.patients[rows], return_inverse=True)[1]
+    every = range(2 * binning.n_bins)
     cells = condition_counts(store, binning)
     for token, cell in enumerate(cells):
-        here = tokens == token
-        smallest = minimum_detectable(METRICS[metric], features[torch.from_numpy(here)], patients[here])
-        cell["minimum_detectable"] = None if smallest is None else vars(smallest)
-        people = cell["patients"]["all"]
-        few = f"{people} patients: at least {MIN_PATIENTS} are needed to compare halves"
-        cell["reason"] = (
-            None if smallest else few if people < MIN_PATIENTS else "not even a shift of 8 standard deviations is seen"
-        )
+        cell |= _smallest(columns, tokens, patients, [token], samples, single_level("condition", binning.n_bins))
         if progress:
             progress(token + 1, len(cells))
+    whole = _smallest(columns, tokens, patients, list(every), samples, single_level("whole", binning.n_bins))
     return {
         "fingerprint": store.fingerprint,
         "patients": len(np.unique(store.patients)),
         "spacing_z_mm": store.spacing[2],
-        "min_patients": MIN_PATIENTS,
-        "metric": f"{metric} on {radiomics.NAME} features, one-sided 5 %, power 80 %",
+        "min_patients": MIN_UNITS,
+        "samples": samples,
+        "power": POWER,
         "brain_profile": brain_profile(store),
         "cells": cells,
+        "whole": whole,
+    }
+
+
+def _appearance(store: SliceStore, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    parts = []
+    for batch in np.split(rows, range(_BATCH, len(rows), _BATCH)):
+        images = store.images(batch)
+        parts.append(np.concatenate([f(images) for f in (detail, texture, intensity, outline)], axis=1))
+    return np.concatenate(parts)
+
+
+def _smallest(
+    columns: NDArray[np.float64],
+    tokens: NDArray[np.int64],
+    patients: NDArray[np.int64],
+    conditions: list[int],
+    samples: int,
+    level: float,
+) -> dict[str, Any]:
+    """Smallest shift seen in the slices of some conditions, over all columns; samples like real slices are assumed."""
+    here = np.isin(tokens, conditions)
+    asked = np.repeat(np.unique(tokens[here]), samples)
+    planned = Side(np.zeros(len(asked)), asked, np.arange(len(asked)))
+    smallest = []
+    for column in columns.T:
+        real = Side(column[here], tokens[here], patients[here])
+        shift = mean_shift(Scale.fit(real, int(tokens.max(initial=0)) + 1)(real), planned)
+        if shift is not None:
+            smallest.append(detectable(shift.error, shift.freedom, level))
+    if not smallest:
+        people = len(np.unique(patients[here]))
+        return {"minimum_detectable": None, "reason": f"{people} patients: at least {MIN_UNITS} are needed"}
+    if np.median(smallest) > REACH:
+        return {
+            "minimum_detectable": None,
+            "reason": f"not even a shift of {REACH:g} standard deviations would be seen",
+        }
+    return {
+        "minimum_detectable": {"median": float(np.median(smallest)), "largest": float(np.max(smallest))},
+        "reason": None,
     }

@@ -1,37 +1,51 @@
-"""Collapsed: different seeds give nearly the same slice."""
+"""Collapsed: few different samples."""
 
 from __future__ import annotations
 
-from jsddpm_eval.checks.base import CellCheck
-from jsddpm_eval.results.score import Cell, Score
-from jsddpm_eval.results.specs import Answer, CheckSpec
+import math
 
-_SHARE = 0.5
-_SCORES = ("diversity_rmse", "diversity_ssim", "diversity_ms_ssim", "diversity")
+from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.results.score import Cell
+from jsddpm_eval.results.specs import CheckSpec
+
+_RATIO = math.log(0.5)
+_SHARE = 0.2
 
 
-class Collapsed(CellCheck):
-    """The difference between seeds beside that between patients."""
+class Collapsed(Check):
+    """Samples nearer to each other than patients are, and samples that come again."""
 
     spec = CheckSpec(
-        name="collapsed", heading="collapsed",
-        rule="off: a mean difference between seeds is, with its whole interval, below half of what real patients show; "
-        "unknown: no such difference has an interval and a baseline",
-        one="varies too little between seeds", many="vary too little between seeds",
+        name="collapsed", heading="collapsed", question="as many different samples as patients differ",
+        rule="distance to the nearest other sample of the condition beside that of real slices, at equal numbers; "
+        "margin 0.5 of it; share of samples that are another sample again, of any condition; margin 20 %",
     )  # fmt: skip
 
-    def answer(self, cell: Cell) -> tuple[Answer, str]:
-        """See :attr:`spec`."""
-        scores = [s for name in _SCORES for s in cell.of(name)]
-        known = [s for s in scores if s.interval is not None and s.baseline is not None]
-        low = [s for s in known if _collapsed(s)]
-        if not known:
-            return "unknown", next((s.reason for s in scores if s.reason), "needs more seeds and patients")
-        return "off" if low else "fine", ", ".join(f"{s.spec} {s.space}".strip() for s in low)
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The distance and the share."""
+        return "nearest_other", "repeated_share"
+
+    def evidence(self, cell: Cell) -> list[Evidence]:
+        """One for the distance, one for repeated samples; more variety than real slices have is no fault."""
+        found = []
+        for score in cell.scores.values():
+            if score.spec == "nearest_other":
+                words, margin = ("few different samples", ""), (_RATIO, -_RATIO)
+            elif score.spec == "repeated_share":
+                words, margin = ("", "the same samples again"), (-_SHARE, _SHARE)
+            else:
+                continue
+            if score.value is None or score.interval is None:
+                found.append(Evidence(score.spec, words=words, reason=score.reason or ""))
+                continue
+            value, (low, high) = score.value, score.interval
+            figure = f"{round(value * (score.n_generated or 0))} of {score.n_generated} samples"
+            if words[0]:
+                figure = f"{math.exp(value):.2f} of the distance between patients"
+                value, low, high = (min(v, -_RATIO) for v in (value, low, high))
+            found.append(Evidence(score.spec, value, (low, high), score.p_value, margin, words, figure=figure))
+        return found
 
 
 CHECK = Collapsed()
-
-
-def _collapsed(score: Score) -> bool:
-    return score.interval is not None and score.baseline is not None and score.interval[1] < _SHARE * score.baseline

@@ -1,34 +1,55 @@
-"""Copied: generated slices come closer to training slices than new slices do."""
+"""Copied: samples are slices of real patients again."""
 
 from __future__ import annotations
 
-from jsddpm_eval.checks.base import CellCheck, missing, single
-from jsddpm_eval.results.score import Cell
-from jsddpm_eval.results.specs import Answer, CheckSpec
+from collections.abc import Mapping
+from typing import ClassVar
 
-_MARGIN_DB = 3.0
+from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.results.specs import CheckSpec
+
+_SHARE, _NEARER = 0.02, 1.5
 
 
-class Copied(CellCheck):
-    """Exact copies, and the copy gap."""
+class Copied(Check):
+    """Copies of training and of held-out slices, altered or not, and samples that all come too near to real slices."""
 
     spec = CheckSpec(
-        name="copied", heading="copies",
-        rule="off: an exact copy of a real slice, or a copy gap whose interval lies more than 3 dB above its baseline; "
-        "unknown: no copy gap with an interval and a baseline",
-        one="comes closer to real slices than new slices do", many="come closer to real slices than new slices do",
+        name="copied", heading="copies", question="new slices, no copies of real ones",
+        rule="share of samples nearer to a real slice, once registered, than slices of other patients come; margin "
+        "2 %, exact binomial test against the upper bound of the real share; any exact copy; mean "
+        "nearness, margin 1.5 SD",
     )  # fmt: skip
+    words: ClassVar[Mapping[str, str]] = {
+        "copied_train_share": "copies of training slices",
+        "copied_held_out_share": "copies of held-out slices",
+        "copied_exactly": "exact copies of real slices",
+        "copy_closeness": "nearer to real slices than other patients' slices are",
+    }
 
-    def answer(self, cell: Cell) -> tuple[Answer, str]:
-        """See :attr:`spec`."""
-        copies, gap = single(cell, "exact_copies"), single(cell, "copy_gap")
-        if copies is not None and copies.value:
-            return "off", f"{copies.value:.0f} exact copies of real slices"
-        if gap is None or gap.interval is None or gap.baseline is None:
-            return "unknown", missing(gap, "the copy gap") or "the copy gap has no interval or no baseline"
-        if gap.interval[0] > gap.baseline + _MARGIN_DB:
-            return "off", f"copy gap {gap.value:.1f} dB, real training slices {gap.baseline:.1f} dB"
-        return "fine", ""
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Shares, exact copies and nearness."""
+        return tuple(self.words)
+
+    def evidence(self, cell: Cell) -> list[Evidence]:
+        """One for each kind of copy, and one for nearness."""
+        return [self._of(score, self.words[score.spec]) for score in cell.scores.values() if score.spec in self.words]
+
+    def _of(self, score: Score, word: str) -> Evidence:
+        words = ("", word)
+        if score.value is None:
+            return Evidence(score.spec, words=words, reason=score.reason or "")
+        total = score.n_generated or 0
+        if score.spec == "copied_exactly":
+            figure, exactly = f"{round(score.value * total)} of {total} samples", (score.value, score.value)
+            return Evidence(score.spec, score.value, exactly, score.p_value, (0.0, 0.0), words, figure=figure)
+        if score.spec == "copy_closeness":
+            margin, figure = (-_NEARER, _NEARER), f"{score.value:+.1f} SD"
+        else:
+            margin, figure = (-_SHARE, _SHARE), f"{round(score.value * total)} of {total} samples"
+        return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
 
 
 CHECK = Copied()

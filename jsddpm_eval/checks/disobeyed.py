@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from jsddpm_eval.checks.base import CellCheck, missing, single
-from jsddpm_eval.results.score import Cell
-from jsddpm_eval.results.specs import Answer, CheckSpec
+from scipy.stats import binomtest
 
-_SHARE = 0.8
+from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.results.specs import CheckSpec
+
+_SHARE = 0.95
 
 
-class Disobeyed(CellCheck):
+class Disobeyed(Check):
     """Empty masks of control samples, present masks of lesion samples."""
 
     spec = CheckSpec(
-        name="disobeyed", heading="disobeys",
-        rule="off: fewer than 80 % of masks are empty for control, or present for lesion; unknown: there are no masks",
-        one="does not obey the pathology asked for", many="do not obey the pathology asked for",
+        name="disobeyed", heading="disobeys", question="masks that obey the pathology asked for",
+        rule="share of masks that are empty for control, or present for lesion; margin 95 %, exact binomial test",
     )  # fmt: skip
 
-    def answer(self, cell: Cell) -> tuple[Answer, str]:
-        """See :attr:`spec`."""
-        share = single(cell, ("control_empty", "lesion_present")[cell.pathology or 0])
-        if share is None or share.value is None:
-            return "unknown", missing(share, "obedience")
-        return "fine" if share.value >= _SHARE else "off", f"{100 * share.value:.0f} % obey"
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Both shares."""
+        return "control_empty", "lesion_present"
+
+    def evidence(self, cell: Cell) -> list[Evidence]:
+        """One for each pathology."""
+        words = {
+            "control_empty": "control samples with a lesion mask",
+            "lesion_present": "lesion samples without a mask",
+        }
+        return [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
+
+    def _of(self, score: Score, word: str) -> Evidence:
+        count = score.n_generated or 0
+        if score.value is None or not count:
+            return Evidence(score.spec, reason=score.reason or "")
+        obey = round(score.value * count)
+        test = binomtest(obey, count, _SHARE, alternative="less")
+        low, high = binomtest(obey, count).proportion_ci()
+        return Evidence(
+            score.spec, score.value, (float(low), float(high)), float(test.pvalue), (_SHARE, 2 - _SHARE), (word, ""),
+            figure=f"{obey} of {count} obey",
+        )  # fmt: skip
 
 
 CHECK = Disobeyed()

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from jsddpm_eval.checks.base import CellCheck, missing, single
-from jsddpm_eval.results.score import Cell
-from jsddpm_eval.results.specs import Answer, CheckSpec
+from jsddpm_eval.checks.base import Check, Evidence, Words
+from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.results.specs import CheckSpec
 
-_MARGIN_BINS = 1.0
+_MARGIN_BINS = 0.5
+_WORDS: dict[str, Words] = {
+    "z_offset_bins": ("in lower bins than asked for", "in higher bins than asked for"),
+    "z_pull_bins": ("", "pulled to the middle: the bin asked for is ignored"),
+    "z_error_bins": ("", "further from the bin asked for than real slices"),
+}
 
 
-class Misplaced(CellCheck):
-    """The position read off, beside the reading's own error."""
+class Misplaced(Check):
+    """The position read off, beside that read off real slices of the same bins."""
 
     spec = CheckSpec(
-        name="misplaced", heading="misplaced",
-        rule="off: slices lie over a bin width further from their bin than held-out real slices from their position; "
-        "unknown: there is no held-out real slice to judge the reading by",
-        one="lies in another place than asked for", many="lie in another place than asked for",
+        name="misplaced", heading="misplaced", question="in the bin asked for",
+        rule="mean offset, mean distance and mean pull to the middle of the position that networks read off, beside "
+        "real slices of patients they have not seen; margin 0.5 bin widths",
     )  # fmt: skip
 
-    def answer(self, cell: Cell) -> tuple[Answer, str]:
-        """See :attr:`spec`."""
-        error = single(cell, "z_error_bins")
-        if error is None or error.value is None or error.baseline is None:
-            return "unknown", missing(error, "the position") or "no held-out real slice to judge by"
-        if error.value > error.baseline + _MARGIN_BINS:
-            return "off", f"{error.value:.1f} bin widths, held-out real slices {error.baseline:.1f}"
-        return "fine", ""
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Offset, pull and distance."""
+        return tuple(_WORDS)
+
+    def evidence(self, cell: Cell) -> list[Evidence]:
+        """Offset, pull and distance."""
+        return [self._of(score, _WORDS[score.spec]) for score in cell.scores.values() if score.spec in _WORDS]
+
+    def _of(self, score: Score, words: Words) -> Evidence:
+        if score.value is None or score.baseline is None or score.baseline_interval is None:
+            return Evidence(score.spec, words=words, reason=score.reason or "needs 3 patients and 3 samples")
+        difference, half = score.value - score.baseline, score.baseline_interval[1] - score.baseline
+        return Evidence(
+            score.spec, difference, (difference - half, difference + half), score.p_value,
+            (-_MARGIN_BINS, _MARGIN_BINS), words, figure=f"{difference:+.1f} bin widths beside real slices",
+            patients=score.n_patients or 0,
+        )  # fmt: skip
 
 
 CHECK = Misplaced()

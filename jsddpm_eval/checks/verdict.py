@@ -1,13 +1,21 @@
-"""What an evaluation says: every check's answer for every condition, and their sum in words. Torch-free."""
+"""What an evaluation says: every check's answer for the whole and its parts, and their sum in words. Torch-free."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm_eval.checks.base import Check
+from jsddpm_eval.checks.decision import Place, decide, under
 from jsddpm_eval.plugins import modules_with
-from jsddpm_eval.results.results import Condition, Results
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.specs import CheckSpec, Finding
+
+_MOST_FAULTS, _MOST_NAMES, _MOST_REASONS = 4, 6, 2
+_CAUSES = ("collapsed", "copied")
+"""Checks whose fault can be the cause of what any other check says."""
 
 
 @cache
@@ -15,47 +23,152 @@ def checks() -> tuple[Check, ...]:
     """Every check: the modules of this package that hold a ``CHECK``.
 
     >>> [c.spec.name for c in checks()][:2]
-    ['collapsed', 'copied']
+    ['collapsed', 'control_lesion']
     """
     return tuple(module.CHECK for module in modules_with(__package__ or "", "CHECK"))
 
 
+def scores_read() -> list[str]:
+    """Names of the scores that some check reads: all that a verdict needs."""
+    return list(dict.fromkeys(name for check in checks() for name in check.reads))
+
+
 def with_findings(results: Results) -> Results:
     """The same results with the findings of every check and the verdict."""
-    findings = tuple(finding for check in checks() for finding in check.findings(results.cells()))
+    cells = [cell for cell in results.generation if cell.timestep is None]
     specs = tuple(check.spec for check in checks())
-    checked = results.model_copy(update={"checks": specs, "findings": findings})
+    checked = results.model_copy(update={"checks": specs, "findings": decide(checks(), cells)})
     return checked.model_copy(update={"verdict": verdict(checked)})
 
 
 def verdict(results: Results) -> tuple[str, ...]:
-    """The findings in words, sentence by sentence; empty where nothing generated was evaluated.
+    """The findings in words, sentence by sentence, the whole first; empty where nothing generated was evaluated.
 
-    A condition counts as fine only where every check could be made.
+    How much was compared and how many checks give each answer; the faults, the most certain first; what is fine; what
+    could not be told, and what would be needed; which checks were not made.
     """
-    answers = results.answers()
-    if not answers:
+    findings: dict[str, list[Finding]] = defaultdict(list)
+    for finding in results.findings:
+        findings[finding.check].append(finding)
+    if not findings:
         return ()
-    fine = [key for key, answer in answers.items() if answer == "fine"]
-    unknown = [key for key, answer in answers.items() if answer == "unknown"]
-    count = f"{len(fine) or 'none'} pass{'es' * (len(fine) < 2)} every check"
-    sentences = [f"Of {len(answers)} conditions {count}{_named(fine)}."]
-    faults = [
-        (check, [(f.z_bin, f.pathology) for f in results.findings if (f.check, f.answer) == (check.name, "off")])
-        for check in results.checks
-    ]
-    for check, where in sorted(faults, key=lambda fault: -len(fault[1])):
-        if where:
-            sentences.append(f"{len(where)} {check.one if len(where) == 1 else check.many}{_named(where)}.")
-    if unknown:
-        open_names = {f.check for f in results.findings if f.answer == "unknown" and (f.z_bin, f.pathology) in unknown}
-        headings = ", ".join(check.heading for check in results.checks if check.name in open_names)
-        which = f"{len(unknown)} show{'s' * (len(unknown) < 2)} no fault, but not every check could be made"
-        sentences.append(f"{which}{_named(unknown)}; not made: {headings}.")
+    whole = results.whole()
+    faults = {name: parts for name, given in findings.items() if (parts := _fault(whole.get(name), given))}
+    faults = dict(sorted(faults.items(), key=lambda fault: (fault[1][0] != whole.get(fault[0]), _doubt(fault[1][0]))))
+    calm = [check for check in results.checks if check.name in findings and check.name not in faults]
+    answers = {c.name: whole.get(c.name) or min(findings[c.name], key=lambda f: f.answer == "fine") for c in calm}
+    fine = [check for check in calm if answers[check.name].answer == "fine"]
+    in_parts = sum(parts[0] != whole.get(name) for name, parts in faults.items())
+    sentences = [_capital(_compared(results) + _counted(len(findings), len(faults), in_parts, len(fine)))]
+    sentences += [_said(results, parts, whole.get(name)) for name, parts in list(faults.items())[:_MOST_FAULTS]]
+    if further := [parts[0].kind for parts in list(faults.values())[_MOST_FAULTS:]]:
+        sentences.append(f"Further faults: {'; '.join(further)}.")
+    if causes := [faults[name][0].kind for name in _CAUSES if name in faults]:
+        one = "this fault" if len(causes) == 1 else "these faults"
+        sentences.append(f"Whatever else is said here may follow from {one}: {'; '.join(causes)}.")
+    if fine:
+        said = "; ".join(check.question + _where(results, check.name, "fine") for check in fine)
+        sentences.append(f"Fine on the whole, within the margins of the checks: {said}.")
+    sentences += _open([(check, answers[check.name]) for check in calm if check not in fine])
+    if missing := [check.question for check in results.checks if check.name not in findings]:
+        sentences.append(f"Not looked at, because the scores were not computed: {'; '.join(missing)}.")
     return tuple(sentences)
 
 
-def _named(conditions: list[Condition]) -> str:
-    names = [f"bin {z_bin} {PATHOLOGY_NAMES[pathology or 0]}" for z_bin, pathology in conditions]
-    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    return f" ({shown})" if names else ""
+def _fault(top: Finding | None, given: Sequence[Finding]) -> list[Finding]:
+    """The whole where it is off; else its parts that are off by themselves, the most certain first."""
+    if top is not None and top.answer == "off":
+        return [top]
+    off = [f for f in given if f.answer == "off" and not f.inherited]
+    largest = [f for f in off if not any(f is not other and under(f.place, other.place) for other in off)]
+    return sorted(largest, key=_doubt)
+
+
+def _doubt(finding: Finding) -> tuple[float, float]:
+    """Less for what is more certain: by the corrected p-value, then in standard errors."""
+    low, high = finding.interval or (0.0, 0.0)
+    size = abs(finding.value or 0.0)
+    return 1.0 if finding.p_value is None else finding.p_value, -(size / (high - low) if high > low else size)
+
+
+def _compared(results: Results) -> str:
+    cell = next((c for c in results.generation if c.key == (None, None, None)), None)
+    if cell is None or cell.n_generated is None or cell.n_patients is None:
+        return ""
+    held_out = results.provenance.get("real", {}).get("held_out_patients")
+    aside = "" if held_out is None else f" ({held_out} held out)"
+    samples, patients = _many(cell.n_generated, "sample"), _many(cell.n_patients, "patient")
+    return f"{samples} compared with slices of {patients}{aside}: "
+
+
+def _counted(checks: int, faults: int, in_parts: int, fine: int) -> str:
+    one = f"{faults or 'none'} of {_many(checks, 'check')} {'sees' if faults < 2 else 'see'} a fault"
+    one += f" ({in_parts} only in parts)" if in_parts else ""
+    parts = [one, f"{fine or 'none'} {'is' if fine < 2 else 'are'} fine"]
+    unknown = checks - faults - fine
+    return ", ".join(parts + [f"{unknown} could not tell"] * (unknown > 0)) + "."
+
+
+def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> str:
+    first = parts[0]
+    if first == top:
+        kind, _, others = first.kind.partition("; ")
+        also = f"; also {others.replace('; ', ', ')}" if others else ""
+        return f"{_capital(kind)}: {first.seen}{_where(results, first.check, 'off')}{also}."
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for finding in sorted(parts[:_MOST_NAMES], key=lambda f: sum(part is not None for part in f.place)):
+        by_kind[finding.kind].append(_named(finding.place))
+    if len(parts) > _MOST_NAMES:
+        next(reversed(by_kind.values())).append(f"{len(parts) - _MOST_NAMES} more")
+    said = "; ".join(f"{kind} in {_listed(names)}" for kind, names in by_kind.items())
+    most = f", most in {_named(first.place)}" if len(parts) > 1 else ""
+    return f"Only in parts: {said}{most}: {first.seen}."
+
+
+def _where(results: Results, check: str, answer: str) -> str:
+    """In how many conditions the answer is that of the whole."""
+    counts = {str(name): count for name, count in results.counts(check).items()}
+    total = sum(counts.values())
+    if not total:
+        return ""
+    count = counts[answer]
+    where = f"in {count} of {_many(total, 'condition')}" if count else f"in none of {_many(total, 'condition')} alone"
+    return f", {where}" if answer == "off" else f" ({where})"
+
+
+def _open(unknown: Sequence[tuple[CheckSpec, Finding]]) -> list[str]:
+    """What could not be told, by what would be needed."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for check, finding in unknown:
+        by_reason[finding.reason].append(check.question + (f" ({finding.seen})" if finding.seen else ""))
+    groups = sorted(by_reason.items(), key=lambda group: -len(group[1]))
+    few = len(groups) <= _MOST_REASONS
+    shown, rest = (groups, []) if few else (groups[: _MOST_REASONS - 1], groups[_MOST_REASONS - 1 :])
+    said = [f"Could not tell: {'; '.join(items)}." + f" {_capital(why)}." * bool(why) for why, items in shown]
+    return said + [f"Could not tell, each for a reason of its own: {'; '.join(i for _, j in rest for i in j)}."] * (
+        not few
+    )
+
+
+def _named(place: Place) -> str:
+    """A part in words.
+
+    >>> _named((3, 1)), _named((3, None)), _named((None, 1))
+    ('bin 3 lesion', 'bin 3', 'lesion samples')
+    """
+    z_bin, pathology = place
+    if z_bin is None:
+        return "all samples" if pathology is None else f"{PATHOLOGY_NAMES[pathology]} samples"
+    return f"bin {z_bin}" + ("" if pathology is None else f" {PATHOLOGY_NAMES[pathology]}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

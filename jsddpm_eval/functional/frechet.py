@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+_ENTRIES = 1 << 21  # of cross products held at a time
+
 
 def frechet_distance(x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_weights: Tensor | None = None) -> float:
     """Squared Frechet distance of the Gaussians fitted to two feature sets (FID, Heusel et al. 2017, 1706.08500).
@@ -37,6 +39,46 @@ def frechet_distance(x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_we
     trace = torch.linalg.svdvals(a @ b.T).sum()
     distance = (mean_x - mean_y).square().sum() + a.square().sum() + b.square().sum() - 2 * trace
     return max(0.0, float(distance))
+
+
+def frechet_of_labels(x: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """:func:`frechet_distance` of labelled samples, for many labellings, from one matrix of inner products.
+
+    Args:
+        x: Features ``(N, d)``.
+        labels: True for samples of the first set, boolean ``(R, N)``; every row with as many, both sets at least 2.
+        weights: Weight of a sample when it is of the first set, positive, ``(N,)``.
+
+    Returns:
+        float64 ``(R,)``.
+    """
+    centred = x.double() - x.double().mean(0)
+    inner, n = centred @ centred.T, int(labels[0].sum())
+    m = len(x) - n
+    chunks = labels.split(max(1, _ENTRIES // (n * m)))
+    return torch.cat([_of_inner(inner, part, weights, n) for part in chunks])
+
+
+def _of_inner(inner: Tensor, labels: Tensor, weights: Tensor, n: int) -> Tensor:
+    order = torch.from_numpy((~labels).numpy().argsort(axis=1, kind="stable"))
+    sides = order[:, :n], order[:, n:]
+    share = [weights[sides[0]].double(), torch.ones_like(sides[1], dtype=torch.float64)]
+    share = [s / s.sum(1, keepdim=True) for s in share]
+    scale = [s / (1 - s.square().sum(1, keepdim=True)) for s in share]
+    full = torch.zeros(labels.shape, dtype=torch.float64)
+    a, b = (full.scatter(1, rows, s) for rows, s in zip(sides, share, strict=True))
+    to_a, to_b = a @ inner, b @ inner
+    means = ((a - b) * (to_a - to_b)).sum(1)
+    traces = torch.zeros_like(means)
+    for side, s, to in zip(sides, share, (to_a, to_b), strict=True):
+        squares = inner.diagonal()[side] - 2 * to.gather(1, side) + (s * to.gather(1, side)).sum(1, keepdim=True)
+        traces += (s * squares).sum(1) / (1 - s.square().sum(1))
+    cross = inner[sides[0][:, :, None], sides[1][:, None, :]]
+    cross = cross - to_b.gather(1, sides[0])[:, :, None] - to_a.gather(1, sides[1])[:, None, :]
+    cross = cross + (to_a * b).sum(1)[:, None, None]
+    cross = scale[0].sqrt()[:, :, None] * cross * scale[1].sqrt()[:, None, :]
+    distance: Tensor = means + traces - 2 * torch.linalg.svdvals(cross).sum(1)
+    return distance.clamp(min=0)
 
 
 def effective_dimension(features: Tensor) -> int:

@@ -1,19 +1,16 @@
-"""Shape and place of lesions, and how they sit in their image."""
+"""Shape and place of lesions."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
+from scipy import ndimage
 from skimage.measure import label, regionprops
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 SHAPE = {"area": "mm2", "count": "lesions", "eccentricity": "", "solidity": "", "row": "mm", "column": "mm"}
 """Columns of :func:`lesion_shapes` and their units; row and column are the centre's offset from the slice's."""
-
-_RING = 3
 
 
 def lesion_shapes(masks: Tensor, spacing: tuple[float, float]) -> Tensor:
@@ -43,62 +40,74 @@ def _shape(mask: NDArray[np.bool_], spacing: tuple[float, float]) -> list[float]
     return [area, len(regions), largest.eccentricity, largest.solidity, float(centre[0]), float(centre[1])]
 
 
-def column_distance(x: Tensor, y: Tensor, column: int) -> float:
-    """1-Wasserstein distance of one column of two feature sets, in its units (SciPy's)."""
-    return float(wasserstein_distance(x[:, column].numpy(), y[:, column].numpy()))
+def log_roughness(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Log of perimeter squared over 4 pi times the area of the largest part of each mask, ``(N,)``; NaN where empty.
+
+    The perimeter is the number of borders between pixels times pi / 4, which is that of a disc on average over
+    directions, and holds for a single pixel.
+
+    >>> log_roughness(np.ones((1, 1, 1), bool)).round(3) == np.log(np.pi / 4).round(3)
+    array([ True])
+    """
+    rough = np.full(len(masks), np.nan)
+    for i, mask in enumerate(masks):
+        parts, count = ndimage.label(mask, np.ones((3, 3)))
+        if count:
+            largest = np.pad(parts == 1 + np.bincount(parts.ravel())[1:].argmax(), 1)
+            borders = sum(int(np.diff(largest, axis=axis).sum()) for axis in (0, 1))
+            rough[i] = np.log(np.pi / 64 * borders**2 / largest.sum())
+    return rough
 
 
-def rbf_distance(x: Tensor, y: Tensor) -> float:
-    """Unbiased squared MMD with a Gaussian kernel (Gretton et al. 2012, JMLR 13, eq. 3), width the median distance.
+def wasserstein_of_labels(x: Tensor, labels: Tensor, weights: Tensor, column: int) -> Tensor:
+    """1-Wasserstein distances of one column between samples labelled True and False, in its units.
 
     Args:
-        x: Features ``(n, d)``, n at least 2.
-        y: Features ``(m, d)``, m at least 2.
+        x: Features ``(N, d)``.
+        labels: Boolean ``(R, N)``, both sides present.
+        weights: Weight of a sample when it is labelled True, ``(N,)``.
+        column: The column.
 
-    >>> rbf_distance(torch.tensor([[0.0], [0.0]]), torch.tensor([[0.0], [0.0]]))
+    Returns:
+        float64 ``(R,)``.
+
+    >>> x, labels = torch.tensor([[0.0], [4.0], [3.0]]), torch.tensor([[True, True, False]])
+    >>> float(wasserstein_of_labels(x, labels, torch.ones(3), 0))
+    2.0
+    """
+    values, order = x[:, column].double().sort()
+    first = labels[:, order] * weights[order].double()
+    second = (~labels[:, order]).double()
+    shares = [side.cumsum(1) / side.sum(1, keepdim=True) for side in (first, second)]
+    return ((shares[0] - shares[1]).abs()[:, :-1] * values.diff()).sum(1)
+
+
+def rbf_of_labels(x: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Unbiased squared MMD (Gretton et al. 2012, JMLR 13, eq. 3) between samples labelled True and False.
+
+    The kernel is Gaussian with the median distance of all pairs as its width. No sample is paired with itself; samples
+    of one side must be of different patients.
+
+    Args:
+        x: Features ``(N, d)``.
+        labels: Boolean ``(R, N)``, at least two samples on either side.
+        weights: Weight of a sample when it is labelled True, ``(N,)``.
+
+    Returns:
+        float64 ``(R,)``.
+
+    >>> float(rbf_of_labels(torch.zeros(4, 1), torch.tensor([[1, 1, 0, 0]]) > 0, torch.ones(4)))
     0.0
     """
-    if len(x) < 2 or len(y) < 2:
-        raise ValueError(f"{len(x)} and {len(y)} samples are too few")
-    both = torch.cat([x, y]).double()
-    squared = torch.cdist(both, both, compute_mode="donot_use_mm_for_euclid_dist").square()
+    squared = torch.cdist(x.double(), x.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
     upper = squared[torch.triu(torch.ones_like(squared, dtype=torch.bool), diagonal=1)]
     width = upper.median()
     if width == 0:
         width = torch.ones((), dtype=torch.float64)
-    kernel = torch.exp(-squared / width)
-    n, m = len(x), len(y)
-    within = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in (kernel[:n, :n], kernel[n:, n:])]
-    return float(within[0] + within[1] - 2 * kernel[:n, n:].sum() / (n * m))
+    kernel = torch.exp(-squared / width).fill_diagonal_(0)
+    a, b = labels * weights.double(), (~labels).double()
 
+    def mean(one: Tensor, other: Tensor, itself: Tensor | float) -> Tensor:
+        return ((one @ kernel) * other).sum(1) / (one.sum(1) * other.sum(1) - itself)
 
-def has_ring(masks: Tensor) -> Tensor:
-    """Whether each mask has a pixel inside it and a pixel of its ring outside, boolean ``(N,)``.
-
-    >>> has_ring(torch.stack([torch.ones(9, 9), torch.zeros(9, 9), torch.eye(9)]) > 0).tolist()
-    [False, False, True]
-    """
-    inside, ring = _regions(masks)
-    return (inside.sum(1) > 0) & (ring.sum(1) > 0)
-
-
-def contrasts(images: Tensor, masks: Tensor) -> Tensor:
-    """Mean intensity inside each mask less that of the ring of 3 pixels around it, for every image with every mask.
-
-    Args:
-        images: ``(N, H, W)``.
-        masks: Boolean ``(M, H, W)``, each with a pixel inside and around it (:func:`has_ring`).
-
-    Returns:
-        float64 ``(N, M)``; on the diagonal each image with its own mask.
-    """
-    inside, ring = _regions(masks)
-    x = images.flatten(1).double()
-    return x @ inside.T / inside.sum(1) - x @ ring.T / ring.sum(1)
-
-
-def _regions(masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels inside each mask and of the ring around it, float64 ``(N, H * W)``."""
-    inside = masks.float()
-    grown = F.max_pool2d(inside[:, None], 2 * _RING + 1, stride=1, padding=_RING)[:, 0]
-    return inside.flatten(1).double(), (grown - inside).flatten(1).double()
+    return mean(a, a, a.square().sum(1)) + mean(b, b, b.square().sum(1)) - 2 * mean(a, b, 0.0)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,30 +74,25 @@ def expected_coverage(n_real: int, n_generated: int, k: int = NEIGHBOURS) -> flo
     return 1 - missed
 
 
-def copying_z(generated: Sequence[Tensor], held_out: Sequence[Tensor]) -> float:
-    """C_T of Meehan, Chaudhuri and Dasgupta (2020, 2004.05675): do samples lie closer to training data than new data?
+def nearer_share(generated: Tensor, held_out: Tensor) -> Tensor:
+    """Share of generated samples that lie nearer to the training data than each held-out sample does, ties by half.
 
-    In each cell of the space a Mann-Whitney z compares distances to the nearest training sample; cells are averaged
-    with the weight of their held-out samples. Far below 0 means copying, far above 0 that samples avoid the data.
+    Its mean is the Mann-Whitney U over n m: the test statistic that C_T of Meehan, Chaudhuri and Dasgupta (2020,
+    2004.05675) standardizes, on a scale that does not grow with the samples. 0.5 is expected of new data, 1 of copies.
 
     Args:
-        generated: Per cell, distances of generated samples to their nearest training sample.
-        held_out: Per cell, the same of held-out samples.
+        generated: Distances of generated samples to their nearest training sample, ``(n,)``, n at least 1.
+        held_out: The same of held-out samples, ``(m,)``.
 
-    Raises:
-        ValueError: When no cell holds both.
+    Returns:
+        float64 ``(m,)``.
+
+    >>> nearer_share(torch.tensor([1.0, 2.0]), torch.tensor([0.5, 1.0, 9.0])).tolist()
+    [0.0, 0.25, 1.0]
     """
-    weights, values = [], []
-    for sample, reference in zip(generated, held_out, strict=True):
-        n, m = len(sample), len(reference)
-        if n and m:
-            ordered = reference.sort().values  # U: held-out distances below each sample's, ties by half
-            below = torch.searchsorted(ordered, sample) + torch.searchsorted(ordered, sample, right=True)
-            values.append((float(below.sum()) / 2 - n * m / 2) / (n * m * (n + m + 1) / 12) ** 0.5)
-            weights.append(m)
-    if not weights:
-        raise ValueError("no cell holds generated and held-out samples")
-    return float(np.average(values, weights=weights))
+    ordered = generated.sort().values
+    below = torch.searchsorted(ordered, held_out) + torch.searchsorted(ordered, held_out, right=True)
+    return below.double() / (2 * len(generated))
 
 
 def authentic(between: Tensor, within: Tensor, patients: Tensor | None = None) -> Tensor:
@@ -114,9 +107,14 @@ def authentic(between: Tensor, within: Tensor, patients: Tensor | None = None) -
         patients: Patient numbers of the training samples, ``(n,)``.
 
     Returns:
-        Boolean ``(m,)``; False where all training samples are of one patient.
+        Boolean ``(m,)``.
+
+    Raises:
+        ValueError: When all training samples are of one patient.
     """
     owner = torch.arange(len(within)) if patients is None else patients
+    if len(owner.unique()) < 2:
+        raise ValueError("training samples of one patient have no other patient's to be near to")
     others = within.masked_fill(owner[:, None] == owner[None], torch.inf)
     nearest = between.min(dim=1)
     return nearest.values > others.min(dim=1).values[nearest.indices]

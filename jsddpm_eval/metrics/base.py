@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from jsddpm_eval.slice_table import SliceTable
 
 Need = Literal["pixels", "masks", "training"]
 Values = NDArray[np.float64]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,7 @@ class Context:
         seed: Seed of everything drawn.
         wanted: Names of the specs that are asked for.
         per_slice: Values of each generated slice by name, ``(M,)``; see :meth:`record`.
+        kept: What cells share; see :meth:`once`.
         confusion: Generated slices by bin asked for and bin read off, once that is known.
     """
 
@@ -79,6 +81,7 @@ class Context:
     seed: int
     wanted: frozenset[str]
     per_slice: dict[str, Tensor] = field(default_factory=dict)
+    kept: dict[object, object] = field(default_factory=dict, repr=False)
     confusion: list[list[int]] = field(default_factory=list)
 
     def wants(self, spec: ScoreSpec) -> bool:
@@ -90,6 +93,12 @@ class Context:
         if name not in self.per_slice:
             self.per_slice[name] = torch.full((len(self.generated),), torch.nan, dtype=torch.float64)
         self.per_slice[name][cell.generated.row] = values.double()
+
+    def once(self, key: object, compute: Callable[[], Value]) -> Value:
+        """Anything that all cells of this evaluation share, computed once."""
+        if key not in self.kept:
+            self.kept[key] = compute()
+        return self.kept[key]  # type: ignore[return-value]
 
     def baseline(self, cell: Cell, name: str, *settings: object, compute: Callable[[], ArrayLike]) -> Values:
         """Numbers of the real side alone, computed once for every evaluation against the same real slices.
@@ -172,7 +181,7 @@ class Metric(ABC):
 
 
 def conditions(context: Context) -> Iterable[tuple[int | None, int | None]]:
-    """Cells of an evaluation: everything pooled, then bin by bin control and lesion."""
-    yield None, None
+    """Cells of an evaluation: the whole, each pathology, then bin by bin both, control and lesion."""
+    yield from ((None, None), (None, 0), (None, 1))
     for k in range(context.binning.n_bins):
-        yield from ((k, 0), (k, 1))
+        yield from ((k, None), (k, 0), (k, 1))

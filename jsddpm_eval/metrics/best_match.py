@@ -78,14 +78,14 @@ class BestMatch(Metric):
         matches = [Baseline(None if b != b else b) for b in baselines]
         held, capped = real.held_out, psnr.clamp(max=CEILING_DB)
         scores = {
-            spec.name: _closest(psnr, real, among, baseline, counts)
+            spec.name: _closest(psnr, cell, among, baseline, counts)
             for spec, among, baseline in zip(
                 (MATCH, TRAIN, HELD_OUT), (torch.ones_like(held), ~held, held), matches[:3], strict=True
             )
         }
-        scores[EQUAL.name] = _equal(capped, count, matches[3], counts)
+        scores[EQUAL.name] = _equal(capped, cell, count, matches[3], counts)
         scores[COPIES.name] = Score.of(float(torch.isinf(psnr).any(1).sum()), counts)
-        scores[GAP.name] = _copy_gap(capped, real, matches[4], counts)
+        scores[GAP.name] = _copy_gap(capped, cell, matches[4], counts)
         scores[SSIM.name] = _match_ssim(psnr, cell, matches[5], counts)
         return scores
 
@@ -104,9 +104,9 @@ def _record(psnr: Tensor, cell: Cell, context: Context) -> None:
                 context.record("train_row", cell, cell.real_bin.row[among][best.indices])
 
 
-def _closest(psnr: Tensor, real: SliceTable, among: Tensor, baseline: Baseline, counts: Counts) -> Score:
+def _closest(psnr: Tensor, cell: Cell, among: Tensor, baseline: Baseline, counts: Counts) -> Score:
     """Mean best match over the slices that are not exact copies; copies are excluded and reported in the reason."""
-    counts = counts._replace(n_real=int(among.sum()), n_patients=len(real.patient[among].unique()))
+    counts = counts._replace(n_real=int(among.sum()), n_patients=len(cell.real_bin.patient[among].unique()))
     if not among.any():
         return Score.undefined("no such real slice in this bin", counts)
     values = psnr[:, among].max(1).values
@@ -116,27 +116,28 @@ def _closest(psnr: Tensor, real: SliceTable, among: Tensor, baseline: Baseline, 
     if not len(rest):
         return Score.undefined(reason, counts, baseline.baseline)
     unreliable = f"{reason}, left out of the mean" if copies.any() else None
-    return Score.of(float(rest.mean()), counts, mean_spread(rest), baseline, unreliable=unreliable)
+    spread = mean_spread(rest, units=cell.generated.unit[~copies])
+    return Score.of(float(rest.mean()), counts, spread, baseline, unreliable=unreliable)
 
 
-def _equal(psnr: Tensor, count: int, baseline: Baseline, counts: Counts) -> Score:
+def _equal(psnr: Tensor, cell: Cell, count: int, baseline: Baseline, counts: Counts) -> Score:
     """Expected best match among as many real slices as every bin can offer."""
     counts = counts._replace(n_real=count)
     if count < 1:
         return Score.undefined("a bin has slices of one patient only: no equal count", counts)
     values = expected_best_match(psnr, count)
-    return Score.of(float(values.mean()), counts, mean_spread(values), baseline)
+    return Score.of(float(values.mean()), counts, mean_spread(values, units=cell.generated.unit), baseline)
 
 
-def _copy_gap(psnr: Tensor, real: SliceTable, baseline: Baseline, counts: Counts) -> Score:
+def _copy_gap(psnr: Tensor, cell: Cell, baseline: Baseline, counts: Counts) -> Score:
     """Expected best match to training slices less that to held-out ones, at equal count."""
-    held, count = real.held_out, _gap_count(real)
+    held, count = cell.real_bin.held_out, _gap_count(cell.real_bin)
     counts = counts._replace(n_real=count)
     if count < 1:
         which = "trained on" if held.any() else "held out"
         return Score.undefined(f"no real slice of this bin was {which}", counts)
     gap = expected_best_match(psnr[:, ~held], count) - expected_best_match(psnr[:, held], count)
-    return Score.of(float(gap.mean()), counts, mean_spread(gap), baseline)
+    return Score.of(float(gap.mean()), counts, mean_spread(gap, units=cell.generated.unit), baseline)
 
 
 def _match_ssim(psnr: Tensor, cell: Cell, baseline: Baseline, counts: Counts) -> Score:
@@ -144,7 +145,7 @@ def _match_ssim(psnr: Tensor, cell: Cell, baseline: Baseline, counts: Counts) ->
     if min(cell.real_bin.size) < MIN_SIDE:
         return Score.undefined(f"slices are smaller than the window of {MIN_SIDE} pixels", counts)
     values = _shortlisted_ssim(cell.generated.images, psnr, cell.real_bin.images)
-    return Score.of(float(values.mean()), counts, mean_spread(values), baseline)
+    return Score.of(float(values.mean()), counts, mean_spread(values, units=cell.generated.unit), baseline)
 
 
 def _shortlisted_ssim(images: Tensor, psnr: Tensor, real: Tensor) -> Tensor:

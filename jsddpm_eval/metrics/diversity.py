@@ -15,9 +15,10 @@ from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import mean_baseline
+from jsddpm_eval.stats.intervals import numbered
 from jsddpm_eval.stats.jackknife import jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_PATIENTS
-from jsddpm_eval.stats.resampling import one_per_patient
+from jsddpm_eval.stats.resampling import one_per_patient, one_per_unit
 
 MAX_PAIRS = 200
 """Pairs of slices compared by SSIM; with more, evenly spread ones."""
@@ -51,7 +52,7 @@ VENDI = _spec(
 
 
 class Diversity(Metric):
-    """Mean pairwise differences between seeds, and Vendi scores at equal n."""
+    """Mean pairwise differences between seeds, and Vendi scores at equal n; no pair of one generated volume counts."""
 
     name = "diversity"
     specs = (RMSE, SSIM, MS_SSIM, DISTANCE, VENDI)
@@ -61,6 +62,8 @@ class Diversity(Metric):
         real, generated = cell.real, cell.generated
         if len(generated) < 2:
             return self.undefined(cell, context, f"{len(generated)} generated slices have no pairs")
+        if generated.n_units < 2:
+            return self.undefined(cell, context, "slices of one generated volume have no pairs of seeds")
         scores = {}
         for spec, too_small in self._of_pixels(generated.size):
             if not (real.has_pixels and generated.has_pixels):
@@ -96,7 +99,7 @@ def _pixel_score(spec: ScoreSpec, cell: Cell, context: Context) -> Score:
     def reference() -> float:
         return _mean(differences(cell.real, pairs(len(cell.real), cell.real.patient)))
 
-    chosen = pairs(len(cell.generated))
+    chosen = pairs(len(cell.generated), cell.generated.unit)
     values = differences(cell.generated, chosen)
     baseline = _read(context.baseline(cell, spec.name, compute=reference).item())
     return _mean_score(values, chosen if spec is RMSE else _thin(chosen), cell, baseline)
@@ -107,23 +110,24 @@ def _feature_score(space: FeatureSpace, cell: Cell, context: Context) -> Score:
         across = _thin(pairs(len(cell.real), cell.real.patient))
         return _mean(pair_distance(space.of(cell.real), across))
 
-    chosen = _thin(pairs(len(cell.generated)))
+    chosen = _thin(pairs(len(cell.generated), cell.generated.unit))
     values = pair_distance(space.of(cell.generated), chosen)
     baseline = _read(context.baseline(cell, DISTANCE.name, space.extractor.key, compute=reference).item())
     return _mean_score(values, chosen, cell, baseline)
 
 
 def _mean_score(values: Tensor, chosen: Tensor, cell: Cell, baseline: Baseline) -> Score:
-    return Score.of(float(values.mean()), cell.counts, _pair_spread(values, chosen, len(cell.generated)), baseline)
+    return Score.of(float(values.mean()), cell.counts, _pair_spread(values, chosen, cell.generated.unit), baseline)
 
 
-def _pair_spread(values: Tensor, chosen: Tensor, count: int) -> Spread:
-    """Interval and influences of a mean over pairs: pairs share samples, so one sample at a time is left out."""
+def _pair_spread(values: Tensor, chosen: Tensor, units: Tensor) -> Spread:
+    """Interval and influences of a mean over pairs: pairs share units, so one unit at a time is left out."""
+    number_of, count = numbered(units), len(units.unique())
     total = torch.zeros(count, dtype=torch.float64)
     number = torch.zeros(count, dtype=torch.float64)
     for column in (0, 1):
-        total.index_add_(0, chosen[:, column], values.double())
-        number.index_add_(0, chosen[:, column], torch.ones(len(values), dtype=torch.float64))
+        total.index_add_(0, number_of[chosen[:, column]], values.double())
+        number.index_add_(0, number_of[chosen[:, column]], torch.ones(len(values), dtype=torch.float64))
     if count < MIN_PATIENTS:
         return Spread()
     mean, left_out = float(values.double().mean()), (values.double().sum() - total) / (len(values) - number)
@@ -133,7 +137,7 @@ def _pair_spread(values: Tensor, chosen: Tensor, count: int) -> Spread:
 
 def _vendi(space: FeatureSpace, cell: Cell, context: Context) -> Score:
     """Vendi score of as many samples as there are patients, beside one real slice of each patient."""
-    real, m = cell.real, len(cell.generated)
+    real, m = cell.real, cell.generated.n_units
     count = min(m, real.n_patients)
     counts = Counts(count, count, real.n_patients)
     if count < 2:
@@ -141,7 +145,8 @@ def _vendi(space: FeatureSpace, cell: Cell, context: Context) -> Score:
     generator = torch.Generator().manual_seed(context.seed)
     draws = []
     for _ in range(_DRAWS):
-        sample = torch.randperm(m, generator=generator)[:count]
+        made = one_per_unit(cell.generated.unit, generator)
+        sample = made[torch.randperm(m, generator=generator)[:count]]
         single = one_per_patient(real.patient, generator)
         draws.append((sample, single[torch.randperm(len(single), generator=generator)[:count]]))
 

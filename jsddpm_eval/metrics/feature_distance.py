@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,22 +11,25 @@ import torch
 from torch import Tensor
 
 from jsddpm_eval.features.space import FeatureSpace
-from jsddpm_eval.functional.frechet import effective_dimension, frechet_distance
+from jsddpm_eval.functional.frechet import effective_dimension, frechet_of_labels
 from jsddpm_eval.functional.kernel import KernelTable
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
+from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.baseline import baseline_of, halved_statistic, patient_halves
-from jsddpm_eval.stats.intervals import distance_spread, jackknife_spread
+from jsddpm_eval.stats.baseline import baseline_of, patient_halves
+from jsddpm_eval.stats.intervals import distance_spread, numbered
+from jsddpm_eval.stats.relabellings import relabelling_count
 from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings
+from jsddpm_eval.stats.two_sample import LABELLINGS, two_sample
 
 HALVINGS = 200
 _MAX_UNITS = 100
 _MOST_PERMUTED = 2000  # generated samples in a permutation test; with more, evenly spread ones
 _MOST_JOINT = 20_000, 5000  # real and generated slices with their conditions beside them: as many columns as conditions
-_WORK = 2e11  # multiplications of all resamples of a Frechet distance; beyond it there is no interval, no baseline
+_MOST_COMPARED = 1000  # generated samples of a Frechet distance; with more, evenly spread ones
+_LARGE, _FEW_LABELLINGS = 20_000, 79  # patients x samples; of so many, fewer labellings
 
 _spec = partial(ScoreSpec, group="feature distance", per_space=True, better="lower")
 KID = _spec(
@@ -38,9 +41,10 @@ KID = _spec(
     headline="KID", headline_reading="baseline {baseline}",
 )  # fmt: skip
 FID = _spec(
-    "fid", "FID", "Frechet distance, n - 1 covariances, by the nuclear norm of the cross product",
-    reading="Fréchet distance of the same features, biased upwards with few samples (marked ~): compare with its "
-    "baseline only.",
+    "fid", "FID", "Frechet distance, n - 1 covariances, of one real slice of each patient, mean over draws; not the "
+    "customary FID of all slices, which has no baseline with equal counts",
+    reading="Fréchet distance of the same features with one slice of each patient, biased upwards with few samples "
+    "(marked ~); the baseline is the same with samples exchanged, so it is biased alike.",
     place="main", source="1706.08500", axis_from_zero=True,
     verified="torch-fidelity; closed form | 1e-5 relative to torch-fidelity (its error), 1e-10 to the closed form",
 )  # fmt: skip
@@ -90,11 +94,12 @@ class FeaturePair:
         real: float64 ``(n, d)``.
         patient: Patients of the real slices in name order, int64 ``(n,)``.
         patient_names: Their names, ``(n,)``.
-        generated: float64 ``(m, d)``, independent samples.
+        generated: float64 ``(m, d)``.
         weights: Weights of the real slices that give them the generated mix of conditions; None for one condition.
         strata: Conditions of both sides where there are several.
         dimension: Effective dimension of the features, for the warning of a Frechet distance.
         rows: Places of the real slices in their table.
+        units: Units of the generated slices, int64 ``(m,)``; None where each is one of its own.
     """
 
     real: Tensor
@@ -105,6 +110,7 @@ class FeaturePair:
     strata: tuple[Tensor, Tensor] | None = None
     dimension: int = 0
     rows: Tensor | None = None
+    units: Tensor | None = None
 
     @classmethod
     def of(cls, real: SliceTable, generated: SliceTable, space: FeatureSpace, n_bins: int) -> FeaturePair:
@@ -123,8 +129,9 @@ class FeaturePair:
             weights = share[tokens[0]].double()
         features = space.of(real), space.of(generated)
         return cls(
-            features[0], real.patient, real.patient_names, features[1], weights, strata, space.dimension, real.row
-        )
+            features[0], real.patient, real.patient_names, features[1], weights, strata, space.dimension, real.row,
+            generated.unit,
+        )  # fmt: skip
 
     def joint(self) -> FeaturePair:
         """Features with the condition beside them, as heavy as the features (FJD, DeVries et al. 2019, 1907.08175).
@@ -133,8 +140,8 @@ class FeaturePair:
         """
         if self.strata is None:
             raise ValueError("one condition has no joint distribution")
-        size = int(max(s.max() for s in self.strata)) + 1
-        one_hot = [torch.nn.functional.one_hot(s, size).double() for s in self.strata]
+        present = torch.cat(self.strata).unique()  # a column that is 0 everywhere would only shrink the kernel
+        one_hot = [(s[:, None] == present).double() for s in self.strata]
         alpha = torch.linalg.vector_norm(self.real, dim=1).mean()  # a one-hot vector has length 1
         real = torch.cat([self.real, alpha * one_hot[0]], 1)
         generated = torch.cat([self.generated, alpha * one_hot[1]], 1)
@@ -146,7 +153,8 @@ class FeaturePair:
         real, generated = (slice(None, None, max(1, -(-count // most))) for count, most in sides)
         return replace(
             self, real=self.real[real], patient=self.patient[real], patient_names=self.patient_names[real],
-            generated=self.generated[generated], weights=None if self.weights is None else self.weights[real],
+            generated=self.generated[generated], units=self.unit[generated],
+            weights=None if self.weights is None else self.weights[real],
             strata=None if self.strata is None else (self.strata[0][real], self.strata[1][generated]),
         )  # fmt: skip
 
@@ -162,6 +170,11 @@ class FeaturePair:
         return numbers
 
     @property
+    def unit(self) -> Tensor:
+        """Unit numbers of the generated slices without gaps, int64 ``(m,)``."""
+        return torch.arange(len(self.generated)) if self.units is None else numbered(self.units)
+
+    @property
     def mass(self) -> Tensor:
         """Weight of each real slice."""
         return torch.ones(len(self.real), dtype=torch.float64) if self.weights is None else self.weights
@@ -171,65 +184,60 @@ def _distance(spec: ScoreSpec, pair: FeaturePair, space: FeatureSpace, cell: Cel
     if min(len(pair.real), len(pair.generated)) < 2:
         which = "real" if len(pair.real) < 2 else "generated"
         return Score.undefined(f"needs at least 2 {which} slices", pair.counts)
-
-    def baseline(compute: Callable[[], Iterable[float]]) -> Baseline:
-        key = (spec.name, space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
-        return baseline_of(context.baseline(cell, *key, compute=lambda: list(compute())))
-
     if spec in (FID, JOINT_FID):
-        return _fid(pair, context.seed, baseline)
+        return _fid(pair, context.seed)
     score = kid_estimate(pair)
     if score.value is None:
         return score
     p_value = None
-    if enough_to_permute(len(pair.owner.unique()), len(pair.generated)):
+    if enough_to_permute(len(pair.owner.unique()), len(pair.unit.unique())):
         few = pair.thinned(None, _MOST_PERMUTED)
         p_value = permutation_p(few.real, few.generated, _relabellings(few, context))
-    halves = baseline(lambda: kid_between_halves(pair, context.seed))
+    key = (spec.name, space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
+    halves = baseline_of(context.baseline(cell, *key, compute=lambda: kid_between_halves(pair, context.seed)))
     return score.model_copy(update={"p_value": p_value, **halves._asdict()})
 
 
-def _fid(pair: FeaturePair, seed: int, baseline: Callable[[Callable[[], Iterable[float]]], Baseline]) -> Score:
-    ones = torch.ones(len(pair.generated), dtype=torch.float64)
-    smaller, size, d = (
-        min(len(pair.real), len(pair.generated)),
-        len(pair.real) + len(pair.generated),
-        pair.real.shape[1],
-    )
-    rows = torch.arange(len(pair.real)), torch.arange(len(pair.generated))
-
-    def statistic(i: Tensor, j: Tensor) -> float:
-        return frechet_distance(pair.real[i], pair.generated[j], pair.mass[i], ones[j])
-
-    def between_real(i: Tensor, j: Tensor) -> float:
-        return frechet_distance(pair.real[i], pair.real[j], pair.mass[i], pair.mass[j])
-
-    unreliable = None
-    if smaller <= pair.dimension:
-        reason = f"{smaller} slices, the features have {pair.dimension} effective dimensions"
+def _fid(pair: FeaturePair, seed: int) -> Score:
+    pair = pair.thinned(None, _MOST_COMPARED)
+    samples = len(pair.unit.unique())
+    large = len(pair.owner.unique()) * samples > _LARGE
+    found = two_sample(
+        frechet_of_labels, pair.real, pair.patient_names, pair.generated,
+        seed=seed, units=pair.unit, strata=pair.strata, labellings=_FEW_LABELLINGS if large else LABELLINGS,
+    )  # fmt: skip
+    if found is None:
+        return Score.undefined("needs real slices of at least 2 patients", pair.counts)
+    unreliable, few = None, min(found.n_real, samples)
+    if few <= pair.dimension:
+        made = "generated slices" if samples == len(pair.generated) else "generated volumes"
+        which = "patients" if few == found.n_real else made
+        reason = f"{few} {which}, the features have {pair.dimension} effective dimensions"
         unreliable = f"{reason}: biased upwards, compare with the baseline only"
-    spread, halves = Spread(), Baseline()
-    if 80 * size * d * min(d, size) < _WORK:
-        spread = jackknife_spread(statistic, rows[0], pair.patient_names, rows[1])
-        owners, count = pair.patient.numpy().astype(str), len(pair.generated)
-        halves = baseline(lambda: halved_statistic(between_real, rows[0], owners, count=count, seed=seed))
+    spread = found.spread
     if spread.interval:  # no distance is negative
         spread = spread._replace(interval=(max(0.0, spread.interval[0]), spread.interval[1]))
-    return Score.of(statistic(*rows), pair.counts, spread, halves, unreliable=unreliable)
+    counts = pair.counts._replace(n_real=found.n_real)
+    return Score.of(found.value, counts, spread, found.baseline, unreliable=unreliable)
 
 
 def kid_estimate(pair: FeaturePair) -> Score:
-    """Kernel distance with its interval and what each patient and sample adds to it; no baseline, no p-value."""
-    owner, m = pair.owner, len(pair.generated)
-    people, blocks = int(owner.max()) + 1 if len(owner) else 0, min(m, _MAX_UNITS)
-    if people < 2:
-        return Score.undefined("slices of one patient have no independent pairs", pair.counts)
+    """Kernel distance with its interval and what each patient and generated unit adds to it; no baseline, no p-value.
+
+    No pair of one patient, or of one generated volume, counts. Above 100 volumes their blocks count as volumes do.
+    """
+    owner, unit = pair.owner, pair.unit
+    people, made = (int(numbers.max()) + 1 if len(numbers) else 0 for numbers in (owner, unit))
+    if min(people, made) < 2:
+        which = "patient" if people < 2 else "volume"
+        return Score.undefined(f"slices of one {which} have no independent pairs", pair.counts)
+    blocks = min(made, _MAX_UNITS)
     total = people + blocks
     table = KernelTable.build(
         torch.cat([pair.real, pair.generated]),
-        torch.cat([owner, people + torch.arange(m) % blocks]),
-        torch.arange(total) < people,
-        torch.cat([pair.mass, torch.ones(m, dtype=torch.float64)]),
+        torch.cat([owner, people + unit % blocks]),
+        (torch.arange(total) < people) | (made < len(unit)),
+        torch.cat([pair.mass, torch.ones(len(unit), dtype=torch.float64)]),
     )
     real = torch.arange(total) < people
     value = float(table.distance(real[None], ~real[None]))
@@ -238,7 +246,7 @@ def kid_estimate(pair: FeaturePair) -> Score:
         for without in (_without(0, people, total), _without(people, total, total))
     )
     names = pair.patient_names[np.unique(pair.patient.numpy(), return_index=True)[1]].tolist()
-    return Score.of(value, pair.counts, distance_spread(value, dict(zip(names, patients, strict=True)), samples, m))
+    return Score.of(value, pair.counts, distance_spread(value, dict(zip(names, patients, strict=True)), samples, made))
 
 
 def kid_between_halves(pair: FeaturePair, seed: int) -> list[float]:
@@ -264,19 +272,22 @@ def kid_between_halves(pair: FeaturePair, seed: int) -> list[float]:
 
 def _relabellings(pair: FeaturePair, context: Context) -> Iterable[Draw]:
     """The draws of the permutation test; kept as bits for the next generator, as many as fit."""
-    m, strata, memo = len(pair.generated), pair.strata, context.real.memo
-    key = ("relabellings", digest(pair.owner, m, *(strata or ()), context.seed))
-    total = len(pair.owner.unique()) + m
+    units, strata, memo = pair.unit, pair.strata, context.real.memo
+    key = ("relabellings", digest(pair.owner, units, *(strata or ()), context.seed))
+    total = len(pair.owner.unique()) + len(units.unique())
 
-    def draw() -> list[tuple[Tensor, np.ndarray]]:
-        draws = relabellings(pair.owner, m, strata, context.seed)
-        return [(rows, np.packbits(labels.numpy(), axis=1)) for rows, labels in draws]
+    def draws() -> Iterable[Draw]:
+        return relabellings(pair.owner, units, strata, context.seed)
 
-    if not memo.room(key, DRAWS * 4000 * total // 8):
-        yield from relabellings(pair.owner, m, strata, context.seed)
+    def packed() -> list[tuple[int, Tensor, np.ndarray]]:
+        return [(p, rows, np.packbits(labels.numpy(), axis=1)) for p, rows, labels in draws()]
+
+    if not memo.room(key, 2 * DRAWS * relabelling_count(total) * total // 8):
+        yield from draws()
         return
-    for rows, bits in memo.once(key, draw):
-        yield rows, torch.from_numpy(np.unpackbits(bits, axis=1, count=total).view(bool))
+    for population, rows, bits in memo.once(key, packed):
+        labels = np.unpackbits(bits, axis=1, count=len(rows)).view(bool)
+        yield Draw(population, rows, torch.from_numpy(labels))
 
 
 def _without(first: int, last: int, total: int) -> Tensor:

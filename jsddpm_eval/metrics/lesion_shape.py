@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from jsddpm_eval.features.extractor import Standardizer
-from jsddpm_eval.functional.morphology import SHAPE, column_distance, lesion_shapes, rbf_distance
+from jsddpm_eval.functional.morphology import SHAPE, lesion_shapes, rbf_of_labels, wasserstein_of_labels
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Counts, Score, Spread
+from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.baseline import baseline_of, halved_statistic
-from jsddpm_eval.stats.intervals import Statistic, jackknife_spread
+from jsddpm_eval.stats.two_sample import two_sample
 
 _MOST = 4000, 1000  # real and generated lesion slices compared; with more, evenly spread ones
 _HEADINGS = {"area": "area, mm²", "count": "number", "row": "row, mm", "column": "column, mm"}
@@ -22,23 +21,30 @@ _HEADINGS = {"area": "area, mm²", "count": "number", "row": "row, mm", "column"
 SHAPES = tuple(
     ScoreSpec(
         name=f"lesion_{name}", heading=_HEADINGS.get(name, name), group="lesion shapes", unit=unit, pathology=1,
-        better="lower", definition=f"1-Wasserstein distance of the lesions' {name}", verified="SciPy | 1e-7",
+        better="lower", verified="SciPy | 1e-12",
+        definition=f"1-Wasserstein distance of the lesions' {name}, one real slice of each patient",
     )
     for name, unit in SHAPE.items()
 )  # fmt: skip
 MMD = ScoreSpec(
     name="lesion_mmd", heading="shape", group="lesions", pathology=1, better="lower", place="main",
-    definition="unbiased MMD of all shape features, Gaussian kernel, median width", source="JMLR 13, 2012, eq. 3",
-    reading="Kernel distance of area, count, eccentricity, solidity and place of the lesions; the baseline is real "
-    "against real, patients halved.",
+    definition="unbiased MMD of all shape features, Gaussian kernel, median width, one real slice of each patient",
+    source="JMLR 13, 2012, eq. 3",
+    reading="Kernel distance of area, count, eccentricity, solidity and place of the lesions; the baseline is the same "
+    "with real and generated lesions exchanged.",
     verified="scikit-learn kernel | 1e-12",
 )  # fmt: skip
+
+
+def shape_column(table: SliceTable) -> Tensor:
+    """Shapes of each slice's lesions, float64 ``(N, len(SHAPE))``; NaN where a mask is empty."""
+    return table.column("lesion-shapes", _shapes, settings=str(table.spacing[:2]))
 
 
 def drawn_shapes(table: SliceTable) -> tuple[SliceTable, Tensor]:
     """The lesion slices whose mask is not empty, and their shapes, float64 ``(N, len(SHAPE))``."""
     lesions = table.where(table.pathology == 1)
-    shapes = lesions.column("lesion-shapes", _shapes, settings=str(lesions.spacing[:2]))
+    shapes = shape_column(lesions)
     drawn = shapes.isfinite().all(1)
     return lesions.where(drawn), shapes[drawn]
 
@@ -60,15 +66,21 @@ class LesionShape(Metric):
         if min(len(real), len(generated)) < 2:
             which = "real" if len(real) < 2 else "generated"
             return self.undefined(cell, context, f"needs at least 2 {which} slices with a lesion", counts)
-        scaled, names = Standardizer.fit(x), real.patient_names
+        scaled, strata = Standardizer.fit(x), (real.z_bin, generated.z_bin) if cell.z_bin is None else None
         scores = {}
         for i, spec in enumerate(self.specs):
-            statistic: Statistic = rbf_distance if spec is MMD else partial(column_distance, column=i)
-            a, b = (scaled(x), scaled(y)) if spec is MMD else (x, y)
-            halved = partial(halved_statistic, statistic, a, names, count=len(y), seed=context.seed)
-            halves = context.baseline(cell, spec.name, len(y), compute=halved)
-            spread = jackknife_spread(statistic, a, names, b) if spec is MMD else Spread()
-            scores[spec.name] = Score.of(statistic(a, b), counts, spread, baseline_of(halves))
+            is_mmd = spec is MMD
+            statistic = rbf_of_labels if is_mmd else partial(wasserstein_of_labels, column=i)
+            a, b = (scaled(x), scaled(y)) if is_mmd else (x, y)
+            found = two_sample(
+                statistic, a, real.patient_names, b,
+                seed=context.seed, units=generated.unit, strata=strata, interval=is_mmd,
+            )  # fmt: skip
+            if found is None:
+                scores[spec.name] = Score.undefined("needs real lesions of at least 2 patients", counts)
+            else:
+                rests_on = counts._replace(n_real=found.n_real)
+                scores[spec.name] = Score.of(found.value, rests_on, found.spread, found.baseline)
         return scores
 
 

@@ -12,7 +12,7 @@ from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.feature_distance import FeaturePair
 from jsddpm_eval.results.score import Baseline, Score
 from jsddpm_eval.results.specs import ScoreSpec
-from jsddpm_eval.stats.resampling import one_per_patient, relabelled
+from jsddpm_eval.stats.resampling import one_per_patient, one_per_unit, relabelled
 
 _DRAWS = 10
 _RELABELLINGS = 10
@@ -40,9 +40,9 @@ class NearestNeighbourManifold(Metric):
     """Precision, recall, density and coverage with one real slice of each patient, beside what equals would reach.
 
     Neighbouring slices of one brain would make tiny balls; one slice per patient, drawn at random and averaged over
-    draws, keeps real samples independent. The baseline is the expectation between equals at these counts: 1 for density
-    and Naeem et al.'s closed form for coverage; the mean over relabelled samples for precision and recall, and for all
-    four when conditions are pooled.
+    draws, keeps real samples independent; of generated volumes one slice is drawn likewise. The baseline is the
+    expectation between equals at these counts: 1 for density and Naeem et al.'s closed form for coverage; the mean over
+    relabelled samples for precision and recall, and for all four when conditions are pooled.
     """
 
     name = "manifold"
@@ -59,19 +59,20 @@ class NearestNeighbourManifold(Metric):
         return scores
 
     def _shares(self, pair: FeaturePair, seed: int) -> list[Score]:
-        owner, m = pair.owner, len(pair.generated)
+        owner, m = pair.owner, len(pair.unit.unique())
         people = int(owner.max()) + 1 if len(owner) else 0
-        counts = pair.counts._replace(n_real=people)
+        counts = pair.counts._replace(n_real=people, n_generated=m)
         if min(people, m) <= NEIGHBOURS:
-            which = f"{people} patients" if people <= NEIGHBOURS else f"{m} generated slices"
+            units = "slices" if m == len(pair.unit) else "volumes"
+            which = f"{people} patients" if people <= NEIGHBOURS else f"{m} generated {units}"
             return [Score.undefined(f"{which}: none has {NEIGHBOURS} neighbours among the others", counts)] * 4
         generator = torch.Generator().manual_seed(seed)
         values, expected = [], []
         for _ in range(_DRAWS):
-            rows = one_per_patient(owner, generator)
-            x = torch.cat([pair.real[rows], pair.generated])
+            rows, made = one_per_patient(owner, generator), one_per_unit(pair.unit, generator)
+            x = torch.cat([pair.real[rows], pair.generated[made]])
             between = distances(x, x)
-            strata = None if pair.strata is None else torch.cat([pair.strata[0][rows], pair.strata[1]])
+            strata = None if pair.strata is None else torch.cat([pair.strata[0][rows], pair.strata[1][made]])
             count = _RELABELLINGS if len(x) < _LARGE else 1
             observed, *others = relabelled(len(rows), m, strata, count, generator)
             values.append(_of_labels(between, observed))

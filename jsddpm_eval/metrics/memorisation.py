@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from jsddpm_eval.features.space import FeatureSpace
-from jsddpm_eval.functional.neighbours import authentic, copying_z, distances
+from jsddpm_eval.functional.neighbours import authentic, distances, nearer_share
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
+from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.intervals import wilson_interval
+from jsddpm_eval.stats.intervals import mean_spread, numbered, wilson_interval
+from jsddpm_eval.stats.jackknife import jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_UNITS
 
 COPYING = ScoreSpec(
-    name="copying_z", heading="copying, C_T", group="neighbourhood", per_space=True, unit="z",
-    definition="C_T: Mann-Whitney z of distances to training slices, by condition, weighted by held-out slices",
+    name="copying_auc", heading="copying", group="neighbourhood", per_space=True, unit="share",
+    definition="probability that a generated slice is nearer to the training slices than a held-out slice is "
+    "(Mann-Whitney U / nm, which C_T standardizes), by condition, weighted by held-out slices; baseline 0.5",
+    reading="How often a sample is nearer to the training slices than a held-out slice is: 0.5 for new slices, 1 for "
+    "copies.",
     source="2004.05675", verified="SciPy | 1e-12",
 )  # fmt: skip
 AUTHENTICITY = ScoreSpec(
@@ -30,10 +36,10 @@ AUTHENTICITY = ScoreSpec(
 
 
 class Memorisation(Metric):
-    """C_T and authenticity of generated slices in every feature space.
+    """How often samples are nearer to training slices than held-out slices are, and authenticity.
 
-    Distances are to training slices of the same condition. The baselines take real slices for generated ones: each
-    training patient's slices without that patient, for C_T; held-out slices, for authenticity.
+    Distances are to training slices of the same condition. Between equals the first is 0.5; the baseline of
+    authenticity takes held-out slices for generated ones.
     """
 
     name = "memorisation"
@@ -63,51 +69,84 @@ def _scores(
     if not present:
         missing = Score.undefined("needs generated, held-out and training slices of one condition", counts)
         return missing, missing
-
-    def left_out() -> list[float]:
-        return [_left_out(present, patient) for patient in train.patient.unique()]
-
-    key = (space.extractor.key, tuple(whole))
-    reference = context.baseline(cell, COPYING.name, *key, compute=left_out)
-    known = reference[reference == reference].tolist()
-    value = copying_z([d.generated.min(1).values for d in present], [d.held_out.min(1).values for d in present])
-    few = f"{counts.n_patients} held-out patients" if held.n_patients < MIN_UNITS else None
-    baseline = Baseline(sum(known) / len(known) if known else None)
-    copying = Score.of(value, counts, baseline=baseline, unreliable=few)
-    share = _authentic_share([(d, d.generated) for d in present])
+    copying = _copying(present, counts)
+    several = [d for d in present if len(d.patient.unique()) > 1]
+    if not several:
+        reason = "training slices of one patient have no other patient's to be near to"
+        return copying, Score.undefined(reason, counts)
+    share = _authentic_share([(d, d.generated) for d in several])
     reference = context.baseline(
-        cell, AUTHENTICITY.name, *key, compute=lambda: [_authentic_share([(d, d.held_out) for d in present])]
-    )
-    count = sum(len(d.generated) for d in present)
-    spread = Spread(wilson_interval(share, count))
+        cell, AUTHENTICITY.name, space.extractor.key, tuple(whole),
+        compute=lambda: [_authentic_share([(d, d.held_out) for d in several])],
+    )  # fmt: skip
+    spread = Spread(wilson_interval(share, len(torch.cat([d.unit for d in several]).unique())))
     return copying, Score.of(share, counts, spread, Baseline(float(reference.item())))
+
+
+def _copying(present: Sequence[_Distances], counts: Counts) -> Score:
+    """Mean over held-out slices; its interval leaves out one held-out patient, and one generated unit, at a time."""
+    shares = torch.cat([nearer_share(*d.nearest) for d in present])
+    names = np.concatenate([d.names for d in present])
+    value = float(shares.mean())
+    by_patient = mean_spread(shares, names).influence
+    parts, influence = [], Influence.of(value, samples=_without_samples(present))
+    if by_patient is not None and len(influence.samples) >= MIN_UNITS:
+        influence = influence.model_copy(update={"patients": by_patient.patients})
+        added = list(influence.patients.values()), influence.samples
+        parts = [(jackknife_variance(values), len(values)) for values in added]
+    interval = t_interval(value, parts) if parts else None
+    spread = Spread() if interval is None else Spread((max(0.0, interval[0]), min(1.0, interval[1])), influence)
+    people = len(set(names.tolist()))
+    few = f"{people} held-out patients" if people < MIN_UNITS else None
+    return Score.of(value, counts._replace(n_patients=people), spread, Baseline(0.5), unreliable=few)
+
+
+def _without_samples(present: Sequence[_Distances]) -> list[float]:
+    """The mean without each generated unit; a condition's only unit takes the condition with it."""
+    unit = numbered(torch.cat([d.unit for d in present]))
+    total = torch.zeros(int(unit.max()) + 1, dtype=torch.float64)
+    weight = torch.zeros_like(total)
+    for d, own in zip(present, unit.split([len(d.unit) for d in present]), strict=True):
+        sample, reference = d.nearest
+        further = 1 - nearer_share(reference, sample)  # held-out slices that are further than each sample
+        left = len(sample) - own.bincount(minlength=len(total))
+        sums = further.sum() - torch.zeros_like(total).index_add_(0, own, further)
+        total += torch.where(left > 0, len(reference) * sums / left, 0)
+        weight += len(reference) * (left > 0)
+    return (total / weight)[weight > 0].tolist()
 
 
 @dataclass(frozen=True)
 class _Distances:
-    """Distances to the training slices of one condition: of generated, held-out and training slices."""
+    """Distances to the training slices of one condition: of generated, held-out and training slices.
+
+    Attributes:
+        generated: ``(m, n)``.
+        held_out: ``(h, n)``.
+        train: ``(n, n)``.
+        patient: Patients of the training slices, ``(n,)``.
+        names: Patients of the held-out slices, ``(h,)``.
+        unit: Units of the generated slices, ``(m,)``.
+    """
 
     generated: Tensor
     held_out: Tensor
     train: Tensor
     patient: Tensor
+    names: NDArray[np.str_]
+    unit: Tensor
 
     @classmethod
     def of(cls, sides: Sequence[SliceTable], space: FeatureSpace) -> _Distances:
         """Of generated, held-out and training slices."""
         a, b, seen = (space.of(table) for table in sides)
-        return cls(distances(a, seen), distances(b, seen), distances(seen, seen), sides[2].patient)
+        between = distances(a, seen), distances(b, seen), distances(seen, seen)
+        return cls(*between, sides[2].patient, sides[1].patient_names, sides[0].unit)
 
-
-def _left_out(present: Sequence[_Distances], patient: Tensor) -> float:
-    """C_T with a training patient's slices for generated ones; NaN where no condition allows it."""
-    generated, held = [], []
-    for d in present:
-        others = d.patient != patient
-        if others.any() and not others.all():
-            generated.append(d.train[~others][:, others].min(1).values)
-            held.append(d.held_out[:, others].min(1).values)
-    return copying_z(generated, held) if generated else torch.nan
+    @property
+    def nearest(self) -> tuple[Tensor, Tensor]:
+        """Distances of generated and of held-out slices to the nearest training slice."""
+        return self.generated.min(1).values, self.held_out.min(1).values
 
 
 def _authentic_share(sides: Sequence[tuple[_Distances, Tensor]]) -> float:

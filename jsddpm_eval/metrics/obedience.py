@@ -46,11 +46,12 @@ class Obedience(Metric):
             context.record("lesion_pixels", cell, pixels)
         scores = {}
         for kind, (spec, obeyed) in enumerate(((EMPTY, pixels == 0), (PRESENT, pixels > 0))):
-            chosen = obeyed[cell.generated.pathology == kind]
-            n = len(chosen)
+            asked = cell.generated.pathology == kind
+            chosen, n = obeyed[asked], int(asked.sum())
             if n:
                 share = float(chosen.double().mean())
-                scores[spec.name] = Score.of(share, Counts(n_generated=n), Spread(wilson_interval(share, n)))
+                interval = wilson_interval(share, len(cell.generated.unit[asked].unique()))
+                scores[spec.name] = Score.of(share, Counts(n_generated=n), Spread(interval))
             else:
                 scores[spec.name] = Score.undefined("nothing of this kind was generated", Counts(n_generated=0))
         return scores

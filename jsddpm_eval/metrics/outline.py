@@ -48,7 +48,8 @@ class Outline(Metric):
         area = real.size[0] * real.size[1]
         atlas, others = torch.from_numpy(stored[:area]).reshape(real.size) > 0.5, torch.from_numpy(stored[area:])
         overlap = _dice(brain_masks(cell.generated.images), atlas)
-        return {SHAPE.name: Score.of(float(overlap.mean()), counts, mean_spread(overlap), mean_baseline(others))}
+        spread = mean_spread(overlap, units=cell.generated.unit)
+        return {SHAPE.name: Score.of(float(overlap.mean()), counts, spread, mean_baseline(others))}
 
 
 METRIC = Outline()

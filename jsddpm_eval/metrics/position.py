@@ -1,7 +1,7 @@
 """Position: is a generated slice where in the brain it was asked to be?
 
-A small network regresses ``z_index`` from real training slices; its error on held-out real slices stands beside what
-it says of generated ones, so a reader can judge the judge.
+Small networks regress ``z_index`` from real slices, each leaving out a fold of patients. Real slices, read by the
+network that has not seen their patient, are the baseline, so a reader can judge the judge.
 """
 
 from __future__ import annotations
@@ -14,29 +14,42 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import ZBinning
-from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored
-from jsddpm_eval.features.training import TrainingSlices
+from jsddpm_eval.features.crossfit import FOLDS, CrossFit, Fold
+from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored, weights_hash
+from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Counts, Score
+from jsddpm_eval.results.score import Baseline, Score
 from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
+from jsddpm_eval.stats.shift import Side, mean_shift
 
-_VERSION = 1
+_VERSION = 2
 _STEPS = 400
 _MOST_PAIRED = 2000  # samples paired with each other's bins for chance; with more, evenly spread ones
-_READ = "distance of the position a small network reads off to the middle of the bin asked for, in"
-_spec = partial(ScoreSpec, group="place", better="lower", axis_from_zero=True, verified="closed form | 1e-12")
+_READ = "distance of the position small networks read off to the middle of the bin asked for, in"
+_SAME = "the mean over generated slices is that over real slices of the same conditions, two-sided"
+_spec = partial(ScoreSpec, group="place", scope="levels", axis_from_zero=True, verified="closed form | 1e-12")
 BINS = _spec(
-    "z_error_bins", "z error", f"{_READ} bin widths", unit="bins", place="compact",
-    reading="Distance in bin widths between the bin asked for and the position a small network reads off the sample; "
-    "the baseline is its error on held-out real slices.",
+    "z_error_bins", "z error", f"{_READ} bin widths", unit="bins", place="compact", better="lower", hypothesis=_SAME,
+    reading="Distance in bin widths between the bin asked for and the position small networks read off the sample; the "
+    "baseline is the same of real slices of patients the networks have not seen.",
     headline="position error", headline_reading="bin widths; chance {z_error_chance_bins}, baseline {baseline}",
 )  # fmt: skip
-SLICES = _spec("z_error_slices", "z error, slices", f"{_READ} slices", unit="slices")
-MILLIMETRES = _spec("z_error_mm", "z error, mm", f"{_READ} mm", unit="mm")
-CHANCE = _spec(
-    "z_error_chance_bins", "z error by chance", f"{_READ} bin widths, over all pairings of samples and bins",
-    unit="bins", scope="pooled", place="hidden", better=None,
+SLICES = _spec("z_error_slices", "z error, slices", f"{_READ} slices", unit="slices", better="lower", hypothesis=_SAME)
+MILLIMETRES = _spec("z_error_mm", "z error, mm", f"{_READ} mm", unit="mm", better="lower", hypothesis=_SAME)
+OFFSET = _spec(
+    "z_offset_bins", "z offset", "position read off less the middle of the bin asked for, in bin widths", unit="bins",
+    hypothesis=_SAME,
+    reading="Above the baseline: slices of higher bins than asked for; below: of lower ones.",
+)  # fmt: skip
+PULL = _spec(
+    "z_pull_bins", "z pull", "offset towards the middle of the range, in bin widths", unit="bins", hypothesis=_SAME,
+    reading="Far above the baseline: the bin asked for is ignored.",
+)  # fmt: skip
+CHANCE = ScoreSpec(
+    "z_error_chance_bins", "z error by chance", f"{_READ} bin widths, over all pairings of samples and bins", "place",
+    unit="bins", scope="pooled", place="hidden", verified="closed form | 1e-12",
 )  # fmt: skip
 
 
@@ -60,73 +73,94 @@ class ZRegressor(SliceNetwork):
 
 
 class Position(Metric):
-    """How far generated slices lie from the bin asked for."""
+    """How far, and in which direction, generated slices lie from the bin asked for, beside real ones of the bin."""
 
     name = "position"
-    specs = (BINS, SLICES, MILLIMETRES, CHANCE)
+    specs = (BINS, SLICES, MILLIMETRES, OFFSET, PULL, CHANCE)
     needs = frozenset({"pixels", "training"})
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
-        """Mean distance to the bin's middle; the baseline is the network's error on held-out real slices."""
-        held_out = context.real.where(context.real.in_split)
-        counts = Counts(len(held_out), len(cell.generated))
-        if not (~context.real.held_out).any():
-            return self.undefined(cell, context, "no real slice to learn positions from was trained on", counts)
+        """Means over the samples; the baselines are the same means over real slices of the same conditions."""
+        if context.real.n_patients < FOLDS:
+            return self.undefined(cell, context, f"needs {FOLDS} patients to learn positions from")
         if not len(cell.generated):
-            return self.undefined(cell, context, "nothing generated for this condition", counts)
-        network = _network(context)
-        predicted = cell.generated.column("z-predicted", lambda b: predict_z(network, b.images), settings=_key(context))
-        if cell.z_bin is None:
-            context.record("z_predicted", cell, predicted)
-            context.confusion = position_confusion(predicted, cell.generated.z_bin, context.binning)
-
-        def real_error() -> list[float]:
-            reading = held_out.mapped(lambda batch: predict_z(network, batch.images))
-            return [float((reading - held_out.z_index).abs().mean())] if len(held_out) else []
-
-        errors = context.real.memo.values((self.name, _key(context)), real_error).tolist()
+            return self.undefined(cell, context, "nothing generated for this condition")
+        predicted = context.once((self.name, "read"), partial(_readings, context))
+        sides = {"real": cell.real, "generated": cell.generated}
+        offset = {side: _offset(predicted[side], table, context.binning) for side, table in sides.items()}
+        pull = {side: _towards_middle(offset[side], table, context.binning) for side, table in sides.items()}
+        if cell.z_bin is None and cell.pathology is None:
+            read = predicted["generated"][cell.generated.row]
+            context.record("z_predicted", cell, read)
+            context.confusion = position_confusion(read, cell.generated.z_bin, context.binning)
         lo, hi = context.binning.z_range
-        width, middle = (hi - lo + 1) / context.binning.n_bins, middles(context.binning)
-        distance = (predicted - middle[cell.generated.z_bin]).abs().double()
-        every = slice(None, None, max(1, -(-len(predicted) // _MOST_PAIRED)))
-        asked = middle[cell.generated.z_bin]
-        chance = (predicted[every, None] - asked[None, every]).abs().mean() / width
-        scores = {CHANCE.name: Score.of(float(chance), counts)}
-        for spec, scale in ((BINS, 1 / width), (SLICES, 1.0), (MILLIMETRES, context.real.spacing[2])):
-            baseline = Baseline(errors[0] * scale if errors else None)
-            value = float(distance.mean() * scale)
-            scores[spec.name] = Score.of(value, counts, mean_spread(distance * scale), baseline)
+        width = (hi - lo + 1) / context.binning.n_bins
+        distance = {side: values.abs() for side, values in offset.items()}
+        scores = {CHANCE.name: _chance(predicted["generated"], cell, context, width)}
+        for spec, values, scale in (
+            (BINS, distance, 1 / width), (SLICES, distance, 1.0), (MILLIMETRES, distance, context.real.spacing[2]),
+            (OFFSET, offset, 1 / width), (PULL, pull, 1 / width),
+        ):  # fmt: skip
+            scores[spec.name] = _beside_real({side: v * scale for side, v in values.items()}, cell, context)
         return scores
 
 
 METRIC = Position()
 
 
-def _key(context: Context) -> str:
-    slices = TrainingSlices.of(context.real)
-    return f"{_VERSION} {_STEPS} {context.seed} {context.binning.z_range} {slices.digest}"
+def _beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Score:
+    """Mean of the samples, beside the mean of real slices and the band a perfect generator's mean stays in."""
+    tables = {"real": cell.real, "generated": cell.generated}
+    n_bins = context.binning.n_bins
+    real, generated = (
+        Side(values[side].numpy(), table.token(n_bins).numpy(), table.unit.numpy()) for side, table in tables.items()
+    )
+    shift, mean = mean_shift(real, generated), float(values["generated"].mean())
+    spread = mean_spread(values["generated"], units=cell.generated.unit)
+    if shift is None:
+        return Score.of(mean, cell.counts, spread)
+    baseline = mean - shift.value
+    band = Baseline(baseline, (baseline - shift.half_width, baseline + shift.half_width))
+    return Score.of(mean, cell.counts._replace(n_patients=shift.patients), spread, band, p_value=shift.p_value)
 
 
-def _network(context: Context) -> ZRegressor:
-    def make() -> ZRegressor:
-        slices = TrainingSlices.of(context.real)
-        return train_z_regressor(slices, context.binning.z_range, seed=context.seed, folder=context.real.memo.folder)
+def _readings(context: Context) -> dict[str, Tensor]:
+    """Positions read off all slices, float64 by row of the whole table; NaN for rows that are not evaluated."""
+    real, generated = context.real, context.generated
+    settings = _settings(context)
+    judge: CrossFit[ZRegressor] = real.memo.once(
+        ("z regressors", settings), lambda: CrossFit.fit(real, partial(_fitted, context=context))
+    )
+    of_real = real.memo.values(("z read", settings), lambda: judge.read_real(real, _read).numpy())
+    known = real.memo.once(("z weights", settings), lambda: digest(*map(weights_hash, judge.networks)))
+    of_generated = generated.column("z-predicted", lambda b: judge.read_generated(b, _read), settings=known)
+    readings = {}
+    for side, table, values in (("real", real, torch.from_numpy(of_real)), ("generated", generated, of_generated)):
+        readings[side] = torch.full((int(table.row.max()) + 1,), torch.nan, dtype=torch.float64)
+        readings[side][table.row] = values.double()
+    return readings
 
-    return context.real.memo.once(("z regressor", context.seed, context.binning.z_range), make)
+
+def _settings(context: Context) -> str:
+    real = context.real
+    slices = real.memo.once(("z labels",), lambda: digest(real.row, real.patient, real.z_index))
+    return f"{_VERSION} {_STEPS} {FOLDS} {context.seed} {context.binning.z_range} {slices}"
 
 
-def train_z_regressor(
-    slices: TrainingSlices, z_range: tuple[int, int], *, seed: int, folder: Path | None = None
-) -> ZRegressor:
-    """Fit a :class:`ZRegressor` to real training slices; the same slices and seed give the same network.
+def _fitted(fold: Fold, context: Context) -> ZRegressor:
+    return train_z_regressor(fold, context.binning.z_range, seed=context.seed, folder=context.real.memo.folder)
+
+
+def train_z_regressor(fold: Fold, z_range: tuple[int, int], *, seed: int, folder: Path | None = None) -> ZRegressor:
+    """Fit a :class:`ZRegressor` to real slices; the same slices and seed give the same network.
 
     Args:
-        slices: The slices.
+        fold: The slices.
         z_range: Range of the positions.
         seed: Seed of initial weights, order and augmentation; torch's global generator is left as it was.
         folder: Where its weights are kept and read back from; nowhere when None.
     """
-    images, z_index = slices.images, slices.z_index
+    images, z_index = fold.images, fold.table.z_index
 
     def loss(network: ZRegressor, rows: Tensor) -> Tensor:
         error: Tensor = (network(_augment(images[rows])) - z_index[rows]) / network.extent
@@ -134,12 +168,13 @@ def train_z_regressor(
 
     return kept_network(
         lambda: ZRegressor(z_range), loss, len(images), steps=_STEPS, seed=seed,
-        name="z-regressor", settings=(_VERSION, z_range, slices.digest), folder=folder,
+        name="z-regressor", settings=(_VERSION, z_range, digest(images, z_index)),
+        folder=folder,
     )  # fmt: skip
 
 
 def _augment(images: Tensor) -> Tensor:
-    flipped = mirrored(images)
+    flipped = _moved(mirrored(images))
     blurred = F.avg_pool2d(flipped[:, None], 3, stride=1, padding=1)[:, 0]
     share = torch.rand(len(images), 1, 1)
     gain = 1 + 0.3 * (torch.rand(len(images), 1, 1) - 0.5)
@@ -147,10 +182,31 @@ def _augment(images: Tensor) -> Tensor:
     return (mixed + 0.03 * torch.randn_like(mixed)).clamp(0, 1)
 
 
-@torch.no_grad()
-def predict_z(network: ZRegressor, images: Tensor) -> Tensor:
-    """Predicted positions, float ``(N,)``."""
-    return network(images)  # type: ignore[no-any-return]
+def _moved(images: Tensor) -> Tensor:
+    """The batch moved by up to 3 pixels in the plane, which says nothing of z."""
+    shifts = torch.randint(-3, 4, (2,)).tolist()
+    return torch.roll(images, shifts, dims=(1, 2))
+
+
+def _read(network: ZRegressor, batch: SliceTable) -> Tensor:
+    predicted: Tensor = network(batch.images)
+    return predicted.double()
+
+
+def _offset(predicted: Tensor, table: SliceTable, binning: ZBinning) -> Tensor:
+    return predicted[table.row] - middles(binning).double()[table.z_bin]
+
+
+def _towards_middle(offset: Tensor, table: SliceTable, binning: ZBinning) -> Tensor:
+    centre = sum(binning.z_range) / 2
+    return offset * torch.sign(centre - middles(binning).double()[table.z_bin])
+
+
+def _chance(predicted: Tensor, cell: Cell, context: Context, width: float) -> Score:
+    read, asked = predicted[cell.generated.row], middles(context.binning)[cell.generated.z_bin]
+    every = slice(None, None, max(1, -(-len(read) // _MOST_PAIRED)))
+    chance = (read[every, None] - asked[None, every]).abs().mean() / width
+    return Score.of(float(chance), cell.counts)
 
 
 def position_confusion(predicted: Tensor, z_bin: Tensor, binning: ZBinning) -> list[list[int]]:

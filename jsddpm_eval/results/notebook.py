@@ -19,16 +19,21 @@ _COLOURS = ("#0072b2", "#d55e00")
 
 
 def html(results: Results) -> str:
-    """Verdict, then a table of the first scores of each condition, as HTML."""
+    """Verdict, what each check says, then a table of the first scores of each condition, as HTML."""
     shown = [s.name for s in results.specs if s.place == "compact"] or [s.name for s in results.specs]
     cells = results.cells()
     names = [
         n for n in dict.fromkeys(n for c in cells for n in c.scores) if any(_is(c.scores.get(n), shown) for c in cells)
     ]
-    head = "".join(f"<th>{escape(text)}</th>" for text in ("", "condition", *names))
-    answers = results.answers()
+    answers, headings = results.answers(), {check.name: check.heading for check in results.checks}
+    off: dict[tuple[int | None, int | None], list[str]] = {}
+    for finding in results.findings:
+        if finding.answer == "off":
+            off.setdefault(finding.place, []).append(headings[finding.check])
+    head = "".join(f"<th>{escape(text)}</th>" for text in ("", "condition", "off", *names))
     rows = "".join(
         f"<tr><td>{_SIGNS.get(answers.get((c.z_bin, c.pathology), ''), '')}</td><td>{escape(c.name)}</td>"
+        f"<td>{escape(', '.join(off.get((c.z_bin, c.pathology), [])))}</td>"
         + "".join(f"<td>{_entry(c.scores.get(n))}</td>" for n in names)
         + "</tr>"
         for c in cells
@@ -38,7 +43,19 @@ def html(results: Results) -> str:
         "<p>▲ above, ▼ below the baseline of real slices (small print); – undefined. "
         "✓ every check is fine, ! off, ? unknown.</p>"
     )
-    return f"{words}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{key}"
+    return f"{words}{_checks(results)}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{key}"
+
+
+def _checks(results: Results) -> str:
+    """A table of what each check says of the whole, and in how many conditions."""
+    rows = ""
+    order = ("off", "unknown", "fine")
+    for check, finding in sorted(results.whole().items(), key=lambda item: order.index(item[1].answer)):
+        spec = next(spec for spec in results.checks if spec.name == check)
+        texts = (_SIGNS[finding.answer], spec.question, finding.kind, finding.seen, *results.counts(check).values())
+        rows += "<tr>" + "".join(f"<td>{escape(str(text))}</td>" for text in texts) + "</tr>"
+    head = "".join(f"<th>{text}</th>" for text in ("", "check", "fault", "seen", "conditions off", "fine", "unknown"))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
 
 
 def plot(results: Results, name: str | None = None, ax: Axes | None = None) -> Axes:

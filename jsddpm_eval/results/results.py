@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -34,9 +34,9 @@ class Results(Model):
         specs: What each score is, in the order of their columns.
         checks: What each check asks.
         reconstruction: Exact reconstruction, by timestep and pathology; empty where no network was given.
-        generation: Bin-aware scores, pooled first, then per bin x pathology.
+        generation: Bin-aware scores: of the whole, of each pathology, then of each bin and each bin x pathology.
         confusion: Generated slices by bin asked for (rows) and bin their position was read as (columns).
-        findings: What each check says of each bin x pathology.
+        findings: What each check says of the whole, each pathology, each bin and each bin x pathology.
         verdict: What the findings say, sentence by sentence.
     """
 
@@ -99,21 +99,44 @@ class Results(Model):
     def answers(self) -> dict[Condition, Answer]:
         """What all checks together say of each bin x pathology.
 
-        ``off`` where any check is, ``fine`` where all of them are, and ``unknown`` where one of them could not tell.
+        ``off`` where any check is, ``fine`` where every check that is asked of the pathology is, and else ``unknown``:
+        one of them could not tell, or was not made.
         """
-        together: dict[Condition, set[Answer]] = {}
-        for finding in self.findings:
-            if finding.z_bin is not None:
-                together.setdefault((finding.z_bin, finding.pathology), set()).add(finding.answer)
-        return {
-            key: "off" if "off" in given else "unknown" if "unknown" in given else "fine"
-            for key, given in together.items()
-        }
+        together: dict[Condition, dict[str, Answer]] = {}
+        for f in self.findings:
+            if f.z_bin is not None and f.pathology is not None:
+                together.setdefault(f.place, {})[f.check] = f.answer
+        return {place: self._together(place[1], given) for place, given in together.items()}
 
-    def undefined(self) -> list[str]:
-        """Scores asked for that are undefined, as ``cell: score (reason)``."""
+    def _together(self, pathology: int | None, given: Mapping[str, Answer]) -> Answer:
+        asked = {check.name for check in self.checks if check.pathology in (None, pathology)}
+        if "off" in given.values():
+            return "off"
+        return "fine" if asked <= set(given) and set(given.values()) == {"fine"} else "unknown"
+
+    def whole(self) -> dict[str, Finding]:
+        """What each check says of the whole generator; of a check of one pathology, of that pathology.
+
+        A check that was not made, or looks at single conditions only, is not in it.
+        """
+        asked = {check.name: check.pathology for check in self.checks}
+        tops = [f for f in self.findings if f.z_bin is None and f.pathology in (None, asked.get(f.check))]
+        return {f.check: f for f in sorted(tops, key=lambda f: f.pathology is not None)}
+
+    def counts(self, check: str) -> dict[Answer, int]:
+        """How many bins x pathologies a check says each of its answers of."""
+        given = [f.answer for f in self.findings if f.check == check and None not in f.place]
+        return {answer: given.count(answer) for answer in ("off", "fine", "unknown")}
+
+    def undefined(self, names: Collection[str] | None = None) -> list[str]:
+        """Scores asked for that are undefined, as ``cell: score (reason)``; only those of some specs where named."""
         cells = [*self.reconstruction, *self.generation]
-        return [f"{c.name}: {n} ({s.reason})" for c in cells for n, s in c.scores.items() if s.status == "undefined"]
+        return [
+            f"{c.name}: {n} ({s.reason})"
+            for c in cells
+            for n, s in c.scores.items()
+            if s.status == "undefined" and (names is None or s.spec in names)
+        ]
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One row per cell and score, for ``per_bin.csv``."""

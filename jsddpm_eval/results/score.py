@@ -22,8 +22,8 @@ class Influence(Model):
 
     Attributes:
         patients: By patient, or by a block's patients joined by ``+``; a patient who is not listed adds nothing.
-        samples: By generated sample, or block of samples, in order.
-        sample_blocks: Samples of each block; empty where every block is one sample.
+        samples: By generated sample (volume, where slices come in volumes), or block of them, in order.
+        sample_blocks: Samples (volumes) of each block; empty where every block is one.
     """
 
     patients: dict[str, float] = Field(default_factory=dict)
@@ -159,8 +159,16 @@ class Score(Model):
         update = {"spec": spec.name, "space": space, "unit": spec.unit, "standing": self.stand()}
         return self.model_copy(update=update)
 
+    @property
+    def n_units(self) -> int:
+        """Generated slices that are independent of each other: volumes, where slices were left out by volume."""
+        left_out = self.influence or Influence()
+        return sum(left_out.sample_blocks) or len(left_out.samples) or self.n_generated or 0
+
     def stand(self) -> Standing | None:
-        """Where the score lies: like its baseline within the baseline's band; None without a value or a baseline.
+        """Where the score lies; None without a value or a baseline.
+
+        Within the baseline's band it is not told from it, which is no evidence that it equals it.
 
         A baseline without a band counts as met when the score's interval covers it.
 

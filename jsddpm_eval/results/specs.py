@@ -15,7 +15,8 @@ class Model(BaseModel):
 
 
 GROUPS = (
-    "closeness", "variety", "feature distance", "neighbourhood", "place", "lesions", "lesion shapes", "reconstruction",
+    "closeness", "variety", "feature distance", "neighbourhood", "sharpness", "texture", "intensity", "head", "place",
+    "lesions", "lesion shapes", "reconstruction",
 )  # fmt: skip
 """Groups of scores in reading order; a group that is not listed comes last."""
 
@@ -36,7 +37,8 @@ class ScoreSpec:
         verified: What it was compared with, and the largest difference seen.
         per_space: Whether there is one score for each feature space.
         pathology: The only pathology it is asked of (0 control, 1 lesion); None for both.
-        scope: Whether it is computed for everything pooled, for each bin x pathology, or both.
+        scope: Whether it is computed for everything pooled (``pooled``), for each bin x pathology (``cell``), for these
+            (``both``), or for each pathology and each bin as well (``levels``).
         place: Where it is shown: ``compact`` everywhere, ``main`` on the page, ``further`` in the table of all others,
             ``hidden`` in files only.
         headline: What the pooled value is called among the first numbers of a report; empty where it is none of them.
@@ -56,7 +58,7 @@ class ScoreSpec:
     verified: str = ""
     per_space: bool = False
     pathology: Literal[0, 1] | None = None
-    scope: Literal["pooled", "cell", "both"] = "both"
+    scope: Literal["pooled", "cell", "both", "levels"] = "both"
     place: Literal["compact", "main", "further", "hidden"] = "further"
     headline: str = ""
     headline_reading: str = ""
@@ -72,9 +74,17 @@ class ScoreSpec:
         return f"{self.name}_{space}" if self.per_space else self.name
 
     def asked(self, z_bin: int | None, pathology: int | None) -> bool:
-        """Whether a condition has this score."""
-        pooled = z_bin is None
-        fits = self.scope == "both" or (self.scope == "pooled") == pooled
+        """Whether a condition has this score.
+
+        >>> spec = ScoreSpec(name="a", heading="", group="", definition="", scope="both")
+        >>> spec.asked(None, None), spec.asked(2, 1), spec.asked(None, 1)
+        (True, True, False)
+        """
+        if self.scope == "levels":
+            return self.pathology is None or self.pathology == pathology
+        if (z_bin is None) != (pathology is None):
+            return False
+        fits = self.scope == "both" or (self.scope == "pooled") == (z_bin is None)
         return fits and (self.pathology is None or pathology is None or self.pathology == pathology)
 
 
@@ -84,17 +94,15 @@ class CheckSpec(Model):
     Attributes:
         name: Name of the check.
         heading: What is found wrong, in a word or two.
-        rule: When it says *off*, *fine* and *unknown*, for the reference.
-        one: The verdict's words for one condition, after "1".
-        many: Its words for several, after their number.
+        question: What it asks, for the list of checks that were made.
+        rule: What it rests on, for the reference.
         pathology: The only pathology it is asked of; None for both.
     """
 
     name: str
     heading: str
+    question: str
     rule: str
-    one: str
-    many: str
     pathology: Literal[0, 1] | None = None
 
 
@@ -102,15 +110,23 @@ Answer = Literal["off", "fine", "unknown"]
 
 
 class Finding(Model):
-    """What one check says of one condition.
+    """What one check says of the whole generator, a pathology, a bin, or one condition.
 
     Attributes:
         check: Name of the check.
-        answer: ``off`` (a fault was seen), ``fine`` (none was), or ``unknown`` (it could not be told).
-        z_bin: Bin of the condition; None for all.
-        pathology: Pathology of the condition; None for both.
+        answer: ``off`` (evidence of a fault), ``fine`` (evidence that there is none larger than the margin), or
+            ``unknown`` (neither).
+        z_bin: Bin; None for all.
+        pathology: Pathology; None for both.
         timestep: Timestep of an exact reconstruction; None otherwise.
-        reason: What was seen, or what is missing.
+        kind: What kind of fault it is, in words.
+        score: Name of the score that decided.
+        value: The score's value.
+        interval: Its 95 % interval; of one condition partially pooled with the whole.
+        p_value: Of the score's hypothesis, corrected for everything asked; compare it with 0.05.
+        detectable: Smallest difference of the least certain score that would be seen here, in 80 of 100 cohorts.
+        inherited: Whether the condition is off because the whole, its pathology or its bin is.
+        reason: What was seen, or what would be needed.
     """
 
     check: str
@@ -118,4 +134,31 @@ class Finding(Model):
     z_bin: int | None = None
     pathology: int | None = None
     timestep: int | None = None
+    kind: str = ""
+    score: str = ""
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    p_value: float | None = None
+    detectable: float | None = None
+    inherited: bool = False
     reason: str = ""
+
+    @property
+    def place(self) -> tuple[int | None, int | None]:
+        """Bin and pathology."""
+        return self.z_bin, self.pathology
+
+    @property
+    def seen(self) -> str:
+        """The score that decided and its size; empty where there is none.
+
+        >>> Finding(check="a", answer="off", score="grain", value=-2, interval=(-3, -1), reason="-2.0 SD").seen
+        'grain -2.0 SD'
+        >>> Finding(check="a", answer="unknown", score="grain", value=0.4, interval=(-0.1, 0.9)).seen
+        'grain -0.1 to 0.9'
+        """
+        if self.answer == "off":
+            figure = self.reason if self.reason[:1].isalpha() else f"{self.score} {self.reason}".strip()
+            tested = self.interval is None and self.p_value is not None
+            return f"{figure}, p = {self.p_value:.2g}" if tested else figure
+        return f"{self.score} {self.interval[0]:.2g} to {self.interval[1]:.2g}" if self.interval else ""

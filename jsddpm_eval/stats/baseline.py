@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from jsddpm_eval.results.score import Baseline
-from jsddpm_eval.stats.intervals import Statistic
 from jsddpm_eval.stats.limits import MIN_PATIENTS, TAIL
 
 
 def baseline_of(values: ArrayLike) -> Baseline:
-    """Mean and 95 % band of a statistic over halvings; NaN is left out.
+    """Mean and 95 % band of a statistic over halvings or exchanges of samples; NaN is left out.
 
     Empty when there is no value, without a band for fewer than 39: an exchangeable new value falls below the k-th of n
     with probability k / (n + 1).
@@ -38,37 +37,3 @@ def patient_halves(count: int, repeats: int, seed: int) -> Tensor:
     rng = np.random.default_rng(seed)
     ranks = rng.random((repeats, count)).argsort(axis=1).argsort(axis=1)
     return torch.from_numpy(ranks < count // 2)
-
-
-def halved_statistic(
-    statistic: Statistic,
-    real: Tensor,
-    patients: NDArray[np.str_],
-    *,
-    count: int,
-    seed: int,
-    repeats: int = 40,
-) -> list[float]:
-    """The distance between real slices of two disjoint halves of the patients, over random halvings.
-
-    One side is thinned to at most ``count`` slices, as many as were generated, because these distances depend on
-    counts. None with fewer than two patients a side.
-
-    Args:
-        statistic: The distance.
-        real: Features of the real slices, ``(n, d)``.
-        patients: Their patients, ``(n,)``.
-        count: Generated slices.
-        seed: Seed of the halvings and of the thinning.
-        repeats: Halvings.
-    """
-    owner = torch.from_numpy(np.unique(patients, return_inverse=True)[1])
-    generator = torch.Generator().manual_seed(seed)
-    values = []
-    for half in patient_halves(int(owner.max()) + 1, repeats, seed):
-        first = half[owner]
-        second = torch.nonzero(~first)[:, 0]
-        thinned = second[torch.randperm(len(second), generator=generator)[:count]]
-        if min(int(first.sum()), len(thinned)) >= 2:
-            values.append(statistic(real[first], real[thinned]))
-    return values

@@ -6,6 +6,7 @@ What holds and how well, simulated: ``tests/soak/calibration.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil, floor
 
 import numpy as np
 import torch
@@ -18,26 +19,40 @@ from jsddpm_eval.stats.jackknife import block_sizes, distance_interval, jackknif
 from jsddpm_eval.stats.limits import MIN_UNITS
 
 BLOCKS = 10
+"""Most blocks of patients, and of samples, that are left out in turn where leaving out every one costs too much."""
+
 Statistic = Callable[[Tensor, Tensor], float]
 """A distance between two feature sets, ``(n, d)`` and ``(m, d)``."""
 
 
-def mean_spread(values: Tensor, clusters: NDArray[np.str_] | None = None) -> Spread:
+def numbered(units: Tensor) -> Tensor:
+    """Units by number without gaps, in the order in which they first appear, int64 ``(n,)``.
+
+    >>> numbered(torch.tensor([7, 3, 7, 5])).tolist()
+    [0, 1, 0, 2]
+    """
+    _, first, member = np.unique(units.numpy(), return_index=True, return_inverse=True)
+    return torch.from_numpy(first.argsort().argsort()[member])
+
+
+def mean_spread(values: Tensor, clusters: NDArray[np.str_] | None = None, *, units: Tensor | None = None) -> Spread:
     """95 % interval of a mean by the jackknife over clusters (patients), and what each cluster adds to the mean.
 
     Args:
         values: ``(n,)``.
-        clusters: Cluster of each value, ``(n,)``; every value is one of its own when None.
+        clusters: Patient of each value, ``(n,)``; None for values of generated slices.
+        units: Unit of each generated value, int64 ``(n,)``; every value is one of its own when None.
 
     Returns:
-        An empty spread for fewer than three clusters.
+        An empty spread for fewer than three clusters or units.
 
-    >>> mean_spread(torch.tensor([1.0, 2.0, 3.0])).interval
+    >>> mean_spread(Tensor([1.0, 2.0, 3.0])).interval
     (-0.484137..., 4.484137...)
     """
     v = values.double().numpy()
+    of_generated = np.arange(len(v)) if units is None else numbered(units).numpy()
     names, member, counts = np.unique(
-        np.arange(len(v)) if clusters is None else clusters, return_inverse=True, return_counts=True
+        of_generated if clusters is None else clusters, return_inverse=True, return_counts=True
     )
     if len(names) < MIN_UNITS:
         return Spread()
@@ -58,8 +73,8 @@ def distance_spread(
     Args:
         value: The distance.
         patients: The distance without each patient, or block of patients (names joined by ``+``).
-        samples: The distance without each generated sample, or block of samples dealt out in turn.
-        n_samples: Samples in all; as many as blocks when None.
+        samples: The distance without each generated unit, or block of units dealt out in turn.
+        n_samples: Units in all; as many as blocks when None.
     """
     sizes = [name.count(JOINER) + 1 for name in patients]
     blocks = block_sizes(n_samples or len(samples), len(samples))
@@ -69,38 +84,15 @@ def distance_spread(
     return Spread(interval, Influence.of(value, patients=patients, samples=samples, sample_blocks=blocks))
 
 
-def jackknife_spread(statistic: Statistic, real: Tensor, patients: NDArray[np.str_], generated: Tensor) -> Spread:
-    """95 % interval of a two-sample distance: delete one block of patients, and one block of samples, at a time.
-
-    The two jackknife variances add, as the two samples are independent. Patients and samples are left out in at most
-    :data:`BLOCKS` blocks.
-
-    Args:
-        statistic: The distance.
-        real: Features of real slices, ``(n, d)``.
-        patients: Their patients, ``(n,)``.
-        generated: Features of generated slices, independent of each other, ``(m, d)``.
-
-    Returns:
-        An empty spread when fewer than three patients, or too few samples, are left to say anything.
-    """
-    names, owner = np.unique(patients, return_inverse=True)
-    blocks = [torch.from_numpy(owner % BLOCKS), torch.arange(len(generated)) % BLOCKS]
-    units = [len(b.unique()) for b in blocks]
-    if min(units) < MIN_UNITS or min(int((b != i).sum()) for b in blocks for i in b.unique()) < 2:
-        return Spread()
-    without_patients = {
-        JOINER.join(names[i::BLOCKS]): statistic(real[blocks[0] != i], generated) for i in range(units[0])
-    }
-    without_samples = [statistic(real, generated[blocks[1] != i]) for i in range(units[1])]
-    return distance_spread(statistic(real, generated), without_patients, without_samples, len(generated))
-
-
 def wilson_interval(share: float, n: int) -> tuple[float, float]:
     """95 % interval of a proportion of ``n`` (Wilson 1927), SciPy's.
+
+    Where slices come in volumes, n counts the volumes: a share that no count of them gives lies between the interval
+    of the next lower and that of the next higher count.
 
     >>> wilson_interval(0.5, 10)
     (0.236593..., 0.763406...)
     """
-    interval = binomtest(round(share * n), n).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    counts = floor(share * n + 1e-6), ceil(share * n - 1e-6)
+    low, high = (binomtest(count, n).proportion_ci(method="wilson") for count in counts)
+    return float(low.low), float(high.high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,85 +11,181 @@ from torch import Tensor
 
 from jsddpm_eval.functional.kernel import polynomial_kernel
 from jsddpm_eval.stats.limits import MIN_PATIENTS
+from jsddpm_eval.stats.relabellings import relabelling_count
 
 DRAWS = 10
+_ATTEMPTS = 100  # draws of patients until enough are kept
+_ENTRIES = 1 << 22  # labels looked at together
 
 
-def one_per_patient(patients: Tensor, generator: torch.Generator) -> Tensor:
-    """Index of one slice of each patient, drawn at random, in patient order, int64 ``(P,)``."""
-    order = torch.randperm(len(patients), generator=generator)
+def one_per_patient(patients: Tensor, generator: torch.Generator, mass: Tensor | None = None) -> Tensor:
+    """Index of one slice of each patient, drawn at random, in patient order, int64 ``(P,)``.
+
+    Args:
+        patients: Patient numbers, int64 ``(n,)``.
+        generator: Of the draw.
+        mass: Weight of each slice among its patient's, positive, ``(n,)``; equal when None.
+    """
+    if mass is None:
+        order = torch.randperm(len(patients), generator=generator)
+    else:  # exponential arrival times: the first of a patient's slices is each with the probability of its mass
+        times = -torch.rand(len(patients), generator=generator, dtype=torch.float64).log() / mass
+        order = times.argsort(descending=True)
     chosen = torch.empty(int(patients.max()) + 1, dtype=torch.int64).fill_(-1)
-    chosen[patients[order]] = order
+    chosen[patients[order]] = order  # the last one stays
     return chosen[chosen >= 0]
+
+
+def one_per_unit(units: Tensor, generator: torch.Generator) -> Tensor:
+    """Index of one generated slice of each unit, drawn at random, int64 ``(U,)``; all of them where each is a unit."""
+    single = len(units.unique()) == len(units)
+    return torch.arange(len(units)) if single else one_per_patient(units, generator)
+
+
+def independent_slices(patients: Tensor, generator: torch.Generator, mass: Tensor) -> Tensor:
+    """Slices of different patients, drawn so that every slice is as likely as its mass says, int64 ``(P' <= P,)``.
+
+    One slice of every patient would be uniform over patients, and a patient with a single slice in a condition would
+    count as much as one with seven. A patient is therefore kept with the probability of their mass in that of the
+    patient with the most; the slices kept are independent draws from the population of slices.
+
+    Draws that keep fewer than :data:`~jsddpm_eval.stats.limits.MIN_PATIENTS` patients are repeated; the largest of 100
+    is taken when none keeps as many.
+    """
+    rows = one_per_patient(patients, generator, mass)
+    totals = torch.zeros(int(patients.max()) + 1, dtype=torch.float64).index_add_(0, patients, mass.double())
+    share = totals[patients[rows]] / totals.max()
+    if float(share.min()) > 1 - 1e-9:
+        return rows
+    kept = torch.rand((_ATTEMPTS, len(rows)), generator=generator, dtype=torch.float64) < share
+    counts = kept.sum(1).clamp(max=min(MIN_PATIENTS, len(rows)))
+    return rows[kept[int(counts.argmax())]]
+
+
+def labels_of(keys: Tensor, n: int, strata: Tensor | None = None) -> Tensor:
+    """Rows of labels, True for the ``n`` samples (of each stratum as many as now) with the smallest keys.
+
+    Args:
+        keys: In [0, 1), ``(R, N)``.
+        n: Samples of the first set, which stand first.
+        strata: Conditions, int64 ``(N,)``.
+    """
+    count, total = keys.shape
+    observed = torch.arange(total) < n
+    labels = torch.zeros((count, total), dtype=torch.bool)
+    if strata is None:
+        order, place = torch.from_numpy(keys.numpy().argsort(axis=1)), torch.arange(total)
+    else:  # stratum by stratum, those of the first set before the others
+        order = torch.from_numpy((keys + strata.double()).numpy().argsort(axis=1))
+        place = torch.from_numpy(np.lexsort(((~observed).numpy(), strata.numpy())))
+    return labels.scatter_(1, order, observed[place][None].expand(count, -1))
 
 
 def relabelled(n: int, m: int, strata: Tensor | None, count: int, generator: torch.Generator) -> Tensor:
     """Rows of labels of ``n + m`` samples, True for the first set: as observed, then permuted (within strata)."""
-    observed = torch.arange(n + m) < n
-    keys = torch.rand((count, n + m), generator=generator, dtype=torch.float64)
-    if strata is None:
-        order = torch.from_numpy(keys.numpy().argsort(axis=1))
-        return torch.cat([observed[None], observed[order]])
-    shuffled = torch.from_numpy((keys + strata.double()).numpy().argsort(axis=1))  # stratum by stratum, at random
-    labels = torch.zeros((count, n + m), dtype=torch.bool)
-    labels.scatter_(1, strata.argsort(stable=True)[None].expand(count, -1), observed[shuffled])
-    return torch.cat([observed[None], labels])
+    parts = [(torch.arange(n + m) < n)[None]]
+    for rows in torch.arange(count).split(max(1, _ENTRIES // (n + m))):
+        keys = torch.rand((len(rows), n + m), generator=generator, dtype=torch.float64)
+        parts.append(labels_of(keys, n, strata))
+    return torch.cat(parts)
 
 
-Draw = tuple[Tensor, Tensor]
-"""Real slices drawn, one per patient, int64 ``(P,)``; labels as observed and permuted, boolean ``(1 + R, P + m)``."""
+class Draw(NamedTuple):
+    """Real slices of different patients beside one generated slice of each unit, with labels to permute.
+
+    Attributes:
+        population: Which population the real slices are drawn from; see :func:`relabellings`.
+        rows: Places in the real slices followed by the generated ones, int64 ``(P' + U,)``.
+        labels: As observed and permuted, boolean ``(1 + R, P' + U)``.
+    """
+
+    population: int
+    rows: Tensor
+    labels: Tensor
 
 
-def relabellings(patients: Tensor, m: int, strata: tuple[Tensor, Tensor] | None, seed: int) -> Iterator[Draw]:
-    """Draws of one slice per patient beside the generated samples, each with its labels.
+def populations(patients: Tensor, strata: Tensor | None = None) -> list[Tensor]:
+    """Masses of real slices, ``(n,)``, that make each condition uniform over slices, and uniform over patients.
 
-    They rest on patients, counts and conditions alone, so every feature space and every generator of as many samples
-    shares them. There are 3999 relabellings of each draw, 999 above 500 samples.
+    One of them when they are the same, because the patients of a condition have equally many slices of it.
+    """
+    condition = torch.zeros_like(patients) if strata is None else strata
+    group = torch.stack([patients, condition])
+    member, counts = torch.unique(group, dim=1, return_inverse=True, return_counts=True)[1:]
+    sizes = torch.stack([condition, counts[member]]).unique(dim=1)
+    slices, people = torch.ones(len(patients), dtype=torch.float64), 1 / counts[member].double()
+    return [slices] if sizes.shape[1] == len(condition.unique()) else [slices, people]
+
+
+def relabellings(
+    patients: Tensor,
+    units: Tensor,
+    strata: tuple[Tensor, Tensor] | None,
+    seed: int,
+    level: float | None = None,
+) -> Iterator[Draw]:
+    """Draws of at most one slice per patient beside one per generated unit, each with its labels.
+
+    They rest on patients, units and conditions alone, so every feature space and every generator of as many units
+    shares them. There are ten draws from each of two populations, in which slices or patients are equally likely; one
+    where all patients have equally many slices.
 
     Args:
         patients: Patient numbers of the real slices, int64 ``(n,)``.
-        m: Generated samples.
+        units: Unit numbers of the generated slices, int64 ``(m,)``.
         strata: Conditions of the real and of the generated slices; labels are then exchanged within a condition.
         seed: Seed of the draws.
+        level: Smallest level a p-value is compared with; see :func:`~jsddpm_eval.stats.relabellings.relabelling_count`.
     """
     generator = torch.Generator().manual_seed(seed)
-    count = 3999 if len(patients.unique()) + m <= 500 else 999
-    for _ in range(DRAWS):
-        rows = one_per_patient(patients, generator)
-        condition = None if strata is None else torch.cat([strata[0][rows], strata[1]])
-        yield rows, relabelled(len(rows), m, condition, count, generator)
+    count = relabelling_count(len(patients.unique()) + len(units.unique()), level)
+    for number, mass in enumerate(populations(patients, None if strata is None else strata[0])):
+        for _ in range(DRAWS):
+            real, made = independent_slices(patients, generator, mass), one_per_unit(units, generator)
+            condition = None if strata is None else torch.cat([strata[0][real], strata[1][made]])
+            labels = relabelled(len(real), len(made), condition, count, generator)
+            yield Draw(number, torch.cat([real, len(patients) + made]), labels)
 
 
 def permutation_p(real: Tensor, generated: Tensor, draws: Iterable[Draw]) -> float:
     """p-value of "generated slices are slices of new patients", by permutation, with the kernel distance.
 
-    Slices of one patient cannot be exchanged with independent samples, one slice of each patient can: each draw takes
-    one slice per patient at random and relabels. P-values of the draws are combined by Cauchy's rule (Liu and Xie
-    2020), which holds for dependent ones.
+    Slices of one patient cannot be exchanged with independent samples, slices of different patients can: each draw
+    takes at most one slice per patient, and one per generated volume, at random and relabels. P-values of the draws are
+    combined by Cauchy's rule (Liu and Xie 2020), which holds for dependent ones. The hypothesis leaves open whether new
+    slices or new patients are equally likely: of the two populations the larger p-value counts.
 
     Args:
         real: Features ``(n, d)``.
-        generated: Features ``(m, d)``, independent of each other.
+        generated: Features ``(m, d)``.
         draws: What :func:`relabellings` gives for these slices.
+
+    Returns:
+        Near 1 when draws keep fewer than two patients: nothing can be told then.
     """
-    tangents = []
-    for rows, labels in draws:
-        values = _label_distance(torch.cat([real[rows], generated]), labels)
-        p = float((values >= values[0] - 1e-12 * values[0].abs()).double().mean())  # row 0 is as observed
-        tangents.append(np.tan((0.5 - min(p, 1 - 0.5 / len(values))) * np.pi))
-    return float(0.5 - np.arctan(np.mean(tangents)) / np.pi)
+    tangents: dict[int, list[float]] = {}
+    both = torch.cat([real, generated])
+    for population, rows, labels in draws:
+        p = 1.0
+        if int(labels[0].sum()) > 1:
+            x = both[rows]
+            kernel = polynomial_kernel(x, x).fill_diagonal_(0)
+            parts = labels.split(max(1, _ENTRIES // len(x)))
+            values = torch.cat([_label_distance(kernel, part) for part in parts])
+            p = float((values >= values[0] - 1e-12 * values[0].abs()).double().mean())  # row 0 is as observed
+        tangents.setdefault(population, []).append(np.tan((0.5 - min(p, 1 - 0.5 / len(labels))) * np.pi))
+    return max(float(0.5 - np.arctan(np.mean(t)) / np.pi) for t in tangents.values())
 
 
-def enough_to_permute(patients: int, samples: int) -> bool:
-    """Whether there are relabellings enough for 5 %."""
-    return min(patients, samples) >= MIN_PATIENTS
+def enough_to_permute(patients: int, units: int) -> bool:
+    """Whether there are relabellings enough for 5 %, of patients and of generated units."""
+    return min(patients, units) >= MIN_PATIENTS
 
 
-def _label_distance(x: Tensor, labels: Tensor) -> Tensor:
-    """Unbiased kernel distance of each labelling of samples ``(n, d)``, from one kernel matrix."""
+def _label_distance(kernel: Tensor, labels: Tensor) -> Tensor:
+    """Unbiased kernel distance of each labelling of samples, from one kernel matrix without its diagonal."""
     a = labels.double()
     n, m = a.sum(1), (1 - a).sum(1)
-    kernel = polynomial_kernel(x, x).fill_diagonal_(0)
     to_a = a @ kernel
     aa, ab = (to_a * a).sum(1), (to_a * (1 - a)).sum(1)
     bb = kernel.sum() - aa - 2 * ab

@@ -70,7 +70,7 @@ def demo_scores(results: Results) -> list[dict[str, object]]:
          "baseline": score.baseline, "status": score.status}
         for cell in results.generation
         for name, score in cell.scores.items()
-        if name in names
+        if name in names and (cell.z_bin is None) == (cell.pathology is None)
     ]  # fmt: skip
 
 

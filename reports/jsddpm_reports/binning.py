@@ -10,7 +10,6 @@ from jsddpm.csvfiles import to_csv
 from jsddpm_eval.bins.utilization import verdict
 from jsddpm_reports.tables import Table
 from jsddpm_reports.tables import markdown as markdown_table
-from jsddpm_reports.wording import plain
 
 
 def sentence(report: dict[str, Any]) -> str:
@@ -60,12 +59,18 @@ def cell_table(store: dict[str, Any]) -> Table:
     """Slices/patients (s/p) of each bin x pathology by split, and the smallest detectable difference."""
     rows = []
     for c in store["cells"]:
-        detectable = c["minimum_detectable"]
-        smallest = plain(detectable["score"]) if detectable else "none seen" if c["assessable"] else "too few patients"
         counts = [f"{c['slices'][s]}/{c['patients'][s]}" for s in SPLITS]
-        rows.append([str(c["z_bin"]), PATHOLOGY_NAMES[c["pathology"]], *counts, str(c["patients"]["all"]), smallest])
-    metric = store["metric"].split()[0].upper()
-    return ["bin", "condition", *(f"{s} s/p" for s in SPLITS), "patients", f"detectable {metric}"], rows
+        rows.append(
+            [str(c["z_bin"]), PATHOLOGY_NAMES[c["pathology"]], *counts, str(c["patients"]["all"]), _smallest(c)]
+        )
+    everything = [str(store["patients"]), _smallest(store["whole"])]
+    rows.append(["all", "", *("" for _ in SPLITS), *everything])
+    return ["bin", "condition", *(f"{s} s/p" for s in SPLITS), "patients", "detectable, SD"], rows
+
+
+def _smallest(cell: dict[str, Any]) -> str:
+    shift = cell["minimum_detectable"]
+    return f"{shift['median']:.2g}" if shift else "none" if cell["reason"].startswith("not") else "too few patients"
 
 
 def sweep_table(sweep: dict[str, Any]) -> Table:
@@ -119,7 +124,7 @@ def csv(report: dict[str, Any]) -> str:
             detectable = cell["minimum_detectable"] or {}
             row["pathology"] = PATHOLOGY_NAMES[cell["pathology"]]
             row |= {f"{what}_{s}": cell[what][s] for what in ("slices", "patients") for s in (*SPLITS, "all")}
-            row |= {f"detectable_{what}": detectable.get(what) for what in ("score", "shift")}
+            row |= {f"detectable_{what}": detectable.get(what) for what in ("median", "largest")}
             row["reason"] = cell["reason"]
         rows.append(row)
     return to_csv(rows)

@@ -110,7 +110,7 @@ def _legend() -> list[Line2D]:
     return [
         *(
             Line2D([], [], color=colour, marker=marker, markerfacecolor=PAPER, linewidth=0.8, label=name)
-            for name, colour, marker in [*kinds, ("all conditions", *_BOTH)]
+            for name, colour, marker in [*kinds, ("both pathologies", *_BOTH)]
         ),
         Line2D([], [], color=GREY, marker="o", linewidth=1.8, label="significant at 5% (Holm)"),
         Line2D([], [], color=GREY, marker="o", markerfacecolor=PAPER, linewidth=0.8, label="not significant"),

@@ -22,7 +22,7 @@ from jsddpm_reports.figures import svg
 from jsddpm_reports.montage import Strip, decibels, montage_rows
 from jsddpm_reports.pictures import embed, path
 from jsddpm_reports.publication import charts
-from jsddpm_reports.score_table import SIGNS, check_rows, headlines, pooled_rows, table_rows
+from jsddpm_reports.score_table import check_rows, headlines, pooled_rows, table_rows
 
 _CHARTS = ("utilization", "curves", "variety", "confusion", "lesions", "reconstruction")
 
@@ -57,7 +57,8 @@ def render(evaluation: Evaluation) -> str:
         groups=column_groups(columns),
         rows=table_rows(results, columns),
         checks=check_rows(results),
-        signs=SIGNS,
+        selftest=results.provenance.get("selftest"),
+        bins=range(results.binning["n_bins"]),
         pooled=pooled_rows(results),
         further=[
             (group, members, table_rows(results, members))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jsddpm_eval.results.score import Cell, Score
     from jsddpm_eval.results.specs import Answer, CheckSpec, Finding
 
-SIGNS: dict[Answer, str] = {"off": "!", "fine": "✓", "unknown": "?"}
+_MOST_NAMED = 4  # checks named in a row of scores
 _KINDS = {(-1, True): "below certain", (-1, False): "below", (1, True): "above certain", (1, False): "above"}
 
 
@@ -65,16 +65,40 @@ class Row:
     @property
     def sign(self) -> str:
         """The answer as one sign."""
-        return SIGNS[self.answer]
+        return wording.SIGNS[self.answer]
 
 
 @dataclass(frozen=True)
 class CheckRow:
-    """What one check says of each bin of one pathology, in the order of :func:`table_rows`."""
+    """What one check says of the whole, and of every part.
+
+    Attributes:
+        check: The check.
+        answer: Its answer for the whole; of a check of one pathology, for that pathology. ``unknown`` where it was not
+            made.
+        kind: What is wrong with the whole.
+        seen: The score that decided with its size, or why the check could not tell.
+        counts: How many conditions it gives each answer of.
+        parts: Its findings for both pathologies, control and lesion; each of all bins first, then bin by bin, None
+            where it says nothing.
+    """
 
     check: CheckSpec
-    pathology: str
-    findings: list[Finding | None]
+    answer: Answer
+    kind: str
+    seen: str
+    counts: dict[Answer, int]
+    parts: list[list[Finding | None]]
+
+    @property
+    def sign(self) -> str:
+        """The answer as one sign."""
+        return wording.SIGNS[self.answer]
+
+    @property
+    def made(self) -> bool:
+        """Whether the check looked at anything."""
+        return any(any(part) for part in self.parts)
 
 
 def table_rows(results: Results, columns: Sequence[Column]) -> list[Row]:
@@ -90,14 +114,20 @@ def table_rows(results: Results, columns: Sequence[Column]) -> list[Row]:
 
 
 def check_rows(results: Results) -> list[CheckRow]:
-    """Every check in every pathology it is asked of; None where it says nothing of a bin."""
-    given = {(f.check, f.z_bin, f.pathology): f for f in results.findings}
-    rows = [
-        CheckRow(check, name, [given.get((check.name, c.z_bin, k)) for c in _ordered(results) if c.pathology == k])
-        for k, name in enumerate(PATHOLOGY_NAMES)
-        for check in results.checks
-    ]
-    return [row for row in rows if any(row.findings)]
+    """Every check, those that see a fault first; none where nothing generated was evaluated."""
+    given, whole = {(f.check, *f.place): f for f in results.findings}, results.whole()
+    bins = [None, *range(results.binning["n_bins"])]
+    rows = []
+    for check in results.checks:
+        top = whole.get(check.name)
+        parts = [[given.get((check.name, k, p)) for k in bins] for p in (None, *range(len(PATHOLOGY_NAMES)))]
+        nothing = "not looked at as a whole" if any(any(part) for part in parts) else "not looked at"
+        seen = wording.seen(top) or "every interval lies within its margin" if top else nothing
+        rows.append(CheckRow(
+            check, top.answer if top else "unknown", top.kind if top else "", seen, results.counts(check.name), parts,
+        ))  # fmt: skip
+    order: dict[Answer, int] = {"off": 0, "unknown": 1, "fine": 2}
+    return sorted(rows, key=lambda row: (order[row.answer], -row.counts["off"])) if given else []
 
 
 def pooled_rows(results: Results) -> list[tuple[str, str, str, Score]]:
@@ -133,13 +163,16 @@ def _ordered(results: Results) -> list[Cell]:
 
 def _findings(results: Results, cell: Cell) -> tuple[str, str]:
     """What the checks say of a condition: in a few words, and one by one with the reasons."""
-    headings = {check.name: check.heading for check in results.checks}
-    given = [f for f in results.findings if (f.z_bin, f.pathology) == (cell.z_bin, cell.pathology)]
+    given = {f.check: f for f in results.findings if f.place == (cell.z_bin, cell.pathology)}
     if not given:
         return "no check was made", "no check was made"
-    off, unknown = ([headings[f.check] for f in given if f.answer == answer] for answer in ("off", "unknown"))
-    words = ", ".join(off) or (f"unknown: {', '.join(unknown)}" if unknown else "every check is fine")
-    return words, "; ".join(f"{headings[f.check]}: {wording.finding(f)}" for f in given)
+    asked = [check for check in results.checks if check.pathology in (None, cell.pathology)]
+    off = [c.heading for c in asked if c.name in given and given[c.name].answer == "off"]
+    fine = sum(f.answer == "fine" for f in given.values())
+    few = off if len(off) <= _MOST_NAMED else [*off[: _MOST_NAMED - 1], f"{len(off) - _MOST_NAMED + 1} more"]
+    words = ", ".join(few) or ("every check is fine" if fine == len(asked) else f"{fine} of {len(asked)} checks fine")
+    notes = (f"{c.heading}: {wording.finding(given[c.name]) if c.name in given else 'not looked at'}" for c in asked)
+    return words, "; ".join(notes)
 
 
 def _entry(score: Score | None) -> Entry:

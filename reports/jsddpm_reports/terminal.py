@@ -13,10 +13,16 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm_reports.wording import SIGNS
+
 if TYPE_CHECKING:
     from jsddpm_eval.results.results import Results
+    from jsddpm_eval.results.specs import Finding
+    from jsddpm_reports.score_table import CheckRow
 
 _STYLES = {"fine": "green", "off": "bold red", "unknown": "dim"}
+_MOST_SIGNS = 14  # bins that a sign each leaves room for in 80 columns
 
 
 def utilization_panel(report: dict[str, Any], sentence: str, tables: list[RenderableType]) -> RenderableType:
@@ -42,14 +48,16 @@ def utilization_panel(report: dict[str, Any], sentence: str, tables: list[Render
 
 
 def evaluation_view(results: Results, width: int) -> RenderableType:
-    """An evaluation: verdict, the first numbers, and the per-bin table, in as many parts as the width asks for."""
+    """An evaluation: verdict, checks, first numbers, and the per-bin table, in as many parts as the width asks for."""
     from jsddpm_reports.columns import compact_columns
-    from jsddpm_reports.score_table import headlines, table_rows
+    from jsddpm_reports.score_table import check_rows, headlines, table_rows
     from jsddpm_reports.wording import verdict_sentences
 
     words = Text("\n".join(verdict_sentences(results)))
-    verdict = Panel(words, title="verdict", title_align="left", width=min(width, 100))
-    parts: list[RenderableType] = [verdict, headline_table(headlines(results))]
+    parts: list[RenderableType] = [Panel(words, title="verdict", title_align="left", width=min(width, 100))]
+    if checks := check_rows(results):
+        parts.append(_checks_table(checks, results.binning["n_bins"]))
+    parts.append(headline_table(headlines(results)))
     if results.cells():
         columns = compact_columns(results)
         rows = table_rows(results, columns)
@@ -64,6 +72,30 @@ def evaluation_view(results: Results, width: int) -> RenderableType:
         parts.append(Text("▲ above, ▼ below the baseline; ~ unreliable; – undefined", style="dim"))
         parts.append(Text("✓ every check is fine; ! a check found a fault; ? a check could not tell", style="dim"))
     return Group(*parts)
+
+
+def _checks_table(rows: Sequence[CheckRow], n_bins: int) -> RenderableType:
+    """What each check says of the whole, and a sign for each bin of control and lesion; of many bins their numbers."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("")
+    table.add_column("check", no_wrap=True)
+    table.add_column("all bins together", overflow="fold")
+    signs = n_bins <= _MOST_SIGNS
+    scale = "".join(str(k % 10) for k in range(n_bins))
+    for heading in [f"{name}\n{scale}" for name in PATHOLOGY_NAMES] if signs else ["off", "fine", "?"]:
+        table.add_column(heading, no_wrap=True, justify="left" if signs else "right", vertical="top")
+    for row in rows:
+        counts = [str(count) if row.made else "–" for count in row.counts.values()]
+        parts: list[Text | str] = [_signs(part[1:]) for part in row.parts[1:]] if signs else [*counts]
+        sign = Text(row.sign if row.made else "–", style=_STYLES[row.answer])
+        table.add_row(sign, row.check.heading, ": ".join(filter(None, [row.kind, row.seen])), *parts)
+    return table
+
+
+def _signs(findings: Sequence[Finding | None]) -> Text:
+    """A sign for each bin; a blank where the check says nothing."""
+    signs = [(SIGNS[f.answer], _STYLES[f.answer]) if f else (" ", "") for f in findings]
+    return Text.assemble(*signs)
 
 
 def _columns_table(columns: Sequence[Sequence[str]], signs: Sequence[str]) -> RenderableType:

@@ -12,9 +12,12 @@ if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
     from jsddpm_eval.results.specs import Finding
 
 MARKS = {-1: "▼", 0: "", 1: "▲"}
-"""Signs of a score below, like and above its baseline."""
+"""Signs of a score below, not told from, and above its baseline."""
 
-_SIDES = {-1: "below the baseline", 0: "like the baseline", 1: "above the baseline"}
+SIGNS = {"off": "!", "fine": "✓", "unknown": "?"}
+"""Signs of a check's answers."""
+
+_SIDES = {-1: "below the baseline", 0: "not told from the baseline", 1: "above the baseline"}
 
 
 def number(score: Score | None) -> str:
@@ -76,13 +79,19 @@ def _span(ends: tuple[float, float], unit: str) -> str:
 
 
 def finding(given: Finding) -> str:
-    """What a check says of a condition, with the reason.
+    """What a check says of a place, with what is wrong, what was seen, and what would be needed.
 
     >>> from jsddpm_eval.results.specs import Finding
     >>> finding(Finding(check="copied", answer="unknown", reason="the copy gap has no interval"))
-    'unknown (the copy gap has no interval)'
+    'unknown, the copy gap has no interval'
     """
-    return given.answer + (f" ({given.reason})" if given.reason else "")
+    borrowed = "seen only together with the other conditions" if given.inherited else ""
+    return ", ".join(filter(None, [given.answer, given.kind, seen(given), borrowed]))
+
+
+def seen(given: Finding) -> str:
+    """The score that decided with its size, and where a check could not tell, why."""
+    return "; ".join(filter(None, [given.seen, given.reason if given.answer == "unknown" else ""]))
 
 
 def reasons(results: Results) -> dict[str, list[str]]:

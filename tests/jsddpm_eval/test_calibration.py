@@ -23,12 +23,31 @@ def test_intervals_by_patient_cover_and_those_by_slice_do_not():
     assert consistent(SOAK["kid_coverage"](COHORTS, bootstrap=False)[0], 0.95)
 
 
-def test_a_real_split_lies_inside_its_own_baseline():
-    kid, fid = SOAK["split_inside_baseline"](60)
-    assert stats.binomtest(round(60 * kid), 60, 0.95).pvalue > 0.002
-    assert stats.binomtest(round(60 * fid), 60, 0.95).pvalue > 0.002
+def test_a_perfect_generator_lies_inside_its_baseline_and_a_shifted_one_does_not():
+    shares, (value, baseline) = SOAK["inside_baseline"](60)
+    for share in shares:
+        assert stats.binomtest(round(60 * share), 60, 0.95, "less").pvalue > 0.002
+    assert abs(value / baseline - 1) < 0.1
+    shifted, _ = SOAK["inside_baseline"](20, 0.8)
+    assert max(shifted) < 0.5
 
 
 def test_false_alarms_are_as_many_as_allowed_and_a_shift_is_seen():
     assert consistent(SOAK["alarms"](COHORTS), 0.05)
     assert SOAK["alarms"](30, 1.0) > 0.8
+
+
+def test_perfect_stacks_of_new_patients_raise_no_more_false_alarms_than_single_slices():
+    """By slice it is one perfect generator in two; so many stacks are a whole 3D sampling."""
+    stacks = {"generated": 24, "stack": 6}
+    assert consistent(SOAK["alarms"](COHORTS, **stacks), 0.05)
+    assert SOAK["alarms"](COHORTS, grouped=False, **stacks) > 0.3
+    assert SOAK["alarms"](30, 2.0, generated=48, stack=6) > 0.8
+    assert consistent(SOAK["kid_coverage"](COHORTS, bootstrap=False, generated=48, stack=6)[0], 0.95)
+
+
+def test_unequal_numbers_of_slices_accuse_no_perfect_generator():
+    for generator, cohorts in (("slices", 60), ("patients", 20)):
+        share = SOAK["unequal_alarms"](cohorts, generator, patients=24, generated=48)
+        assert stats.binomtest(round(cohorts * share), cohorts, 0.05, "greater").pvalue > 0.002
+    assert SOAK["unequal_alarms"](10, shift=0.5, patients=24, generated=48) > 0.5

@@ -60,6 +60,25 @@ def test_differences_are_those_of_normal_theory_corrected_over_bins():
     assert summary(found) == "better in kid_radiomics (1 of 3); worse in kid_radiomics (1 of 3)"
 
 
+def test_pathologies_and_bins_are_compared_beside_their_conditions():
+    """Five places of one score: the whole and a pathology are corrected together, a bin and its conditions as well."""
+
+    def with_levels(values):
+        whole = results(values, name="grain")
+        places = [(None, None), (None, 0), (0, None), (0, 0), (0, 1)]
+        cells = [
+            c.model_copy(update={"z_bin": k, "pathology": p})
+            for c, (k, p) in zip(whole.generation, places, strict=True)
+        ]
+        return whole.model_copy(update={"generation": tuple(cells)})
+
+    found = compare(with_levels([0.0] * 5), with_levels([0.9, 0.6, 0.9, 0.1, 0.7]))
+    assert [d.cell for d in found] == ["all bins", "all bins control", "bin 0", "bin 0 control", "bin 0 lesion"]
+    error = 0.2 / norm.ppf(0.975) * np.sqrt(2)
+    p = 2 * norm.sf(np.array([0.9, 0.6, 0.9, 0.1, 0.7]) / error)
+    assert [d.p_value for d in found] == pytest.approx([2 * p[0], p[1], 3 * p[2], p[3], 2 * p[4]])
+
+
 def test_direction_and_missing_intervals():
     up = compare(results([20.0], name="psnr"), results([25.0], name="psnr"))
     assert up[0].better == "second"

@@ -26,15 +26,21 @@ MADE = labelled(IMAGES.flip(-1))
 
 
 def test_every_condition_is_there_with_every_metric_by_default():
-    results = evaluate(tester.real_table(), tester.table(tester.generated_arrays()))
-    assert [(c.z_bin, c.pathology) for c in results.generation] == [(None, None), (0, 0), (0, 1), (1, 0), (1, 1)]
+    real, generated = tester.real_table(), tester.table(tester.generated_arrays())
+    results = evaluate(real, generated)
+    places = [(k, p) for k in (None, 0, 1) for p in (None, 0, 1)]  # the whole, each pathology, then bin by bin
+    assert [(c.z_bin, c.pathology) for c in results.generation] == places
     assert results.spaces() == ["radiomics", "slice-encoder"]
     assert {s.name for s in results.specs} == {s.name for m in metrics().values() for s in m.specs}
     assert results["kid_slice-encoder"].n_patients == 2  # it learned from the other patients
     assert [f["name"] for f in results.provenance["features"]] == results.provenance["features_asked"]
     assert results.provenance["features"][1]["reference"] == "held-out patients"
-    assert len(results.findings) == 4 * 5 + 2
-    assert results.verdict
+    assert {f.place for f in results.findings if f.check == "sharpness"} == set(places)
+    made = len({f.check for f in results.findings})
+    held_out = len(set(real.patient[real.held_out].tolist()))
+    compared = f"{len(generated)} samples compared with slices of {real.n_patients} patients ({held_out} held out): "
+    assert results.verdict[0].startswith(compared)
+    assert f" of {made} checks " in results.verdict[0]
 
 
 def test_only_what_is_asked_for_is_given():
@@ -51,7 +57,7 @@ def test_progress_says_what_is_done():
     said = []
     evaluate(REAL, MADE, metrics=["obedience"], features=[], progress=lambda *step: said.append(step))
     assert said[0] == ("feature extractors", 0, 1)
-    assert said[1:] == [("bin-aware metrics", k, 3) for k in range(4)]
+    assert said[1:] == [("bin-aware metrics", k, 6) for k in range(7)]
 
 
 def test_the_same_seed_gives_the_same_results_and_leaves_the_global_generator():

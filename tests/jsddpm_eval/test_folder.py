@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from jsddpm.binning import ZBinning
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import JsddpmError
-from jsddpm_eval.folder import evaluate_into
+from jsddpm.files import write_json
+from jsddpm_eval.folder import beside, evaluate_into, revealed
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
+
+BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 
 def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, tmp_path):
@@ -66,3 +72,20 @@ def test_a_network_alone_is_evaluated_too(run, store, tmp_path):
 def test_nothing_to_evaluate_is_refused(store, tmp_path):
     with pytest.raises(JsddpmError, match="nothing to evaluate"):
         evaluate_into(tmp_path / "e", store)
+
+
+def test_what_a_selftest_of_this_store_and_these_bins_found_is_taken_over(store):
+    file = beside(store.path.resolve()) / "selftest.json"
+    told = {"sentences": ["Blur: 0.5 px would not be seen."], "perfect": {"count": 0, "trials": 20, "share": 0.0}}
+    cohort = {"store": store.fingerprint, "binning": BINNING.to_dict()}
+    file.parent.mkdir()
+    try:
+        assert revealed(store, BINNING) is None
+        write_json(file, {"cohort": cohort, **told})
+        expected = {"sentences": told["sentences"], "perfect": {"count": 0, "trials": 20}}
+        assert revealed(store, BINNING) == expected
+        assert revealed(store, ZBinning((5, 34), 6, n_slices=40)) is None
+        write_json(file, {"cohort": cohort | {"store": "another"}, **told})
+        assert revealed(store, BINNING) is None
+    finally:
+        shutil.rmtree(file.parent)

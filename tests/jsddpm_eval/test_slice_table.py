@@ -63,6 +63,34 @@ def test_patients_are_numbered_in_name_order(patient):
     assert made(patient=None).n_patients == 0
 
 
+@pytest.mark.parametrize(
+    "group",
+    [
+        ["v", None, "w", "v"], ["v", "", "w", "v"], np.array(["v", None, "w", "v"], object), [1.0, np.nan, 2.0, 1.0],
+        [5, -1, 3, 5], torch.tensor([5, -1, 3, 5]),
+    ],
+)  # fmt: skip
+def test_slices_of_one_volume_are_one_unit_and_a_slice_of_none_is_its_own(group):
+    table = made(patient=None, group=group)
+    same = table.unit[:, None] == table.unit[None]
+    assert same.tolist() == [[i == j or {i, j} == {0, 3} for j in range(4)] for i in range(4)]
+    assert table.n_units == 3
+    part = table.where([3, 1, 0])
+    assert torch.equal(part.unit, table.unit[[3, 1, 0]])
+    assert part.n_units == 2
+
+
+def test_without_volumes_a_generated_slice_is_its_own_unit_and_a_real_one_its_patients():
+    assert made(patient=None).n_units == 4
+    assert torch.equal(made().unit, made().patient)
+    assert made().n_units == 2
+
+
+def test_volumes_enter_the_hash_of_the_labels():
+    hashes = {made(patient=None, group=g)._whole.hash_labels() for g in (None, [0, 0, 1, 1], [0, 1, 1, 0])}
+    assert len(hashes) == 3
+
+
 NAN = np.where(np.arange(4)[:, None, None] == 2, np.nan, IMAGES)
 REFUSED = {
     "another number of images": ({"images": IMAGES[:3], "masks": None}, "images: 3 for 4"),
@@ -91,6 +119,9 @@ REFUSED = {
     "a patient too few": ({"patient": list("aab")}, "one patient for each"),
     "a patient without a name": ({"patient": ["a", None, "b", "b"]}, "patient"),
     "a patient that is not a number": ({"patient": [1.0, np.nan, 2.0, 2.0]}, "1 of 4 missing"),
+    "volumes of real slices": ({"group": [0, 0, 1, 1]}, "group: given for real slices"),
+    "a volume too few": ({"patient": None, "group": [0, 0, 1]}, "one volume, or None, for each"),
+    "volumes in a column": ({"patient": None, "group": [[0]] * 4}, "one volume, or None, for each"),
     "one held-out flag for all": ({"held_out": [True]}, "held_out: 1 for 4"),
     "held-out flags in a column": ({"held_out": [[True]] * 4}, "held_out"),
     "held-out flags by name": ({"held_out": ["train"] * 4}, "held_out"),

@@ -61,6 +61,23 @@ def test_batches_and_order_do_not_enter():
     same(together.results(), parts.results())
 
 
+def test_volumes_are_carried_through_batches_with_and_without_them():
+    group = torch.arange(16) // 2
+    metric = BinAwareMetrics(BINNING, features=(MEANS,), metrics=EVERY)
+    metric.update(**REAL, real=True)
+    for rows in (slice(0, 5), slice(5, 12)):  # the third volume is in both
+        metric.update(**{k: v[rows] for k, v in MADE.items()}, group=group[rows].tolist(), real=False)
+    metric.update(**{k: v[12:] for k, v in MADE.items()}, real=False)
+    grouped = table(MADE | SHARED | {"group": torch.where(torch.arange(16) < 12, group, -1)})
+    expected, found = evaluate(table(REAL | SHARED), grouped, metrics=EVERY, features=[MEANS]), metric.results()
+    same(found, expected)
+    for a, b in zip(found.generation, expected.generation, strict=True):
+        assert [s.interval for s in a.scores.values()] == [
+            s.interval and pytest.approx(s.interval, rel=1e-6, abs=1e-9) for s in b.scores.values()
+        ]
+    assert found["kid"].n_units == 10
+
+
 def test_compute_gives_the_pooled_scores_as_tensors():
     metric = filled()
     found, pooled = metric.compute(), metric.results().pooled
@@ -177,6 +194,9 @@ SLICE = torch.rand((1, 12, 12), generator=torch.Generator().manual_seed(0))
         (SLICE, {"real": True}, "real slices without patients"),  # silently counted as generated
         (SLICE, {"patient": torch.tensor([4])}, "generated slices with patients"),
         (SLICE, {"real": True, "patient": ["anna"]}, "patient"),
+        (SLICE, {"real": True, "patient": torch.tensor([4]), "group": torch.tensor([1])}, "group: given for real"),
+        (SLICE, {"group": torch.tensor([1, 2])}, "one volume, or None, for each slice"),
+        (SLICE, {"group": ["anna"]}, "group"),
         (SLICE, {"held_out": torch.tensor([2])}, "held_out"),
         (SLICE, {"masks": SLICE}, "0 and 1"),
     ],

@@ -22,6 +22,7 @@ from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 from jsddpm_reports import binning, montage, page, pictures, reproduction, wording
+from jsddpm_reports.columns import main_columns
 from jsddpm_reports.evaluation import Evaluation
 
 VOID = {"meta", "rect", "path", "use", "image", "br", "img"}
@@ -134,12 +135,12 @@ def test_the_verdict_comes_first_and_every_feature_space_is_shown(found):
     text = found.text[next(i for i, (t, _) in enumerate(found.tags) if t == "body")]
     places = [
         text.index(words)
-        for words in ("Of 20 conditions 1 passes", "18 differ", "✓ every check is fine", "KID radiomics")
+        for words in ("1 of 9 checks sees a fault", "Unlike real slices.", "What each check says", "KID radiomics")
     ]
     assert places == sorted(places)
     headings = [words for _, words in found.all("th")]
     assert {f"{kind}{space}" for kind in ("KID", "FID") for space in SPACES} <= set(headings)
-    assert {"precisionradiomics", "exact copies", "z error", "obeys", "coupling"} <= set(headings)
+    assert {"precisionradiomics", "exact copies", "z error", "obeys", "contrast"} <= set(headings)
 
 
 def test_values_stand_beside_their_baselines_and_undefined_ones_give_the_reason(found):
@@ -184,21 +185,47 @@ def test_every_pooled_score_is_in_one_table_with_its_counts(evaluation, found):
             assert f"{spec.heading} {space}".strip() + f": {wording.context(score)}" in titles
 
 
-def test_every_check_says_what_it_found_and_why_bin_by_bin(found):
+def test_the_whole_comes_first_check_by_check(found):
+    rows = [words for _, words in found.all("tr")]
+    start = next(i for i, words in enumerate(rows) if words.startswith("checkwhat was seen"))
+    table = rows[start + 1 : start + 1 + len(CHECKS)]
+    last, first = CHECKS[-1], CHECKS[0]
+    conditions = 20 if last.pathology is None else 10
+    assert table[0] == (
+        f"! off{last.question}{last.heading}unlike real slices p = 0.01{conditions * 9 // 10}{conditions // 10}0"
+    )
+    (unknown,) = (words for words in table if words.startswith("? unknown"))
+    assert unknown.startswith(f"? unknown{first.question}{first.heading}a -1 to 2; too few seeds {HOSTILE[:5]}")
+    assert sum(words.startswith("✓ fine") for words in table) == len(CHECKS) - 2
+
+
+def test_every_check_says_what_it_found_and_why_place_by_place(found):
     signs = {"fine": "✓", "off": "!", "unknown": "?"}
-    cells = [(a, words) for a, words in found.all("td") if a.get("class") in signs]
-    assert all(words[0] == signs[a["class"]] for a, words in cells)
+    cells = [(a, words) for a, words in found.all("td") if "title" in a and a.get("class", "").split(" ")[0] in signs]
+    assert all(words == signs[a["class"].split()[0]] for a, words in cells)
     asked = sum(1 if check.pathology is not None else 2 for check in CHECKS)
-    assert len(cells) == 10 * asked + 20  # every check in every condition it is asked of, and the strip at the top
+    assert len(cells) == 10 * asked + len(CHECKS)  # every check in every condition it is asked of, and of the whole
     titles = {a["title"]: a["class"] for a, _ in cells}
-    assert titles[f"bin 0 lesion, {CHECKS[0].heading}: unknown (too few seeds {HOSTILE})"] == "unknown"
-    assert titles[f"bin 4 control, {CHECKS[-1].heading}: off (p = 0.01)"] == "off"
-    assert titles[f"bin 0 control, {CHECKS[0].heading}: fine"] == "fine"
-    states = [(a["class"], words) for a, words in found.all("td") if a.get("class", "").startswith("state")]
+    first, last = CHECKS[0].heading, CHECKS[-1].heading
+    assert titles[f"bin 0 lesion, {first}: unknown, too few seeds {HOSTILE}"] == "unknown"
+    assert titles[f"bin 4 lesion, {last}: off, p = 0.01"] == "off"
+    assert titles[f"bin 1 lesion, {first}: fine"] == "fine"
+    assert titles[f"all bins, {first}: unknown, a -1 to 2; too few seeds {HOSTILE}"] == "unknown first"
+    states = [
+        (a["class"], words) for a, words in found.all("td") if a.get("class", "").startswith("state") and "title" in a
+    ]
     assert states[0] == ("state fine", "✓ every check is fine")
-    assert states[1] == ("state off", f"! {CHECKS[-1].heading}")
-    assert states[10] == ("state unknown", f"? unknown: {CHECKS[0].heading}")
+    assert states[1] == ("state off", f"! {last}")
+    made = sum(check.pathology in (None, 1) for check in CHECKS)
+    assert states[10] == ("state unknown", f"? {made - 1} of {made} checks fine")
     assert {check.rule for check in CHECKS} <= {words for _, words in found.all("dd")}
+
+
+def test_shifts_stand_in_tables_of_further_scores_by_what_they_are_of(evaluation, found):
+    captions = [words for _, words in found.all("caption")]
+    assert {"Sharpness", "Texture", "Intensity", "Head"} <= set(captions)
+    main = {c.spec.name for c in main_columns(evaluation.results)}
+    assert not main & {s.name for s in evaluation.results.specs if s.group in ("sharpness", "texture", "intensity")}
 
 
 def test_without_pictures_lesions_or_generation_the_page_still_opens(evaluation):

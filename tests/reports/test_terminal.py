@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
 from rich.console import Console
 
-from evaluations import made_up
+from evaluations import CHECKS, HOSTILE, made_up
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.results.score import Score
 from jsddpm_reports import binning, score_table, terminal, wording
@@ -28,7 +29,7 @@ def test_an_evaluation_fits_any_width_with_any_number_of_feature_spaces(width, s
     text = printed(terminal.evaluation_view(results, width), width)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
-    assert "Of 20 conditions 1 passes every check" in " ".join(text.replace("│", " ").split())
+    assert "1 of 9 checks sees a fault" in " ".join(text.replace("│", " ").split())
     rows = [line for line in text.splitlines() if re.match(r" *\d+  ?\d+–\d+ ", line)]
     assert len(rows) % 20 == 0
     scores = [c.of(cell) for cell in results.cells() for c in compact_columns(results)]
@@ -57,9 +58,54 @@ def test_what_could_not_be_told_never_looks_like_fine():
     rows = score_table.table_rows(unasked, [])
     assert {(r.answer, r.sign, r.finding) for r in rows} == {("unknown", "?", "no check was made")}
     rows = score_table.table_rows(results, [])
-    assert (rows[0].finding, rows[3].finding) == ("every check is fine", "unknown: collapsed")
-    assert "collapsed: unknown (too few seeds" in rows[3].note
-    assert "differs: off (p = 0.01)" in rows[1].note
+    asked = sum(check.pathology in (None, 1) for check in CHECKS)
+    assert (rows[0].finding, rows[3].finding) == ("every check is fine", f"{asked - 1} of {asked} checks fine")
+    assert f"{CHECKS[0].heading}: unknown, too few seeds" in rows[3].note
+    assert (rows[1].finding, rows[1].answer) == (CHECKS[-1].heading, "off")
+    assert f"{CHECKS[-1].heading}: off, p = 0.01" in rows[1].note
+    assert f"{CHECKS[1].heading}: fine" in rows[1].note
+    unmade = results.model_copy(update={"findings": [f for f in results.findings if f.check != CHECKS[1].name]})
+    rows = score_table.table_rows(unmade, [])
+    assert (rows[0].answer, rows[0].sign) == ("unknown", "?")  # a check that was not made is no pass
+    assert f"{CHECKS[1].heading}: not looked at" in rows[0].note
+
+
+def checks_table(results, width):
+    """Rows of the table of checks by heading: the sign, what was seen, and what stands to its right."""
+    lines = printed(terminal.evaluation_view(results, width), width).splitlines()
+    first = next(i for i, line in enumerate(lines) if "all bins together" in line)
+    table = lines[first : lines.index(" " * len(lines[first]), first) if " " * len(lines[first]) in lines else None]
+    return [line for line in table if line[1:2] in "!✓?–" and line[4:].strip()]
+
+
+def test_every_check_is_a_row_with_a_sign_for_each_bin():
+    results = made_up(10).results
+    rows = {next(c for c in CHECKS if c.heading in line): line for line in checks_table(results, 100)}
+    assert next(iter(rows)) == CHECKS[-1]  # what is off comes first
+    assert set(rows) == set(CHECKS)
+    assert rows[CHECKS[-1]].split()[:2] == ["!", CHECKS[-1].heading]
+    assert "unlike real slices: p = 0.01" in rows[CHECKS[-1]]
+    assert "✓!!!!!!!!!" in rows[CHECKS[-1]]
+    assert rows[CHECKS[1]].startswith(" ✓")
+    assert rows[CHECKS[1]].count("✓✓✓✓✓✓✓✓✓✓") == (2 if CHECKS[1].pathology is None else 1)
+    assert "?✓✓✓✓✓✓✓✓✓" in rows[CHECKS[0]]
+    text = " ".join(printed(terminal.evaluation_view(results, 200), 200).split())
+    assert f"a -1 to 2; too few seeds {HOSTILE}" in text
+
+
+def test_many_bins_are_counted_and_still_fit():
+    results = made_up(30).results
+    text = printed(terminal.evaluation_view(results, 80), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    rows = {next(c for c in CHECKS if c.heading in line): line.split()[-3:] for line in checks_table(results, 80)}
+    conditions = 60 if CHECKS[-1].pathology is None else 30
+    assert rows[CHECKS[-1]] == [str(conditions * 29 // 30), str(conditions // 30), "0"]
+
+
+def test_nothing_piped_has_escapes():
+    console = Console(width=80, file=io.StringIO())
+    console.print(terminal.evaluation_view(made_up(10).results, 80))
+    assert "\x1b" not in console.file.getvalue()
 
 
 def test_joint_spaces_are_no_spaces_of_their_own():

@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jsddpm_eval.functional.frechet import frechet_distance
-from jsddpm_eval.functional.morphology import rbf_distance
+from jsddpm_eval.functional.frechet import frechet_of_labels
+from jsddpm_eval.functional.morphology import rbf_of_labels
 from jsddpm_eval.metrics.feature_distance import kid_estimate
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.stats.holm import holm_adjusted
-from jsddpm_eval.stats.intervals import jackknife_spread, mean_spread
+from jsddpm_eval.stats.intervals import mean_spread
 from jsddpm_eval.stats.paired import contrast
+from jsddpm_eval.stats.two_sample import two_sample
 
 CALIBRATION = runpy.run_path(str(Path(__file__).with_name("calibration.py")))
 Population, pair_of, true_kid = (CALIBRATION[name] for name in ("Population", "pair_of", "true_kid"))
@@ -103,8 +104,8 @@ def equal_alarms(statistic, cohorts, **setting):
     """False alarms of a distance with blocks of patients, between equal generators."""
 
     def score(real, who, made):
-        names = who.numpy().astype(str)
-        return Score.of(statistic(real, made), Counts(), jackknife_spread(statistic, real, names, made))
+        found = two_sample(statistic, real, who.numpy().astype(str), made, seed=0, labellings=1)
+        return Score.of(found.value, Counts(), found.spread)
 
     alarms = 0
     for seed in range(cohorts):
@@ -142,7 +143,7 @@ def table(cohorts):
         yield name, "false alarms, not paired", "", found.apart
         yield name, "width, paired / not paired", "", found.narrower
     for name, s in many.items():
-        for what, statistic in {"FID": frechet_distance, "lesion MMD": rbf_distance}.items():
+        for what, statistic in {"FID": frechet_of_labels, "lesion MMD": rbf_of_labels}.items():
             yield f"{what}, {name}", "false alarms at 5 %", "3-7 %", equal_alarms(statistic, cohorts, **s)
     yield "reconstruction, 10 bins", "false alarm in any bin", "at most 5 %", family(cohorts)
 

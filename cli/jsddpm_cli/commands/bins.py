@@ -24,7 +24,6 @@ StoreOption = Annotated[Path | None, typer.Option(help="Slice store: count its s
 
 
 ReportFormat = Literal["table", "json", "csv", "markdown", "html"]
-MetricName = Literal["kid", "fid"]
 
 
 @app.command(epilog="Example: jsddpm bins report --z-range 24 93 --bins 10")
@@ -33,13 +32,15 @@ def report(
     bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
     slices: SlicesOption = 128,
     store: StoreOption = None,
-    metric: Annotated[MetricName, typer.Option(help="Metric of the smallest detectable difference.")] = "kid",
+    samples: Annotated[
+        int, typer.Option(min=1, help="Generated slices of a condition, for the smallest detectable difference.")
+    ] = 16,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept more bins than slices.")] = False,
     how: Annotated[ReportFormat, typer.Option("--format", help="How the report is given.")] = "table",
     out: Annotated[Path | None, typer.Option(help="Write to this file instead; .png adds the figure.")] = None,
 ) -> None:
     """Show which bins a z-range uses under local and under global binning, and what a store holds in each."""
-    values = utilization_report(z_range, bins, slices, store, metric, allow_empty=allow_empty)
+    values = utilization_report(z_range, bins, slices, store, samples, allow_empty=allow_empty)
     if out is not None and out.suffix == ".png":
         from jsddpm.files import write_bytes
         from jsddpm_reports.figures import png
@@ -84,7 +85,7 @@ def utilization_report(
     bins: int,
     slices: int,
     store: Path | None,
-    metric: str,
+    samples: int = 16,
     *,
     allow_empty: bool = False,
 ) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def utilization_report(
 
         binning = ZBinning(z_range, bins, "local", opened.n_slices, allow_empty)
         with tracked("cells") as bar:
-            values["store"] = store_report(opened, binning, metric=metric, progress=bar.update)
+            values["store"] = store_report(opened, binning, samples=samples, progress=bar.update)
     return values
 
 
@@ -113,7 +114,7 @@ def show_utilization(values: dict[str, Any], how: Format) -> None:
     if "store" in values:
         tables.append(results_table(*cell_table(values["store"])))
         if how == "table":
-            note("s/p: slices/patients. detectable: the smallest distance that could be told from real against real")
+            note("s/p: slices/patients. detectable: the shift, in SD of real slices, that an evaluation would see")
     emit(utilization_panel(values, sentence(values), tables), values, how)
 
 

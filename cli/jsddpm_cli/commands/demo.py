@@ -66,7 +66,7 @@ def _run_stages(out: Path, seed: int) -> Path:
         ),
     )  # fmt: skip
     note("[3/7] bins of z_range [24, 93]")
-    show_utilization(utilization_report((24, 93), 10, SHAPE[2], None, "kid"), "table")
+    show_utilization(utilization_report((24, 93), 10, SHAPE[2], None), "table")
     _stage(4, "training", run, _trained(run), lambda: _train(store, run, seed))
     _stage(5, "samples", samples, samples.is_dir(), lambda: run_sampling(run, samples, {}, None, None, seed))
     _stage(

@@ -54,7 +54,8 @@ def evaluate(
 ) -> None:
     """Evaluate a run, or any generated store against a real one; writes results.json, per_bin.csv and report.html.
 
-    The exit status is 7 if a score of --metrics is undefined, or with --strict any score; the report gives the reason.
+    The exit status is 7 if a score that --metrics names is undefined somewhere, or with --strict any score. A metric
+    that --metrics names may leave some of its scores undefined. The report gives the reasons.
     """
     if run is None and (real is None or generated is None):
         raise usage_error(
@@ -72,7 +73,7 @@ def evaluate(
     if undefined:
         count = "1 score is" if len(undefined) == 1 else f"{len(undefined)} scores are"
         note(f"{count} undefined, such as {undefined[0]}")
-    if undefined and (strict or metrics):
+    if (strict and undefined) or results.undefined(metrics or ()):
         raise typer.Exit(ExitStatus.UNDEFINED)
 
 

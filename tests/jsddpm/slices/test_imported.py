@@ -10,7 +10,9 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.imported import IntensityFormat, import_slices
+from jsddpm.slices.layout import INDEX_DTYPE
 from jsddpm.slices.store import SliceStore
+from jsddpm_eval.slice_table import SliceTable
 from synthetic import N_SLICES, SIZE, synthetic_slices
 
 BINNING = ZBinning((5, 34), 5, n_slices=N_SLICES)
@@ -66,6 +68,47 @@ def test_pixels_survive_every_format(store, slices, tmp_path, write):
     assert (made.kind, made.binning, made.size, made.spacing) == ("generated", BINNING, SIZE, store.spacing)
     assert made.index["sample"].tolist() == [0, 0, 0, 1]
     assert made.tokens(rows, BINNING).tolist() == [BINNING.token(z, p) for z, p in ROWS]
+
+
+def grouped(folder, slices, groups):
+    """The slices as npz files, with a column of volumes."""
+    path, intensities = as_npz(folder, *slices)
+    head, *lines = path.read_text().split()
+    path.write_text("\n".join([f"{head},group", *(f"{line},{g}" for line, g in zip(lines, groups, strict=True))]))
+    return path, intensities
+
+
+def test_the_store_keeps_which_volume_a_slice_is_part_of(store, slices, tmp_path):
+    path, intensities = grouped(tmp_path, slices, ["v2", "", "v1", "v2"])
+    made = SliceStore(import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities))
+    names = [made.info["groups"][g] if g >= 0 else "" for g in made.groups]
+    assert names == ["v2", "", "v1", "v2"]
+    assert made.verify() == []
+    unit = SliceTable.from_store(made).unit
+    assert (unit[0] == unit[3], len(unit.unique())) == (True, 3)
+
+
+@pytest.mark.parametrize("write", [as_png, as_npz])
+def test_slices_without_volumes_make_the_store_they_always_made(store, slices, tmp_path, write):
+    path, intensities = write(tmp_path, *slices)
+    made = SliceStore(import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities))
+    assert made.index.dtype == INDEX_DTYPE
+    assert "groups" not in made.info
+    assert made.groups.tolist() == [-1] * 4
+    assert SliceTable.from_store(made).n_units == 4
+
+
+def test_a_nifti_file_is_the_volume_of_its_slices_unless_the_table_says_otherwise(store, slices, tmp_path):
+    path, _ = as_nifti(tmp_path, *slices)
+    (tmp_path / "one.nii.gz").write_bytes((tmp_path / "i.nii.gz").read_bytes())
+    path.write_text(path.read_text().replace("\ni.nii.gz", "\n./i.nii.gz", 1) + "\none.nii.gz,m.nii.gz,0,0,0")
+    made = SliceStore(import_slices(path, tmp_path / "files", binning=BINNING, real=store))
+    assert made.info["groups"] == ["i.nii.gz"]
+    assert made.groups.tolist() == [0, 0, 0, 0, -1]
+    lines = path.read_text().split()
+    path.write_text("\n".join([f"{lines[0]},group", *(f"{line}," for line in lines[1:])]))
+    alone = SliceStore(import_slices(path, tmp_path / "alone", binning=BINNING, real=store))
+    assert alone.groups.tolist() == [-1] * 5
 
 
 def write_one(folder, image, mask, row="a.npy,b.npy,20,1"):

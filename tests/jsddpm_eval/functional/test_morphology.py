@@ -1,15 +1,15 @@
-"""Shapes in closed form, distances and contrasts against references and loops."""
+"""Shapes in closed form, distances against references."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage, stats
+from scipy import stats
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import rbf_kernel
 
-from jsddpm_eval.functional.morphology import SHAPE, column_distance, contrasts, has_ring, lesion_shapes, rbf_distance
+from jsddpm_eval.functional.morphology import SHAPE, lesion_shapes, log_roughness, rbf_of_labels, wasserstein_of_labels
 
 
 def blocks(*boxes, size=(24, 30)):
@@ -39,32 +39,40 @@ def test_shapes_of_rectangles():
 def test_distances_of_shapes_agree_with_references():
     rng = np.random.default_rng(0)
     x, y = (torch.from_numpy(rng.standard_normal((n, 3))) for n in (11, 7))
-    assert column_distance(x, y, 1) == pytest.approx(stats.wasserstein_distance(x[:, 1], y[:, 1]))
-    assert column_distance(x, x + 2.5, 0) == pytest.approx(2.5)
-    both = np.concatenate([x, y])
+    both = torch.cat([x, y])
+    labels = torch.stack([torch.arange(18) < 11, torch.from_numpy(rng.permutation(18) < 11)])
+    weights = torch.from_numpy(0.2 + rng.random(18))
+    found = wasserstein_of_labels(both, labels, weights, 1).tolist()
+    column = both[:, 1].numpy()
+    for value, a in zip(found, labels.numpy(), strict=True):
+        assert value == pytest.approx(stats.wasserstein_distance(column[a], column[~a], weights[a]))
+    moved = wasserstein_of_labels(torch.cat([x, x + 2.5]), torch.arange(22)[None] < 11, torch.ones(22), 0)
+    assert float(moved) == pytest.approx(2.5)
     width = float(
         torch.tensor(cdist(both, both, "sqeuclidean")[np.triu_indices(18, 1)]).median()
     )  # torch's lower median
     k = rbf_kernel(both, gamma=1 / width)
     xx, yy = (m[~np.eye(len(m), dtype=bool)].mean() for m in (k[:11, :11], k[11:, 11:]))
-    assert rbf_distance(x, y) == pytest.approx(xx + yy - 2 * k[:11, 11:].mean(), abs=1e-12)
+    plain = rbf_of_labels(both, labels, torch.ones(18))
+    assert float(plain[0]) == pytest.approx(xx + yy - 2 * k[:11, 11:].mean(), abs=1e-12)
+    whole = np.where(np.arange(18) % 3 == 0, 2, 1)  # a sample of weight 2 is two samples, not a pair
+    a = np.repeat(np.arange(11), whole[:11])
+    pairs = k[a][:, a]
+    expected = pairs.sum() - (whole[:11] ** 2).sum()
+    expected = expected / (len(a) ** 2 - (whole[:11] ** 2).sum()) + yy - 2 * k[a][:, 11:].mean()
+    assert float(rbf_of_labels(both, labels[:1], torch.from_numpy(whole))) == pytest.approx(float(expected), abs=1e-12)
 
 
-def test_contrast_is_inside_less_ring():
-    rng = np.random.default_rng(1)
-    images = torch.from_numpy(rng.random((3, 24, 30)))
-    masks = torch.cat([blocks((4, 6, 3, 8)), blocks((0, 0, 2, 2)), blocks((15, 20, 2, 2), (4, 4, 1, 1))])
-    found = contrasts(images, masks)
-    for j, mask in enumerate(masks.numpy()):
-        ring = ndimage.binary_dilation(mask, np.ones((7, 7))) & ~mask
-        for i, image in enumerate(images.numpy()):
-            assert float(found[i, j]) == pytest.approx(image[mask].mean() - image[ring].mean(), abs=1e-6)
-
-
-def test_only_masks_with_pixels_inside_and_around_have_a_contrast():
-    """A mask that fills the slice has an empty ring: 0 / 0, and one NaN made every contrast NaN."""
-    masks = torch.cat([blocks((4, 6, 3, 8)), blocks(), blocks((0, 0, 24, 30)), blocks((0, 0, 24, 29))])
-    assert has_ring(masks).tolist() == [True, False, False, True]
-    images = torch.rand((4, 24, 30), generator=torch.Generator().manual_seed(0))
-    assert contrasts(images, masks[has_ring(masks)]).isfinite().all()
-    assert has_ring(masks[:0]).tolist() == []
+def test_roughness_is_that_of_discs_squares_and_teeth():
+    yy, xx = np.mgrid[:61, :61] - 30
+    disc = yy**2 + xx**2 <= 25**2
+    comb = np.zeros((61, 61), bool)
+    comb[10:40, 10:50:2], comb[40, 10:50] = True, True  # 20 teeth of 1 x 30 pixels on a bar of 40
+    among = disc.copy()
+    among[0, 0] = True  # the largest part counts
+    found = log_roughness(np.stack([disc, among, comb, np.zeros_like(disc)]))
+    assert found[0] == pytest.approx(0, abs=0.05)
+    assert found[1] == found[0]
+    borders = 20 * (2 * 30 + 1) + 40 + 2 + 20  # of the teeth; of the bar: below, at its ends, between teeth
+    assert found[2] == pytest.approx(np.log((np.pi / 4 * borders) ** 2 / (4 * np.pi * 640)))
+    assert np.isnan(found[3])

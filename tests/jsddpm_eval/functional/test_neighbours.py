@@ -11,7 +11,7 @@ from scipy import stats
 from torch_fidelity.metric_prc import prc_features_to_metric
 
 from draws import normal
-from jsddpm_eval.functional.neighbours import authentic, copying_z, distances, expected_coverage, manifold
+from jsddpm_eval.functional.neighbours import authentic, distances, expected_coverage, manifold, nearer_share
 
 
 def shares(real, made, k=3):
@@ -61,17 +61,14 @@ def test_too_few_for_neighbours_is_an_error():
         shares(normal(3, 2), normal(9, 2))
 
 
-def test_copying_z_is_the_mann_whitney_z():
+def test_the_share_that_is_nearer_is_mann_whitneys_u():
     made, held = normal(30).abs(), normal(20, seed=1).abs() + 0.2
-    u, n, m = stats.mannwhitneyu(made, held).statistic, 30, 20
-    expected = (u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12)
-    assert copying_z([made], [held]) == pytest.approx(expected)
-    assert expected < 0
-    empty = torch.empty(0)
-    assert copying_z([made, made, empty], [held, empty, held]) == pytest.approx(expected)
-    assert copying_z([made, held], [held, made]) == pytest.approx((20 * expected - 30 * expected) / 50)
-    with pytest.raises(ValueError, match="no cell"):
-        copying_z([made], [empty])
+    held[:4] = made[:4]  # ties count by half
+    found = nearer_share(made, held)
+    assert float(found.mean()) == pytest.approx(stats.mannwhitneyu(held, made).statistic / 600, abs=1e-12)
+    assert found.tolist() == pytest.approx(
+        [float((made < h).double().mean() + (made == h).double().mean() / 2) for h in held]
+    )
 
 
 def test_authentic_is_its_definition_and_leaves_the_own_patient_out():
@@ -86,3 +83,5 @@ def test_authentic_is_its_definition_and_leaves_the_own_patient_out():
         assert authentic(distances(made, train), distances(train, train), who).tolist() == expected
     copies = train + 1e-6
     assert not authentic(distances(copies, train), distances(train, train)).any()
+    with pytest.raises(ValueError, match="one patient"):
+        authentic(distances(copies, train), distances(train, train), torch.zeros(12))

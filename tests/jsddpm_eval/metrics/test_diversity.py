@@ -8,7 +8,7 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.slice_table import SliceTable
-from worlds import World
+from worlds import BINNING, World
 
 METRICS = ["diversity"]
 
@@ -40,6 +40,27 @@ def test_the_baseline_is_the_mean_over_pairs_of_different_patients():
     pairs = [(i, j) for i in range(8) for j in range(i) if who[i] != who[j]]
     expected = [float((images[i] - images[j]).square().mean().sqrt()) for i, j in pairs]
     assert found["diversity_rmse"].baseline == pytest.approx(sum(expected) / len(expected), abs=1e-9)
+
+
+def test_pairs_of_one_volume_are_no_pairs_of_seeds():
+    world = World()
+    images = world.new(4)
+    stacks = torch.cat([images, images[:2] * 0.99])  # a second slice, nearly the same, of two volumes
+    group = torch.tensor([0, 1, 2, 3, 0, 1])
+    zeros = torch.zeros(6, dtype=torch.int64)
+    made = SliceTable.from_arrays(stacks, z_bin=zeros, pathology=zeros, group=group, binning=BINNING)
+    score = evaluate(world.real(), made, metrics=["diversity_rmse"], features=[])["diversity_rmse", 0, "control"]
+    x = stacks.double()
+    pairs = [(i, j) for i in range(6) for j in range(i) if group[i] != group[j]]
+    values = {p: float((x[p[0]] - x[p[1]]).square().mean().sqrt()) for p in pairs}
+    mean = sum(values.values()) / len(pairs)
+    assert score.value == pytest.approx(mean, abs=1e-9)
+    for v, added in enumerate(score.influence.samples):
+        kept = [values[i, j] for i, j in pairs if v not in (group[i], group[j])]
+        assert added == pytest.approx(sum(kept) / len(kept) - mean, abs=1e-6)
+    one = made.where(group == 0)
+    score = evaluate(world.real(), one, metrics=["diversity"], features=[])["diversity_rmse", 0, "control"]
+    assert score.reason == "slices of one generated volume have no pairs of seeds"
 
 
 @pytest.mark.parametrize("side", [160, 168, 175, 176])

@@ -7,13 +7,14 @@ import torch
 
 import metric_tester as tester
 from jsddpm_eval import slice_table
+from jsddpm_eval.metrics import lesion_shape
 from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 
 EVERY = list(metrics().values())
-DRAWN = {"precision", "recall", "density", "coverage"}
+DRAWN = {"precision", "recall", "density", "coverage", "fid", "fid_joint"} | {s.name for s in lesion_shape.METRIC.specs}
 """Pooled, these rest on one slice of each patient, drawn in the order of the rows."""
 
 
@@ -87,6 +88,28 @@ def test_what_an_earlier_evaluation_left_does_not_enter(metric):
             found.generation
             == tester.scores_of(metric, tester.table(tester.real_arrays()), tester.table(part)).generation
         )
+
+
+COUNTED = {"exact_copies"}
+"""These take every slice for one."""
+
+
+@pytest.mark.parametrize("metric", EVERY, ids=named)
+def test_a_volume_of_equal_slices_is_one_slice(metric):
+    """Values, intervals and what each unit adds: slices of one volume add nothing to what is known."""
+    arrays = tester.generated_arrays()
+    volume = torch.arange(len(arrays["z_bin"]))
+    twice = tester.chosen(arrays | {"group": volume}, volume.repeat_interleave(2))
+    single, doubled = (tester.scores_of(metric, tester.real_table(), tester.table(a)) for a in (arrays, twice))
+    for a, b in zip(single.generation[1:], doubled.generation[1:], strict=True):
+        for name, score in a.scores.items():
+            other = b.scores[name]
+            if score.spec not in COUNTED and score.value is not None:
+                assert other.value == pytest.approx(score.value, rel=1e-6, abs=1e-9), name
+                ends, samples = score.interval or (), score.influence.samples if score.influence else ()
+                assert (other.interval or ()) == pytest.approx(ends, rel=1e-5, abs=1e-7), name
+                found = other.influence.samples if other.influence else ()
+                assert found == pytest.approx(samples, rel=1e-5, abs=1e-7), name
 
 
 class Odd(Metric):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 from torch_fidelity.metric_kid import kernel_poly, mmd2
 
 import metric_tester as tester
+from draws import unit
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.extractor import Extractor
-from jsddpm_eval.functional.kernel import kernel_distance
+from jsddpm_eval.functional.kernel import kernel_distance, polynomial_kernel
 from jsddpm_eval.metrics.feature_distance import KID, FeaturePair, kid_between_halves, kid_estimate
 from jsddpm_eval.slice_table import SliceTable
 from worlds import BINNING, MEANS, World
@@ -38,7 +40,17 @@ def test_few_slices_make_fid_unreliable_not_silent():
     world = World()
     fid = world.scores(world.new(4), metrics=["fid"])[0]["fid_rows"]
     assert fid.status == "unreliable"
-    assert re.match(r"4 slices, the features have \d+ effective dimensions", fid.reason)
+    assert re.match(r"4 generated slices, the features have \d+ effective dimensions", fid.reason)
+
+
+def test_slices_of_few_patients_are_few():
+    """Four patients of thirty slices: it is patients that a covariance needs."""
+    image, made = unit(120, 16, 14), unit(40, 16, 14, seed=1)
+    real = SliceTable.from_arrays(image, z_bin=[0] * 120, pathology=[0] * 120, patient=torch.arange(120) // 30)
+    generated = SliceTable.from_arrays(made, z_bin=[0] * 40, pathology=[0] * 40)
+    fid = evaluate(real, generated, metrics=["fid"], features=[PLAIN])["fid", 0, "control"]
+    assert (fid.status, fid.n_real, fid.n_patients) == ("unreliable", 4, 4)
+    assert fid.reason.startswith("4 patients, the features have")
 
 
 def test_an_extractor_that_saw_the_training_slices_is_compared_with_held_out_ones():
@@ -75,7 +87,7 @@ def joint(request):
     generated = SliceTable.from_arrays(made, **labels)
     features = [PLAIN(x).numpy() for x in (images, made)]
     alpha = np.linalg.norm(features[0], axis=1).mean()  # both parts weigh the same (DeVries et al. 2019, eq. 6)
-    encoder = OneHotEncoder(categories=[range(int(token.max()) + 1)], sparse_output=False)
+    encoder = OneHotEncoder(sparse_output=False)  # of the tokens that occur
     columns = alpha * encoder.fit_transform(token.numpy()[:, None])
     found = evaluate(real, generated, metrics=["feature_distance"], features=[PLAIN]).pooled
     return found, [np.concatenate([side, columns], 1) for side in features]
@@ -154,6 +166,39 @@ def test_the_estimate_leaves_out_pairs_of_one_patient_and_its_units_are_patients
         assert score.influence.samples[j] == pytest.approx(kernel_distance(real, made[kept], who) - value, rel=1e-5)
 
 
+def test_the_estimate_leaves_out_pairs_of_one_volume_and_volumes_are_its_units():
+    """Both sides in groups of unequal size: the mean over pairs across groups, by hand."""
+    rng = np.random.default_rng(5)
+    real, made = (torch.from_numpy(rng.standard_normal((n, 3))) for n in (18, 10))
+    who, volume = torch.arange(18) // 3, torch.tensor([0, 0, 0, 1, 1, 2, 3, 3, 4, 4])
+
+    def by_hand(kept):
+        k = polynomial_kernel(made[kept], made[kept])
+        across = volume[kept][:, None] != volume[kept][None]
+        within = polynomial_kernel(real, real)[who[:, None] != who[None]].mean()
+        return float(within + k[across].mean() - 2 * polynomial_kernel(real, made[kept]).mean())
+
+    pair = FeaturePair(real, who, who.numpy().astype(str), made, units=volume + 70)
+    score, value = kid_estimate(pair), by_hand(volume >= 0)
+    assert score.value == pytest.approx(value, abs=1e-9)
+    assert score.n_units == 5
+    assert score.influence.samples == pytest.approx([by_hand(volume != v) - value for v in range(5)], rel=1e-5)
+    one = kid_estimate(replace(pair, units=torch.zeros(10, dtype=torch.int64)))
+    assert one.reason == "slices of one volume have no independent pairs"
+
+
+def test_above_100_volumes_blocks_of_them_stay_unbiased():
+    """Identical slices in every volume: with their pairs, perfect stacks would look far from real."""
+    rng = np.random.default_rng(6)
+    real, stacks = (torch.from_numpy(rng.standard_normal((n, 2))) for n in (150, 150))
+    who = torch.arange(150)
+    score = kid_estimate(
+        FeaturePair(real, who, who.numpy().astype(str), stacks.repeat_interleave(4, 0), units=torch.arange(600) // 4)
+    )
+    assert score.value == pytest.approx(kernel_distance(real, stacks), abs=0.1)
+    assert (len(score.influence.samples), score.n_units) == (100, 150)
+
+
 def test_halves_are_distances_between_disjoint_patients():
     rng = np.random.default_rng(4)
     real = torch.from_numpy(rng.standard_normal((12, 2)))
@@ -169,8 +214,6 @@ def test_halves_are_distances_between_disjoint_patients():
 
 def kernel_distance_of(real, who, half):
     """Both sides grouped by patient."""
-    from jsddpm_eval.functional.kernel import polynomial_kernel
-
     first = torch.isin(who, torch.tensor(half))
     means = []
     for side in (first, ~first):

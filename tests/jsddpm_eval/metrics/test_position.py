@@ -8,8 +8,8 @@ import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.evaluation import evaluate_in_detail
-from jsddpm_eval.features.training import TrainingSlices
-from jsddpm_eval.metrics.position import middles, position_confusion, predict_z, train_z_regressor
+from jsddpm_eval.features.crossfit import Fold
+from jsddpm_eval.metrics.position import middles, position_confusion, train_z_regressor
 from jsddpm_eval.slice_table import SliceTable
 from worlds import BINNING as TWO_BINS
 
@@ -34,9 +34,9 @@ def test_the_regressor_reads_position_and_shuffling_is_chance(store):
     middle = np.array([7.5, 13.5, 19.5, 25.5, 31.5])
     error = np.abs(predicted - middle[test.z_bin])
     for name, scale in (("bins", 1 / 6), ("slices", 1), ("mm", 1.5)):
-        score = scores[f"z_error_{name}"]
-        assert score.value == pytest.approx(error.mean() * scale, abs=1e-5)
-        assert score.baseline == pytest.approx(np.abs(predicted - test.z_index.numpy()).mean() * scale, abs=1e-5)
+        assert scores[f"z_error_{name}"].value == pytest.approx(error.mean() * scale, abs=1e-5)
+        assert scores[f"z_error_{name}"].baseline == pytest.approx(scores["z_error_bins"].baseline * 6 * scale)
+    assert scores["z_offset_bins"].value == pytest.approx((predicted - middle[test.z_bin]).mean() / 6, abs=1e-5)
     every = np.abs(predicted[:, None] - middle[test.z_bin][None]).mean() / 6
     assert scores["z_error_chance_bins"].value == pytest.approx(every, abs=1e-5)
     confusion = np.zeros((5, 5), int)
@@ -45,15 +45,35 @@ def test_the_regressor_reads_position_and_shuffling_is_chance(store):
     assert np.array_equal(right.results.confusion, confusion)
 
 
+def test_slices_of_the_next_bin_are_offset_by_one_bin_and_real_ones_by_none(store):
+    real = SliceTable.from_store(store, BINNING)
+    test = real.where(real.in_split & (real.z_bin < 4))
+    for step in (0, 1):
+        results = evaluate_in_detail(real, asked(test, test.z_bin + step), ["position"], []).results
+        score = results.pooled["z_offset_bins"]
+        assert score.value - score.baseline == pytest.approx(-step, abs=0.25)
+        low, high = score.baseline_interval
+        assert (low <= score.value <= high) == (step == 0)
+
+
+def test_bins_in_reverse_pull_to_the_middle(store):
+    real = SliceTable.from_store(store, BINNING)
+    test = real.where(real.in_split)
+    score = evaluate_in_detail(real, asked(test, 4 - test.z_bin), ["position"], []).results.pooled["z_pull_bins"]
+    expected = np.abs(2 * (test.z_bin.numpy() - 2.0)).mean()  # bin k shows bin 4 - k: 2 |k - 2| bins inwards
+    assert score.value - score.baseline == pytest.approx(expected, abs=0.5)
+
+
 def test_the_regressor_is_repeatable_kept_and_leaves_the_global_generator(store, tmp_path):
-    z = torch.arange(40)
-    slices = TrainingSlices(torch.from_numpy(store.images(np.arange(40))), z, torch.zeros_like(z))
+    table = SliceTable.from_store(store, BINNING).where(slice(40))
+    fold = Fold(0, table, table.images)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    a, b, kept = (train_z_regressor(slices, (0, 39), seed=1, folder=f) for f in (None, tmp_path, tmp_path))
+    a, b, kept = (train_z_regressor(fold, (0, 39), seed=1, folder=f) for f in (None, tmp_path, tmp_path))
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(predict_z(a, slices.images), predict_z(b, slices.images))
-    assert torch.equal(predict_z(a, slices.images), predict_z(kept, slices.images))
+    read = [network(table.images).detach() for network in (a, b, kept)]
+    assert torch.equal(read[0], read[1])
+    assert torch.equal(read[0], read[2])
     assert len(list(tmp_path.iterdir())) == 1
 
 

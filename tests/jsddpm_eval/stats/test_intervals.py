@@ -7,9 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from jsddpm_eval.functional.kernel import kernel_distance
 from jsddpm_eval.results.score import Spread
-from jsddpm_eval.stats.intervals import jackknife_spread, mean_spread, wilson_interval
+from jsddpm_eval.stats.intervals import mean_spread, wilson_interval
 
 
 def test_jackknife_of_a_mean_is_the_textbook_formula():
@@ -29,27 +28,18 @@ def test_what_each_patient_adds_is_what_the_mean_loses_without_them():
     assert samples[3] == pytest.approx(float(values[[0, 1, 2, 4]].mean() - values.mean()), rel=1e-6)
 
 
-def test_intervals_need_patients():
-    g = torch.Generator().manual_seed(0)
-    real, made = torch.randn((40, 3), generator=g), torch.randn((9, 3), generator=g)
-    patients = np.repeat([f"p{i}" for i in range(8)], 5)
-    low, high = jackknife_spread(kernel_distance, real, patients, made).interval
-    assert low < kernel_distance(real, made) < high
-    assert jackknife_spread(kernel_distance, real, np.repeat(["a", "b"], 20), made) == Spread()
-    assert jackknife_spread(kernel_distance, real, patients, made[:2]) == Spread()
+def test_units_of_generated_slices_are_left_out_as_patients_are():
+    values, volume = torch.tensor([1.0, 2.0, 4.0, 9.0, 5.0, 3.0]), torch.tensor([8, 8, 2, 5, 2, 5])
+    by_unit, by_patient = mean_spread(values, units=volume), mean_spread(values, volume.numpy().astype(str))
+    assert by_unit.interval == by_patient.interval
+    added = by_patient.influence.patients
+    assert by_unit.influence.samples == (added["8"], added["2"], added["5"])  # in the order in which they appear
+    assert mean_spread(values, units=torch.arange(6) + 40) == mean_spread(values)
 
 
-def test_blocks_of_patients_are_named_by_their_patients():
-    g = torch.Generator().manual_seed(0)
-    real, made = torch.randn((24, 1), generator=g), torch.randn((9, 1), generator=g)
-    names = np.array([f"p{i:02d}" for i in range(12)]).repeat(2)
-    influence = jackknife_spread(lambda a, b: float(a.mean() - b.mean()), real, names, made).influence
-    assert list(influence.patients)[:3] == ["p00+p10", "p01+p11", "p02"]
-    assert influence.patient_blocks == [2, 2, *[1] * 8]
-    assert influence.sample_blocks == ()  # every block is one sample
-    kept = ~np.isin(names, ["p01", "p11"])
-    assert influence.patients["p01+p11"] == pytest.approx(float(real[kept].mean() - real.mean()), rel=1e-5)
-    assert influence.samples[3] == pytest.approx(float(made.mean() - torch.cat([made[:3], made[4:]]).mean()), rel=1e-5)
+def test_a_share_over_volumes_lies_between_the_counts_it_falls_between():
+    below, above = (stats.binomtest(k, 4).proportion_ci(method="wilson") for k in (2, 3))
+    assert wilson_interval(15 / 24, 4) == pytest.approx((below.low, above.high), abs=1e-12)
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 5), (2, 3), (7, 7), (48, 80)])

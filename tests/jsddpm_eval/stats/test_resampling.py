@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
 from jsddpm_eval.functional.kernel import kernel_distance
+from jsddpm_eval.stats.limits import MIN_PATIENTS
+from jsddpm_eval.stats.relabellings import least_p
 from jsddpm_eval.stats.resampling import (
     DRAWS,
+    Draw,
     enough_to_permute,
+    independent_slices,
     one_per_patient,
+    one_per_unit,
     permutation_p,
+    populations,
     relabelled,
     relabellings,
 )
@@ -44,7 +52,7 @@ def test_p_values_need_patients_and_are_repeatable():
     who = torch.arange(12) // 2
 
     def p(generated, seed=1):
-        return permutation_p(real, generated, relabellings(who, len(generated), None, seed))
+        return permutation_p(real, generated, relabellings(who, torch.arange(len(generated)), None, seed))
 
     assert p(made) == p(made)
     assert p(made + 5) < 0.02
@@ -54,15 +62,73 @@ def test_p_values_need_patients_and_are_repeatable():
 def test_the_p_value_of_one_draw_counts_the_labellings_that_are_as_far():
     rng = np.random.default_rng(2)
     x = torch.from_numpy(rng.standard_normal((9, 2)))
-    rows, labels = next(iter(relabellings(torch.arange(5), 4, None, seed=0)))
-    labels = labels[:200]
-    drawn = x[[*rows.tolist(), 5, 6, 7, 8]]
-    values = np.array([kernel_distance(drawn[k], drawn[~k]) for k in labels])
+    rows, labels = torch.arange(9), relabelled(5, 4, None, 199, torch.Generator().manual_seed(0))
+    values = np.array([kernel_distance(x[k], x[~k]) for k in labels])
     expected = (values >= values[0] - 1e-12 * abs(values[0])).mean()
-    assert permutation_p(x[:5], x[5:], [(rows, labels)]) == pytest.approx(expected, abs=1e-9)
+    assert permutation_p(x[:5], x[5:], [Draw(0, rows, labels)]) == pytest.approx(expected, abs=1e-9)
 
 
 def test_there_are_as_many_relabellings_as_the_level_needs():
-    draws = list(relabellings(torch.arange(6), 5, None, seed=0))
-    assert len(draws) == DRAWS
-    assert {tuple(labels.shape) for _, labels in draws} == {(4000, 11)}
+    for level, count in ((None, 3999), (0.01, 3999), (0.004, 5000), (1e-5, 19_999)):
+        draws = list(relabellings(torch.arange(6), torch.arange(5), None, seed=0, level=level))
+        assert len(draws) == DRAWS
+        assert {tuple(draw.labels.shape) for draw in draws} == {(1 + count, 11)}
+    for level, count in ((None, 999), (0.01, 2000)):
+        assert (
+            len(next(relabellings(torch.arange(6), torch.arange(500), None, seed=0, level=level)).labels) == 1 + count
+        )
+
+
+def test_of_every_generated_volume_one_slice_is_drawn_as_of_every_patient():
+    patients, volumes = torch.arange(12) // 2, torch.tensor([7, 7, 7, 3, 9, 3])
+    draws = list(relabellings(patients, volumes, None, seed=0))
+    assert {tuple(draw.labels.shape) for draw in draws} == {(4000, 9)}
+    assert all(sorted(volumes[rows[6:] - 12].tolist()) == [3, 7, 9] for _, rows, _ in draws)
+    assert len({tuple(draw.rows[6:].tolist()) for draw in draws}) > 1
+    alone = one_per_unit(torch.tensor([4, 2, 9]), torch.Generator().manual_seed(0))
+    assert alone.tolist() == [0, 1, 2]
+
+
+def test_labels_are_exchanged_within_the_conditions_of_the_slices_drawn():
+    patients, volumes = torch.arange(6), torch.tensor([0, 0, 1, 1])
+    strata = torch.tensor([0, 0, 0, 1, 1, 1]), torch.tensor([0, 1, 0, 1])
+    for _, rows, labels in relabellings(patients, volumes, strata, seed=1):
+        condition = torch.cat(strata)[rows]
+        for s in (0, 1):
+            assert (labels[:, condition == s].sum(1) == 3).all()
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (2, 3), (3, 3), (4, 3), (4, 4), (5, 4)])
+def test_the_least_p_is_that_of_sets_infinitely_apart(n, m):
+    """Over all relabellings: at equal counts the swapped one is as far apart as the observed one."""
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(np.concatenate([rng.standard_normal((n, 2)), 100 + rng.standard_normal((m, 2))]))
+    labels = torch.zeros((1, n + m), dtype=torch.bool).repeat(len(list(combinations(range(n + m), n))), 1)
+    for row, chosen in enumerate(combinations(range(n + m), n)):  # the first is as observed
+        labels[row, list(chosen)] = True
+    found = permutation_p(x[:n], x[n:], [Draw(0, torch.arange(n + m), labels)])
+    assert found == pytest.approx(least_p(n, m), rel=1e-9)
+    assert least_p(n, m, 9) == max(least_p(n, m), 0.1)
+
+
+def test_slices_are_drawn_as_often_as_their_mass_and_never_two_of_a_patient():
+    who = torch.tensor([0] * 6 + [1] * 3 + [2] * 6 + [3] * 2 + [4] * 6 + [5] * 6 + [6] * 6 + [7] * 6)
+    generator = torch.Generator().manual_seed(0)
+    draws = [independent_slices(who, generator, torch.ones(len(who))) for _ in range(2000)]
+    assert all(len(who[d].unique()) == len(d) >= MIN_PATIENTS for d in draws)
+    counts = torch.cat(draws).bincount(minlength=len(who)).numpy()
+    assert stats.chisquare(counts).pvalue > 0.001
+    uneven = torch.tensor([1.0, 3.0]).repeat(1, 6)[0]
+    rows = torch.stack([one_per_patient(torch.arange(12) // 2, generator, uneven) for _ in range(500)])
+    assert abs(float((rows % 2).double().mean()) - 0.75) < 0.03
+
+
+def test_the_population_is_left_open_unless_patients_have_equally_many_slices():
+    assert len(populations(torch.tensor([0, 0, 1, 1]))) == 1
+    assert [m.tolist() for m in populations(torch.tensor([0, 0, 1]))] == [[1, 1, 1], [0.5, 0.5, 1]]
+    strata = torch.tensor([0, 0, 1, 0, 0])  # patients of condition 0 have two slices, that of condition 1 has one
+    assert len(populations(torch.tensor([0, 0, 0, 1, 1]), strata)) == 1
+    assert len(populations(torch.tensor([0, 0, 0, 1, 1]), torch.tensor([0, 1, 1, 0, 0]))) == 2
+    assert {draw.population for draw in relabellings(torch.tensor([0, 0, 1, 2, 3]), torch.arange(5), None, 0)} == {0, 1}
+    with_few = Draw(0, torch.tensor([0, 2, 3]), (torch.arange(3) < 1).repeat(2, 1))
+    assert permutation_p(torch.zeros(2, 1), torch.zeros(2, 1), [with_few]) == pytest.approx(0.75)

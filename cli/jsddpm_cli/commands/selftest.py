@@ -1,0 +1,71 @@
+"""``jsddpm selftest``: what a cohort could reveal, measured with faults planted into its own slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jsddpm.errors import usage_error
+from jsddpm_cli.console import FormatOption, emit, note, tracked
+from jsddpm_cli.sources import JobsOption
+
+app = typer.Typer()
+ORDER = 75
+
+
+@app.command(epilog="Example: jsddpm selftest store")
+def selftest(
+    store: Annotated[Path, typer.Argument(help="Real store.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the results; repeating the command continues (default: STORE.selftest)"),
+    ] = None,
+    z_range: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="First and last axial slice used [default: the store's]", metavar="LO HI"),
+    ] = None,
+    bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
+    samples: Annotated[int, typer.Option(min=1, help="Samples of each bin and pathology.")] = 16,
+    perfect: Annotated[int, typer.Option(min=0, help="Draws without a fault, for the false alarms.")] = 20,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Fault or family of faults, repeatable [default: about fifty faults]")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Try every fault there is.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Try each fault at its middle strength alone.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the division and of everything drawn.")] = 0,
+    jobs: JobsOption = None,
+    how: FormatOption = "table",
+) -> None:
+    """Plant faults of graded strength into the store's own slices, and see which ones the evaluation would reveal.
+
+    The patients are divided at random: one half is real, and a perfect generator shows slices of the other half. What
+    lies in STORE.selftest is shown by reports of every evaluation against the store.
+    """
+    from jsddpm.binning import ZBinning
+    from jsddpm.runtime import cores
+    from jsddpm.slices.store import SliceStore
+    from jsddpm_eval.folder import beside
+    from jsddpm_eval.selftest.run import CORE
+    from jsddpm_eval.selftest.run import selftest as run
+    from jsddpm_reports.selftest import HEADINGS, alarms, fault_rows
+    from jsddpm_reports.terminal import results_table
+
+    if every and fault:
+        raise usage_error("OPTION", "--all and --fault exclude each other", fix="give one of them")
+    opened = SliceStore(store)
+    place = out or beside(store)
+    chosen = z_range or opened.z_range
+    if chosen is None:
+        raise usage_error("Z_RANGE", "no z-range", fix="give --z-range LO HI")
+    with tracked("trials") as bar:
+        values = run(
+            store, place, ZBinning(chosen, bins, n_slices=opened.n_slices), faults=() if every else fault or CORE,
+            perfect=perfect, samples=samples, seed=seed, jobs=jobs or cores(), quick=quick, progress=bar.update,
+        )  # fmt: skip
+    emit(results_table(HEADINGS[:-1], [row[:-1] for row in fault_rows(values)]), values, how)
+    for line in values["sentences"]:
+        note(line)
+    note(alarms(values))
+    note(f"results {place / 'selftest.json'}")

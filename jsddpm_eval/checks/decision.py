@@ -1,0 +1,265 @@
+"""From evidence to answers: the whole first, then its parts, with one control of false alarms.
+
+The false alarms allowed are divided over levels, most of them to the whole, where the power is; within a level Holm's
+correction holds over every score of every check and place that could reject at all (Tarone 1990). Below a place that is
+off, a condition is off where its own value, partially pooled with that place (random effects, DerSimonian and Laird
+1986), has an interval without 0: the whole is evidence of its parts, unless the parts differ.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from statistics import variance
+from typing import NamedTuple
+
+from scipy.stats import t as student
+
+from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.results.score import Cell
+from jsddpm_eval.results.specs import Finding
+from jsddpm_eval.stats.holm import holm_adjusted, testable
+from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS, TAIL, Z95
+from jsddpm_eval.stats.power import detectable
+
+Place = tuple[int | None, int | None]
+LEVELS = {"whole": 0.6, "pathology": 0.2, "bin": 0.1, "condition": 0.1}
+"""Share of the false alarms that each level may use."""
+
+_LEAST_FREEDOM = 1e-9
+
+
+class Key(NamedTuple):
+    """One test: a check's score at a place."""
+
+    check: str
+    score: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Evidence with its corrected p-value, the level of its own test, and what it has from the places above it."""
+
+    evidence: Evidence
+    p_value: float | None
+    level: float
+    inherited: bool = False
+
+    @property
+    def off(self) -> bool:
+        tested = self.inherited or (self.p_value is not None and self.p_value <= ALPHA)
+        return tested and bool(self.evidence.kind) and not self.evidence.within
+
+
+def decide(checks: Iterable[Check], cells: Iterable[Cell]) -> tuple[Finding, ...]:
+    """Every check's answer at every place it looks at, the whole first."""
+    every = list(checks)
+    asked = {
+        Key(check.spec.name, evidence.score, (cell.z_bin, cell.pathology)): evidence
+        for check in every
+        for cell in cells
+        for evidence in check.evidence(cell)
+    }
+    pathology = {check.spec.name: check.spec.pathology for check in every}
+    corrected, levels = _corrected(asked, pathology)
+    judged = {
+        key: _Judged(evidence, corrected.get(key), levels[level(key.place, pathology[key.check])])
+        for key, evidence in asked.items()
+    }
+    conditions: dict[tuple[str, str], list[tuple[Place, Evidence]]] = defaultdict(list)
+    for key, evidence in asked.items():
+        if _depth(key.place) == 2 and evidence.interval is not None:
+            conditions[key.check, key.score].append((key.place, evidence))
+    judged = {key: _with_parents(key, judged, conditions[key.check, key.score]) for key in judged}
+    findings = []
+    for check in every:
+        places = dict.fromkeys(key.place for key in judged if key.check == check.spec.name)
+        for place in sorted(places, key=_reading_order):
+            of_place = [j for key, j in judged.items() if (key.check, key.place) == (check.spec.name, place)]
+            findings.append(_finding(check.spec.name, place, of_place))
+    return tuple(findings)
+
+
+def level(place: Place, pathology: int | None = None) -> str:
+    """The level of a place; the top of a check of one pathology is that pathology.
+
+    >>> level((None, None)), level((None, 1)), level((None, 1), pathology=1), level((3, 1))
+    ('whole', 'pathology', 'whole', 'condition')
+    """
+    z_bin, kind = place
+    if z_bin is None:
+        return "whole" if kind is None or kind == pathology else "pathology"
+    return "bin" if kind is None else "condition"
+
+
+def single_level(name: str, n_bins: int) -> float:
+    """Level of a single test when every check is made: what is allowed to a level, shared by its tests.
+
+    Args:
+        name: One of :data:`LEVELS`.
+        n_bins: Number of bins.
+    """
+    from jsddpm_eval.checks.verdict import checks
+
+    scores = sum(check.tests for check in checks())
+    places = {"whole": 1, "pathology": 2, "bin": n_bins, "condition": 2 * n_bins}
+    return LEVELS[name] * ALPHA / (scores * places[name])
+
+
+def _corrected(
+    asked: Mapping[Key, Evidence], pathology: Mapping[str, int | None]
+) -> tuple[dict[Key, float], dict[str, float]]:
+    """P-values to be compared with :data:`~jsddpm_eval.stats.limits.ALPHA`; the level of a single test, by level."""
+    corrected: dict[Key, float] = {}
+    single: dict[str, float] = {}
+    for name, share in LEVELS.items():
+        tests = {k: e for k, e in asked.items() if e.p_value is not None and level(k.place, pathology[k.check]) == name}
+        able = testable({k: e.least_p for k, e in tests.items()}, share * ALPHA)
+        p_values = {k: tests[k].p_value or 0.0 for k in able}
+        corrected |= {k: min(1.0, p / share) for k, p in holm_adjusted(p_values).items()}
+        single[name] = share * ALPHA / max(1, len(able))
+    return corrected, single
+
+
+def _with_parents(key: Key, judged: Mapping[Key, _Judged], conditions: list[tuple[Place, Evidence]]) -> _Judged:
+    """A condition's evidence, partially pooled with that of a place above it where that decides; others as they are."""
+    own = judged[key]
+    if own.evidence.interval is None or _depth(key.place) < 2:
+        return own
+    for above in _above(key.place):
+        parent = judged.get(key._replace(place=above))
+        if parent is None or parent.evidence.value is None or parent.evidence.interval is None:
+            continue
+        siblings = [evidence for place, evidence in conditions if under(place, above)]
+        pooled = _pooled(own.evidence, parent.evidence, siblings)
+        low, high = pooled.interval or (0.0, 0.0)
+        if parent.off and not low <= sum(pooled.margin) / 2 <= high and pooled.kind == parent.evidence.kind:
+            return replace(own, evidence=pooled, inherited=not own.off)
+        if not own.off and parent.evidence.within and pooled.within:
+            return replace(own, evidence=pooled)
+    return own
+
+
+def _pooled(own: Evidence, parent: Evidence, siblings: list[Evidence]) -> Evidence:
+    """The mean of a condition's value and its parent's, each with its weight under random effects."""
+    if own.value is None or parent.value is None:
+        return own
+    alone, above = _variance(own), _variance(parent)
+    between = _heterogeneity(siblings)
+    prior = between + above
+    if alone + prior == 0:
+        return own
+    weight = prior / (alone + prior)
+    value = weight * own.value + (1 - weight) * parent.value
+    half = Z95 * (weight * alone + (1 - weight) ** 2 * above) ** 0.5
+    return replace(own, value=value, interval=(value - half, value + half))
+
+
+def _heterogeneity(siblings: list[Evidence]) -> float:
+    """Variance between conditions beyond what their errors explain (DerSimonian and Laird 1986)."""
+    known = [(e.value, _variance(e)) for e in siblings if e.value is not None]
+    values = [(v, 1 / s) for v, s in known if s > 0]
+    if len(values) < 2:
+        return 0.0
+    total = sum(w for _, w in values)
+    mean = sum(v * w for v, w in values) / total
+    excess = sum(w * (v - mean) ** 2 for v, w in values) - (len(values) - 1)
+    freedom = total - sum(w * w for _, w in values) / total
+    if freedom <= total * _LEAST_FREEDOM:  # one value is all but certain: the others' weights are lost beside its own
+        return variance([v for v, _ in values])
+    return max(0.0, excess / freedom)
+
+
+def _variance(evidence: Evidence) -> float:
+    low, high = evidence.interval or (0.0, 0.0)
+    return ((high - low) / (2 * Z95)) ** 2
+
+
+def _finding(check: str, place: Place, judged: list[_Judged]) -> Finding:
+    """The answer of one check at one place: off where any score is, fine where all are, else unknown."""
+    smallest = max((d for d in map(_detectable, judged) if d is not None), default=None)
+    off = sorted((j for j in judged if j.off), key=lambda j: (j.inherited, -_size(j.evidence)))
+    z_bin, pathology = place
+    if off:
+        first = off[0]
+        kinds = list(dict.fromkeys(j.evidence.kind for j in off if _size(j.evidence) >= _size(first.evidence) / 2))
+        e = first.evidence
+        return Finding(
+            check=check, answer="off", z_bin=z_bin, pathology=pathology, kind="; ".join(kinds), score=e.score,
+            value=e.value, interval=e.interval, p_value=first.p_value, inherited=first.inherited, reason=_seen(e),
+            detectable=smallest,
+        )  # fmt: skip
+    if judged and all(j.evidence.within for j in judged):
+        return Finding(check=check, answer="fine", z_bin=z_bin, pathology=pathology, detectable=smallest)
+    open_ones = [j.evidence for j in judged if not j.evidence.within]
+    missing = next((e.reason for e in open_ones if e.reason), "")
+    widest = max((e for e in open_ones if e.interval is not None), key=_beyond, default=None)
+    reason = missing if widest is None else _open(widest)
+    first_open = widest or (open_ones[0] if open_ones else None)
+    return Finding(
+        check=check, answer="unknown", z_bin=z_bin, pathology=pathology, score=first_open.score if first_open else "",
+        value=None if widest is None else widest.value, interval=None if widest is None else widest.interval,
+        reason=reason, detectable=smallest,
+    )  # fmt: skip
+
+
+def _detectable(judged: _Judged) -> float | None:
+    """The smallest difference of a score that its test would see, at the first step of the correction."""
+    evidence, interval = judged.evidence, judged.evidence.interval
+    if interval is None or evidence.p_value is None or evidence.patients < MIN_UNITS or interval[0] == interval[1]:
+        return None
+    freedom = evidence.patients - 1
+    error = (interval[1] - interval[0]) / (2 * float(student.ppf(1 - TAIL, freedom)))
+    return detectable(error, freedom, judged.level)
+
+
+def _seen(evidence: Evidence) -> str:
+    low, high = evidence.interval or (None, None)
+    text = evidence.figure or f"{evidence.value:.3g}"
+    return text if low is None else f"{text} (95 %: {low:.2g} to {high:.2g})"
+
+
+def _open(evidence: Evidence) -> str:
+    """Why an interval that is no evidence of a fault is none of its absence either."""
+    low, high = evidence.interval or (0.0, 0.0)
+    first, last = evidence.margin
+    fine = f"within {first:.2g} to {last:.2g} it would be fine"
+    if (high < first or last < low) and not evidence.kind:
+        return f"{fine}; on that side it is no fault that this check looks for"
+    return f"{fine}; more patients or samples would narrow the interval"
+
+
+def _size(evidence: Evidence) -> float:
+    """How far from its margin's middle the value lies, in standard errors."""
+    error = _variance(evidence) ** 0.5
+    distance = abs((evidence.value or 0.0) - sum(evidence.margin) / 2)
+    return distance / error if error else distance
+
+
+def _beyond(evidence: Evidence) -> float:
+    low, high = evidence.interval or (0.0, 0.0)
+    return max(evidence.margin[0] - low, high - evidence.margin[1])
+
+
+def _depth(place: Place) -> int:
+    return sum(part is not None for part in place)
+
+
+def _above(place: Place) -> list[Place]:
+    """The places a condition is part of, nearest first."""
+    return [(place[0], None), (None, place[1]), (None, None)]
+
+
+def under(place: Place, above: Place) -> bool:
+    """Whether a place is another one or a part of it.
+
+    >>> under((3, 1), (None, 1)), under((3, 1), (3, 0))
+    (True, False)
+    """
+    return all(part is None or part == own for part, own in zip(above, place, strict=True))
+
+
+def _reading_order(place: Place) -> tuple[int, int, int]:
+    return _depth(place), -1 if place[0] is None else place[0], -1 if place[1] is None else place[1]

@@ -1,0 +1,40 @@
+"""Outliers: some samples are like no real slice."""
+
+from __future__ import annotations
+
+from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.results.score import Cell
+from jsddpm_eval.results.specs import CheckSpec
+
+_SHARE, _MOST = 0.02, 0.5
+
+
+class Outliers(Check):
+    """A minority of garbage among good samples."""
+
+    spec = CheckSpec(
+        name="outliers", heading="outliers", question="no garbage among the samples",
+        rule="share of samples far from every real slice; margin 2 %, exact binomial test against the bound of the "
+        "real share; where most samples are unlike real slices there is no minority, and other checks name the fault",
+    )  # fmt: skip
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The share."""
+        return ("outlier_share",)
+
+    def evidence(self, cell: Cell) -> list[Evidence]:
+        """The share of outliers."""
+        return [
+            Evidence(score.spec, reason=score.reason or "")
+            if score.value is None
+            else Evidence(
+                score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE),
+                ("", "some samples like no real slice" if score.value < _MOST else ""),
+                figure=f"{round(score.value * (score.n_generated or 0))} of {score.n_generated} samples",
+            )
+            for score in cell.of("outlier_share")
+        ]  # fmt: skip
+
+
+CHECK = Outliers()

@@ -1,0 +1,27 @@
+"""Sharpness: generated slices are smoother, or noisier, than real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from jsddpm_eval.checks.base import ShiftCheck, Words
+from jsddpm_eval.results.specs import CheckSpec
+
+_SMOOTH, _ROUGH = "smoother than real slices", "noisier or sharper than real slices"
+
+
+class SharpnessCheck(ShiftCheck):
+    """Fine detail, grain and noise of the background."""
+
+    spec = CheckSpec(
+        name="sharpness", heading="sharpness", question="as sharp as real slices",
+        rule="mean power of fine detail, grain and noise of the background, beside real slices; margin 0.5 SD",
+    )  # fmt: skip
+    words: ClassVar[Mapping[str, Words]] = {
+        **dict.fromkeys(("detail_low", "detail_mid", "detail_high", "detail_corner", "grain"), (_SMOOTH, _ROUGH)),
+        "background": ("quieter outside the head than real slices", "noisier outside the head than real slices"),
+    }
+
+
+CHECK = SharpnessCheck()

@@ -1,0 +1,96 @@
+"""Networks that read real slices of patients they have not seen: one for each fold of patients.
+
+A network that learned from a patient's slices reads them better than new ones, so real slices would be no fair
+yardstick for generated ones. Real slices are read by the network whose training left their patient out, generated
+slices by all networks, averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from jsddpm_eval.features.networks import shrunk
+from jsddpm_eval.slice_table import SliceTable
+
+Network = TypeVar("Network", bound=nn.Module)
+
+FOLDS = 3
+MOST = 10_000
+"""Slices that training reads; of more, evenly spread ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """What one network learns from.
+
+    Attributes:
+        number: Number of the fold.
+        table: Slices of all patients but the fold's own.
+        images: Averaged down to what networks look at, float32 ``(N, h, w)`` in [0, 1].
+    """
+
+    number: int
+    table: SliceTable
+    images: Tensor
+
+
+def fold_of(table: SliceTable) -> Tensor:
+    """Fold of each real slice, int64 ``(N,)``: patients are dealt out in turn, so a fold holds whole patients.
+
+    >>> table = SliceTable.from_arrays(None, z_bin=[0] * 4, pathology=[0] * 4, patient=["a", "a", "b", "c"])
+    >>> fold_of(table).tolist()
+    [0, 0, 1, 2]
+    """
+    order: Tensor = torch.unique(table.patient, return_inverse=True)[1]
+    return order % FOLDS
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit(Generic[Network]):
+    """One network for each fold.
+
+    Attributes:
+        networks: In the order of the folds.
+    """
+
+    networks: Sequence[Network]
+
+    @classmethod
+    def fit(cls, real: SliceTable, fit: Callable[[Fold], Network]) -> CrossFit[Network]:
+        """Train one network for each fold of the real patients, on all other patients.
+
+        Args:
+            real: Real slices of at least two patients.
+            fit: Trains a network.
+        """
+        fold = fold_of(real)
+        folds = range(int(fold.max()) + 1)
+        networks = []
+        for number in folds:
+            others = real.where(fold != number).spread(MOST)
+            images = others.mapped(lambda batch: shrunk(batch.images))
+            networks.append(fit(Fold(number, others, images)))
+        return cls(networks)
+
+    @torch.no_grad()
+    def read_real(self, real: SliceTable, read: Callable[[Network, SliceTable], Tensor]) -> Tensor:
+        """What each real slice's own network, which has not seen its patient, reads; rows as in the table.
+
+        Args:
+            real: The very table the networks were fitted to.
+            read: Reads a batch of slices, ``(n, ...)``.
+        """
+        fold = fold_of(real)
+        parts = [real.where(fold == i).mapped(lambda b, n=n: read(n, b)) for i, n in enumerate(self.networks)]  # type: ignore[misc]
+        rows = torch.cat([torch.nonzero(fold == i)[:, 0] for i in range(len(self.networks))])
+        return torch.cat(parts)[rows.argsort()]
+
+    @torch.no_grad()
+    def read_generated(self, batch: SliceTable, read: Callable[[Network, SliceTable], Tensor]) -> Tensor:
+        """Mean of what the networks read in a batch of generated slices."""
+        return torch.stack([read(network, batch) for network in self.networks]).mean(0)

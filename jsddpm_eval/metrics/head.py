@@ -1,0 +1,39 @@
+"""Head: do generated heads have the size and the place of real ones of their bin?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from jsddpm_eval.functional.appearance import OUTLINE, outline
+from jsddpm_eval.metrics.base import Context
+from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
+from jsddpm_eval.slice_table import SliceTable
+
+_HEADINGS = {
+    "area": ("size", "root of the head's area"),
+    "row": ("row", "row of the head's centre"),
+    "column": ("column", "column of the head's centre"),
+    "height": ("height", "standard deviation of the head's pixels along rows"),
+    "width": ("width", "standard deviation of the head's pixels along columns"),
+}  # fmt: skip
+SPECS = tuple(
+    shift_spec(name=f"head_{name}", heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="head",
+               reading="Above 0: larger, lower or further right than in real slices.")
+    for name in OUTLINE
+)  # fmt: skip
+
+
+class Head(ShiftMetric):
+    """Size and place of the head."""
+
+    name = "head"
+    specs = SPECS
+    needs = frozenset({"pixels"})
+
+    def values(self, table: SliceTable, context: Context) -> Tensor:
+        """See :func:`~jsddpm_eval.functional.appearance.outline`."""
+        return table.column("outline", lambda batch: torch.from_numpy(outline(batch.images.numpy())))
+
+
+METRIC = Head()

@@ -1,0 +1,57 @@
+"""Intensity: are generated slices as bright, and is their brightness spread as in real ones?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jsddpm_eval.functional.appearance import INTENSITY, intensity
+from jsddpm_eval.metrics.base import Context
+from jsddpm_eval.metrics.shifts import ShiftMetric, deviation, shift_spec
+from jsddpm_eval.slice_table import SliceTable
+
+_HEADINGS = {
+    "mean": ("mean", "mean inside the head"),
+    "spread": ("contrast", "standard deviation inside the head"),
+    "q10": ("dark", "10th percentile inside the head"),
+    "q50": ("median", "median inside the head"),
+    "q90": ("bright", "90th percentile inside the head"),
+    "top": ("brightest", "99.5th percentile inside the head"),
+    "front_back": ("front to back", "slope of brightness from front to back"),
+    "left_right": ("left to right", "slope of brightness from left to right"),
+    "rim": ("rim", "mean of the outer less that of the inner half of the head"),
+    "air": ("air", "log mean outside the head"),
+    "varied": ("varied", "distance of the mean inside the head from the median of other patients' slices, in SD"),
+    "tilted": ("tilted", "distance of both slopes from the medians of other patients' slices, in SD"),
+}  # fmt: skip
+SPECS = tuple(
+    shift_spec(name=f"intensity_{name}", heading=heading, definition=definition, group="intensity",
+               reading="Above 0: brighter, or more of it, than in real slices.")
+    for name, (heading, definition) in _HEADINGS.items()
+)  # fmt: skip
+
+
+class Intensity(ShiftMetric):
+    """Brightness of the head, and how much it varies from slice to slice."""
+
+    name = "intensity"
+    specs = SPECS
+    needs = frozenset({"pixels"})
+
+    def values(self, table: SliceTable, context: Context) -> Tensor:
+        """See :func:`~jsddpm_eval.functional.appearance.intensity`; the last two are distances from real slices."""
+        columns = {side.kind: _columns(side) for side in (context.real, context.generated)}
+        mean, *slopes = (
+            deviation({side: c[:, INTENSITY.index(name)] for side, c in columns.items()}, table, context)
+            for name in ("mean", "front_back", "left_right")
+        )
+        further = torch.from_numpy(np.stack([np.abs(mean), np.hypot(*slopes)], 1))
+        return torch.cat([columns[table.kind], further], 1)
+
+
+METRIC = Intensity()
+
+
+def _columns(table: SliceTable) -> Tensor:
+    return table.column("intensity", lambda batch: torch.from_numpy(intensity(batch.images.numpy())))

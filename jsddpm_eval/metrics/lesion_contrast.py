@@ -1,0 +1,91 @@
+"""Lesion contrast: does the image show a lesion where the mask says, with its border where the mask has its own?"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jsddpm_eval.functional.lesion_contrast import CONTRAST, mask_contrast
+from jsddpm_eval.metrics.base import Cell, Context
+from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
+from jsddpm_eval.results.score import Counts, Score, Spread
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.shift import Side, mean_shift
+
+_HEADINGS = {
+    "contrast": ("contrast", "mean inside the mask less that of the ring of 3 pixels around it"),
+    "step": ("edge", "mean of the mask's outermost pixels less that of the pixels that touch it"),
+    "within": ("core less rim", "mean of the mask's other pixels less that of its outermost ones"),
+    "beyond": ("around", "mean of the pixels that touch the mask less that of the rest of the ring"),
+    "texture": ("texture", "log standard deviation inside the mask"),
+}  # fmt: skip
+SPECS = tuple(
+    shift_spec(name=f"lesion_{name}", heading=_HEADINGS[name][0], group="lesions", pathology=1,
+               definition=f"{_HEADINGS[name][1]}, in standard deviations of the head outside the mask",
+               reading="Below 0: less of it than at masks of real lesions; above: more.",
+               place="main" if name == "contrast" else "further")
+    for name in CONTRAST
+)  # fmt: skip
+_KEPT = ("contrast", "step")
+KEPT = tuple(
+    ScoreSpec(name=f"lesion_{name}_kept", heading=f"{_HEADINGS[name][0]} kept", group="lesions", pathology=1,
+              scope="levels", place="hidden", verified="closed form | 1e-9",
+              definition=f"mean {name} as a share of that of real slices of the same conditions; "
+              "undefined where the interval of the latter holds 0")
+    for name in _KEPT
+)  # fmt: skip
+
+
+class LesionContrast(ShiftMetric):
+    """Contrast and border of the image at the mask; empty masks are left out (see obedience)."""
+
+    name = "lesion_contrast"
+    specs = (*SPECS, *KEPT)
+    needs = frozenset({"pixels", "masks"})
+
+    def values(self, table: SliceTable, context: Context) -> Tensor:
+        """Of lesion slices; shares take the columns that they are shares of."""
+        columns = table.column("lesion-contrast", _contrast)
+        columns = torch.cat([columns, columns[:, [CONTRAST.index(name) for name in _KEPT]]], 1)
+        return columns.where((table.pathology == 1)[:, None], torch.nan)
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """Shifts, and what is kept of the mean of real slices."""
+        scores = super().compute(cell, context)
+        sides = [(self.values(t, context).numpy(), t) for t in (cell.real, cell.generated)]
+        for i, spec in enumerate(KEPT, len(SPECS)):
+            score = scores.get(spec.name)
+            if score is not None and score.value is not None:
+                real, generated = (_side(values[:, i], table, context) for values, table in sides)
+                scores[spec.name] = _kept(real, generated, score)
+        return scores
+
+
+METRIC = LesionContrast()
+
+
+def _side(values: NDArray[np.float64], table: SliceTable, context: Context) -> Side:
+    return Side(values, table.token(context.binning.n_bins).numpy(), table.unit.numpy()).where(np.isfinite(values))
+
+
+def _kept(real: Side, generated: Side, counted: Score) -> Score:
+    """Mean of the generated side over that of the real one; undefined where the latter may be 0."""
+    counts = Counts(counted.n_real, counted.n_generated, counted.n_patients)
+    shift, to_none = (
+        mean_shift(real, Side(v, generated.condition, generated.unit)) for v in (generated.values, 0 * generated.values)
+    )
+    if shift is None or to_none is None or to_none.interval[0] <= 0 <= to_none.interval[1]:
+        return Score.undefined("real lesions may have none of it", counts)
+    low, high = sorted(1 - bound / to_none.value for bound in shift.interval)
+    return Score.of(1 - shift.value / to_none.value, counts, Spread((low, high)))
+
+
+def _contrast(batch: SliceTable) -> Tensor:
+    """Of lesion slices with a mask; NaN for others."""
+    columns = torch.full((len(batch), len(CONTRAST)), torch.nan, dtype=torch.float64)
+    drawn = (batch.pathology == 1) & batch.masks.flatten(1).any(1)
+    columns[drawn] = torch.from_numpy(mask_contrast(batch.images[drawn].numpy(), batch.masks[drawn].numpy()))
+    return columns

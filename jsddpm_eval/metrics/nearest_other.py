@@ -1,0 +1,191 @@
+"""Nearest other sample: do samples of a condition differ as slices of different patients do?
+
+The mean difference between samples hardly moves when they show a few patients; the nearest other sample does.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
+from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.results.score import Baseline, Score, Spread
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.exceedance import by_unit, share_bound, share_interval, share_p_value
+from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
+from jsddpm_eval.stats.shift import Shift, Side, mean_shift
+
+_SIDE = 32  # pixels a side that distances are taken of: noise is averaged away
+_DRAWS = 12  # of one slice of each patient
+_REPEATED = 0.1  # of the median distance of real slices of the condition: what lies nearer is the same slice
+_LEAST = 1e-3
+_NEVER = 1e-12
+
+NEAREST = ScoreSpec(
+    name="nearest_other", heading="nearest other", group="variety", unit="log ratio", scope="levels",
+    definition="mean log distance to the nearest other sample of the condition less that of real slices to the nearest "
+    "of as many others, of other patients or of all, whichever is nearer; slices of norm 1, averaged to 32 pixels",
+    reading="Below 0: samples resemble each other more than patients do; -0.7 is half the distance.",
+    source="order statistics; linearized by patient", verified="loops over draws | 1e-9",
+    hypothesis="samples are slices of different patients, or drawn from all slices, two-sided",
+)  # fmt: skip
+REPEATED = ScoreSpec(
+    name="repeated_share", heading="repeated", group="variety", unit="share", scope="levels", better="lower",
+    definition=f"share of samples, not blank, nearer to a sample of any condition than {_REPEATED:g} of the median "
+    "distance between real slices",
+    reading="Share of samples that are another sample again.", source="Clopper-Pearson", verified="counting | 0",
+    hypothesis="samples are slices of new patients, one-sided",
+)  # fmt: skip
+
+
+class _Distances(NamedTuple):
+    """By row, NaN where there is none; see :class:`NearestOther`."""
+
+    generated: NDArray[np.float64]
+    of_others: NDArray[np.float64]
+    of_all: NDArray[np.float64]
+    repeated: NDArray[np.bool_]
+    real_repeated: NDArray[np.bool_]
+
+
+class NearestOther(Metric):
+    """Distance to the nearest other sample beside that of real slices, at equal numbers, and repeated samples.
+
+    A generator that is right may draw patients, or slices; real slices are compared with one slice each of other
+    patients, and with all other slices, and the smaller difference in standard errors counts.
+    """
+
+    name = "nearest_other"
+    specs = (NEAREST, REPEATED)
+    needs = frozenset({"pixels"})
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """The log ratio, over the conditions that both sides have, and the share of repeated samples."""
+        distances = context.once(self.name, partial(_distances, context))
+        if not len(cell.generated):
+            return self.undefined(cell, context, "nothing generated for this condition")
+        rows, people = cell.generated.row.numpy(), context.real.patient.numpy()
+        scores = {}
+        shift = _shift(cell, distances, context)
+        if shift is None:
+            few = "needs 3 patients, and 3 samples, of conditions with several of each"
+            scores[NEAREST.name] = Score.undefined(few, cell.counts)
+        else:
+            counts = cell.counts._replace(n_generated=shift.samples, n_patients=shift.patients)
+            band = Baseline(0.0, (-shift.half_width, shift.half_width))
+            scores[NEAREST.name] = Score.of(
+                shift.value, counts, Spread(shift.interval), band, p_value=max(shift.p_value, _NEVER)
+            )
+        known = np.isfinite(distances.of_others)
+        if len(np.unique(people[known])) < MIN_UNITS:
+            few = "needs real slices of 3 patients of one condition"
+            return scores | {REPEATED.name: Score.undefined(few, cell.counts)}
+        bound = share_bound(distances.real_repeated[known], people[known], 1 - ALPHA)
+        count, total = by_unit(distances.repeated[rows], cell.generated.unit.numpy())
+        p_value = share_p_value(count, total, bound)
+        spread = Spread(share_interval(count, total))
+        score = Score.of(
+            float(distances.repeated[rows].mean()), cell.counts, spread, Baseline(0.0, (0.0, bound)), p_value=p_value
+        )
+        return scores | {REPEATED.name: score}
+
+
+METRIC = NearestOther()
+
+
+def _shift(cell: Cell, distances: _Distances, context: Context) -> Shift | None:
+    """The smaller, in standard errors, of the differences from slices of other patients and from all other slices."""
+    bins = context.binning.n_bins
+    sides = []
+    for values, table in (
+        (distances.generated, cell.generated), (distances.of_others, cell.real), (distances.of_all, cell.real),
+    ):  # fmt: skip
+        of_cell = np.log(np.maximum(values[table.row.numpy()], _LEAST))
+        side = Side(of_cell, table.token(bins).numpy(), table.unit.numpy())
+        sides.append(side.where(np.isfinite(of_cell)))
+    both = [mean_shift(real, sides[0]) for real in sides[1:]]
+    known = [shift for shift in both if shift is not None]
+    return min(known, key=lambda s: abs(s.value) / s.error if s.error else np.inf, default=None)
+
+
+def _distances(context: Context) -> _Distances:
+    real, made, bins = context.real, context.generated, context.binning.n_bins
+    images = made.column("small", lambda batch: _small(batch.images))
+    of_made = np.full(len(made), np.nan)
+    of_real = np.full((2, len(real)), np.nan)
+    median = np.full(len(made), np.nan)
+    real_repeated = np.zeros(len(real), bool)
+    for token in made.token(bins).unique().tolist():
+        asked = torch.nonzero(made.token(bins) == token)[:, 0]
+        rows = torch.nonzero(real.token(bins) == token)[:, 0]
+        unit = made.unit[asked]
+        count = min(len(unit.unique()), real.where(rows).n_patients)
+        if count < 2:
+            continue
+        among = pairwise_mse(images[asked], images[asked]).sqrt()
+        if len(unit.unique()) == len(unit):
+            of_made[asked] = _expected(among, ~torch.eye(len(asked), dtype=torch.bool), count - 1)
+        else:
+            of_made[asked] = _one_of_each(among, unit, count, context.seed)
+        key = (NEAREST.name, context.binning.fingerprint, context.seed, token, count)
+        compute = partial(_of_real, real.where(rows), count, context.seed)
+        of_real[:, rows] = real.memo.values(key, compute).reshape(2, -1)
+        middle = float(np.median(of_real[0, rows]))
+        median[asked] = middle
+        real_repeated[rows] = of_real[0, rows] < _REPEATED * middle
+    repeated = (_to_any_other(images, made.unit) < _REPEATED * np.nan_to_num(median)) & images.any(1).numpy()
+    return _Distances(of_made, of_real[0], of_real[1], repeated, real_repeated)
+
+
+def _small(images: Tensor) -> Tensor:
+    """Slices of norm 1, averaged to at most 32 pixels a side, float64 ``(n, d)``."""
+    factor = max(1, -(-max(images.shape[1:]) // _SIDE))
+    small = nnf.avg_pool2d(images.double()[:, None], factor, ceil_mode=True).flatten(1)
+    length: Tensor = small.norm(dim=1, keepdim=True) + 1e-3
+    return small / length
+
+
+def _expected(distance: Tensor, allowed: Tensor, count: int) -> Tensor:
+    """Expected distance to the nearest of ``count`` allowed others; each row allows equally many, ``(n,)``."""
+    return -expected_best_match(-distance[allowed].reshape(len(distance), -1), count)
+
+
+def _of_real(real: SliceTable, count: int, seed: int) -> NDArray[np.float64]:
+    """Expected distance of each slice to the nearest of one less than ``count`` others, float64 ``(2, n)``.
+
+    First of slices of other patients, one each, over draws; then of all other slices.
+    """
+    images, patient = _small(real.images), real.patient
+    distance = pairwise_mse(images, images).sqrt()
+    everything = _expected(distance, ~torch.eye(len(real), dtype=torch.bool), count - 1)
+    return np.stack([_one_of_each(distance, patient, count, seed).numpy(), everything.numpy()])
+
+
+def _one_of_each(distance: Tensor, unit: Tensor, count: int, seed: int) -> Tensor:
+    """Expected distance of each slice to the nearest of one less than ``count`` slices, one each of other units."""
+    generator, units = torch.Generator().manual_seed(seed), unit.unique()
+    total = torch.zeros(len(unit), dtype=torch.float64)
+    for _ in range(_DRAWS):
+        order = torch.randperm(len(unit), generator=generator)
+        first = (unit[order][None] == units[:, None]).int().argmax(1)
+        total += _expected(distance[:, order[first]], unit[:, None] != units[None], count - 1)
+    return total / _DRAWS
+
+
+def _to_any_other(images: Tensor, unit: Tensor) -> NDArray[np.float64]:
+    """Distance of each sample to the nearest one of another unit, of any condition."""
+    nearest = np.full(len(images), np.inf)
+    for rows in torch.arange(len(images)).split(256):
+        if len(images) > 1:
+            distance = pairwise_mse(images[rows], images)
+            distance[unit[rows][:, None] == unit[None]] = torch.inf
+            nearest[rows] = distance.min(1).values.sqrt()
+    return nearest

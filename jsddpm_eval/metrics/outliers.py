@@ -1,0 +1,173 @@
+"""Outliers: is a minority of the samples unlike any real slice? Noise, blank or inverted slices among good ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jsddpm_eval.functional.appearance import detail, intensity, outline, texture
+from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.results.score import Baseline, Score, Spread
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.exceedance import UpperScale, by_unit, share_bound, share_interval, share_p_value
+from jsddpm_eval.stats.limits import MIN_UNITS
+
+THRESHOLD = 4.0
+"""Upper spreads above the median of real slices of other patients beyond which a sample is an outlier."""
+
+_RIDGE = 0.1  # of a standard deviation squared: directions in which real slices hardly differ say little
+_BENT = 3.0  # standard deviations beyond which only the logarithm counts
+_CONFIDENCE = 0.5  # the median: the threshold lies beyond what real slices reach; a higher bound on top is blind
+_LEAST = 1e-6
+
+SHARE = ScoreSpec(
+    name="outlier_share", heading="outliers", group="neighbourhood", unit="share", scope="levels", better="lower",
+    definition="share of samples whose distance to the nearest real slice of the bin or the bins beside it, in "
+    f"whitened appearance, is {THRESHOLD:g} upper spreads above the median of real slices to other patients'; the "
+    "median difference of all samples is taken off first; undefined where the median sample lies there",
+    reading="Share of samples that are like no real slice, and unlike the other samples.",
+    source="Clopper-Pearson", verified="planted noise | all of it",
+    hypothesis="samples are slices of new patients, one-sided",
+)  # fmt: skip
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Space:
+    """Whitened appearance, from real slices.
+
+    Attributes:
+        middle: Median of each column.
+        spread: Spread of each column around the median of its bin.
+        whiten: Turns bent columns into uncorrelated ones.
+        centre: Median of whitened real slices by bin; of all where a bin has none.
+    """
+
+    middle: Array
+    spread: Array
+    whiten: Array
+    centre: Array
+
+    @classmethod
+    def fit(cls, columns: Array, z_bin: NDArray[np.int64], bins: int) -> _Space:
+        """From real slices, at least one."""
+        middle = np.median(columns, 0)
+        rest = columns - _by_bin(columns, z_bin, bins)[z_bin]
+        spread = np.maximum(1.4826 * np.median(np.abs(rest), 0), 1e-9)
+        covariance = np.atleast_2d(np.cov(_bent(rest / spread).T, ddof=0)) + _RIDGE * np.eye(columns.shape[1])
+        values, vectors = np.linalg.eigh(covariance)
+        space = cls(middle, spread, vectors / np.sqrt(values), np.empty(0))
+        return cls(middle, spread, space.whiten, _by_bin(space(columns), z_bin, bins))
+
+    def __call__(self, columns: Array) -> Array:
+        """Whitened columns of slices."""
+        return np.asarray(_bent((columns - self.middle) / self.spread) @ self.whiten)
+
+
+class _Outliers(NamedTuple):
+    """Distances in upper spreads, by row; NaN where there is no real slice to compare with."""
+
+    generated: Array
+    real: Array
+
+
+class Outliers(Metric):
+    """Share of samples that lie far from every real slice."""
+
+    name = "outliers"
+    specs = (SHARE,)
+    needs = frozenset({"pixels"})
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """The share; every sample keeps its distance."""
+        if not len(cell.generated):
+            return self.undefined(cell, context, "nothing generated for this condition")
+        far = context.once(self.name, partial(_far, context))
+        known = np.isfinite(far.real)
+        people = context.real.patient.numpy()[known]
+        if len(np.unique(people)) < MIN_UNITS:
+            return self.undefined(cell, context, "needs real slices of 3 patients in one bin or bins side by side")
+        reached = far.generated[cell.generated.row.numpy()]
+        if cell.key == (None, None):
+            context.record("outlier_score", cell, torch.from_numpy(reached))
+        reached = reached[np.isfinite(reached)]
+        if not len(reached):
+            return self.undefined(cell, context, "no real slice near these bins, or most samples are like none")
+        far_off, judged = reached > THRESHOLD, np.isfinite(far.generated[cell.generated.row.numpy()])
+        count, total = by_unit(far_off, cell.generated.unit.numpy()[judged])
+        bound = share_bound(far.real[known] > THRESHOLD, people, _CONFIDENCE)
+        counts = cell.counts._replace(n_generated=len(reached))
+        spread, band = Spread(share_interval(count, total)), Baseline(0.0, (0.0, bound))
+        score = Score.of(float(far_off.mean()), counts, spread, band, p_value=share_p_value(count, total, bound))
+        return {SHARE.name: score}
+
+
+METRIC = Outliers()
+
+
+def appearance(table: SliceTable) -> Tensor:
+    """Detail, texture, intensity and outline of each slice, float64 ``(N, d)``."""
+    parts = {"detail": detail, "texture": texture, "intensity": intensity, "outline": outline}
+    columns = [
+        table.column(name, lambda batch, of=of: torch.from_numpy(of(batch.images.numpy())))  # type: ignore[misc]
+        for name, of in parts.items()
+    ]
+    return torch.cat(columns, 1)
+
+
+def _far(context: Context) -> _Outliers:
+    real, made, bins = context.real, context.generated, context.binning.n_bins
+    if not len(real):
+        return _Outliers(np.full(len(made), np.nan), np.empty(0))
+    columns, of_bin, patient = appearance(real).numpy(), real.z_bin.numpy(), real.patient.numpy()
+    space = _Space.fit(columns, of_bin, bins)
+    whitened = space(columns)
+    key = ("outliers", context.binning.fingerprint)
+    among = real.memo.values(key, lambda: _nearest(whitened, of_bin, whitened, of_bin, patient, patient))
+    known = np.isfinite(among)
+    if not known.any():
+        return _Outliers(np.full(len(made), np.nan), among)
+    scale = UpperScale.fit(among[known], of_bin[known], bins)
+    asked = made.z_bin.numpy()
+    placed = space(appearance(made).numpy())
+    reached = scale(_nearest(placed, asked, whitened, of_bin), asked)
+    if np.isfinite(reached).any() and np.nanmedian(reached) > THRESHOLD:  # all are odd: no minority stands out
+        return _Outliers(np.full(len(made), np.nan), scale(among, of_bin))
+    placed = placed - np.median(placed - space.centre[asked], 0)
+    return _Outliers(scale(_nearest(placed, asked, whitened, of_bin), asked), scale(among, of_bin))
+
+
+def _nearest(
+    a: Array, bin_a: NDArray[np.int64], b: Array, bin_b: NDArray[np.int64],
+    owner_a: NDArray[np.int64] | None = None, owner_b: NDArray[np.int64] | None = None,
+) -> Array:  # fmt: skip
+    """Log distance to the nearest slice of the bin and the two beside it, of other owners; NaN where there is none."""
+    out = np.full(len(a), np.nan)
+    for k in np.unique(bin_a):
+        rows, near = np.flatnonzero(bin_a == k), np.flatnonzero(np.abs(bin_b - k) <= 1)
+        distance = torch.cdist(torch.from_numpy(a[rows]), torch.from_numpy(b[near])).numpy()
+        if owner_a is not None and owner_b is not None:
+            distance[owner_a[rows][:, None] == owner_b[near][None]] = np.inf
+        least = distance.min(1, initial=np.inf)
+        out[rows] = np.where(np.isfinite(least), np.log(np.maximum(least, _LEAST)), np.nan)
+    return out
+
+
+def _by_bin(values: Array, z_bin: NDArray[np.int64], bins: int) -> Array:
+    """Median of each bin, ``(bins, d)``; of all where a bin has none."""
+    every = np.median(values, 0)
+    return np.stack([np.median(values[z_bin == k], 0) if (z_bin == k).any() else every for k in range(bins)])
+
+
+def _bent(values: Array) -> Array:
+    size = np.abs(values)
+    beyond = _BENT * (1 + np.log(np.maximum(size, _BENT) / _BENT))
+    return np.asarray(np.sign(values) * np.where(size < _BENT, size, beyond))

@@ -1,0 +1,40 @@
+"""Sharpness: is there as much fine detail in generated slices as in real ones, and as little noise?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from jsddpm_eval.functional.appearance import DETAIL, detail
+from jsddpm_eval.metrics.base import Context
+from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
+from jsddpm_eval.slice_table import SliceTable
+
+_HEADINGS = {
+    "detail_low": ("detail, low", "log power from 0.2 to 0.3 cycles per pixel less that from 0.12 to 0.2"),
+    "detail_mid": ("detail, middle", "log power from 0.3 to 0.4 cycles per pixel less that from 0.2 to 0.3"),
+    "detail_high": ("detail, high", "log power from 0.4 to 0.5 cycles per pixel less that from 0.3 to 0.4"),
+    "detail_corner": ("detail, corner", "log power from 0.5 to 0.71 cycles per pixel less that from 0.4 to 0.5"),
+    "grain": ("grain", "log median difference of a pixel from its 3 x 3 surround, inside the head"),
+    "background": ("background", "log mean difference of a pixel from its 3 x 3 surround, outside the head"),
+}  # fmt: skip
+SPECS = tuple(
+    shift_spec(name=name, heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="sharpness",
+               reading="Below 0: smoother than real slices; above: sharper or noisier.")
+    for name in DETAIL
+)  # fmt: skip
+
+
+class Sharpness(ShiftMetric):
+    """Fine detail and noise."""
+
+    name = "sharpness"
+    specs = SPECS
+    needs = frozenset({"pixels"})
+
+    def values(self, table: SliceTable, context: Context) -> Tensor:
+        """See :func:`~jsddpm_eval.functional.appearance.detail`."""
+        return table.column("detail", lambda batch: torch.from_numpy(detail(batch.images.numpy())))
+
+
+METRIC = Sharpness()

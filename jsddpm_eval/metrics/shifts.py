@@ -1,0 +1,112 @@
+"""What metrics share that compare the mean of one number of each slice: see :mod:`jsddpm_eval.stats.shift`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.results.score import Baseline, Score, Spread
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.shift import Scale, Side, mean_shift
+
+shift_spec = partial(
+    ScoreSpec, unit="SD", scope="levels", source="Welch 1947; linearized by patient",
+    verified="simulated cohorts of patients | false alarms and power within binomial error",
+    hypothesis="the mean over generated slices is that over slices of patients, two-sided",
+)  # fmt: skip
+"""A score that is a mean difference in standard deviations of real slices."""
+
+
+class ShiftMetric(Metric):
+    """Mean differences, generated less real, in standard deviations of real slices of the same condition.
+
+    Each score is one number of each slice; a slice without it (NaN) is left out. The baseline is 0, with the band that
+    the score of a perfect generator stays in, 95 times in 100.
+    """
+
+    @abstractmethod
+    def values(self, table: SliceTable, context: Context) -> Tensor:
+        """One column for each spec, float64 ``(N, len(specs))``, NaN where a slice has no such number."""
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """The shift of every column, over all conditions that both sides have."""
+        real, generated = (
+            context.once((self.name, side), partial(self._scaled, context, side)) for side in ("real", "generated")
+        )
+        scores = {}
+        for i, spec in enumerate(self.specs):
+            if not spec.asked(cell.z_bin, cell.pathology):
+                continue
+            sides = (_side(cell.real, real[:, i], context), _side(cell.generated, generated[:, i], context))
+            shift = mean_shift(*sides)
+            if shift is None:
+                what = _too_few(cell.real, cell.generated, *sides)
+                scores[spec.name] = Score.undefined(what, cell.counts)
+                continue
+            counts = cell.counts._replace(
+                n_real=len(sides[0].values), n_generated=shift.samples, n_patients=shift.patients
+            )
+            band = Baseline(0.0, (-shift.half_width, shift.half_width))
+            scores[spec.name] = Score.of(shift.value, counts, Spread(shift.interval), band, p_value=shift.p_value)
+        return scores
+
+    def _scaled(self, context: Context, side: str) -> NDArray[np.float64]:
+        """Scaled columns of every slice of a side, by row of the whole table."""
+        values = {t.kind: self.values(t, context).numpy() for t in (context.real, context.generated)}
+        table = context.real if side == "real" else context.generated
+        columns = np.full((int(table.row.max()) + 1 if len(table) else 0, len(self.specs)), np.nan)
+        for i in range(len(self.specs)):
+            real = _side(context.real, values["real"][:, i], context, by_row=False)
+            scale = Scale.fit(real, 2 * context.binning.n_bins)
+            whole = _side(table, values[table.kind][:, i], context, by_row=False, keep_missing=True)
+            columns[table.row.numpy(), i] = scale(whole).values
+        return columns
+
+
+def deviation(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> NDArray[np.float64]:
+    """How far slices lie from the median slice of other patients of their condition, in SD of real slices, ``(N,)``.
+
+    A real slice is compared with the others' median: its own patient would draw the median near, and generated slices
+    would look more varied than they are.
+
+    Args:
+        values: One number of each slice of the real and of the generated side, by kind.
+        table: One of the two sides.
+        context: What holds both.
+    """
+    n_bins = context.binning.n_bins
+    real = Side(values["real"].numpy(), context.real.token(n_bins).numpy(), context.real.patient.numpy())
+    scale = Scale.fit(real, 2 * n_bins)
+    centre, chosen = scale.centre[table.token(n_bins).numpy()], values[table.kind].numpy()
+    if table.kind == "real":
+        for c in np.unique(real.condition):
+            rows = np.flatnonzero(real.condition == c)
+            for person in np.unique(real.unit[rows]):
+                others = rows[real.unit[rows] != person]
+                own = rows[real.unit[rows] == person]
+                centre[own] = np.median(real.values[others]) if len(others) else np.nan
+    return (chosen - centre) / scale.spread if scale.spread > 0 else np.zeros(len(chosen))
+
+
+def _side(
+    table: SliceTable, values: NDArray[np.float64], context: Context, *, by_row: bool = True, keep_missing: bool = False
+) -> Side:
+    chosen = values[table.row.numpy()] if by_row else values
+    side = Side(chosen, table.token(context.binning.n_bins).numpy(), table.unit.numpy())
+    return side if keep_missing else side.where(np.isfinite(chosen))
+
+
+def _too_few(real: SliceTable, generated: SliceTable, a: Side, b: Side) -> str:
+    if not len(generated):
+        return "nothing generated for this condition"
+    if not len(real):
+        return "no real slice of this condition"
+    people, units = len(np.unique(a.unit)), len(np.unique(b.unit))
+    return f"needs 3 patients and 3 samples of the same conditions: {people} patients, {units} samples"

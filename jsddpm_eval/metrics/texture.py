@@ -1,0 +1,41 @@
+"""Texture: do generated slices show grids, stripes or blocks that real ones do not have?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from jsddpm_eval.functional.appearance import TEXTURE, texture
+from jsddpm_eval.metrics.base import Context
+from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
+from jsddpm_eval.slice_table import SliceTable
+
+_HEADINGS = {
+    "axis_mid": ("axes, middle", "log power along the axes less that off them, 0.2 to 0.35 cycles per pixel"),
+    "axis_high": ("axes, high", "log power along the axes less that off them, 0.35 to 0.5 cycles per pixel"),
+    "direction_mid": ("direction, middle", "log power of vertical less horizontal frequencies, 0.2 to 0.35"),
+    "direction_high": ("direction, high", "log power of vertical less horizontal frequencies, 0.35 to 0.5"),
+    "peak": ("peak", "log power of the two frequencies off the axes that stand out most from those around them"),
+    "nyquist": ("pixel grid", "log power of the highest frequencies less that just below them"),
+    "blocks": ("blocks", "log of steps across borders of blocks of 8 pixels beside those elsewhere"),
+}  # fmt: skip
+SPECS = tuple(
+    shift_spec(name=f"texture_{name}", heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="texture",
+               reading="Above 0: a regular pattern that real slices do not have.")
+    for name in TEXTURE
+)  # fmt: skip
+
+
+class Texture(ShiftMetric):
+    """Regular patterns."""
+
+    name = "texture"
+    specs = SPECS
+    needs = frozenset({"pixels"})
+
+    def values(self, table: SliceTable, context: Context) -> Tensor:
+        """See :func:`~jsddpm_eval.functional.appearance.texture`."""
+        return table.column("texture", lambda batch: torch.from_numpy(texture(batch.images.numpy())))
+
+
+METRIC = Texture()

@@ -1,0 +1,94 @@
+"""Slices of training patients, exact or in disguise, shown as new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from jsddpm_eval.selftest.fault import Fault, Plant
+from jsddpm_eval.selftest.faults._pixels import Change, biased, blurred, clipped, elastic, mirrored, noisy, warped
+from jsddpm_eval.selftest.world import GeneratedArrays, World, mixed
+
+_NAME = ("copied",)
+_TRACE = 0.01  # noise that no network's sample is free of
+Disguise = Callable[[GeneratedArrays, float, np.random.Generator], GeneratedArrays]
+
+
+def _copies(world: World, rng: np.random.Generator) -> GeneratedArrays:
+    return world.showing(world.pick(world.training, rng))
+
+
+def _disguised(disguise: Disguise) -> Plant:
+    """All samples are training slices, changed so much."""
+    return lambda world, strength, rng: disguise(_copies(world, rng), strength, rng)
+
+
+def _share(disguise: Disguise) -> Plant:
+    """A share of the samples are training slices, changed in one way."""
+    return lambda world, share, rng: mixed(
+        world.some(share, rng), disguise(_copies(world, rng), share, rng), world.perfect
+    )
+
+
+def _with_images(change: Change) -> Disguise:
+    def disguise(made: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
+        return GeneratedArrays(clipped(change(made.images, strength, rng)), made.masks, made.z_bin, made.pathology)
+
+    return disguise
+
+
+def _unchanged(made: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
+    return made
+
+
+def _traced(made: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
+    return GeneratedArrays(noisy(made.images, _TRACE, rng), made.masks, made.z_bin, made.pathology)
+
+
+def _of_held_out(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
+    leaked = world.showing(world.pick(world.held_out, rng))
+    return mixed(world.some(share, rng), _traced(leaked, share, rng), world.perfect)
+
+
+def _of_all(world: World, sd: float, rng: np.random.Generator) -> GeneratedArrays:
+    copies = world.showing(world.pick(np.concatenate([world.training, world.held_out]), rng))
+    return GeneratedArrays(noisy(copies.images, sd, rng), copies.masks, copies.z_bin, copies.pathology)
+
+
+def _blended(world: World, weight: float, rng: np.random.Generator) -> GeneratedArrays:
+    copies, others = _copies(world, rng), _copies(world, rng)
+    image = (1 - weight) * copies.images + weight * others.images
+    return GeneratedArrays(clipped(image), copies.masks, copies.z_bin, copies.pathology)
+
+
+COPY = Fault("copy_exact", "copies", "exact copies", _NAME, (0.25, 0.5, 1), "of samples", _share(_unchanged))
+FAULTS = (
+    COPY,
+    Fault("copy_traced", "copies", "copies with 1 % of noise", _NAME, (0.25, 0.5, 1), "of samples",
+          _share(_traced)),
+    Fault("copy_noise", "copies", "copies under noise", _NAME, (0.05, 0.03, 0.01), "of the range", _disguised(
+        lambda made, sd, rng: GeneratedArrays(noisy(made.images, sd, rng), made.masks, made.z_bin, made.pathology))),
+    Fault("copy_shift", "copies", "shifted copies", _NAME, (2, 1, 0.5), "px along each axis", _disguised(
+        lambda made, pixels, rng: warped(made, np.eye(2), (pixels, pixels)))),
+    Fault("copy_gain", "copies", "copies of another gain", _NAME, (1.2, 1.1, 1.05), "times", _disguised(
+        _with_images(lambda images, gain, rng: images * np.float32(gain)))),
+    Fault("copy_elastic", "copies", "deformed copies", _NAME, (2, 1, 0.5), "px", _disguised(elastic)),
+    Fault("copy_zoom", "copies", "zoomed copies", _NAME, (1.1, 1.05, 1.02), "times", _disguised(
+        lambda made, factor, rng: warped(made, np.eye(2) / factor))),
+    Fault("copy_blur", "copies", "blurred copies", _NAME, (1.5, 1.0, 0.7), "px", _disguised(
+        _with_images(lambda images, sigma, rng: blurred(images, sigma)))),
+    Fault("copy_bias", "copies", "copies under a bias field", _NAME, (0.2, 0.1, 0.05), "of the intensity", _disguised(
+        _with_images(biased))),
+    Fault("copy_mirrored", "copies", "mirrored copies", _NAME, (0.25, 0.5, 1), "of samples", _share(
+        lambda made, share, rng: mirrored(made))),
+    Fault("copy_turned", "copies", "turned copies", _NAME, (4, 2, 1), "degrees", _disguised(
+        lambda made, degrees, rng: warped(made, [[np.cos(np.radians(degrees)), -np.sin(np.radians(degrees))],
+                                                 [np.sin(np.radians(degrees)), np.cos(np.radians(degrees))]]))),
+    Fault("copy_blended", "copies", "two training slices blended", ("copied", "sharpness", "unlike_real"),
+          (0.5, 0.3, 0.1), "of the second", _blended),
+    Fault("copy_held_out", "copies", "copies of held-out slices", _NAME, (0.25, 0.5, 1), "of samples",
+          _of_held_out),
+    Fault("copy_of_all", "copies", "copies of all real slices under noise", _NAME, (0.05, 0.03, 0.01), "of the range",
+          _of_all),
+)  # fmt: skip

@@ -1,0 +1,66 @@
+"""A minority of garbage among good samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from jsddpm_eval.selftest.fault import Fault, Plant
+from jsddpm_eval.selftest.faults._pixels import blurred, clipped
+from jsddpm_eval.selftest.world import GeneratedArrays, Images, World, mixed
+
+_SHARES = (0.05, 0.1, 0.2)
+_UNIT = "of samples"
+_TILE = 8
+
+
+def _garbage(make: Callable[[Images, np.random.Generator], Images]) -> Plant:
+    """A share of the images, and nothing of the masks, is garbage."""
+
+    def plant(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
+        perfect = world.perfect
+        bad = replace(perfect, images=clipped(make(perfect.images, rng)))
+        return mixed(world.some(share, rng), bad, perfect)
+
+    return plant
+
+
+def _other_bins(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
+    bins = rng.choice(np.unique(world.z_bin), len(world.draw))
+    return mixed(world.some(share, rng), world.showing(world.pick(world.source, rng, z_bin=bins)), world.perfect)
+
+
+def _tiles(images: Images, rng: np.random.Generator) -> Images:
+    """Tiles of 8 x 8 in random order; what is left at the edges stays."""
+    out = images.copy()
+    rows, columns = (n // _TILE for n in images.shape[1:])
+    box = images[:, : rows * _TILE, : columns * _TILE]
+    tiles = box.reshape(len(images), rows, _TILE, columns, _TILE).swapaxes(2, 3).reshape(len(images), -1, _TILE, _TILE)
+    order = np.argsort(rng.random(tiles.shape[:2]), axis=1)
+    tiles = np.take_along_axis(tiles, order[:, :, None, None], 1)
+    back = tiles.reshape(len(images), rows, columns, _TILE, _TILE).swapaxes(2, 3)
+    out[:, : rows * _TILE, : columns * _TILE] = back.reshape(box.shape)
+    return out
+
+
+GARBAGE = Fault(
+    "garbage_noise", "mixtures", "samples of noise", ("outliers",), _SHARES, _UNIT,
+    _garbage(lambda images, rng: rng.random(images.shape, np.float32)),
+)  # fmt: skip
+FAULTS = (
+    GARBAGE,
+    Fault("garbage_blank", "mixtures", "blank samples", ("outliers",), _SHARES, _UNIT,
+          _garbage(lambda images, rng: np.zeros_like(images))),
+    Fault("garbage_bins", "mixtures", "samples of any bin", ("outliers", "misplaced"), _SHARES, _UNIT, _other_bins),
+    Fault("garbage_tiles", "mixtures", "scrambled samples", ("outliers",), _SHARES, _UNIT, _garbage(_tiles)),
+    Fault("garbage_blurred", "mixtures", "samples without detail", ("outliers", "sharpness"), _SHARES, _UNIT,
+          _garbage(lambda images, rng: blurred(images, 3.0))),
+    Fault("garbage_inverted", "mixtures", "inverted samples", ("outliers", "intensity"), _SHARES, _UNIT,
+          _garbage(lambda images, rng: 1 - images)),
+    Fault("garbage_noisy", "mixtures", "samples under heavy noise", ("outliers", "sharpness"), _SHARES, _UNIT,
+          _garbage(lambda images, rng: images + 0.15 * rng.standard_normal(images.shape, np.float32))),
+    Fault("garbage_upside_down", "mixtures", "samples upside down", ("outliers", "outline"), _SHARES, _UNIT,
+          _garbage(lambda images, rng: images[:, ::-1])),
+)  # fmt: skip

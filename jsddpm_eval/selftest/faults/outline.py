@@ -1,0 +1,89 @@
+"""Size, shape, position and surround of the head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from jsddpm_eval.selftest.fault import Fault, Plant
+from jsddpm_eval.selftest.faults._pixels import Values, clipped, elastic, heads, mirrored, on_images, warped
+from jsddpm_eval.selftest.world import GeneratedArrays, Images, World, mixed
+
+_NAME = ("outline",)
+
+
+def _zoomed(world: World, factor: float, rng: np.random.Generator) -> GeneratedArrays:
+    return warped(world.perfect, np.eye(2) / factor)
+
+
+def _narrow(world: World, factor: float, rng: np.random.Generator) -> GeneratedArrays:
+    return warped(world.perfect, np.diag([1, 1 / factor]))
+
+
+def _moved(world: World, pixels: float, rng: np.random.Generator) -> GeneratedArrays:
+    return warped(world.perfect, np.eye(2), (-pixels, pixels))
+
+
+def _rotated(world: World, degrees: float, rng: np.random.Generator) -> GeneratedArrays:
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    return warped(world.perfect, [[cosine, -sine], [sine, cosine]])
+
+
+def _share(change: Plant) -> Plant:
+    """A change of a share of the samples."""
+    return lambda world, share, rng: mixed(world.some(share, rng), change(world, share, rng), world.perfect)
+
+
+def _upside_down(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
+    perfect = world.perfect
+    return replace(perfect, images=perfect.images[:, ::-1].copy(), masks=perfect.masks[:, ::-1].copy())
+
+
+def _noise_around(images: Images, sd: float, rng: np.random.Generator) -> Values:
+    noise = np.abs(rng.standard_normal(images.shape, np.float32)) * sd
+    return np.where(heads(images), images, clipped(images + noise))
+
+
+def _spots_around(images: Images, count: float, rng: np.random.Generator) -> Values:
+    spots = np.zeros(images.shape, np.float32)
+    for number, head in enumerate(heads(images)):
+        places = np.argwhere(~head[1:-1, 1:-1]) + 1
+        for row, column in rng.choice(places, min(int(count), len(places)), replace=False):
+            spots[number, row - 1 : row + 2, column - 1 : column + 2] = 0.4
+    return np.maximum(images, spots)
+
+
+def _cut(images: Images, depth: float, rng: np.random.Generator) -> Values:
+    """The front of the head is missing."""
+    rows = np.any(heads(images), axis=2)
+    first = np.where(rows.any(1), rows.argmax(1), 0)[:, None, None]
+    row = np.arange(images.shape[1])[:, None]
+    return np.where((row >= first) & (row < first + depth), 0, images)
+
+
+FAULTS = (
+    Fault("shrunk", "outline", "shrinking", _NAME, (0.97, 0.95, 0.9), "times", _zoomed),
+    Fault("zoomed", "outline", "zooming", _NAME, (1.03, 1.05, 1.1), "times", _zoomed),
+    Fault("narrowed", "outline", "a narrower head", _NAME, (0.97, 0.93, 0.85), "times", _narrow),
+    Fault("moved", "outline", "a moved head", _NAME, (1, 2, 4), "px along each axis", _moved),
+    Fault("rotated", "outline", "a turned head", _NAME, (3, 6, 12), "degrees", _rotated),
+    Fault(
+        "deformed", "outline", "an elastic deformation", ("outline", "unlike_real"), (1, 2, 4), "px",
+        lambda world, pixels, rng: elastic(world.perfect, pixels, rng),
+    ),
+    Fault(
+        "mirrored", "outline", "left and right exchanged", ("outline", "unlike_real"), (0.25, 0.5, 1),
+        "of samples", _share(lambda world, share, rng: mirrored(world.perfect)),
+    ),
+    Fault(
+        "upside_down", "outline", "front and back exchanged", ("outline", "unlike_real"), (0.25, 0.5, 1),
+        "of samples", _share(_upside_down),
+    ),
+    Fault(
+        "noise_around", "outline", "noise around the head", ("outline", "sharpness"), (0.01, 0.02, 0.05),
+        "of the range", on_images(_noise_around),
+    ),
+    Fault("spots_around", "outline", "spots around the head", _NAME, (1, 3, 10), "spots", on_images(_spots_around)),
+    Fault("cut", "outline", "a head that is cut off", _NAME, (2, 4, 8), "px", on_images(_cut)),
+)  # fmt: skip

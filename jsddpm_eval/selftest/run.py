@@ -1,0 +1,117 @@
+"""A whole selftest: trials, and the files that say what they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jsddpm import __version__
+from jsddpm.binning import ZBinning
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.checks.verdict import checks
+from jsddpm_eval.selftest.cohort import Half, opened
+from jsddpm_eval.selftest.fault import Fault, chosen_faults
+from jsddpm_eval.selftest.summary import summary, write
+from jsddpm_eval.selftest.trials import Opener, grid, run_trials
+
+CORE = (
+    "copy_exact", "copy_traced", "copy_noise", "copy_shift", "copy_mirrored", "few_patients", "few_slices",
+    "duplicates", "bins_up", "bin_ignored", "bins_shuffled", "blur", "noise", "gain", "gamma", "contrast",
+    "bias_field", "inverted", "checkerboard", "stripes", "ringing", "ghosts", "blocks", "shrunk", "moved", "rotated",
+    "mirrored", "noise_around", "garbage_noise", "garbage_blank", "garbage_bins", "swapped", "lesions_missing",
+    "controls_masked", "control_lesions", "lesions_removed", "lesions_faint", "lesions_bright", "lesions_dark",
+    "dark_spot", "one_place", "masks_permuted", "masks_moved", "masks_dilated", "masks_eroded", "masks_one_pixel",
+    "masks_jagged", "masks_whole", "blur_one_bin", "copy_exact_lesions", "bins_up_half",
+)  # fmt: skip
+"""Faults that are tried where none is named: what networks are known to do, in the time of a coffee break."""
+
+Progress = Callable[[int, int], None]
+
+
+def selftest(
+    store: str | Path,
+    out: str | Path,
+    binning: ZBinning,
+    *,
+    faults: Sequence[str] = CORE,
+    perfect: int = 20,
+    samples: int = 16,
+    seed: int = 0,
+    jobs: int = 1,
+    quick: bool = False,
+    half: Half = "both",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Plant faults into a cohort's own slices, evaluate, and write what this cohort could reveal.
+
+    The patients are divided at random: one half is real, and a perfect generator shows slices of the other half.
+
+    Args:
+        store: Folder of a real store.
+        out: Folder for ``selftest.json``, ``faults.csv``, ``names.csv`` and ``trials.jsonl``; what an earlier call with
+            the same settings left there is not done again.
+        binning: The bins.
+        faults: Names of faults or families; all when empty.
+        perfect: Draws without a fault, for the share of false alarms.
+        samples: Samples of each condition.
+        seed: Seed of the division and of everything drawn.
+        jobs: Processes; the result does not depend on it.
+        quick: Each fault at its middle strength alone.
+        half: See :func:`~jsddpm_eval.selftest.cohort.divided`.
+        progress: Called with (done, total) after each trial.
+
+    Returns:
+        What ``selftest.json`` holds.
+
+    Raises:
+        JsddpmError: ``SELFTEST`` (status 3) with too few patients, ``SELFTEST`` (status 2) when ``out`` was begun with
+            other settings, ``FAULT`` (status 2) for an unknown fault.
+    """
+    chosen, where = chosen_faults(tuple(faults)), (str(store), binning, seed, half)
+    settings = {"store": SliceStore(store).fingerprint, "binning": binning.to_dict(), "half": half}
+    counts = opened(*where).counts  # with too few patients this ends before any process starts
+    return selftest_of(
+        out, opened, where, chosen, {**settings, "patients": counts}, perfect=perfect, samples=samples, seed=seed,
+        jobs=jobs, quick=quick, progress=progress,
+    )  # fmt: skip
+
+
+def selftest_of(
+    out: str | Path,
+    opener: Opener,
+    arguments: tuple[Any, ...],
+    faults: Sequence[Fault],
+    settings: dict[str, Any],
+    *,
+    perfect: int = 20,
+    samples: int = 16,
+    seed: int = 0,
+    jobs: int = 1,
+    quick: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """:func:`selftest` of a cohort that a module-level function opens.
+
+    Args:
+        out: See :func:`selftest`.
+        opener: Opens the cohort, once in every process.
+        arguments: Its arguments.
+        faults: The faults.
+        settings: What the cohort is; a folder begun with another one is refused.
+        perfect: See :func:`selftest`.
+        samples: See :func:`selftest`.
+        seed: Seed of everything drawn.
+        jobs: See :func:`selftest`.
+        quick: See :func:`selftest`.
+        progress: See :func:`selftest`.
+    """
+    rules = {check.spec.name: check.spec.rule for check in checks()}
+    plan = {**settings, "version": __version__, "checks": rules}
+    rows = run_trials(
+        out, grid(faults, perfect=perfect, quick=quick), opener, arguments, samples=samples, seed=seed, plan=plan,
+        jobs=jobs, progress=progress,
+    )  # fmt: skip
+    values = {"cohort": settings, "samples": samples, "seed": seed, **summary(rows, faults, list(rules))}
+    write(out, values)
+    return values

@@ -1,0 +1,141 @@
+"""What trials amount to: fault x strength, false alarms, names given, and sentences on what would not be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import binomtest
+
+from jsddpm.csvfiles import to_csv
+from jsddpm.files import write_json, write_text
+from jsddpm_eval.selftest.fault import Fault
+from jsddpm_eval.selftest.trials import PERFECT, Row
+
+SEEN = 0.8
+"""Share of the trials of a fault at a strength in which it must be found, or named right, to count as seen."""
+
+_COUNTS = (
+    "affected", "affected_judged", "affected_flagged", "affected_named", "unaffected_judged", "unaffected_flagged",
+)  # fmt: skip
+
+
+def summary(rows: Sequence[Row], faults: Sequence[Fault], checks: Sequence[str]) -> dict[str, Any]:
+    """Everything a selftest says, as plain values.
+
+    Args:
+        rows: Rows of :func:`~jsddpm_eval.selftest.trials.run_trials`.
+        faults: The faults that were planted.
+        checks: Names of the checks of the evaluation.
+    """
+    table = fault_table(rows, faults)
+    return {
+        "faults": table,
+        "perfect": false_alarms(rows, checks),
+        "names": confusion(rows, faults, checks),
+        "sentences": sentences(table, faults),
+        "seconds": {
+            "trials": len(rows),
+            "mean": round(sum(row["seconds"] for row in rows) / len(rows), 2) if rows else None,
+        },
+    }
+
+
+def fault_table(rows: Iterable[Row], faults: Iterable[Fault]) -> list[Row]:
+    """One row for each fault and strength: trials, shares found and named right, and conditions, summed over trials."""
+    by_place: dict[tuple[str, float | None], list[Row]] = {}
+    for row in rows:
+        by_place.setdefault((row["fault"], row["strength"]), []).append(row)
+    places = [(fault, strength) for fault in faults for strength in fault.strengths]
+    return [_tried(f, s, by_place[f.name, s]) for f, s in places if (f.name, s) in by_place]
+
+
+def false_alarms(rows: Iterable[Row], checks: Iterable[str]) -> dict[str, Any]:
+    """Perfect draws in which any check was off, with an exact 95 % interval of the share; check by check as well."""
+    drawn = [row for row in rows if row["fault"] == PERFECT]
+    named = [{finding[0] for finding in row["off"]} for row in drawn]
+    return {
+        **_share(sum(row["false_alarm"] for row in drawn), len(drawn)),
+        "conditions_judged": sum(row["unaffected_judged"] for row in drawn),
+        "conditions_flagged": sum(row["unaffected_flagged"] for row in drawn),
+        "checks": {check: _share(sum(check in names for names in named), len(drawn)) for check in checks},
+        "drawn": {
+            way: _share(sum(row["false_alarm"] for row in drawn if row["uniform"] == way),
+                        sum(row["uniform"] == way for row in drawn))
+            for way in ("patient", "slice")
+        },
+    }  # fmt: skip
+
+
+def confusion(rows: Iterable[Row], faults: Iterable[Fault], checks: Sequence[str]) -> list[Row]:
+    """Names given, by the proper name of the fault: the share of trials in which each check was off anywhere."""
+    proper = {fault.name: fault.expected[0] for fault in faults} | {PERFECT: PERFECT}
+    trials: dict[str, list[set[str]]] = {}
+    for row in rows:
+        if row["fault"] in proper:
+            trials.setdefault(proper[row["fault"]], []).append({finding[0] for finding in row["off"]})
+    return [
+        {
+            "expected": name, "trials": len(trials[name]),
+            **{check: sum(check in named for named in trials[name]) / len(trials[name]) for check in checks},
+            "none": sum(not named for named in trials[name]) / len(trials[name]),
+        }
+        for name in sorted(trials, key=lambda name: (name != PERFECT, name))
+    ]  # fmt: skip
+
+
+def sentences(table: Sequence[Row], faults: Iterable[Fault]) -> list[str]:
+    """For each fault the weakest strength from which it is named right, and what would not be seen."""
+    said = []
+    for fault in faults:
+        tried = [row for row in table if row["fault"] == fault.name]
+        if tried:
+            said.append(_sentence(fault, tried))
+    return said
+
+
+def write(folder: str | Path, values: dict[str, Any]) -> None:
+    """Write ``selftest.json``, and as tables ``faults.csv`` and ``names.csv``."""
+    write_json(Path(folder) / "selftest.json", {"schema": "jsddpm-selftest", "version": 1, **values})
+    write_text(Path(folder) / "faults.csv", to_csv(values["faults"]))
+    write_text(Path(folder) / "names.csv", to_csv(values["names"]))
+
+
+def _tried(fault: Fault, strength: float, rows: Sequence[Row]) -> Row:
+    others = {finding[0] for row in rows for finding in row["off"]} - set(fault.expected)
+    return {
+        "fault": fault.name, "family": fault.family, "strength": strength, "unit": fault.unit,
+        "expected": " or ".join(fault.expected), "trials": len(rows),
+        **{what: sum(row[what] for row in rows) / len(rows) for what in ("found", "named")},
+        **{name: sum(row[name] for row in rows) for name in _COUNTS},
+        "also_named": ", ".join(sorted(others)),
+    }  # fmt: skip
+
+
+def _sentence(fault: Fault, tried: Sequence[Row]) -> str:
+    """About one fault, whose rows begin with the strength that is hardest to see."""
+    named, found = _from(tried, "named"), _from(tried, "found")
+    parts = []
+    if named < len(tried):
+        parts.append(f"named right from {fault.stated(tried[named]['strength'])} on")
+    if found < named:
+        parts.append(f"seen under another name from {fault.stated(tried[found]['strength'])} on")
+    if missed := [f"{row['strength']:g}" for row in tried[: min(found, named)]]:
+        parts.append(f"{' and '.join(missed)} {fault.unit}".strip() + " would not be seen")
+    return f"{fault.title[0].upper()}{fault.title[1:]}: {'; '.join(parts)}."
+
+
+def _from(tried: Sequence[Row], what: str) -> int:
+    """Place of the first strength from which on all are seen; their number when the last one is not."""
+    place = len(tried)
+    while place and tried[place - 1][what] >= SEEN:
+        place -= 1
+    return place
+
+
+def _share(count: int, of: int) -> dict[str, Any]:
+    if not of:
+        return {"count": 0, "trials": 0, "share": None, "interval": None}
+    low, high = binomtest(count, of).proportion_ci(0.95, method="exact")
+    return {"count": count, "trials": of, "share": count / of, "interval": [float(low), float(high)]}

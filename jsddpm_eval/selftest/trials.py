@@ -1,0 +1,202 @@
+"""Trials: the very evaluation of perfect samples, and of samples with a planted fault; what it says of each.
+
+Every trial depends on the seed and on what it tries, not on other trials or on the process that runs it. Rows are
+written as trials end, so what was interrupted continues, and comes to the same table.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jsddpm.errors import integrity_error, usage_error
+from jsddpm.files import make_directory, read_json, write_json, write_text
+from jsddpm.parallel import in_processes
+from jsddpm.publish import exclusive_lock
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.selftest.cohort import Cohort
+from jsddpm_eval.selftest.fault import Fault, known_faults
+from jsddpm_eval.selftest.world import GeneratedArrays, Uniform, World
+
+PERFECT = "perfect"
+Row = dict[str, Any]
+Opener = Callable[..., Cohort]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluation.
+
+    Attributes:
+        fault: Name of the fault; :data:`PERFECT` for none.
+        strength: Its strength; None for none.
+        repeat: Number of the draw.
+        uniform: What the perfect generator draws uniformly.
+    """
+
+    fault: str
+    strength: float | None
+    repeat: int
+    uniform: Uniform = "patient"
+
+    @property
+    def key(self) -> str:
+        """What tells it from other trials, and decides its randomness."""
+        return f"{self.fault} {self.strength} {self.repeat} {self.uniform}"
+
+
+def grid(faults: Iterable[Fault], *, perfect: int, repeats: int = 1, quick: bool = False) -> list[Trial]:
+    """All trials: perfect draws, uniform over patients and over slices in turn, and every fault at every strength.
+
+    Args:
+        faults: Faults.
+        perfect: Perfect draws.
+        repeats: Draws of each fault at each strength.
+        quick: Each fault at its middle strength alone.
+    """
+    ways: tuple[Uniform, Uniform] = ("patient", "slice")
+    drawn = [Trial(PERFECT, None, n // 2, ways[n % 2]) for n in range(perfect)]
+    strengths = [(f, f.strengths[len(f.strengths) // 2 :][:1] if quick else f.strengths) for f in faults]
+    return drawn + [Trial(f.name, s, n) for n in range(repeats) for f, values in strengths for s in values]
+
+
+def run_trials(
+    out: str | Path,
+    trials: Sequence[Trial],
+    opener: Opener,
+    arguments: tuple[Any, ...],
+    *,
+    samples: int,
+    seed: int,
+    plan: dict[str, Any],
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Row]:
+    """Run the trials that ``trials.jsonl`` of a folder does not hold yet, and add them to it one by one.
+
+    Args:
+        out: Folder.
+        trials: Trials.
+        opener: Module-level function that opens the cohort; every process calls it once.
+        arguments: Its arguments, hashable.
+        samples: Samples of each condition.
+        seed: Seed of the draws.
+        plan: What else decides the rows; a folder of another plan is refused.
+        jobs: Processes.
+        progress: Called with (done, total) after each trial.
+
+    Returns:
+        Rows of all ``trials``, in their order.
+
+    Raises:
+        JsddpmError: ``SELFTEST`` (status 2) when the folder is of another plan, ``LOCKED`` (status 5) when another
+            process works there, ``TRIALS`` (status 4) when ``trials.jsonl`` is damaged.
+    """
+    out = make_directory(out)
+    whole = {**plan, "samples": samples, "seed": seed}
+    with exclusive_lock(out / ".lock"):
+        if not (out / "plan.json").exists():
+            write_json(out / "plan.json", whole)
+        elif read_json(out / "plan.json") != json.loads(json.dumps(whole)):
+            raise usage_error("SELFTEST", "was begun with other settings", fix="choose another --out", file=out)
+        rows = _read(out / "trials.jsonl")
+        left = [trial for trial in trials if trial.key not in rows]
+        calls = [(trial, opener, arguments, samples, seed) for trial in left]
+        for number, row in enumerate(in_processes(run_trial, calls, jobs=min(jobs, max(len(calls), 1)))):
+            rows[row["key"]] = row
+            write_text(out / "trials.jsonl", "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows.values()))
+            if progress is not None:
+                progress(len(trials) - len(left) + number + 1, len(trials))
+    return [rows[trial.key] for trial in trials]
+
+
+def run_trial(trial: Trial, opener: Opener, arguments: tuple[Any, ...], samples: int, seed: int) -> Row:
+    """Draw, plant, evaluate; what was said, as plain values.
+
+    The row holds what :func:`told` says, the trial itself, and the CPU seconds it took.
+    """
+    import torch
+
+    from jsddpm_eval.checks.verdict import scores_read
+    from jsddpm_eval.evaluation import evaluate
+
+    start, threads = time.process_time(), torch.get_num_threads()
+    cohort = _opened(opener, arguments)
+    rng = np.random.default_rng([seed, zlib.crc32(trial.key.encode())])
+    world = cohort.world(samples, rng, uniform=trial.uniform)
+    fault = known_faults().get(trial.fault)
+    made = world.perfect if fault is None else fault.generate(world, float(trial.strength or 0), rng)
+    torch.set_num_threads(1)
+    try:
+        results = evaluate(cohort.table, cohort.generated(made), metrics=scores_read(), seed=seed)
+    finally:
+        torch.set_num_threads(threads)
+    touched = set() if fault is None else changed_conditions(made, world)
+    seconds = round(time.process_time() - start, 2)
+    return {"key": trial.key, **asdict(trial), **told(results, fault, touched), "seconds": seconds}
+
+
+def changed_conditions(made: GeneratedArrays, world: World) -> set[tuple[int, int]]:
+    """Conditions in which a fault changed any sample."""
+    perfect = world.perfect
+    differs = (made.images != perfect.images).any((1, 2)) | (made.masks != perfect.masks).any((1, 2))
+    return set(zip(world.z_bin[differs].tolist(), world.pathology[differs].tolist(), strict=True))
+
+
+def told(results: Results, fault: Fault | None, touched: set[tuple[int, int]]) -> Row:
+    """What an evaluation says of samples with a fault in some conditions.
+
+    A finding of a bin, a pathology or the whole generator concerns all conditions in it. The row holds: ``off``, every
+    finding that is off as [check, kind, z_bin, pathology]; ``found`` and ``named``, whether a finding, and one with an
+    expected name, concerns an affected condition; and numbers of conditions. A condition is judged when one of the
+    expected checks (for perfect samples, any check) could answer for it, and flagged when any check says off there.
+    """
+    expected = set() if fault is None else set(fault.expected)
+    off = [f for f in results.findings if f.answer == "off"]
+    conditions = {(f.z_bin, f.pathology) for f in results.findings if None not in (f.z_bin, f.pathology)}
+
+    def there(wanted: Callable[[Any], bool]) -> set[tuple[int | None, int | None]]:
+        return {(f.z_bin, f.pathology) for f in results.findings if wanted(f)} & conditions
+
+    flagged = there(lambda f: f.answer == "off")
+    judged = there(lambda f: f.answer != "unknown" and (fault is None or f.check in expected))
+    concerned = [f for f in off if fault is not None and _reaches((f.z_bin, f.pathology), touched)]
+    return {
+        "off": [[f.check, getattr(f, "kind", ""), f.z_bin, f.pathology] for f in off],
+        "found": bool(concerned),
+        "named": any(f.check in expected for f in concerned),
+        "affected": len(touched),
+        "affected_judged": len(judged & touched),
+        "affected_flagged": len(flagged & touched),
+        "affected_named": len(there(lambda f: f.answer == "off" and f.check in expected) & touched),
+        "unaffected_judged": len(judged - touched),
+        "unaffected_flagged": len(flagged - touched),
+        "false_alarm": bool(off) if fault is None else None,
+    }
+
+
+def _reaches(place: tuple[int | None, int | None], touched: set[tuple[int, int]]) -> bool:
+    return any(place[0] in (None, k) and place[1] in (None, p) for k, p in touched)
+
+
+@cache
+def _opened(opener: Opener, arguments: tuple[Any, ...]) -> Cohort:
+    return opener(*arguments)
+
+
+def _read(path: Path) -> dict[str, Row]:
+    if not path.is_file():
+        return {}
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {row["key"]: row for row in rows}
+    except (ValueError, KeyError, TypeError) as error:
+        raise integrity_error("TRIALS", f"cannot be read ({error})", fix="remove it", file=path) from error

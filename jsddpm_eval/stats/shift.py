@@ -1,0 +1,174 @@
+"""How far generated slices lie from real ones in one number of each slice: the mean difference, by patient.
+
+The mean over generated slices is compared with the mean over real slices of the same conditions, weighed like the
+generated ones. Its variance has three parts: real patients (all slices of a patient together), generated units
+(samples, or volumes), and what samples of different conditions may share. Samples of one network share the network, and
+imported ones may come from few people; across conditions they are taken to be no more independent than the slices of as
+many patients as are at hand, which is what keeps a perfect generator of few people from being accused.
+
+A generator that is right may give every patient, or every slice, of a condition the same chance. Both means are
+compared, and the smaller difference in standard errors counts, so that neither is accused (a composite null).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
+
+Values = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+_LEAST = 1e-300  # a p-value is never 0
+REACH = 4.0
+"""Standard deviations at which one slice's say ends, so that a few outliers are no shift."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Slices of one side.
+
+    Attributes:
+        values: One number of each slice, float64 ``(n,)``.
+        condition: Condition of each slice, ``(n,)``.
+        unit: What is independent of each other: patient, sample or volume, ``(n,)``.
+    """
+
+    values: Values
+    condition: Labels
+    unit: Labels
+
+    def where(self, keep: NDArray[np.bool_]) -> Side:
+        """The slices a boolean mask picks."""
+        return Side(self.values[keep], self.condition[keep], self.unit[keep])
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Centre of each condition and one scale, from real slices.
+
+    Attributes:
+        centre: Median by condition; NaN where there is no real slice.
+        spread: Standard deviation of real slices around it, from the median absolute deviation.
+    """
+
+    centre: Values
+    spread: float
+
+    @classmethod
+    def fit(cls, real: Side, conditions: int) -> Scale:
+        """From real slices; conditions are numbers below ``conditions``."""
+        centre = np.full(conditions, np.nan)
+        for c in np.unique(real.condition):
+            centre[c] = np.median(real.values[real.condition == c])
+        rest = np.abs(real.values - centre[real.condition])
+        spread = 1.4826 * float(np.median(rest)) if len(rest) else 0.0
+        return cls(centre, spread or (float(rest.std()) if len(rest) else 0.0))
+
+    def __call__(self, side: Side) -> Side:
+        """Values in standard deviations from the centre of their condition, bounded; a constant is 0."""
+        distance = side.values - self.centre[side.condition]
+        scaled = distance / self.spread if self.spread > 0 else np.sign(distance) * REACH * (distance != 0)
+        return Side(np.clip(scaled, -REACH, REACH), side.condition, side.unit)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A mean difference, generated less real.
+
+    Attributes:
+        value: The difference.
+        error: Its standard error.
+        freedom: Degrees of freedom.
+        patients: Real patients it rests on.
+        samples: Generated slices it rests on.
+        units: Generated units they are of.
+    """
+
+    value: float
+    error: float
+    freedom: float
+    patients: int
+    samples: int
+    units: int
+
+    @property
+    def half_width(self) -> float:
+        """Half of the 95 % interval."""
+        return float(student.ppf(1 - TAIL, self.freedom)) * self.error
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %."""
+        return self.value - self.half_width, self.value + self.half_width
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of "there is no difference"; without any spread that of the sign test, as all say the same."""
+        if self.error == 0:
+            return 1.0 if self.value == 0 else 2.0 ** (1 - min(self.patients, self.units))
+        return max(float(2 * student.sf(abs(self.value) / self.error, self.freedom)), _LEAST)
+
+
+def mean_shift(real: Side, generated: Side) -> Shift | None:
+    """Mean of the generated side less that of the real one, condition by condition weighed as it was generated.
+
+    Args:
+        real: Real slices; their units are patients.
+        generated: Generated slices.
+
+    Returns:
+        None where fewer than three patients, or three generated units, have conditions in common.
+
+    >>> a, b = np.arange(6.0), np.zeros(6, np.int64)
+    >>> shift = mean_shift(Side(a, b, np.arange(6)), Side(a + 1, b, np.arange(6)))
+    >>> round(shift.value, 3), round(shift.error, 3)  # the error of a difference of two means of six
+    (1.0, 1.08)
+    """
+    common = [c for c in np.unique(generated.condition) if len(np.unique(real.unit[real.condition == c])) > 1]
+    real = real.where(np.isin(real.condition, common))
+    generated = generated.where(np.isin(generated.condition, common))
+    if min(len(np.unique(real.unit)), len(np.unique(generated.unit))) < MIN_UNITS:
+        return None
+    both = [_shift(real, generated, by_patient=by_patient) for by_patient in (False, True)]
+    return min(both, key=lambda shift: abs(shift.value) / shift.error if shift.error else np.inf)
+
+
+def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
+    owner = np.unique(real.unit, return_inverse=True)[1]
+    unit = np.unique(generated.unit, return_inverse=True)[1]
+    weight, residual = np.zeros(len(real.values)), np.zeros(len(real.values))
+    deviation = np.zeros(len(generated.values))
+    alone, floor, total = 0.0, 0.0, len(generated.values)
+    for c in np.unique(generated.condition):
+        rows, samples = np.flatnonzero(real.condition == c), np.flatnonzero(generated.condition == c)
+        people, position, slices = np.unique(owner[rows], return_inverse=True, return_counts=True)
+        share, units = len(samples) / total, len(np.unique(unit[samples]))
+        weight[rows] = share / (len(people) * slices[position]) if by_patient else share / len(rows)
+        mean = np.average(real.values[rows], weights=weight[rows])
+        residual[rows] = (real.values[rows] - mean) * (len(people) / (len(people) - 1)) ** 0.5
+        of_people = np.bincount(position, weight[rows] * residual[rows])
+        alone += float((of_people**2).sum())
+        floor += share**2 * float(np.average((real.values[rows] - mean) ** 2, weights=weight[rows])) / units
+        centred = generated.values[samples] - generated.values[samples].mean()
+        deviation[samples] = centred / total * (units / max(units - 1, 1)) ** 0.5
+    of_patients = float((np.bincount(owner, weight * residual) ** 2).sum())
+    of_samples = max(float((np.bincount(unit, deviation) ** 2).sum()), floor)
+    across = max(0.0, of_patients - alone)
+    held = np.bincount(owner, weight)
+    people_freedom = max(1.0, float(held.sum() ** 2 / (held**2).sum()) - 1)
+    sample_freedom = max(1.0, len(np.unique(unit)) - len(np.unique(generated.condition)))
+    variance = of_patients + across + of_samples
+    denominator = (of_patients + across) ** 2 / people_freedom + of_samples**2 / sample_freedom
+    return Shift(
+        value=float(generated.values.mean() - (weight * real.values).sum()),
+        error=variance**0.5,
+        freedom=variance**2 / denominator if denominator > 0 else people_freedom,
+        patients=len(held),
+        samples=total,
+        units=len(np.unique(unit)),
+    )

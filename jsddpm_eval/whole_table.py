@@ -1,0 +1,66 @@
+"""What all selections of rows of one slice table share: its columns, where its pixels are read, and its hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jsddpm.binning import ZBinning
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.memo import Memo, digest
+from jsddpm_eval.pixels import Pixels
+
+BATCH = 256
+"""Slices read at a time where a whole table is looked at."""
+
+Kind = Literal["real", "generated"]
+
+
+@dataclass(eq=False)
+class WholeTable:
+    """Every slice of a table, column by column; see :class:`~jsddpm_eval.slice_table.SliceTable` for what they mean."""
+
+    kind: Kind
+    z_index: Tensor
+    z_bin: Tensor
+    pathology: Tensor
+    patient: Tensor
+    unit: Tensor
+    held_out: Tensor
+    in_split: Tensor
+    patient_names: NDArray[np.str_]
+    pixels: Pixels
+    rows: NDArray[np.intp]
+    has_pixels: bool
+    has_masks: bool
+    binning: ZBinning | None
+    spacing: tuple[float, float, float]
+    origin: dict[str, Any]
+    names: Sequence[str] | None = None
+    store: SliceStore | None = None
+    columns: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = list(self.columns.values())
+        self.memo = Memo(cache(lambda: self.hash_pixels(given)), self.hash_labels)
+
+    def hash_pixels(self, given: list[Tensor]) -> str:
+        """Of a store's fingerprint and the rows taken, or of pixels and columns as given, read batch by batch."""
+        if self.store is not None:
+            return digest(self.store.fingerprint, self.rows)
+        parts: list[str] = []
+        for rows in np.split(self.rows, range(BATCH, len(self.rows), BATCH)):
+            parts += [digest(self.pixels.images(rows))] if self.has_pixels else []
+            parts += [digest(self.pixels.masks(rows))] if self.has_masks else []
+        return digest(*parts, *given)
+
+    def hash_labels(self) -> str:
+        """Of everything else."""
+        labels = (self.z_index, self.z_bin, self.pathology, self.patient, self.unit, self.held_out, self.in_split)
+        return digest(self.spacing, *labels, *map(str, self.patient_names))

@@ -1,0 +1,44 @@
+"""What a selftest says, as tables and sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEADINGS = ("fault", "strength", "found", "named", "flagged", "elsewhere", "other names")
+
+
+def fault_rows(values: dict[str, Any]) -> list[list[str]]:
+    """One row for each fault and strength."""
+    return [
+        [
+            row["fault"].replace("_", " "), f"{row['strength']:g} {row['unit']}".strip(),
+            _count(row["found"], row["trials"]), _count(row["named"], row["trials"]),
+            f"{row['affected_flagged']} of {row['affected_judged']}",
+            f"{row['unaffected_flagged']} of {row['unaffected_judged']}", row["also_named"],
+        ]
+        for row in values["faults"]
+    ]  # fmt: skip
+
+
+def markdown(values: dict[str, Any]) -> str:
+    """The table of faults, false alarms and sentences as Markdown."""
+    rows = [HEADINGS, ["---"] * len(HEADINGS), *fault_rows(values)]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return f"{alarms(values)}\n\n{table}\n\n" + "\n".join(f"- {line}" for line in values["sentences"]) + "\n"
+
+
+def alarms(values: dict[str, Any]) -> str:
+    """False alarms of perfect samples, in a sentence."""
+    perfect = values["perfect"]
+    if not perfect["trials"]:
+        return "No perfect samples were drawn."
+    low, high = perfect["interval"]
+    named = ", ".join(f"{name} {share['count']}" for name, share in perfect["checks"].items() if share["count"])
+    return (
+        f"Perfect samples were accused in {perfect['count']} of {perfect['trials']} draws (95 % interval "
+        f"{100 * low:.0f} to {100 * high:.0f} %){f': {named}' if named else ''}."
+    )
+
+
+def _count(share: float, trials: int) -> str:
+    return ("yes" if share else "no") if trials == 1 else f"{round(share * trials)} of {trials}"

@@ -1,0 +1,49 @@
+"""``jsddpm selftest``: a table or strict JSON, files, and a second call that does nothing again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from jsddpm_cli.app import app
+from synthetic import write_store
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("selftest")
+    write_store(folder / "store", patients=16)
+    return folder
+
+
+def selftest(place, *more):
+    words = ["selftest", place / "store", "--out", place / "out", "--z-range", 5, 34, "--bins", 2, "--samples", 4]
+    return CliRunner().invoke(app, [*map(str, words), "--jobs", "1", "--perfect", "1", "--quick", *more])
+
+
+def test_a_selftest_is_a_table_files_and_strict_json(place):
+    first = selftest(place, "--fault", "inverted")
+    assert first.exit_code == 0, first.stderr
+    assert "inverted 0.8 of the way" in " ".join(first.stdout.split())
+    assert "Inversion: " in first.stderr
+    assert "Perfect samples were accused in" in first.stderr
+    kept = (place / "out" / "trials.jsonl").read_bytes()
+    again = selftest(place, "--fault", "inverted", "--format", "json")
+    assert (place / "out" / "trials.jsonl").read_bytes() == kept
+    values = json.loads(again.stdout)
+    assert json.loads((place / "out" / "selftest.json").read_text())["faults"] == values["faults"]
+    assert [(row["fault"], row["strength"]) for row in values["faults"]] == [("inverted", 0.8)]
+    assert values["cohort"]["patients"] == {"real": 8, "held_out": 2, "source": 8}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--fault", "inverted", "--seed", "3"], "SELFTEST"), (["--fault", "inversion"], "FAULT"),
+     (["--fault", "inverted", "--all"], "OPTION")],
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused(place, words, code):
+    assert selftest(place, "--fault", "inverted").exit_code == 0
+    error = selftest(place, *words).exception
+    assert (error.status, error.code) == (2, code)

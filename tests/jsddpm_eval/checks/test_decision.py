@@ -1,0 +1,256 @@
+"""From evidence to answers: three answers, one control of false alarms, and parts that borrow from the whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom, norm
+
+from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.checks.decision import LEVELS, decide, level
+from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.results.specs import CheckSpec
+
+Z95 = norm.ppf(0.975)
+WORDS = ("too low", "too high")
+
+
+class Made(Check):
+    """A check of whatever scores a cell holds, each its own evidence."""
+
+    def __init__(self, margin=(-0.5, 0.5), words=WORDS, name="made", pathology=None, scores=None, least=0.0):
+        self.spec = CheckSpec(name=name, heading=name, question=name, rule="", pathology=pathology)
+        self.margin, self.words, self.scores, self.least = margin, words, scores, least
+
+    @property
+    def reads(self):
+        return tuple(self.scores or ())
+
+    def evidence(self, cell):
+        return [
+            Evidence(name, s.value, s.interval, s.p_value, self.margin, self.words, s.reason or "", self.least)
+            for name, s in cell.scores.items()
+            if self.scores is None or name in self.scores
+        ]
+
+
+def score(value, error=0.1):
+    """A normal estimate with its interval and its two-sided p-value of 0."""
+    half = Z95 * error
+    return Score(value=value, interval=(value - half, value + half), p_value=float(2 * norm.sf(abs(value) / error)))
+
+
+def cells(values, error=0.1):
+    """A cell for each (bin, pathology) with a score ``a``."""
+    made = {place: v if isinstance(v, Score) else score(v, error) for place, v in values.items()}
+    return [Cell(z_bin=k, pathology=p, scores={"a": s}) for (k, p), s in made.items()]
+
+
+def answers(found, check="made"):
+    return {f.place: f.answer for f in found if f.check == check}
+
+
+def of(value, **check):
+    """The finding of the whole where it has one score."""
+    (found,) = decide([Made(**check)], cells({(None, None): value}))
+    return found
+
+
+WHOLE = (None, None)
+
+
+# The three answers
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [(score(1.0), "off"), (score(-1.0), "off"), (score(0.0), "fine"), (score(0.1, 1.0), "unknown")],
+)
+def test_evidence_of_a_fault_evidence_of_none_and_neither(value, answer):
+    found = of(value)
+    assert (found.answer, found.kind) == (answer, {1.0: "too high", -1.0: "too low"}.get(value.value, ""))
+    assert found.reason or answer == "fine"
+
+
+def test_what_is_off_carries_its_score_its_size_and_its_p_value():
+    found = of(score(1.0))
+    half = Z95 * 0.1
+    assert (found.score, found.value, found.interval) == ("a", 1.0, pytest.approx((1 - half, 1 + half)))
+    # three fifths of the false alarms are the whole's
+    assert found.p_value == pytest.approx(2 * norm.sf(10) / 0.6, rel=1e-6, abs=0)
+    assert found.reason == "1 (95 %: 0.8 to 1.2)"
+
+
+def test_a_shift_that_is_certain_but_small_is_fine():
+    """0.3 lies fifteen errors from 0, and within the margin with its whole interval."""
+    assert of(score(0.3, 0.02)).answer == "fine"
+
+
+@pytest.mark.parametrize(
+    ("interval", "answer"), [((-0.5, 0.5), "fine"), ((-0.5001, 0.5), "unknown"), ((-0.5, 0.5001), "unknown")]
+)
+def test_an_interval_up_to_the_margin_is_within(interval, answer):
+    assert of(Score(value=0.0, interval=interval, p_value=1.0)).answer == answer
+
+
+@pytest.mark.parametrize(("p_value", "answer"), [(0.03, "off"), (0.0301, "unknown")])
+def test_the_whole_is_tested_at_three_fifths_of_five_percent(p_value, answer):
+    assert of(Score(value=0.9, interval=(0.1, 1.7), p_value=p_value)).answer == answer
+
+
+def test_the_wrong_direction_is_neither_a_fault_nor_fine():
+    found = of(score(-2.0), words=("", "too high"))
+    assert (found.answer, found.kind) == ("unknown", "")
+    assert found.reason == "within -0.5 to 0.5 it would be fine; on that side it is no fault that this check looks for"
+    assert "more patients" in of(score(0.4, 0.3), words=("", "too high")).reason
+
+
+def test_undefined_scores_are_unknown_with_their_reason_and_hide_no_fault():
+    assert of(Score.undefined("too few")).model_dump(include={"answer", "reason"}) == {
+        "answer": "unknown", "reason": "too few",
+    }  # fmt: skip
+    both = Cell(scores={"a": Score.undefined("too few"), "b": score(1.0)})
+    assert decide([Made()], [both])[0].answer == "off"
+    assert decide([Made()], [both.model_copy(update={"scores": both.scores | {"b": score(0)}})])[0].answer == "unknown"
+
+
+# False alarms
+
+
+def test_levels_share_the_false_alarms():
+    assert sum(LEVELS.values()) == pytest.approx(1)
+    p = Score(value=0.9, interval=(0.01, 1.8), p_value=0.002)
+    places = {"whole": (None, None), "pathology": (None, 0), "bin": (0, None), "condition": (0, 0)}
+    for name, place in places.items():
+        assert level(place) == name
+        (found,) = decide([Made()], cells({place: p}))
+        # alone on its level, a p-value is divided by the level's share; the names are those of the four levels
+        assert found.p_value == pytest.approx(
+            0.002 / {"whole": 0.6, "pathology": 0.2, "bin": 0.1, "condition": 0.1}[name]
+        )
+
+
+def test_the_pathology_of_a_check_of_one_pathology_is_its_whole():
+    (found,) = decide([Made(pathology=1)], cells({(None, 1): Score(value=1, interval=(0.1, 2), p_value=0.02)}))
+    assert (found.answer, found.p_value) == ("off", pytest.approx(0.02 / 0.6))
+
+
+def test_holm_runs_over_every_score_of_every_check_of_a_level():
+    p_values = {"a": 0.001, "b": 0.004, "c": 0.02}
+    scores = {n: Score(value=1, interval=(0.1, 2), p_value=p) for n, p in p_values.items()}
+    checks = [Made(name=n, scores=[n]) for n in scores]
+    found = {f.check: f for f in decide(checks, [Cell(scores=scores)])}
+    assert {n: f.p_value for n, f in found.items() if f.answer == "off"} == pytest.approx(
+        {"a": 0.001 * 3 / 0.6, "b": 0.004 * 2 / 0.6, "c": 0.02 / 0.6}
+    )
+
+
+def test_tests_that_cannot_reject_cost_the_others_nothing():
+    """Nine tests of few patients cannot fall below 0.01; the tenth is corrected as if it were alone (Tarone 1990)."""
+    poor, good = Score(value=1, p_value=0.5), Score(value=1, p_value=0.02)
+    checks = [Made(name=f"poor {i}", scores=[f"p{i}"], least=0.01) for i in range(9)] + [
+        Made(name="good", scores=["g"])
+    ]
+    cell = Cell(scores={f"p{i}": poor for i in range(9)} | {"g": good})
+    found = {f.check: f for f in decide(checks, [cell])}
+    assert (found["good"].answer, found["good"].p_value) == ("off", pytest.approx(0.02 / 0.6))
+    rich = decide([*(Made(name=c.spec.name, scores=c.scores) for c in checks)], [cell])
+    assert {f.answer for f in rich} == {"unknown"}
+
+
+def test_false_alarms_over_everything_stay_within_five_percent():
+    """Perfect generators of 5 bins: three scores of every place, pooled as the whole pools its parts."""
+    draws, alarms, rng = 300, 0, np.random.default_rng(0)
+    for _ in range(draws):
+        parts = rng.normal(size=(3, 5, 2))  # one standard error each
+        made = []
+        for k in (*range(5), None):
+            for p in (0, 1, None):
+                chosen = parts[:, slice(None) if k is None else [k]][:, :, slice(None) if p is None else [p]]
+                error = chosen[0].size ** -0.5
+                scores = {n: score(float(v), error) for n, v in zip("abc", chosen.mean((1, 2)), strict=True)}
+                made.append(Cell(z_bin=k, pathology=p, scores=scores))
+        checks = [Made(margin=(-0.01, 0.01)), Made(name="high", words=("", "too high"), margin=(-0.01, 0.01))]
+        alarms += any(f.answer == "off" for f in decide(checks, made))
+    assert alarms <= binom.ppf(0.999, draws, 0.05)
+
+
+# What parts have from the whole
+
+
+def random_effects(values, errors, at, top, top_error):
+    """A condition's estimate under random effects around its whole (DerSimonian and Laird 1986), with its error."""
+    w = 1 / np.square(errors)
+    mean = np.average(values, weights=w)
+    between = max(0, ((w * (values - mean) ** 2).sum() - (len(values) - 1)) / (w.sum() - (w**2).sum() / w.sum()))
+    prior = between + top_error**2
+    share = prior / (prior + errors[at] ** 2)
+    estimate = share * values[at] + (1 - share) * top
+    return estimate, np.hypot(share**0.5 * errors[at], (1 - share) * top_error)
+
+
+def test_a_condition_borrows_from_the_whole_as_random_effects_do():
+    values, errors = np.array([1.1, 0.4, 0.9, -0.4]), np.array([0.5, 0.45, 0.4, 0.35])
+    places = [(k, p) for k in (0, 1) for p in (0, 1)]
+    scores = {WHOLE: score(1.0, 0.1)} | {place: score(v, e) for place, v, e in zip(places, values, errors, strict=True)}
+    found = {f.place: f for f in decide([Made()], cells(scores))}
+    assert found[WHOLE].answer == "off"
+    borrowed = []
+    for at, place in enumerate(places):
+        estimate, error = random_effects(values, errors, at, 1.0, 0.1)
+        apart = abs(estimate) > Z95 * error
+        assert (found[place].answer == "off", found[place].inherited) == (apart, apart)
+        borrowed.append(bool(apart))
+        if apart:
+            assert found[place].value == pytest.approx(estimate)
+            assert found[place].interval == pytest.approx((estimate - Z95 * error, estimate + Z95 * error))
+    assert borrowed == [True, False, True, False]
+
+
+def test_a_fine_whole_makes_alike_conditions_fine_and_unlike_ones_not():
+    alike = {(k, 0): score(v, 0.4) for k, v in enumerate((0.2, -0.1, 0.1, -0.2))}
+    found = answers(decide([Made()], cells({WHOLE: score(0.0, 0.1)} | alike)))
+    assert set(found.values()) == {"fine"}
+    unlike = {(k, 0): score(v, 0.4) for k, v in enumerate((1.5, -1.5, 1.4, -1.4))}
+    found = answers(decide([Made()], cells({WHOLE: score(0.0, 0.1)} | unlike)))
+    assert found.pop(WHOLE) == "fine"
+    assert "fine" not in found.values()
+
+
+def test_a_fault_of_lesion_conditions_is_no_fault_of_control_ones():
+    values = {(k, p): score(2.0 * p, 0.3) for k in range(4) for p in (0, 1)}
+    pooled = {WHOLE: score(1.0, 0.1), (None, 0): score(0.0, 0.1), (None, 1): score(2.0, 0.1)}
+    pooled |= {(k, None): score(1.0, 0.2) for k in range(4)}
+    found = decide([Made()], cells(pooled | values))
+    assert {f.place for f in found if f.answer == "off" and f.pathology == 1} == {
+        (None, 1),
+        *((k, 1) for k in range(4)),
+    }
+    assert not [f for f in found if f.answer == "off" and f.pathology == 0]
+
+
+def test_a_condition_with_a_fault_of_its_own_is_off_beside_a_fine_whole():
+    values = {(k, 0): score(3.0 if k == 2 else 0.0, 0.3) for k in range(6)}
+    found = {f.place: f for f in decide([Made()], cells({WHOLE: score(0.1, 0.1)} | values))}
+    assert found[WHOLE].answer == "fine"
+    assert (found[2, 0].answer, found[2, 0].inherited, found[2, 0].value) == ("off", False, 3.0)
+    assert {found[k, 0].answer for k in (0, 1, 3, 4, 5)}.isdisjoint({"off"})
+
+
+def test_findings_come_whole_first_check_by_check():
+    places = [(1, 1), (0, None), (None, 1), (0, 0), WHOLE, (1, 0)]
+    found = decide([Made(name="b"), Made(name="a")], cells(dict.fromkeys(places, 0.0)))
+    order = [WHOLE, (None, 1), (0, None), (0, 0), (1, 0), (1, 1)]
+    assert [(f.check, f.place) for f in found] == [(n, place) for n in "ba" for place in order]
+
+
+def test_a_condition_that_is_all_but_certain_divides_by_nothing():
+    """Samples that are all alike have intervals without width; beside one of them other weights vanish."""
+    pooled = {
+        (None, None): score(1.0, 0.1),
+        (0, 0): score(1.0, 1e-12),
+        (1, 0): score(1.2, 0.4),
+        (2, 0): score(0.9, 0.4),
+    }
+    found = {f.place: f.answer for f in decide([Made()], cells(pooled))}
+    assert found[0, 0] == found[None, None] == "off"

@@ -1,0 +1,119 @@
+"""Copies: planted ones are found whatever was done to them, new slices are none."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from scipy.stats import binomtest
+
+from jsddpm_eval.checks.copied import CHECK
+from jsddpm_eval.functional.copies import nearest, pattern
+from worlds import World
+
+SIZE, SLICES = (64, 64), 2
+
+
+@cache
+def world():
+    """Smooth patterns, as anatomy is, of 20 patients."""
+    made = World(patients=20, slices=SLICES, size=SIZE)
+    smooth = ndimage.gaussian_filter(made.rng.standard_normal((20, *SIZE)), (0, 2.5, 2.5))
+    smooth = 0.5 + smooth / (8 * smooth.std())
+    own = np.repeat(smooth, 2 * SLICES, axis=0) + 0.01 * made.rng.standard_normal((len(made.image), *SIZE))
+    made.image = torch.from_numpy(own.clip(0, 1)).float()
+    return made
+
+
+def fresh(count):
+    smooth = ndimage.gaussian_filter(np.random.default_rng(9).standard_normal((count, *SIZE)), (0, 2.5, 2.5))
+    return torch.from_numpy((0.5 + smooth / (8 * smooth.std())).clip(0, 1)).float()
+
+
+def seen(count, *, held_out=False):
+    return world().image[(world().z_bin == 0) & (world().held_out == held_out)][:count]
+
+
+def bent(images, pixels):
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    wave = pixels * 2**0.5 * np.sin(2 * np.pi * np.stack([x, y]) / 40)
+    moved = [ndimage.map_coordinates(image, [y + wave[0], x + wave[1]], order=1) for image in images.numpy()]
+    return torch.from_numpy(np.stack(moved))
+
+
+ALTERED = {
+    "as it is": lambda x: x,
+    "noise": lambda x: x + 0.03 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)),
+    "mirrored": lambda x: x.flip(2),
+    "moved by 2": lambda x: x.roll((2, 2), (1, 2)),
+    "moved by 5": lambda x: x.roll((5, -4), (1, 2)),
+    "gain": lambda x: 1.1 * x,
+    "gamma": lambda x: x**0.7,
+    "blurred": lambda x: torch.from_numpy(ndimage.gaussian_filter(x.numpy(), (0, 0.7, 0.7))),
+    "bent": lambda x: bent(x, 1),
+    "turned": lambda x: torch.from_numpy(
+        ndimage.rotate(x.numpy(), 4, axes=(1, 2), reshape=False, order=1, mode="wrap")
+    ),
+}
+
+
+@pytest.mark.parametrize("altered", ALTERED)
+def test_an_altered_copy_is_one_and_its_original_is_named(altered):
+    made = ALTERED[altered](seen(8)).clamp(0, 1)
+    scores, per_slice = world().scores(made, metrics=["copies"])
+    assert scores["copied_share"].value == scores["copied_train_share"].value == 1
+    assert scores["copied_exactly"].value == (altered == "as it is")
+    rows = per_slice["copy_row"].long()
+    assert torch.equal(world().patient[rows], world().patient[(world().z_bin == 0) & ~world().held_out][:8])
+
+
+def test_slices_of_new_patients_are_no_copies():
+    scores, _ = world().scores(fresh(20), metrics=["copies"])
+    assert [scores[name].value for name in ("copied_share", "copied_held_out_share", "copied_exactly")] == [0, 0, 0]
+    assert scores["copied_share"].p_value == 1
+    assert -1.5 < scores["copy_closeness"].value < 1.5
+
+
+def test_copies_of_held_out_slices_are_told_apart():
+    made = (seen(6, held_out=True) + 0.02).clamp(0, 1)
+    scores, _ = world().scores(made, metrics=["copies"])
+    assert (scores["copied_held_out_share"].value, scores["copied_train_share"].value) == (1, 0)
+
+
+def test_a_share_has_the_exact_interval_and_the_p_value_of_the_bound():
+    made = torch.cat([seen(5), fresh(15)])
+    share = world().scores(made, metrics=["copies"])[0]["copied_share"]
+    interval = binomtest(5, 20).proportion_ci(method="exact")
+    assert (share.value, share.interval) == (0.25, (interval.low, interval.high))
+    bound = 1 - 0.05 ** (1 / 20)  # no copy among 20 patients: (1 - p)^20 = 5 %
+    assert share.baseline_interval == (0, pytest.approx(bound))
+    assert share.p_value == pytest.approx(binomtest(5, 20, bound, alternative="greater").pvalue)
+
+
+def test_one_exact_copy_is_off_and_a_blank_slice_is_no_copy():
+    blank = torch.zeros((1, *SIZE))
+    for first, answer in ((seen(1), "off"), (blank, "unknown")):  # 0 of 40 is less than 9 %
+        results = world().evaluation(torch.cat([first, fresh(39)]), metrics=["copies"]).results
+        whole = next(f for f in results.findings if f.check == "copied" and f.place == (None, None))
+        assert whole.answer == answer
+    assert CHECK.words["copied_exactly"] == "exact copies of real slices"
+
+
+def test_only_allowed_references_are_compared():
+    images = torch.cat([seen(4), fresh(4)])
+    allowed = torch.ones((4, 8), dtype=torch.bool)
+    allowed[:, :4] = False
+    both = pattern(images[:4]), pattern(images)
+    assert torch.equal(nearest(images[:4], images, both, None).place, torch.arange(4))
+    kept = nearest(images[:4], images, both, allowed)
+    assert (kept.place >= 4).all()
+    assert not kept.exact.any()
+    assert float(kept.whole.max()) < 1
+
+
+def test_large_slices_are_averaged_first():
+    large = fresh(2).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    assert torch.allclose(pattern(large), pattern(fresh(2)), atol=1e-6)

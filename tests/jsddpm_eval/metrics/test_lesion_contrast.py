@@ -1,0 +1,128 @@
+"""Contrast and detection of lesions: planted faults are found and named, perfect and subtle lesions are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.features.crossfit import Fold
+from jsddpm_eval.metrics.lesion_detector import train_lesion_network
+from jsddpm_eval.slice_table import SliceTable
+
+SIZE = (32, 32)
+METRICS = ["lesion_contrast", "lesion_detector"]
+
+
+def slices(count, seed, contrast=0.3, lesion=True):
+    """A smooth brain, and a bright rectangle somewhere in it."""
+    rng = np.random.default_rng(seed)
+    texture = ndimage.gaussian_filter(rng.standard_normal((count, *SIZE)), (0, 1.5, 1.5))
+    image, mask = np.zeros((count, *SIZE)), np.zeros((count, *SIZE), bool)
+    image[:, 3:29, 3:29] = 0.4 + 0.2 * texture[:, 3:29, 3:29]
+    for i in range(count if lesion else 0):
+        row, column, height, width = *rng.integers(6, 18, 2), *rng.integers(5, 9, 2)
+        mask[i, row : row + height, column : column + width] = True
+    return torch.from_numpy((image + contrast * mask).clip(0, 1)).float(), torch.from_numpy(mask)
+
+
+def joined(*parts):
+    images, masks = (torch.cat(p) for p in zip(*parts, strict=True))
+    return images, masks
+
+
+@pytest.fixture(scope="module")
+def real():
+    images, masks = joined(slices(120, 0), slices(120, 1, lesion=False))
+    return table(images, masks, [1] * 120 + [0] * 120, np.tile(np.arange(120) // 4, 2))
+
+
+def table(images, masks, pathology, patient=None):
+    return SliceTable.from_arrays(images, masks, z_bin=[0] * len(images), pathology=pathology, patient=patient)
+
+
+def finding(real, images, masks, check="lesion_contrast", pathology=1):
+    made = table(images, masks, [pathology] * len(images))
+    results = evaluate(real, made, metrics=METRICS, features=[])
+    return next(f for f in results.findings if (f.check, f.place) == (check, (None, pathology)))
+
+
+def square(masks, size, grow):
+    change = ndimage.binary_dilation if grow else ndimage.binary_erosion
+    return torch.from_numpy(np.stack([change(m, np.ones((size, size))) for m in masks.numpy()]))
+
+
+FAULTS = {
+    "masks that are not those of their images": lambda x, m: (x, m.roll(1, 0)),
+    "masks without a lesion in the image": lambda x, m: (slices(24, 9, lesion=False)[0], m),
+    "contrast of the wrong sign at masks": lambda x, m: (slices(24, 5, contrast=-0.3)[0], m),
+    "lesions of less contrast than real ones": lambda x, m: (slices(24, 5, contrast=0.15)[0], m),
+    "lesions of more contrast than real ones": lambda x, m: (slices(24, 5, contrast=0.5)[0], m),
+    "masks larger than the lesions in the image, or lesions blurred": lambda x, m: (x, square(m, 5, grow=True)),
+    "masks smaller than the lesions in the image": lambda x, m: (x, square(m, 3, grow=False)),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_planted_fault_is_off_and_named(real, kind):
+    whole = finding(real, *FAULTS[kind](*slices(24, 5)))
+    assert whole.answer == "off"
+    assert kind in whole.kind
+
+
+def test_perfect_lesions_are_not_off(real):
+    assert [finding(real, *slices(24, seed)).answer for seed in range(20, 26)].count("off") == 0
+
+
+def test_a_perfect_generator_of_lesions_that_hardly_show_is_not_off():
+    images, masks = joined(slices(120, 0, contrast=0.01), slices(120, 1, lesion=False))
+    subtle = table(images, masks, [1] * 120 + [0] * 120, np.tile(np.arange(120) // 4, 2))
+    answers = [finding(subtle, *slices(24, seed, contrast=0.01)).answer for seed in range(30, 34)]
+    assert answers.count("off") == 0
+
+
+def test_dark_lesions_that_are_too_faint_are_named_so():
+    images, masks = joined(slices(120, 0, contrast=-0.3), slices(120, 1, lesion=False))
+    dark = table(images, masks, [1] * 120 + [0] * 120, np.tile(np.arange(120) // 4, 2))
+    assert "less contrast" in finding(dark, *slices(24, 5, contrast=-0.15)).kind
+    assert "wrong sign" in finding(dark, *slices(24, 5, contrast=0.3)).kind
+
+
+def test_share_of_the_contrast_that_is_kept(real):
+    made = table(*slices(24, 5, contrast=0.15), [1] * 24)
+    results = evaluate(real, made, metrics=["lesion_contrast"], features=[])
+    score = results["lesion_contrast_kept", 0, "lesion"]
+    assert score.value == pytest.approx(0.5, abs=0.1)
+    assert score.interval[0] < score.value < score.interval[1]
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_control_images_that_show_a_lesion_are_off(real, share):
+    images = slices(24, 7, lesion=False)[0]
+    images[: round(24 * share)] = slices(round(24 * share), 8)[0]
+    whole = finding(real, images, torch.zeros(24, *SIZE, dtype=torch.bool), "control_lesion", 0)
+    assert (whole.answer == "off") == (share > 0)
+    assert whole.kind == ("control images that show a lesion" if share else "")
+
+
+def test_the_network_is_repeatable_kept_and_leaves_the_global_generator(real, tmp_path):
+    some = real.where(torch.arange(0, 240, 8))
+    fold = Fold(0, some, some.images)
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    a, b, kept = (train_lesion_network(fold, seed=1, folder=f) for f in (None, tmp_path, tmp_path))
+    assert torch.equal(torch.get_rng_state(), before)
+    read = [network(some.images).detach() for network in (a, b, kept)]
+    assert torch.equal(read[0], read[1])
+    assert torch.equal(read[0], read[2])
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_too_few_patients_to_learn_from_is_the_reason(real):
+    few = real.where(real.patient < 2)
+    made = table(*slices(6, 5), [1] * 6)
+    small = table(few.images, few.masks, few.pathology, few.patient)
+    score = evaluate(small, made, metrics=["lesion_detector"], features=[])["lesion_seen", 0, "lesion"]
+    assert score.reason == "needs 3 patients with and without a lesion to learn from"

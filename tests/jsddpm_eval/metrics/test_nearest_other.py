@@ -1,0 +1,67 @@
+"""The nearest other sample: brute force, and planted collapse."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+
+from jsddpm_eval.metrics.nearest_other import _of_real
+from jsddpm_eval.slice_table import SliceTable
+from worlds import World
+
+
+def unit(images):
+    flat = images.double().flatten(1).numpy()
+    return flat / (np.linalg.norm(flat, axis=1, keepdims=True) + 1e-3)
+
+
+def test_real_distances_are_expectations_over_all_subsets():
+    world = World(patients=5, slices=1)
+    here = world.z_bin == 0
+    real = SliceTable.from_arrays(world.image[here], z_bin=[0] * 5, pathology=[0] * 5, patient=list("abcde"))
+    x = unit(world.image[here])
+    distance = np.sqrt(((x[:, None] - x[None]) ** 2).mean(2))
+    expected = [
+        np.mean([min(distance[i, j] for j in chosen) for chosen in combinations(set(range(5)) - {i}, 2)])
+        for i in range(5)
+    ]
+    assert _of_real(real, 3, 0) == pytest.approx(np.stack([expected, expected]), abs=1e-9)  # one slice of each patient
+
+
+def scores(made):
+    world = World(patients=20)
+    results = world.evaluation(made, metrics=["nearest_other"]).results
+    return results, next(c for c in results.generation if (c.z_bin, c.pathology) == (0, 0)).scores
+
+
+def test_new_slices_are_as_far_apart_as_patients():
+    results, found = scores(World(seed=5).new(16))
+    assert abs(found["nearest_other"].value) < 0.1
+    assert found["repeated_share"].value == 0
+    assert not [f for f in results.findings if f.check == "collapsed" and f.answer == "off"]
+
+
+def test_slices_of_few_patients_and_repeated_slices_are_collapsed():
+    few = World(seed=5).new(4)
+    noise = 0.2 * torch.rand((16, *few.shape[1:]), generator=torch.Generator().manual_seed(0))
+    for made, repeated in ((few.repeat(4, 1, 1), 1), ((few.repeat(4, 1, 1) + noise).clamp(0, 1), 0)):
+        results, found = scores(made)
+        assert found["nearest_other"].value < np.log(0.5)
+        assert found["repeated_share"].value == repeated
+        whole = next(f for f in results.findings if f.check == "collapsed" and f.place == (None, None))
+        assert whole.answer == "off"
+        assert "few different samples" in whole.kind
+
+
+def test_gain_and_offset_of_all_samples_are_no_collapse():
+    made = World(seed=5).new(16)
+    first, second = (scores(x)[1]["nearest_other"].value for x in (made, 0.5 * made))
+    assert first == pytest.approx(second, abs=1e-3)
+
+
+def test_blank_samples_are_not_repeated_ones():
+    made = torch.cat([World(seed=5).new(8), torch.zeros((8, 16, 14))])
+    assert scores(made)[1]["repeated_share"].value == 0

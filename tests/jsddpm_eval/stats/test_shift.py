@@ -1,0 +1,126 @@
+"""Mean shifts by patient: closed forms, false alarms and power of simulated cohorts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, ttest_ind
+
+from jsddpm_eval.stats.power import detectable
+from jsddpm_eval.stats.shift import Scale, Side, mean_shift
+
+RNG = np.random.default_rng(0)
+
+
+def side(values, condition=None, unit=None):
+    n = len(values)
+    condition = np.zeros(n, np.int64) if condition is None else np.asarray(condition)
+    return Side(np.asarray(values, np.float64), condition, np.arange(n) if unit is None else np.asarray(unit))
+
+
+def cohort(rng, people, conditions, slices, share=0.7, shift=0.0):
+    """Patients with an effect of their own in every condition they have; one row for each slice."""
+    values, condition, unit = [], [], []
+    for person in range(people):
+        own = rng.standard_normal() * share**0.5
+        for c in range(conditions):
+            count = rng.integers(1, slices + 1)
+            values += list(own + (1 - share) ** 0.5 * rng.standard_normal(count) + shift)
+            condition += [c] * count
+            unit += [person] * count
+    return side(values, condition, unit)
+
+
+def one_slice_each(cohort, per_condition, rng):
+    """A perfect generator: in each condition slices of different people."""
+    rows = []
+    for c in np.unique(cohort.condition):
+        here = np.flatnonzero(cohort.condition == c)
+        people = rng.permutation(np.unique(cohort.unit[here]))[:per_condition]
+        rows += [rng.choice(here[cohort.unit[here] == person]) for person in people]
+    return side(cohort.values[rows], cohort.condition[rows])
+
+
+def test_one_slice_of_each_patient_in_one_condition_is_welchs_t_test():
+    a, b = RNG.standard_normal(9), 0.4 + RNG.standard_normal(9)
+    shift = mean_shift(side(a), side(b * a.std() / b.std()))  # equal spreads: the floor of the samples' is met
+    welch = ttest_ind(b * a.std() / b.std(), a, equal_var=False)
+    assert shift.value / shift.error == pytest.approx(welch.statistic, rel=1e-12)
+    assert shift.freedom == pytest.approx(welch.df, rel=1e-12)
+    assert shift.p_value == pytest.approx(welch.pvalue, rel=1e-9)
+    assert shift.interval == pytest.approx(welch.confidence_interval(), rel=1e-9)
+
+
+def test_slices_of_one_patient_are_no_independent_evidence():
+    a, b = RNG.standard_normal(8), 1 + RNG.standard_normal(8)
+    once = mean_shift(side(a), side(b))
+    often = mean_shift(side(np.repeat(a, 10), unit=np.repeat(np.arange(8), 10)), side(b))
+    assert (often.value, often.error) == pytest.approx((once.value, once.error))
+
+
+def test_volumes_are_the_unit_of_generated_slices():
+    a, b = RNG.standard_normal(8), 3 * RNG.standard_normal(6)
+    once = mean_shift(side(a), side(b))
+    stacked = mean_shift(side(a), side(np.repeat(b, 5), unit=np.repeat(np.arange(6), 5)))
+    assert stacked.value == pytest.approx(once.value)
+    assert stacked.error == pytest.approx(once.error, rel=0.1)  # 29 / 30 in place of 5 / 6 corrects the spread
+
+
+def test_a_perfect_generator_is_accused_as_often_as_stated_and_a_shift_is_seen():
+    rng, alarms, seen, trials = np.random.default_rng(1), 0, 0, 300
+    for _ in range(trials):
+        real, others = cohort(rng, 24, 4, 3), cohort(rng, 24, 4, 3)
+        alarms += mean_shift(real, one_slice_each(others, 12, rng)).p_value <= 0.05
+        seen += mean_shift(real, one_slice_each(cohort(rng, 24, 4, 3, shift=1.0), 12, rng)).p_value <= 0.05
+    low, high = binomtest(15, trials).proportion_ci(0.99)
+    assert low < alarms / trials < high  # 5 %, although the samples are of only 24 people
+    assert seen / trials > 0.8
+
+
+def test_neither_a_generator_uniform_over_patients_nor_over_slices_is_accused():
+    """Large lesions have more slices: the two populations differ, and either may be meant."""
+    rng, alarms, trials = np.random.default_rng(2), {"patients": 0, "slices": 0}, 200
+    for _ in range(trials):
+        sides = []
+        for _ in range(2):
+            size = rng.standard_normal(30)
+            count = 1 + (3 * (size > 0) + 4 * (size > 1)).astype(int)
+            sides.append(side(np.repeat(size, count), unit=np.repeat(np.arange(30), count)))
+        real, others = sides
+        people = np.unique(others.unit, return_index=True)[1]
+        for name, values in (("patients", others.values[people]), ("slices", rng.choice(others.values, 30))):
+            alarms[name] += mean_shift(real, side(values)).p_value <= 0.05
+    assert max(alarms.values()) / trials < 0.1
+
+
+@pytest.mark.parametrize("level", [0.05, 0.001])
+def test_the_detectable_shift_is_seen_with_the_stated_power(level):
+    rng, trials = np.random.default_rng(3), 400
+    planned = mean_shift(side(rng.standard_normal(40)), side(np.zeros(16)))
+    smallest = detectable((1 / 40 + 1 / 16) ** 0.5, planned.freedom, level)
+    seen = 0
+    for _ in range(trials):
+        a, b = rng.standard_normal(40), smallest + rng.standard_normal(16)
+        seen += mean_shift(side(a), side(b)).p_value <= level
+    assert seen / trials == pytest.approx(0.8, abs=0.05)
+
+
+def test_the_scale_centres_every_condition_and_bounds_single_slices():
+    real = side([1.0, 2.0, 3.0, 11.0, 12.0, 13.0], [0, 0, 0, 1, 1, 1])
+    scale = Scale.fit(real, 3)
+    assert scale.centre[:2].tolist() == [2, 12]
+    assert np.isnan(scale.centre[2])
+    assert scale.spread == pytest.approx(1.4826)
+    assert scale(side([2.0, 13.4826, 1000.0, -1000.0], [0, 1, 1, 0])).values.tolist() == pytest.approx([0, 1, 4, -4])
+
+
+def test_a_constant_column_is_only_told_from_other_values():
+    scale = Scale.fit(side([5.0] * 4), 1)
+    assert scale(side([5.0, 6.0, 4.0])).values.tolist() == [0, 4, -4]
+    assert mean_shift(side([0.0] * 4), side([0.0] * 4)).p_value == 1
+
+
+def test_too_few_patients_or_samples_have_no_shift():
+    assert mean_shift(side([1.0, 2.0]), side([1.0, 2.0, 3.0])) is None
+    assert mean_shift(side([1.0, 2.0, 3.0]), side([1.0, 2.0])) is None
+    assert mean_shift(side([1.0, 2.0, 3.0]), side([1.0] * 3, condition=[1] * 3)) is None
