@@ -12,15 +12,14 @@ from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.condition_counts import brain_profile, condition_counts
 from jsddpm_eval.checks.decision import single_level
-from jsddpm_eval.functional.appearance import detail, intensity, outline, texture
+from jsddpm_eval.features.appearance import appearance
+from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.limits import MIN_UNITS
 from jsddpm_eval.stats.power import POWER, detectable
 from jsddpm_eval.stats.shift import REACH, Scale, Side, mean_shift
 
 SAMPLES = 16
 """Generated slices of each condition that the smallest detectable difference is for."""
-
-_BATCH = 256
 
 
 def store_report(
@@ -46,9 +45,9 @@ def store_report(
         each with ``minimum_detectable`` (``median`` and ``largest`` over what is compared; null with a ``reason``), and
         ``whole``, the same of all cells together.
     """
-    rows = store.select(binning=binning)
-    columns, tokens = _appearance(store, rows), store.tokens(rows, binning)
-    patients = np.unique(store.patients[rows], return_inverse=True)[1]
+    table = SliceTable.from_store(store, binning)
+    columns, tokens = appearance(table).numpy(), table.token(binning.n_bins).numpy()
+    patients = table.patient.numpy()
     every = range(2 * binning.n_bins)
     cells = condition_counts(store, binning)
     for token, cell in enumerate(cells):
@@ -67,14 +66,6 @@ def store_report(
         "cells": cells,
         "whole": whole,
     }
-
-
-def _appearance(store: SliceStore, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    parts = []
-    for batch in np.split(rows, range(_BATCH, len(rows), _BATCH)):
-        images = store.images(batch)
-        parts.append(np.concatenate([f(images) for f in (detail, texture, intensity, outline)], axis=1))
-    return np.concatenate(parts)
 
 
 def _smallest(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from scipy.stats import binomtest
-
 from jsddpm_eval.checks.base import Check, Evidence
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
+from jsddpm_eval.stats.exceedance import share_interval, share_p_value
 
 _SHARE = 0.95
 
@@ -37,10 +36,9 @@ class Disobeyed(Check):
         if score.value is None or not count:
             return Evidence(score.spec, reason=score.reason or "")
         obey = round(score.value * count)
-        test = binomtest(obey, count, _SHARE, alternative="less")
-        low, high = binomtest(obey, count).proportion_ci()
+        interval, p_value = share_interval(obey, count), share_p_value(count - obey, count, 1 - _SHARE)
         return Evidence(
-            score.spec, score.value, (float(low), float(high)), float(test.pvalue), (_SHARE, 2 - _SHARE), (word, ""),
+            score.spec, score.value, interval, p_value, (_SHARE, 2 - _SHARE), (word, ""),
             figure=f"{obey} of {count} obey",
         )  # fmt: skip
 

@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from jsddpm_eval.features.networks import shrunk
+from jsddpm_eval.features.networks import shrunk, weights_hash
+from jsddpm_eval.memo import digest
 from jsddpm_eval.slice_table import SliceTable
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -94,3 +95,31 @@ class CrossFit(Generic[Network]):
     def read_generated(self, batch: SliceTable, read: Callable[[Network, SliceTable], Tensor]) -> Tensor:
         """Mean of what the networks read in a batch of generated slices."""
         return torch.stack([read(network, batch) for network in self.networks]).mean(0)
+
+
+def readings(
+    table: SliceTable,
+    real: SliceTable,
+    fit: Callable[[Fold], Network],
+    read: Callable[[Network, SliceTable], Tensor],
+    *,
+    name: str,
+    settings: object,
+) -> Tensor:
+    """What cross-fitted networks read in the slices of a table, ``(N, ...)``; trained and read once.
+
+    Args:
+        table: The real slices themselves, or generated ones.
+        real: Real slices the networks are fitted to.
+        fit: As :meth:`CrossFit.fit` takes it.
+        read: Reads a batch of slices.
+        name: What is read, fit for a file name.
+        settings: What the training depends on besides rows, patients, positions and pathologies.
+    """
+    key = (name, settings, FOLDS, digest(real.row, real.patient, real.z_index, real.pathology))
+    networks = real.memo.once(key, lambda: CrossFit.fit(real, fit))
+    if table.kind == "real":
+        known = real.memo.values((f"{name} read", *key), lambda: networks.read_real(real, read).numpy())
+        return torch.from_numpy(known)
+    weights = real.memo.once((*key, "weights"), lambda: digest(*map(weights_hash, networks.networks)))
+    return table.column(f"{name}-read", lambda batch: networks.read_generated(batch, read), settings=weights)

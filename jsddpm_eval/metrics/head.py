@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from jsddpm_eval.functional.appearance import OUTLINE, outline
+from jsddpm_eval.features.appearance import appearance
+from jsddpm_eval.functional.appearance import OUTLINE
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
 from jsddpm_eval.slice_table import SliceTable
@@ -33,7 +33,7 @@ class Head(ShiftMetric):
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """See :func:`~jsddpm_eval.functional.appearance.outline`."""
-        return table.column("outline", lambda batch: torch.from_numpy(outline(batch.images.numpy())))
+        return appearance(table, "outline")
 
 
 METRIC = Head()

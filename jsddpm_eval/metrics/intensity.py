@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jsddpm_eval.functional.appearance import INTENSITY, intensity
+from jsddpm_eval.features.appearance import appearance
+from jsddpm_eval.functional.appearance import INTENSITY
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, deviation, shift_spec
 from jsddpm_eval.slice_table import SliceTable
@@ -41,7 +42,7 @@ class Intensity(ShiftMetric):
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """See :func:`~jsddpm_eval.functional.appearance.intensity`; the last two are distances from real slices."""
-        columns = {side.kind: _columns(side) for side in (context.real, context.generated)}
+        columns = {side.kind: appearance(side, "intensity") for side in (context.real, context.generated)}
         mean, *slopes = (
             deviation({side: c[:, INTENSITY.index(name)] for side, c in columns.items()}, table, context)
             for name in ("mean", "front_back", "left_right")
@@ -51,7 +52,3 @@ class Intensity(ShiftMetric):
 
 
 METRIC = Intensity()
-
-
-def _columns(table: SliceTable) -> Tensor:
-    return table.column("intensity", lambda batch: torch.from_numpy(intensity(batch.images.numpy())))

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from jsddpm_eval.features.crossfit import FOLDS, CrossFit, Fold
-from jsddpm_eval.features.networks import kept_network, shrunk, weights_hash
+from jsddpm_eval.features.crossfit import FOLDS, Fold, readings
+from jsddpm_eval.features.networks import kept_network, shrunk
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
@@ -111,17 +111,10 @@ def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 def _readings(table: SliceTable, context: Context) -> Tensor:
     """Certainty and agreement of each slice, float64 ``(N, 2)``; agreement is NaN where the mask is empty."""
-    real = context.real
-    labels = real.memo.once(("lesion labels",), lambda: digest(real.row, real.patient, real.pathology))
-    settings = f"{_VERSION} {_STEPS} {FOLDS} {context.seed} {labels}"
-    judge: CrossFit[LesionNetwork] = real.memo.once(
-        ("lesion networks", settings), lambda: CrossFit.fit(real, partial(_fitted, context=context))
-    )
-    if table.kind == "real":
-        values = real.memo.values(("lesion read", settings), lambda: judge.read_real(real, _read).numpy())
-        return torch.from_numpy(values)
-    weights = " ".join(map(weights_hash, judge.networks))
-    return table.column("lesion-read", lambda b: judge.read_generated(b, _read), settings=weights)
+    return readings(
+        table, context.real, partial(_fitted, context=context), _read, name="lesion",
+        settings=(_VERSION, _STEPS, context.seed),
+    )  # fmt: skip
 
 
 def _fitted(fold: Fold, context: Context) -> LesionNetwork:

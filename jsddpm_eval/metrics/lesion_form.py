@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jsddpm_eval.functional.appearance import OUTLINE, outline
+from jsddpm_eval.features.appearance import appearance
+from jsddpm_eval.functional.appearance import OUTLINE
 from jsddpm_eval.functional.lesion_contrast import filled_head
 from jsddpm_eval.functional.morphology import log_roughness
 from jsddpm_eval.metrics.base import Context
@@ -51,7 +52,7 @@ class LesionForm(ShiftMetric):
         in_pixels = area / (table.spacing[0] * table.spacing[1])
         size = np.log(in_pixels)
         drawn = table.column("lesion-form", _form)
-        head = table.column("outline", lambda batch: torch.from_numpy(outline(batch.images.numpy())))
+        head = appearance(table, "outline")
         places = []
         for axis, centre, name in ((0, row, "row"), (1, column, "column")):
             side = table.size[axis]

@@ -9,13 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from jsddpm_eval.functional.appearance import detail, intensity, outline, texture
+from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
-from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.exceedance import UpperScale, by_unit, share_bound, share_interval, share_p_value
 from jsddpm_eval.stats.limits import MIN_UNITS
 
@@ -111,16 +109,6 @@ class Outliers(Metric):
 
 
 METRIC = Outliers()
-
-
-def appearance(table: SliceTable) -> Tensor:
-    """Detail, texture, intensity and outline of each slice, float64 ``(N, d)``."""
-    parts = {"detail": detail, "texture": texture, "intensity": intensity, "outline": outline}
-    columns = [
-        table.column(name, lambda batch, of=of: torch.from_numpy(of(batch.images.numpy())))  # type: ignore[misc]
-        for name, of in parts.items()
-    ]
-    return torch.cat(columns, 1)
 
 
 def _far(context: Context) -> _Outliers:

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import ZBinning
-from jsddpm_eval.features.crossfit import FOLDS, CrossFit, Fold
-from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored, weights_hash
+from jsddpm_eval.features.crossfit import FOLDS, Fold, readings
+from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Score
@@ -126,25 +126,15 @@ def _beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Sco
 
 def _readings(context: Context) -> dict[str, Tensor]:
     """Positions read off all slices, float64 by row of the whole table; NaN for rows that are not evaluated."""
-    real, generated = context.real, context.generated
-    settings = _settings(context)
-    judge: CrossFit[ZRegressor] = real.memo.once(
-        ("z regressors", settings), lambda: CrossFit.fit(real, partial(_fitted, context=context))
-    )
-    of_real = real.memo.values(("z read", settings), lambda: judge.read_real(real, _read).numpy())
-    known = real.memo.once(("z weights", settings), lambda: digest(*map(weights_hash, judge.networks)))
-    of_generated = generated.column("z-predicted", lambda b: judge.read_generated(b, _read), settings=known)
-    readings = {}
-    for side, table, values in (("real", real, torch.from_numpy(of_real)), ("generated", generated, of_generated)):
-        readings[side] = torch.full((int(table.row.max()) + 1,), torch.nan, dtype=torch.float64)
-        readings[side][table.row] = values.double()
-    return readings
-
-
-def _settings(context: Context) -> str:
-    real = context.real
-    slices = real.memo.once(("z labels",), lambda: digest(real.row, real.patient, real.z_index))
-    return f"{_VERSION} {_STEPS} {FOLDS} {context.seed} {context.binning.z_range} {slices}"
+    positions: dict[str, Tensor] = {}
+    for table in (context.real, context.generated):
+        values = readings(
+            table, context.real, partial(_fitted, context=context), _read, name="z",
+            settings=(_VERSION, _STEPS, context.seed, context.binning.z_range),
+        )  # fmt: skip
+        positions[table.kind] = torch.full((int(table.row.max()) + 1,), torch.nan, dtype=torch.float64)
+        positions[table.kind][table.row] = values.double()
+    return positions
 
 
 def _fitted(fold: Fold, context: Context) -> ZRegressor:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from jsddpm_eval.functional.appearance import DETAIL, detail
+from jsddpm_eval.features.appearance import appearance
+from jsddpm_eval.functional.appearance import DETAIL
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
 from jsddpm_eval.slice_table import SliceTable
@@ -34,7 +34,7 @@ class Sharpness(ShiftMetric):
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """See :func:`~jsddpm_eval.functional.appearance.detail`."""
-        return table.column("detail", lambda batch: torch.from_numpy(detail(batch.images.numpy())))
+        return appearance(table, "detail")
 
 
 METRIC = Sharpness()

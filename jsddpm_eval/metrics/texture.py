@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from jsddpm_eval.functional.appearance import TEXTURE, texture
+from jsddpm_eval.features.appearance import appearance
+from jsddpm_eval.functional.appearance import TEXTURE
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
 from jsddpm_eval.slice_table import SliceTable
@@ -35,7 +35,7 @@ class Texture(ShiftMetric):
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """See :func:`~jsddpm_eval.functional.appearance.texture`."""
-        return table.column("texture", lambda batch: torch.from_numpy(texture(batch.images.numpy())))
+        return appearance(table, "texture")
 
 
 METRIC = Texture()

@@ -1,0 +1,28 @@
+"""What slices look like, as columns of their table: computed once, shared by every metric that asks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from jsddpm_eval.functional.appearance import detail, intensity, outline, texture
+from jsddpm_eval.slice_table import SliceTable
+
+PARTS = {"detail": detail, "texture": texture, "intensity": intensity, "outline": outline}
+"""Functions of :mod:`jsddpm_eval.functional.appearance` by the name of their columns."""
+
+_VERSION = "1"  # of what they compute: folders keep columns
+
+
+def appearance(table: SliceTable, *parts: str) -> Tensor:
+    """Columns of some parts side by side, float64 ``(N, d)``.
+
+    Args:
+        table: The slices.
+        parts: Names of :data:`PARTS`; all of them when none is given.
+    """
+    columns = [
+        table.column(part, lambda batch, of=PARTS[part]: torch.from_numpy(of(batch.images.numpy())), settings=_VERSION)  # type: ignore[misc]
+        for part in parts or PARTS
+    ]
+    return torch.cat(columns, 1)
