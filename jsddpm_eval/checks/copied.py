@@ -24,6 +24,7 @@ class Copied(Check):
     words: ClassVar[Mapping[str, str]] = {
         "copied_train_share": "copies of training slices",
         "copied_held_out_share": "copies of held-out slices",
+        "lesions_copied_share": "lesions of real patients",
         "copied_exactly": "exact copies of real slices",
         "copy_closeness": "nearer to real slices than other patients' slices are",
     }

@@ -1,171 +1,179 @@
 """How near slices come to reference slices once what a copy may change is undone.
 
-Slices are compared as patterns: a difference of Gaussians divided by the local contrast, which gain, gamma, blur and a
-bias field hardly change. Patterns are correlated over the left-right mirror and shifts at a quarter of the pixels; the
-best few are registered with small rotations, scales and shifts, and then compared as a whole and block by block, each
-block moved a little further, as an elastic copy needs.
+Candidates are searched as whole slices, by their halves, and by what the best candidate leaves unexplained. They are
+then registered, and the best of two patients deformed. Each of :data:`MEASURES` sees other copies, and the one that
+stands out most counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as nnf
 from torch import Tensor
 
-SIDE = 64
-"""Most rows and columns that are compared; larger slices are averaged."""
+from jsddpm_eval.functional.patterns import block_correlations, by_block, stretched, unit
+from jsddpm_eval.functional.registration import bent, mirrored, registered, searched, shifted, small
 
-_FINE, _COARSE, _LOCAL = 1.0, 3.0, 4.0  # standard deviations of the Gaussians, pixels
-_FLOOR = 1.0  # of the local contrast, in standard deviations of the whole pattern: noise of the background stays small
-_STEPS = 3  # averaged pixels a slice may have moved
-_TURNS = (-8.0, -4.0, 0.0, 4.0, 8.0)  # degrees
-_SCALES = (0.95, 1.0, 1.05)
-_CANDIDATES = 5
-_WINDOW, _STRIDE, _PLAY = 16, 8, 2  # blocks, and how far each may move
+MEASURES = ("whole", "blocks", "bent", "halves", "blend")
+"""Of the nearest reference: correlation, and that block by block; both after deformation, with their lead over the next
+patient. Of the two nearest of different patients: blocks of either, and the multiple correlation with both."""
+
+_CANDIDATES, _OF_HALF, _OF_REST = 8, 3, 4
+_WEIGHT_OF_HALF = 0.7  # of a half's correlation beside that of the whole: half a slice has half the energy
+_BENT = 2  # patients whose best slice is deformed
+_TURNS = -9.0, 9.0  # degrees at which whole slices are searched, beside 0
 _QUERIES = 16  # at a time
-_CEILING = 0.99999
+_NO_LEAD = 0.5  # where there is no other patient
 
 
 class Nearness(NamedTuple):
     """How near queries come to references.
 
     Attributes:
-        whole: Inverse hyperbolic tangent of the highest correlation of whole patterns, float64 ``(n,)``.
-        blocks: The same of the highest mean correlation of blocks.
-        place: The reference nearest by blocks, int64 ``(n,)``.
-        exact: Whether that is equal to the query, pixel by pixel, and neither is blank.
+        measures: Correlations as :func:`~jsddpm_eval.functional.patterns.stretched` gives them, by
+            :data:`MEASURES`, float32 ``(n, 5)``.
+        place: The reference nearest by each measure; the first of the two for pairs, int64 ``(n, 5)``.
+        exact: Whether the nearest is equal to the query, pixel by pixel, and neither is blank.
     """
 
-    whole: Tensor
-    blocks: Tensor
+    measures: Tensor
     place: Tensor
     exact: Tensor
 
 
-def pattern(images: Tensor) -> Tensor:
-    """Local structure of slices, each of norm 1, float64 ``(N, h, w)`` with sides of at most :data:`SIDE`.
+class References(NamedTuple):
+    """What queries are compared with.
 
-    Args:
-        images: ``(N, H, W)``.
-
-    >>> image = torch.rand((1, 32, 32), generator=torch.Generator().manual_seed(0))
-    >>> round(float((pattern(image) * pattern(0.5 * image + 0.1)).sum()), 4)
-    1.0
+    Attributes:
+        images: ``(m, H, W)``, m at least 1.
+        patterns: As :func:`~jsddpm_eval.functional.patterns.pattern` gives them.
+        patient: Their patients, ``(m,)``.
     """
-    factor = -(-max(images.shape[1:]) // SIDE)
-    pooled = nnf.avg_pool2d(images.double()[:, None], factor, ceil_mode=True)[:, 0] if factor > 1 else images.double()
-    size = pooled.shape[1:]
-    fine, coarse, local = (_gaussian(size, s) for s in (_FINE, _COARSE, _LOCAL))
-    bands = torch.fft.irfft2(torch.fft.rfft2(pooled) * (fine - coarse), s=size)
-    contrast = torch.fft.irfft2(torch.fft.rfft2(bands.square()) * local, s=size).clamp(min=0).sqrt()
-    floor = _FLOOR * bands.flatten(1).square().mean(1).sqrt()[:, None, None] + 1e-6
-    return _unit(bands / (contrast + floor))
+
+    images: Tensor
+    patterns: Tensor
+    patient: Tensor
 
 
-def nearest(queries: Tensor, references: Tensor, patterns: tuple[Tensor, Tensor], allowed: Tensor | None) -> Nearness:
+def nearest(queries: Tensor, patterns: Tensor, references: References, allowed: Tensor | None) -> Nearness:
     """How near each query comes to any reference that it may be compared with.
 
     Args:
         queries: Images, ``(n, H, W)``.
-        references: Images, ``(m, H, W)``, m at least 1.
-        patterns: Of both, as :func:`pattern` gives them.
+        patterns: Of the queries.
+        references: See :class:`References`.
         allowed: Which references a query is compared with, ``(n, m)``, at least one each; all when None.
     """
-    a, b = patterns
+    flat = small(references.patterns).flatten(1)
     parts = []
-    small = _unit(nnf.avg_pool2d(b[:, None], 2)[:, 0]).float().flatten(1).T.contiguous()
-    for rows in torch.arange(len(a)).split(_QUERIES):
-        rough = _shifted_correlation(a[rows], small)
-        if allowed is not None:
-            rough.masked_fill_(~allowed[rows][:, None], -2)
-        best = rough.max(1)
-        top = best.values.topk(min(_CANDIDATES, len(b)), 1).indices
-        whole, blocks = _registered(a[rows], b[top], best.indices.gather(1, top))
-        if allowed is not None:
-            whole, blocks = (v.masked_fill(~allowed[rows].gather(1, top), -1) for v in (whole, blocks))
-        blank = a[rows].flatten(1).norm(dim=1) < 0.5
-        equal = (queries[rows][:, None] == references[top]).flatten(2).all(2) & ~blank[:, None]
-        blocks = blocks + equal  # an exact copy comes first
-        place = blocks.argmax(1, keepdim=True)
-        exact, index = equal.gather(1, place)[:, 0], top.gather(1, place)[:, 0]
-        parts.append((_stretched(whole.max(1).values), _stretched(blocks.max(1).values), index, exact))
+    for rows in torch.arange(len(queries)).split(_QUERIES):
+        may = torch.ones(len(rows), len(flat), dtype=torch.bool) if allowed is None else allowed[rows]
+        straight = searched(patterns[rows], flat)
+        whole = _as_whole(queries[rows], patterns[rows], references, flat, straight, may)
+        in_parts = _in_parts(patterns[rows], references, flat, straight, may)
+        parts.append((*(torch.cat(pair, 1) for pair in zip(whole[:2], in_parts, strict=True)), whole[2]))
     if not parts:
-        empty = torch.zeros(0, dtype=torch.float64)
-        return Nearness(empty, empty, empty.long(), empty.bool())
+        shape = 0, len(MEASURES)
+        return Nearness(torch.zeros(shape), torch.zeros(shape, dtype=torch.int64), torch.zeros(0, dtype=torch.bool))
     return Nearness(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def _gaussian(size: tuple[int, ...], sigma: float) -> Tensor:
-    rows, columns = torch.fft.fftfreq(size[0]).double()[:, None], torch.fft.rfftfreq(size[1]).double()[None]
-    return torch.exp(-2 * (torch.pi * sigma) ** 2 * (rows**2 + columns**2))
+def _as_whole(
+    images: Tensor, patterns: Tensor, references: References, flat: Tensor, straight: Tensor, allowed: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The first three measures, the references they are of, and whether one of them is equal."""
+    turned = searched(patterns, flat, turns=_TURNS)
+    found = torch.maximum(straight, turned).masked_fill(~allowed[:, None], -2).max(1)
+    top = found.values.topk(min(_CANDIDATES, len(flat)), 1).indices
+    turned, moved, whole = registered(patterns, references.patterns[top], found.indices.gather(1, top))
+    blocks = _pairwise(by_block, turned, moved)
+    equal = (images[:, None] == references.images[top]).flatten(2).all(2)
+    people, closed = references.patient[top], ~allowed.gather(1, top)
+    equal &= (patterns.flatten(1).norm(dim=1) > 0.5)[:, None] & ~closed
+    whole, blocks = (v.masked_fill(closed, -1) + equal for v in (whole, blocks))  # an exact copy comes first
+    best, lead = _bent(turned, moved, blocks, people)
+    columns = [(whole.max(1)), (blocks.max(1))]
+    place = torch.stack([top.gather(1, c.indices[:, None])[:, 0] for c in columns] + [top.gather(1, best)[:, 0]], 1)
+    return torch.stack([*(stretched(c.values) for c in columns), lead], 1), place, equal.any(1)
 
 
-def _unit(values: Tensor) -> Tensor:
-    length: Tensor = values.flatten(-2).norm(dim=-1).clamp(min=1e-6)
-    return values / length[..., None, None]
+def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
+    """The candidate that fits best once deformed, ``(n, 1)``, and how well with its lead over the next patient."""
+    first = blocks.argmax(1, keepdim=True)
+    others = blocks.masked_fill(people == people.gather(1, first), -3)
+    two = torch.cat([first, others.argmax(1, keepdim=True)], 1)[:, :_BENT]
+    alone = others.max(1).values < -2
+    rows = torch.arange(len(turned))[:, None]
+    target, source = turned[rows, two], moved[rows, two]
+    fitted = bent(target.flatten(0, 1), source.flatten(0, 1)).view_as(target)
+    fit = stretched((target * fitted).sum((2, 3))) + stretched(_pairwise(by_block, target, fitted))
+    best = fit.argmax(1, keepdim=True)
+    lead = torch.where(alone, _NO_LEAD, fit.max(1).values - fit.min(1).values)
+    return two.gather(1, best), fit.max(1).values + lead
 
 
-def _stretched(correlation: Tensor) -> Tensor:
-    return correlation.clamp(-_CEILING, _CEILING).atanh()
+def _in_parts(
+    patterns: Tensor, references: References, flat: Tensor, straight: Tensor, allowed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The last two measures, and the first reference of each pair."""
+    views, picked, weights = [straight], [_CANDIDATES], [1.0]
+    for half in _halves(patterns):
+        views.append(searched(unit(half), flat, steps=2))
+        picked.append(_OF_HALF)
+        weights.append(_WEIGHT_OF_HALF)
+    first = straight.masked_fill(~allowed[:, None], -2).flatten(1).argmax(1, keepdim=True)
+    sides, rows = mirrored(patterns), torch.arange(len(patterns))[:, None]
+    shown = sides[rows, first // len(flat)]
+    fitted, share = shifted(shown, references.patterns[first % len(flat)])
+    rest = (shown - share[..., None, None] * fitted)[:, 0]
+    rest = torch.where((first // len(flat) == 1)[..., None], rest.flip(2), rest)
+    views.append(searched(unit(rest), flat))
+    picked.append(_OF_REST)
+    weights.append(1.0)
+    views = [view.masked_fill(~allowed[:, None], -2) for view in views]
+    top = torch.cat([v.amax(1).topk(min(k, len(flat)), 1).indices for v, k in zip(views, picked, strict=True)], 1)
+    side = torch.stack([w * v for w, v in zip(weights, views, strict=True)]).amax(0).argmax(1).gather(1, top)
+    moved, alone = shifted(sides[rows, side], references.patterns[top])
+    moved = torch.where(side.bool()[..., None, None], moved.flip(3), moved)  # as the query lies
+    closed = ~allowed.gather(1, top)
+    same = references.patient[top][:, :, None] == references.patient[top][:, None]
+    never = same | closed[:, :, None] | closed[:, None]
+    correlation, weight = block_correlations(
+        patterns[:, None].expand_as(moved).flatten(0, 1), unit(moved).flatten(0, 1)
+    )
+    correlation = stretched(correlation).flatten(1).view(*top.shape, -1)
+    either = torch.maximum(correlation[:, :, None], correlation[:, None])
+    halves = (either * weight.flatten(1).view(*top.shape, 1, -1)).sum(3)
+    return _best_pairs(top, never, halves, stretched(_multiple(moved, alone).sqrt()))
 
 
-def _shifted_correlation(queries: Tensor, references: Tensor) -> Tensor:
-    """Highest correlation over shifts, as they are and mirrored, float32 ``(n, 2, m)``."""
-    small = _unit(nnf.avg_pool2d(queries[:, None], 2)[:, 0]).float()
-    steps = range(-_STEPS, _STEPS + 1)
-    both = (small, small.flip(2))
-    moved = torch.stack([torch.roll(x, (i, j), (1, 2)) for x in both for i in steps for j in steps], 1)
-    products = moved.flatten(2).flatten(0, 1) @ references
-    return products.view(len(small), 2, len(steps) ** 2, references.shape[1]).max(2).values
+def _halves(patterns: Tensor) -> Iterator[Tensor]:
+    """The upper, lower, left and right half of each pattern, the other half blank."""
+    for axis in (1, 2):
+        near, far = patterns.tensor_split(2, axis)
+        yield torch.cat([near, torch.zeros_like(far)], axis)
+        yield torch.cat([torch.zeros_like(near), far], axis)
 
 
-def _registered(queries: Tensor, candidates: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor]:
-    """Correlation of queries with their candidates after registration, whole and block by block, float64 ``(n, k)``."""
-    (n, k), size = mirrored.shape, queries.shape[1:]
-    turned = _unit(torch.stack([_turned(queries), _turned(queries.flip(2))], 1))  # (n, 2, turns, h, w)
-    rows = torch.arange(n)[:, None]
-    spectra = torch.fft.rfft2(turned.float())[rows, mirrored]
-    products = torch.fft.irfft2(torch.fft.rfft2(candidates.float())[:, :, None] * spectra.conj(), s=size)
-    near = [(torch.fft.fftfreq(s) * s).abs() <= min(2 * _STEPS + 2, s // 4) for s in size]
-    products = products.masked_fill(~(near[0][:, None] & near[1][None]), -2).flatten(3)
-    shift_of_turn = products.max(3)
-    turn = shift_of_turn.values.argmax(2)
-    shift = shift_of_turn.indices.gather(2, turn[..., None])[..., 0]
-    queries = turned[rows, mirrored, turn].flatten(0, 1)
-    steps = shift // size[1], shift % size[1]
-    place = [(torch.arange(s) + d.flatten()[:, None]) % s for s, d in zip(size, steps, strict=True)]
-    moved = candidates.flatten(0, 1)[torch.arange(n * k)[:, None, None], place[0][:, :, None], place[1][:, None]]
-    return (queries * moved).sum((1, 2)).view(n, k), _by_block(queries, moved).view(n, k)
+def _multiple(moved: Tensor, alone: Tensor) -> Tensor:
+    """Squared multiple correlation of a query with each pair of candidates, both of which help, ``(n, k, k)``."""
+    flat = unit(moved).flatten(2)
+    between = flat @ flat.transpose(1, 2)
+    a, b = alone[:, :, None], alone[:, None]
+    squared = (a**2 + b**2 - 2 * a * b * between) / (1 - between**2).clamp(min=1e-3)
+    return squared.masked_fill((a <= 0) | (b <= 0), 0).clamp(0, 1)
 
 
-def _turned(values: Tensor) -> Tensor:
-    """Every rotation and scale of each pattern, ``(n, turns, h, w)``."""
-    height, width = values.shape[1:]
-    matrices = []
-    for turn in torch.deg2rad(torch.tensor(_TURNS, dtype=torch.float64)):
-        for scale in _SCALES:
-            c, s = float(turn.cos()) / scale, float(turn.sin()) / scale
-            matrices.append([[c, -s * height / width, 0.0], [s * width / height, c, 0.0]])
-    grid = nnf.affine_grid(torch.tensor(matrices).double(), [len(matrices), 1, height, width], align_corners=False)
-    stacked = values[None].expand(len(matrices), -1, -1, -1)
-    return nnf.grid_sample(stacked, grid, align_corners=False).transpose(0, 1)
+def _best_pairs(top: Tensor, never: Tensor, *measures: Tensor) -> tuple[Tensor, Tensor]:
+    values, places = [], []
+    for measure in measures:
+        best = measure.masked_fill(never, -1).flatten(1).max(1)
+        values.append(best.values)
+        places.append(top.gather(1, (best.indices // top.shape[1])[:, None])[:, 0])
+    return torch.stack(values, 1), torch.stack(places, 1)
 
 
-def _by_block(a: Tensor, b: Tensor) -> Tensor:
-    """Mean correlation of blocks, each at its best place, weighted by contrast up to the mean, ``(n,)``."""
-    window = min(_WINDOW, *a.shape[1:])
-
-    def summed(values: Tensor) -> Tensor:
-        return nnf.avg_pool2d(values[:, None], window, _STRIDE)[:, 0]
-
-    energy = summed(a.square())
-    best = torch.full_like(energy, -1.0)
-    for i in range(-_PLAY, _PLAY + 1):
-        for j in range(-_PLAY, _PLAY + 1):
-            moved = torch.roll(b, (i, j), (1, 2))
-            scale = (energy * summed(moved.square())).sqrt().clamp(min=1e-12)
-            best = torch.maximum(best, summed(a * moved) / scale)
-    weight = (energy / energy.mean((1, 2), keepdim=True).clamp(min=1e-12)).clamp(max=1)
-    return (best * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1e-9)
+def _pairwise(measure: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor) -> Tensor:
+    return measure(a.flatten(0, 1), b.flatten(0, 1)).view(a.shape[:2])

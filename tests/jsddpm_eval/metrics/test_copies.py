@@ -11,7 +11,9 @@ from scipy import ndimage
 from scipy.stats import binomtest
 
 from jsddpm_eval.checks.copied import CHECK
-from jsddpm_eval.functional.copies import nearest, pattern
+from jsddpm_eval.functional.copies import MEASURES, References, nearest
+from jsddpm_eval.functional.patterns import pattern
+from jsddpm_eval.metrics.copies import threshold
 from worlds import World
 
 SIZE, SLICES = (64, 64), 2
@@ -54,20 +56,58 @@ ALTERED = {
     "gamma": lambda x: x**0.7,
     "blurred": lambda x: torch.from_numpy(ndimage.gaussian_filter(x.numpy(), (0, 0.7, 0.7))),
     "bent": lambda x: bent(x, 1),
+    "bent further": lambda x: bent(x, 2),
+    "scaled": lambda x: torch.from_numpy(
+        ndimage.affine_transform(x.numpy(), np.diag([1, 1 / 1.05, 1 / 1.05]), (0, 1.5, 1.5), order=1)
+    ),
+    "turned far": lambda x: torch.from_numpy(ndimage.rotate(x.numpy(), 10, axes=(1, 2), reshape=False, order=1)),
+    "cropped": lambda x: torch.nn.functional.pad(x[:, 6:-6, 6:-6], (6, 6, 6, 6)),
     "turned": lambda x: torch.from_numpy(
         ndimage.rotate(x.numpy(), 4, axes=(1, 2), reshape=False, order=1, mode="wrap")
     ),
 }
 
 
+def put_together():
+    """Samples made of two training slices, and of a training slice and a new one."""
+    one, other = seen(8), seen(16)[8:]
+    return {
+        "left of one, right of another": torch.cat([one[:, :, :32], other[:, :, 32:]], 2),
+        "mean of two": (one + other) / 2,
+        "half of a new one": torch.cat([one[:, :, :32], fresh(8)[:, :, 32:]], 2),
+    }
+
+
+@cache
+def judged():
+    """Nearness of eight samples of every kind and the patients named, by kind; one evaluation for all of them."""
+    kinds = {name: alter(seen(8)).clamp(0, 1) for name, alter in ALTERED.items()} | put_together()
+    values = world().scores(torch.cat([images.float() for images in kinds.values()]), metrics=["copies"])[1]
+    named = world().patient[values["copy_row"].long()]
+    return dict(zip(kinds, zip(values["copy_score"].split(8), named.split(8), strict=True), strict=True))
+
+
+def owners(first, last):
+    return world().patient[(world().z_bin == 0) & ~world().held_out][first:last]
+
+
 @pytest.mark.parametrize("altered", ALTERED)
-def test_an_altered_copy_is_one_and_its_original_is_named(altered):
-    made = ALTERED[altered](seen(8)).clamp(0, 1)
-    scores, per_slice = world().scores(made, metrics=["copies"])
-    assert scores["copied_share"].value == scores["copied_train_share"].value == 1
-    assert scores["copied_exactly"].value == (altered == "as it is")
-    rows = per_slice["copy_row"].long()
-    assert torch.equal(world().patient[rows], world().patient[(world().z_bin == 0) & ~world().held_out][:8])
+def test_an_altered_copy_is_one_and_its_patient_is_named(altered):
+    score, named = judged()[altered]
+    assert (score > 1).all()
+    assert torch.equal(named, owners(0, 8))
+
+
+@pytest.mark.parametrize("kind", put_together())
+def test_a_sample_put_together_from_training_slices_is_a_copy(kind):
+    score, named = judged()[kind]
+    assert (score > 1).double().mean() >= (0.75 if "new" in kind else 1)
+    assert ((named == owners(0, 8)) | (named == owners(8, 16)))[score > 1].all()
+
+
+def test_what_equals_a_slice_is_an_exact_copy():
+    scores, _ = world().scores(torch.cat([seen(2), seen(2).flip(2)]), metrics=["copies"])
+    assert (scores["copied_exactly"].value, scores["copied_train_share"].value) == (0.5, 1)
 
 
 def test_slices_of_new_patients_are_no_copies():
@@ -102,16 +142,31 @@ def test_one_exact_copy_is_off_and_a_blank_slice_is_no_copy():
     assert CHECK.words["copied_exactly"] == "exact copies of real slices"
 
 
+def test_patients_are_counted_with_an_exact_interval():
+    people = len(world().patient[~world().held_out].unique())
+    copied = len(owners(0, 6).unique())
+    results = world().evaluation(torch.cat([seen(6), fresh(10)]), metrics=["copies"]).results
+    score = results.generation[0].scores["patients_copied"]
+    interval = binomtest(copied, people).proportion_ci(method="exact")
+    assert (score.value, score.n_patients) == (copied / people, people)
+    assert score.interval == (interval.low, interval.high)
+
+
+def test_the_threshold_falls_with_the_number_of_patients():
+    assert threshold(3) > threshold(10) > threshold(1000) > 2.8
+
+
 def test_only_allowed_references_are_compared():
     images = torch.cat([seen(4), fresh(4)])
     allowed = torch.ones((4, 8), dtype=torch.bool)
     allowed[:, :4] = False
-    both = pattern(images[:4]), pattern(images)
-    assert torch.equal(nearest(images[:4], images, both, None).place, torch.arange(4))
-    kept = nearest(images[:4], images, both, allowed)
+    references = References(images, pattern(images), torch.arange(8))
+    place = nearest(images[:4], pattern(images[:4]), references, None).place[:, : MEASURES.index("halves")]
+    assert torch.equal(place, torch.arange(4)[:, None].expand(-1, 3))
+    kept = nearest(images[:4], pattern(images[:4]), references, allowed)
     assert (kept.place >= 4).all()
     assert not kept.exact.any()
-    assert float(kept.whole.max()) < 1
+    assert float(kept.measures[:, 0].max()) < 1
 
 
 def test_large_slices_are_averaged_first():

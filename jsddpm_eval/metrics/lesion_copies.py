@@ -1,0 +1,147 @@
+"""Lesion copies: is the lesion of a sample one of a real patient, in whatever brain it lies?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from jsddpm_eval.functional.lesion_copies import LEAST, Lesions, nearest_lesion, windows
+from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.copies import copied_share, threshold
+from jsddpm_eval.results.score import Score
+from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.exceedance import UpperScale
+from jsddpm_eval.stats.limits import MIN_UNITS
+
+_PROBES = 32  # real lesion slices of each bin whose nearness to other patients is known
+_SIZES = 4  # groups of as many real lesions by area: small ones correlate by chance
+
+SHARE = ScoreSpec(
+    name="lesions_copied_share", heading="lesions copied", group="closeness", unit="share", scope="levels",
+    better="lower", pathology=1, source="registration, Clopper-Pearson", verified="planted copies | all of them",
+    definition="share of lesions whose image inside the mask is nearer to a real lesion of the bin or the bins beside "
+    "it than the median real lesion of its size is to other patients', by the threshold of copied_share; masks of at "
+    f"least {LEAST} pixels",
+    reading="Share of samples whose lesion is that of a real patient, in another brain or in its own.",
+    hypothesis="lesions are those of new patients, one-sided",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Found:
+    """By generated row, in upper spreads of real lesions of the size; NaN and -1 where there is no such lesion.
+
+    Attributes:
+        score: Nearness to the nearest real lesion.
+        row: Its real row.
+        beyond: Whether the real probes are beyond the threshold among other patients' lesions.
+        people: Patients of the probes.
+        threshold: Beyond which a lesion is a copy.
+    """
+
+    score: NDArray[np.float64]
+    row: NDArray[np.int64]
+    beyond: NDArray[np.bool_]
+    people: NDArray[np.int64]
+    threshold: float
+
+
+class LesionCopies(Metric):
+    """Share of lesions that are copies."""
+
+    name = "lesion_copies"
+    specs = (SHARE,)
+    needs = frozenset({"pixels", "masks"})
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """The share; every sample keeps its lesion's nearness, beyond 1 a copy, and the nearest real slice."""
+        found = context.once(self.name, partial(_found, context))
+        rows = cell.generated.row.numpy()
+        if cell.z_bin is None:
+            context.record("lesion_copy_score", cell, torch.from_numpy(found.score[rows] / found.threshold))
+            nearest = torch.from_numpy(found.row[rows]).double()
+            context.record("lesion_copy_row", cell, nearest.masked_fill(nearest < 0, torch.nan))
+        rows = rows[np.isfinite(found.score[rows])]
+        if not len(rows):
+            return self.undefined(cell, context, f"no lesions of {LEAST} pixels here, or no real ones near by")
+        if len(np.unique(found.people)) < MIN_UNITS:
+            return self.undefined(cell, context, "needs real lesions of 3 patients to know how near others come")
+        units = context.generated.unit.numpy()[rows]
+        counts = cell.counts._replace(n_generated=len(rows))
+        copied = found.score[rows] > found.threshold
+        return {SHARE.name: copied_share(copied, units, found.beyond, found.people, counts)}
+
+
+METRIC = LesionCopies()
+
+
+def _found(context: Context) -> _Found:
+    real, generated, bins = context.real, context.generated, context.binning.n_bins
+    key = ("lesion copies", context.binning.fingerprint, _PROBES)
+    known = real.memo.values(key, lambda: _probed(real, bins).ravel()).reshape(-1, 3)
+    probe, area, null = known[:, 0].astype(np.int64), known[:, 1], known[:, 2]
+    near, place, size = _over_bins(generated, real, bins, others=False)
+    score = np.full(len(near), np.nan)
+    people = real.patient.numpy()[probe]
+    limit, beyond = threshold(len(np.unique(people))), np.zeros(len(probe), bool)
+    if len(probe):
+        edges = np.quantile(area, np.arange(1, _SIZES) / _SIZES)
+        of_real, of_generated = (np.searchsorted(edges, a, "right") for a in (area, size))
+        scale, seen = UpperScale.fit(null, of_real, _SIZES), place >= 0
+        score[seen] = scale(near[seen], of_generated[seen])
+        beyond = scale(null, of_real) > limit
+    return _Found(score, place, beyond, people, limit)
+
+
+def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:
+    """Row, area and nearness to lesions of other patients, of some real lesions of each bin, ``(n, 3)``."""
+    lesions = real.where(real.pathology == 1)
+    probes = real.where(torch.cat([lesions.where(lesions.z_bin == k).spread(_PROBES).row for k in range(bins)]))
+    near, place, area = _over_bins(probes, real, bins, others=True)
+    return np.stack([probes.row.numpy(), area, near], 1)[place >= 0]
+
+
+def _over_bins(
+    queries: SliceTable, real: SliceTable, bins: int, *, others: bool
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Nearness to real lesions of the bin and the two beside it, their real rows (-1 for none), and areas, ``(n,)``."""
+    near, place = np.full(len(queries), np.nan), np.full(len(queries), -1)
+    area = np.zeros(len(queries))
+    for k in range(bins):
+        asked = torch.nonzero((queries.z_bin == k) & (queries.pathology == 1))[:, 0]
+        around = real.where((real.z_bin - k).abs() <= 1)
+        around, theirs = _of_lesions(around.where(around.pathology == 1))
+        mine, ours = _of_lesions(queries.where(asked))
+        asked = asked[torch.isin(queries.where(asked).row, mine.row)]
+        allowed = mine.patient[:, None] != around.patient[None] if others else None
+        if allowed is not None:
+            some = allowed.any(1)
+            asked, ours, allowed = asked[some], Lesions(*(v[some] for v in ours)), allowed[some]
+        if not len(asked) or not len(around):
+            continue
+        value, index = nearest_lesion(ours, theirs, allowed)
+        near[asked], place[asked], area[asked] = value.numpy(), around.row[index].numpy(), ours.area.numpy()
+    return near, place, area
+
+
+def _of_lesions(table: SliceTable) -> tuple[SliceTable, Lesions]:
+    """The slices whose masks are large enough, and their windows."""
+
+    def cut(batch: SliceTable) -> Tensor:
+        lesions = windows(batch.images, batch.masks)
+        flat = [v.flatten(1) for v in (lesions.images, lesions.masks, lesions.area[:, None])]
+        return torch.cat(flat, 1)
+
+    columns = table.mapped(cut)
+    large = columns[:, -1] >= LEAST
+    pixels = (columns.shape[1] - 1) // 2
+    side = math.isqrt(pixels)
+    images, masks = (v.reshape(-1, side, side) for v in columns[large, :-1].split(pixels, 1))
+    return table.where(large), Lesions(images, masks, columns[large, -1])
