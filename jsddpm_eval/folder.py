@@ -11,7 +11,7 @@ import torch
 from jsddpm.binning import ZBinning
 from jsddpm.csvfiles import to_csv
 from jsddpm.errors import usage_error
-from jsddpm.files import make_directory, read_json, write_text
+from jsddpm.files import make_directory, read_json, write_json, write_text
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.evaluation import Evaluation, Progress, Slices, evaluate_in_detail, versions
@@ -19,6 +19,7 @@ from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.registry import DEFAULT
 from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.lesion_shape import lesion_rows
+from jsddpm_eval.privacy import PRIVACY, copied_pairs, privacy_statement
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 
@@ -38,7 +39,9 @@ def evaluate_into(
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Evaluate, writing ``results.json``, ``per_bin.csv``, ``per_slice.csv``, ``lesions.csv`` and ``panels.npz``.
+    """Evaluate, writing results, tables, example slices and the statement on copies.
+
+    Files are ``results.json``, ``per_bin.csv``, ``per_slice.csv``, ``lesions.csv``, ``panels.npz``, ``privacy.json``.
 
     Args:
         out: Folder for the files, which are replaced one by one.
@@ -74,7 +77,10 @@ def evaluate_into(
             results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
         say("panels", 0, 1)
         Panels.collect(detail.real, detail.generated, *nearest_pairs(detail)).write(out / "panels.npz")
-        write_text(out / "per_slice.csv", to_csv(per_slice_rows(detail)))
+        slices = per_slice_rows(detail)
+        write_text(out / "per_slice.csv", to_csv(slices))
+        if statement := privacy_statement(results, copied_pairs(detail, slices)):
+            write_json(out / PRIVACY, statement)
         masks = detail.real.has_masks and detail.generated.has_masks
         write_text(
             out / "lesions.csv", to_csv(lesion_rows(detail.real) + lesion_rows(detail.generated) if masks else [])
@@ -94,7 +100,9 @@ def beside(store: str | Path) -> Path:
 
 
 def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
-    """What the selftest beside a store says of it in these bins: ``sentences``, and ``perfect`` (false alarms).
+    """What the selftest beside a store says of it in these bins.
+
+    These are ``sentences``, those of them that are about ``copies``, and ``perfect`` (false alarms).
 
     Returns:
         None where there is no selftest of this very store and binning.
@@ -108,7 +116,9 @@ def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
     if cohort.get("store") != real.fingerprint or cohort.get("binning") != binning.to_dict():
         return None
     perfect = {name: values["perfect"][name] for name in ("count", "trials")}
-    return {"sentences": values["sentences"], "perfect": perfect}
+    families = {row["fault"]: row["family"] for row in values["faults"]}  # a sentence each
+    of_copies = [s for s, family in zip(values["sentences"], families.values(), strict=True) if family == "copies"]
+    return {"sentences": values["sentences"], "copies": of_copies, "perfect": perfect}
 
 
 def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
@@ -135,13 +145,13 @@ def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
 
 
 def nearest_pairs(detail: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
-    """Generated slices and their nearest training slices, nearest pair first, int64 ``(2, n)``; their PSNR in dB."""
-    rows = detail.per_slice.get("train_row")
+    """Generated slices and their nearest real slices, nearest pair first, int64 ``(2, n)``; how near, 1 for a copy."""
+    rows = detail.per_slice.get("copy_row")
     if rows is None:
         return torch.empty((2, 0), dtype=torch.int64), torch.empty(0)
-    psnr, near = detail.per_slice["train_psnr"], torch.nonzero(rows >= 0)[:, 0]
-    order = near[psnr[near].float().argsort(descending=True, stable=True)]
-    return torch.stack([order, rows[order].long()]), psnr[order]
+    nearness, near = detail.per_slice["copy_score"], torch.nonzero(rows >= 0)[:, 0]
+    order = near[nearness[near].nan_to_num(0).argsort(descending=True, stable=True)]
+    return torch.stack([order, rows[order].long()]), nearness[order]
 
 
 def _with_reconstruction(

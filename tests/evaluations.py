@@ -145,7 +145,7 @@ def panels(n_bins: int, size: tuple[int, int], seeds: int, *, noise: bool = Fals
         real_name=np.full((2 * n_bins, 2), f"sub-01 {HOSTILE}"),
         generated_name=np.array([[f"made {t} {s}" for s in range(seeds)] for t in range(2 * n_bins)]),
         copies_name=np.array([[f"made {i}" for i in range(12)], [f"seen {i}" for i in range(12)]]),
-        copies_psnr=np.array([np.inf, *np.linspace(30, 20, 11)]),
+        copies_nearness=np.array([np.inf, *np.linspace(1.2, 0.4, 11)]),
     )  # fmt: skip
 
 

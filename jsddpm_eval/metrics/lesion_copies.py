@@ -127,7 +127,8 @@ def _over_bins(
         if not len(asked) or not len(around):
             continue
         value, index = nearest_lesion(ours, theirs, allowed)
-        near[asked], place[asked], area[asked] = value.numpy(), around.row[index].numpy(), ours.area.numpy()
+        at = asked.numpy()
+        near[at], place[at], area[at] = value.numpy(), around.row[index].numpy(), ours.area.numpy()
     return near, place, area
 
 

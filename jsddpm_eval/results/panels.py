@@ -35,12 +35,12 @@ class Panels:
         generated_image: uint8 ``(conditions, seeds, H, W)``.
         generated_mask: boolean, likewise.
         generated_count: int64 ``(conditions,)``.
-        copies: uint8 ``(2, pairs, H, W)``: the generated slices nearest to a training slice, nearest first, and those
-            training slices.
+        copies: uint8 ``(2, pairs, H, W)``: the generated slices nearest to a real slice once registered, nearest first,
+            and those real slices.
         real_name: Names of the real examples, ``(conditions, examples)``; empty where there is none.
         generated_name: Names of the generated ones.
         copies_name: Names of the pairs, ``(2, pairs)``.
-        copies_psnr: PSNR of the pairs in dB, float64 ``(pairs,)``; infinite for an exact copy.
+        copies_nearness: Nearness of the pairs, float64 ``(pairs,)``: above 1 a copy, infinite if both are equal.
     """
 
     real_image: NDArray[np.uint8]
@@ -53,17 +53,17 @@ class Panels:
     real_name: NDArray[np.str_]
     generated_name: NDArray[np.str_]
     copies_name: NDArray[np.str_]
-    copies_psnr: NDArray[np.float64]
+    copies_nearness: NDArray[np.float64]
 
     @classmethod
-    def collect(cls, real: SliceTable, generated: SliceTable, nearest: Tensor, psnr: Tensor) -> Panels:
+    def collect(cls, real: SliceTable, generated: SliceTable, nearest: Tensor, nearness: Tensor) -> Panels:
         """The middle slice of each bin of the first patients, beside the first seeds of every condition.
 
         Args:
             real: Real slices.
             generated: Generated slices.
-            nearest: Generated slices and their nearest training slices, ``(2, n)``, nearest first.
-            psnr: PSNR of these pairs in dB, ``(n,)``.
+            nearest: Generated slices and their nearest real slices, ``(2, n)``, nearest first.
+            nearness: Of these pairs, ``(n,)``.
         """
         binning = generated.binning or real.binning
         n_bins = binning.n_bins if binning else 1 + int(max(t.z_bin.max() for t in (real, generated)))
@@ -78,9 +78,11 @@ class Panels:
             real_parts.append(_one_per_patient(real_cell, slices[len(slices) // 2] if slices else 0))
             generated_parts.append(generated_cell.where(slice(_MAX_SEEDS)))
         pairs = [t.where(rows[:_PAIRS]) for t, rows in zip((generated, real), nearest, strict=True)]
+        copies = np.stack([_bytes(t) for t in pairs])
+        equal = (copies[0] == copies[1]).all((1, 2))
         return cls(
-            *_gathered(real_parts), *_gathered(generated_parts), np.stack([_bytes(t) for t in pairs]),
-            _names(real_parts), _names(generated_parts), _names(pairs), psnr[:_PAIRS].double().numpy(),
+            *_gathered(real_parts), *_gathered(generated_parts), copies, _names(real_parts), _names(generated_parts),
+            _names(pairs), np.where(equal, np.inf, nearness[:_PAIRS].double().numpy()),
         )  # fmt: skip
 
     def write(self, path: str | Path) -> None:

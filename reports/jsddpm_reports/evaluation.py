@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import integrity_error
+from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 
@@ -27,18 +29,20 @@ class Evaluation:
         results: The results.
         panels: Example slices; None where there are none.
         lesions: Shapes of real and generated lesions; empty where there are none.
+        privacy: What is said of copies; None where nothing is.
     """
 
     results: Results
     panels: Panels | None = None
     lesions: Lesions = ()
+    privacy: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: str | Path) -> Evaluation:
         """Read an evaluation folder; all but ``results.json`` may be missing.
 
         Raises:
-            JsddpmError: ``MISSING`` (status 2), ``TABLE`` (status 3 or 4), ``RESULTS`` or ``PANELS`` (status 4).
+            JsddpmError: ``MISSING`` (status 2), ``TABLE`` (status 3 or 4), ``RESULTS``, ``PANELS``, ``JSON`` (4).
         """
         folder = Path(folder)
         panels, lesions = folder / "panels.npz", folder / "lesions.csv"
@@ -46,6 +50,7 @@ class Evaluation:
             Results.read(folder / "results.json"),
             Panels.read(panels) if panels.is_file() else None,
             _lesions(lesions) if lesions.is_file() else (),
+            read_statement(folder),
         )
 
 

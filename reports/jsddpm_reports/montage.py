@@ -127,28 +127,30 @@ def montage_figure(panels: Panels, results: Results) -> Figure:
 
 @styled
 def copies_figure(panels: Panels) -> Figure:
-    """Generated slices nearest to a training slice, nearest first, above those training slices."""
+    """Generated slices nearest to a real slice, nearest first, above those real slices."""
     pairs, height, width = panels.copies.shape[1:]
     canvas = np.concatenate([np.concatenate(list(side), axis=1) for side in panels.copies], axis=0)
     size = (PAGE_WIDTH, (PAGE_WIDTH - 0.7) * 2 * height / (pairs * width) + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     axes.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-    axes.set_yticks([height / 2, 1.5 * height], ["generated", "training"])
-    labels = [decibels(p) for p in panels.copies_psnr] or [str(i + 1) for i in range(pairs)]
+    axes.set_yticks([height / 2, 1.5 * height], ["generated", "real"])
+    labels = [nearness(value) for value in panels.copies_nearness]
     axes.set_xticks([(i + 0.5) * width for i in range(pairs)], labels)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
 
 
-def decibels(psnr: float) -> str:
-    """A pair's PSNR in words.
+def nearness(value: float) -> str:
+    """How near a pair is, in words: above 1 it counts as a copy.
 
-    >>> decibels(31.26), decibels(float("inf"))
-    ('31.3 dB', 'exact copy')
+    >>> nearness(0.614), nearness(1.2), nearness(float("inf")), nearness(float("nan"))
+    ('0.61', '1.20 copy', 'exact copy', '')
     """
-    return f"{psnr:.1f} dB" if np.isfinite(psnr) else "exact copy"
+    if np.isnan(value):
+        return ""
+    return "exact copy" if np.isinf(value) else f"{value:.2f}{' copy' if value > 1 else ''}"
 
 
 def _contours(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:

@@ -19,7 +19,7 @@ from jsddpm_reports.columns import column_groups, further_columns, main_columns,
 from jsddpm_reports.document import inlined, rendered, template_text
 from jsddpm_reports.evaluation import Evaluation
 from jsddpm_reports.figures import svg
-from jsddpm_reports.montage import Strip, decibels, montage_rows
+from jsddpm_reports.montage import Strip, montage_rows, nearness
 from jsddpm_reports.pictures import embed, path
 from jsddpm_reports.publication import charts
 from jsddpm_reports.score_table import check_rows, headlines, pooled_rows, table_rows
@@ -58,6 +58,7 @@ def render(evaluation: Evaluation) -> str:
         rows=table_rows(results, columns),
         checks=check_rows(results),
         selftest=results.provenance.get("selftest"),
+        privacy=evaluation.privacy,
         bins=range(results.binning["n_bins"]),
         pooled=pooled_rows(results),
         further=[
@@ -113,11 +114,11 @@ def _pairs(panels: Panels, addresses: list[str]) -> list[dict[str, str]]:
     return [
         {
             "generated": addresses[i],
-            "training": addresses[count + i],
+            "real": addresses[count + i],
             "names": " ".join(names[:, i]).strip(),
             "generated_name": str(names[0, i]),
-            "training_name": str(names[1, i]),
-            "psnr": decibels(float(panels.copies_psnr[i])) if len(panels.copies_psnr) else "",
+            "real_name": str(names[1, i]),
+            "nearness": nearness(float(panels.copies_nearness[i])),
         }
         for i in range(count)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.align import VerticalAlignMethod
@@ -47,8 +47,14 @@ def utilization_panel(report: dict[str, Any], sentence: str, tables: list[Render
     return Group(Panel(sentence + ".", title=title, title_align="left", width=80), bins, *tables)
 
 
-def evaluation_view(results: Results, width: int) -> RenderableType:
-    """An evaluation: verdict, checks, first numbers, and the per-bin table, in as many parts as the width asks for."""
+def evaluation_view(results: Results, width: int, privacy: Mapping[str, Any] | None = None) -> RenderableType:
+    """An evaluation: verdict, checks, first numbers, copies, and the per-bin table, in as many parts as fit the width.
+
+    Args:
+        results: The results.
+        width: Columns of the terminal.
+        privacy: Content of ``privacy.json``.
+    """
     from jsddpm_reports.columns import compact_columns
     from jsddpm_reports.score_table import check_rows, headlines, table_rows
     from jsddpm_reports.wording import verdict_sentences
@@ -58,6 +64,9 @@ def evaluation_view(results: Results, width: int) -> RenderableType:
     if checks := check_rows(results):
         parts.append(_checks_table(checks, results.binning["n_bins"]))
     parts.append(headline_table(headlines(results)))
+    if privacy:
+        said = Text("\n".join(privacy["sentences"]))
+        parts.append(Panel(said, title="copying and privacy", title_align="left", width=min(width, 100)))
     if results.cells():
         columns = compact_columns(results)
         rows = table_rows(results, columns)

@@ -7,10 +7,12 @@ import shutil
 import pytest
 
 from jsddpm.binning import ZBinning
+from jsddpm.cohort.records import SPLITS
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import JsddpmError
 from jsddpm.files import write_json
 from jsddpm_eval.folder import beside, evaluate_into, revealed
+from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 
@@ -27,6 +29,7 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
         "per_slice.csv",
         "lesions.csv",
         "panels.npz",
+        "privacy.json",
         "features",
     }
     assert len(results.cells()) == 10
@@ -43,9 +46,15 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
     slices = read_rows(tmp_path / "e" / "per_slice.csv")
     assert len(slices) == len(generated.index)
     panels = Panels.read(tmp_path / "e" / "panels.npz")
-    nearest = max(slices, key=lambda row: float(row["train_psnr"]))
-    assert panels.copies_name[:, 0].tolist() == [nearest["slice"], nearest["nearest_train"]]
-    assert panels.copies_psnr[0] == pytest.approx(float(nearest["train_psnr"]), abs=1e-4)
+    nearest = max(slices, key=lambda row: float(row["copy_score"]))
+    assert panels.copies_name[:, 0].tolist() == [nearest["slice"], nearest["nearest_copy"]]
+    assert panels.copies_nearness[0] == pytest.approx(float(nearest["copy_score"]), abs=1e-4)
+    statement = read_statement(tmp_path / "e")
+    assert statement["rates"]["patients"]["of"] == len(
+        set(store.patients[store.index["split"] == SPLITS.index("train")])
+    )
+    copied = [row["slice"] for row in slices if float(row["copy_score"]) > 1]
+    assert sorted(pair["sample"] for pair in statement["copies"] if pair["what"] == "slice") == sorted(copied)
     assert set(panels.generated_name.ravel()) <= {row["slice"] for row in slices} | {""}
     lesions = read_rows(tmp_path / "e" / "lesions.csv")
     real = [row for row in lesions if row["origin"] == "real"]
@@ -76,13 +85,16 @@ def test_nothing_to_evaluate_is_refused(store, tmp_path):
 
 def test_what_a_selftest_of_this_store_and_these_bins_found_is_taken_over(store):
     file = beside(store.path.resolve()) / "selftest.json"
-    told = {"sentences": ["Blur: 0.5 px would not be seen."], "perfect": {"count": 0, "trials": 20, "share": 0.0}}
+    said = ["Blur: 0.5 px would not be seen.", "Copies: named right from 0.25 on."]
+    rows = [("blur", "sharpness"), ("blur", "sharpness"), ("copy", "copies")]  # two strengths of one fault
+    told = {"sentences": said, "faults": [{"fault": fault, "family": family} for fault, family in rows]}
+    told |= {"perfect": {"count": 0, "trials": 20, "share": 0.0}}
     cohort = {"store": store.fingerprint, "binning": BINNING.to_dict()}
     file.parent.mkdir()
     try:
         assert revealed(store, BINNING) is None
         write_json(file, {"cohort": cohort, **told})
-        expected = {"sentences": told["sentences"], "perfect": {"count": 0, "trials": 20}}
+        expected = {"sentences": said, "copies": said[1:], "perfect": {"count": 0, "trials": 20}}
         assert revealed(store, BINNING) == expected
         assert revealed(store, ZBinning((5, 34), 6, n_slices=40)) is None
         write_json(file, {"cohort": cohort | {"store": "another"}, **told})

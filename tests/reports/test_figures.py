@@ -104,7 +104,7 @@ def test_montage_and_pairs_show_the_slices_given(evaluation):
     canvas = pairs.axes[0].images[0].get_array()
     assert np.array_equal(canvas[:32, 24:48], evaluation.panels.copies[0, 1])
     assert np.array_equal(canvas[32:, :24], evaluation.panels.copies[1, 0])
-    assert [t.get_text() for t in pairs.axes[0].get_xticklabels()][:2] == ["exact copy", "30.0 dB"]
+    assert [t.get_text() for t in pairs.axes[0].get_xticklabels()][:2] == ["exact copy", "1.20 copy"]
 
 
 def test_saved_at_two_columns_with_embedded_fonts_and_the_same_bytes(saved, tmp_path):

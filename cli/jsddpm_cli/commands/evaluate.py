@@ -94,6 +94,7 @@ def run_evaluation(
     from jsddpm.training.progress import last_checkpoint, training_store
     from jsddpm_eval.features.registry import DEFAULT
     from jsddpm_eval.folder import evaluate_into
+    from jsddpm_eval.privacy import read_statement
     from jsddpm_reports.page import write_page
     from jsddpm_reports.terminal import evaluation_view
 
@@ -115,7 +116,7 @@ def run_evaluation(
             progress=lambda part, done, total: bar.part(f"evaluating: {part}", done, total),
         )
     page = write_page(out, out / "report.html")
-    emit(evaluation_view(results, stdout().width), results.model_dump(mode="json"), how)
+    emit(evaluation_view(results, stdout().width, read_statement(out)), results.model_dump(mode="json"), how)
     note(f"report {page}")
     return results
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
-from jsddpm_eval.selftest.fault import Fault, Plant
+from jsddpm_eval.selftest.fault import Fault, Plant, in_lesions
 from jsddpm_eval.selftest.faults._pixels import Change, biased, blurred, clipped, elastic, mirrored, noisy, warped
 from jsddpm_eval.selftest.world import GeneratedArrays, World, mixed
 
 _NAME = ("copied",)
+_SEAM = 0.7  # pixels over which a pasted lesion fades in
 _TRACE = 0.01  # noise that no network's sample is free of
 Disguise = Callable[[GeneratedArrays, float, np.random.Generator], GeneratedArrays]
 
@@ -63,6 +66,28 @@ def _blended(world: World, weight: float, rng: np.random.Generator) -> Generated
 
 
 COPY = Fault("copy_exact", "copies", "exact copies", _NAME, (0.25, 0.5, 1), "of samples", _share(_unchanged))
+
+
+def _halved(made: GeneratedArrays, share: float, rng: np.random.Generator) -> GeneratedArrays:
+    """Left half of a sample, right half of the next one of its condition."""
+    order = np.lexsort((np.arange(len(made.z_bin)), made.pathology, made.z_bin))
+    following = np.empty_like(order)
+    following[order] = np.roll(order, -1)
+    images, masks, middle = made.images.copy(), made.masks.copy(), made.images.shape[2] // 2
+    images[:, :, middle:] = made.images[following][:, :, middle:]
+    masks[:, :, middle:] = made.masks[following][:, :, middle:]
+    return replace(made, images=images, masks=masks)
+
+
+def _transplanted(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
+    """Lesions of training patients in the brains of new ones."""
+    copies, perfect = _copies(world, rng), world.perfect
+    grown = ndimage.binary_dilation(copies.masks, np.ones((1, 3, 3))).astype(np.float32)
+    weight = blurred(grown, _SEAM)
+    images = clipped(perfect.images * (1 - weight) + copies.images * weight)
+    return mixed(world.some(share, rng), replace(perfect, images=images, masks=copies.masks), perfect)
+
+
 FAULTS = (
     COPY,
     Fault("copy_traced", "copies", "copies with 1 % of noise", _NAME, (0.25, 0.5, 1), "of samples",
@@ -87,6 +112,10 @@ FAULTS = (
                                                  [np.sin(np.radians(degrees)), np.cos(np.radians(degrees))]]))),
     Fault("copy_blended", "copies", "two training slices blended", ("copied", "sharpness", "unlike_real"),
           (0.5, 0.3, 0.1), "of the second", _blended),
+    Fault("copy_halved", "copies", "halves of two training slices", ("copied", "unlike_real", "texture"),
+          (0.25, 0.5, 1), "of samples", _share(_halved)),
+    Fault("copy_lesion", "copies", "lesions of training patients in other brains", _NAME, (0.25, 0.5, 1), "of samples",
+          _transplanted, in_lesions),
     Fault("copy_held_out", "copies", "copies of held-out slices", _NAME, (0.25, 0.5, 1), "of samples",
           _of_held_out),
     Fault("copy_of_all", "copies", "copies of all real slices under noise", _NAME, (0.05, 0.03, 0.01), "of the range",

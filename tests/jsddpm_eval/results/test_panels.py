@@ -20,7 +20,7 @@ from jsddpm_eval.slice_table import SliceTable
 def panels():
     real, arrays = tester.real_table(), tester.generated_arrays(2)
     arrays["images"][5] = real.where(~real.held_out).images[6]  # token 2: bin 0, lesion
-    detail = evaluate_in_detail(real, tester.table(arrays), ["best_match"], [])
+    detail = evaluate_in_detail(real, tester.table(arrays), ["copies"], [])
     return Panels.collect(real, tester.table(arrays), *nearest_pairs(detail)), real, arrays
 
 
@@ -38,8 +38,8 @@ def test_every_condition_has_its_examples_in_token_order(panels):
 
 def test_the_nearest_pair_comes_first(panels):
     found, _, arrays = panels
-    assert found.copies_psnr[0] == np.inf
-    assert (np.diff(found.copies_psnr[1:]) <= 0).all()
+    assert found.copies_nearness[0] == np.inf
+    assert (np.diff(found.copies_nearness[1:]) <= 0).all()
     assert np.array_equal(found.copies[0, 0], found.copies[1, 0])
     assert np.array_equal(found.copies[0, 0], np.rint(arrays["images"][5].numpy() * 255))
     assert found.copies_name[0, 0] == "generated slice 5"

@@ -1,0 +1,169 @@
+"""What an evaluation says of copies of patients, for an ethics board: rates with bounds, and what they do not show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from math import ceil, log
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from jsddpm.files import read_json
+from jsddpm_eval.results.score import Score
+
+if TYPE_CHECKING:
+    from jsddpm_eval.evaluation import Evaluation
+    from jsddpm_eval.results.results import Results
+
+PRIVACY = "privacy.json"
+"""File of an evaluation."""
+
+_THRESHOLD = 0.09
+"""Share of identified patients that regulators of health data have accepted; see SynQP, 2601.12124."""
+
+_ASKED = (
+    "Is any sample, or its lesion, that of a real patient again, also mirrored, turned, moved, brighter, blurred, "
+    "bent, cropped, or put together from two slices?"
+)
+_THREAT = (
+    "Somebody holds the samples and slices of a person, and wants to know whether the person was a training patient, "
+    "or recognises a known patient in a sample."
+)
+_LIMITS = (
+    "This is said of these samples. Other samples of the same network may show other patients.",
+    "What the network itself has memorised can be asked of its checkpoint: jsddpm checkpoint audit.",
+    "Copies that are turned by more than about 15 degrees, upside down, bent by more than 2 pixels or blurred by more "
+    "than 2 pixels of 64 look like another patient, also to this search.",
+    "A share of copies is not the risk that a person is identified, which regulators ask for.",
+)
+
+
+def copied_pairs(detail: Evaluation, slices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Samples that count as copies, nearest first: ``sample``, ``real``, ``patient``, ``of``, ``what``, ``nearness``.
+
+    Args:
+        detail: The evaluation.
+        slices: Its rows of ``per_slice.csv``.
+    """
+    pairs = []
+    for name, what in (("copy", "slice"), ("lesion_copy", "lesion")):
+        if f"{name}_score" not in detail.per_slice:
+            continue
+        score, rows = (detail.per_slice[f"{name}_{part}"].numpy() for part in ("score", "row"))
+        for place in np.flatnonzero((score > 1) & (rows >= 0)):
+            real = detail.real.where(detail.real.row == int(rows[place]))
+            pairs.append({
+                "sample": slices[int(place)]["slice"], "real": real.name(0), "patient": str(real.patient_names[0]),
+                "of": "held-out" if bool(real.held_out[0]) else "training", "what": what,
+                "nearness": round(float(score[place]), 3),
+            })  # fmt: skip
+    return sorted(pairs, key=lambda pair: -pair["nearness"])
+
+
+def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The content of ``privacy.json``; None where copies were not looked for.
+
+    Args:
+        results: Results of the metrics ``copies`` and ``lesion_copies``.
+        copies: See :func:`copied_pairs`.
+    """
+    whole = {(c.z_bin, c.pathology): c.scores for c in results.generation}
+    pooled, lesions = whole.get((None, None), {}), whole.get((None, 1), {})
+    share = pooled.get("copied_train_share")
+    if share is None:
+        return None
+    asked = {"training": share, "held_out": pooled["copied_held_out_share"], "patients": pooled["patients_copied"]}
+    asked |= {"lesions": lesions["lesions_copied_share"]} if "lesions_copied_share" in lesions else {}
+    worst = Counter(pair["patient"] for pair in copies if pair["of"] == "training").most_common(1)
+    return {
+        "schema": "jsddpm-privacy",
+        "version": 1,
+        "asked": _ASKED,
+        "threat_model": _THREAT,
+        "rates": {name: _rate(score) for name, score in asked.items()},
+        "worst_patient": {"patient": worst[0][0], "samples": worst[0][1]} if worst else None,
+        "sentences": _sentences(asked, worst),
+        "detector": _detector(results),
+        "limits": list(_LIMITS),
+        "copies": list(copies),
+    }
+
+
+def read_statement(folder: str | Path) -> dict[str, Any] | None:
+    """What an evaluation's folder says of copies; None where it has no ``privacy.json``.
+
+    Raises:
+        JsddpmError: ``JSON`` (status 4) when it cannot be read.
+    """
+    file = Path(folder) / PRIVACY
+    return read_json(file) if file.is_file() else None
+
+
+def upper_bound(count: int, total: int) -> float:
+    """One-sided 95 % upper bound of a share, exact (Clopper & Pearson 1934).
+
+    >>> [round(upper_bound(0, n), 3) for n in (8, 24, 32)]
+    [0.312, 0.117, 0.089]
+    """
+    return float(binomtest(count, total, alternative="less").proportion_ci(0.95).high)
+
+
+def _rate(score: Score) -> dict[str, Any]:
+    if score.value is None:
+        return {"share": None, "reason": score.reason}
+    total = score.n_patients if score.spec == "patients_copied" else score.n_generated
+    count = round(score.value * (total or 0))
+    bound = None if score.baseline_interval is None else score.baseline_interval[1]
+    rate = {"share": score.value, "count": count, "of": total, "interval": score.interval}
+    return rate | {"upper_bound": upper_bound(count, total) if total else None, "of_new_patients_at_most": bound}
+
+
+def _sentences(asked: Mapping[str, Score], worst: Sequence[tuple[str, int]]) -> list[str]:
+    rates = {name: _rate(score) for name, score in asked.items()}
+    said = []
+    for name, what in (("training", "samples are copies of training slices"),
+                       ("held_out", "samples are copies of held-out slices"),
+                       ("lesions", "lesions are those of real patients")):  # fmt: skip
+        if name in rates:
+            said.append(_share(what, rates[name]))
+    if rates["held_out"].get("count"):
+        said.append("Copies of held-out slices mean that the generator has seen patients it is judged on.")
+    people = rates["patients"]
+    if people["share"] is None:
+        return said
+    said.append(
+        f"{people['count']} of {people['of']} training patients are copied; of all patients like them at most "
+        f"{100 * people['upper_bound']:.0f} % would be in as many samples (95 % bound)."
+    )
+    needed = ceil(log(0.05) / log(1 - _THRESHOLD))
+    if people["of"] < needed:
+        said.append(
+            f"A bound below {100 * _THRESHOLD:.0f} % takes {needed} training patients of whom none is copied; "
+            f"there are {people['of']}."
+        )
+    if worst:
+        name, count = worst[0]
+        said.append(f"The patient copied most often is {name}, in {count} {'sample' if count == 1 else 'samples'}.")
+    return said
+
+
+def _share(what: str, rate: Mapping[str, Any]) -> str:
+    if rate["share"] is None:
+        return f"How many {what} is not known: {rate['reason']}."
+    low, high = rate["interval"]
+    chance = rate["of_new_patients_at_most"]
+    return (
+        f"{rate['count']} of {rate['of']} {what} (95 % interval {100 * low:.1f} to {100 * high:.1f} %); of slices of "
+        f"new patients up to {100 * chance:.1f} % may look so."
+    )
+
+
+def _detector(results: Results) -> list[str]:
+    selftest = results.provenance.get("selftest")
+    found = [] if selftest is None else selftest.get("copies", [])
+    return found or [
+        "This was not measured on this cohort; jsddpm selftest STORE plants copies into its slices and measures it."
+    ]

@@ -1,0 +1,91 @@
+"""The statement on copies: rates with exact bounds, the patient copied most often, and never "no risk"."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import beta, binomtest
+
+from jsddpm_eval.evaluation import evaluate_in_detail
+from jsddpm_eval.folder import per_slice_rows
+from jsddpm_eval.privacy import copied_pairs, privacy_statement, upper_bound
+from jsddpm_eval.slice_table import SliceTable
+from worlds import World
+
+COPIES = 5
+
+
+@cache
+def evaluation(copies=COPIES):
+    """Samples of new patients, the first few exact copies of slices of the first training patient."""
+    world = World(patients=14, slices=3, size=(32, 32))
+    own = torch.nonzero((world.patient == 0) & (world.z_bin == 0))[:, 0]
+    made = torch.cat([world.image[own[torch.arange(copies) % len(own)]], world.new(20)])
+    zeros = torch.zeros(len(made), dtype=torch.int64)
+    generated = SliceTable.from_arrays(made, z_bin=zeros, pathology=zeros)
+    real = SliceTable.from_arrays(
+        world.image, z_bin=world.z_bin, pathology=torch.zeros_like(world.z_bin), held_out=world.held_out,
+        patient=[f"sub-{p:02d}" for p in world.patient.tolist()],
+    )  # fmt: skip
+    return evaluate_in_detail(real, generated, metrics=["copies"], features=())
+
+
+def stated(copies=COPIES, *, selftest=None):
+    detail = evaluation(copies)
+    results = detail.results
+    if selftest:
+        results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
+    return privacy_statement(results, copied_pairs(detail, per_slice_rows(detail)))
+
+
+def test_rates_have_their_counts_and_exact_intervals():
+    rates = stated()["rates"]
+    low, high = binomtest(COPIES, 20 + COPIES).proportion_ci()
+    assert (rates["training"]["count"], rates["training"]["of"]) == (COPIES, 20 + COPIES)
+    assert rates["training"]["interval"] == pytest.approx((low, high))
+    assert rates["held_out"]["count"] == 0
+    assert (rates["patients"]["count"], rates["patients"]["of"]) == (1, 9)
+    assert rates["patients"]["upper_bound"] == pytest.approx(beta.ppf(0.95, 2, 8))
+
+
+def test_every_copy_is_listed_with_its_patient_and_the_worst_one_is_named():
+    statement = stated()
+    assert {pair["sample"] for pair in statement["copies"]} == {f"generated slice {i}" for i in range(COPIES)}
+    assert {(pair["patient"], pair["of"], pair["what"]) for pair in statement["copies"]} == {
+        ("sub-00", "training", "slice")
+    }
+    assert statement["worst_patient"] == {"patient": "sub-00", "samples": COPIES}
+    assert "The patient copied most often is sub-00, in 5 samples." in statement["sentences"]
+
+
+def test_without_a_copy_the_bound_and_what_it_would_take_are_said():
+    statement = stated(0)
+    said = " ".join(statement["sentences"])
+    assert statement["worst_patient"] is None
+    assert "0 of 9 training patients are copied" in said
+    assert f"at most {100 * (1 - 0.05 ** (1 / 9)):.0f} %" in said
+    assert "takes 32 training patients" in said  # the least n with 0.05^(1/n) >= 0.91
+    assert "no risk" not in said.lower()
+
+
+def test_how_well_copies_are_found_comes_from_the_selftest():
+    assert "jsddpm selftest STORE" in stated()["detector"][0]
+    found = {"copies": ["Exact copies: named right from 0.25 of samples on."]}
+    assert stated(selftest=found)["detector"] == found["copies"]
+
+
+def test_nothing_is_stated_where_copies_were_not_looked_for():
+    detail = evaluation()
+    results = detail.results.model_copy(update={"generation": ()})
+    assert privacy_statement(results, []) is None
+
+
+@pytest.mark.parametrize("share", [0.02, 0.125, 0.25])
+def test_bounds_cover_the_share_of_simulated_generators(share):
+    """2,000 generators that copy each of 30 patients with a known probability."""
+    counts = np.random.default_rng(0).binomial(30, share, 2000)
+    bound = np.array([upper_bound(count, 30) for count in range(31)])
+    assert (bound[counts] >= share).mean() >= 0.94
