@@ -17,7 +17,7 @@ from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.checks.verdict import with_findings
 from jsddpm_eval.features.extractor import Extractor
-from jsddpm_eval.features.registry import DEFAULT, make_extractors
+from jsddpm_eval.features.registry import DEFAULT, asked_name, make_extractors
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.metrics.base import Cell, Context, Metric, conditions
 from jsddpm_eval.metrics.registry import chosen
@@ -125,7 +125,7 @@ def evaluate_in_detail(
         "seed": seed,
         "features": [extractor.describe() for extractor in extractors],
         "metrics_asked": [metric.name if isinstance(metric, Metric) else metric for metric in metrics or ()],
-        "features_asked": [feature.name if isinstance(feature, Extractor) else feature for feature in features],
+        "features_asked": [f.name if isinstance(f, Extractor) else asked_name(f) for f in features],
     }
     results = Results(
         binning=binning.to_dict(),

@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning as L  # noqa: N812 - the library's own convention
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from PIL import Image
 
 from jsddpm.binning import Condition
@@ -114,6 +114,39 @@ class KeepLast(Checkpoint):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
         self.received = number
+
+
+class KeepBest(ModelCheckpoint):
+    """The check with the lowest ``val/mse``, in ``best.ckpt``.
+
+    Its state names files without their folder: checkpoints say nothing of the disk they were written on, and a run that
+    was moved resumes with its best check.
+
+    Args:
+        folder: Where it goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            folder, filename="best", monitor="val/mse", enable_version_counter=False, save_on_train_epoch_end=False
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state, files by name."""
+        return self._placed(super().state_dict(), "")
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take a state over, its files in this run's folder."""
+        super().load_state_dict(self._placed(state_dict, str(self.dirpath)))
+
+    @staticmethod
+    def _placed(state: dict[str, Any], folder: str) -> dict[str, Any]:
+        def place(path: str) -> str:
+            return os.path.join(folder, os.path.basename(path)) if path else ""
+
+        single = ("best_model_path", "kth_best_model_path", "last_model_path")
+        best = {place(path): score for path, score in state["best_k_models"].items()}
+        return {**state, **{k: place(state[k]) for k in single}, "best_k_models": best, "dirpath": folder}
 
 
 class ProgressReport(Callback):

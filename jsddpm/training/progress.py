@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,8 +104,20 @@ def is_run(folder: str | Path) -> bool:
 
 
 def training_store(run: str | Path) -> Path:
-    """Folder of the store that the run was trained on, from its provenance."""
-    return Path(read_json(require_directory(run) / "provenance.json")["store"]["path"])
+    """Folder of the store that the run was trained on.
+
+    Raises:
+        JsddpmError: ``MISSING`` (status 2) when it is not where the run left it.
+    """
+    store = store_place(run, read_json(require_directory(run) / "provenance.json"))
+    if not store.is_dir():
+        raise usage_error("MISSING", "the run's store is not there any more", fix="give it: --real STORE", file=store)
+    return store
+
+
+def store_place(run: str | Path, provenance: Mapping[str, Any]) -> Path:
+    """Where the training store lies: the provenance of a run names it from the run's folder on."""
+    return Path(os.path.normpath(Path(run).resolve() / provenance["store"]["path"]))
 
 
 def last_checkpoint(run: str | Path) -> Path:

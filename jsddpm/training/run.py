@@ -14,6 +14,8 @@ import lightning as L  # noqa: N812 - the library's own convention
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from jsddpm.anonymise import way
+from jsddpm.cohort.records import SPLITS
 from jsddpm.config import RunConfig, write_config
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_error, usage_error
@@ -101,7 +103,7 @@ def train(
         require_space(out, module)
         if not resume:
             write_config(out / "config.yaml", config)
-            write_json(out / "provenance.json", _provenance(config, store, info, data))
+            write_json(out / "provenance.json", _provenance(config, store, out, info, data))
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
     every = min(config.logging.every, config.trainer.max_steps)
     callbacks: list[Callback] = [Speed(slices, every), AfterValidation(checked)]
@@ -189,18 +191,22 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     return flat | {k: v for k, v in values.items() if k not in sections}
 
 
-def _provenance(config: RunConfig, store: SliceStore, info: CheckpointInfo, data: SliceDataModule) -> dict[str, Any]:
+def _provenance(
+    config: RunConfig, store: SliceStore, out: Path, info: CheckpointInfo, data: SliceDataModule
+) -> dict[str, Any]:
+    """What made a run. It names no patient: the store's fingerprint stands for who is in which split."""
+    splits = {str(s["patient"]): s["split"] for s in store.subjects if "split" in s}
     return {
         "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "seed": config.seed,
         "store": {
-            "path": str(store.path.resolve()),
+            "path": way(store.path, out),
             "fingerprint": store.fingerprint,
             "patients": len(set(store.patients)),
             "slices": len(store.index),
         },
-        "split": {s["name"]: s["split"] for s in store.subjects if "split" in s},
+        "split": {name: list(splits.values()).count(name) for name in SPLITS},
         "binning": info.binning.to_dict(),
         "drawn": vars(ClassDistribution.of(data.train, config.data.lesion_share)),
     }

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import lightning as L  # noqa: N812 - the library's own convention
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment  # type: ignore[attr-defined]
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, LambdaCallback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
@@ -19,7 +19,7 @@ from jsddpm.config import RunConfig
 from jsddpm.diffusion.checkpoint import KEY, CheckpointInfo, read_checkpoint, write_checkpoint
 from jsddpm.errors import environment_error, usage_error
 from jsddpm.runtime import processes, under_slurm
-from jsddpm.training.callbacks import KeepLast, Pictures
+from jsddpm.training.callbacks import KeepBest, KeepLast, Pictures
 from jsddpm.training.progress import read_metrics
 
 
@@ -63,15 +63,8 @@ def build_trainer(
         resumed_at: Step from which the run resumes; None for a new run.
     """
     limits, (_, local, machines) = config.trainer, processes()
-    best = ModelCheckpoint(
-        keep.path.parent,
-        filename="best",
-        monitor="val/mse",
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
-    )
     stamp = LambdaCallback(on_save_checkpoint=lambda *called: called[-1].update({KEY: info.to_dict()}))
-    callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info), best, keep]
+    callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info), KeepBest(keep.path.parent), keep]
     if limits.patience:
         callbacks.append(EarlyStopping("val/mse", patience=limits.patience, check_on_train_epoch_end=False))
     with quiet():

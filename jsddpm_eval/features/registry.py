@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from jsddpm.anonymise import local_name
 from jsddpm.errors import usage_error
 from jsddpm.registry import Registry
 from jsddpm_eval.features.extractor import Extractor
@@ -56,6 +57,17 @@ def make_extractors(
             raise usage_error("EXTRACTOR", f"{extractor.name} is given twice", fix="name every extractor once")
         extractors.append(extractor)
     return extractors
+
+
+def asked_name(name: str) -> str:
+    """A name as results show it: a file without the folders that it lies in on this machine.
+
+    >>> asked_name("radiomics"), asked_name("/home/me/net.pt2@ab12?range=-1,1")
+    ('radiomics', 'net.pt2@ab12?range=-1,1')
+    """
+    rest, mark, options = name.partition("?")
+    kind, equals, file = rest.rpartition("=")
+    return f"{kind}{equals}{local_name(file)}{mark}{options}"
 
 
 def _by_name(name: str, real: SliceTable, seed: int, folder: Path | None) -> Extractor:

@@ -7,10 +7,12 @@ import json
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
+from jsddpm.anonymise import local_name
 from jsddpm.config import RunConfig
 from jsddpm.files import explain, write_bytes, write_text
-from jsddpm.training.progress import RunProgress
+from jsddpm.training.progress import RunProgress, store_place
 from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import png, svg
 from jsddpm_reports.training_curves import LATEST, training_figure
@@ -40,11 +42,12 @@ def render_run(run: RunProgress, *, beside: Path) -> str:
 
     Args:
         run: The run.
-        beside: Folder the page goes to, from which a report of an evaluation is linked.
+        beside: Folder the page goes to; the report of an evaluation is linked where it lies in it or below.
     """
     config = run.config
     newest = sorted(run.pictures.items(), reverse=True)[:_GRIDS]
     evaluation = run.folder / "evaluation" / "report.html"
+    link = os.path.relpath(evaluation, beside) if evaluation.is_file() else ""
     return rendered(
         "run.html",
         name=run.folder.resolve().name,
@@ -56,10 +59,10 @@ def render_run(run: RunProgress, *, beside: Path) -> str:
         grids=[(steps, _picture(path)) for steps, path in newest],
         conditions=config.logging.grid,
         drawn=len(run.pictures),
-        evaluation=os.path.relpath(evaluation, beside) if evaluation.is_file() else "",
+        evaluation="" if link.startswith(os.pardir) else link,
         commands=_commands(run),
         settings=_settings(config),
-        provenance=json.dumps(run.provenance, indent=2, ensure_ascii=False),
+        provenance=json.dumps(run.provenance | {"store": _store(run)}, indent=2, ensure_ascii=False),
     )
 
 
@@ -83,9 +86,13 @@ def _tiles(run: RunProgress) -> list[tuple[str, str, str]]:
     return tiles
 
 
+def _store(run: RunProgress) -> dict[str, Any]:
+    """What is known of the training store, with a path that says nothing of the disk."""
+    return {**run.provenance["store"], "path": local_name(store_place(run.folder, run.provenance))}
+
+
 def _commands(run: RunProgress) -> list[str]:
-    store = shlex.quote(str(run.provenance.get("store", {}).get("path", "STORE")))
-    folder = shlex.quote(str(run.folder))
+    store, folder = shlex.quote(_store(run)["path"]), shlex.quote(local_name(run.folder))
     if run.state == "unfinished":
         if any(p.name == "last.ckpt" for p in run.checkpoints):
             return [f"jsddpm train --resume --store {store} --out {folder}"]

@@ -105,7 +105,8 @@ def test_the_command_compares_folders(folders):
     assert (folders / "t.png").read_bytes().startswith(b"\x89PNG")
     assert {p.name for p in folders.glob("t.*")} == {"t.tex", "t.png", "t.html"}
     several = json.loads(jsddpm("compare", a, b, c / "results.json", "--format", "json").stdout)
-    assert [len(t) for t in several["differences"].values()] == [2, 2]
+    assert {name: len(t) for name, t in several["differences"].items()} == {"b": 2, "c": 2}
+    assert all(str(folders) not in (folders / f"t.{form}").read_text() for form in ("tex", "html"))
 
 
 @pytest.mark.parametrize(

@@ -44,12 +44,12 @@ def unfinished(run, tmp_path):
     return tmp_path / "a & b"
 
 
-def test_the_page_of_an_unfinished_run_says_how_to_go_on(unfinished, store):
+def test_the_page_of_an_unfinished_run_says_how_to_go_on(unfinished, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     html = render_run(RunProgress.read(unfinished), beside=unfinished)
     page = Text(html)
     assert "Unfinished: 4 of 400 steps are logged. Last written 20" in page.text
-    assert f"jsddpm train --resume --store {store.path}" in page.text
-    assert f"--out '{unfinished}'" in page.text
+    assert "jsddpm train --resume --store store --out 'a & b'" in page.text
     assert "script" not in page.tags
     pictures = [v for name, v in page.attributes if name == "src"]
     expected = [(unfinished / "pictures" / f"step-{k:08d}.png").read_bytes() for k in (4, 2)]
@@ -60,11 +60,14 @@ def test_the_page_of_an_unfinished_run_says_how_to_go_on(unfinished, store):
 def test_a_finished_run_points_to_its_evaluation(unfinished, run, tmp_path):
     finished = Text(render_run(RunProgress.read(run), beside=run))
     assert "Finished: all 4 steps are done." in finished.text
-    assert f"jsddpm eval {run} --bin-aware" in finished.text
+    assert f"jsddpm eval {run.name} --bin-aware" in finished.text
     (unfinished / "evaluation").mkdir()
     (unfinished / "evaluation" / "report.html").write_text("")
     page = Text(render_run(RunProgress.read(unfinished), beside=tmp_path))
     assert ("href", "a & b/evaluation/report.html") in page.attributes
+    elsewhere = render_run(RunProgress.read(unfinished), beside=tmp_path / "share")
+    assert "report.html" not in elsewhere
+    assert all(word not in elsewhere for word in (str(tmp_path), str(run.parent), "sub-0"))
 
 
 def test_a_run_before_its_first_check_has_a_page(unfinished):

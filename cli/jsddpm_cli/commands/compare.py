@@ -43,6 +43,7 @@ def compare(
     Real patients are paired where both evaluations hold what each patient adds to a score. Evaluations must share real
     slices, bins, split, feature extractors and seed.
     """
+    from jsddpm.anonymise import local_names
     from jsddpm_eval.comparison import compare_all
     from jsddpm_eval.results.results import Results
     from jsddpm_reports.comparison import comparison_table, legend, notes, significant
@@ -56,19 +57,20 @@ def compare(
     read = [Results.read(p / "results.json" if p.is_dir() else p) for p in results]
     for place in [place for place, r in zip(results, read, strict=True) if not r.has_influences]:
         note(f"{place} does not hold what each patient adds: nothing is paired, and intervals are wider")
-    others = dict(zip(map(str, results[1:]), read[1:], strict=True))
+    baseline, *names = local_names([p.parent if p.name == "results.json" else p for p in results])
+    others = dict(zip(names, read[1:], strict=True))
     compared = {name: _chosen(part, score) for name, part in compare_all(read[0], others).items()}
-    for line in legend(compared, str(results[0])):
+    for line in legend(compared, baseline):
         note(line)
     shown = compared if all_cells else significant(compared)
     differences = {name: [d.to_dict() for d in part] for name, part in compared.items()}
-    values = {"baseline": str(results[0]), "differences": differences}
+    values = {"baseline": baseline, "differences": differences}
     if how == "json" or any(shown.values()):
         emit(results_table(*comparison_table(shown)), values, how)
     for line in notes(compared):
         note(line)
     for place in out or []:
-        _write(place, compared, str(results[0]), read[0], score)
+        _write(place, compared, baseline, read[0], score)
         note(f"written {place}")
 
 
