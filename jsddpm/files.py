@@ -9,7 +9,6 @@ by :mod:`jsddpm.publish`.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -113,18 +112,12 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     except FileNotFoundError:
         raise usage_error("MISSING", "no such file", fix="check the path", file=path) from None
     except OSError as error:
-        raise explain(error, Path(path)) from error
+        raise unreadable(error, path) from error
     except (ValueError, RecursionError) as error:
         raise integrity_error("JSON", f"not readable as JSON ({error})", fix="make it again", file=path) from error
     if not isinstance(value, dict):
         raise integrity_error("JSON", "is not a JSON object", fix="make it again", file=path)
     return value
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def make_directory(path: str | os.PathLike[str]) -> Path:
@@ -194,6 +187,12 @@ def fsync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
+    """What the system refused to read, with its cure."""
+    reason = error.strerror or str(error)
+    return environment_error("NOT_READABLE", reason, fix="check the path and its permissions", file=path)
 
 
 def explain(error: OSError, path: Path) -> JsddpmError:

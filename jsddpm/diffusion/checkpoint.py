@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from pickle import UnpicklingError
+from typing import Annotated, Any, Literal, cast
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
 
 from jsddpm.binning import Condition, ZBinning
+from jsddpm.checksums import require_sound_zip
 from jsddpm.config import RunConfig, parse_config
 from jsddpm.diffusion.denoiser import Denoiser
-from jsddpm.errors import integrity_error, usage_error
+from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import atomic_open, make_directory
+from jsddpm.slices.description import LARGEST_SIDE
 
 KEY = "jsddpm"
 VERSION = 1
 Weights = Literal["ema", "raw"]
 PREFIXES: dict[Weights, str] = {"ema": "ema.module.", "raw": "denoiser."}
 """Where the averaged and the raw weights of the network lie in a checkpoint's ``state_dict``."""
+
+
+_CURE = "use another checkpoint"
+
+
+class _Stored(BaseModel):
+    """The form of what a checkpoint says of itself."""
+
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+    config: dict[str, Any]
+    binning: dict[str, Any]
+    size: Annotated[list[Annotated[int, Field(ge=1, le=LARGEST_SIDE)]], Field(min_length=2, max_length=2)]
+    spacing: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)]
+    store: str
+    token_counts: list[Annotated[int, Field(ge=0)]]
 
 
 @dataclass(frozen=True)
@@ -76,26 +98,35 @@ def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Load a checkpoint file onto the CPU, tensors and plain values only.
 
+    The CRC-32 of every part of the file is compared first.
+
     Raises:
         JsddpmError: ``CHECKPOINT`` (status 4) when it is damaged, not ours, or holds anything but data.
     """
     path = Path(path)
     if not path.is_file():
         raise usage_error("MISSING", "no such checkpoint", fix="train first, or check the path", file=path)
+    require_sound_zip(path, "CHECKPOINT", _CURE)
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # damage raises many types; all of them mean an unreadable file
-        reason = str(error).split("\n", 1)[0]
-        cure = "use another checkpoint"
-        raise integrity_error("CHECKPOINT", f"cannot be loaded safely ({reason})", fix=cure, file=path) from error
+        # torch's own words propose to load it unsafely
+        reason = "it holds more than tensors and plain values" if isinstance(error, UnpicklingError) else str(error)
+        what = f"cannot be loaded safely ({reason.split(chr(10), 1)[0]})"
+        raise integrity_error("CHECKPOINT", what, fix=_CURE, file=path) from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get(KEY), dict):
         cure = "give one that jsddpm train wrote"
         raise integrity_error("CHECKPOINT", "is not a checkpoint of jsddpm", fix=cure, file=path)
     if loaded[KEY].get("version") != VERSION:
         what = f"has format version {loaded[KEY].get('version')}, not {VERSION}"
         raise integrity_error("CHECKPOINT", what, fix="use a matching jsddpm", file=path)
+    step, state = loaded.get("global_step", 0), loaded.get("state_dict")
+    if type(step) is not int or step < 0:
+        raise integrity_error("CHECKPOINT", "its step is not a number", fix=_CURE, file=path)
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise integrity_error("CHECKPOINT", "its weights are not tensors", fix=_CURE, file=path)
     return cast(dict[str, Any], loaded)
 
 
@@ -125,28 +156,54 @@ def load_denoiser(
     state = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
     if not state:
         raise integrity_error("CHECKPOINT", f"holds no {weights} weights", fix="use the other weights", file=path)
-    denoiser = Denoiser(info.config.model, info.binning, info.size)
     try:
+        with torch.device("meta"):  # compared before a network of any size is made
+            require_fit(Denoiser(info.config.model, info.binning, info.size), state)
+        denoiser = Denoiser(info.config.model, info.binning, info.size)
         denoiser.load_state_dict(state)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        cure = "use another checkpoint"
-        raise integrity_error("CHECKPOINT", f"does not fit its network ({reason})", fix=cure, file=path) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # what makes no network raises many types
+        reason = " ".join(str(getattr(error, "what", error)).split())[:200]
+        raise integrity_error("CHECKPOINT", f"does not fit its network ({reason})", fix=_CURE, file=path) from error
     return denoiser.to(device, memory_format=torch.channels_last).eval(), info  # type: ignore[call-overload]
+
+
+def require_fit(network: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Compare names, shapes and types of weights with those of a network.
+
+    Raises:
+        ValueError: Naming the first difference.
+    """
+    own = network.state_dict()
+    for name in own.keys() | state.keys():
+        pair = [f"{part[name].dtype} {tuple(part[name].shape)}" if name in part else "nothing" for part in (own, state)]
+        if pair[0] != pair[1]:
+            raise ValueError(f"{name}: {pair[1]}, not {pair[0]}")
 
 
 def info_of(loaded: dict[str, Any], path: Path, expected: ZBinning | None = None) -> CheckpointInfo:
     """Metadata of a loaded checkpoint; see :func:`checkpoint_info`."""
-    stored = loaded[KEY]
-    binning = ZBinning.from_dict(stored["binning"])
+    try:
+        stored = _Stored.model_validate(loaded[KEY])
+        binning, config = ZBinning.from_dict(stored.binning), parse_config(stored.config)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise integrity_error("CHECKPOINT", what, fix=_CURE, file=path) from None
+    except (JsddpmError, TypeError) as error:
+        raise integrity_error("CHECKPOINT", str(getattr(error, "what", error)), fix=_CURE, file=path) from error
+    if len(stored.token_counts) != 2 * binning.n_bins:
+        what = f"counts slices of {len(stored.token_counts)} conditions, not {2 * binning.n_bins}"
+        raise integrity_error("CHECKPOINT", what, fix=_CURE, file=path)
     if expected is not None:
         binning.require_same(expected, mine="the checkpoint", others="the request", file=str(path))
     return CheckpointInfo(
-        config=parse_config(stored["config"], str(path)),
+        config=config,
         binning=binning,
-        size=(stored["size"][0], stored["size"][1]),
-        spacing=(stored["spacing"][0], stored["spacing"][1], stored["spacing"][2]),
-        store=stored["store"],
-        token_counts=tuple(stored["token_counts"]),
-        step=int(loaded.get("global_step", 0)),
+        size=(stored.size[0], stored.size[1]),
+        spacing=(stored.spacing[0], stored.spacing[1], stored.spacing[2]),
+        store=stored.store,
+        token_counts=tuple(stored.token_counts),
+        step=loaded.get("global_step", 0),
     )

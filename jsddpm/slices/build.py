@@ -12,13 +12,13 @@ import numpy as np
 
 from jsddpm import __version__
 from jsddpm.binning import ZBinning
+from jsddpm.checksums import sha256
 from jsddpm.cohort.masks import MaskReading
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import SPLITS, Record, Split
 from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, patients_of
 from jsddpm.cohort.subject import read_subject
 from jsddpm.errors import JsddpmError
-from jsddpm.files import sha256
 from jsddpm.parallel import in_processes
 from jsddpm.slices.writer import Shard, StoreWriter, Written, finished, mark_finished, resumable_store, write_shard
 

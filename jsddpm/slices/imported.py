@@ -16,10 +16,10 @@ from PIL import Image, UnidentifiedImageError
 
 from jsddpm import __version__
 from jsddpm.binning import Condition, ZBinning
+from jsddpm.checksums import sha256
 from jsddpm.cohort.orientation import to_slices
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.files import sha256
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 

@@ -47,14 +47,22 @@ GROUPED_DTYPE = np.dtype([*INDEX_DTYPE.descr, ("group", "<i4")])  # position in 
 Kind = Literal["real", "generated"]
 
 
-def checksum_line(digest: str) -> str:
-    """Content of :data:`CHECKSUM`, which ``sha256sum -c`` reads."""
-    return f"{digest}  store.json\n"
-
-
 def array_path(root: Path, name: str, kind: str) -> Path:
     """File of a subject's images or masks."""
     return root / "arrays" / f"{name}.{kind}.npy"
+
+
+def array_form(kind: str, box: list[int]) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Type and shape of a subject's array in a file.
+
+    >>> array_form("mask", [0, 3, 4, 9, 7, 12])
+    (dtype('uint8'), (3, 4))
+    """
+    first, end, top, bottom, left, right = box
+    h, w = bottom - top, right - left
+    if kind == "image":
+        return np.dtype("<u2"), (end - first, h, w)
+    return np.dtype("u1"), (end - first, -(-h * w // 8))
 
 
 def pack_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:

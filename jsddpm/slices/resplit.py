@@ -34,7 +34,7 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
     named: dict[str, set[str]] = {}
     for row in read_rows(manifest, ("patient", "split"), code="MANIFEST"):
         named.setdefault(row["patient"], set()).add(row["split"])
-    for patient in sorted({str(s["patient"]) for s in store.subjects}):
+    for patient in sorted(set(store.patients.tolist())):
         splits = named.get(patient, set())
         if len(splits) != 1 or not splits <= set(SPLITS):
             what = f"{patient} has {'the splits ' + ', '.join(sorted(splits)) if splits else 'no split'}"
@@ -45,7 +45,7 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
         make_directory(root / "arrays")
         writer = StoreWriter(root, info)
         for number, subject in enumerate(store.subjects):
-            split = next(iter(named[subject["patient"]]))
+            split = next(iter(named[subject.get("patient", subject["name"])]))
             rows = np.array(store.index[store.index["subject"] == number])
             rows["split"] = SPLITS.index(split)
             for file in subject["files"].values():

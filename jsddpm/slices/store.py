@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.binning import ZBinning
+from jsddpm.checksums import checksum_line, crc32_differs, sha256
 from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
-from jsddpm.files import read_json, require_directory, sha256
+from jsddpm.files import read_json, require_directory, unreadable
 from jsddpm.publish import unfinished
+from jsddpm.slices.description import check_description
 from jsddpm.slices.layout import (
     CHECKSUM,
     GROUPED_DTYPE,
@@ -25,13 +25,16 @@ from jsddpm.slices.layout import (
     SCHEMA,
     VERSION,
     Kind,
-    checksum_line,
+    array_form,
     unpack_masks,
 )
 
 
 class SliceStore:
     """A published store, opened for reading; arrays are memory-mapped.
+
+    Description and index are compared with their checksums when the store is opened, the bytes of a slice with its
+    CRC-32 when they are first read.
 
     Args:
         path: The store folder.
@@ -59,21 +62,21 @@ class SliceStore:
             cure = "build it with jsddpm cache build"
             raise integrity_error("STORE_INCOMPLETE", "holds no store.json", fix=cure, file=path)
         self._opened: dict[tuple[int, str], NDArray[Any]] = {}
+        self._intact: dict[tuple[int, str], NDArray[np.bool_]] = {}
         self.info = read_json(self.path / "store.json")
         if self.info.get("schema") != SCHEMA or self.info.get("version") != VERSION:
             what = f"is {self.info.get('schema')} version {self.info.get('version')}, not {SCHEMA} version {VERSION}"
             raise integrity_error("STORE_VERSION", what, fix="build it again", file=path)
         self._check_description()
+        described = check_description(self.info, self.path)
         self.subjects: list[dict[str, Any]] = self.info["subjects"]
-        self.kind: Kind = self.info["kind"]
-        self.n_slices = int(self.info["n_slices"])
-        height, width = map(int, self.info["size"])
-        row, column, z = map(float, self.info["spacing"])
+        self.kind: Kind = described.kind
+        self.n_slices = described.n_slices
+        (height, width), (row, column, z) = described.size, described.spacing
         self.size, self.spacing = (height, width), (row, column, z)
         self.index: NDArray[np.void] = self._load("index.npy")
-        if self.index.dtype not in (INDEX_DTYPE, GROUPED_DTYPE) or len(self.index) != self.info["index"]["rows"]:
-            what = "the index does not fit store.json"
-            raise integrity_error("STORE_INDEX", what, fix="build the store again", file=path)
+        self._first_row = np.cumsum([0, *(s.slices for s in described.subjects)])
+        self._check_index(len(described.groups))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -167,8 +170,6 @@ class SliceStore:
     def verify(self) -> list[str]:
         """Compare every checksum; a list of what is damaged, naming subject and slice, empty when all is well."""
         bad = []
-        if sha256(self.path / "index.npy") != self.info["index"]["sha256"]:
-            bad.append("index.npy differs from its checksum")
         for number, subject in enumerate(self.subjects):
             for kind, entry in subject["files"].items():
                 path = self.path / entry["file"]
@@ -193,13 +194,34 @@ class SliceStore:
             kept = row[places]
             inside = (kept >= first) & (kept < end)
             if inside.any():
-                yield places[inside], self._array(number, kind)[kept[inside] - first], sides
+                part = self._array(number, kind)[kept[inside] - first]
+                self._check_slices(number, kind, kept[inside], part)
+                yield places[inside], part, sides
 
     def _array(self, number: int, kind: str) -> NDArray[Any]:
         key = (number, kind)
         if key not in self._opened:
-            self._opened[key] = self._load(self.subjects[number]["files"][kind]["file"])
+            entry = self.subjects[number]["files"][kind]
+            array = self._load(entry["file"])
+            dtype, shape = array_form(kind, entry["box"])
+            if (array.dtype, array.shape) != (dtype, shape) or not array.flags.c_contiguous:
+                raise self._damage(f"{entry['file']} holds {array.dtype} {array.shape}, not {dtype} {shape}")
+            if (self.path / entry["file"]).stat().st_size != entry["bytes"]:
+                raise self._damage(f"{entry['file']} has another length than it was written with")
+            self._opened[key] = array
         return self._opened[key]
+
+    def _check_slices(self, number: int, kind: str, rows: NDArray[np.int32], part: NDArray[Any]) -> None:
+        """Compare the bytes of a subject's slices with their CRC-32, those that this process has not compared yet."""
+        intact = self._intact.setdefault((number, kind), np.zeros(self.subjects[number]["slices"], bool))
+        new = np.flatnonzero(~intact[rows])
+        if not len(new):
+            return
+        expected = self.index[f"{kind}_crc32"][self._first_row[number] + rows[new]].tolist()
+        if differing := crc32_differs((part[i] for i in new), expected):
+            z = int(self.index["z_index"][self._first_row[number] + rows[new[differing[0]]]])
+            raise self._damage(f"{self.subjects[number]['name']} {kind}: slice z {z} differs from its checksum")
+        intact[rows[new]] = True
 
     def _damaged(self, number: int, kind: str) -> str:
         """Which slices of a file that differs from its checksum are damaged."""
@@ -207,26 +229,50 @@ class SliceStore:
         first, end = self.subjects[number]["files"][kind]["box"][:2]
         try:
             array = self._load(self.subjects[number]["files"][kind]["file"])
-            sums = np.array([zlib.crc32(a.tobytes()) for a in array], np.uint32)
-            damaged = rows["z_index"][first:end][sums != rows[f"{kind}_crc32"][first:end]].tolist()
+            differing = crc32_differs(np.ascontiguousarray(array), rows[f"{kind}_crc32"][first:end].tolist())
+            damaged = rows["z_index"][first:end][differing].tolist()
         except (JsddpmError, ValueError):
             return "its header"
         return f"slices z {damaged}" if damaged else "its header"
 
     def _check_description(self) -> None:
-        path, expected = self.path / CHECKSUM, checksum_line(sha256(self.path / "store.json")).encode()
+        path, expected = self.path / CHECKSUM, checksum_line(sha256(self.path / "store.json"), "store.json").encode()
         if not path.is_file() or path.read_bytes() != expected:
-            what = f"store.json does not fit {CHECKSUM}"
-            raise integrity_error("STORE_DAMAGED", what, fix="build the store again", file=self.path)
+            raise self._damage(f"store.json does not fit {CHECKSUM}")
+
+    def _check_index(self, groups: int) -> None:
+        """Compare the index with its checksum, and its columns with the description."""
+        index, subjects = self.index, len(self.subjects)
+        if sha256(self.path / "index.npy") != self.info["index"]["sha256"]:
+            raise self._damage("index.npy differs from its checksum")
+        counts = np.diff(self._first_row)
+        fits = index.dtype in (INDEX_DTYPE, GROUPED_DTYPE) and index.shape == (self._first_row[-1],)
+        if fits:
+            limits = {"z_index": (0, self.n_slices), "pathology": (0, 2), "split": (-1, len(SPLITS))}
+            limits |= {"group": (-1, groups)} if "group" in (index.dtype.names or ()) else {}
+            fits = all(index[c].min() >= low and index[c].max() < end for c, (low, end) in limits.items())
+            fits = fits and np.array_equal(index["subject"], np.repeat(np.arange(subjects), counts))
+            place = np.arange(len(index)) - np.repeat(self._first_row[:-1], counts)
+            fits = fits and np.array_equal(index["row"], place)
+        if not fits:
+            what = "the index does not fit store.json"
+            raise integrity_error("STORE_INDEX", what, fix="build the store again", file=self.path)
+
+    def _damage(self, what: str) -> JsddpmError:
+        cure = "build the store again, or restore a copy; jsddpm cache verify lists all that is damaged"
+        return integrity_error("STORE_DAMAGED", what, fix=cure, file=self.path)
 
     def _load(self, name: str) -> NDArray[Any]:
         path = self.path / name
         try:
-            loaded: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            loaded: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")  # refuses objects; inflates nothing
             return loaded
         except FileNotFoundError:
             what = f"{name} is missing"
             raise integrity_error("STORE_INCOMPLETE", what, fix="build the store again", file=self.path) from None
-        except (ValueError, OSError, EOFError, SyntaxError, TypeError, TokenError) as error:
-            what = f"{name}: {error}"
-            raise integrity_error("STORE_DAMAGED", what, fix="build the store again", file=self.path) from error
+        except OSError as error:
+            raise unreadable(error, path) from error
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged header raises many types
+            raise self._damage(f"{name}: {error}") from error

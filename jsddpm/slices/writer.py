@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jsddpm.checksums import checksum_line, sha256
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.files import make_directory, make_read_only, read_json, sha256, write_array, write_json, write_text
+from jsddpm.files import make_directory, make_read_only, read_json, write_array, write_json, write_text
 from jsddpm.publish import publish_shared, published_directory, resumable_directory, shared_directory
 from jsddpm.slices import layout
 
@@ -194,7 +195,7 @@ class StoreWriter:
         index = {"file": "index.npy", "rows": len(rows), "sha256": sha256(self.root / "index.npy")}
         head = {"schema": layout.SCHEMA, "version": layout.VERSION, "size": list(sizes.pop()), **self.info}
         write_json(self.root / "store.json", head | {"index": index, "subjects": [w.entry for w in self.written]})
-        write_text(self.root / layout.CHECKSUM, layout.checksum_line(sha256(self.root / "store.json")))
+        write_text(self.root / layout.CHECKSUM, checksum_line(sha256(self.root / "store.json"), "store.json"))
         arrays = [self.root / entry["file"] for w in self.written for entry in w.entry["files"].values()]
         for path in (self.root / "store.json", self.root / layout.CHECKSUM, self.root / "index.npy", *arrays):
             make_read_only(path)

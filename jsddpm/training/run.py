@@ -29,6 +29,8 @@ from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.trainer import build_trainer, check_packages, quiet
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
+_STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
+"""Of a checkpoint: what only a resumed run needs."""
 _BYTES_PER_WEIGHT = 16
 """Of a checkpoint: weight, average and AdamW's two moments, float32."""
 
@@ -173,7 +175,8 @@ def _start_from(module: JointDDPM, path: str | Path) -> None:
 
 def _check_resume(last: Path, info: CheckpointInfo) -> int:
     """The step from which a run resumes; other settings than at its start are refused, each one named."""
-    before = checkpoint_info(last, expected=info.binning)
+    loaded = read_checkpoint(last)
+    before = info_of(loaded, last, info.binning)
     old, new = _flat(before.config.model_dump(mode="json")), _flat(info.config.model_dump(mode="json"))
     differing = [f"{key}: {old.get(key)} before, {new.get(key)} now" for key in new if old.get(key) != new[key]]
     if before.store != info.store:
@@ -182,6 +185,9 @@ def _check_resume(last: Path, info: CheckpointInfo) -> int:
         what = f"the run was started with other settings ({'; '.join(differing)})"
         cure = "resume it unchanged, or start a new run from it with --warm-start"
         raise usage_error("RESUME", what, fix=cure, file=last)
+    if missing := [key for key in _STATE if key not in loaded]:
+        cure = "start a new run from it with --warm-start"
+        raise integrity_error("CHECKPOINT", f"holds no {', '.join(missing)}", fix=cure, file=last)
     return before.step
 
 

@@ -19,8 +19,8 @@ from urllib.parse import parse_qs
 import torch
 from torch import Tensor
 
+from jsddpm.checksums import sha256
 from jsddpm.errors import JsddpmError, environment_error, integrity_error, usage_error
-from jsddpm.files import sha256
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.networks import weights_hash
 

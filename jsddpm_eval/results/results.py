@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import ValidationError
 
 from jsddpm.binning import PATHOLOGY_NAMES, ZBinning
+from jsddpm.checksums import sha256
 from jsddpm.errors import integrity_error, usage_error
-from jsddpm.files import read_json, sha256, write_json
+from jsddpm.files import read_json, write_json
 from jsddpm_eval.results.score import Cell, Influence, Score
 from jsddpm_eval.results.specs import Answer, CheckSpec, Finding, Model, ScoreSpec
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import pickle
 import shutil
 import stat
+import zlib
 
 import numpy as np
 import pytest
@@ -114,6 +117,114 @@ def test_no_flipped_byte_of_the_other_files_passes(copy, name):
         except JsddpmError as error:
             found = [str(error)]
         assert found, f"byte {position}"
+
+
+CHANGES = {
+    "no subjects": lambda info: info.pop("subjects"),
+    "no index": lambda info: info.pop("index"),
+    "no slice": lambda info: info.update(subjects=[]),
+    "subjects of another type": lambda info: info.update(subjects={}),
+    "slices as text": lambda info: info.update(n_slices="x"),
+    "slices as a fraction": lambda info: info.update(n_slices=40.5),
+    "a huge slice": lambda info: info.update(size=[10**7, 10**7]),
+    "a huge volume": lambda info: info.update(n_slices=10**12),
+    "another kind": lambda info: info.update(kind="both"),
+    "no spacing": lambda info: info.update(spacing=[1, 0, 1]),
+    "endless spacing": lambda info: info.update(spacing=[1, 1e999, 1]),
+    "a negative box": lambda info: info["subjects"][1]["files"]["mask"]["box"].__setitem__(0, -1),
+    "a box outside": lambda info: info["subjects"][1]["files"]["image"]["box"].__setitem__(3, 33),
+    "an empty box": lambda info: info["subjects"][1]["files"]["image"]["box"].__setitem__(1, 0),
+    "a short box": lambda info: info["subjects"][1]["files"]["image"]["box"].pop(),
+    "a file outside": lambda info: info["subjects"][0]["files"]["image"].update(file="../index.npy"),
+    "an absolute file": lambda info: info["subjects"][0]["files"]["image"].update(file="/etc/passwd"),
+    "no file": lambda info: info["subjects"][0]["files"].pop("mask"),
+    "more slices than rows": lambda info: info["subjects"][0].update(slices=41),
+    "an unknown split": lambda info: info["subjects"][0].update(split="training"),
+    "a binning without bins": lambda info: info.update(binning={"z_range": [0, 3]}),
+    "a binning of text": lambda info: info.update(binning={"z_range": [0, 3], "n_bins": "2"}),
+    "a range outside": lambda info: info.update(
+        z_range={"range": [3, 40], "rule": "given", "training_lesion_slices": {"inside": 0, "all": 0}}
+    ),
+}
+
+
+def write_description(folder, info):
+    """A ``store.json`` whose checksum fits, as an editor with intent would leave it."""
+    (folder / "store.json").write_text(json.dumps(info))
+    digest = hashlib.sha256((folder / "store.json").read_bytes()).hexdigest()
+    (folder / "store.json.sha256").write_text(f"{digest}  store.json\n")
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_description_that_cannot_be_is_refused_though_its_checksum_fits(copy, change):
+    info = json.loads((copy / "store.json").read_text())
+    write_description(copy, info)
+    SliceStore(copy)
+    change(info)
+    write_description(copy, info)
+    with pytest.raises(JsddpmError, match=r"STORE_DAMAGED|JSON") as caught:
+        SliceStore(copy)
+    assert caught.value.status is ExitStatus.INTEGRITY
+
+
+INDEX_CHANGES = {"subject": 6, "row": 40, "z_index": 40, "pathology": 2, "split": 3}
+
+
+@pytest.mark.parametrize("column", INDEX_CHANGES)
+def test_an_index_that_cannot_be_is_refused_though_its_checksum_fits(copy, column):
+    rows = np.array(np.load(copy / "index.npy"))
+    rows[column][7] = INDEX_CHANGES[column]
+    np.save(copy / "index.npy", rows)
+    info = json.loads((copy / "store.json").read_text())
+    info["index"]["sha256"] = hashlib.sha256((copy / "index.npy").read_bytes()).hexdigest()
+    write_description(copy, info)
+    with pytest.raises(JsddpmError, match="STORE_INDEX"):
+        SliceStore(copy)
+
+
+@pytest.mark.parametrize("kind", ["image", "mask"])
+def test_damage_is_found_when_a_slice_is_read_and_only_there(copy, kind):
+    path = copy / "arrays" / f"sub-2.{kind}.npy"
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1  # of the last slice stored
+    path.write_bytes(damaged)
+    store = SliceStore(copy)
+    rows = np.flatnonzero(store.patients == "p2")
+    last = store.subjects[2]["files"][kind]["box"][1] - 1
+    read = store.images if kind == "image" else store.masks
+    read(rows[:last])
+    read(np.flatnonzero(store.patients != "p2"))
+    with pytest.raises(JsddpmError, match=rf"STORE_DAMAGED.*sub-2 {kind}: slice z {last} ") as caught:
+        read(rows)
+    assert caught.value.status is ExitStatus.INTEGRITY
+
+
+def test_the_bytes_of_a_slice_are_compared_once(store, monkeypatch):
+    opened, compared = SliceStore(store.path), []
+    honest = zlib.crc32
+    monkeypatch.setattr(zlib, "crc32", lambda data: (compared.append(len(data)), honest(data))[1])
+    opened.levels(np.arange(100))
+    assert (len(compared), opened.release()) == (100, None)
+    opened.levels(np.arange(100))
+    opened.levels(np.arange(50, 110))
+    assert len(compared) == 110
+
+
+def test_an_array_of_another_kind_or_length_is_refused_before_it_is_read(copy):
+    path = copy / "arrays" / "sub-0.image.npy"
+    array = np.load(path)
+    zipped = io.BytesIO()
+    np.savez_compressed(zipped, array)
+    objects = io.BytesIO()
+    np.save(objects, np.array([{}], dtype=object), allow_pickle=True)
+    for content in (zipped.getvalue(), objects.getvalue(), path.read_bytes() + b"more", path.read_bytes()[:-2]):
+        path.write_bytes(content)
+        with pytest.raises(JsddpmError, match="STORE_DAMAGED"):
+            SliceStore(copy).images(np.arange(5))
+    for other in (array.astype(np.int32), np.asfortranarray(array), array[:, :, :-1], array.astype(">u2")):
+        np.save(path, other)
+        with pytest.raises(JsddpmError, match="STORE_DAMAGED"):
+            SliceStore(copy).images(np.arange(5))
 
 
 def test_only_the_box_that_holds_something_is_stored(tmp_path):

@@ -1,0 +1,175 @@
+"""Checksums of what the packages write and read again: whether the bytes are the ones that were written.
+
+SHA-256 stands beside a file, in the record of its folder (:data:`RECORD`), or at the end of the file itself
+(:func:`write_sealed`); CRC-32 stands in the index of a slice store and inside every zip file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsddpm.errors import JsddpmError, integrity_error, usage_error
+from jsddpm.files import unreadable, write_bytes, write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RECORD = "SHA256SUMS"
+"""File of a folder that holds the checksums of its other files, as ``sha256sum`` writes them."""
+
+_SEAL = b"\nsha256 "
+_PART = 1 << 20
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def checksum_line(digest: str, name: str) -> str:
+    r"""A line that ``sha256sum -c`` reads.
+
+    >>> checksum_line("ab12", "store.json")
+    'ab12  store.json\n'
+    """
+    return f"{digest}  {name}\n"
+
+
+def crc32_differs(arrays: Iterable[NDArray[np.generic]], expected: Iterable[int]) -> list[int]:
+    """Numbers of the arrays whose CRC-32 is another one than expected; each array is contiguous."""
+    pairs = enumerate(zip(arrays, expected, strict=True))
+    return [number for number, (array, crc) in pairs if zlib.crc32(array) != crc]  # type: ignore[arg-type]
+
+
+def require_sound_zip(path: str | os.PathLike[str], code: str, fix: str) -> None:
+    """Read every member of an uncompressed zip file and compare its CRC-32; memory does not grow with the file.
+
+    Args:
+        path: The file.
+        code: Code of the refusal.
+        fix: Its cure.
+
+    Raises:
+        JsddpmError: ``code`` (status 4) when the file is no zip file, a member is damaged, or is compressed: what is
+            small on the disk stays small in memory.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if packed := [m.filename for m in members if m.compress_type != zipfile.ZIP_STORED]:
+                raise integrity_error(code, f"{packed[0]} is compressed", fix=fix, file=path)
+            for member in members:
+                with archive.open(member) as stream:
+                    while stream.read(_PART):
+                        pass
+    except (JsddpmError, MemoryError):
+        raise
+    except PermissionError as error:
+        raise unreadable(error, path) from error
+    except Exception as error:  # damage of a zip file raises many types
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise integrity_error(code, f"is damaged ({reason})", fix=fix, file=path) from error
+
+
+def write_sealed(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file whose last line is the SHA-256 of what is before it; :func:`read_sealed` compares them.
+
+    Readers of ``.npy`` and ``.npz`` files do not mind the line.
+    """
+    write_bytes(path, data + _SEAL + hashlib.sha256(data).hexdigest().encode() + b"\n")
+
+
+def read_sealed(path: str | os.PathLike[str]) -> bytes | None:
+    """What :func:`write_sealed` was given; None when the file holds anything else.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_sealed(f"{folder}/a", b"whole")
+    ...     found = [read_sealed(f"{folder}/a")]
+    ...     _ = Path(f"{folder}/a").write_bytes(Path(f"{folder}/a").read_bytes().replace(b"w", b"v"))
+    ...     [*found, read_sealed(f"{folder}/a")]
+    [b'whole', None]
+    """
+    try:
+        data, seal, digest = Path(path).read_bytes().rpartition(_SEAL)
+    except OSError as error:
+        raise unreadable(error, path) from error
+    return data if seal and digest == hashlib.sha256(data).hexdigest().encode() + b"\n" else None
+
+
+def write_recorded(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file, and its SHA-256 into the record of its folder.
+
+    The old and the new checksum both stand there while the file is replaced: a kill leaves a file that is accepted.
+    """
+    path, digest = Path(path), hashlib.sha256(data).hexdigest()
+    known = _recorded(path.parent)
+    _write_record(path.parent, known | {path.name: (*known.get(path.name, ()), digest)})
+    write_bytes(path, data)
+    _write_record(path.parent, known | {path.name: (digest,)})
+
+
+def record_folder(folder: str | os.PathLike[str]) -> None:
+    """Write the record of every file of a folder that is about to be published."""
+    files = [path for path in sorted(Path(folder).iterdir()) if path.is_file() and path.name != RECORD]
+    _write_record(Path(folder), {path.name: (sha256(path),) for path in files})
+
+
+def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
+    """The bytes of a file, compared with the record of its folder; a file that no record names is not compared.
+
+    Raises:
+        JsddpmError: ``MISSING`` (status 2); ``code`` (status 4) when the file is not the one that was written.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise usage_error("MISSING", "no such file", fix="check the path", file=path) from None
+    except OSError as error:
+        raise unreadable(error, path) from error
+    known = _recorded(path.parent).get(path.name, ())
+    if known and hashlib.sha256(data).hexdigest() not in known:
+        raise integrity_error(code, f"differs from its checksum in {RECORD}", fix=fix, file=path)
+    return data
+
+
+def require_recorded(folder: str | os.PathLike[str], names: Sequence[str], code: str, fix: str) -> None:
+    """Compare files of a folder with its record, which must name each of them.
+
+    Raises:
+        JsddpmError: ``code`` (status 4) naming the file that differs, or is not there.
+    """
+    folder = Path(folder)
+    known = _recorded(folder)
+    for name in names:
+        if name not in known or not (folder / name).is_file() or sha256(folder / name) not in known[name]:
+            what = f"{name} differs from its checksum in {RECORD}, or has none"
+            raise integrity_error(code, what, fix=fix, file=folder)
+
+
+def _recorded(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Checksums of a folder's files by name; empty without a record."""
+    path = folder / RECORD
+    try:
+        lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines() if path.is_file() else []
+    except OSError as error:
+        raise unreadable(error, path) from error
+    known: dict[str, tuple[str, ...]] = {}
+    for line in lines:
+        digest, _, name = line.partition("  ")
+        known[name] = (*known.get(name, ()), digest)
+    return known
+
+
+def _write_record(folder: Path, known: dict[str, tuple[str, ...]]) -> None:
+    lines = [checksum_line(digest, name) for name, digests in sorted(known.items()) for digest in digests]
+    write_text(folder / RECORD, "".join(lines))
