@@ -6,6 +6,7 @@ Every check in the packages raises :class:`JsddpmError`; the command line prints
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from functools import partial
 from importlib.util import find_spec
@@ -82,6 +83,32 @@ integrity_error = partial(JsddpmError, status=ExitStatus.INTEGRITY)
 
 environment_error = partial(JsddpmError, status=ExitStatus.ENVIRONMENT)
 """The machine refuses: disk, permission, lock, memory (exit status 5)."""
+
+
+def first_line(error: BaseException) -> str:
+    r"""What somebody else's error says, short enough for one of ours.
+
+    Only its first sentence: libraries go on with advice that is not ours to give, such as to load what is not safe.
+
+    >>> first_line(RuntimeError("no such key. Re-run with weights_only=False\nmore"))
+    'no such key'
+    """
+    return str(error).strip().split("\n")[0].split(". ")[0][:200] or type(error).__name__
+
+
+def first_of(problems: Sequence[JsddpmError], others: str = "") -> JsddpmError:
+    """The first of several problems, which says how many more there are.
+
+    Args:
+        problems: At least one.
+        others: What is said of the others, after their number.
+
+    >>> print(first_of([JsddpmError("EMPTY", "no bytes", fix="copy it again")] * 3))
+    error[EMPTY]: no bytes (and 2 more); fix: copy it again
+    """
+    first, more = problems[0], len(problems) - 1
+    what = f"{first.what} (and {more} more{others})" if more else first.what
+    return JsddpmError(first.code, what, fix=first.fix, file=first.file, status=first.status)
 
 
 def require_package(name: str, *, extra: str, why: str) -> None:

@@ -49,7 +49,7 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
     path = Path(path)
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=PARTIAL, dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:32]}.", suffix=PARTIAL, dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             yield cast(IO[bytes], stream)
             stream.flush()
@@ -200,4 +200,6 @@ def explain(error: OSError, path: Path) -> JsddpmError:
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return environment_error("DISK_FULL", reason, fix="free space, or write to another disk", file=path)
+    if error.errno == errno.ENAMETOOLONG:
+        return environment_error("NOT_WRITABLE", reason, fix="choose a shorter name", file=path)
     return environment_error("NOT_WRITABLE", reason, fix="check the path and its permissions", file=path)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import nibabel as nib
 from nibabel.affines import voxel_sizes
 
-from jsddpm.cohort.masks import MaskReading
+from jsddpm.cohort.masks import MaskReading, refuse_unused
+from jsddpm.cohort.patients import same_image_problems, voxel_digest
 from jsddpm.cohort.records import Record
-from jsddpm.cohort.subject import read_subject
+from jsddpm.cohort.subject import named, read_subject
 from jsddpm.errors import JsddpmError
 from jsddpm.parallel import in_processes
 
@@ -27,6 +28,8 @@ class Inspection:
         lesion_mm3: Lesion volume.
         notes: What a user should know.
         problem: Why it cannot be used, or None.
+        voxels_sha256: :func:`~jsddpm.cohort.patients.voxel_digest` of its image.
+        mask_values: See :func:`~jsddpm.cohort.masks.mask_values`; empty without a mask.
     """
 
     subject: str
@@ -36,6 +39,8 @@ class Inspection:
     lesion_mm3: float = 0.0
     notes: tuple[str, ...] = ()
     problem: JsddpmError | None = None
+    voxels_sha256: str = ""
+    mask_values: tuple[float, ...] = ()
 
 
 def inspect_records(
@@ -63,10 +68,34 @@ def inspect_records(
 
 def _inspect(record: Record, reading: MaskReading) -> Inspection:
     try:
-        subject = read_subject(record, reading)
+        with named(record):
+            subject = read_subject(record, reading)
+            image = subject.image
+            return Inspection(
+                record.subject,
+                image.data.shape,
+                tuple(round(float(s), 3) for s in voxel_sizes(image.affine)),
+                "".join(nib.orientations.aff2axcodes(image.affine)),
+                subject.lesion_mm3,
+                subject.notes,
+                voxels_sha256=voxel_digest(image.data),
+                mask_values=subject.mask_values,
+            )
     except JsddpmError as problem:
         return Inspection(record.subject, problem=problem)
-    image = subject.image
-    spacing = tuple(round(float(s), 3) for s in voxel_sizes(image.affine))
-    axes = "".join(nib.orientations.aff2axcodes(image.affine))
-    return Inspection(record.subject, image.data.shape, spacing, axes, subject.lesion_mm3, subject.notes)
+
+
+def cohort_problems(
+    records: Sequence[Record], inspections: Sequence[Inspection], reading: MaskReading
+) -> list[JsddpmError]:
+    """Everything that cannot be used, record by record, then what only the whole cohort shows.
+
+    That is one image under two names, and a reading of masks that no mask bears out.
+    """
+    problems = [i.problem for i in inspections if i.problem is not None]
+    problems += same_image_problems(records, {i.subject: i.voxels_sha256 for i in inspections if i.problem is None})
+    try:
+        refuse_unused(reading, {v for i in inspections for v in i.mask_values})
+    except JsddpmError as problem:
+        problems.append(problem)
+    return problems

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ class MaskReading:
         threshold: Voxels above this value are lesion.
 
     Raises:
-        JsddpmError: ``MASK_READING`` (status 2) when both are given.
+        JsddpmError: ``MASK_READING`` (status 2) when both are given, or the threshold is not finite.
     """
 
     labels: tuple[int, ...] = ()
@@ -50,6 +52,8 @@ class MaskReading:
     def __post_init__(self) -> None:
         if self.labels and self.threshold is not None:
             raise usage_error("MASK_READING", "labels and a threshold", fix="give --mask-label or --mask-threshold")
+        if self.threshold is not None and not isfinite(self.threshold):
+            raise usage_error("MASK_READING", f"threshold {self.threshold:g}", fix="give --mask-threshold a number")
 
 
 def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
@@ -70,3 +74,37 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     what = f"mask values are {listed}, not {'whole labels' if reading.labels else '0 and 1'}"
     cure = "say which voxels are lesion with --mask-label or --mask-threshold"
     raise JsddpmError("MASK_LABELS", what, fix=cure, file=mask.path)
+
+
+def mask_values(mask: Volume, reading: MaskReading) -> tuple[float, ...]:
+    """What a cohort's reading is compared with: every value where labels are asked for, else the extremes."""
+    if not reading.labels:
+        return float(mask.data.min()), float(mask.data.max())
+    labelled = mask.data != 0
+    return (*(() if labelled.all() else (0.0,)), *np.unique(mask.data[labelled]).tolist())
+
+
+def refuse_unused(reading: MaskReading, values: Collection[float]) -> None:
+    """Refuse a label that no mask of a cohort holds, and a threshold that none exceeds.
+
+    Args:
+        reading: How mask values become lesion voxels.
+        values: :func:`mask_values` of all masks together; of a cohort without masks none.
+
+    Raises:
+        JsddpmError: ``MASK_READING`` (status 3), naming the values that occur.
+
+    >>> refuse_unused(MaskReading((1, 99)), {0.0, 1.0, 2.0})
+    Traceback (most recent call last):
+    jsddpm.errors.JsddpmError: error[MASK_READING]: no mask holds the label 99; fix: labels that occur are 0, 1, 2
+    """
+    found = sorted(set(values))
+    if not found:
+        return
+    if absent := [str(label) for label in reading.labels if label not in found]:
+        what = f"no mask holds the label {', '.join(absent)}"
+        listed = ", ".join(f"{v:g}" for v in found[:20]) + (", ..." if len(found) > 20 else "")
+        raise JsddpmError("MASK_READING", what, fix=f"labels that occur are {listed}")
+    if reading.threshold is not None and found[-1] <= reading.threshold:
+        what = f"no mask exceeds the threshold {reading.threshold:g}"
+        raise JsddpmError("MASK_READING", what, fix=f"mask values lie from {found[0]:g} to {found[-1]:g}")

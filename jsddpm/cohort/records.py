@@ -14,6 +14,7 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 Group = Literal["control", "patient"]
 CONTROL_GROUPS = frozenset({"hc", "control", "controls", "healthy", "con", "normal"})
+_LONGEST_NAME = 255 - len(".image.npy")  # a subject's name is that of its files in a store
 MANIFEST_COLUMNS = ("image", "mask", "brain", "patient", "session", "group", "split")
 
 
@@ -103,8 +104,23 @@ class LayoutReport:
             self.problem("MASK_MISSING", what, fix=cure, file=image)
             return
         subject = f"{patient}_{session}" if session else patient
+        if reason := _unusable(subject):
+            cure = f"give a name without / and of at most {_LONGEST_NAME} bytes of UTF-8"
+            self.problem("SUBJECT_NAME", f"{subject[:80]!r} {reason}", fix=cure, file=image)
+            return
         kind: Group = "control" if control else "patient"
         self.records.append(Record(subject, patient, session, kind, image, mask, split, brain, note))
+
+
+def _unusable(subject: str) -> str:
+    """Why a name cannot be that of files on every disk; empty for one that can."""
+    if any(c in subject for c in "/\\\0"):
+        return "holds a path separator or NUL"
+    try:
+        length = len(subject.encode())
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    return f"has {length} bytes" if length > _LONGEST_NAME else ""
 
 
 def manifest_rows(records: Iterable[Record]) -> list[dict[str, str]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout, layouts
+from jsddpm.cohort.patients import patient_problems, refuse_mixed_patients
 from jsddpm.cohort.records import LayoutReport, Record, Selection
-from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.errors import JsddpmError, first_of, usage_error
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,18 @@ class Cohort:
     def require_clean(self) -> tuple[Record, ...]:
         """The records, or the first problem with the number of others."""
         if self.problems:
-            first, more = self.problems[0], len(self.problems) - 1
-            if not more:
-                raise first
-            others = f" (and {more} more: jsddpm cohort scan lists them)"
-            raise JsddpmError(first.code, first.what + others, fix=first.fix, file=first.file, status=first.status)
+            raise first_of(self.problems, ": jsddpm cohort scan lists them")
         return self.records
+
+    def without_bad(self) -> tuple[Record, ...]:
+        """The records that can be used, whatever is wrong with others.
+
+        Raises:
+            JsddpmError: The first problem when no record is left; and ``PATIENT_NAME``, ``PATIENT_SPLIT``: which of a
+                person's images are left out is not for a program to choose.
+        """
+        refuse_mixed_patients(self.records)
+        return self.records or self.require_clean()
 
 
 def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selection | None = None) -> Cohort:
@@ -52,7 +58,7 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
     report = LayoutReport(source)
     chosen.read(source, report, selection or Selection())
     _check_unique(report)
-    _check_patients(report)
+    report.problems += patient_problems(report.records)
     if not report.records and not report.problems:
         report.problem("EMPTY", f"no image found (layout {chosen.name})", fix=f"{chosen.name} is: {chosen.help}")
     return Cohort(source, chosen.name, tuple(report.records), tuple(report.problems))
@@ -81,19 +87,3 @@ def _check_unique(report: LayoutReport) -> None:
         what = f"{' and '.join(sorted({r.subject for r in records}))} occurs {len(records)} times"
         report.problem("DUPLICATE", what, fix="give sessions, or remove one")
     report.records[:] = [records[0] for records in named.values() if len(records) == 1]
-
-
-def _check_patients(report: LayoutReport) -> None:
-    """A patient has one split and one spelling: ``7`` and ``007`` would be parted by any split."""
-    splits: dict[str, set[str]] = {}
-    spellings: dict[str, set[str]] = {}
-    for r in report.records:
-        splits.setdefault(r.patient, set()).add(r.split or "")
-        key = re.sub(r"\d+", lambda digits: str(int(digits[0])), r.patient.casefold())
-        spellings.setdefault(key, set()).add(r.patient)
-    for patient in sorted(p for p, s in splits.items() if len(s) > 1):
-        named = ", ".join(sorted(s or "none" for s in splits[patient]))
-        report.problem("PATIENT_SPLIT", f"{patient} is in several splits ({named})", fix="one patient, one split")
-    for names in sorted(sorted(s) for s in spellings.values() if len(s) > 1):
-        what = f"{' and '.join(names)} look like one patient"
-        report.problem("PATIENT_NAME", what, fix="write one person's name in one way, two persons' clearly apart")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid
+from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid, mask_values
 from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
 from jsddpm.cohort.records import Record
-from jsddpm.errors import JsddpmError
+from jsddpm.errors import JsddpmError, environment_error, first_line
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Subject:
         lesion: Lesion voxels on its grid; all False for a control without a mask.
         brain: Brain voxels on its grid, or None where no mask was given.
         notes: What a user should know but that is not an error.
+        mask_values: See :func:`~jsddpm.cohort.masks.mask_values`; empty without a mask.
     """
 
     image: Volume
     lesion: NDArray[np.bool_]
     brain: NDArray[np.bool_] | None
     notes: tuple[str, ...]
+    mask_values: tuple[float, ...] = ()
 
     @property
     def lesion_mm3(self) -> float:
@@ -47,17 +51,45 @@ def read_subject(record: Record, reading: MaskReading | None = None) -> Subject:
     """
     image = open_nifti(record.image)
     check_not_constant(image)
-    notes = image.notes
+    notes, reading = image.notes, reading or MaskReading()
     lesion, brain = np.zeros(image.data.shape, bool), None
+    values: tuple[float, ...] = ()
     if record.mask is not None:
         mask = open_nifti(record.mask)
         check_same_grid(image, mask)
-        lesion = binary_mask(mask, reading or MaskReading())
-        notes += mask.notes
+        lesion, values = binary_mask(mask, reading), mask_values(mask, reading)
+        notes += _of("mask", mask, image)
     if record.brain is not None:
         region = open_nifti(record.brain)
         check_same_grid(image, region)
         brain = region.data > 0
+        notes += _of("brain mask", region, image)
         if not brain.any():
             raise JsddpmError("BRAIN_EMPTY", "the brain mask is empty", fix="check or leave it out", file=region.path)
-    return Subject(image, lesion, brain, notes)
+    return Subject(image, lesion, brain, notes, values)
+
+
+@contextmanager
+def named(record: Record) -> Iterator[None]:
+    """Give every failure of the block the name of the record's image: one file in a hundred is found by its name.
+
+    Raises:
+        JsddpmError: What the block raises; ``IMAGE`` (status 3) for what a library raises of a header or of voxels that
+            no check foresaw; ``MEMORY`` (status 5).
+    """
+    try:
+        yield
+    except JsddpmError:
+        raise
+    except MemoryError as error:
+        cure = "use fewer --jobs, or give more memory"
+        raise environment_error("MEMORY", "too little memory", fix=cure, file=record.image) from error
+    except Exception as error:
+        what = f"cannot be processed ({type(error).__name__}: {first_line(error)})"
+        cure = "check its header: voxel sizes, orientation, origin; or leave it out"
+        raise JsddpmError("IMAGE", what, fix=cure, file=record.image) from error
+
+
+def _of(kind: str, mask: Volume, image: Volume) -> tuple[str, ...]:
+    """Notes of a mask that are not the image's own."""
+    return tuple(f"{kind}: {note}" for note in mask.notes if note not in image.notes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,14 +12,24 @@ import numpy as np
 from jsddpm import __version__
 from jsddpm.binning import ZBinning
 from jsddpm.checksums import sha256
-from jsddpm.cohort.masks import MaskReading
+from jsddpm.cohort.masks import MaskReading, refuse_unused
+from jsddpm.cohort.patients import refuse_mixed_patients, voxel_digest
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import SPLITS, Record, Split
 from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, patients_of
-from jsddpm.cohort.subject import read_subject
-from jsddpm.errors import JsddpmError
+from jsddpm.cohort.subject import named, read_subject
+from jsddpm.errors import JsddpmError, first_of
 from jsddpm.parallel import in_processes
-from jsddpm.slices.writer import Shard, StoreWriter, Written, finished, mark_finished, resumable_store, write_shard
+from jsddpm.slices.writer import (
+    BUILD_ONLY,
+    Shard,
+    StoreWriter,
+    Written,
+    finished,
+    mark_finished,
+    resumable_store,
+    write_shard,
+)
 
 AUTO_SHARE = 0.25
 """An automatic z-range holds the slices whose mean brain area is at least this share of the largest."""
@@ -72,9 +81,11 @@ def build_slice_cache(
 
     Raises:
         JsddpmError: The first bad record's error, with the number of others, unless ``skip_bad``; ``EXISTS``;
-            ``SAME_IMAGE`` when two patients have the same image; those of
+            ``PATIENT_NAME``, ``PATIENT_SPLIT``, ``SAME_IMAGE`` when a person may be in two splits, also with
+            ``skip_bad``; ``MASK_READING`` (status 3) when no mask holds a label that was asked for; those of
             :func:`~jsddpm.publish.resumable_directory`.
     """
+    refuse_mixed_patients(records)
     reading, rule = masks or MaskReading(), split or SplitRule()
     outcomes: list[Outcome] = []
     with resumable_store(
@@ -95,7 +106,13 @@ def build_slice_cache(
             if progress:
                 progress(outcome)
         _refuse_bad(outcomes, skip_bad=skip_bad)
-        _refuse_same_images(writer.written, records)
+        seen = {w.entry["name"]: w.entry[BUILD_ONLY] for w in writer.written}
+        refuse_mixed_patients(records, {name: of["voxels_sha256"] for name, of in seen.items()})
+        try:
+            refuse_unused(reading, {value for of in seen.values() for value in of["mask_values"]})
+        except JsddpmError:
+            writer.discard()  # with another reading, every subject is another
+            raise
         splits = _divide(writer, records, rule)
         if z_range is not None:
             writer.info["z_range"] = _proposed_range(writer.written, z_range, spec.shape[2])
@@ -138,22 +155,9 @@ def _refuse_bad(outcomes: Sequence[Outcome], *, skip_bad: bool) -> None:
     problems = [o.problem for o in outcomes if o.problem is not None]
     if not problems or (skip_bad and len(problems) < len(outcomes)):
         return
-    first = problems[0]
-    others = f" (and {len(problems) - 1} more of {len(outcomes)} images)" if len(problems) > 1 else ""
+    first = first_of(problems, f" of {len(outcomes)} images")
     cure = first.fix if skip_bad else f"{first.fix}, then go on with --resume; or leave it out with --skip-bad"
-    raise JsddpmError(first.code, first.what + others, fix=cure, file=first.file, status=first.status)
-
-
-def _refuse_same_images(written: Sequence[Written], records: Sequence[Record]) -> None:
-    """The same bytes under two names would put one patient on two sides of a split."""
-    owners = defaultdict(list)
-    for w in written:
-        owners[w.entry["source"]["image"]["sha256"]].append(w.entry["name"])
-    for names in owners.values():
-        if len(names) > 1:
-            file = next(r.image for r in records if r.subject == names[1])
-            what = f"{' and '.join(names)} are the same image, byte for byte"
-            raise JsddpmError("SAME_IMAGE", what, fix="remove all but one from the cohort", file=file)
+    raise JsddpmError(first.code, first.what, fix=cure, file=first.file, status=first.status)
 
 
 def _build_one(root: Path, record: Record, spec: Preprocessing, reading: MaskReading) -> tuple[Outcome, Written | None]:
@@ -161,9 +165,13 @@ def _build_one(root: Path, record: Record, spec: Preprocessing, reading: MaskRea
         before = finished(root, record.subject)
         if before is not None and before.entry["source"] == _source(record):
             return _outcome(record, before, reused=True), before
-        subject = read_subject(record, reading)
-        stack = preprocess(subject, spec)
+        with named(record):
+            subject = read_subject(record, reading)
+            stack = preprocess(subject, spec)
+            seen = {"voxels_sha256": voxel_digest(subject.image.data), "mask_values": list(subject.mask_values)}
     except JsddpmError as problem:
+        if problem.code == "MEMORY":  # of this machine, not of the image: no reason to leave it out
+            raise
         return Outcome(record.subject, problem=problem), None
     rows = {
         "z_index": np.arange(len(stack.image)),
@@ -181,6 +189,7 @@ def _build_one(root: Path, record: Record, spec: Preprocessing, reading: MaskRea
         "brain": "given" if record.brain else "estimated",
         "notes": list(subject.notes),
         "source": _source(record),
+        BUILD_ONLY: seen,
     }
     written = write_shard(root, Shard(record.subject, stack.image, stack.mask, rows, info))
     mark_finished(root, written)

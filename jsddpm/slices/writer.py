@@ -19,6 +19,9 @@ from jsddpm.files import make_directory, make_read_only, read_json, write_array,
 from jsddpm.publish import publish_shared, published_directory, resumable_directory, shared_directory
 from jsddpm.slices import layout
 
+BUILD_ONLY = "build"
+"""Key of a subject's entry whose value is needed while a store is built, and is no part of the store."""
+
 _PARTS = "parts"  # index rows and entry of each finished subject, while a resumable store is filled
 
 
@@ -177,6 +180,11 @@ class StoreWriter:
         """Write a shard in this process."""
         self.written.append(write_shard(self.root, shard))
 
+    def discard(self) -> None:
+        """Remove everything written, where no other attempt could use it."""
+        for folder in ("arrays", _PARTS):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+
     def finish(self) -> None:
         """Write the index and ``store.json``, and remove what only a resumption needs.
 
@@ -190,6 +198,7 @@ class StoreWriter:
             raise usage_error("SLICE_SHAPE", f"slices of several sizes {sorted(sizes)}", fix="make them equal")
         for number, part in enumerate(self.written):
             part.rows["subject"] = number
+            part.entry.pop(BUILD_ONLY, None)
         rows = np.concatenate([w.rows for w in self.written])
         write_array(self.root / "index.npy", rows)
         index = {"file": "index.npy", "rows": len(rows), "sha256": sha256(self.root / "index.npy")}

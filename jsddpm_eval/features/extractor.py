@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.errors import JsddpmError, first_line, usage_error
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ class Extractor:
         except JsddpmError:
             raise
         except Exception as error:  # whatever somebody else's network raises, the network is at fault
-            first = str(error).strip().split("\n")[0][:200] or type(error).__name__
-            raise self._at_fault(f"fails on {tuple(images.shape)} slices ({first})") from error
+            raise self._at_fault(f"fails on {tuple(images.shape)} slices ({first_line(error)})") from error
         if not isinstance(features, Tensor):
             raise self._at_fault(f"gave {type(features).__name__}, no tensor")
         if features.dtype != torch.float64 or features.ndim != 2 or len(features) != len(images):

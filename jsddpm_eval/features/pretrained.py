@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from jsddpm.checksums import sha256
-from jsddpm.errors import JsddpmError, environment_error, integrity_error, usage_error
+from jsddpm.errors import JsddpmError, environment_error, first_line, integrity_error, usage_error
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.networks import weights_hash
 
@@ -151,9 +151,8 @@ def _check_file(path: Path, checksum: str | None) -> str:
 
 
 def _unreadable(file: Path | str, error: Exception) -> JsddpmError:
-    first = str(error).strip().split("\n")[0].split(". ")[0][:200] or type(error).__name__
     cure = "export it again; files that need unpickling are not opened"
-    return integrity_error("WEIGHTS", f"cannot be read safely ({first})", fix=cure, file=file)
+    return integrity_error("WEIGHTS", f"cannot be read safely ({first_line(error)})", fix=cure, file=file)
 
 
 @contextmanager

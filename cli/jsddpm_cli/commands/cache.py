@@ -94,10 +94,9 @@ def build_store(
     from jsddpm.slices.build import build_slice_cache
     from jsddpm.slices.store import SliceStore
 
-    if skip_bad:
-        for problem in cohort.problems:
-            note(f"left out: {problem}")
-    records = cohort.records if skip_bad and cohort.records else cohort.require_clean()
+    records = cohort.without_bad() if skip_bad else cohort.require_clean()
+    for problem in cohort.problems:
+        note(f"left out: {problem}")
     done = count(1)
     try:
         with tracked("slice store") as bar:
@@ -146,6 +145,8 @@ def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
     for o in outcomes:
         if o.problem:
             note(f"left out {o.subject}: {o.problem}")
+    if not any(o.lesion_slices for o in outcomes):
+        note("no image has a lesion: every slice counts as control")
 
 
 def _asked_range(words: tuple[str, str] | None) -> tuple[int, int] | str | None:

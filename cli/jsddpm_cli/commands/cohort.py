@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jsddpm.errors import ExitStatus
+from jsddpm.errors import first_of
 from jsddpm.runtime import cores
 from jsddpm_cli import sources
 from jsddpm_cli.console import FormatOption, emit, note, tracked
@@ -41,6 +41,7 @@ def scan(
     how: FormatOption = "table",
 ) -> None:
     """List what a source holds, what is missing, and every problem with its file."""
+    from jsddpm.cohort.inspect import cohort_problems
     from jsddpm.cohort.records import manifest_rows
     from jsddpm.csvfiles import to_csv
     from jsddpm.files import write_text
@@ -48,8 +49,9 @@ def scan(
 
     cohort = sources.open_cohort(source, layout, modality, entity, run, controls)
     problems = list(cohort.problems)
-    inspected = _inspect(cohort.records, sources.mask_reading(mask_label, mask_threshold), jobs) if read else []
-    problems += [i.problem for i in inspected if i.problem]
+    reading = sources.mask_reading(mask_label, mask_threshold)
+    inspected = _inspect(cohort.records, reading, jobs) if read else []
+    problems += cohort_problems(cohort.records, inspected, reading)
     bad = {i.subject for i in inspected if i.problem}
     usable = [r for r in cohort.records if r.subject not in bad]
     seen = {i.subject: [_by(i.shape), _by(i.spacing), i.orientation, f"{i.lesion_mm3:.0f}"] for i in inspected}
@@ -84,7 +86,7 @@ def scan(
         note(
             f"{len(problems)} problems: " + ", ".join(f"{n} {c}" for c, n in Counter(p.code for p in problems).items())
         )
-        raise typer.Exit(ExitStatus.BAD_INPUT)
+        raise typer.Exit(max(p.status for p in problems))  # of a file that may not be read 5, whatever else is wrong
 
 
 @app.command(epilog="Example: jsddpm cohort split cohort.csv --folds 5 --out folds")
@@ -106,6 +108,7 @@ def split(
     how: FormatOption = "table",
 ) -> None:
     """Divide a cohort by patient, balanced over group and lesion load, into manifests with a split column."""
+    from jsddpm.cohort.inspect import cohort_problems
     from jsddpm.cohort.records import SPLITS, manifest_rows
     from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, k_fold, patients_of
     from jsddpm.csvfiles import to_csv
@@ -115,9 +118,10 @@ def split(
 
     refuse_existing(out)
     records = sources.open_cohort(source, layout, modality, entity, run, controls).require_clean()
-    inspected = _inspect(records, sources.mask_reading(mask_label, mask_threshold), jobs)
-    if bad := next((i.problem for i in inspected if i.problem), None):
-        raise bad
+    reading = sources.mask_reading(mask_label, mask_threshold)
+    inspected = _inspect(records, reading, jobs)
+    if problems := cohort_problems(records, inspected, reading):
+        raise first_of(problems, ": jsddpm cohort scan --read lists them")
     patients = patients_of(records, {i.subject: i.lesion_mm3 for i in inspected})
     given, rule = given_splits(records), SplitRule(val, test, seed)
     divisions = k_fold(patients, fold_count, rule, given) if fold_count else [assign_splits(patients, rule, given)]

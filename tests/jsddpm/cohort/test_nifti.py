@@ -198,6 +198,13 @@ def test_mask_values_must_be_understood(tmp_path):
         MaskReading((1,), 0.5)
 
 
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), -float("inf")])
+def test_a_threshold_is_a_number(threshold):
+    with pytest.raises(JsddpmError, match="MASK_READING") as caught:
+        MaskReading(threshold=threshold)
+    assert caught.value.status == 2
+
+
 def test_several_labels_can_be_lesion_but_only_whole_ones(tmp_path):
     values = (DATA % 5).astype(np.float32)
     write_nifti(tmp_path / "m.nii.gz", values, AFFINE)

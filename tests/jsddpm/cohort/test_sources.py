@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 
+import numpy as np
 import pytest
 
 from jsddpm.cohort.records import Selection, manifest_rows
 from jsddpm.cohort.sources import read_cohort
 from jsddpm.csvfiles import to_csv
 from jsddpm.errors import JsddpmError
+from jsddpm.slices.writer import Shard, write_shard
 
 
 def codes(source):
@@ -191,6 +194,30 @@ def test_reads_brats_folders_and_knows_visits(bids, tmp_path, cases, join, suffi
 def test_one_person_is_not_written_two_ways(tmp_path, a, b, code):
     path = manifest(tmp_path, f"image,mask,patient\na.nii.gz,a.nii.gz,{a}\na.nii.gz,a.nii.gz,{b}\n")
     assert codes(path) == [code]
+
+
+@pytest.mark.parametrize(
+    ("patient", "session"), [("a/b", ""), ("a\\b", ""), ("a\0b", ""), ("p", "../1"), ("é" * 123, ""), ("p" * 244, "1")]
+)
+def test_a_name_that_no_file_can_have_is_refused(tmp_path, patient, session):
+    rows = f"image,mask,patient,session\na.nii.gz,a.nii.gz,{patient},{session}\n"
+    [problem] = read_cohort(manifest(tmp_path, rows)).problems
+    assert (problem.code, problem.status) == ("SUBJECT_NAME", 3)
+    assert "245 bytes" in problem.fix
+
+
+def test_the_longest_name_is_that_of_files(tmp_path):
+    longest = "é" * 122 + "p"
+    [record] = read_cohort(manifest(tmp_path, f"image,mask,patient\na.nii.gz,a.nii.gz,{longest}\n")).records
+    shard = Shard(record.subject, np.zeros((1, 8, 8), np.float32), np.zeros((1, 8, 8), bool), {})
+    assert write_shard(tmp_path, shard).entry["name"] == longest
+
+
+def test_two_unicode_forms_of_a_name_look_like_one_patient(tmp_path):
+    names = [unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD")]
+    assert names[0] != names[1]
+    rows = "".join(f"a.nii.gz,a.nii.gz,{name}\n" for name in names)
+    assert codes(manifest(tmp_path, f"image,mask,patient\n{rows}")) == ["PATIENT_NAME"]
 
 
 def test_what_a_scan_writes_reads_back(bids):

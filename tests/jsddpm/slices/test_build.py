@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import resource
 import shutil
 import signal
+import struct
 
 import numpy as np
 import pytest
 
 from crash import content, killed_at
+from jsddpm.cohort.inspect import cohort_problems, inspect_records
+from jsddpm.cohort.masks import MaskReading
 from jsddpm.cohort.preprocess import Preprocessing
 from jsddpm.cohort.records import Selection
 from jsddpm.cohort.sources import read_cohort
 from jsddpm.cohort.splits import SplitRule
+from jsddpm.cohort.subject import named
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.slices.build import build_slice_cache
 from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import BUILD_ONLY
 
 SPEC = Preprocessing((24, 32, 28), (3.0, 3.0, 3.0))
 
@@ -69,6 +75,89 @@ def test_or_is_left_out_with_its_reason(bids, tmp_path):
     outcomes = build(bids, tmp_path / "store", skip_bad=True)
     assert [o.problem is not None for o in outcomes] == [False, False, True, False]
     assert "sub-02" not in set(SliceStore(tmp_path / "store").patients)
+
+
+def relabelled(bids, mapping):
+    """The manifest of the cohort with other patients and splits by subject."""
+    rows = ["image,mask,patient,session,group,split"]
+    for subject, (patient, split) in mapping.items():
+        names = (f"{subject}/anat/{subject}_{name}.nii.gz" for name in ("FLAIR", "FLAIR_roi"))
+        rows.append(",".join([*names, patient, subject[-2:], "fcd", split]))
+    (bids / "cohort.csv").write_text("\n".join(rows))
+    return read_cohort(bids / "cohort.csv")
+
+
+@pytest.mark.parametrize(
+    ("second", "split", "code"),
+    [("007", "test", "PATIENT_NAME"), ("7", "test", "PATIENT_SPLIT"), ("7", "", "PATIENT_SPLIT")],
+)
+def test_nobody_is_parted_by_leaving_out_what_is_bad(bids, tmp_path, second, split, code):
+    """Two spellings, two splits: with skip_bad both images were kept, in train and in test."""
+    people = {"sub-00": ("7", "train"), "sub-01": (second, split), "sub-02": ("b", "train"), "sub-03": ("c", "val")}
+    cohort = relabelled(bids, people)
+    with pytest.raises(JsddpmError, match=code):
+        cohort.without_bad()
+    with pytest.raises(JsddpmError, match=code):
+        build_slice_cache(cohort.records, tmp_path / "store", spec=SPEC, skip_bad=True)
+    assert list(tmp_path.glob("*store*")) == []
+
+
+@pytest.mark.parametrize("level", [1, 9], ids=["gzipped-again", "gzipped-better"])
+def test_one_image_under_two_names_is_found_by_its_voxels(bids, tmp_path, level):
+    """Compressed again it has other bytes, and was in train and in test."""
+    first, second = (bids / f"sub-{s:02d}" / "anat" / f"sub-{s:02d}_FLAIR.nii.gz" for s in (0, 3))
+    second.write_bytes(gzip.compress(gzip.decompress(first.read_bytes()), level))
+    assert first.read_bytes() != second.read_bytes()
+    with pytest.raises(JsddpmError, match=r"sub-03_FLAIR.*sub-00 and sub-03 are the same image"):
+        build(bids, tmp_path / "store", skip_bad=True)
+    records = read_cohort(bids).records
+    found = cohort_problems(records, inspect_records(records), MaskReading())
+    assert [(p.code, p.file) for p in found] == [("SAME_IMAGE", str(second))]
+
+
+def test_a_wild_affine_has_a_name_and_is_left_out(bids, tmp_path):
+    """What a library raised ended the build of everybody, and said of nobody."""
+    folder = bids / "sub-02" / "anat"
+    for path in folder.iterdir():
+        content = bytearray(gzip.decompress(path.read_bytes()))
+        struct.pack_into("<12f", content, 280, 1e18, 0, 0, 0, 0, 1e18, 0, 0, 0, 0, 1e18, 0)
+        path.write_bytes(gzip.compress(content))
+    with pytest.raises(JsddpmError, match=r"sub-02_FLAIR\.nii\.gz"):
+        build(bids, tmp_path / "store")
+    outcomes = build(bids, tmp_path / "without", skip_bad=True)
+    assert [o.subject for o in outcomes if o.problem] == ["sub-02"]
+    assert outcomes[2].problem.file == str(folder / "sub-02_FLAIR.nii.gz")
+
+
+def test_whatever_a_library_raises_has_the_name_of_the_image(bids):
+    record = read_cohort(bids).records[0]
+    with pytest.raises(JsddpmError, match=r"sub-00_FLAIR.*FloatingPointError: underflow") as caught, named(record):
+        raise FloatingPointError("underflow")
+    assert (caught.value.code, caught.value.status) == ("IMAGE", 3)
+    with pytest.raises(JsddpmError, match=r"sub-00_FLAIR") as caught, named(record):
+        raise MemoryError
+    assert (caught.value.code, caught.value.status) == ("MEMORY", 5)
+
+
+@pytest.mark.parametrize(
+    ("reading", "message"),
+    [
+        (MaskReading((1, 99)), r"no mask holds the label 99; fix: labels that occur are 0, 1$"),
+        (MaskReading(threshold=7.0), r"no mask exceeds the threshold 7; fix: mask values lie from 0 to 1$"),
+    ],
+)
+def test_a_reading_that_no_mask_bears_out_is_refused_and_leaves_nothing(bids, tmp_path, reading, message):
+    """It made a store without one lesion, and exit status 0."""
+    with pytest.raises(JsddpmError, match=message) as caught:
+        build(bids, tmp_path / "store", masks=reading)
+    assert (caught.value.code, caught.value.status) == ("MASK_READING", 3)
+    build(bids, tmp_path / "store", masks=MaskReading((1,)))
+    assert (SliceStore(tmp_path / "store").index["pathology"] == 1).any()
+
+
+def test_a_store_does_not_keep_what_only_a_build_needs(bids, tmp_path):
+    build(bids, tmp_path / "store")
+    assert all(BUILD_ONLY not in subject for subject in SliceStore(tmp_path / "store").subjects)
 
 
 def test_when_all_are_bad_the_first_cause_is_given(bids, tmp_path):

@@ -1,0 +1,96 @@
+"""Who is who in a cohort: guards that keep one person on one side of a split. No option switches them off."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsddpm.cohort.records import Record
+from jsddpm.errors import JsddpmError, first_of
+
+
+def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:
+    """What would part one person's images: ``7`` and ``007``, or a patient with two splits.
+
+    Args:
+        records: A cohort.
+
+    Returns:
+        ``PATIENT_SPLIT`` and ``PATIENT_NAME`` problems (status 3), naming an image of each patient.
+
+    >>> from pathlib import Path
+    >>> records = [Record(name, name, "", "control", Path(f"{name}.nii"), None) for name in ("7", "007", "8")]
+    >>> [problem.what for problem in patient_problems(records)]
+    ['007 and 7 look like one patient']
+    """
+    splits: dict[str, set[str]] = {}
+    spellings: dict[str, set[str]] = {}
+    images = {r.patient: r.image for r in reversed(records)}
+    for r in records:
+        splits.setdefault(r.patient, set()).add(r.split or "")
+        spellings.setdefault(_spelling(r.patient), set()).add(r.patient)
+    problems = []
+    for patient in sorted(p for p, s in splits.items() if len(s) > 1):
+        what = f"{patient} is in several splits ({', '.join(sorted(s or 'none' for s in splits[patient]))})"
+        problems.append(JsddpmError("PATIENT_SPLIT", what, fix="one patient, one split", file=images[patient]))
+    for names in sorted(sorted(s) for s in spellings.values() if len(s) > 1):
+        what = f"{' and '.join(names)} look like one patient"
+        cure = "write one person's name in one way, two persons' clearly apart"
+        problems.append(JsddpmError("PATIENT_NAME", what, fix=cure, file=images[names[0]]))
+    return problems
+
+
+def same_image_problems(records: Sequence[Record], voxels: Mapping[str, str]) -> list[JsddpmError]:
+    """Subjects whose images hold the same voxels, whatever their files are called or how they are compressed.
+
+    Args:
+        records: A cohort.
+        voxels: :func:`voxel_digest` by subject; subjects that are not in it were not read.
+
+    Returns:
+        ``SAME_IMAGE`` problems (status 3).
+    """
+    owners: dict[str, list[Record]] = {}
+    for r in records:
+        if r.subject in voxels:
+            owners.setdefault(voxels[r.subject], []).append(r)
+    return [
+        JsddpmError(
+            "SAME_IMAGE",
+            f"{' and '.join(r.subject for r in same)} are the same image, voxel for voxel",
+            fix="remove all but one from the cohort",
+            file=same[1].image,
+        )
+        for same in owners.values()
+        if len(same) > 1
+    ]
+
+
+def refuse_mixed_patients(records: Sequence[Record], voxels: Mapping[str, str] | None = None) -> None:
+    """Raise the first of :func:`patient_problems` or, where images were read, :func:`same_image_problems`."""
+    problems = patient_problems(records) if voxels is None else same_image_problems(records, voxels)
+    if problems:
+        raise first_of(problems)
+
+
+def voxel_digest(data: NDArray[np.float32]) -> str:
+    """SHA-256 of a volume's values ``(X, Y, Z)``, float32, and of its shape; not of its file.
+
+    >>> voxel_digest(np.zeros((8, 8, 8), np.float32)) == voxel_digest(np.zeros((8, 8, 9), np.float32))
+    False
+    """
+    hashed = hashlib.sha256(repr(data.shape).encode())
+    for plane in np.moveaxis(data, -1, 0):  # plane by plane: no second copy of the volume
+        hashed.update(plane.astype("<f4").tobytes())
+    return hashed.hexdigest()
+
+
+def _spelling(patient: str) -> str:
+    """What two ways of writing one name have in common: case, leading zeros, Unicode form."""
+    plain = unicodedata.normalize("NFKC", patient).casefold()
+    return re.sub(r"\d+", lambda digits: str(int(digits[0])), plain)
