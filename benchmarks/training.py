@@ -64,7 +64,7 @@ def bare_times(config: RunConfig, store: SliceStore) -> list[float]:
 def training_step(preset: str, size: int, batch: int) -> Comparison:
     """Median step of a run against the bare one, in CPU time: other work on the machine falls on neither."""
     settings = [f"trainer.max_steps={STEPS}", f"data.batch_size={batch}", "evaluation.timesteps=[500]"]
-    config = load_config(preset, [*settings, "logging.grid=0"])
+    config = load_config(preset, [*settings, "optimizer.warmup_steps=1", "logging.grid=0"])
     own: list[float] = []
     bare: list[float] = []
     with tempfile.TemporaryDirectory() as name:

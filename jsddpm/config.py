@@ -5,26 +5,30 @@ The sections are in :mod:`jsddpm.sections`, the presets in :mod:`jsddpm.presets`
 
 from __future__ import annotations
 
-import difflib
-import json
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from jsddpm import sections
+from jsddpm import keys, rules, sections
 from jsddpm.errors import usage_error
 from jsddpm.files import atomic_open
 from jsddpm.registry import PRESETS
+
+AnySection = TypeVar("AnySection", bound=sections.Section)
+MOST_CHARACTERS = 1 << 20
+"""Length of a configuration's text; every key written out has two thousand."""
 
 
 class RunConfig(sections.Section):
     """The whole configuration of a run."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31), sections.NUMERIC] = 0
     """Seed of the weights, the order of the data, the noise and the flips."""
     data: sections.DataConfig = sections.DataConfig()
     binning: sections.BinningConfig = sections.BinningConfig()
@@ -37,14 +41,13 @@ class RunConfig(sections.Section):
     sampling: sections.SamplingConfig = sections.SamplingConfig()
     evaluation: sections.EvaluationConfig = sections.EvaluationConfig()
     logging: sections.LoggingConfig = sections.LoggingConfig()
-    unconditional_share: sections.Share = 0.0
+    unconditional_share: Annotated[sections.Number, Field(ge=0, lt=1)] = 0.0
     """Share of training samples with the null token, for classifier-free guidance."""
 
     @model_validator(mode="after")
-    def _timesteps_exist(self) -> Self:
-        levels = self.diffusion.num_train_timesteps
-        if wrong := [t for t in self.evaluation.timesteps if not 0 <= t < levels]:
-            raise ValueError(f"evaluation.timesteps: {wrong[0]} is none of the {levels} noise levels (from 0)")
+    def _works_together(self) -> Self:
+        for conflict in rules.conflicts(self):
+            raise PydanticCustomError("conflict", "{what}", conflict._asdict())
         return self
 
 
@@ -58,8 +61,8 @@ def load_config(source: str | Path | None, overrides: Sequence[str] = ()) -> Run
     Raises:
         JsddpmError: ``CONFIG`` (status 2) naming the key, and the nearest valid one.
 
-    >>> load_config("demo", ["trainer.max_steps=6"]).trainer.max_steps
-    6
+    >>> load_config("demo", ["trainer.max_steps=100"]).trainer.max_steps
+    100
     """
     values: dict[str, Any] = {} if source is None else _read_yaml(source)
     for override in overrides:
@@ -78,35 +81,40 @@ def load_config(source: str | Path | None, overrides: Sequence[str] = ()) -> Run
 
 def parse_config(values: dict[str, Any], file: str | None = None) -> RunConfig:
     """Check plain values; see :func:`load_config`."""
+    return _checked(RunConfig, values, "", file)
+
+
+def parse_sampling(values: dict[str, Any]) -> sections.SamplingConfig:
+    """Check the values of the section ``sampling`` alone; see :func:`load_config`."""
+    return _checked(sections.SamplingConfig, values, "sampling.", None)
+
+
+def _checked(model: type[AnySection], values: dict[str, Any], prefix: str, file: str | None) -> AnySection:
     try:
-        return RunConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(key, _known_keys(), n=1, cutoff=0.4)
-            what, cure = f"unknown key {key}", f"did you mean {near[0]}?" if near else "remove it"
-        else:
-            given = first["input"]
-            message = first["msg"].removeprefix("Value error, ")
-            key = key or message.partition(":")[0]  # a rule on several sections names its key itself
-            what = message if message.startswith(f"{key}:") else f"{key}: {message}"
-            cure = f"correct {key}" + ("" if isinstance(given, dict) else f" (given {given!r})")
-        raise usage_error("CONFIG", what, fix=cure, file=file) from None
+    place = [str(part) for part in first["loc"]]
+    key, context, given = prefix + ".".join(place), first.get("ctx", {}), reprlib.repr(first["input"])
+    values_of = {f"{prefix}{name}": text for name, text in keys.known_keys(model).items()}
+    if first["type"] == "conflict":
+        what, cure = f"{context['key']}: {context['what']}", context["fix"]
+    elif first["type"] == "extra_forbidden":
+        near = keys.nearest_key(RunConfig, key)
+        what, cure = f"unknown key {key[:80]}", f"did you mean {near}?" if near else "remove it"
+    else:
+        paths = [prefix + ".".join(place[:n]) for n in range(len(place), 0, -1)]
+        owner = next((path for path in paths if path in values_of), "")
+        message = first["msg"].removeprefix("Value error, ")
+        what = f"{key}: {message[0].lower()}{message[1:]}, given {given}"
+        cure = f"give {owner} {values_of[owner]}" if owner else "write section: {key: value}"
+    raise usage_error("CONFIG", what, fix=cure, file=file)
 
 
 def write_config(path: str | Path, config: RunConfig) -> None:
     """Write a configuration as YAML, every key included."""
     with atomic_open(path) as stream:
         _yaml().dump(config.model_dump(mode="json"), stream)
-
-
-def _known_keys() -> list[str]:
-    keys = list(RunConfig.model_fields)
-    for name, info in RunConfig.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, sections.Section):
-            keys += [f"{name}.{key}" for key in info.annotation.model_fields]
-    return keys
 
 
 def _yaml() -> YAML:
@@ -133,29 +141,17 @@ def _read_yaml(source: str | Path) -> dict[str, Any]:
 
 
 def _parse_yaml(text: str, where: str) -> Any:
+    cure = "correct the line"
+    if len(text) > MOST_CHARACTERS:
+        what = f"has {len(text)} characters, a configuration at most {MOST_CHARACTERS}"
+        raise usage_error("CONFIG", what, fix="give the configuration's file", file=where)
     try:
         return _yaml().load(text)
-    except YAMLError as error:
-        cure = "correct the line"
-        raise usage_error("CONFIG", f"not valid YAML ({' '.join(str(error).split())})", fix=cure, file=where) from None
-
-
-def document_config() -> str:
-    """The keys of every section as Markdown: type, default, meaning."""
-    lines: list[str] = []
-
-    def table(section: type[sections.Section], prefix: str) -> None:
-        lines.extend(["| key | default | meaning |", "|---|---|---|"])
-        for key, info in section.model_fields.items():
-            if not isinstance(info.default, sections.Section):
-                default = json.dumps(section().model_dump(mode="json")[key])
-                lines.append(f"| `{prefix}{key}` | `{default}` | {' '.join((info.description or '').split())} |")
-        lines.append("")
-
-    table(RunConfig, "")
-    for name, info in RunConfig.model_fields.items():
-        if isinstance(info.default, sections.Section):
-            kind = type(info.default)
-            lines.extend([f"## {name}", "", str(kind.__doc__).split(";")[0].rstrip(".") + ".", ""])
-            table(kind, f"{name}.")
-    return "\n".join(lines)
+    except RecursionError:
+        raise usage_error("CONFIG", "is nested too deeply", fix="write section: {key: value}", file=where) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # ill-formed numbers, dates and tags raise what Python's own constructors raise
+        reason = " ".join(str(error).split())
+        reason = reason if isinstance(error, YAMLError) else f"a value cannot be read: {reason[:200]}"
+        raise usage_error("CONFIG", f"not valid YAML ({reason})", fix=cure, file=where) from None

@@ -5,37 +5,57 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from jsddpm.binning import Scheme, ZBinning
-from jsddpm.registry import EMBEDDINGS, SAMPLERS
+from jsddpm.registry import EMBEDDINGS, SAMPLERS, Registry
 
-Positive = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Power = Annotated[float, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0)]
+
+def _numeric(value: Any) -> Any:
+    """Keep pydantic from reading ``true`` as 1 and ``"16"`` as 16; 1e5 stays a whole number."""
+    if isinstance(value, bool | str):
+        raise ValueError("this is no number")
+    return value
+
+
+NUMERIC = BeforeValidator(_numeric)
+Number = Annotated[float, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+MOST_STEPS = 100_000_000
+"""Steps that a counter of a run may name; no training comes near."""
+Steps = Annotated[int, Field(ge=1, le=MOST_STEPS), NUMERIC]
+SliceIndex = Annotated[int, Field(ge=0, le=65535), NUMERIC]
+Channels = Annotated[int, Field(ge=2, le=4096), NUMERIC]
+Level = Annotated[int, Field(ge=0, le=7), NUMERIC]
+Timestep = Annotated[int, Field(ge=0, lt=100_000), NUMERIC]
+
+
+def _name_of(registry: Registry) -> Any:
+    """What checks and documents the name of one of a registry's files."""
+    return Field(description=registry.description(), json_schema_extra={"enum": list(registry.names())})
 
 
 class Section(BaseModel):
     """Unknown keys are refused; the text under a key is its documentation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class DataConfig(Section):
     """Reading the store."""
 
-    batch_size: Positive = 16
+    batch_size: Annotated[int, Field(ge=1, le=65536), NUMERIC] = 16
     """Slices of one forward pass in one process; a step sees batch_size x accumulate x processes."""
     lesion_share: Share | None = 0.5
     """Expected share of lesion slices in a batch, bins equally likely; null draws every slice equally often."""
     residence: Literal["memory", "device", "mapped"] = "memory"
     """Where slices are held: in memory (3 bytes a pixel), on the training device, or mapped (read from the store)."""
-    workers: Annotated[int, Field(ge=0)] = 0
+    workers: Annotated[int, Field(ge=0, le=64), NUMERIC] = 0
     """Processes that make batches; the batches are the same. Useful with mapped slices; none on a device."""
-    flip: bool = False
+    flip: Flag = False
     """Mirror left and right at random (image and mask together)."""
 
 
@@ -44,11 +64,11 @@ class BinningConfig(Section):
 
     scheme: Scheme = "local"
     """Rule from slice to bin: local (over z_range), global (over the volume), local-inclusive."""
-    z_range: tuple[int, int] = (24, 93)
+    z_range: tuple[SliceIndex, SliceIndex] = (24, 93)
     """First and last slice used, both included."""
-    n_bins: Positive = 10
+    n_bins: Annotated[int, Field(ge=1, le=4096), NUMERIC] = 10
     """Number of bins."""
-    allow_empty_bins: bool = False
+    allow_empty_bins: Flag = False
     """Accept more bins than slices; the empty ones get no training and are left out of sampling."""
 
     def for_store(self, n_slices: int) -> ZBinning:
@@ -59,23 +79,21 @@ class BinningConfig(Section):
 class ModelConfig(Section):
     """The network."""
 
-    channels: tuple[Positive, ...] = (64, 128, 256)
+    channels: Annotated[tuple[Channels, ...], Field(min_length=1, max_length=8)] = (64, 128, 256)
     """Channels of each resolution level, the finest first."""
-    layers_per_block: Positive = 2
+    layers_per_block: Annotated[int, Field(ge=1, le=16), NUMERIC] = 2
     """Residual blocks of a level."""
-    attention_levels: tuple[int, ...] = ()
+    attention_levels: Annotated[tuple[Level, ...], Field(max_length=8)] = ()
     """Levels (0 is the finest) with self-attention."""
-    attention_head_dim: Positive = 8
+    attention_head_dim: Annotated[int, Field(ge=1, le=1024), NUMERIC] = 8
     """Channels of one attention head."""
-    norm_num_groups: Positive = 16
+    norm_num_groups: Annotated[int, Field(ge=1, le=1024), NUMERIC] = 16
     """Groups of the group normalisation; must divide every level's channels."""
-    dropout: Share = 0.0
+    dropout: Annotated[Number, Field(ge=0, le=0.9)] = 0.0
     """Dropout inside the residual blocks."""
-    patch_size: Positive = 1
+    patch_size: Annotated[int, Field(ge=1, le=16), NUMERIC] = 1
     """Side of the pixel blocks folded into channels before the first convolution."""
-    condition_embedding: Annotated[
-        str, AfterValidator(EMBEDDINGS.check), Field(description=EMBEDDINGS.description())
-    ] = "token"
+    condition_embedding: Annotated[str, AfterValidator(EMBEDDINGS.check), _name_of(EMBEDDINGS)] = "token"
     self_conditioning: Share = 0.0
     """Share of training steps in which the network also sees its estimate of x0; 0 builds it without that input."""
 
@@ -87,53 +105,45 @@ class DiffusionConfig(Section):
     """Field names of diffusers: noise, x0 or velocity."""
     beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"] = "linear"
     """Field names of diffusers; squaredcos_cap_v2 is the cosine schedule."""
-    beta_start: Annotated[float, Field(gt=0, lt=1)] = 1e-4
+    beta_start: Annotated[Number, Field(gt=0, lt=1)] = 1e-4
     """First beta; the cosine schedule has none."""
-    beta_end: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    beta_end: Annotated[Number, Field(gt=0, lt=1)] = 0.02
     """Last beta; the cosine schedule has none."""
-    num_train_timesteps: Positive = 1000
+    num_train_timesteps: Annotated[int, Field(ge=2, le=100_000), NUMERIC] = 1000
     """Noise levels."""
-    rescale_zero_snr: bool = False
+    rescale_zero_snr: Flag = False
     """Rescale so that the last noise level holds no signal (arXiv 2305.08891); refused when noise is predicted."""
-
-    @model_validator(mode="after")
-    def _signal_for_noise(self) -> Self:
-        if self.rescale_zero_snr and self.prediction_type == "epsilon":
-            raise ValueError(
-                "rescale_zero_snr leaves no signal to recover x0 with epsilon; predict sample or v_prediction"
-            )
-        return self
 
 
 class ObjectiveConfig(Section):
     """The loss, always against the exact noisy slice."""
 
-    p_image: Power = 2.0
+    p_image: Annotated[Number, Field(ge=1, le=4)] = 2.0
     """Exponent of the image's error: 2 is the mean squared error."""
-    p_mask: Power = 2.0
+    p_mask: Annotated[Number, Field(ge=1, le=4)] = 2.0
     """Exponent of the mask's error."""
-    mask_weight: Annotated[float, Field(gt=0)] = 1.0
+    mask_weight: Annotated[Number, Field(gt=0, le=1e4)] = 1.0
     """Weight of the mask channel against the image channel."""
-    lesion_weight: Power = 1.0
+    lesion_weight: Annotated[Number, Field(ge=1, le=1e4)] = 1.0
     """Weight of lesion pixels in both channels."""
-    min_snr_gamma: Annotated[float, Field(gt=0)] | None = None
+    min_snr_gamma: Annotated[Number, Field(gt=0, le=1e6)] | None = None
     """Min-SNR loss weighting: the loss counts as min(SNR, gamma) times the error of x0; null sets no limit."""
-    snr_floor: Annotated[float, Field(gt=0)] | None = None
+    snr_floor: Annotated[Number, Field(gt=0, le=1e6)] | None = None
     """Truncated SNR weighting: never less than this times the error of x0; null sets no floor."""
-    frequency_weight: Weight = 0.0
+    frequency_weight: Annotated[Number, Field(ge=0, le=1e4)] = 0.0
     """Weight of the focal frequency loss of the image; 0 leaves it out."""
-    frequency_alpha: Weight = 1.0
+    frequency_alpha: Annotated[Number, Field(ge=0, le=4)] = 1.0
     """How strongly the focal frequency loss turns to the frequencies that are furthest off."""
 
 
 class OptimizerConfig(Section):
     """AdamW with linear warm-up and cosine decay."""
 
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    learning_rate: Annotated[Number, Field(gt=0, le=10)] = 1e-4
     """Highest learning rate."""
-    weight_decay: Weight = 0.01
+    weight_decay: Annotated[Number, Field(ge=0, le=10)] = 0.01
     """Decoupled weight decay."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 500
+    warmup_steps: Annotated[int, Field(ge=0, le=MOST_STEPS), NUMERIC] = 500
     """Steps of linear warm-up."""
     final_share: Share = 0.1
     """Learning rate at the last step, as a share of the highest."""
@@ -142,60 +152,60 @@ class OptimizerConfig(Section):
 class TrainerConfig(Section):
     """Length and limits of training."""
 
-    max_steps: Positive = 50000
+    max_steps: Steps = 50000
     """Optimiser steps."""
-    check_every: Positive = 1000
+    check_every: Steps = 1000
     """Steps between validations and checkpoints."""
-    patience: Positive | None = None
+    patience: Steps | None = None
     """Stop after this many checks without a better val/mse; null never stops early."""
-    accumulate: Positive = 1
+    accumulate: Annotated[int, Field(ge=1, le=1024), NUMERIC] = 1
     """Batches whose gradients are averaged into one step."""
-    gradient_clip: Annotated[float, Field(gt=0)] = 1.0
+    gradient_clip: Annotated[Number, Field(ge=1e-6, le=1e6)] = 1.0
     """Largest norm of the gradient."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """auto is bf16-mixed on a GPU that has it, 32-true elsewhere."""
-    compile: bool = False
+    compile: Flag = False
     """Compile the network with torch.compile; the first step then takes minutes."""
 
 
 class EmaConfig(Section):
     """Exponential moving average of the weights, used for validation and sampling."""
 
-    decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    decay: Annotated[Number, Field(gt=0, lt=1)] = 0.999
     """Share of the average that stays at each step."""
-    warmup_power: Annotated[float, Field(gt=0, le=1)] = 0.75
+    warmup_power: Annotated[Number, Field(gt=0, le=1)] = 0.75
     """The decay at step n is at most 1 - (1 + n) ** -warmup_power."""
 
 
 class SamplingConfig(Section):
     """How samples are drawn."""
 
-    sampler: Annotated[str, AfterValidator(SAMPLERS.check), Field(description=SAMPLERS.description())] = "ddim"
-    steps: Positive = 50
+    sampler: Annotated[str, AfterValidator(SAMPLERS.check), _name_of(SAMPLERS)] = "ddim"
+    steps: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 50
     """Network evaluations of a sample."""
     eta: Share = 0.0
     """Share of DDPM's step noise in DDIM; the other samplers have none to set."""
-    guidance: Weight = 1.0
+    guidance: Annotated[Number, Field(ge=0, le=100)] = 1.0
     """Classifier-free guidance weight; 1 uses the conditional prediction alone."""
-    per_condition: Positive = 8
+    per_condition: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 8
     """Samples of each condition."""
 
 
 class EvaluationConfig(Section):
     """Exact reconstruction during validation and evaluation."""
 
-    timesteps: tuple[int, ...] = (100, 300, 500)
+    timesteps: Annotated[tuple[Timestep, ...], Field(min_length=1, max_length=100)] = (100, 300, 500)
     """Timesteps of the exact reconstruction, on noise fixed by the slice."""
 
 
 class LoggingConfig(Section):
     """What a run records; metrics.csv is always written."""
 
-    every: Positive = 10
+    every: Steps = 10
     """Steps between logged training values."""
-    grid: Annotated[int, Field(ge=0)] = 8
+    grid: Annotated[int, Field(ge=0, le=1024), NUMERIC] = 8
     """Conditions in the picture of samples drawn at each check; 0 draws none."""
-    tensorboard: bool = False
+    tensorboard: Flag = False
     """Also write TensorBoard event files (needs tensorboard)."""
-    wandb: str | None = None
+    wandb: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     """Also log to this Weights & Biases project (needs wandb; WANDB_MODE=offline stays offline)."""

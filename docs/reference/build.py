@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import typer
 
-from jsddpm.config import document_config
+from jsddpm.config import RunConfig
 from jsddpm.files import write_text
+from jsddpm.keys import document_keys
 from jsddpm.registry import PRESETS
 from jsddpm_cli.commands import apps
 from jsddpm_eval.checks.verdict import checks
@@ -34,7 +35,8 @@ CONFIGURATION = """# Configuration
 
 The configuration is one YAML file, given to `jsddpm train --config FILE`. `--preset {presets}` names such a
 file of the package, and `--set section.key=value` overrides one key. A key that is not listed here is an error that
-names the nearest one. Every run keeps its whole configuration in `config.yaml` and in its checkpoints.
+names the nearest one; a value outside of its bounds, and values that cannot work together, are errors that name the key
+and what it takes. Every run keeps its whole configuration in `config.yaml` and in its checkpoints.
 
 *Made from the configuration's types by `make reference`.*
 
@@ -63,7 +65,7 @@ def build(out: Path = HERE) -> None:
     write_text(out / "cli.md", "\n".join(lines).rstrip() + "\n")
     write_text(
         out / "configuration.md",
-        f"{CONFIGURATION.format(presets='|'.join(PRESETS.names()))}\n{document_config().rstrip()}\n",
+        f"{CONFIGURATION.format(presets='|'.join(PRESETS.names()))}\n{document_keys(RunConfig).rstrip()}\n",
     )
     write_text(out / "scores.md", "\n".join([SCORES, *_scores()]).rstrip() + "\n")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from jsddpm.binning import Condition, ZBinning
-from jsddpm.config import parse_config
+from jsddpm.config import parse_sampling
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
 from jsddpm.diffusion.sampling import SampleId, seeded_generator
@@ -160,7 +160,7 @@ class JointPipeline:
     def sampling_with(self, **changes: str | float | None) -> SamplingConfig:
         """The run's sampling settings with some of them changed and checked; None leaves a setting as it is."""
         chosen = {name: value for name, value in changes.items() if value is not None}
-        return parse_config({"sampling": self.sampling.model_dump() | chosen}).sampling
+        return parse_sampling(self.sampling.model_dump() | chosen)
 
     def ids(self, conditions: Sequence[Condition | tuple[int, int]] | None, sampling: SamplingConfig) -> list[SampleId]:
         """The samples of these conditions (None: of every trained one); untrained conditions are refused.

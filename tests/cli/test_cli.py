@@ -22,7 +22,8 @@ from synthetic import write_store
 
 SMALL = ["--shape", "24", "32", "28", "--spacing", "3", "3", "3", "--val", "0.25", "--test", "0.25", "--jobs", "1"]
 TINY = [
-    "model.channels=[8,16]", "trainer.max_steps=2", "trainer.check_every=2", "binning.z_range=[6,21]",
+    "model.channels=[8,16]", "trainer.max_steps=2", "trainer.check_every=2", "optimizer.warmup_steps=1",
+    "binning.z_range=[6,21]",
     "binning.n_bins=2", "data.batch_size=4", "sampling.steps=2", "sampling.per_condition=2",
 ]  # fmt: skip
 

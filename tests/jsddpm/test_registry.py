@@ -41,10 +41,11 @@ def test_one_new_file_is_found_everywhere(run, tmp_path):
     for name, text in FILES.items():
         (tmp_path / "jsddpm" / name).write_text(text)
     code = f"""
-from jsddpm.config import document_config, load_config
+from jsddpm.config import RunConfig, load_config
+from jsddpm.keys import document_keys
 config = load_config("mine")
 print(config.sampling.sampler, config.model.condition_embedding)
-assert "halfway: A sampler of another author" in document_config()
+assert "halfway: A sampler of another author" in document_keys(RunConfig)
 from jsddpm.binning import ZBinning
 from jsddpm.diffusion.conditioning import load_embedding
 print(type(load_embedding("again")(ZBinning((0, 9), 3), 4)).__name__)

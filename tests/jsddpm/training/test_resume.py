@@ -124,7 +124,7 @@ def test_a_check_left_in_the_middle_is_made_again_from_its_start(long_check, tmp
 
 def test_the_last_checkpoint_is_the_last_even_when_it_is_not_the_best(store, tmp_path):
     """A learning rate that spoils the network: every check is worse than the first."""
-    settings = [*SETTINGS, "optimizer.learning_rate=3", "optimizer.warmup_steps=0", "ema.decay=0"]
+    settings = [*SETTINGS, "optimizer.learning_rate=3", "optimizer.warmup_steps=0", "ema.decay=0.001"]
     config = load_config("demo", settings)
 
     def scores(done, total, values):
@@ -141,7 +141,7 @@ def test_the_last_checkpoint_is_the_last_even_when_it_is_not_the_best(store, tmp
 
 def test_early_stopping_ends_after_checks_without_a_better_score(store, tmp_path):
     settings = [
-        *SETTINGS, "trainer.max_steps=50", "trainer.check_every=1", "trainer.patience=2", "ema.decay=0",
+        *SETTINGS, "trainer.max_steps=50", "trainer.check_every=1", "trainer.patience=2", "ema.decay=0.001",
         "optimizer.learning_rate=1", "optimizer.warmup_steps=0",
     ]  # fmt: skip
     last = train(load_config("demo", settings), store, tmp_path / "run")
