@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsddpm.errors import JsddpmError, integrity_error, usage_error
-from jsddpm.files import unreadable, write_bytes, write_text
+from jsddpm.errors import JsddpmError, integrity_error
+from jsddpm.files import read_bytes, unreadable, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,10 +98,7 @@ def read_sealed(path: str | os.PathLike[str]) -> bytes | None:
     ...     [*found, read_sealed(f"{folder}/a")]
     [b'whole', None]
     """
-    try:
-        data, seal, digest = Path(path).read_bytes().rpartition(_SEAL)
-    except OSError as error:
-        raise unreadable(error, path) from error
+    data, seal, digest = read_bytes(path).rpartition(_SEAL)
     return data if seal and digest == hashlib.sha256(data).hexdigest().encode() + b"\n" else None
 
 
@@ -129,13 +126,7 @@ def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
     Raises:
         JsddpmError: ``MISSING`` (status 2); ``code`` (status 4) when the file is not the one that was written.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise usage_error("MISSING", "no such file", fix="check the path", file=path) from None
-    except OSError as error:
-        raise unreadable(error, path) from error
+    path, data = Path(path), read_bytes(path)
     known = _recorded(path.parent).get(path.name, ())
     if known and hashlib.sha256(data).hexdigest() not in known:
         raise integrity_error(code, f"differs from its checksum in {RECORD}", fix=fix, file=path)
@@ -159,12 +150,9 @@ def require_recorded(folder: str | os.PathLike[str], names: Sequence[str], code:
 def _recorded(folder: Path) -> dict[str, tuple[str, ...]]:
     """Checksums of a folder's files by name; empty without a record."""
     path = folder / RECORD
-    try:
-        lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines() if path.is_file() else []
-    except OSError as error:
-        raise unreadable(error, path) from error
+    lines = read_bytes(path).decode("utf-8", "surrogateescape").split("\n") if path.is_file() else []
     known: dict[str, tuple[str, ...]] = {}
-    for line in lines:
+    for line in filter(None, lines):
         digest, _, name = line.partition("  ")
         known[name] = (*known.get(name, ()), digest)
     return known
@@ -172,4 +160,4 @@ def _recorded(folder: Path) -> dict[str, tuple[str, ...]]:
 
 def _write_record(folder: Path, known: dict[str, tuple[str, ...]]) -> None:
     lines = [checksum_line(digest, name) for name, digests in sorted(known.items()) for digest in digests]
-    write_text(folder / RECORD, "".join(lines))
+    write_bytes(folder / RECORD, "".join(lines).encode("utf-8", "surrogateescape"))

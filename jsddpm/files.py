@@ -2,7 +2,7 @@
 
 A file is written beside its target, flushed to the disk, renamed over it, and the folder entry flushed; a kill at
 any moment leaves the old file or the new one. Every other module writes through these functions, but for the files that
-libraries write themselves into a folder of ours (Lightning's logs, diffusers' safetensors); whole folders are published
+libraries write themselves into a folder of ours (Lightning's logs); whole folders are published
 by :mod:`jsddpm.publish`.
 """
 
@@ -86,13 +86,27 @@ def write_array(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
         np.lib.format.write_array(SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
+def json_bytes(value: object) -> bytes:
+    """Strict JSON: NaN and Infinity are refused, not written."""
+    return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
 def write_json(path: str | os.PathLike[str], value: object) -> None:
-    """Write strict JSON atomically: NaN and Infinity are refused, not written."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    """Write strict JSON atomically; see :func:`json_bytes`."""
+    write_bytes(path, json_bytes(value))
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a strict JSON object.
+
+    Raises:
+        JsddpmError: ``MISSING`` (status 2), ``NOT_READABLE`` (status 5); ``JSON`` (status 4) as :func:`parse_json`.
+    """
+    return parse_json(read_bytes(path), path)
+
+
+def parse_json(data: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The strict JSON object that a file holds.
 
     Raises:
         JsddpmError: ``JSON`` (status 4) when it is truncated, holds NaN, a duplicate key, or is not an object.
@@ -108,16 +122,26 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
         return result
 
     try:
-        value = json.loads(Path(path).read_bytes(), parse_constant=refuse, object_pairs_hook=unique)
-    except FileNotFoundError:
-        raise usage_error("MISSING", "no such file", fix="check the path", file=path) from None
-    except OSError as error:
-        raise unreadable(error, path) from error
+        value = json.loads(data, parse_constant=refuse, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         raise integrity_error("JSON", f"not readable as JSON ({error})", fix="make it again", file=path) from error
     if not isinstance(value, dict):
         raise integrity_error("JSON", "is not a JSON object", fix="make it again", file=path)
     return value
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """A whole file.
+
+    Raises:
+        JsddpmError: ``MISSING`` (status 2) when there is none, ``NOT_READABLE`` (status 5).
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise usage_error("MISSING", "no such file", fix="check the path", file=path) from None
+    except OSError as error:
+        raise unreadable(error, path) from error
 
 
 def make_directory(path: str | os.PathLike[str]) -> Path:
@@ -149,6 +173,19 @@ def require_writable(folder: str | os.PathLike[str]) -> Path:
     write_bytes(probe, b"\0")
     probe.unlink()
     return folder
+
+
+def require_space(folder: str | os.PathLike[str], needed: int) -> int:
+    """Free bytes of a folder's disk, after checking that they are enough.
+
+    Raises:
+        JsddpmError: ``DISK_FULL`` (status 5) with the bytes that are needed and free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        what = f"{needed} bytes are needed ({needed / 1e9:.3f} GB), {free} are free"
+        raise environment_error("DISK_FULL", what, fix="free space, or write to another disk", file=folder)
+    return free
 
 
 def refuse_existing(path: str | os.PathLike[str]) -> None:

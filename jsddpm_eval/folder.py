@@ -9,9 +9,11 @@ from typing import Any
 import torch
 
 from jsddpm.binning import ZBinning
+from jsddpm.checksums import read_recorded, write_recorded
 from jsddpm.csvfiles import to_csv
 from jsddpm.errors import usage_error
-from jsddpm.files import make_directory, read_json, write_json, write_text
+from jsddpm.files import json_bytes, make_directory, parse_json
+from jsddpm.publish import exclusive_lock
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.evaluation import Evaluation, Progress, Slices, evaluate_in_detail, versions
@@ -41,7 +43,8 @@ def evaluate_into(
 ) -> Results:
     """Evaluate, writing results, tables, example slices and the statement on copies.
 
-    Files are ``results.json``, ``per_bin.csv``, ``per_slice.csv``, ``lesions.csv``, ``panels.npz``, ``privacy.json``.
+    Files are ``results.json``, ``per_bin.csv``, ``per_slice.csv``, ``lesions.csv``, ``panels.npz``, ``privacy.json``;
+    their checksums stand in ``SHA256SUMS``.
 
     Args:
         out: Folder for the files, which are replaced one by one.
@@ -56,15 +59,30 @@ def evaluate_into(
         progress: See :data:`~jsddpm_eval.evaluation.Progress`.
 
     Raises:
-        JsddpmError: When the stores, or store and checkpoint, do not belong together.
+        JsddpmError: When the stores, or store and checkpoint, do not belong together; ``LOCKED`` (status 5) while
+            another process evaluates into the folder.
     """
-    out = make_directory(out)
-    say = progress or (lambda *_: None)
+    with exclusive_lock(make_directory(out) / ".lock"):
+        return _evaluate_into(
+            Path(out), real, generated, checkpoint, split, seed, metrics, features, cache, progress or (lambda *_: None)
+        )
+
+
+def _evaluate_into(
+    out: Path,
+    real: SliceStore,
+    generated: Slices | None,
+    checkpoint: str | Path | None,
+    split: str,
+    seed: int,
+    metrics: Sequence[str | Metric] | None,
+    features: Sequence[str | Extractor],
+    cache: str | Path | None,
+    say: Progress,
+) -> Results:
     detail, results = None, None
     if generated is not None:
-        detail = evaluate_in_detail(
-            real, generated, metrics, features, split, seed, cache or out / "features", progress
-        )
+        detail = evaluate_in_detail(real, generated, metrics, features, split, seed, cache or out / "features", say)
         results = detail.results
     if checkpoint is not None:
         say("exact reconstruction", 0, 1)
@@ -78,15 +96,14 @@ def evaluate_into(
         say("panels", 0, 1)
         Panels.collect(detail.real, detail.generated, *nearest_pairs(detail)).write(out / "panels.npz")
         slices = per_slice_rows(detail)
-        write_text(out / "per_slice.csv", to_csv(slices))
+        write_recorded(out / "per_slice.csv", to_csv(slices).encode())
         if statement := privacy_statement(results, copied_pairs(detail, slices)):
-            write_json(out / PRIVACY, statement)
+            write_recorded(out / PRIVACY, json_bytes(statement))
         masks = detail.real.has_masks and detail.generated.has_masks
-        write_text(
-            out / "lesions.csv", to_csv(lesion_rows(detail.real) + lesion_rows(detail.generated) if masks else [])
-        )
+        lesions = lesion_rows(detail.real) + lesion_rows(detail.generated) if masks else []
+        write_recorded(out / "lesions.csv", to_csv(lesions).encode())
     results.write(out / "results.json")
-    write_text(out / "per_bin.csv", to_csv(list(results.rows())))
+    write_recorded(out / "per_bin.csv", to_csv(list(results.rows())).encode())
     return results
 
 
@@ -108,10 +125,10 @@ def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
         None where there is no selftest of this very store and binning.
 
     Raises:
-        JsddpmError: ``JSON`` (status 4) when it cannot be read.
+        JsddpmError: ``JSON`` (status 4) when it is damaged.
     """
     file = beside(real.path.resolve()) / "selftest.json"
-    values = read_json(file) if file.is_file() else {}
+    values = parse_json(read_recorded(file, "JSON", "run jsddpm selftest again"), file) if file.is_file() else {}
     cohort = values.get("cohort", {})
     if cohort.get("store") != real.fingerprint or cohort.get("binning") != binning.to_dict():
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +14,8 @@ from torch import Tensor
 
 from jsddpm import __version__
 from jsddpm.errors import integrity_error
-from jsddpm.files import atomic_open, make_directory, write_array
+from jsddpm.files import make_directory
+from jsddpm_eval.kept import FORMAT, read_arrays, read_table, write_arrays, write_table
 
 Value = TypeVar("Value")
 _MOST_HELD = 1 << 26  # bytes of objects that are kept for their speed alone
@@ -57,19 +57,12 @@ class Memo:
         """
         self.folder = make_directory(folder)
         if self._file().is_file():
-            try:
-                with np.load(self._file(), allow_pickle=False) as arrays:
-                    self._values |= {name: arrays[name] for name in arrays.files}
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                raise integrity_error(
-                    "BASELINES", f"cannot be read ({error})", fix="remove it", file=self._file()
-                ) from error
+            self._values |= read_arrays(self._file(), "BASELINES")
 
     def save(self) -> None:
         """Write the values for the next evaluation."""
         if self.folder is not None and self._changed:
-            with atomic_open(self._file()) as stream:
-                np.savez(stream, **self._values)  # type: ignore[arg-type]
+            write_arrays(self._file(), self._values)
             self._changed = False
 
     def values(self, key: tuple[object, ...], compute: Callable[[], ArrayLike]) -> NDArray[np.float64]:
@@ -102,19 +95,16 @@ class Memo:
         """A row for each slice, float64 or boolean ``(count, ...)``, kept in a file of the folder.
 
         Raises:
-            JsddpmError: ``FEATURES`` (status 4) when a kept table cannot be read.
+            JsddpmError: ``FEATURES`` (status 4) when a kept table is damaged.
         """
         if self.folder is None:
             return compute()
-        path = self.folder / f"{name}-{digest(self._pixels(), key)}.npy"
+        path = self.folder / f"{name}-{digest(self._pixels(), key, FORMAT)}.npy"
         if not path.is_file():
             table = compute()
-            write_array(path, table.numpy())
+            write_table(path, table.numpy())
             return table
-        try:
-            table = torch.from_numpy(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
-            raise integrity_error("FEATURES", f"cannot be read ({error})", fix="remove it", file=path) from error
+        table = torch.from_numpy(read_table(path, "FEATURES"))
         if len(table) != count:
             raise integrity_error("FEATURES", f"holds {tuple(table.shape)}", fix="remove it", file=path)
         return table
@@ -122,4 +112,4 @@ class Memo:
     def _file(self) -> Path:
         if self.folder is None:
             raise RuntimeError("a memo without a folder has no file")
-        return self.folder / f"baselines-{digest(self._pixels(), self._labels(), __version__)}.npz"
+        return self.folder / f"baselines-{digest(self._pixels(), self._labels(), __version__, FORMAT)}.npz"

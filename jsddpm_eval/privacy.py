@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import binomtest
 
-from jsddpm.files import read_json
+from jsddpm.checksums import read_recorded
+from jsddpm.files import parse_json
 from jsddpm_eval.results.score import Score
 
 if TYPE_CHECKING:
@@ -96,10 +97,10 @@ def read_statement(folder: str | Path) -> dict[str, Any] | None:
     """What an evaluation's folder says of copies; None where it has no ``privacy.json``.
 
     Raises:
-        JsddpmError: ``JSON`` (status 4) when it cannot be read.
+        JsddpmError: ``RESULTS``, ``JSON`` (status 4) when it is damaged.
     """
     file = Path(folder) / PRIVACY
-    return read_json(file) if file.is_file() else None
+    return parse_json(read_recorded(file, "RESULTS", "evaluate again"), file) if file.is_file() else None
 
 
 def upper_bound(count: int, total: int) -> float:

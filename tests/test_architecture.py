@@ -105,5 +105,4 @@ def test_only_files_py_writes_files():
     assert writers == {
         "files.py",
         "app.py",  # the traceback of a bug, into a temporary file
-        "export.py",  # diffusers' own writer, into a folder that publish.py publishes
     }

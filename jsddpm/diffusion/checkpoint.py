@@ -16,6 +16,7 @@ from jsddpm.binning import Condition, ZBinning
 from jsddpm.checksums import require_sound_zip
 from jsddpm.config import RunConfig, parse_config
 from jsddpm.diffusion.denoiser import Denoiser
+from jsddpm.diffusion.exported import read_exported
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import atomic_open, make_directory
 from jsddpm.slices.description import LARGEST_SIDE
@@ -96,7 +97,7 @@ def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Load a checkpoint file onto the CPU, tensors and plain values only.
+    """Load a checkpoint file, or the folder of an exported network, onto the CPU: tensors and plain values only.
 
     The CRC-32 of every part of the file is compared first.
 
@@ -104,6 +105,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         JsddpmError: ``CHECKPOINT`` (status 4) when it is damaged, not ours, or holds anything but data.
     """
     path = Path(path)
+    if path.is_dir():
+        return _checked(_of_exported(path), path)
     if not path.is_file():
         raise usage_error("MISSING", "no such checkpoint", fix="train first, or check the path", file=path)
     require_sound_zip(path, "CHECKPOINT", _CURE)
@@ -116,6 +119,17 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         reason = "it holds more than tensors and plain values" if isinstance(error, UnpicklingError) else str(error)
         what = f"cannot be loaded safely ({reason.split(chr(10), 1)[0]})"
         raise integrity_error("CHECKPOINT", what, fix=_CURE, file=path) from error
+    return _checked(loaded, path)
+
+
+def _of_exported(folder: Path) -> dict[str, Any]:
+    about, state = read_exported(folder)
+    prefix = next((prefix for weights, prefix in PREFIXES.items() if weights == about.get("weights")), "")
+    return {KEY: about, "global_step": about.get("step"), "state_dict": {prefix + k: v for k, v in state.items()}}
+
+
+def _checked(loaded: Any, path: Path) -> dict[str, Any]:
+    """What was loaded, if it has the form of a checkpoint."""
     if not isinstance(loaded, dict) or not isinstance(loaded.get(KEY), dict):
         cure = "give one that jsddpm train wrote"
         raise integrity_error("CHECKPOINT", "is not a checkpoint of jsddpm", fix=cure, file=path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.checksums import checksum_line, sha256
+from jsddpm.checksums import checksum_line, read_sealed, sha256, write_sealed
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.files import make_directory, make_read_only, read_json, write_array, write_json, write_text
+from jsddpm.files import json_bytes, make_directory, make_read_only, parse_json, write_array, write_json, write_text
 from jsddpm.publish import publish_shared, published_directory, resumable_directory, shared_directory
 from jsddpm.slices import layout
 
@@ -214,19 +215,21 @@ class StoreWriter:
 def mark_finished(root: Path, written: Written) -> None:
     """Remember a shard of a resumable store as finished; its entry is written last."""
     parts = make_directory(root / _PARTS)
-    write_array(parts / f"{written.entry['name']}.npy", written.rows)
-    write_json(parts / f"{written.entry['name']}.json", written.entry)
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, written.rows, allow_pickle=False)
+    write_sealed(parts / f"{written.entry['name']}.npy", stream.getvalue())
+    write_sealed(parts / f"{written.entry['name']}.json", json_bytes(written.entry))
 
 
 def finished(root: Path, name: str) -> Written | None:
     """A finished shard of a resumable store whose files are intact, or None."""
-    part = root / _PARTS / name
-    if not all(part.with_name(f"{name}{ending}").is_file() for ending in (".json", ".npy")):
+    parts = [root / _PARTS / f"{name}{ending}" for ending in (".json", ".npy")]
+    described, rows = (read_sealed(part) if part.is_file() else None for part in parts)
+    if described is None or rows is None:
         return None
-    entry = read_json(part.with_name(f"{name}.json"))
+    entry = parse_json(described, parts[0])
     for file in entry["files"].values():
         path = root / file["file"]
         if not path.is_file() or sha256(path) != file["sha256"]:
             return None
-    rows: NDArray[np.void] = np.load(part.with_name(f"{name}.npy"), allow_pickle=False)
-    return Written(rows, entry)
+    return Written(np.lib.format.read_array(io.BytesIO(rows), allow_pickle=False), entry)

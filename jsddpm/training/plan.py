@@ -15,7 +15,7 @@ from jsddpm.errors import environment_error
 from jsddpm.files import refuse_existing
 from jsddpm.runtime import best_device, peak_memory, processes
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.run import checkpoint_bytes, prepare, require_space
+from jsddpm.training.run import checkpoint_bytes, prepare, require_checkpoint_space
 from jsddpm.training.trainer import check_packages, resolved_precision
 
 
@@ -74,7 +74,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
         raise environment_error("NOT_WRITABLE", "cannot be written", fix="check the path", file=folder)
     precision, device = resolved_precision(config), best_device()
     module, data, info = prepare(config, store)
-    free = require_space(folder, module)
+    free = require_checkpoint_space(folder, module)
     module.to(device)
     optimizer = module.configure_optimizers()["optimizer"]
     batch: Any = {k: v.to(device) for k, v in next(iter(data.train_dataloader())).items()}

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from jsddpm.checksums import read_recorded
 from jsddpm.config import RunConfig, load_config
-from jsddpm.errors import usage_error
-from jsddpm.files import explain, read_json, require_directory
+from jsddpm.errors import integrity_error, usage_error
+from jsddpm.files import explain, parse_json, require_directory
 
 State = Literal["finished", "stopped early", "unfinished"]
 
@@ -74,7 +75,7 @@ class RunProgress:
         return cls(
             folder,
             load_config(folder / "config.yaml"),
-            read_json(folder / "provenance.json"),
+            read_provenance(folder),
             _series(read_metrics(folder / "metrics.csv")),
             grids,
             checkpoints,
@@ -103,13 +104,27 @@ def is_run(folder: str | Path) -> bool:
     return all((Path(folder) / name).is_file() for name in ("config.yaml", "provenance.json"))
 
 
+def read_provenance(run: str | Path) -> dict[str, Any]:
+    """What ``provenance.json`` of a run says.
+
+    Raises:
+        JsddpmError: ``MISSING`` (status 2); ``JSON`` (status 4) when it is damaged, or names no store.
+    """
+    path, cure = require_directory(run) / "provenance.json", "restore a copy of it"
+    provenance = parse_json(read_recorded(path, "JSON", cure), path)
+    store = provenance.get("store")
+    if not isinstance(store, dict) or not isinstance(store.get("path"), str):
+        raise integrity_error("JSON", "names no training store", fix=cure, file=path)
+    return provenance
+
+
 def training_store(run: str | Path) -> Path:
     """Folder of the store that the run was trained on.
 
     Raises:
         JsddpmError: ``MISSING`` (status 2) when it is not where the run left it.
     """
-    store = store_place(run, read_json(require_directory(run) / "provenance.json"))
+    store = store_place(run, read_provenance(run))
     if not store.is_dir():
         raise usage_error("MISSING", "the run's store is not there any more", fix="give it: --real STORE", file=store)
     return store

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import signal
 from collections.abc import Callable
 from importlib.metadata import version
@@ -15,11 +14,12 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from jsddpm.anonymise import way
+from jsddpm.checksums import write_recorded
 from jsddpm.cohort.records import SPLITS
 from jsddpm.config import RunConfig, write_config
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_error, usage_error
-from jsddpm.files import PARTIAL, refuse_existing, require_writable, write_json
+from jsddpm.files import PARTIAL, json_bytes, refuse_existing, require_space, require_writable
 from jsddpm.runtime import processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
@@ -102,10 +102,10 @@ def train(
     if first:
         for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):  # of a killed run
             left_over.unlink()
-        require_space(out, module)
+        require_checkpoint_space(out, module)
         if not resume:
             write_config(out / "config.yaml", config)
-            write_json(out / "provenance.json", _provenance(config, store, out, info, data))
+            write_recorded(out / "provenance.json", json_bytes(_provenance(config, store, out, info, data)))
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
     every = min(config.logging.every, config.trainer.max_steps)
     callbacks: list[Callback] = [Speed(slices, every), AfterValidation(checked)]
@@ -147,18 +147,13 @@ def _fit(
         raise
 
 
-def require_space(folder: Path, module: JointDDPM) -> int:
+def require_checkpoint_space(folder: Path, module: JointDDPM) -> int:
     """Free bytes of a folder's disk, after checking that a run's checkpoints fit.
 
     Raises:
         JsddpmError: ``DISK_FULL`` (status 5).
     """
-    needed = 3 * checkpoint_bytes(module)  # the best, the last, and the next one while it is written
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        what = f"{free / 1e9:.1f} GB free, the checkpoints need {needed / 1e9:.1f} GB"
-        raise environment_error("DISK_FULL", what, fix="free space, or write to another disk", file=folder)
-    return free
+    return require_space(folder, 3 * checkpoint_bytes(module))  # the best, the last, the next one while it is written
 
 
 def _start_from(module: JointDDPM, path: str | Path) -> None:

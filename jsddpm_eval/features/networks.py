@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.errors import integrity_error
-from jsddpm.files import atomic_open
+from jsddpm_eval.kept import FORMAT, read_arrays, write_arrays
 from jsddpm_eval.memo import digest
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -108,23 +106,22 @@ def kept_network(
         The network, ready for use.
 
     Raises:
-        JsddpmError: ``NETWORK`` (status 4) when kept weights cannot be read.
+        JsddpmError: ``NETWORK`` (status 4) when kept weights are damaged.
     """
     if folder is None:
         return fit(make, loss_of, count, steps=steps, seed=seed)
-    path = folder / f"{name}-{digest(name, settings, steps, seed)}.npz"
+    path = folder / f"{name}-{digest(name, settings, steps, seed, FORMAT)}.npz"
     if not path.is_file():
         network = fit(make, loss_of, count, steps=steps, seed=seed)
-        with atomic_open(path) as stream:
-            np.savez(stream, **{key: value.numpy() for key, value in network.state_dict().items()})
+        write_arrays(path, {key: value.numpy() for key, value in network.state_dict().items()})
         return network
+    arrays = read_arrays(path, "NETWORK")
     with torch.random.fork_rng(devices=[]):  # making one draws weights; the caller's generator stays as it was
         network = make()
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            network.load_state_dict({key: torch.from_numpy(np.asarray(arrays[key])) for key in arrays.files})
-    except (OSError, ValueError, RuntimeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise integrity_error("NETWORK", f"cannot be read ({error})", fix="remove it", file=path) from error
+        network.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
+    except (RuntimeError, TypeError) as error:
+        raise integrity_error("NETWORK", f"is of another network ({error})", fix="remove it", file=path) from error
     return network.eval()
 
 

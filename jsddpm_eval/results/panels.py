@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.binning import Condition
+from jsddpm.checksums import read_recorded, write_recorded
 from jsddpm.errors import integrity_error
-from jsddpm.files import atomic_open
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,14 +88,20 @@ class Panels:
 
     def write(self, path: str | Path) -> None:
         """Write a compressed ``.npz``."""
-        with atomic_open(path) as stream:
-            np.savez_compressed(stream, **{f.name: getattr(self, f.name) for f in fields(self)})
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **{f.name: getattr(self, f.name) for f in fields(self)})
+        write_recorded(path, stream.getvalue())
 
     @classmethod
     def read(cls, path: str | Path) -> Panels:
-        """Read :meth:`write`'s file."""
+        """Read :meth:`write`'s file.
+
+        Raises:
+            JsddpmError: ``PANELS`` (status 4) when it is damaged.
+        """
+        data = read_recorded(path, "PANELS", "evaluate again")
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return cls(**{f.name: arrays[f.name] for f in fields(cls)})
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise integrity_error("PANELS", f"cannot be read ({error})", fix="evaluate again", file=path) from error

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import ValidationError
 
 from jsddpm.binning import PATHOLOGY_NAMES, ZBinning
-from jsddpm.checksums import sha256
+from jsddpm.checksums import read_recorded, sha256, write_recorded
 from jsddpm.errors import integrity_error, usage_error
-from jsddpm.files import read_json, write_json
+from jsddpm.files import json_bytes, parse_json
 from jsddpm_eval.results.score import Cell, Influence, Score
 from jsddpm_eval.results.specs import Answer, CheckSpec, Finding, Model, ScoreSpec
 
@@ -187,27 +187,27 @@ class Results(Model):
 
         Influences go into ``NAME.influence.json`` beside it, bound to the results by their checksum.
         """
-        write_json(path, self.model_dump(mode="json"))
+        write_recorded(path, json_bytes(self.model_dump(mode="json")))
         kept = {
             place: score.influence.model_dump(mode="json")
             for place, score in self._places()
             if score.influence is not None
         }
         if kept:
-            write_json(_beside(path), {"of": sha256(path), "influence": kept})
+            write_recorded(_beside(path), json_bytes({"of": sha256(path), "influence": kept}))
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """Read :meth:`write`'s file, and the influences beside it where they are of these results.
 
         Raises:
-            JsddpmError: ``RESULTS`` (status 4) when it is no such file or of another version.
+            JsddpmError: ``RESULTS`` (status 4) when it is damaged, no such file, or of another version.
         """
         try:
-            results = cls.model_validate(read_json(path))
+            results = cls.model_validate(_read(path))
             if not _beside(path).is_file():
                 return results
-            beside = read_json(_beside(path))
+            beside = _read(_beside(path))
             kept = beside.get("influence", {}) if beside.get("of") == sha256(path) else {}
             return results._with({place: Influence.model_validate(v) for place, v in kept.items()})
         except ValidationError as error:
@@ -247,6 +247,10 @@ def _place(protocol: str, cell: Cell, name: str) -> str:
 def _ends(name: str, interval: Iterable[float] | None) -> dict[str, float | None]:
     low, high = interval or (None, None)
     return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    return parse_json(read_recorded(path, "RESULTS", "evaluate again"), path)
 
 
 def _beside(path: str | Path) -> Path:

@@ -8,8 +8,9 @@ from typing import Any
 
 from scipy.stats import binomtest
 
+from jsddpm.checksums import write_recorded
 from jsddpm.csvfiles import to_csv
-from jsddpm.files import write_json, write_text
+from jsddpm.files import json_bytes
 from jsddpm_eval.selftest.fault import Fault
 from jsddpm_eval.selftest.trials import PERFECT, Row
 
@@ -97,9 +98,10 @@ def sentences(table: Sequence[Row], faults: Iterable[Fault]) -> list[str]:
 
 def write(folder: str | Path, values: dict[str, Any]) -> None:
     """Write ``selftest.json``, and as tables ``faults.csv`` and ``names.csv``."""
-    write_json(Path(folder) / "selftest.json", {"schema": "jsddpm-selftest", "version": 1, **values})
-    write_text(Path(folder) / "faults.csv", to_csv(values["faults"]))
-    write_text(Path(folder) / "names.csv", to_csv(values["names"]))
+    folder, described = Path(folder), {"schema": "jsddpm-selftest", "version": 1, **values}
+    write_recorded(folder / "selftest.json", json_bytes(described))
+    for name in ("faults", "names"):
+        write_recorded(folder / f"{name}.csv", to_csv(values[name]).encode())
 
 
 def _tried(fault: Fault, strength: float, rows: Sequence[Row]) -> Row:

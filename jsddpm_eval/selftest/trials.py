@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from jsddpm.errors import integrity_error, usage_error
-from jsddpm.files import make_directory, read_json, write_json, write_text
+from jsddpm.checksums import read_recorded, write_recorded
+from jsddpm.errors import JsddpmError, integrity_error, usage_error
+from jsddpm.files import make_directory, read_json, write_json
 from jsddpm.parallel import in_processes
 from jsddpm.publish import exclusive_lock
 from jsddpm_eval.results.results import Results
@@ -112,7 +113,8 @@ def run_trials(
         calls = [(trial, opener, arguments, samples, seed) for trial in left]
         for number, row in enumerate(in_processes(run_trial, calls, jobs=min(jobs, max(len(calls), 1)))):
             rows[row["key"]] = row
-            write_text(out / "trials.jsonl", "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows.values()))
+            lines = "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows.values())
+            write_recorded(out / "trials.jsonl", lines.encode())
             if progress is not None:
                 progress(len(trials) - len(left) + number + 1, len(trials))
     return [rows[trial.key] for trial in trials]
@@ -196,7 +198,9 @@ def _read(path: Path) -> dict[str, Row]:
     if not path.is_file():
         return {}
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows = [json.loads(line) for line in read_recorded(path, "TRIALS", "remove it").decode().splitlines()]
         return {row["key"]: row for row in rows}
+    except JsddpmError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
         raise integrity_error("TRIALS", f"cannot be read ({error})", fix="remove it", file=path) from error

@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from jsddpm.checksums import read_recorded
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import integrity_error
 from jsddpm_eval.privacy import read_statement
@@ -55,6 +56,7 @@ class Evaluation:
 
 
 def _lesions(path: Path) -> Lesions:
+    read_recorded(path, "TABLE", "evaluate again")
     rows = read_rows(path, fix="evaluate again")
     for row in rows:
         missing = [name for name in LESION_LABELS if name not in row]

@@ -65,5 +65,6 @@ def test_a_checkpoint_is_exported(run, tmp_path):
     names = {p.name for p in (tmp_path / "model").iterdir()}
     assert names == {
         "config.json", "diffusion_pytorch_model.safetensors", "condition_embedding.safetensors", "jsddpm.json",
+        "SHA256SUMS",
     }  # fmt: skip
     assert "Example: jsddpm" in jsddpm("checkpoint", "export", "--help").stdout

@@ -31,6 +31,7 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
         "panels.npz",
         "privacy.json",
         "features",
+        "SHA256SUMS",
     }
     assert len(results.cells()) == 10
     frame = results.to_frame()
@@ -69,13 +70,27 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
 
 def test_a_network_alone_is_evaluated_too(run, store, tmp_path):
     results = evaluate_into(tmp_path / "e", store, checkpoint=run / "checkpoints" / "last.ckpt")
-    assert {p.name for p in (tmp_path / "e").iterdir()} == {"results.json", "per_bin.csv"}  # one patient
+    assert {p.name for p in (tmp_path / "e").iterdir()} == {"results.json", "per_bin.csv", "SHA256SUMS"}  # one patient
     assert (results.generation, results.findings, results.verdict) == ((), (), ())
     assert results.specs[0].name == "psnr"
     assert {c.timestep for c in results.reconstruction} == {300, None}
     one = next(c for c in results.reconstruction if c.key == (None, None, 300)).scores
     assert "too small for five scales" in one["ms_ssim"].reason
     assert one["psnr"].n_patients == 1
+
+
+def test_two_evaluations_into_one_folder_exclude_each_other(run, store, tmp_path):
+    refused = []
+
+    def second(part, done, total):
+        if not refused:
+            with pytest.raises(JsddpmError, match="LOCKED") as caught:
+                evaluate_into(tmp_path / "e", store, checkpoint=run / "checkpoints" / "last.ckpt")
+            refused.append(caught.value.status)
+
+    evaluate_into(tmp_path / "e", store, checkpoint=run / "checkpoints" / "last.ckpt", progress=second)
+    assert refused == [5]
+    assert not (tmp_path / "e" / ".lock").exists()
 
 
 def test_nothing_to_evaluate_is_refused(store, tmp_path):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
+import shutil
+import signal
+import subprocess
 
 import nibabel as nib
 import numpy as np
@@ -44,6 +48,34 @@ def test_an_exported_network_gives_the_same_numbers_in_diffusers(run, tmp_path, 
     assert (about["step"], about["weights"]) == (4, weights)
     with pytest.raises(JsddpmError, match="EXISTS"):
         export_checkpoint(last_checkpoint(run), folder)
+    again, same = load_denoiser(folder, weights=weights)
+    assert same == info
+    assert all(torch.equal(again.state_dict()[k], v) for k, v in ours.state_dict().items())
+    sums = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True)
+    assert (sums.returncode, sums.stdout.count(b"OK")) == (0, 4)
+
+
+def test_a_full_disk_leaves_no_exported_network(run, tmp_path):
+    """The disk is full from the first byte on, then within the file of the weights."""
+    weights = last_checkpoint(run).stat().st_size // 8
+    handler, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        for limit in (0, weights):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+            with pytest.raises(JsddpmError, match="DISK_FULL") as caught:
+                export_checkpoint(last_checkpoint(run), tmp_path / "model")
+            assert caught.value.status is ExitStatus.ENVIRONMENT
+            assert list(tmp_path.iterdir()) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_too_little_space_for_an_export_is_said_in_bytes(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    with pytest.raises(JsddpmError, match=r"DISK_FULL.*\d{5,} bytes are needed .*1 are free"):
+        export_checkpoint(last_checkpoint(run), tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

@@ -78,6 +78,9 @@ def test_influences_travel_beside_the_results_and_only_with_them(tmp_path):
     assert whole.has_influences
     assert "influence" not in (tmp_path / "results.json").read_text()
     (tmp_path / "results.json").write_text((tmp_path / "results.json").read_text() + "\n")
+    with pytest.raises(JsddpmError, match=r"RESULTS.*SHA256SUMS"):
+        Results.read(tmp_path / "results.json")
+    (tmp_path / "SHA256SUMS").unlink()  # as of results that were copied alone
     assert not Results.read(tmp_path / "results.json").has_influences
 
 
