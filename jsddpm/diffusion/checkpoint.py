@@ -93,7 +93,12 @@ def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
     """Write a checkpoint; the old file stays until the new one is complete on the disk."""
     make_directory(Path(path).parent)
     with atomic_open(path) as stream:
-        torch.save(checkpoint, stream)
+        try:
+            torch.save(checkpoint, stream)
+        except RuntimeError as error:  # after a failed write torch closes its archive, which fails in its own way
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -152,6 +152,8 @@ class JointDDPM(L.LightningModule):
         for timestep in self.config.evaluation.timesteps:
             x0_hat = reconstruct(self.averaged, x0, tokens, noise, timestep, self.abar, kind)
             values = {"mse": (x0_hat - x0).square().mean(dim=(1, 2, 3))}
+            if not torch.isfinite(values["mse"]).all():
+                raise self._not_finite(f"the reconstruction at timestep {timestep} is not finite")
             values |= dict(self.validator(x0_hat, x0)) if self.validator else {}
             for name, value in values.items():
                 scores.setdefault(name, []).append(value)

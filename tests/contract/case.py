@@ -21,6 +21,12 @@ from synthetic import write_bids
 SMALL = ("--shape", "24", "32", "28", "--spacing", "3", "3", "3", "--val", "0.25", "--test", "0.25", "--jobs", "1")
 """Options of a build of :func:`synthetic.write_bids`."""
 
+NOBODY = 65534
+"""Number of a user who owns nothing."""
+
+ROOT = os.geteuid() == 0
+"""Whether these tests can become another user."""
+
 UNFINISHED = (".new.*",)
 """What a build into ``{tmp}/new`` leaves for ``--resume`` when a subject cannot be used."""
 
@@ -111,6 +117,8 @@ class Row:
         words: What must be said, names in braces replaced.
         build: What makes the input.
         leaves: Patterns of the paths that a refused call may leave.
+        changes: Patterns of the paths that a call may change.
+        loses: Patterns of the paths that a call may remove.
         seconds: Longest duration.
         needs: What only some machines can do; the reason of the skip elsewhere.
         here: Whether this machine can.
@@ -125,6 +133,8 @@ class Row:
     words: tuple[str, ...] = ()
     build: Build | None = None
     leaves: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    loses: tuple[str, ...] = ()
     seconds: float = 20.0
     needs: str = ""
     here: bool = True
@@ -153,21 +163,35 @@ def check(row: Row, world: World) -> None:
     words = () if callable(row.command) else tuple(map(world.fill, row.command))
     before = world.files()
     found = row.command(world) if callable(row.command) else call(*words)
-    assert found.status == row.status, found.err[-3000:] + found.out[-1000:]
+    said = f"{found.status}: {found.err[-3000:]}{found.out[-1000:]}"
+    assert found.status == row.status, said
     assert found.seconds < row.seconds
     assert "Traceback" not in found.err
     for word in row.words:
-        assert " ".join(world.fill(word).split()) in found.said
+        assert " ".join(world.fill(word).split()) in found.said, said
     errors = [line for line in found.err.splitlines() if re.match(r"(.*: )?error\[", line)]
     if row.code:
         assert errors, found.err
         assert any(f"error[{row.code}]" in line for line in errors), errors
     for line in errors:
-        assert re.search(r"error\[[A-Z_]+\].+; fix: \w", line), line
+        assert re.search(r"error\[[A-Z_]+\].+; fix: \S", line), line
     assert "\x1b" not in found.out + found.err
     after = world.files()
-    assert {path: after.get(path) for path in before} == before
-    new = [str(Path(path).relative_to(world.tmp)) for path in after if path not in before]
-    unwanted = _LEFT_OVER if found.status == 0 else ("*",)
-    left = [p for p in new if any(fnmatch.fnmatch(p, u) for u in unwanted)]
-    assert not [p for p in left if not any(fnmatch.fnmatch(p, allowed) for allowed in row.leaves)], left
+    inside = {str(Path(path).relative_to(world.tmp)): path for path in {**before, **after} if _inside(path, world.tmp)}
+    assert not [p for p in before if p not in inside.values() and after.get(p) != before[p]], "what rows share changed"
+    lost = [name for name, path in inside.items() if path not in after and not _any(name, row.loses)]
+    assert not lost, lost
+    both = [name for name, path in inside.items() if path in before and path in after]
+    changed = [n for n in both if before[inside[n]] != after[inside[n]] and not _any(n, row.changes)]
+    assert not changed, changed
+    new = [name for name, path in inside.items() if path not in before]
+    left = [name for name in new if _any(name, _LEFT_OVER if found.status == 0 else ("*",))]
+    assert not [name for name in left if not _any(name, row.leaves + row.changes)], left
+
+
+def _inside(path: str, folder: Path) -> bool:
+    return Path(path).is_relative_to(folder)
+
+
+def _any(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)

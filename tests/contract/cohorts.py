@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 
 from calls import Found, child, open_to_all
-from contract.case import SMALL, UNFINISHED, Build, Row, World
+from contract.case import NOBODY, ROOT, SMALL, UNFINISHED, Build, Row, World
 from jsddpm.cohort.sources import read_cohort
 from jsddpm.config import load_config
 from jsddpm.csvfiles import read_rows
@@ -17,8 +16,6 @@ BUILD = ("cache", "build", "{bids}", "--out", "{tmp}/new", *SMALL)
 FROM_TABLE = ("cache", "build", "{tmp}/cohort.csv", "--out", "{tmp}/new", *SMALL)
 SCAN = ("cohort", "scan", "{bids}", "--format", "json")
 READ = (*SCAN, "--read", "--jobs", 1)
-NOBODY = 65534
-ROOT = os.geteuid() == 0
 
 
 def image(subject: int) -> str:
@@ -120,7 +117,7 @@ def unreadable(*words: str) -> Callable[[World], Found]:
             bids = write_bids(folder / "bids")
             (folder / image(2)).chmod(0)
             user = NOBODY if ROOT else None
-            return child(*(w.replace("{open}", str(folder)) for w in words), user=user)
+            return child(*(w.replace("OPEN", str(folder)) for w in words), user=user)
         finally:
             shutil.rmtree(bids.parent)
 
@@ -177,6 +174,10 @@ ROWS = (
         lines("0,a,x,fcd,train", "1,a,y,fcd,test", columns="image,mask,patient,session,group,split")),
     Row("30", "a patient with and without leading zeros", FROM_TABLE, 3, "PATIENT_NAME", ("007 and 7",),
         lines("0,7,fcd,train", "1,007,fcd,test")),
+    Row("30", "a patient in two splits, bad ones left out", (*FROM_TABLE, "--skip-bad"), 3, "PATIENT_SPLIT", (),
+        lines("0,a,x,fcd,train", "1,a,y,fcd,test", columns="image,mask,patient,session,group,split")),
+    Row("30", "two spellings of a patient, bad ones left out", (*FROM_TABLE, "--skip-bad"), 3, "PATIENT_NAME", (),
+        lines("0,7,fcd,train", "1,007,fcd,test")),
     Row("34", "a link that leads nowhere", SCAN, 3, "MISSING", ("git annex get",), link("gone.nii.gz")),
     Row("34", "a link to itself", SCAN, 3, "", (), link("sub-02_FLAIR.nii.gz")),
     Row("34", "a pointer of git-annex", READ, 3, "NIFTI_NOT_PRESENT", ("git annex get",),
@@ -202,7 +203,7 @@ ROWS = (
     Row("37", "names that differ in their case", FROM_TABLE, 3, "DUPLICATE", ("P1 and p1",),
         lines("0,P1,fcd,train", "1,p1,fcd,test")),
     Row("38", "an image that may not be read, built", unreadable(
-        "cache", "build", "{open}/bids", "--out", "{open}/new", *SMALL), 5, "NIFTI_PERMISSION", ("sub-02",)),
+        "cache", "build", "OPEN/bids", "--out", "OPEN/new", *SMALL), 5, "NIFTI_PERMISSION", ("sub-02",)),
     Row("39", "numbers with an exponent or leading zero", numbers_are_numbers),
     configuration("seed: no\n", "39", "a word for a number", "seed"),
     configuration("seed: 1\nseed: 2\n", "39", "a key twice", "YAML"),
@@ -216,12 +217,11 @@ ROWS = (
     Row("103", "cells that a spreadsheet would run", names_read_back, 0, "", (), lambda world: world.bids),
     Row("36", "a field of more than 128 KiB", ("cohort", "scan", "{tmp}/cohort.csv"), 3, "MANIFEST", (),
         text(b"image,patient\n" + b"a" * 200_000 + b",b\n")),
-    Row("M3", "a patient with a slash", FROM_TABLE, 3, "PATIENT_NAME", (), lines("0,a/b,fcd,train", *FOUR[1:]),
-        unheld="ends as an internal error"),
-    Row("M3", "a patient of 300 letters", FROM_TABLE, 3, "PATIENT_NAME", (),
-        lines(f"0,{'x' * 300},fcd,train", *FOUR[1:]), unheld="the cure is about permissions"),
-    Row("M1", "a mask threshold of NaN", (*READ, "--mask-threshold", "nan"), 2, "", ("--mask-threshold",),
-        unheld="is accepted"),
-    Row("M1", "a mask threshold of infinity", (*READ, "--mask-threshold", "inf"), 2, "", ("--mask-threshold",),
-        unheld="is accepted"),
+    Row("M3", "a patient with a slash", FROM_TABLE, 3, "SUBJECT_NAME", ("a/b",), lines("0,a/b,fcd,train", *FOUR[1:])),
+    Row("M3", "a patient of 300 letters", FROM_TABLE, 3, "SUBJECT_NAME", ("245 bytes",),
+        lines(f"0,{'x' * 300},fcd,train", *FOUR[1:])),
+    Row("M1", "a mask label that no mask holds", (*BUILD, "--mask-label", 99), 3, "MASK_READING", ("0, 1",),
+        lambda world: world.bids),
+    Row("M1", "a mask threshold of NaN", (*READ, "--mask-threshold", "nan"), 2, "MASK_READING"),
+    Row("M1", "a mask threshold of infinity", (*READ, "--mask-threshold", "inf"), 2, "MASK_READING"),
 )  # fmt: skip

@@ -55,16 +55,16 @@ def _manifest(world: World, image: str, mask: str = "bad-mask.nii.gz") -> None:
     (world.tmp / "cohort.csv").write_text(rows)
 
 
-def header(*changes: tuple, part: str = "bad") -> Build:
+def header(*changes: tuple, parts: tuple[str, ...] = ("bad",)) -> Build:
     """Header bytes replaced: (offset, format of ``struct``, values...)."""
 
     def build(world: World) -> None:
         write_cohort(world)
-        path = world.tmp / f"{part}.nii.gz"
-        raw = bytearray(gzip.decompress(path.read_bytes()))
-        for offset, layout, *values in changes:
-            struct.pack_into(layout, raw, offset, *values)
-        path.write_bytes(gzip.compress(bytes(raw), mtime=0))
+        for path in (world.tmp / f"{part}.nii.gz" for part in parts):
+            raw = bytearray(gzip.decompress(path.read_bytes()))
+            for offset, layout, *values in changes:
+                struct.pack_into(layout, raw, offset, *values)
+            path.write_bytes(gzip.compress(bytes(raw), mtime=0))
 
     return build
 
@@ -279,6 +279,10 @@ ROWS = (
     refused("17", "affine of zeros", header((SROW, "<12f", *_ZERO.ravel())), "NIFTI_AFFINE"),
     refused("17", "singular affine", header((SROW, "<12f", *_SINGULAR.ravel())), "NIFTI_AFFINE", "singular"),
     refused("17", "affine of NaN", header((SROW, "<12f", *[NAN] * 12)), "NIFTI_AFFINE"),
+    *(Row("M2", f"a wild affine, {what}", ("cache", "build", "{tmp}/cohort.csv", "--out", "{tmp}/new", *SMALL), 3, "",
+          ("{tmp}/bad.nii.gz",), header((SROW, "<12f", size, 0, 0, 0, 0, size, 0, 0, 0, 0, size, 0),
+          parts=("bad", "bad-mask")),
+          leaves=UNFINISHED) for what, size in (("huge", 1e18), ("tiny", 1e-12))),
     noted("18", "sform and qform differ", header((QFORM, "<h", 1), (QOFFSET, "<f", 30.0)), "the sform is used"),
     Row("19", "seven orders of axes", other_orientation),
     noted("19", "slices tilted by 20 degrees", both(turned(20)), "tilted by 20 degrees: slices are not axial"),
