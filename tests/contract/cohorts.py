@@ -135,7 +135,7 @@ def numbers_are_numbers(world: World) -> Found:
     path = world.tmp / "c.yaml"
     path.write_text("optimizer: {learning_rate: 1e-4}\n")
     assert load_config(path).optimizer.learning_rate == 1e-4
-    assert load_config(None, ["trainer.max_steps=08"]).trainer.max_steps == 8
+    assert load_config(None, ["seed=08"]).seed == 8
     return Found(0)
 
 
