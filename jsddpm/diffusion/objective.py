@@ -129,6 +129,16 @@ def joint_loss(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, 
     return Loss(image + mask + frequency, image, mask, frequency)
 
 
+def slice_losses(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, config: ObjectiveConfig) -> Tensor:
+    """The total of :func:`joint_loss` for each slice alone, ``(B,)``; the arguments are the same."""
+
+    def alone(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor) -> Tensor:
+        return joint_loss(prediction[None], wanted[None], x0[None], weights[None], config).total
+
+    losses: Tensor = torch.vmap(alone)(prediction, wanted, x0, weights)
+    return losses
+
+
 def focal_frequency(error: Tensor, alpha: float) -> Tensor:
     """Focal frequency loss of an error image (Jiang et al. 2021, arXiv 2012.12821, equations 4 and 5).
 

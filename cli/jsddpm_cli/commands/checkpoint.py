@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from jsddpm_cli.console import FormatOption, emit, note
+from jsddpm_cli.console import FormatOption, emit, note, tracked
 
-app = typer.Typer(name="checkpoint", help="Look at checkpoints, export and rebin them.", no_args_is_help=True)
+app = typer.Typer(name="checkpoint", help="Look at checkpoints, audit, export and rebin them.", no_args_is_help=True)
 ORDER = 100
 
 
@@ -30,6 +30,37 @@ def info(checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")], h
         "trained conditions": f"{len(stored.trained)} of {2 * stored.binning.n_bins}",
     }
     emit(results_table(["", ""], [[k, str(v)] for k, v in shown.items()]), values, how)
+
+
+@app.command(epilog="Example: jsddpm checkpoint audit runs/first/checkpoints/last.ckpt --store store")
+def audit(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
+    store: Annotated[Path, typer.Option(help="Store that the network was trained on.")],
+    out: Annotated[
+        Path | None, typer.Option(help="New folder for the results [default: CKPT with .audit for its suffix]")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of a network that has not seen the patients, or hardly: the run's first one"),
+    ] = None,
+    slices: Annotated[int, typer.Option(min=1, help="Most slices of each patient, evenly spread.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise and of the relabellings.")] = 0,
+    how: FormatOption = "table",
+) -> None:
+    """Ask whether a network remembers its patients: membership inference by its own error, with a control."""
+    from jsddpm.publish import published_directory
+    from jsddpm.slices.store import SliceStore
+    from jsddpm_eval.membership_statement import audit as ask
+    from jsddpm_reports.membership import audit_view, write_audit_page
+
+    place = out or checkpoint.with_suffix(".audit")
+    with published_directory(place) as folder, tracked("patients") as bar:
+        values = ask(
+            checkpoint, SliceStore(store), folder, reference=reference, slices=slices, seed=seed, progress=bar.update
+        )
+        write_audit_page(values, folder / "audit.html")
+    emit(audit_view(values), values, how)
+    note(f"results {place}")
 
 
 @app.command(epilog="Example: jsddpm checkpoint export runs/first/checkpoints/last.ckpt model")

@@ -1,0 +1,262 @@
+"""What an audit says of a network's memory of its patients: the answer, its numbers, its control, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import comb
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from jsddpm import __version__
+from jsddpm.csvfiles import to_csv
+from jsddpm.files import write_json, write_text
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.membership import SLICES, Measured, measure
+from jsddpm_eval.stats.auc import auc_interval, sensitivity_at
+from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
+from jsddpm_eval.stats.membership import Area, Attack, Divisions, attack
+
+AUDIT, SLICE_TABLE = "audit.json", "slices.csv"
+"""Files of an audit."""
+
+MARGIN = 0.6
+"""Areas below this are taken for no memory worth the name: of ten pairs the attack gets fewer than six right."""
+
+RATES = (0.1, 0.01)
+"""False-positive rates at which true positives are counted."""
+
+Answer = Literal["off", "fine", "unknown"]
+
+_ASKED = "Does the network's own error tell patients it was trained on from patients it was not trained on?"
+_THREAT = (
+    "Somebody holds the network and slices of a person, masks included, and wants to know whether the person was a "
+    "training patient."
+)
+_LIMITS = (
+    "One attack was made, by the loss. Others are stronger, and an attack that fails is no proof that nothing is kept.",
+    "A patient who is told by a loss need not be seen in any sample, and the other way round: jsddpm eval looks for "
+    "copies among samples.",
+    "The answer presumes that held-out patients come from where the training patients come from. Patients of another "
+    "scanner or hospital are told apart by any network, whatever it remembers.",
+)
+
+
+def audit(
+    checkpoint: str | Path,
+    store: SliceStore,
+    out: Path,
+    *,
+    reference: str | Path | None = None,
+    slices: int = SLICES,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Ask a checkpoint for its memory of patients, and write ``audit.json`` and ``slices.csv``.
+
+    Args:
+        checkpoint: See :func:`~jsddpm_eval.membership.measure`, as for the other arguments.
+        store: The store it was trained on.
+        out: Folder for the files, which exists.
+        reference: Checkpoint of a network that has not seen the patients.
+        slices: Most slices of a patient.
+        seed: Seed of the noise and of the relabellings.
+        progress: Called with (patients done, in all).
+
+    Returns:
+        What ``audit.json`` holds.
+
+    Raises:
+        JsddpmError: As :func:`~jsddpm_eval.membership.measure`.
+    """
+    measured = measure(checkpoint, store, reference=reference, slices=slices, seed=seed, progress=progress)
+    values, rows = statement(measured, store, seed=seed)
+    write_json(out / AUDIT, values)
+    write_text(out / SLICE_TABLE, to_csv(rows))
+    return values
+
+
+def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The content of ``audit.json`` and the rows of ``slices.csv``."""
+    losses = measured.losses()
+    n, m = losses.groups
+    found = attack(losses, seed=seed) if min(n, m) >= MIN_UNITS else None
+    answer, reason = _answer(found, n, m)
+    calibrated = losses.reference
+    patients = [
+        {
+            "patient": name, "of": _side(bool(member)), "slices": int((measured.patient == i).sum()),
+            "score": None if found is None else float(found.scores[i]),
+            "scores": None if found is None else found.by_level[i].tolist(),
+            "log_loss": losses.network[i].tolist(), "log_reference": calibrated[i].tolist(),
+        }
+        for i, (name, member) in enumerate(zip(measured.patients, measured.member, strict=True))
+    ]  # fmt: skip
+    by = "filter" if measured.reference is None else "network"
+    values = {
+        "schema": "jsddpm-audit",
+        "version": 1,
+        "asked": _ASKED,
+        "threat_model": _THREAT,
+        "answer": answer,
+        "reason": reason,
+        "sentences": [_headline(answer, reason), *([] if found is None else _sentences(found, measured, answer))],
+        "limits": list(_LIMITS),
+        "patients": {"training": n, "held_out": m},
+        "attack": None if found is None else _numbers(found, losses.member),
+        "levels": _levels(measured, found),
+        "control": None if found is None else _control(found, measured),
+        "calibrated_by": by,
+        "by_patient": patients,
+        "checkpoint": {"step": measured.info.step, "training_store": measured.info.store, "weights": "ema"},
+        "seed": seed,
+        "jsddpm": __version__,
+    }
+    return values, _slice_rows(measured, found, store)
+
+
+def _answer(found: Attack | None, n: int, m: int) -> tuple[Answer, str]:
+    if found is None or comb(n + m, n) * TAIL < 1:
+        ways = comb(n + m, n)
+        return "unknown", (
+            f"{n} training and {m} held-out patients can be divided in {ways} ways, so that chance alone can do as "
+            f"well as any attack; it takes {MIN_UNITS} of either kind and 40 ways, such as 4 and 4 patients"
+        )
+    low, high = found.difficulty.interval
+    if found.p_value <= TAIL:
+        if low > 0.5 and found.gap[1][0] <= found.difficulty_gap:
+            return "unknown", (
+                "the training patients are easier in themselves, and what the network adds to that is not larger than "
+                "that; other held-out patients are needed, who are as hard"
+            )
+        return "off", ""
+    if low > 0.5 or high < 0.5:
+        return "unknown", (
+            f"the training patients are {'easier' if low > 0.5 else 'harder'} in themselves; other held-out patients "
+            "are needed, who are as hard"
+        )
+    highest = max(area.interval[1] for area in (found.area, *found.level_areas))
+    if highest < MARGIN:
+        return "fine", ""
+    return "unknown", (
+        f"areas up to {highest:.2f} are possible; to tell that they lie below {MARGIN:g} takes about {_needed()} "
+        f"patients of either kind, and there are {n} and {m}"
+    )
+
+
+def _needed() -> int:
+    """The fewest patients of either kind for whom an area of one half is known to lie below the margin."""
+    return next(k for k in range(MIN_UNITS, 10_000) if auc_interval(0.5, k, k)[1] < MARGIN)
+
+
+def _headline(answer: Answer, reason: str) -> str:
+    return {
+        "off": "The network remembers its patients: its error tells them from others.",
+        "fine": f"The network's error hardly tells training patients from others: every area lies below {MARGIN:g}.",
+        "unknown": f"Whether the network has memorised its patients cannot be told: {reason}.",
+    }[answer]
+
+
+def _sentences(found: Attack, measured: Measured, answer: Answer) -> list[str]:
+    n, m = int(measured.member.sum()), int((~measured.member).sum())
+    best, control = found.informative, "a filter" if measured.reference is None else "the reference network"
+    said = [
+        f"The attack ranks a training patient before a held-out one in {_area(found.area)}, p = {found.p_value:.2g}; "
+        f"{n} training and {m} held-out patients. Noise of {measured.noise[best]:.2g} tells most, "
+        f"{_area(found.level_areas[best])}.",
+        f"The control: {control} that has not seen the patient tells them apart in {_area(found.difficulty)}, by how "
+        f"hard the slices are. The network's error without that taken off: {_area(found.plain)}.",
+    ]
+    for name, divisions in (("training", found.training), ("held-out", found.held_out)):
+        if divisions is not None:
+            low, high = divisions.interval
+            said.append(
+                f"Random halves of the {name} patients alone are told apart with areas of {low:.2f} to {high:.2f} in "
+                f"95 of 100 divisions; {100 * divisions.beyond:.0f} % reach that of the attack."
+            )
+    return said + [_sensitivity(found.scores, measured.member, rate) for rate in RATES]
+
+
+def _sensitivity(scores: np.ndarray[Any, Any], member: np.ndarray[Any, Any], rate: float) -> str:
+    found, n, m = sensitivity_at(scores[member], scores[~member], rate), int(member.sum()), int((~member).sum())
+    share = f"{100 * rate:g} %"
+    if found is None:
+        return f"At {share} false alarms nothing can be said: that takes {round(1 / rate)} held-out patients, not {m}."
+    count, (low, high) = found
+    return (
+        f"At {share} false alarms {count} of {n} training patients are named ({100 * low:.0f} to {100 * high:.0f} %)."
+    )
+
+
+def _area(area: Area) -> str:
+    low, high = area.interval
+    return f"{100 * area.value:.0f} % of pairs (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def _numbers(found: Attack, member: np.ndarray[Any, Any]) -> dict[str, Any]:
+    rates = []
+    for rate in RATES:
+        counted = sensitivity_at(found.scores[member], found.scores[~member], rate)
+        reached = {} if counted is None else {"count": counted[0], "interval": list(counted[1])}
+        rates.append({"false_positive_rate": rate, "training": int(member.sum()), **(reached or {
+            "count": None, "interval": None, "reason": f"takes {round(1 / rate)} held-out patients"})})  # fmt: skip
+    return {
+        **_plain(found.area), "p_value": found.p_value, "most_informative": found.informative,
+        "without_calibration": _plain(found.plain), "sensitivity": rates,
+        "gap": {"log_loss": found.gap[0], "interval": _finite(found.gap[1])},
+    }  # fmt: skip
+
+
+def _finite(interval: tuple[float, float]) -> list[float] | None:
+    return list(interval) if np.isfinite(interval).all() else None
+
+
+def _levels(measured: Measured, found: Attack | None) -> list[dict[str, Any]]:
+    levels = []
+    for i, (timestep, noise) in enumerate(zip(measured.timesteps, measured.noise, strict=True)):
+        areas = {} if found is None else _plain(found.level_areas[i]) | {"slope": float(found.calibration.slope[i])}
+        levels.append({"timestep": timestep, "noise": noise} | areas)
+    return levels
+
+
+def _control(found: Attack, measured: Measured) -> dict[str, Any]:
+    filtered = Area.of(-measured.by_patient(measured.filter).mean(1), measured.member)
+    return {
+        "filter": _plain(filtered),
+        "network": None if measured.reference is None else _plain(found.difficulty),
+        "difficulty_gap": found.difficulty_gap,
+        "training_divisions": _divisions(found.training),
+        "held_out_divisions": _divisions(found.held_out),
+    }
+
+
+def _divisions(found: Divisions | None) -> dict[str, Any] | None:
+    return None if found is None else {"interval": list(found.interval), "beyond": found.beyond}
+
+
+def _plain(area: Area) -> dict[str, Any]:
+    return {"area": area.value, "interval": list(area.interval)}
+
+
+def _side(member: bool) -> str:
+    return "training" if member else "held-out"
+
+
+def _slice_rows(measured: Measured, found: Attack | None, store: SliceStore) -> list[dict[str, Any]]:
+    """One row a slice: its patient, its score, its loss and that of the reference at each level."""
+    reference = measured.filter if measured.reference is None else measured.reference
+    scores = None
+    if found is not None:
+        scores = found.calibration.scores(np.log(measured.network), np.log(reference)).mean(1)
+    rows = []
+    for i, row in enumerate(measured.rows):
+        place = int(measured.patient[i])
+        values: dict[str, Any] = {
+            "slice": store.slice_name(int(row)), "patient": measured.patients[place],
+            "of": _side(bool(measured.member[place])), "score": "" if scores is None else round(float(scores[i]), 4),
+        }  # fmt: skip
+        for name, table in (("loss", measured.network), ("reference", reference)):
+            values |= {f"{name}_t{t}": float(f"{v:.6g}") for t, v in zip(measured.timesteps, table[i], strict=True)}
+        rows.append(values)
+    return rows

@@ -1,0 +1,59 @@
+"""``jsddpm checkpoint audit``: a panel, files that appear together or not at all, refusals."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from jsddpm_cli.app import app
+
+
+def audit(checkpoint, store, *more):
+    words = ["checkpoint", "audit", checkpoint, "--store", store, *more]
+    return CliRunner().invoke(app, [str(w) for w in words])
+
+
+@pytest.fixture(scope="module")
+def asked(run, store, tmp_path_factory):
+    out = tmp_path_factory.mktemp("audit") / "found"
+    return audit(run / "checkpoints" / "last.ckpt", store.path, "--out", out, "--slices", 5), out
+
+
+def test_an_audit_is_a_panel_and_three_files(asked):
+    found, out = asked
+    assert found.exit_code == 0, found.stderr
+    assert {p.name for p in out.iterdir()} == {"audit.json", "slices.csv", "audit.html"}
+    assert "membership: unknown" in found.stdout
+    assert "4 training and 2 held-out patients" in " ".join(found.stdout.replace("│", " ").split())
+    assert max(map(len, found.stdout.splitlines())) <= 80
+    assert "\x1b" not in found.stdout
+
+
+def test_its_numbers_are_strict_json_with_a_row_for_every_slice(asked, run, store, tmp_path):
+    _, out = asked
+    values = json.loads((out / "audit.json").read_text())
+    assert (values["answer"], values["patients"]) == ("unknown", {"training": 4, "held_out": 2})
+    assert [p["patient"] for p in values["by_patient"]] == [f"p{i}" for i in range(6)]
+    rows = list(csv.DictReader((out / "slices.csv").read_text().splitlines()))
+    assert len(rows) == 6 * 5
+    again = audit(run / "checkpoints" / "last.ckpt", store.path, "--out", tmp_path / "a", "--slices", 5, "--format", "json")
+    assert json.loads(again.stdout) == values
+
+
+def test_results_are_never_overwritten_and_lie_beside_the_checkpoint(asked, run, store):
+    again = audit(run / "checkpoints" / "last.ckpt", store.path, "--out", asked[1])
+    assert (again.exception.status, again.exception.code) == (2, "EXISTS")
+
+
+def test_what_cannot_be_done_is_refused_and_leaves_nothing(run, tmp_path):
+    from synthetic import write_store
+
+    other = write_store(tmp_path / "other", seed=9)
+    found = audit(run / "checkpoints" / "last.ckpt", other.path, "--out", tmp_path / "out")
+    assert (found.exception.status, found.exception.code) == (2, "TRAINING_STORE")
+    assert [p.name for p in tmp_path.iterdir()] == ["other"]
+    missing = audit(tmp_path / "none.ckpt", other.path, "--out", tmp_path / "out")
+    assert (missing.exception.status, missing.exception.code) == (2, "MISSING")
