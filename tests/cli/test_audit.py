@@ -39,7 +39,9 @@ def test_its_numbers_are_strict_json_with_a_row_for_every_slice(asked, run, stor
     assert [p["patient"] for p in values["by_patient"]] == [f"p{i}" for i in range(6)]
     rows = list(csv.DictReader((out / "slices.csv").read_text().splitlines()))
     assert len(rows) == 6 * 5
-    again = audit(run / "checkpoints" / "last.ckpt", store.path, "--out", tmp_path / "a", "--slices", 5, "--format", "json")
+    again = audit(
+        run / "checkpoints" / "last.ckpt", store.path, "--out", tmp_path / "a", "--slices", 5, "--format", "json"
+    )
     assert json.loads(again.stdout) == values
 
 
