@@ -232,7 +232,7 @@ def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
     return environment_error("NOT_READABLE", reason, fix="check the path and its permissions", file=path)
 
 
-def explain(error: OSError, path: Path) -> JsddpmError:
+def explain(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
     """What the system refused, with its cure."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

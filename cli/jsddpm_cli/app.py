@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable
+from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable, usage_error
 from jsddpm_cli.commands import apps
+from jsddpm_cli.console import say
+from jsddpm_cli.streams import guarded
 
 app = typer.Typer(
     name="jsddpm",
@@ -27,7 +29,7 @@ def _show_version(value: bool) -> None:
     if value:
         from jsddpm import __version__
 
-        typer.echo(f"jsddpm {__version__}")
+        say(f"jsddpm {__version__}")
         raise typer.Exit
 
 
@@ -45,8 +47,18 @@ def options(
 
 def main() -> None:
     """Entry point: run a command; every failure is one line on stderr and its exit status."""
+    with guarded():
+        _run()
+
+
+def _run() -> None:
     try:
-        app()
+        status = app(standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(status or 0)
+    except _UsageError as error:
+        problem = _usage(error)
+        _leave(str(problem), problem.status, error)
     except JsddpmError as error:
         _leave(str(error), error.status, error)
     except MemoryError as error:
@@ -56,6 +68,23 @@ def main() -> None:
         sys.exit(ExitStatus.SIGINT)
     except Exception as error:
         _leave(_internal(error), ExitStatus.INTERNAL, error)
+
+
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer's own, or click's, by its version
+
+
+def _usage(error: Any) -> JsddpmError:
+    """What typer says of the words of a command, as one of our errors."""
+    sys.stdout.flush()
+    command = "jsddpm" if error.ctx is None else error.ctx.command_path
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help is shown already
+        return usage_error("USAGE", "no command", fix=f"give one of the commands above: {command} COMMAND")
+    what, _, hint = error.format_message().replace("Value error, ", "").rstrip(".?").partition(". ")
+    if near := getattr(error, "possibilities", None):
+        what, hint = error.message.rstrip("."), f"did you mean {' or '.join(sorted(near))}"
+    what = what[:1].lower() + what[1:]
+    cure = f"{hint[:1].lower()}{hint[1:]}? See" if hint.lower().startswith("did you mean") else "see"
+    return usage_error("USAGE", what, fix=f"{cure} {command} --help")
 
 
 def _leave(message: str, status: ExitStatus, error: BaseException) -> None:

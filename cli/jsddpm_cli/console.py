@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -12,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console, RenderableType
+
+from jsddpm.errors import printable
+from jsddpm_cli.streams import strict_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -23,27 +24,25 @@ Format = Literal["table", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="table, or json: strict JSON alone on stdout")]
 
 
-class _Console(Console):
-    def on_broken_pipe(self) -> None:
-        """``| head`` is not an error."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141)
-
-
 def out() -> Console:
     """Console of stdout; 100 columns when it is not a terminal."""
-    return _Console(highlight=False, width=None if sys.stdout.isatty() else 100, soft_wrap=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 100, soft_wrap=False)
 
 
 def note(message: str) -> None:
-    """A line on stderr, for people."""
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(message)
+    """A line on stderr, for people; what a file is called cannot alter their terminal."""
+    Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False).print(printable(message))
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Text on stdout as it is."""
+    sys.stdout.write(text + end)
 
 
 def emit(renderable: RenderableType, value: object, how: Format) -> None:
     """Print a result: the renderable, or strict JSON alone."""
     if how == "json":
-        typer.echo(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+        say(strict_json(value))
     else:
         out().print(renderable)
 

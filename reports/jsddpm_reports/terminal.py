@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.align import VerticalAlignMethod
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import PaddingDimensions
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.errors import printable
 from jsddpm_reports.wording import SIGNS
 
 if TYPE_CHECKING:
@@ -151,11 +152,23 @@ def results_table(
     *,
     padding: PaddingDimensions = (0, 1, 0, 0),
     vertical: VerticalAlignMethod = "top",
+    folded: Sequence[str] = (),
 ) -> RenderableType:
-    """A table of text under its headings, whose second and third columns are words."""
+    """A table of text under its headings, whose second and third columns are words.
+
+    Args:
+        headings: Heading of each column.
+        rows: Cells; what is not printable in a text is escaped.
+        padding: Blanks around a cell.
+        vertical: Where a cell stands in a row of several lines.
+        folded: Headings of columns that take several lines where the width is too small; others are cut.
+    """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=padding)
     for i, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if i in (1, 2) else "right", no_wrap=True, vertical=vertical)
+        side: JustifyMethod = "left" if i in (1, 2) or heading in folded else "right"
+        wraps = heading in folded
+        table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis",
+                         min_width=8 if wraps else None, vertical=vertical)  # fmt: skip
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
     return table

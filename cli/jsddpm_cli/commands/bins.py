@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from jsddpm.errors import usage_error
-from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,6 +24,10 @@ StoreOption = Annotated[Path | None, typer.Option(help="Slice store: count its s
 
 
 ReportFormat = Literal["table", "json", "csv", "markdown", "html"]
+_ENDINGS: dict[str, ReportFormat] = {
+    ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".txt": "table", "": "table", ".png": "table",
+}  # fmt: skip
+"""Endings of ``--out`` and the format each stands for, where ``--format`` names none."""
 
 
 @app.command(epilog="Example: jsddpm bins report --z-range 24 93 --bins 10")
@@ -37,9 +41,17 @@ def report(
     ] = 16,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept more bins than slices.")] = False,
     how: Annotated[ReportFormat, typer.Option("--format", help="How the report is given.")] = "table",
-    out: Annotated[Path | None, typer.Option(help="Write to this file instead; .png adds the figure.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file, .md, .csv, .json, .html or .txt; .png adds the figure.")
+    ] = None,
 ) -> None:
     """Show which bins a z-range uses under local and under global binning, and what a store holds in each."""
+    if out is not None:
+        if out.suffix not in _ENDINGS:
+            raise usage_error(
+                "OPTION", f"--out {out.name}", fix=f"end it with one of {', '.join(filter(None, _ENDINGS))}"
+            )
+        how = _ENDINGS[out.suffix] if how == "table" else how
     values = utilization_report(z_range, bins, slices, store, samples, allow_empty=allow_empty)
     if out is not None and out.suffix == ".png":
         from jsddpm.files import write_bytes
@@ -57,7 +69,7 @@ def report(
     elif how == "table" or how == "json":
         show_utilization(values, how)
     else:
-        typer.echo(_as_text(values, how), nl=False)
+        say(_as_text(values, how), end="")
 
 
 @app.command(epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")

@@ -141,7 +141,7 @@ def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
     ]
     values = [vars(o) | {"problem": str(o.problem) if o.problem else None} for o in outcomes]
     columns = ["subject", "split", "outcome", "slices", "lesion slices", "notes"]
-    emit(results_table(columns, rows), {"subjects": values}, how)
+    emit(results_table(columns, rows, folded=("subject", "notes")), {"subjects": values}, how)
     for o in outcomes:
         if o.problem:
             note(f"left out {o.subject}: {o.problem}")

@@ -72,7 +72,7 @@ def scan(
             for i in inspected
             if not i.problem
         ]
-    emit(results_table(columns, shown), values, how)
+    emit(results_table(columns, shown, folded=("subject", "notes")), values, how)
     groups = Counter(r.group for r in usable)
     note(f"{cohort.layout}: {len(usable)} images: {groups['patient']} of patients, {groups['control']} of controls")
     for (shape, spacing), count in Counter((i.shape, i.spacing) for i in inspected if not i.problem).most_common():

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.errors import JsddpmError, printable, usage_error
 from jsddpm.runtime import cores
-from jsddpm_cli.console import note
+from jsddpm_cli.console import note, say
 
 app = typer.Typer()
 ORDER = 10
@@ -43,7 +43,7 @@ def demo(
             raise usage_error("DEMO", "was made with another seed or preset", fix="choose another --out", file=out)
         page = _run_stages(out, seed)
     note(f"done in {(time.monotonic() - start) / 60:.1f} min")
-    typer.echo(f"report: {page}")
+    say(f"report: {printable(str(page))}")
 
 
 def _run_stages(out: Path, seed: int) -> Path:
