@@ -36,6 +36,7 @@ soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/training.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/calibration.py 100
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/comparison.py 100
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/membership.py 200
 
 reports: setup
 	$(BIN)/python reports/gallery/build.py

@@ -101,7 +101,7 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
         "threat_model": _THREAT,
         "answer": answer,
         "reason": reason,
-        "sentences": [_headline(answer, reason), *([] if found is None else _sentences(found, measured, answer))],
+        "sentences": [_headline(answer, reason), *([] if found is None else _sentences(found, measured))],
         "limits": list(_LIMITS),
         "patients": {"training": n, "held_out": m},
         "attack": None if found is None else _numbers(found, losses.member),
@@ -158,7 +158,7 @@ def _headline(answer: Answer, reason: str) -> str:
     }[answer]
 
 
-def _sentences(found: Attack, measured: Measured, answer: Answer) -> list[str]:
+def _sentences(found: Attack, measured: Measured) -> list[str]:
     n, m = int(measured.member.sum()), int((~measured.member).sum())
     best, control = found.informative, "a filter" if measured.reference is None else "the reference network"
     said = [
