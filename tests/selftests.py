@@ -46,4 +46,5 @@ def cohort():
         every.images[real], every.masks[real], z_index=every.z_index[real], pathology=every.pathology[real],
         patient=every.patient[real], held_out=held_out[real], binning=BINNING,
     )  # fmt: skip
-    return Cohort(every, np.flatnonzero(real), np.flatnonzero(held_out), np.flatnonzero(~real), table, BINNING)
+    names = tuple(f"sub-{p}" for p in range(PATIENTS))
+    return Cohort(every, np.flatnonzero(real), np.flatnonzero(held_out), np.flatnonzero(~real), table, BINNING, names)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from alterations import HARD, LISTED, UNLISTED, Images, Masks, Pair
-from cohorts import prepared
+from cohorts import BUILD, prepared
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.stats import binomtest
+from through_network import Network
 
 from jsddpm.csvfiles import to_csv
 from jsddpm.files import make_directory, write_text
+from jsddpm.slices.store import SliceStore
 from jsddpm_eval.evaluation import evaluate_in_detail
 from jsddpm_eval.functional.lesion_copies import LEAST
 from jsddpm_eval.selftest.world import Slices
@@ -79,15 +82,25 @@ def main() -> None:
     parser.add_argument("cohort", help="phantom-16+6, phantom-40+14 or real")
     parser.add_argument("--training", type=int, default=30, help="training patients")
     parser.add_argument("--copies", type=int, default=100, help="copies of each kind")
+    parser.add_argument("--steps", type=int, default=600, help="of the network that copies are seen through; 0: none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=GALLERY)
     asked = parser.parse_args()
-    opener, arguments, _ = prepared(asked.cohort, "B")
-    division = Division(opener(*arguments).slices, asked.training, asked.seed)
+    opener, arguments, _ = prepared(asked.cohort, "both" if asked.cohort == "real" else "B")
+    cohort = opener(*arguments)
+    division = Division(cohort.slices, asked.training, asked.seed)
+    planted = [_planted(division, asked.copies)]
+    if asked.steps and asked.cohort == "real":  # a phantom's patients lie in two stores
+        trained_on = [cohort.names[k] for k in np.unique(division.slices.patient[division.training])]
+        network = Network(SliceStore(arguments[0]), trained_on, cohort.binning, asked.steps, BUILD / "networks")
+        planted.append(_through(network, division, asked.copies))
     rows = []
-    for group, kind, score, pair, sources in _planted(division, asked.copies):
+    for group, kind, score, pair, sources in chain(*planted):
         copied, right = division.copies(*pair, sources, score)
         found, total = int(copied.sum()), len(copied)
+        if not total:
+            print(f"{kind}: no sample can be judged")
+            continue
         low, high = binomtest(found, total).proportion_ci()
         share = None if group == "unseen" or not found else round(100 * float(right[copied].mean()), 1)
         rows.append({
@@ -123,6 +136,17 @@ def _planted(division: Division, count: int) -> Iterator[tuple[str, str, str, Pa
         kind = f"blend with {100 * weight:g} % of another training slice"
         yield group, kind, "copy", (mean, s.masks[rows]), rows
     yield from _transplanted(division, count)
+
+
+def _through(network: Network, division: Division, count: int) -> Iterator[tuple[str, str, str, Pair, Rows]]:
+    """Training slices, and as a control slices of unseen patients, seen through the network."""
+    s = division.slices
+    for group, kind, pool in (
+        ("hard", "through the network", division.training),
+        ("unseen", "slices of unseen patients through the network", division.unseen),
+    ):
+        rows = division.rng.permutation(pool)[:count]
+        yield group, kind, "copy", network.seen(s.images[rows], s.masks[rows], s.z_bin[rows], s.pathology[rows]), rows
 
 
 def _transplanted(division: Division, count: int) -> Iterator[tuple[str, str, str, Pair, Rows]]:

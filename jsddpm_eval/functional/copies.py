@@ -20,6 +20,9 @@ MEASURES = ("whole", "blocks", "bent", "halves", "blend")
 """Of the nearest reference: correlation, and that block by block; both after deformation, with their lead over the next
 patient. Of the two nearest of different patients: blocks of either, and the multiple correlation with both."""
 
+PAIRED = 2
+"""How many of them, the last ones, are of two references."""
+
 _CANDIDATES, _OF_HALF, _OF_REST = 8, 3, 4
 _WEIGHT_OF_HALF = 0.7  # of a half's correlation beside that of the whole: half a slice has half the energy
 _BENT = 2  # patients whose best slice is deformed

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jsddpm_eval.functional.copies import MEASURES, Nearness, References, nearest
+from jsddpm_eval.functional.copies import MEASURES, PAIRED, Nearness, References, nearest
 from jsddpm_eval.functional.patterns import pattern
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
@@ -195,8 +195,15 @@ def _closest(context: Context) -> _Closest:
             for values, group in ((measures[found], asked), (null, of_bin))
         )
         score[found], beyond = reached.max(0), of_real.max(0)
-        row[found] = np.take_along_axis(place[found], reached.argmax(0)[:, None], 1)[:, 0]
+        row[found] = np.take_along_axis(place[found], _telling(reached, threshold(people))[:, None], 1)[:, 0]
     return _Closest(score, row, near.exact.numpy(), probe, beyond, threshold(people))
+
+
+def _telling(reached: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
+    """The measure that says whose copy each sample is: of one slice where that suffices, else of two."""
+    single = len(MEASURES) - PAIRED
+    of_one = reached[:single]
+    return np.asarray(np.where(of_one.max(0) > limit, of_one.argmax(0), reached.argmax(0)))
 
 
 def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:

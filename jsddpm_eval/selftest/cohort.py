@@ -35,6 +35,7 @@ class Cohort:
         source: Rows of the patients that the perfect generator draws from.
         table: The real slices as the evaluation gets them: one object, so that what was computed of it is kept.
         binning: The bins.
+        names: Patients by their number.
     """
 
     slices: Slices
@@ -43,6 +44,7 @@ class Cohort:
     source: NDArray[np.intp]
     table: SliceTable
     binning: ZBinning
+    names: tuple[str, ...]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -111,7 +113,7 @@ def paired(
         seed: Seed of who of the real patients is held out.
     """
     ours, names = _slices(*real, binning)
-    theirs, _ = _slices(*source, binning)
+    theirs, source_names = _slices(*source, binning)
     held = assign_splits(
         {p: v for p, v in _patients(real[0], binning).items() if p in set(names)}, SplitRule(0, HELD_OUT, seed)
     )
@@ -123,7 +125,8 @@ def paired(
     first = np.arange(len(ours.patient))
     others = replace(theirs, patient=len(names) + theirs.patient)
     both = Slices(*(np.concatenate([getattr(s, f.name) for s in (ours, others)]) for f in fields(Slices)))
-    return Cohort(both, first, first[out], len(first) + np.arange(len(theirs.patient)), table, binning)
+    sampled = len(first) + np.arange(len(theirs.patient))
+    return Cohort(both, first, first[out], sampled, table, binning, (*names, *source_names))
 
 
 def _slices(store: SliceStore, patients: Sequence[str], binning: ZBinning) -> tuple[Slices, list[str]]:
