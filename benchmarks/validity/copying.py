@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from alterations import HARD, LISTED, UNLISTED, Images, Masks, Pair
 from cohorts import BUILD, prepared
 from numpy.typing import NDArray
@@ -111,6 +112,31 @@ def main() -> None:
         print(*rows[-1].values(), sep="\t", flush=True)
     out = make_directory(asked.out)
     write_text(out / f"{asked.cohort}-{asked.training}.csv", to_csv(rows))
+    write_text(out / "table.md", _table(out))
+
+
+def _table(folder: Path) -> str:
+    """All runs of a folder beside each other: percent found, and percent of these whose patient is named."""
+    runs = {
+        file.stem: pd.read_csv(file).set_index(["group", "kind"]) for file in sorted(folder.glob("*.csv"), key=_order)
+    }
+    kinds = list(dict.fromkeys(kind for run in runs.values() for kind in run.index))
+    lines = ["| " + " | ".join(["", "", *runs]) + " |", "| --- | --- |" + " --- |" * len(runs)]
+    for group in dict.fromkeys(group for group, _ in kinds):
+        for kind in (kind for of, kind in kinds if of == group):
+            cells = [_cell(run.loc[(group, kind)]) if (group, kind) in run.index else "" for run in runs.values()]
+            lines.append("| " + " | ".join([group, kind, *cells]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _order(file: Path) -> tuple[bool, str, int]:
+    cohort, _, training = file.stem.rpartition("-")
+    return cohort != "real", cohort, int(training)
+
+
+def _cell(row: pd.Series) -> str:
+    named = row["right_patient_percent"]
+    return f"{row['copies_percent']:g}" + ("" if pd.isna(named) else f" ({named:g})")
 
 
 def _planted(division: Division, count: int) -> Iterator[tuple[str, str, str, Pair, Rows]]:

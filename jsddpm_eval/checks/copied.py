@@ -18,8 +18,8 @@ class Copied(Check):
     spec = CheckSpec(
         name="copied", heading="copies", question="new slices, no copies of real ones",
         rule="share of samples nearer to a real slice, once registered, than slices of other patients come; margin "
-        "2 %, exact binomial test against the upper bound of the real share; any exact copy; mean "
-        "nearness, margin 1.5 SD",
+        "2 %, exact binomial test against the upper bound of the real share, or of what is twice as near; any exact "
+        "copy; mean nearness, margin 1.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, str]] = {
         "copied_train_share": "copies of training slices",

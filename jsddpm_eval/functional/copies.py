@@ -37,7 +37,7 @@ class Nearness(NamedTuple):
     Attributes:
         measures: Correlations as :func:`~jsddpm_eval.functional.patterns.stretched` gives them, by
             :data:`MEASURES`, float32 ``(n, 5)``.
-        place: The reference nearest by each measure; the first of the two for pairs, int64 ``(n, 5)``.
+        place: The reference nearest by each measure; of pairs the one that fits better by itself, int64 ``(n, 5)``.
         exact: Whether the nearest is equal to the query, pixel by pixel, and neither is blank.
     """
 
@@ -120,7 +120,7 @@ def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, people: Tensor) -> tupl
 def _in_parts(
     patterns: Tensor, references: References, flat: Tensor, straight: Tensor, allowed: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The last two measures, and the first reference of each pair."""
+    """The last two measures, and of each pair the reference that fits better by itself."""
     views, picked, weights = [straight], [_CANDIDATES], [1.0]
     for half in _halves(patterns):
         views.append(searched(unit(half), flat, steps=2))
@@ -147,9 +147,11 @@ def _in_parts(
         patterns[:, None].expand_as(moved).flatten(0, 1), unit(moved).flatten(0, 1)
     )
     correlation = stretched(correlation).flatten(1).view(*top.shape, -1)
+    weight = weight.flatten(1).view(*top.shape, -1)
     either = torch.maximum(correlation[:, :, None], correlation[:, None])
-    halves = (either * weight.flatten(1).view(*top.shape, 1, -1)).sum(3)
-    return _best_pairs(top, never, halves, stretched(_multiple(moved, alone).sqrt()))
+    halves = (either * weight[:, :, None]).sum(3)
+    blend = stretched(_multiple(moved, alone).sqrt())
+    return _best_pairs(top, never, (halves, (correlation * weight).sum(2)), (blend, alone))
 
 
 def _halves(patterns: Tensor) -> Iterator[Tensor]:
@@ -169,12 +171,15 @@ def _multiple(moved: Tensor, alone: Tensor) -> Tensor:
     return squared.masked_fill((a <= 0) | (b <= 0), 0).clamp(0, 1)
 
 
-def _best_pairs(top: Tensor, never: Tensor, *measures: Tensor) -> tuple[Tensor, Tensor]:
+def _best_pairs(top: Tensor, never: Tensor, *measures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Highest value of each measure over pairs, and the one of the two that fits better by itself."""
     values, places = [], []
-    for measure in measures:
-        best = measure.masked_fill(never, -1).flatten(1).max(1)
+    for of_pair, by_itself in measures:
+        best = of_pair.masked_fill(never, -1).flatten(1).max(1)
+        pair = torch.stack([best.indices // top.shape[1], best.indices % top.shape[1]], 1)
+        better = pair.gather(1, by_itself.gather(1, pair).argmax(1, keepdim=True))
         values.append(best.values)
-        places.append(top.gather(1, (best.indices // top.shape[1])[:, None])[:, 0])
+        places.append(top.gather(1, better)[:, 0])
     return torch.stack(values, 1), torch.stack(places, 1)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from jsddpm_eval.functional.lesion_copies import LEAST, Lesions, nearest_lesion, windows
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.metrics.copies import copied_share, threshold
+from jsddpm_eval.metrics.copies import clearly, copied_share, threshold
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -76,7 +76,8 @@ class LesionCopies(Metric):
         units = context.generated.unit.numpy()[rows]
         counts = cell.counts._replace(n_generated=len(rows))
         copied = found.score[rows] > found.threshold
-        return {SHARE.name: copied_share(copied, units, found.beyond, found.people, counts)}
+        clear = clearly(found.score[rows] / found.threshold)
+        return {SHARE.name: copied_share(copied, clear, units, found.beyond, found.people, counts)}
 
 
 METRIC = LesionCopies()

@@ -13,7 +13,8 @@ from scipy.stats import binomtest
 from jsddpm_eval.checks.copied import CHECK
 from jsddpm_eval.functional.copies import MEASURES, References, nearest
 from jsddpm_eval.functional.patterns import pattern
-from jsddpm_eval.metrics.copies import threshold
+from jsddpm_eval.metrics.copies import clearly, copied_share, threshold
+from jsddpm_eval.results.score import Counts
 from worlds import World
 
 SIZE, SLICES = (64, 64), 2
@@ -130,7 +131,8 @@ def test_a_share_has_the_exact_interval_and_the_p_value_of_the_bound():
     assert (share.value, share.interval) == (0.25, (interval.low, interval.high))
     bound = 1 - 0.05 ** (1 / 20)  # no copy among 20 patients: (1 - p)^20 = 5 %
     assert share.baseline_interval == (0, pytest.approx(bound))
-    assert share.p_value == pytest.approx(binomtest(5, 20, bound, alternative="greater").pvalue)
+    clear = binomtest(5, 20, 0.005, alternative="greater").pvalue  # they are exact
+    assert share.p_value == pytest.approx(2 * clear)
 
 
 def test_one_exact_copy_is_off_and_a_blank_slice_is_no_copy():
@@ -172,3 +174,22 @@ def test_only_allowed_references_are_compared():
 def test_large_slices_are_averaged_first():
     large = fresh(2).repeat_interleave(4, 1).repeat_interleave(4, 2)
     assert torch.allclose(pattern(large), pattern(fresh(2)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("share", "patients", "low", "high"), [(0, 22, 0, 0.05), (0, 60, 0, 0.05), (0.125, 22, 0.95, 1)]
+)
+def test_new_slices_are_rarely_accused_and_an_eighth_of_copies_nearly_always(share, patients, low, high):
+    """Slices of a patient are equally near; copies are as in the bench, 2.4 thresholds in the median."""
+    rng, accused, limit = np.random.default_rng(0), 0, threshold(patients)
+    people = np.repeat(np.arange(patients), 8)
+
+    def nearness(own):  # exponential beyond the median, half of it the patient's; 2**-0.5 is an upper spread of 1
+        return (rng.exponential(2**-0.5, own) * rng.choice((-1, 1), own)).repeat(8 if own == patients else 1) / limit
+
+    for _ in range(200):
+        beyond, samples = nearness(patients) > 1, nearness(80)
+        samples = np.where(rng.random(80) < share, 2.4 * rng.lognormal(0, 0.5, 80), samples)
+        score = copied_share(samples > 1, clearly(samples), np.arange(80), beyond, people, Counts(None, 80, patients))
+        accused += score.p_value <= 0.05
+    assert low <= accused / 200 <= high
