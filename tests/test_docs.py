@@ -25,7 +25,7 @@ COMMANDS = sorted(
     }
 )
 LINKS = [(page, link) for page, text in TEXTS.items() for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)]
-STATUS = {"usage_error": 2, "integrity_error": 4, "environment_error": 5, "JsddpmError": 3, "problem": 3, "_bad": 3}
+STATUS = {"usage_error": 2, "integrity_error": 4, "environment_error": 5, "JsddpmError": 3, "problem": 3, "bad": 3}
 NAMED = {"ENVIRONMENT": 5, "NON_FINITE": 6, "SIGTERM": 143}
 
 
@@ -86,7 +86,7 @@ def test_every_error_code_is_explained_with_its_statuses():
             code = node.args[0] if maker in STATUS and node.args else None
             if isinstance(code, ast.Constant) and isinstance(code.value, str):
                 said = [ast.unparse(k.value).rpartition(".")[2] for k in node.keywords if k.arg == "status"]
-                raised["NIFTI_" * (maker == "_bad") + code.value].add(NAMED[said[0]] if said else STATUS[maker])
+                raised["NIFTI_" * (maker == "bad") + code.value].add(NAMED[said[0]] if said else STATUS[maker])
     explained = {
         code: {int(s) for s in statuses.split(",")}
         for codes, statuses in re.findall(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -31,6 +32,9 @@ ControlsOption = Annotated[
 ]
 MaskLabelOption = Annotated[list[int] | None, typer.Option(help="Mask value that means lesion; may be repeated.")]
 MaskThresholdOption = Annotated[float | None, typer.Option(help="Mask values above mean lesion.")]
+MaxVolumeOption = Annotated[
+    float, typer.Option("--max-volume-gb", min=0.001, help="Largest volume read, in GiB of memory.")
+]
 JobsOption = Annotated[int | None, typer.Option(min=1, help="Processes [default: one per core]")]
 
 
@@ -46,6 +50,13 @@ def open_cohort(
         raise usage_error("ENTITY", f"{bad[0]!r} is not key=value", fix="write --entity acq=T2sel")
     choice = Selection(modality, {k: v for k, _, v in pairs}, run, tuple(controls or ()))
     return read_cohort(source, layout=layout, selection=choice)
+
+
+def volume_bytes(gib: float) -> int:
+    """The option above in bytes."""
+    if not isfinite(gib):
+        raise usage_error("OPTION", f"--max-volume-gb {gib:g}", fix="give a number of GiB")
+    return int(gib * 2**30)
 
 
 def mask_reading(labels: list[int] | None, threshold: float | None) -> MaskReading:

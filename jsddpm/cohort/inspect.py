@@ -9,6 +9,7 @@ import nibabel as nib
 from nibabel.affines import voxel_sizes
 
 from jsddpm.cohort.masks import MaskReading, refuse_unused
+from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
 from jsddpm.cohort.patients import same_image_problems, voxel_digest
 from jsddpm.cohort.records import Record
 from jsddpm.cohort.subject import named, read_subject
@@ -48,6 +49,7 @@ def inspect_records(
     reading: MaskReading | None = None,
     *,
     jobs: int = 1,
+    max_volume_bytes: int = MAX_VOLUME_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Inspection]:
     """Read every image and mask; problems are collected, not raised.
@@ -56,20 +58,22 @@ def inspect_records(
         records: What to read.
         reading: How mask values become lesion voxels.
         jobs: Processes.
+        max_volume_bytes: Largest volume read.
         progress: Called with (records done, records).
     """
+    calls = ((r, reading or MaskReading(), max_volume_bytes) for r in records)
     inspections = []
-    for inspection in in_processes(_inspect, ((r, reading or MaskReading()) for r in records), jobs=jobs):
+    for inspection in in_processes(_inspect, calls, jobs=jobs):
         inspections.append(inspection)
         if progress:
             progress(len(inspections), len(records))
     return inspections
 
 
-def _inspect(record: Record, reading: MaskReading) -> Inspection:
+def _inspect(record: Record, reading: MaskReading, max_bytes: int) -> Inspection:
     try:
         with named(record):
-            subject = read_subject(record, reading)
+            subject = read_subject(record, reading, max_bytes=max_bytes)
             image = subject.image
             return Inspection(
                 record.subject,

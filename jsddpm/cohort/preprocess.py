@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, prod
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +13,8 @@ import torchio as tio
 from numpy.typing import NDArray
 
 from jsddpm.cohort.brain import estimate_brain
+from jsddpm.cohort.header import bad
+from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
 from jsddpm.cohort.orientation import from_slices, to_slices
 from jsddpm.cohort.subject import Subject
 from jsddpm.errors import JsddpmError, usage_error
@@ -57,7 +62,7 @@ class Stack:
     lesion_mm3: tuple[float, float]
 
 
-def preprocess(subject: Subject, spec: Preprocessing) -> Stack:
+def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VOLUME_BYTES) -> Stack:
     """Canonical orientation, spacing, shape and intensity window of one subject.
 
     The image is interpolated linearly, after smoothing where it is made coarser; masks by nearest neighbour.
@@ -65,9 +70,11 @@ def preprocess(subject: Subject, spec: Preprocessing) -> Stack:
     Args:
         subject: Validated volumes.
         spec: Target geometry.
+        max_bytes: Largest volume after resampling, as float32.
 
     Raises:
-        JsddpmError: ``NO_BRAIN`` when no brain-like region can be found, ``CONTRAST`` when it is constant.
+        JsddpmError: ``NIFTI_TOO_LARGE`` when resampling would need more than ``max_bytes``; ``NO_BRAIN`` when no
+            brain-like region can be found, ``CONTRAST`` when it is constant.
     """
     volume, path = subject.image, subject.image.path
     given = subject.brain is not None
@@ -78,6 +85,7 @@ def preprocess(subject: Subject, spec: Preprocessing) -> Stack:
             labels=tio.LabelMap(tensor=torch.from_numpy(labels)[None], affine=volume.affine),
         )
     )
+    _check_resampled(upright.image, spec, path, max_bytes)
     coarser = any(new > old for new, old in zip(spec.spacing, upright.image.spacing, strict=True))
     moved = tio.Compose([tio.Resample(spec.spacing, antialias=coarser), tio.CropOrPad(spec.shape)])(upright)
     values, labels = moved.image.data[0].numpy(), moved.labels.data[0].numpy()
@@ -93,3 +101,14 @@ def preprocess(subject: Subject, spec: Preprocessing) -> Stack:
     volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
     affine = np.asarray(moved.image.affine, np.float64) @ from_slices(spec.shape[1])
     return Stack(to_slices(scaled), to_slices(lesion), to_slices(brain), affine, (low, high), volumes)
+
+
+def _check_resampled(image: Any, spec: Preprocessing, path: Path, max_bytes: int) -> None:
+    """Refuse a grid that voxel sizes of metres would make, before it is allocated."""
+    sides = [ceil(n * old / new) for n, old, new in zip(image.spatial_shape, image.spacing, spec.spacing, strict=True)]
+    needed = 4 * prod(sides)
+    if needed > max_bytes:
+        spacing = " x ".join(f"{s:g}" for s in spec.spacing)
+        what = f"at {spacing} mm it has {' x '.join(map(str, sides))} voxels, {needed / 2**30:.3g} GiB"
+        cure = "check its voxel sizes, choose a coarser --spacing, or allow more with --max-volume-gb"
+        raise bad("TOO_LARGE", path, what, cure)

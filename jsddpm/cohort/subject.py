@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid, mask_values
-from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
+from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume, check_not_constant, open_nifti
 from jsddpm.cohort.records import Record
 from jsddpm.errors import JsddpmError, environment_error, first_line
 
@@ -39,28 +39,29 @@ class Subject:
         return float(self.lesion.sum() * abs(np.linalg.det(self.image.affine[:3, :3])))
 
 
-def read_subject(record: Record, reading: MaskReading | None = None) -> Subject:
+def read_subject(record: Record, reading: MaskReading | None = None, *, max_bytes: int = MAX_VOLUME_BYTES) -> Subject:
     """Read and validate the files of one record.
 
     Args:
         record: What to read.
         reading: How mask values become lesion voxels.
+        max_bytes: Largest volume read; see :func:`~jsddpm.cohort.nifti.open_nifti`.
 
     Raises:
         JsddpmError: ``NIFTI_...``, ``MASK_...`` or ``BRAIN_EMPTY`` (status 3), naming the file.
     """
-    image = open_nifti(record.image)
+    image = open_nifti(record.image, max_bytes=max_bytes)
     check_not_constant(image)
     notes, reading = image.notes, reading or MaskReading()
     lesion, brain = np.zeros(image.data.shape, bool), None
     values: tuple[float, ...] = ()
     if record.mask is not None:
-        mask = open_nifti(record.mask)
+        mask = open_nifti(record.mask, max_bytes=max_bytes)
         check_same_grid(image, mask)
         lesion, values = binary_mask(mask, reading), mask_values(mask, reading)
         notes += _of("mask", mask, image)
     if record.brain is not None:
-        region = open_nifti(record.brain)
+        region = open_nifti(record.brain, max_bytes=max_bytes)
         check_same_grid(image, region)
         brain = region.data > 0
         notes += _of("brain mask", region, image)

@@ -13,6 +13,7 @@ from jsddpm import __version__
 from jsddpm.binning import ZBinning
 from jsddpm.checksums import sha256
 from jsddpm.cohort.masks import MaskReading, refuse_unused
+from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
 from jsddpm.cohort.patients import refuse_mixed_patients, voxel_digest
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import SPLITS, Record, Split
@@ -59,6 +60,7 @@ def build_slice_cache(
     jobs: int = 1,
     skip_bad: bool = False,
     resume: bool = False,
+    max_volume_bytes: int = MAX_VOLUME_BYTES,
     progress: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Preprocess every record and publish a store of all its axial slices.
@@ -74,6 +76,7 @@ def build_slice_cache(
         jobs: Processes; the bytes do not depend on it.
         skip_bad: Leave out records that cannot be used, instead of refusing to build.
         resume: Go on with an interrupted build; the bytes are those of an uninterrupted one.
+        max_volume_bytes: Largest volume read, and largest after resampling.
         progress: Called with each outcome, in the order of the records.
 
     Returns:
@@ -98,7 +101,7 @@ def build_slice_cache(
         mask_reading=asdict(reading),
         created_by=f"jsddpm {__version__}",
     ) as writer:
-        calls = ((writer.root, r, spec, reading) for r in records)
+        calls = ((writer.root, r, spec, reading, max_volume_bytes) for r in records)
         for outcome, written in in_processes(_build_one, calls, jobs=jobs):
             outcomes.append(outcome)
             if written is not None:
@@ -160,14 +163,16 @@ def _refuse_bad(outcomes: Sequence[Outcome], *, skip_bad: bool) -> None:
     raise JsddpmError(first.code, first.what, fix=cure, file=first.file, status=first.status)
 
 
-def _build_one(root: Path, record: Record, spec: Preprocessing, reading: MaskReading) -> tuple[Outcome, Written | None]:
+def _build_one(
+    root: Path, record: Record, spec: Preprocessing, reading: MaskReading, max_bytes: int
+) -> tuple[Outcome, Written | None]:
     try:
         before = finished(root, record.subject)
         if before is not None and before.entry["source"] == _source(record):
             return _outcome(record, before, reused=True), before
         with named(record):
-            subject = read_subject(record, reading)
-            stack = preprocess(subject, spec)
+            subject = read_subject(record, reading, max_bytes=max_bytes)
+            stack = preprocess(subject, spec, max_bytes=max_bytes)
             seen = {"voxels_sha256": voxel_digest(subject.image.data), "mask_values": list(subject.mask_values)}
     except JsddpmError as problem:
         if problem.code == "MEMORY":  # of this machine, not of the image: no reason to leave it out

@@ -36,6 +36,7 @@ def scan(
     read: Annotated[bool, typer.Option("--read", help="Read every file too: sizes, lesions, damage.")] = False,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
+    max_volume_gb: sources.MaxVolumeOption = 1.0,
     jobs: sources.JobsOption = None,
     out: Annotated[Path | None, typer.Option(help="Write the usable records as a manifest.")] = None,
     how: FormatOption = "table",
@@ -50,7 +51,7 @@ def scan(
     cohort = sources.open_cohort(source, layout, modality, entity, run, controls)
     problems = list(cohort.problems)
     reading = sources.mask_reading(mask_label, mask_threshold)
-    inspected = _inspect(cohort.records, reading, jobs) if read else []
+    inspected = _inspect(cohort.records, reading, jobs, max_volume_gb) if read else []
     problems += cohort_problems(cohort.records, inspected, reading)
     bad = {i.subject for i in inspected if i.problem}
     usable = [r for r in cohort.records if r.subject not in bad]
@@ -104,6 +105,7 @@ def split(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the division.")] = 0,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
+    max_volume_gb: sources.MaxVolumeOption = 1.0,
     jobs: sources.JobsOption = None,
     how: FormatOption = "table",
 ) -> None:
@@ -119,7 +121,7 @@ def split(
     refuse_existing(out)
     records = sources.open_cohort(source, layout, modality, entity, run, controls).require_clean()
     reading = sources.mask_reading(mask_label, mask_threshold)
-    inspected = _inspect(records, reading, jobs)
+    inspected = _inspect(records, reading, jobs, max_volume_gb)
     if problems := cohort_problems(records, inspected, reading):
         raise first_of(problems, ": jsddpm cohort scan --read lists them")
     patients = patients_of(records, {i.subject: i.lesion_mm3 for i in inspected})
@@ -140,11 +142,19 @@ def split(
     note(f"{'manifests in' if fold_count else 'manifest'} {out}")
 
 
-def _inspect(records: Sequence[Record], reading: MaskReading, jobs: int | None) -> list[Inspection]:
+def _inspect(
+    records: Sequence[Record], reading: MaskReading, jobs: int | None, max_volume_gb: float
+) -> list[Inspection]:
     from jsddpm.cohort.inspect import inspect_records
 
     with tracked("reading") as bar:
-        return inspect_records(records, reading, jobs=jobs or cores(), progress=bar.update)
+        return inspect_records(
+            records,
+            reading,
+            jobs=jobs or cores(),
+            max_volume_bytes=sources.volume_bytes(max_volume_gb),
+            progress=bar.update,
+        )
 
 
 def _by(numbers: Sequence[float]) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import struct
+import subprocess
+import sys
+from contextlib import suppress
 
 import nibabel as nib
 import numpy as np
@@ -144,6 +147,128 @@ def test_missing_file_folder_and_broken_link(tmp_path):
     assert code_of(tmp_path) == "NIFTI_MISSING"
     (tmp_path / "link.nii").symlink_to(tmp_path / "gone")
     assert code_of(tmp_path / "link.nii") == "NIFTI_NOT_PRESENT"
+
+
+@pytest.mark.parametrize("name", ["brain.mgz", "brain.img", "brain.hdr", "brain"])
+def test_other_formats_are_to_be_converted(tmp_path, name):
+    """It was told to call brain.mgz brain.mgz.gz."""
+    (tmp_path / name).write_bytes(gzip.compress(b"\1\2" * 400))
+    with pytest.raises(JsddpmError, match=r"NIFTI_NAME.*not \.nii or \.nii\.gz; fix: convert it to \.nii\.gz$"):
+        open_nifti(tmp_path / name)
+
+
+def test_binary_content_is_not_shown(tmp_path):
+    (tmp_path / "a.nii").write_bytes(bytes(range(128, 256)) * 5)
+    with pytest.raises(JsddpmError, match=r"starts with binary data"):
+        open_nifti(tmp_path / "a.nii")
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+from jsddpm.cohort.nifti import open_nifti
+from jsddpm.errors import JsddpmError
+def peak():  # of this program alone; what getrusage says begins with the peak of whoever started it
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+before = peak()
+try:
+    open_nifti(sys.argv[1], max_bytes=int(sys.argv[2]))
+    code = ""
+except JsddpmError as error:
+    code = error.code
+print(peak() - before, code)
+"""
+
+
+def peak_of(path, max_bytes):
+    """MiB that reading a file adds to a process, and the code of its refusal."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(path), str(max_bytes)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    kib, _, code = done.stdout.strip().partition(" ")
+    return int(kib) / 1024, code
+
+
+def packed(path, shape, body):
+    """A compressed int16 volume whose header promises ``shape``, with ``body`` bytes of zeros."""
+    head = nib.Nifti1Header()
+    head.set_data_shape(shape)
+    head.set_data_dtype(np.int16)
+    head["magic"], head["vox_offset"] = b"n+1", 352
+    head.set_sform(AFFINE, 1)
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(head.binaryblock + bytes(4))
+        for _ in range(body >> 20):
+            stream.write(bytes(1 << 20))
+    return path
+
+
+def test_memory_is_bounded_by_the_voxels_as_they_are_kept(tmp_path):
+    """A bomb of 4 MB took 15 GB; an honest volume took five times its voxels."""
+    bomb = packed(tmp_path / "bomb.nii.gz", (1290, 1290, 1200), 256 << 20)
+    mib, code = peak_of(bomb, 1 << 30)
+    assert (mib < 10, code) == (True, "NIFTI_TOO_LARGE")
+    mib, code = peak_of(bomb, 1 << 40)  # allowed, and yet not believed: no gzip stream is so dense
+    assert (mib < 10, code) == (True, "NIFTI_TRUNCATED")
+    honest = packed(tmp_path / "honest.nii.gz", (512, 512, 256), 128 << 20)
+    mib, code = peak_of(honest, 1 << 30)
+    assert (256 < mib < 1.4 * 256, code) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("edits", "what"),
+    [
+        ([(SROW, "<12f", 1e18, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)], "which no scan has"),
+        ([(SROW, "<12f", 1e-6, 0, 0, 0, 0, 1e6, 0, 0, 0, 0, 1, 0)], "which no scan has"),
+        ([(SROW, "<12f", 1, 0, 0, 1e9, 0, 1, 0, 0, 0, 0, 1, 0)], "an origin 1e\\+09 mm away"),
+        ([(254, "<h", 0), (252, "<h", 1), (256, "<3f", 1e20, 1e20, 1e20)], "cannot be read"),
+    ],
+)
+def test_places_where_no_head_lies_are_refused(tmp_path, edits, what):
+    with pytest.raises(JsddpmError, match=f"NIFTI_AFFINE.*{what}"):
+        open_nifti(edited(tmp_path, *edits))
+
+
+def test_no_header_makes_anything_but_an_error_of_ours(tmp_path):
+    """Of 6000 there were 10: quaternions that are none, codes that nibabel cannot mend."""
+    good = nib.Nifti1Image(DATA, AFFINE)
+    good.set_qform(AFFINE)
+    rng, path = np.random.default_rng(0), tmp_path / "a.nii"
+    wild = np.array([1e38, -1e30, 1e20, 1e-38, np.inf, np.nan, 0, 1e10], "<f4")
+    for trial in range(600):
+        raw = bytearray(good.to_bytes())
+        for offset in rng.integers(40, 348, rng.integers(1, 4)):
+            raw[offset] = rng.integers(256)
+        for offset in rng.choice([76, 80, 84, 88, *range(256, 328, 4)], trial % 4):
+            raw[offset : offset + 4] = rng.choice(wild).tobytes()
+        path.write_bytes(bytes(raw))
+        with suppress(JsddpmError):
+            open_nifti(path)
+
+
+def test_what_nibabel_mends_is_a_note_of_the_image(tmp_path, caplog):
+    """It stood in a log, and named no file."""
+    volume = open_nifti(edited(tmp_path, (252, "<h", 99)))
+    assert volume.notes == ("qform_code 99 not valid; setting to 0",)
+    assert caplog.text == ""
+
+
+def test_scaled_voxels_are_those_of_nibabel(tmp_path):
+    """Read part by part, in its arithmetic: 12 and 27 of the list of cases."""
+    rng = np.random.default_rng(0)
+    for kind in ("<i2", ">i2", "u1", "<u4", "<i8", ">f8", "<f4"):
+        data = (rng.random((70, 80, 90)) * 200).astype(kind)
+        image = nib.Nifti1Image(data, AFFINE, nib.Nifti1Header(endianness="<" if kind[0] != ">" else ">"), dtype=kind)
+        raw = bytearray(image.to_bytes())
+        struct.pack_into((">" if kind[0] == ">" else "<") + "2f", raw, SLOPE, 2.136, -17.3)
+        path = tmp_path / "a.nii"
+        path.write_bytes(bytes(raw))
+        expected = np.asarray(nib.load(path).dataobj, dtype=np.float32)
+        assert np.array_equal(open_nifti(path).data, expected), kind
 
 
 def test_bytes_after_the_voxels_are_noted_and_bounded(tmp_path):

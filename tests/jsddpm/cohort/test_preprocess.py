@@ -120,6 +120,14 @@ def test_impossible_targets_are_refused(shape, spacing):
         Preprocessing(shape, spacing)
 
 
+def test_a_grid_too_large_is_refused_before_it_is_made():
+    """Voxels of a metre, resampled to 1 mm, would take gigabytes."""
+    image, _ = head((12, 25, 17))
+    wide = affine_of((1, 1, 1), (0, 1, 2), 0) @ np.diag([100.0, 100.0, 100.0, 1.0])
+    with pytest.raises(JsddpmError, match=r"NIFTI_TOO_LARGE.*at 1 x 1 x 1 mm it has 6800 x 6000 x 7500 voxels"):
+        preprocess(subject(image, wide), Preprocessing((48, 44, 40), (1, 1, 1)))
+
+
 def test_a_given_brain_mask_takes_the_place_of_the_estimate():
     image, mask = head((12, 25, 17))
     brain = np.zeros(SHAPE, bool)

@@ -120,7 +120,7 @@ def test_a_wild_affine_has_a_name_and_is_left_out(bids, tmp_path):
     folder = bids / "sub-02" / "anat"
     for path in folder.iterdir():
         content = bytearray(gzip.decompress(path.read_bytes()))
-        struct.pack_into("<12f", content, 280, 1e18, 0, 0, 0, 0, 1e18, 0, 0, 0, 0, 1e18, 0)
+        struct.pack_into("<12f", content, 280, 800, 0, 0, 0, 0, 300, 0, 0, 0, 0, 0.002, 0)
         path.write_bytes(gzip.compress(content))
     with pytest.raises(JsddpmError, match=r"sub-02_FLAIR\.nii\.gz"):
         build(bids, tmp_path / "store")

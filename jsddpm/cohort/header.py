@@ -1,0 +1,182 @@
+"""What a NIfTI header promises, checked before a voxel is read: size, type, scaling, where the volume lies.
+
+A header has no checksum, so whatever stands in it must be possible, and what nibabel mends or ignores in it is said.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import obliquity, voxel_sizes
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from jsddpm.errors import JsddpmError, first_line
+
+HEADER_BYTES = 540  # NIfTI-2; NIfTI-1 has 348
+_OBLIQUE_DEGREES = 15.0
+_SMALLEST_VOXEL, _LARGEST_VOXEL = 1e-3, 1e3  # mm
+_LONGEST_SIDE, _FARTHEST_ORIGIN = 1e4, 1e6  # mm
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """How voxels lie in a file, as its header says.
+
+    Attributes:
+        shape: Voxels along each axis, first axis fastest.
+        dtype: Type in the file, with its byte order.
+        offset: Bytes before the first voxel.
+        slope: Factor to scaled units.
+        intercept: What is added afterwards.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+    slope: float
+    intercept: float
+
+    @property
+    def count(self) -> int:
+        """Number of voxels."""
+        return prod(self.shape)
+
+    @property
+    def bytes_in_file(self) -> int:
+        """Bytes of header and voxels."""
+        return self.offset + self.count * self.dtype.itemsize
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Bytes of the voxels in the file, or as float32 where that is more."""
+        return self.count * max(self.dtype.itemsize, 4)
+
+
+def bad(code: str, path: Path, what: str, fix: str) -> JsddpmError:
+    """An error of a NIfTI file (status 3); its code begins with ``NIFTI_``."""
+    return JsddpmError(f"NIFTI_{code}", what, fix=fix, file=path)
+
+
+def parse_header(head: bytes, path: Path) -> Any:
+    """Nibabel's header of the first bytes of a file.
+
+    Raises:
+        JsddpmError: ``NIFTI_NOT_NIFTI``, ``NIFTI_HEADER``.
+    """
+    for kind, size in ((nib.Nifti1Header, 348), (nib.Nifti2Header, 540)):
+        if len(head) >= size and head[:4] in (size.to_bytes(4, "little"), size.to_bytes(4, "big")):
+            try:
+                return kind(head[:size], check=False)  # type: ignore[no-untyped-call]
+            except (HeaderDataError, ValueError) as error:
+                what = f"unreadable header ({first_line(error)})"
+                raise bad("HEADER", path, what, "export the file again") from error
+    text = head[:24].decode("latin-1")
+    begins = repr(text) if text.isprintable() else "binary data"
+    raise bad("NOT_NIFTI", path, f"not a NIfTI file (starts with {begins})", "give a .nii or .nii.gz file")
+
+
+def voxels_of(header: Any, path: Path) -> Voxels:
+    """Where the voxels lie and what they are.
+
+    Raises:
+        JsddpmError: ``NIFTI_NOT_NIFTI``, ``NIFTI_DIMS``, ``NIFTI_DTYPE``, ``NIFTI_OFFSET``, ``NIFTI_SCALING``.
+    """
+    if bytes(header["magic"])[:2] != b"n+":
+        raise bad("NOT_NIFTI", path, "the header lacks the single-file NIfTI magic", "convert it to .nii.gz")
+    rank = int(header["dim"][0])
+    shape = tuple(int(n) for n in header["dim"][1 : max(rank, 0) + 1])
+    if not 1 <= rank <= 7 or any(n < 1 for n in shape):
+        raise bad("DIMS", path, f"impossible dimensions {list(shape) or rank}", "export the file again")
+    try:
+        dtype = header.get_data_dtype()
+    except (HeaderDataError, KeyError):
+        dtype = np.dtype("V1")
+    if dtype.kind not in "iuf":
+        raise bad("DTYPE", path, f"unsupported voxel type {dtype}", "convert to an integer or floating type")
+    offset = float(header["vox_offset"])
+    if not (np.isfinite(offset) and header.single_vox_offset <= offset <= 1 << 24):
+        raise bad("OFFSET", path, f"impossible voxel offset {offset:g}", "export the file again")
+    slope = float(header["scl_slope"])
+    if np.isfinite(slope) and abs(slope) > 1e20:
+        raise bad("SCALING", path, f"impossible intensity slope {slope:g}", "export the file again")
+    try:
+        slope, intercept = header.get_slope_inter()  # None where the header says none
+    except HeaderDataError as error:
+        raise bad("SCALING", path, first_line(error), "export the file again") from error
+    return Voxels(shape, dtype, int(offset), 1.0 if slope is None else slope, intercept or 0.0)
+
+
+def place_of(header: Any, path: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Voxel-to-world affine in mm, float64 ``(4, 4)``, and what nibabel mends or ignores in the header.
+
+    Raises:
+        JsddpmError: ``NIFTI_HEADER``; ``NIFTI_AFFINE`` when the affine is missing, singular, or of no scan: voxels,
+            sides or an origin of impossible size.
+    """
+    written = [float(size) for size in header["pixdim"][1:4]]
+    said = _Said()
+    try:
+        header.check_fix(logger=said.logger, error_level=logging.ERROR)
+    except (HeaderDataError, ValueError) as error:
+        raise bad("HEADER", path, f"impossible header ({first_line(error)})", "export the file again") from error
+    try:
+        with np.errstate(all="ignore"):
+            affine = np.asarray(header.get_best_affine(), np.float64)
+    except (HeaderDataError, ValueError, ArithmeticError) as error:
+        what = f"the orientation cannot be read ({first_line(error)})"
+        raise bad("AFFINE", path, what, "export the file again with its orientation") from error
+    _check_affine(affine, header, path)
+    tilt = float(np.degrees(obliquity(affine)).max())
+    notes = [f"tilted by {tilt:.0f} degrees: slices are not axial"] if tilt > _OBLIQUE_DEGREES else []
+    slope = float(header["scl_slope"])
+    if not np.isfinite(slope) or (slope == 0 and float(header["scl_inter"]) != 0):
+        notes.append(f"intensity slope {slope:g}: voxels are taken unscaled")
+    if any(size <= 0 or not np.isfinite(size) for size in written):
+        sizes = " x ".join(f"{size:g}" for size in written)
+        notes.append(f"voxel sizes {sizes} in the header are not sizes: those of the affine are used")
+    return affine, (*notes, *_disagreement(header), *(s for s in said.lines if not s.startswith("pixdim[1")))
+
+
+def _check_affine(affine: NDArray[np.float64], header: Any, path: Path) -> None:
+    cure = "export the file again with its orientation"
+    with np.errstate(all="ignore"):
+        if not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) >= 1e-9:
+            raise bad("AFFINE", path, "the affine is singular or not finite", cure)
+        sizes = voxel_sizes(affine)
+        sides = sizes * [int(n) for n in header["dim"][1:4]]
+    if not (sizes.min() >= _SMALLEST_VOXEL and sizes.max() <= _LARGEST_VOXEL and sides.max() <= _LONGEST_SIDE):
+        shown = " x ".join(f"{size:.3g}" for size in sizes)
+        raise bad("AFFINE", path, f"the affine says voxels of {shown} mm, which no scan has", cure)
+    if np.abs(affine[:3, 3]).max() > _FARTHEST_ORIGIN:
+        raise bad("AFFINE", path, f"the affine says an origin {np.abs(affine[:3, 3]).max():.3g} mm away", cure)
+
+
+def _disagreement(header: Any) -> list[str]:
+    try:
+        with np.errstate(all="ignore"):
+            qform, sform = header.get_qform(coded=True)[0], header.get_sform(coded=True)[0]
+    except (HeaderDataError, ValueError, ArithmeticError):
+        return ["the qform is no rotation: the sform is used"]
+    if qform is not None and sform is not None and not np.allclose(qform, sform, atol=0.1):
+        return ["sform and qform differ: the sform is used"]
+    return []
+
+
+class _Said(logging.Handler):
+    """What nibabel would log of a header, which names no file."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+        self.logger = logging.Logger("header")
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
