@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
+from jsddpm_eval.results.anonymised import CODED
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import ScoreSpec
@@ -127,7 +128,7 @@ def require_comparable(first: Results, second: Results) -> None:
     differing = [f"binning.{key}: {one} and {other}" for key, (one, other) in bins.items()]
     differing += [f"{key}: {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key)]
     if differing:
-        cure = "evaluate both with the same store, split, features and seed"
+        cure = "evaluate both with the same store, split, features, seed and, where codes stand for patients, key file"
         raise usage_error("NOT_COMPARABLE", f"the evaluations differ in {'; '.join(differing)}", fix=cure)
 
 
@@ -150,7 +151,7 @@ def _context(results: Results) -> dict[str, Any]:
     context = {f"real.{k}": v for k, v in provenance.get("real", {}).items()}
     for features in provenance.get("features", []):
         context |= {f"features.{features.get('name')}.{k}": v for k, v in features.items()}
-    return context | {"seed": provenance.get("seed")}
+    return context | {"seed": provenance.get("seed"), CODED: provenance.get(CODED)}
 
 
 def _difference(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from jsddpm.anonymise import Codes
 from jsddpm.binning import ZBinning
-from jsddpm.checksums import read_recorded, write_recorded
+from jsddpm.checksums import RECORD, read_recorded, write_recorded
 from jsddpm.csvfiles import to_csv
 from jsddpm.errors import usage_error
 from jsddpm.files import json_bytes, make_directory, parse_json
@@ -22,8 +23,17 @@ from jsddpm_eval.features.registry import DEFAULT
 from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.lesion_shape import lesion_rows
 from jsddpm_eval.privacy import PRIVACY, copied_pairs, privacy_statement
+from jsddpm_eval.results.anonymised import coded_panels, coded_results, coded_rows, in_code_order
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
+
+FILES = (
+    "results.json", "results.influence.json", "per_bin.csv", "per_slice.csv", "lesions.csv", "panels.npz", PRIVACY,
+    "report.html", RECORD,
+)  # fmt: skip
+"""What evaluations leave."""
+
+Rows = Sequence[Mapping[str, Any]]
 
 _ROW = "_row"  # ends the name of a value that is a real slice
 
@@ -39,6 +49,7 @@ def evaluate_into(
     metrics: Sequence[str | Metric] | None = None,
     features: Sequence[str | Extractor] = DEFAULT,
     cache: str | Path | None = None,
+    codes: Codes | None = None,
     progress: Progress | None = None,
 ) -> Results:
     """Evaluate, writing results, tables, example slices and the statement on copies.
@@ -56,16 +67,19 @@ def evaluate_into(
         metrics: See :func:`~jsddpm_eval.evaluation.evaluate`.
         features: See :func:`~jsddpm_eval.evaluation.evaluate`.
         cache: Folder of features, baselines and trained networks; ``features`` below ``out`` when None.
+        codes: Codes that stand for the patients in every file and in the results; their names when None. The numbers
+            are the same. Files of an earlier evaluation are removed first: they would name patients.
         progress: See :data:`~jsddpm_eval.evaluation.Progress`.
 
     Raises:
-        JsddpmError: When the stores, or store and checkpoint, do not belong together; ``LOCKED`` (status 5) while
-            another process evaluates into the folder.
+        JsddpmError: When the stores, or store and checkpoint, do not belong together; ``KEY`` (status 2) for a patient
+            without a code; ``LOCKED`` (status 5) while another process evaluates into the folder.
     """
     with exclusive_lock(make_directory(out) / ".lock"):
         return _evaluate_into(
-            Path(out), real, generated, checkpoint, split, seed, metrics, features, cache, progress or (lambda *_: None)
-        )
+            Path(out), real, generated, checkpoint, split, seed, metrics, features, cache, codes,
+            progress or (lambda *_: None),
+        )  # fmt: skip
 
 
 def _evaluate_into(
@@ -78,6 +92,7 @@ def _evaluate_into(
     metrics: Sequence[str | Metric] | None,
     features: Sequence[str | Extractor],
     cache: str | Path | None,
+    codes: Codes | None,
     say: Progress,
 ) -> Results:
     detail, results = None, None
@@ -90,21 +105,36 @@ def _evaluate_into(
     if results is None:
         cure = "give generated slices, a checkpoint, or both"
         raise usage_error("OPTION", "nothing to evaluate", fix=cure)
+    if detail is not None and (selftest := revealed(real, results.z_binning)):
+        results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
+    if codes is not None:
+        results = coded_results(results, codes)
+        for name in FILES:
+            (out / name).unlink(missing_ok=True)
     if detail is not None:
-        if selftest := revealed(real, results.z_binning):
-            results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
         say("panels", 0, 1)
-        Panels.collect(detail.real, detail.generated, *nearest_pairs(detail)).write(out / "panels.npz")
-        slices = per_slice_rows(detail)
-        write_recorded(out / "per_slice.csv", to_csv(slices).encode())
-        if statement := privacy_statement(results, copied_pairs(detail, slices)):
-            write_recorded(out / PRIVACY, json_bytes(statement))
-        masks = detail.real.has_masks and detail.generated.has_masks
-        lesions = lesion_rows(detail.real) + lesion_rows(detail.generated) if masks else []
-        write_recorded(out / "lesions.csv", to_csv(lesions).encode())
+        _write_slices(out, detail, results, codes)
     results.write(out / "results.json")
     write_recorded(out / "per_bin.csv", to_csv(list(results.rows())).encode())
     return results
+
+
+def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes | None) -> None:
+    """Write what is said of single slices, by name or by code."""
+    panels = Panels.collect(detail.real, detail.generated, *nearest_pairs(detail))
+    slices: Rows = per_slice_rows(detail)
+    copies: Rows = copied_pairs(detail, slices)
+    masks = detail.real.has_masks and detail.generated.has_masks
+    lesions: Rows = lesion_rows(detail.real) + lesion_rows(detail.generated) if masks else []
+    if codes is not None:
+        panels = coded_panels(panels, codes)
+        slices, copies, lesions = (coded_rows(rows, codes) for rows in (slices, copies, lesions))
+        lesions = in_code_order(lesions)
+    panels.write(out / "panels.npz")
+    write_recorded(out / "per_slice.csv", to_csv(slices).encode())
+    write_recorded(out / "lesions.csv", to_csv(lesions).encode())
+    if statement := privacy_statement(results, copies):
+        write_recorded(out / PRIVACY, json_bytes(statement))
 
 
 def beside(store: str | Path) -> Path:

@@ -8,10 +8,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from jsddpm.anonymise import Codes
 from jsddpm.checksums import read_recorded
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import integrity_error
-from jsddpm_eval.privacy import read_statement
+from jsddpm_eval.privacy import privacy_statement, read_statement
+from jsddpm_eval.results.anonymised import CODED, coded_panels, coded_results, coded_rows
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 
@@ -52,6 +54,23 @@ class Evaluation:
             Panels.read(panels) if panels.is_file() else None,
             _lesions(lesions) if lesions.is_file() else (),
             read_statement(folder),
+        )
+
+    def anonymised(self, codes: Codes) -> Evaluation:
+        """The same with codes for patients; as it is where codes stand for them already.
+
+        Raises:
+            JsddpmError: ``KEY`` (status 2) for a patient without a code.
+        """
+        if CODED in self.results.provenance:
+            return self
+        results = coded_results(self.results, codes)
+        copies = coded_rows(self.privacy["copies"] if self.privacy else [], codes)
+        return Evaluation(
+            results,
+            self.panels and coded_panels(self.panels, codes),
+            coded_rows(self.lesions, codes),
+            self.privacy and privacy_statement(results, copies),
         )
 
 

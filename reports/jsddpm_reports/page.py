@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from jsddpm.anonymise import Codes
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.files import write_text
 from jsddpm_eval.bins.utilization import verdict
@@ -27,17 +28,20 @@ from jsddpm_reports.score_table import check_rows, headlines, pooled_rows, table
 _CHARTS = ("utilization", "curves", "variety", "confusion", "lesions", "reconstruction")
 
 
-def write_page(evaluation: str | Path, out: str | Path) -> Path:
+def write_page(evaluation: str | Path, out: str | Path, codes: Codes | None = None) -> Path:
     """Render ``report.html`` from an evaluation folder.
 
     Args:
         evaluation: Folder with ``results.json`` and, for pictures and lesions, ``panels.npz`` and ``lesions.csv``.
         out: HTML file to write.
+        codes: Codes that stand for the patients; as they are named in the folder when None.
 
     Raises:
-        JsddpmError: ``MISSING`` (status 2) or ``RESULTS`` (status 4) when the folder holds no readable results.
+        JsddpmError: ``KEY`` (status 2) for a patient without a code; ``MISSING`` (status 2) or ``RESULTS``
+            (status 4) when the folder holds no readable results.
     """
-    write_text(out, render(Evaluation.read(evaluation)))
+    read = Evaluation.read(evaluation)
+    write_text(out, render(read if codes is None else read.anonymised(codes)))
     return Path(out)
 
 

@@ -36,6 +36,8 @@ def test_a_selftest_is_a_table_files_and_strict_json(place):
     assert json.loads((place / "out" / "selftest.json").read_text())["faults"] == values["faults"]
     assert [(row["fault"], row["strength"]) for row in values["faults"]] == [("inverted", 0.8)]
     assert values["cohort"]["patients"] == {"real": 8, "held_out": 2, "source": 8}
+    written = b"".join(path.read_bytes() for path in (place / "out").iterdir())
+    assert not [word for word in (str(place).encode(), b"sub-") if word in written]  # neither a folder nor a patient
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.errors import ExitStatus, usage_error
 from jsddpm.runtime import cores
 from jsddpm_cli import sources
+from jsddpm_cli.anonymity import KeyOption, codes_for
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 
 if TYPE_CHECKING:
@@ -202,6 +203,24 @@ def resplit(
 
     divide(SliceStore(store), manifest, out)
     note(f"store in {out}")
+
+
+@app.command(epilog="Example: jsddpm cache anonymise store --out shared-store --key keys/store.csv")
+def anonymise(
+    store: StoreArgument,
+    out: Annotated[Path, typer.Option(help="New folder for the store.")],
+    key: KeyOption = None,
+) -> None:
+    """Make a store to give away: codes stand for patients, and nothing names the files that the slices came from."""
+    from jsddpm.anonymise import Codes
+    from jsddpm.files import refuse_existing
+    from jsddpm.slices.anonymised import anonymised_store
+    from jsddpm.slices.store import SliceStore
+
+    refuse_existing(out)
+    opened = SliceStore(store)
+    codes = codes_for(opened, key, out) if opened.kind == "real" else Codes({}, {})
+    note(f"store in {anonymised_store(opened, codes, out)}")
 
 
 @app.command(epilog="Example: jsddpm cache info store --thumbnails sheet.png")

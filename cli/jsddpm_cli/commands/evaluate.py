@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
+from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 from jsddpm_cli.console import out as stdout
 
@@ -49,6 +50,8 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the evaluation.")] = 0,
+    anonymise: AnonymiseOption = False,
+    key: KeyOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 7 if any score is undefined.")] = False,
     how: FormatOption = "table",
 ) -> None:
@@ -56,7 +59,10 @@ def evaluate(
 
     The exit status is 7 if a score that --metrics names is undefined somewhere, or with --strict any score. A metric
     that --metrics names may leave some of its scores undefined. The report gives the reasons.
+
+    With --anonymise, codes stand for patients in all that is written; the numbers are the same.
     """
+    refuse_key_alone(key, anonymise=anonymise)
     if run is None and (real is None or generated is None):
         raise usage_error(
             "OPTION", "nothing to evaluate", fix="give a RUN, or --real STORE --generated STORE --bin-aware"
@@ -67,8 +73,9 @@ def evaluate(
         generated = _samples_of(run)
     place = out or (run / "evaluation" if run is not None else Path("evaluation"))
     results = run_evaluation(
-        run, real, generated if bin_aware else None, place, split, seed, how, metrics, features, feature_cache
-    )
+        run, real, generated if bin_aware else None, place, split, seed, how, metrics, features, feature_cache,
+        anonymise=anonymise, key=key,
+    )  # fmt: skip
     undefined = results.undefined()
     if undefined:
         count = "1 score is" if len(undefined) == 1 else f"{len(undefined)} scores are"
@@ -88,6 +95,9 @@ def run_evaluation(
     metrics: list[str] | None = None,
     features: list[str] | None = None,
     feature_cache: Path | None = None,
+    *,
+    anonymise: bool = False,
+    key: Path | None = None,
 ) -> Results:
     """Evaluate, print the verdict, the first numbers and the per-bin table, write the report."""
     from jsddpm.slices.store import SliceStore
@@ -102,6 +112,7 @@ def run_evaluation(
         real = training_store(run)
     if real is None:
         raise usage_error("OPTION", "no real store", fix="give --real")
+    codes = codes_for(SliceStore(real), key, *filter(None, (run, out))) if anonymise else None
     with tracked("evaluation") as bar:
         results = evaluate_into(
             out,
@@ -113,6 +124,7 @@ def run_evaluation(
             metrics=metrics or None,
             features=features or DEFAULT,
             cache=feature_cache or _shared_cache(real),
+            codes=codes,
             progress=lambda part, done, total: bar.part(f"evaluating: {part}", done, total),
         )
     page = write_page(out, out / "report.html")

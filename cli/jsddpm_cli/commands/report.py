@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jsddpm.errors import usage_error
+from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import note
+
+if TYPE_CHECKING:
+    from jsddpm.anonymise import Codes
 
 app = typer.Typer()
 ORDER = 90
@@ -37,11 +41,17 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(help="Folder for the figures of an evaluation, at print size.")
     ] = None,
+    anonymise: AnonymiseOption = False,
+    key: KeyOption = None,
+    real: Annotated[
+        Path | None, typer.Option(help="Real store of an evaluation whose patients the key file does not know yet.")
+    ] = None,
     figure_format: Annotated[list[FigureFormat] | None, typer.Option(help="Repeatable (default: png and pdf)")] = None,
 ) -> None:
     """Show an evaluation or a run: as a page that opens offline, or as a table for a paper.
 
-    A run may be unfinished: its page shows its progress, its curves and newest samples, and how to resume it.
+    A run may be unfinished: its page shows its progress, its curves and newest samples, and how to resume it. With
+    --anonymise, codes stand for patients on the page of an evaluation; the page of a run names none.
     """
     from jsddpm.training.progress import is_run
 
@@ -63,8 +73,10 @@ def report(
             raise usage_error("OPTION", f"--out {place.name}", fix=f"end it with one of {', '.join(forms)}")
     if score and not any(p.suffix in (".md", ".tex") for p in places):
         raise usage_error("OPTION", "--score chooses columns of a table", fix="add --out table.md or table.tex")
+    refuse_key_alone(key, anonymise=anonymise)
+    codes = _codes(folder, key, real) if anonymise and evaluation else None
     for place in places:
-        _write(folder, place, score, evaluation=evaluation)
+        _write(folder, place, score, codes, evaluation=evaluation)
         note(f"written {place}")
     if figures is not None:
         from jsddpm_reports.publication import write_figures
@@ -72,13 +84,31 @@ def report(
         note(f"{len(write_figures(folder, figures, figure_format or list(FigureFormat)))} figures in {figures}")
 
 
-def _write(folder: Path, place: Path, scores: list[str] | None, *, evaluation: bool) -> None:
+def _codes(folder: Path, key: Path | None, real: Path | None) -> Codes | None:
+    """Codes of the patients of a real store, or of those in a key file; None for an evaluation that names none."""
+    from jsddpm.anonymise import known_codes
+    from jsddpm.slices.store import SliceStore
+    from jsddpm_eval.results.anonymised import CODED
+    from jsddpm_eval.results.results import Results
+
+    if CODED in Results.read(folder / "results.json").provenance:
+        return None
+    if real is not None:
+        return codes_for(SliceStore(real), key, folder)
+    if key is None:
+        raise usage_error("OPTION", "--anonymise without names to code", fix="give --real STORE, or --key FILE")
+    return known_codes(key)
+
+
+def _write(folder: Path, place: Path, scores: list[str] | None, codes: Codes | None, *, evaluation: bool) -> None:
     from jsddpm.files import write_text
     from jsddpm_eval.results.results import Results
     from jsddpm_reports import page, per_bin, run_page
 
-    if place.suffix == ".html":
-        (page.write_page if evaluation else run_page.write_run_page)(folder, place)
+    if place.suffix == ".html" and evaluation:
+        page.write_page(folder, place, codes)
+    elif place.suffix == ".html":
+        run_page.write_run_page(folder, place)
     elif evaluation:
         write_text(place, per_bin.per_bin_text(Results.read(folder / "results.json"), place.suffix, scores))
     else:
