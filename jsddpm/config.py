@@ -6,7 +6,7 @@ The sections are in :mod:`jsddpm.sections`, the presets in :mod:`jsddpm.presets`
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -64,7 +64,35 @@ def load_config(source: str | Path | None, overrides: Sequence[str] = ()) -> Run
     >>> load_config("demo", ["trainer.max_steps=100"]).trainer.max_steps
     100
     """
-    values: dict[str, Any] = {} if source is None else _read_yaml(source)
+    values = {} if source is None else read_yaml(source)
+    return _overridden(values, overrides, None if source is None else str(source))
+
+
+def combined_config(
+    preset: str | None, sections: Mapping[str, Any], overrides: Sequence[str], file: str | None
+) -> RunConfig:
+    """A preset with some keys of its sections changed.
+
+    Args:
+        preset: Name of a preset; None for the defaults.
+        sections: What is changed of it.
+        overrides: See :func:`load_config`.
+        file: Where the sections stand.
+
+    Raises:
+        JsddpmError: ``CONFIG`` (status 2).
+
+    >>> combined_config("demo", {"trainer": {"max_steps": 100, "check_every": 50}}, (), None).data.batch_size
+    16
+    """
+    values = {} if preset is None else read_yaml(preset)
+    for name, changes in sections.items():
+        known = values.get(name)
+        values[name] = {**known, **changes} if isinstance(known, dict) and isinstance(changes, Mapping) else changes
+    return _overridden(values, overrides, file)
+
+
+def _overridden(values: dict[str, Any], overrides: Sequence[str], file: str | None) -> RunConfig:
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
@@ -76,7 +104,7 @@ def load_config(source: str | Path | None, overrides: Sequence[str] = ()) -> Run
             if not isinstance(target, dict):
                 raise usage_error("CONFIG", f"{section!r} in {key!r} is not a section", fix="write section.key=value")
         target[last] = _parse_yaml(text, f"--set {override}")
-    return parse_config(values, None if source is None else str(source))
+    return parse_config(values, file)
 
 
 def parse_config(values: dict[str, Any], file: str | None = None) -> RunConfig:
@@ -123,7 +151,12 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _read_yaml(source: str | Path) -> dict[str, Any]:
+def read_yaml(source: str | Path) -> dict[str, Any]:
+    """The values of a preset or a YAML file, unchecked.
+
+    Raises:
+        JsddpmError: ``CONFIG`` (status 2) when it cannot be read, or is no mapping.
+    """
     if str(source) in PRESETS.names():
         text = PRESETS.read(str(source))
     else:

@@ -22,7 +22,9 @@ ORDER = 70
 
 @app.command("eval", epilog="Example: jsddpm eval runs/first --bin-aware")
 def evaluate(
-    run: Annotated[Path | None, typer.Argument(help="Run folder of jsddpm train.")] = None,
+    run: Annotated[
+        Path | None, typer.Argument(help="Run folder of jsddpm train (with jsddpm.yaml: the newest finished one)")
+    ] = None,
     real: Annotated[Path | None, typer.Option(help="Real store (default: the run's)")] = None,
     generated: Annotated[Path | None, typer.Option(help="Generated store (default: the run's samples)")] = None,
     bin_aware: Annotated[bool, typer.Option("--bin-aware", help="Bin-aware metrics of generated slices.")] = False,
@@ -63,6 +65,8 @@ def evaluate(
     With --anonymise, codes stand for patients in all that is written; the numbers are the same.
     """
     refuse_key_alone(key, anonymise=anonymise)
+    if run is None and real is None and generated is None:
+        run = _newest_run()
     if run is None and (real is None or generated is None):
         raise usage_error(
             "OPTION", "nothing to evaluate", fix="give a RUN, or --real STORE --generated STORE --bin-aware"
@@ -82,6 +86,19 @@ def evaluate(
         note(f"{count} undefined, such as {undefined[0]}")
     if (strict and undefined) or results.undefined(metrics or ()):
         raise typer.Exit(ExitStatus.UNDEFINED)
+
+
+def _newest_run() -> Path:
+    """The newest finished run of the folder's project, which is said."""
+    from jsddpm.training.project import Project
+
+    project = Project.read()
+    if project is None:
+        cure = "jsddpm eval RUN --bin-aware, or jsddpm eval --real STORE --generated STORE --bin-aware"
+        raise usage_error("OPTION", "no run is given, and no jsddpm.yaml is here", fix=cure)
+    run = project.finished_run()
+    note(f"{project.file}: run {run}")
+    return run
 
 
 def run_evaluation(

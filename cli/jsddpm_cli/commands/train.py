@@ -17,6 +17,7 @@ from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 if TYPE_CHECKING:
     from jsddpm.config import RunConfig
     from jsddpm.slices.store import SliceStore
+    from jsddpm.training.project import Project
 
 app = typer.Typer()
 ORDER = 50
@@ -32,8 +33,10 @@ SHOWN = {
 
 @app.command(epilog="Example: jsddpm train --preset demo --store store --out runs/first")
 def train(
-    store: Annotated[Path, typer.Option(help="Slice store to train on.")],
-    out: Annotated[Path, typer.Option(help="New run folder.")],
+    store: Annotated[Path | None, typer.Option(help="Slice store to train on (default: that of jsddpm.yaml)")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="New run folder (with jsddpm.yaml: the next free one of runs)")
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Configuration of the package.", metavar="|".join(PRESETS.names()))
     ] = None,
@@ -52,6 +55,8 @@ def train(
 ) -> None:
     """Train on a slice store; validation scores are against exact ground truth.
 
+    In a folder with a jsddpm.yaml (see jsddpm init) no option is needed.
+
     On N processes: torchrun --no-python --nproc-per-node N jsddpm train ...
     """
     if preset and config:
@@ -62,11 +67,16 @@ def train(
         )
     from jsddpm.config import load_config
     from jsddpm.files import require_directory
+    from jsddpm.training.project import Project
 
+    project = Project.read()
+    store, out = _places(project, store, out, resume=resume)
     if preset and preset not in PRESETS.names():
         raise usage_error("CONFIG", f"unknown preset {preset!r}", fix=f"give one of {', '.join(PRESETS.names())}")
-    source = require_directory(out) / "config.yaml" if resume else preset or config
-    chosen = load_config(source, settings or [])
+    if project and not (preset or config or resume):
+        chosen = project.config(settings or [])
+    else:
+        chosen = load_config(require_directory(out) / "config.yaml" if resume else preset or config, settings or [])
     from jsddpm.slices.store import SliceStore
 
     if dry_run:
@@ -75,6 +85,25 @@ def train(
         _print_plan(chosen, SliceStore(store), out, how)
         return
     run_training(chosen, SliceStore(store), out, resume=resume, warm_start=warm_start)
+
+
+def _places(project: Project | None, store: Path | None, out: Path | None, *, resume: bool) -> tuple[Path, Path]:
+    """Store and run folder: those of the options, else of the project, which says what it chose."""
+    if store and out:
+        return store, out
+    if project is None:
+        missing = " and ".join(name for name, given in (("--store", store), ("--out", out)) if not given)
+        cure = "jsddpm init --store STORE, then jsddpm train; or jsddpm train --store STORE --out runs/first"
+        raise usage_error("OPTION", f"{missing} not given, and no jsddpm.yaml is here", fix=cure)
+    from jsddpm.runtime import processes
+
+    if not out and processes() != (0, 1, 1):
+        raise usage_error("OPTION", "several processes need the run's folder", fix="give --out")
+    store = store or project.store
+    out = out or (project.unfinished_run() if resume else project.next_run())
+    settings = "" if resume else f", preset {project.preset or 'none'}"
+    note(f"{project.file}: store {store}{settings}; run {out}")
+    return store, out
 
 
 def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) -> None:

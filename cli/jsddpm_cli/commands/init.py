@@ -1,0 +1,30 @@
+"""``jsddpm init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jsddpm.registry import PRESETS
+from jsddpm_cli.console import note, say
+
+app = typer.Typer()
+ORDER = 45
+
+
+@app.command(epilog="Example: jsddpm init --store store")
+def init(
+    store: Annotated[Path | None, typer.Option(help="Slice store (default: the one in this folder)")] = None,
+    preset: Annotated[
+        str, typer.Option(help="Configuration of the package.", metavar="|".join(PRESETS.names()))
+    ] = "zbins",
+) -> None:
+    """Write a commented jsddpm.yaml, with which train and eval need no option in this folder."""
+    from jsddpm.training.project import found_store, write_project
+
+    chosen = store or found_store()
+    file = write_project(Path(), chosen, preset)
+    note(f"store {chosen}, preset {preset}; change them in {file}, then: jsddpm train")
+    say(str(file))

@@ -1,0 +1,173 @@
+"""``jsddpm.yaml``: what the commands take in a folder where no option says otherwise. Torch-free."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsddpm.config import RunConfig, combined_config, read_yaml
+from jsddpm.errors import usage_error
+from jsddpm.files import write_text
+from jsddpm.registry import PRESETS
+from jsddpm.slices.store import SliceStore
+from jsddpm.training.progress import RunProgress, is_run
+
+PROJECT = "jsddpm.yaml"
+RUNS = "runs"
+"""Folder of the runs beside the file."""
+
+_TEXT = """\
+# What jsddpm train and jsddpm eval take in this folder where no option says otherwise.
+
+# The slices to train on: a store of jsddpm cache build, found from this file.
+store: {store}
+
+# The settings: a preset of the package ({presets}).
+preset: {preset}
+
+# Sections below change single keys of the preset, such as
+#   trainer: {{max_steps: 2000}}
+# Every key and its bounds: docs/reference/configuration.md, or config.yaml of any run.
+"""
+_RANGE = """
+# The slices that the store proposes, and the bins they are divided into.
+binning: {{z_range: [{lo}, {hi}], n_bins: {bins}}}
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a ``jsddpm.yaml``.
+
+    Attributes:
+        file: The file.
+        store: Folder of the store it names.
+        preset: Name of the preset it starts from; None for the defaults.
+        sections: What it changes of the preset.
+    """
+
+    file: Path
+    store: Path
+    preset: str | None
+    sections: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: str | Path = ".") -> Project | None:
+        """The project of a folder; None where there is no ``jsddpm.yaml``.
+
+        Raises:
+            JsddpmError: ``CONFIG`` (status 2) when it cannot be read, or names no store or an unknown preset.
+        """
+        file = Path(folder) / PROJECT
+        if not file.is_file():
+            return None
+        values = read_yaml(file)
+        store, preset = values.pop("store", None), values.pop("preset", None)
+        if not isinstance(store, str) or not store:
+            raise usage_error("CONFIG", "names no store", fix="write store: FOLDER", file=file)
+        if preset is not None and preset not in PRESETS.names():
+            cure = f"give one of {', '.join(PRESETS.names())}"
+            raise usage_error("CONFIG", f"unknown preset {str(preset)[:80]!r}", fix=cure, file=file)
+        return cls(file, file.parent / store, preset, values)
+
+    def config(self, overrides: Sequence[str] = ()) -> RunConfig:
+        """The configuration of a run.
+
+        Args:
+            overrides: See :func:`jsddpm.config.load_config`.
+
+        Raises:
+            JsddpmError: ``CONFIG`` (status 2).
+        """
+        return combined_config(self.preset, self.sections, overrides, str(self.file))
+
+    @property
+    def runs(self) -> Path:
+        """Folder of its runs."""
+        return self.file.parent / RUNS
+
+    def next_run(self) -> Path:
+        """The folder of the next run, ``runs/run-001`` onwards: one more than the highest number there is."""
+        taken = [p.name.removeprefix("run-") for p in self.runs.glob("run-*")]
+        number = 1 + max((int(n) for n in taken if n.isdecimal()), default=0)
+        return self.runs / f"run-{number:03d}"
+
+    def finished_run(self) -> Path:
+        """The finished run that was written last.
+
+        Raises:
+            JsddpmError: ``NO_RUN`` (status 2) where none is finished.
+        """
+        done = [run for run in self._progress() if run.state != "unfinished" and run.written]
+        if not done:
+            raise usage_error("NO_RUN", "no run is finished", fix="train one: jsddpm train", file=self.runs)
+        return max(done, key=lambda run: (run.written, run.folder)).folder
+
+    def unfinished_run(self) -> Path:
+        """The one run that is not finished.
+
+        Raises:
+            JsddpmError: ``NO_RUN`` (status 2) where there is none, or more than one.
+        """
+        open_ = [str(run.folder) for run in self._progress() if run.state == "unfinished"]
+        if len(open_) != 1:
+            what = f"{len(open_)} runs are unfinished" if open_ else "no run is unfinished"
+            cure = f"give one of them: --out {open_[0]}" if open_ else "start a new one: jsddpm train"
+            raise usage_error("NO_RUN", what, fix=cure, file=self.runs)
+        return Path(open_[0])
+
+    def _progress(self) -> list[RunProgress]:
+        return [RunProgress.read(folder) for folder in sorted(self.runs.glob("*")) if is_run(folder)]
+
+
+def write_project(folder: str | Path, store: str | Path, preset: str) -> Path:
+    """Write a commented ``jsddpm.yaml``.
+
+    Args:
+        folder: Where to.
+        store: Real store, absolute or from the working directory.
+        preset: Name of a preset.
+
+    Raises:
+        JsddpmError: ``EXISTS`` (status 2) when there is one; ``CONFIG`` (status 2) for an unknown preset or a generated
+            store; what :class:`~jsddpm.slices.store.SliceStore` raises.
+    """
+    file = Path(folder) / PROJECT
+    if os.path.lexists(file):
+        raise usage_error("EXISTS", "is here already", fix="edit it, or remove it", file=file)
+    if preset not in PRESETS.names():
+        raise usage_error("CONFIG", f"unknown preset {preset!r}", fix=f"give one of {', '.join(PRESETS.names())}")
+    opened = SliceStore(store)
+    if opened.kind != "real":
+        raise usage_error("CONFIG", "holds generated slices", fix="give a store of jsddpm cache build", file=store)
+    place = os.path.relpath(store, folder) if not Path(store).is_absolute() else str(store)
+    text = _TEXT.format(store=_quoted(place), preset=preset, presets=", ".join(PRESETS.names()))
+    if opened.z_range:
+        (lo, hi), bins = opened.z_range, combined_config(preset, {}, (), None).binning.n_bins
+        text += _RANGE.format(lo=lo, hi=hi, bins=bins)
+    write_text(file, text)
+    return file
+
+
+def found_store(folder: str | Path = ".") -> Path:
+    """The one real store inside a folder.
+
+    Raises:
+        JsddpmError: ``MISSING`` (status 2) where there is none, or more than one.
+    """
+    stores = [p.parent for p in sorted(Path(folder).glob("*/store.json")) if SliceStore(p.parent).kind == "real"]
+    if len(stores) != 1:
+        names = ", ".join(str(s) for s in stores[:5])
+        what = f"{len(stores)} stores are here: {names}" if stores else "no store is here"
+        cure = f"say which: --store {stores[0]}" if stores else "build one with jsddpm cache build, or give --store"
+        raise usage_error("MISSING", what, fix=cure, file=Path(folder))
+    return stores[0]
+
+
+def _quoted(text: str) -> str:
+    """As a YAML scalar, whatever it holds."""
+    plain = text.replace("/", "").replace("-", "").replace("_", "").replace(".", "").isalnum() and text[0].isalpha()
+    return text if plain else "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,55 @@
+"""The commands of the mission as they are written, in a folder with a jsddpm.yaml and in one without."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from conftest import TINY
+from jsddpm.errors import JsddpmError
+from jsddpm_cli.app import app
+
+
+def jsddpm(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_init_train_and_eval_need_no_option(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = jsddpm("init", "--store", store.path, "--preset", "demo")
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout == "jsddpm.yaml\n"
+    settings = [part for s in TINY for part in ("--set", s)]
+    trained = jsddpm("train", *settings)
+    assert trained.exit_code == 0, trained.stderr
+    assert "run runs/run-001" in " ".join(trained.stderr.split())
+    again = jsddpm("train", *settings)
+    assert "runs/run-002" in again.stderr
+    evaluated = jsddpm("eval", "--format", "json")
+    assert evaluated.exit_code == 0, evaluated.stderr
+    assert "run runs/run-002" in " ".join(evaluated.stderr.split())
+    assert json.loads(evaluated.stdout)["provenance"]["checkpoint"]["step"] == 4
+    assert (tmp_path / "runs" / "run-002" / "evaluation" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("command", [("train",), ("eval", "--bin-aware"), ("train", "--resume")])
+def test_elsewhere_the_error_shows_what_is_missing(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    found = jsddpm(*command)
+    assert isinstance(found.exception, JsddpmError)
+    assert found.exception.status == 2
+    assert "no jsddpm.yaml is here" in str(found.exception)
+    assert "jsddpm " in found.exception.fix
+
+
+def test_several_processes_are_told_to_name_the_run(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    jsddpm("init", "--store", store.path, "--preset", "demo")
+    torchrun = {"TORCHELASTIC_RUN_ID": "x", "RANK": 1, "LOCAL_RANK": 1, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+    for name, value in torchrun.items():
+        monkeypatch.setenv(name, str(value))
+    found = jsddpm("train")
+    assert "--out" in str(found.exception)
+    assert not (tmp_path / "runs").exists()
