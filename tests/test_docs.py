@@ -26,6 +26,9 @@ COMMANDS = sorted(
 )
 LINKS = [(page, link) for page, text in TEXTS.items() for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)]
 STATUS = {"usage_error": 2, "integrity_error": 4, "environment_error": 5, "JsddpmError": 3, "problem": 3, "bad": 3}
+READERS = {"read_arrays", "read_recorded"}
+"""Functions that are given the code of a damaged file, status 4, after the file."""
+
 NAMED = {"ENVIRONMENT": 5, "NON_FINITE": 6, "SIGTERM": 143}
 
 
@@ -84,9 +87,10 @@ def test_every_error_code_is_explained_with_its_statuses():
         for node in ast.walk(ast.parse(path.read_text())):
             maker = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
             code = node.args[0] if maker in STATUS and node.args else None
+            code = node.args[1] if maker in READERS else code
             if isinstance(code, ast.Constant) and isinstance(code.value, str):
                 said = [ast.unparse(k.value).rpartition(".")[2] for k in node.keywords if k.arg == "status"]
-                raised["NIFTI_" * (maker == "bad") + code.value].add(NAMED[said[0]] if said else STATUS[maker])
+                raised["NIFTI_" * (maker == "bad") + code.value].add(NAMED[said[0]] if said else STATUS.get(maker, 4))
     explained = {
         code: {int(s) for s in statuses.split(",")}
         for codes, statuses in re.findall(
