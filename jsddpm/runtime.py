@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +36,73 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, other systems KiB
+
+
+def available_memory() -> int | None:
+    """Memory this process can still get, in bytes: what the system has left, its control group and its own limit allow.
+
+    None on systems that do not say.
+    """
+    return min(_limits(), default=None)
+
+
+def device_memory() -> int:
+    """Free memory of the GPU that this process works on, in bytes."""
+    import torch
+
+    rank, local, _ = processes()
+    return torch.cuda.mem_get_info(rank % local % torch.cuda.device_count())[0]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory could not be had, on the CPU or on a GPU.
+
+    PyTorch's allocator of the CPU raises a plain RuntimeError.
+
+    >>> out_of_memory(MemoryError()), out_of_memory(RuntimeError("sizes differ"))
+    (True, False)
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "Cannot allocate memory" in text)
+
+
+def _limits() -> Iterator[int]:
+    with suppress(OSError, ValueError, IndexError):
+        text = Path("/proc/meminfo").read_text()
+        yield int(text.split("MemAvailable:")[1].split()[0]) * 1024
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            number, controllers, path = line.split(":", 2)
+            if number == "0":
+                yield from _control_groups(
+                    Path("/sys/fs/cgroup"), path, "memory.max", "memory.current", "inactive_file"
+                )
+            elif "memory" in controllers.split(","):
+                names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+                yield from _control_groups(Path("/sys/fs/cgroup/memory"), path, *names)
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            yield max(limit - used, 0)
+
+
+def _control_groups(root: Path, path: str, limit: str, usage: str, cache: str) -> Iterator[int]:
+    """What each control group above this process leaves; its file cache can be given back."""
+    group = root / path.lstrip("/")
+    for folder in (group, *group.parents):
+        with suppress(OSError, ValueError, IndexError):  # a group without a limit says "max", or does not exist
+            most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+            given_back = int((folder / "memory.stat").read_text().split(f"{cache} ")[1].split()[0])
+            yield max(most - used + given_back, 0)
+        if folder == root:
+            return
 
 
 def processes() -> tuple[int, int, int]:

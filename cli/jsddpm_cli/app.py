@@ -61,12 +61,14 @@ def _run() -> None:
         _leave(str(problem), problem.status, error)
     except JsddpmError as error:
         _leave(str(error), error.status, error)
-    except MemoryError as error:
-        problem = environment_error("MEMORY", "out of memory", fix="use a smaller batch or fewer jobs")
-        _leave(str(problem), problem.status, error)
     except KeyboardInterrupt:
         sys.exit(ExitStatus.SIGINT)
     except Exception as error:
+        from jsddpm.runtime import out_of_memory
+
+        if out_of_memory(error):
+            problem = environment_error("MEMORY", "out of memory", fix="use a smaller batch or fewer jobs")
+            _leave(str(problem), problem.status, error)
         _leave(_internal(error), ExitStatus.INTERNAL, error)
 
 

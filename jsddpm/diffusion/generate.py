@@ -40,10 +40,12 @@ def generate_store(
 
     Raises:
         JsddpmError: ``EXISTS``, ``UNTRAINED``, ``GUIDANCE``, ``STEPS`` (status 2); ``PLAN_DIFFERS`` (status 4) when
-            other samples were begun at ``out``; ``NON_FINITE`` (status 6), such a batch is not kept.
+            other samples were begun at ``out``; ``MEMORY`` (status 5); ``NON_FINITE`` (status 6), such a batch is
+            not kept.
     """
     sampling, binning = sampling or pipe.sampling, pipe.binning
     ids = pipe.ids(conditions, sampling)
+    pipe.require_memory(len(ids), sampling)
     size = pipe.batch_size
     batches = {f"generated-{i // size:04d}": ids[i : i + size] for i in range(0, len(ids), size)}
     part = list(batches)[share[0] :: share[1]]

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import parse_sampling
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
+from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, memory_error, network_bytes
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
 from jsddpm.diffusion.sampling import SampleId, seeded_generator
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
-from jsddpm.runtime import best_device
+from jsddpm.runtime import available_memory, best_device, device_memory
 from jsddpm.sections import DiffusionConfig, SamplingConfig
 
 
@@ -179,6 +180,22 @@ class JointPipeline:
             what = f"no training slice of {', '.join(untrained[:3]) or 'any condition'}"
             raise usage_error("UNTRAINED", what, fix="choose conditions it was trained on")
         return [SampleId(c, k) for c in requested for k in range(sampling.per_condition)]
+
+    def require_memory(self, samples: int, sampling: SamplingConfig) -> None:
+        """Refuse batches that cannot fit into the memory available, before any is asked for.
+
+        Raises:
+            JsddpmError: ``MEMORY`` (status 5) with the bytes needed and available.
+        """
+        on_cpu = next(self.denoiser.parameters()).device.type == "cpu"
+        available = available_memory() if on_cpu else device_memory()
+        at_once = min(self.batch_size, samples) * (1 if sampling.guidance == 1 else 2)
+        conditioned = bool(getattr(self.denoiser, "self_conditioned", False))
+        live = network_bytes(self.denoiser, self.size, at_once, gradient=False, self_conditioned=conditioned)
+        needed = int(live * (ALLOCATOR_SHARE if on_cpu else 1))
+        if available is not None and needed > available:
+            cure = "give more memory, or sample from Python with a smaller JointPipeline.batch_size"
+            raise memory_error(f"{at_once} slices at once", {"sampling": needed}, available, cure)
 
     def sample(
         self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None = None

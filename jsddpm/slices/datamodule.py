@@ -12,6 +12,9 @@ from jsddpm.errors import usage_error
 from jsddpm.slices.dataset import BalancedBatches, Batch, Residence, SliceDataset
 from jsddpm.slices.store import SliceStore
 
+VALIDATED_AT_ONCE = 64
+"""Slices of one batch of a validation."""
+
 
 class SliceDataModule(L.LightningDataModule):
     """Training and validation slices of one store for Lightning.
@@ -65,7 +68,10 @@ class SliceDataModule(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Every validation slice once, in index order."""
-        order = [list(range(i, min(i + 64, len(self.val)))) for i in range(0, len(self.val), 64)]
+        order = [
+            list(range(i, min(i + VALIDATED_AT_ONCE, len(self.val))))
+            for i in range(0, len(self.val), VALIDATED_AT_ONCE)
+        ]
         return _loader(self.val, order, 0)
 
 

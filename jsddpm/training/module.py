@@ -169,8 +169,9 @@ class JointDDPM(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay, by step."""
         config, steps = self.config.optimizer, self.config.trainer.max_steps
+        scaled = self.config.trainer.precision == "16-mixed"  # a fused step unscales gradients after they are clipped
         optimizer = torch.optim.AdamW(
-            self.denoiser.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            self.denoiser.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=not scaled
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, steps, config))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

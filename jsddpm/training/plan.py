@@ -13,8 +13,10 @@ import torch
 from jsddpm.config import RunConfig
 from jsddpm.errors import environment_error
 from jsddpm.files import refuse_existing
-from jsddpm.runtime import best_device, peak_memory, processes
+from jsddpm.runtime import available_memory, best_device, device_memory, peak_memory, processes
 from jsddpm.slices.store import SliceStore
+from jsddpm.training.estimate import Estimate, require_memory
+from jsddpm.training.failures import explained
 from jsddpm.training.run import checkpoint_bytes, prepare, require_checkpoint_space
 from jsddpm.training.trainer import check_packages, resolved_precision
 
@@ -35,6 +37,8 @@ class Plan:
         epochs: Times every training slice is seen on average.
         step_seconds: Time of one optimiser step (the second of two).
         train_seconds: Time of all steps, checks not included.
+        estimate: Memory that each process needs beside its libraries, worked out before anything was allocated.
+        available: Memory that was available to them (on a GPU: of the GPU); None on systems that do not say.
         memory: Peak memory of this process (on a GPU: of the GPU) during a step; None on systems that do not count it.
         checkpoint: Size of one checkpoint.
         free: Free disk space where the run would be.
@@ -51,6 +55,8 @@ class Plan:
     epochs: float
     step_seconds: float
     train_seconds: float
+    estimate: Estimate
+    available: int | None
     memory: int | None
     checkpoint: int
     free: int
@@ -73,14 +79,16 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise environment_error("NOT_WRITABLE", "cannot be written", fix="check the path", file=folder)
     precision, device = resolved_precision(config), best_device()
-    module, data, info = prepare(config, store)
-    free = require_checkpoint_space(folder, module)
-    module.to(device)
-    optimizer = module.configure_optimizers()["optimizer"]
-    batch: Any = {k: v.to(device) for k, v in next(iter(data.train_dataloader())).items()}
+    estimate, on_gpu = require_memory(config, store), device.type == "cuda"
+    available = device_memory() if on_gpu else available_memory()
     half = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
     seconds = 0.0
-    try:
+    with explained(config):
+        module, data, info = prepare(config, store)
+        free = require_checkpoint_space(folder, module)
+        module.to(device)
+        optimizer = module.configure_optimizers()["optimizer"]
+        batch: Any = {k: v.to(device) for k, v in next(iter(data.train_dataloader())).items()}
         for step in range(2):
             start = time.perf_counter()
             with torch.autocast(device.type, dtype=half, enabled=half is not None):
@@ -90,10 +98,6 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
             optimizer.zero_grad()
             float(loss.detach())
             seconds = (time.perf_counter() - start) * config.trainer.accumulate
-    except torch.OutOfMemoryError as error:
-        cure = "halve data.batch_size and double trainer.accumulate"
-        raise environment_error("MEMORY", "one step does not fit into the GPU", fix=cure) from error
-    on_gpu = device.type == "cuda"
     _, local, machines = processes()
     slices = config.data.batch_size * config.trainer.accumulate * local * machines
     return Plan(
@@ -108,6 +112,8 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
         epochs=slices * config.trainer.max_steps / len(data.train),
         step_seconds=seconds,
         train_seconds=seconds * config.trainer.max_steps,
+        estimate=estimate,
+        available=available,
         memory=torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),
         checkpoint=checkpoint_bytes(module),
         free=free,

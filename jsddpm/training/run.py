@@ -18,21 +18,21 @@ from jsddpm.checksums import write_recorded
 from jsddpm.cohort.records import SPLITS
 from jsddpm.config import RunConfig, write_config
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
-from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_error, usage_error
+from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
 from jsddpm.files import PARTIAL, json_bytes, refuse_existing, require_space, require_writable
 from jsddpm.runtime import processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepLast, Progress, ProgressReport, Speed
+from jsddpm.training.estimate import BYTES_PER_WEIGHT, require_memory
+from jsddpm.training.failures import explained
 from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.trainer import build_trainer, check_packages, quiet
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
 """Of a checkpoint: what only a resumed run needs."""
-_BYTES_PER_WEIGHT = 16
-"""Of a checkpoint: weight, average and AdamW's two moments, float32."""
 
 
 def prepare(
@@ -53,7 +53,7 @@ def prepare(
 
 def checkpoint_bytes(module: JointDDPM) -> int:
     """Size of a checkpoint of this network."""
-    return _BYTES_PER_WEIGHT * sum(p.numel() for p in module.denoiser.parameters())
+    return BYTES_PER_WEIGHT * sum(p.numel() for p in module.denoiser.parameters())
 
 
 def train(
@@ -86,14 +86,16 @@ def train(
 
     Raises:
         JsddpmError: ``EXISTS``, ``NO_SLICES``, ``RESUME`` (status 2); ``NON_FINITE_LOSS`` (status 6), naming the last
-            good checkpoint; ``NOT_WRITABLE``, ``DISK_FULL`` (status 5), before the first step or at a checkpoint,
-            whose predecessor then stays; ``TERMINATED`` (status 143) after SIGTERM or SIGUSR1, ``last.ckpt`` saved.
+            good checkpoint; ``NOT_WRITABLE``, ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later,
+            the last checkpoint then stays; ``WORKER`` (status 5); ``TERMINATED`` (status 143) after SIGTERM or
+            SIGUSR1, ``last.ckpt`` saved.
         KeyboardInterrupt: After SIGINT, ``last.ckpt`` saved.
     """
     out, first = Path(out), processes()[0] == 0
     if first and not resume:
         refuse_existing(out)
     check_packages(config)
+    require_memory(config, store)
     last = out / "checkpoints" / "last.ckpt"
     module, data, info = prepare(config, store, validator)
     if warm_start is not None:
@@ -123,7 +125,7 @@ def _fit(
     trainer: L.Trainer, module: JointDDPM, data: SliceDataModule, keep: KeepLast, resume_from: Path | None
 ) -> None:
     try:
-        with quiet(), keep.restored():
+        with quiet(), keep.restored(), explained(module.config, keep.path):
             trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
     except Interrupted as leaving:
         if leaving.number == signal.SIGINT:
@@ -137,14 +139,6 @@ def _fit(
         step = checkpoint_info(keep.path).step
         good = f"start with a lower learning rate and --warm-start {keep.path} (step {step}, the last good one)"
         raise JsddpmError(error.code, error.what, fix=good, status=error.status) from error
-    except torch.OutOfMemoryError as error:
-        cure = "halve data.batch_size and double trainer.accumulate"
-        raise environment_error("MEMORY", "the GPU's memory is full", fix=cure) from error
-    except RuntimeError as error:
-        if module.config.trainer.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
-            cure = "set trainer.compile=false (--debug shows why)"
-            raise environment_error("COMPILE", "torch.compile fails here", fix=cure) from error
-        raise
 
 
 def require_checkpoint_space(folder: Path, module: JointDDPM) -> int:

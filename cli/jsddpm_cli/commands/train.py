@@ -111,7 +111,8 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
     from jsddpm_reports.terminal import results_table
 
     plan = make_plan(config, store, out)
-    sizes = {"memory": plan.memory, "checkpoint": plan.checkpoint, "free": plan.free}
+    sizes = {"memory": plan.memory, "estimated": plan.estimate.total, "available": plan.available}
+    sizes |= {"checkpoint": plan.checkpoint, "free": plan.free}
     gigabytes = {name: "unknown" if size is None else f"{size / 1e9:.2f} GB" for name, size in sizes.items()}
     shown = {
         "device": f"{plan.device}, {plan.precision}, {plan.processes} process(es)",
@@ -120,7 +121,8 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
         "without a training slice": ", ".join(plan.untrained) or "no condition",
         "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
         "time": f"{plan.step_seconds:.3f} s a step, {plan.train_seconds / 3600:.2f} h without checks",
-        "memory": f"{gigabytes['memory']} at its peak",
+        "memory": f"{gigabytes['memory']} at its peak, {gigabytes['estimated']} beside the libraries estimated, "
+        f"{gigabytes['available']} available",
         "disk": f"{gigabytes['checkpoint']} a checkpoint, {gigabytes['free']} free",
     }
     emit(results_table(["", ""], [[k, v] for k, v in shown.items()]), asdict(plan), how)
