@@ -72,7 +72,7 @@ def test_16_bit_steps_are_those_of_float32_whatever_the_loss_scale(store, scale)
     )
     assert min(norms) > 0.05
     assert found == pytest.approx(norms, rel=0.03)
-    before, after, wanted = (torch.cat([p.flatten() for p in m.denoiser.parameters()]) for m in (start, half, exact))
+    before, after, wanted = (torch.cat([p.detach().flatten() for p in m.denoiser.parameters()]) for m in (start, half, exact))
     moved, wanted = after - before, wanted - before
     assert float(torch.dot(moved, wanted) / moved.norm() / wanted.norm()) > 0.99
     assert float(moved.norm() / wanted.norm()) == pytest.approx(1, abs=0.02)
