@@ -34,6 +34,7 @@ validity: setup
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/stores.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/training.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/configuration.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/calibration.py 100
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/comparison.py 100
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/membership.py 200
