@@ -24,7 +24,8 @@ from jsddpm.publish import exclusive_lock
 _COLUMNS = ("code", "patient", "image")
 _CODE = re.compile(r"(P-[0-9A-F]{4,})(?:-([0-9A-F]{4,}))?")
 _SHORT = 1 << 12  # with more names than this, codes are of eight digits instead of four
-_POSITION = " z "  # between image and position in the name of a real slice
+POSITION = " z "
+"""What stands between image and position in the name of a real slice."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class Codes:
         >>> codes.slice("sub-003 z 57"), codes.slice("generated-0000 sample 2")
         ('P-7F3A z 57', 'generated-0000 sample 2')
         """
-        image, found, position = name.rpartition(_POSITION)
-        return f"{self.image(image)}{_POSITION}{position}" if found else name
+        image, found, position = name.rpartition(POSITION)
+        return f"{self.image(image)}{POSITION}{position}" if found else name
 
 
 def coded_parts(code: str) -> tuple[str, str]:

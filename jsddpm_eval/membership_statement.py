@@ -10,10 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from jsddpm import __version__
+from jsddpm.anonymise import Codes
 from jsddpm.csvfiles import to_csv
 from jsddpm.files import write_json, write_text
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.membership import SLICES, Measured, measure
+from jsddpm_eval.results.anonymised import CODED, coded_rows, in_code_order
 from jsddpm_eval.stats.auc import auc_interval, sensitivity_at
 from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
 from jsddpm_eval.stats.membership import Area, Attack, Divisions, attack
@@ -51,6 +53,7 @@ def audit(
     reference: str | Path | None = None,
     slices: int = SLICES,
     seed: int = 0,
+    codes: Codes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Ask a checkpoint for its memory of patients, and write ``audit.json`` and ``slices.csv``.
@@ -62,16 +65,21 @@ def audit(
         reference: Checkpoint of a network that has not seen the patients.
         slices: Most slices of a patient.
         seed: Seed of the noise and of the relabellings.
+        codes: Codes that stand for the patients, who then lie in the order of the codes; their names when None.
         progress: Called with (patients done, in all).
 
     Returns:
         What ``audit.json`` holds.
 
     Raises:
-        JsddpmError: As :func:`~jsddpm_eval.membership.measure`.
+        JsddpmError: As :func:`~jsddpm_eval.membership.measure`; ``KEY`` (status 2) for a patient without a code.
     """
     measured = measure(checkpoint, store, reference=reference, slices=slices, seed=seed, progress=progress)
     values, rows = statement(measured, store, seed=seed)
+    if codes is not None:
+        values["by_patient"] = in_code_order(coded_rows(values["by_patient"], codes))
+        values[CODED] = codes.fingerprint
+        rows = in_code_order(coded_rows(rows, codes))
     write_json(out / AUDIT, values)
     write_text(out / SLICE_TABLE, to_csv(rows))
     return values

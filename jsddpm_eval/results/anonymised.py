@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.anonymise import Codes
+from jsddpm.anonymise import POSITION, Codes
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import JOINER, Cell, Influence, Score
@@ -49,9 +49,13 @@ def coded_rows(rows: Sequence[Mapping[str, Any]], codes: Codes) -> list[dict[str
     return [{column: cell(column, value) for column, value in row.items()} for row in rows]
 
 
-def in_code_order(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Rows of ``lesions.csv`` by code, generated lesions last: their order was that of the names."""
-    return sorted(rows, key=lambda row: (not row["patient"], row["patient"]))
+def in_code_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows by the code of their patient and image, those of no patient last: their order was that of the names."""
+
+    def place(row: Mapping[str, Any]) -> tuple[bool, str, str]:
+        return not row["patient"], row["patient"], str(row.get("slice", "")).rpartition(POSITION)[0]
+
+    return sorted(rows, key=place)
 
 
 def coded_panels(panels: Panels, codes: Codes) -> Panels:

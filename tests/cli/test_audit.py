@@ -45,6 +45,24 @@ def test_its_numbers_are_strict_json_with_a_row_for_every_slice(asked, run, stor
     assert json.loads(again.stdout) == values
 
 
+def test_with_codes_the_numbers_are_the_same_and_nobody_is_named(asked, run, store, tmp_path):
+    last, key = run / "checkpoints" / "last.ckpt", tmp_path / "key.csv"
+    found = audit(last, store.path, "--out", tmp_path / "a", "--slices", 5, "--anonymise", "--key", key)
+    assert found.exit_code == 0, found.stderr
+    code = {row["patient"]: row["code"] for row in csv.DictReader(key.read_text().splitlines())}
+    plain, coded = (json.loads((place / "audit.json").read_text()) for place in (asked[1], tmp_path / "a"))
+    owners = {row["patient"]: row for row in coded["by_patient"]}
+    assert list(owners) == sorted(code.values())
+    for row in plain.pop("by_patient"):
+        assert owners[code[row["patient"]]] == row | {"patient": code[row["patient"]]}
+    del coded["by_patient"], coded["patient_codes"]
+    assert coded == plain
+    rows = list(csv.DictReader((tmp_path / "a" / "slices.csv").read_text().splitlines()))
+    assert [row["patient"] for row in rows] == [c for c in sorted(code.values()) for _ in range(5)]
+    for path in (tmp_path / "a").iterdir():
+        assert not [name for name in ("sub-", *(f">{p}<" for p in code)) if name in path.read_text()]
+
+
 def test_results_are_never_overwritten_and_lie_beside_the_checkpoint(asked, run, store):
     again = audit(run / "checkpoints" / "last.ckpt", store.path, "--out", asked[1])
     assert (again.exception.status, again.exception.code) == (2, "EXISTS")

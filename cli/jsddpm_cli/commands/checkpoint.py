@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, emit, note, tracked
 
 app = typer.Typer(name="checkpoint", help="Look at checkpoints, audit, export and rebin them.", no_args_is_help=True)
@@ -45,18 +46,24 @@ def audit(
     ] = None,
     slices: Annotated[int, typer.Option(min=1, help="Most slices of each patient, evenly spread.")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise and of the relabellings.")] = 0,
+    anonymise: AnonymiseOption = False,
+    key: KeyOption = None,
     how: FormatOption = "table",
 ) -> None:
     """Ask whether a network remembers its patients: membership inference by its own error, with a control."""
+    from jsddpm.files import refuse_existing
     from jsddpm.publish import published_directory
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.membership_statement import audit as ask
     from jsddpm_reports.membership import audit_view, write_audit_page
 
-    place = out or checkpoint.with_suffix(".audit")
+    refuse_key_alone(key, anonymise=anonymise)
+    place, opened = out or checkpoint.with_suffix(".audit"), SliceStore(store)
+    refuse_existing(place)
+    codes = codes_for(opened, key, place) if anonymise else None
     with published_directory(place) as folder, tracked("patients") as bar:
         values = ask(
-            checkpoint, SliceStore(store), folder, reference=reference, slices=slices, seed=seed, progress=bar.update
+            checkpoint, opened, folder, reference=reference, slices=slices, seed=seed, codes=codes, progress=bar.update
         )
         write_audit_page(values, folder / "audit.html")
     emit(audit_view(values), values, how)
