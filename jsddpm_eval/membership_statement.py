@@ -18,7 +18,7 @@ from jsddpm_eval.membership import SLICES, Measured, measure
 from jsddpm_eval.results.anonymised import CODED, coded_rows, in_code_order
 from jsddpm_eval.stats.auc import auc_interval, sensitivity_at
 from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
-from jsddpm_eval.stats.membership import Area, Attack, Divisions, attack
+from jsddpm_eval.stats.membership import FITTED, Area, Attack, Divisions, attack
 
 AUDIT, SLICE_TABLE = "audit.json", "slices.csv"
 """Files of an audit."""
@@ -155,7 +155,7 @@ def _answer(found: Attack | None, n: int, m: int) -> tuple[Answer, str]:
 
 def _needed() -> int:
     """The fewest patients of either kind for whom an area of one half is known to lie below the margin."""
-    return next(k for k in range(MIN_UNITS, 10_000) if auc_interval(0.5, k, k)[1] < MARGIN)
+    return next(k for k in range(MIN_UNITS, 10_000) if auc_interval(0.5, k, k, fitted=FITTED)[1] < MARGIN)
 
 
 def _headline(answer: Answer, reason: str) -> str:

@@ -4,8 +4,8 @@ A patient's value at a noise level is the mean over their slices of the logarith
 reference's loss predicts: the slope is that within both groups (analysis of covariance), so that a difference between
 the groups is not taken for a slope. What is left, in standard deviations within the groups, is the score; its mean over
 the levels is the attack. Under "membership changes nothing" patients could have been divided otherwise, and every
-division of them, with its own slope, is as likely as the observed one: that gives the p-value, of the largest area over
-the attack and its levels.
+division of them, with its own slope, is as likely as the observed one: that gives the p-value, of the largest
+difference between the groups, in standard deviations, over the attack and its levels.
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Interval = tuple[float, float]
 
+FITTED = 3
+"""Coefficients that calibrated scores rest on: the means of both groups and the slope within them."""
+
 DIVISIONS = 2000
 """Random divisions of the patients of one group."""
 
 _ENTRIES = 1 << 22  # values looked at together
+_TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +74,10 @@ class Area:
     interval: Interval
 
     @classmethod
-    def of(cls, values: Values, member: Flags) -> Area:
-        """The area of values ``(P,)``."""
+    def of(cls, values: Values, member: Flags, *, fitted: int | None = None) -> Area:
+        """The area of values ``(P,)``; for ``fitted`` see :func:`~jsddpm_eval.stats.auc.auc_interval`."""
         value = auc(values[member], values[~member])
-        return cls(value, auc_interval(value, int(member.sum()), int((~member).sum())))
+        return cls(value, auc_interval(value, int(member.sum()), int((~member).sum()), fitted=fitted))
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Calibration:
     def scores(self, network: Values, reference: Values) -> Values:
         """By how many standard deviations log losses ``(n, L)`` lie below the line, ``(n, L)``."""
         above = network - self.network - self.slope * (reference - self.reference)
-        scores: Values = -above / np.maximum(self.scale, np.finfo(float).tiny)
+        scores: Values = -above / np.maximum(self.scale, _TINY)
         return scores
 
 
@@ -169,22 +173,22 @@ def attack(losses: Losses, *, seed: int = 0) -> Attack:
     line = Calibration(losses.network.mean(0), losses.reference.mean(0), slope, scale)
     observed = line.scores(losses.network, losses.reference)
     scores, member = observed.mean(1), losses.member
-    largest = _largest_areas(losses, labels)
+    largest = _largest_gaps(losses, labels)
     extra = (losses.reference - losses.network).mean(1)
     sides = [extra[member], extra[~member]]
     difference = float(sides[0].mean() - sides[1].mean())
     spread = t_interval(difference, [(float(side.var(ddof=1)) / len(side), len(side)) for side in sides])
     easy = -losses.reference.mean(1)
-    area = Area.of(scores, member)
+    area = Area.of(scores, member, fitted=FITTED)
     return Attack(
         scores=scores,
         by_level=observed,
         calibration=line,
         area=area,
-        level_areas=tuple(Area.of(level, member) for level in observed.T),
+        level_areas=tuple(Area.of(level, member, fitted=FITTED) for level in observed.T),
         plain=Area.of(-losses.network.mean(1), member),
         difficulty=Area.of(easy, member),
-        p_value=float((largest >= largest[0] - 1e-12).mean()),
+        p_value=float((largest >= largest[0] - 1e-9 * abs(largest[0])).mean()),
         gap=(difference, spread or (-np.inf, np.inf)),
         difficulty_gap=float(easy[member].mean() - easy[~member].mean()),
         training=_divisions(scores[member], area.value, np.random.default_rng([seed, 1])),
@@ -207,25 +211,24 @@ def _relabelled(losses: Losses, rng: np.random.Generator) -> Flags:
     return drawn
 
 
-def _largest_areas(losses: Losses, labels: Flags) -> Values:
-    """Largest area over the attack and its levels for each labelling, ``(R,)``."""
+def _largest_gaps(losses: Losses, labels: Flags) -> Values:
+    """Largest difference between the groups over the attack and its levels for each labelling, ``(R,)``."""
     most = max(1, _ENTRIES // losses.network.size)
     return np.concatenate([_largest(losses, labels[i : i + most]) for i in range(0, len(labels), most)])
 
 
 def _largest(losses: Losses, labels: Flags) -> Values:
-    scores = _scores(losses, labels)
-    every = [scores.mean(2), *np.moveaxis(scores, 2, 0)]
-    largest: Values = np.max([auc_of_labels(values, labels) for values in every], axis=0)
-    return largest
-
-
-def _scores(losses: Losses, labels: Flags) -> Values:
-    """Calibrated scores under each labelling ``(R, P)``, at each level, float64 ``(R, P, L)``."""
     slope, scale = (line[:, None] for line in _lines(losses, labels))
     x, y = losses.reference - losses.reference.mean(0), losses.network - losses.network.mean(0)
-    scores: Values = (slope * x - y) / np.maximum(scale, np.finfo(float).tiny)
-    return scores
+    by_level = (slope * x - y) / np.maximum(scale, _TINY)
+    every = np.concatenate([by_level.mean(2, keepdims=True), by_level], axis=2)
+    n = int(labels[0].sum())
+    sums = np.matmul(labels[:, None].astype(np.float64), every)[:, 0]
+    first, second = sums / n, (every.sum(1) - sums) / (len(x) - n)
+    spread = (every**2).sum(1) - n * first**2 - (len(x) - n) * second**2
+    scaled = (first - second) / np.sqrt(np.maximum(spread, _TINY))
+    largest: Values = scaled.max(1)
+    return largest
 
 
 def _lines(losses: Losses, labels: Flags) -> tuple[Values, Values]:
@@ -240,7 +243,7 @@ def _lines(losses: Losses, labels: Flags) -> tuple[Values, Values]:
 
     xx, xy, yy = within(x, x), within(x, y), within(y, y)
     slope = np.divide(xy, xx, out=np.zeros_like(xy), where=xx > 1e-9 * (x**2).sum(0))
-    return slope, np.sqrt(np.maximum(yy - slope * xy, 0) / max(1, len(x) - 3))
+    return slope, np.sqrt(np.maximum(yy - slope * xy, 0) / max(1, len(x) - FITTED))
 
 
 def _divisions(scores: Values, area: float, rng: np.random.Generator) -> Divisions | None:
