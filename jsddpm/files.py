@@ -229,7 +229,8 @@ def fsync_directory(path: Path) -> None:
 def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
     """What the system refused to read, with its cure."""
     reason = error.strerror or str(error)
-    return environment_error("NOT_READABLE", reason, fix="check the path and its permissions", file=path)
+    cure = "give a shorter name" if error.errno == errno.ENAMETOOLONG else "check the path and its permissions"
+    return environment_error("NOT_READABLE", reason, fix=cure, file=path)
 
 
 def explain(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:

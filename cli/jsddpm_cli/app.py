@@ -63,6 +63,8 @@ def _run() -> None:
         _leave(str(error), error.status, error)
     except KeyboardInterrupt:
         sys.exit(ExitStatus.SIGINT)
+    except OSError as error:
+        _leave(*_refused_by_the_system(error), error)
     except Exception as error:
         from jsddpm.runtime import out_of_memory
 
@@ -96,6 +98,16 @@ def _leave(message: str, status: ExitStatus, error: BaseException) -> None:
         traceback.print_exception(error)
     print(message, file=sys.stderr)
     sys.exit(status)
+
+
+def _refused_by_the_system(error: OSError) -> tuple[str, ExitStatus]:
+    """A path that no reader or writer of ours met first, because its name is too long for instance."""
+    if not isinstance(error.filename, str | bytes):
+        return _internal(error), ExitStatus.INTERNAL
+    from jsddpm.files import unreadable
+
+    problem = unreadable(error, os.fsdecode(error.filename))
+    return str(problem), problem.status
 
 
 def _internal(error: Exception) -> str:
