@@ -116,9 +116,9 @@ def stages(folder: Path) -> list[Stage]:
     evaluate = ("eval", "--real", store, "--generated", folder / "made", "--bin-aware", "--features", "radiomics",
                 "--metrics", "kid", "--metrics", "best_match", "--feature-cache", "OUT.cache", "--out",
                 "OUT")  # fmt: skip
-    cohort = write_store(folder / "cohort", patients=18).path
+    cohort = write_store(folder / "cohort", patients=16).path
     selftest = ("selftest", cohort, "--z-range", 5, 34, "--bins", 2, "--samples", 2, "--perfect", 1, "--quick",
-                "--fault", "copies", "--jobs", 1, "--out", "OUT")  # fmt: skip
+                "--fault", "blur", "--jobs", 1, "--out", "OUT")  # fmt: skip
 
     def resume(out: Path) -> tuple[object, ...]:
         return ("train", "--resume", "--store", store, "--out", "OUT") if (out / _LAST).exists() else train
@@ -129,9 +129,9 @@ def stages(folder: Path) -> list[Stage]:
     return [
         Stage("cache build", build, lambda out: build if out.exists() else (*build, "--resume"), content, _store, 30),
         Stage("train", train, resume, lambda out: digest(out / _LAST), _checkpoint, 30),
-        Stage("sample", sample, lambda out: sample, content, _store, 25),
+        Stage("sample", sample, lambda out: sample, content, _store, 30),
         Stage("eval", evaluate, lambda out: evaluate, lambda out: (out / "results.json").read_bytes(), _results, 15),
-        Stage("selftest", selftest, lambda out: selftest, trials, lambda out: None, 10),
+        Stage("selftest", selftest, lambda out: selftest, trials, lambda out: None, 5),
     ]  # fmt: skip
 
 
