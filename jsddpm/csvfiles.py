@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 from jsddpm.errors import JsddpmError
+from jsddpm.files import unreadable
 
 _FORMULA = tuple("=+-@\t\r")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")  # is shown as it is, whatever it begins with
 
 
 def read_rows(
@@ -30,12 +33,14 @@ def read_rows(
 
     Raises:
         JsddpmError: ``code`` (status 3) when the file cannot be read as UTF-8, a column is missing or named twice, or
-            rows are of unequal length.
+            rows are of unequal length; ``NOT_READABLE`` (status 5) when the system refuses it.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         separator = max("\t;,", key=text.partition("\n")[0].count)
         rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator, strict=True) if row]
+    except PermissionError as error:
+        raise unreadable(error, path) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise JsddpmError(code, f"cannot be read ({error})", fix=fix, file=path) from error
     names = [name.strip() for name in rows[0]] if rows else []
@@ -60,8 +65,13 @@ def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
     writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else [])
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v for k, v in row.items()})
+        writer.writerow({k: f"'{v}" if isinstance(v, str) and _runs(v) else v for k, v in row.items()})
     return stream.getvalue()
+
+
+def _runs(text: str) -> bool:
+    """Whether a spreadsheet takes a cell for a formula."""
+    return text.startswith(_FORMULA) and not _NUMBER.fullmatch(text)
 
 
 def _cell(text: str) -> str:

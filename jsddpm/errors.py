@@ -93,7 +93,9 @@ def first_line(error: BaseException) -> str:
     >>> first_line(RuntimeError("no such key. Re-run with weights_only=False\nmore"))
     'no such key'
     """
-    return str(error).strip().split("\n")[0].split(". ")[0][:200] or type(error).__name__
+    lines = str(error).strip().split("\n")
+    said = lines[-1].partition("Error: ")[2] if "TorchScript interpreter" in lines[0] else lines[0]
+    return said.split(". ")[0][:200] or type(error).__name__
 
 
 def first_of(problems: Sequence[JsddpmError], others: str = "") -> JsddpmError:

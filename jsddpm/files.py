@@ -74,7 +74,12 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a whole UTF-8 text file atomically."""
-    write_bytes(path, text.encode())
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:  # a file name that is not UTF-8, most likely
+        what = f"{text[error.start : error.end]!r} is not UTF-8"
+        raise JsddpmError("ENCODING", what, fix="rename the file or folder with this name", file=path) from None
+    write_bytes(path, data)
 
 
 def write_array(path: str | os.PathLike[str], array: NDArray[Any]) -> None:

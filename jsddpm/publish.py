@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,23 @@ from jsddpm.files import (
 def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
     """A new folder beside ``target`` that becomes it, complete, when the block ends without an exception.
 
+    What a killed process left of an earlier attempt is removed.
+
     Raises:
-        JsddpmError: ``EXISTS`` (status 2) when the target exists: nothing is ever overwritten.
+        JsddpmError: ``EXISTS`` (status 2) when the target exists: nothing is ever overwritten; ``LOCKED`` (status 5)
+            while another process makes it.
     """
     target = Path(target)
     refuse_existing(target)
-    make_directory(target.parent)
+    with exclusive_lock(_lock(target)):
+        for orphan in target.parent.glob(f".{escape(target.name)}.*{PARTIAL}"):
+            shutil.rmtree(orphan, ignore_errors=True)
+        with _published(target) as temporary:
+            yield temporary
+
+
+@contextmanager
+def _published(target: Path) -> Iterator[Path]:
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
     except OSError as error:

@@ -21,6 +21,7 @@ from jsddpm_eval.features.registry import DEFAULT, asked_name, make_extractors
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.metrics.base import Cell, Context, Metric, conditions
 from jsddpm_eval.metrics.registry import chosen
+from jsddpm_eval.overlap import refuse_real_slices
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell as ScoredCell
 from jsddpm_eval.slice_table import SliceTable
@@ -102,6 +103,8 @@ def evaluate_in_detail(
     say = progress or (lambda *_: None)
     picked, wanted = chosen(metrics)
     real, generated, binning = _tables(real, generated, split)
+    if real.store is not None and generated.store is not None:
+        refuse_real_slices(real, generated)
     for table in (real, generated):
         if cache is not None:
             table.memo.keep_in(cache)

@@ -30,6 +30,9 @@ RunOption = Annotated[RunChoice, typer.Option(help="Which image, where only the 
 ControlsOption = Annotated[
     list[str] | None, typer.Option(help="Pattern of patients who are controls: --controls 'HC*'")
 ]
+RootOption = Annotated[
+    Path | None, typer.Option(help="Folder that files named in a table must lie in [default: the table's]")
+]
 MaskLabelOption = Annotated[list[int] | None, typer.Option(help="Mask value that means lesion; may be repeated.")]
 MaskThresholdOption = Annotated[float | None, typer.Option(help="Mask values above mean lesion.")]
 MaxVolumeOption = Annotated[
@@ -39,7 +42,13 @@ JobsOption = Annotated[int | None, typer.Option(min=1, help="Processes [default:
 
 
 def open_cohort(
-    source: Path, layout: str, modality: str, entities: list[str] | None, run: RunChoice, controls: list[str] | None
+    source: Path,
+    layout: str,
+    modality: str,
+    entities: list[str] | None,
+    run: RunChoice,
+    controls: list[str] | None,
+    root: Path | None,
 ) -> Cohort:
     """Read a source with the options above."""
     from jsddpm.cohort.records import Selection
@@ -48,7 +57,7 @@ def open_cohort(
     pairs = [entity.partition("=") for entity in entities or []]
     if bad := [key + equals + value for key, equals, value in pairs if not (key and value)]:
         raise usage_error("ENTITY", f"{bad[0]!r} is not key=value", fix="write --entity acq=T2sel")
-    choice = Selection(modality, {k: v for k, _, v in pairs}, run, tuple(controls or ()))
+    choice = Selection(modality, {k: v for k, _, v in pairs}, run, tuple(controls or ()), root)
     return read_cohort(source, layout=layout, selection=choice)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from jsddpm.errors import JsddpmError
+from jsddpm.files import unreadable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -54,12 +56,14 @@ class Selection:
         entities: BIDS entities an image must have, such as ``{"acq": "T2sel"}``.
         run: Which image is taken when only their ``run`` differs; ``refuse`` takes none.
         controls: Shell patterns of patients who are controls although no table says so.
+        root: Folder that files named in a table must lie in; the table's own when None.
     """
 
     modality: str = "flair"
     entities: dict[str, str] = field(default_factory=dict)
     run: Literal["refuse", "first", "last"] = "refuse"
     controls: tuple[str, ...] = ()
+    root: Path | None = None
 
     def is_control(self, patient: str) -> bool:
         """Whether a pattern names this patient."""
@@ -68,15 +72,35 @@ class Selection:
 
 @dataclass
 class LayoutReport:
-    """The records and problems of a source, collected while its layout is read."""
+    """The records and problems of a source, collected while its layout is read.
+
+    Attributes:
+        source: What is read.
+        records: Records found so far.
+        problems: Problems found so far.
+        root: Folder that every file must lie in, links followed; anywhere when None.
+    """
 
     source: Path
     records: list[Record] = field(default_factory=list)
     problems: list[JsddpmError] = field(default_factory=list)
+    root: Path | None = None
 
     def problem(self, code: str, what: str, *, fix: str, file: Path | None = None) -> None:
         """Note something that cannot be used."""
         self.problems.append(JsddpmError(code, what, fix=fix, file=file or self.source))
+
+    @contextmanager
+    def reading(self, folder: Path) -> Iterator[None]:
+        """Within the block, note what may not be read as a problem (status 5), and leave the rest of the block out.
+
+        ``Path.glob`` passes over a closed folder in silence, so it is opened first.
+        """
+        try:
+            next(folder.iterdir(), None)
+            yield
+        except PermissionError as error:
+            self.problems.append(unreadable(error, error.filename or folder))
 
     def add(
         self,
@@ -96,6 +120,10 @@ class LayoutReport:
             if path is not None and not path.exists():
                 cure = "fetch it (git annex get)" if path.is_symlink() else "restore it or remove its row"
                 self.problem("MISSING", "no such file", fix=cure, file=path)
+                return
+            if path is not None and self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
+                what = f"lies outside of {self.root.resolve()}"
+                self.problem("OUTSIDE", what, fix="say which folder files may lie in: --root FOLDER", file=path)
                 return
         control = control or group.lower() in CONTROL_GROUPS
         if mask is None and not control:

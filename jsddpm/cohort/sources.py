@@ -9,6 +9,7 @@ from jsddpm.cohort.layouts import Layout, layouts
 from jsddpm.cohort.patients import patient_problems, refuse_mixed_patients
 from jsddpm.cohort.records import LayoutReport, Record, Selection
 from jsddpm.errors import JsddpmError, first_of, usage_error
+from jsddpm.files import unreadable
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,18 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
         Records in name order. Problems are collected, so that one call shows them all.
 
     Raises:
-        JsddpmError: ``MISSING`` or ``LAYOUT`` (status 2), ``EMPTY`` (status 3): there is nothing to read at all.
+        JsddpmError: ``MISSING`` or ``LAYOUT`` (status 2), ``EMPTY`` (status 3): there is nothing to read at all;
+            ``NOT_READABLE`` (status 5) for a folder that may not be read.
     """
     source = Path(source)
     if not source.exists():
         raise usage_error("MISSING", "no such file or folder", fix="give a cohort folder or a manifest", file=source)
-    chosen = _layout_of(source, layout)
     report = LayoutReport(source)
-    chosen.read(source, report, selection or Selection())
+    try:
+        chosen = _layout_of(source, layout)
+        chosen.read(source, report, selection or Selection())
+    except PermissionError as error:
+        raise unreadable(error, error.filename or source) from error
     _check_unique(report)
     report.problems += patient_problems(report.records)
     if not report.records and not report.problems:

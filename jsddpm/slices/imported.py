@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from jsddpm import __version__
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.checksums import sha256
 from jsddpm.cohort.orientation import to_slices
 from jsddpm.csvfiles import read_rows
-from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.errors import JsddpmError, first_line, usage_error
+from jsddpm.files import unreadable
+from jsddpm.slices.arrays import other_size, read_npz
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 
@@ -148,16 +150,15 @@ def _read_pair(
     for path, key in ((image_path, reading.image_key), (mask_path, reading.mask_key)):
         if not path.is_file():
             raise JsddpmError("MISSING", "no such file", fix="restore it or remove its row", file=path)
-        array = _read_slice(path, key, position)
+        array = _read_slice(path, key, position, size)
         if array.shape != tuple(size):
-            what = f"is {array.shape}, the store's slices are {tuple(size)}"
-            raise JsddpmError("SLICE_SHAPE", what, fix="export slices of the store's size", file=path)
+            raise other_size(array.shape, size, path)
         hashed.update(np.ascontiguousarray(array).tobytes())
         arrays.append(array)
     return _intensity(arrays[0], reading, image_path), _lesion(arrays[1], reading, mask_path)
 
 
-def _read_slice(path: Path, key: str, position: int | None) -> NDArray[Any]:
+def _read_slice(path: Path, key: str, position: int | None, size: Sequence[int]) -> NDArray[Any]:
     """One slice ``(H, W)`` of a file, in the file's own numbers."""
     try:
         if path.name.endswith((".nii", ".nii.gz")):
@@ -168,25 +169,28 @@ def _read_slice(path: Path, key: str, position: int | None) -> NDArray[Any]:
             volume = open_nifti(path, flat=True)
             stack = to_slices(apply_orientation(volume.data, io_orientation(volume.affine)))
         elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                stack = arrays[key]
+            stack = read_npz(path, key, size)
         elif path.suffix == ".npy":
             stack = np.load(path, mmap_mode="r", allow_pickle=False)
         else:
             with Image.open(path) as picture:
                 if picture.mode not in ("1", "L", "I;16", "I"):
                     raise ValueError(f"has colours (mode {picture.mode})")
+                if picture.size[::-1] != tuple(size):  # before it is unpacked
+                    raise other_size(picture.size[::-1], size, path)
                 stack = np.asarray(picture)
                 stack = stack.astype(np.uint16) if picture.mode in ("I;16", "I") else stack
         stack = stack[None] if stack.ndim == 2 else stack
         if position is None and len(stack) != 1:
             raise ValueError(f"holds {len(stack)} slices and no column slice says which")
         return np.asarray(stack[position or 0])
-    except (ValueError, KeyError, IndexError, OSError, UnidentifiedImageError) as error:
-        if isinstance(error, JsddpmError):
-            raise
+    except PermissionError as error:
+        raise unreadable(error, path) from error
+    except (JsddpmError, MemoryError):
+        raise
+    except Exception as error:  # whatever a file that holds no such slices makes the readers raise
         cure = "write single-channel PNG, npz, npy or NIfTI files"
-        raise JsddpmError("SLICE_FILE", f"cannot be used: {error}", fix=cure, file=path) from error
+        raise JsddpmError("SLICE_FILE", f"cannot be used: {first_line(error)}", fix=cure, file=path) from error
 
 
 def _intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.float32]:

@@ -8,13 +8,13 @@ that torch evaluates when it reads them, so those are opened only when their SHA
 
 from __future__ import annotations
 
+import logging
 import os
 import urllib.error
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import torch
 from torch import Tensor
@@ -90,11 +90,12 @@ def exported_extractor(path: Path, checksum: str | None = None, options: str = "
         JsddpmError: ``EXTRACTOR`` (status 2) for unknown options, ``WEIGHTS`` (status 4) when it is another file or
             cannot be read without unpickling.
     """
-    chosen = {k: v[-1] for k, v in parse_qs(options, strict_parsing=bool(options)).items()}
-    wrong = [k for k, v in chosen.items() if v not in _OPTIONS.get(k, ())]
+    pairs = [option.partition("=")[::2] for option in options.split("&") if option]
+    chosen = dict(pairs)
+    wrong = [k for k, v in pairs if v not in _OPTIONS.get(k, ()) or [key for key, _ in pairs].count(k) > 1]
     if wrong:
         allowed = "; ".join(f"{k} one of {', '.join(v)}" for k, v in _OPTIONS.items())
-        raise usage_error("EXTRACTOR", f"option {wrong[0]} of {path}", fix=allowed, file=path)
+        raise usage_error("EXTRACTOR", f"option {wrong[0]!r}", fix=f"each once: {allowed}", file=path)
     digest = _check_file(path, _required(checksum, path) if path.suffix == ".pt2" else checksum)
     try:
         with _weights_only():
@@ -158,11 +159,12 @@ def _unreadable(file: Path | str, error: Exception) -> JsddpmError:
 @contextmanager
 def _weights_only() -> Iterator[None]:
     """Make every ``torch.load`` refuse to unpickle objects, whatever its caller asks for."""
-    before = os.environ.get(_FORCE)
-    os.environ[_FORCE] = "1"
+    before, log = os.environ.get(_FORCE), logging.getLogger("torch.export")
+    os.environ[_FORCE], log.disabled = "1", True  # it logs the traceback of what we explain
     try:
         yield
     finally:
+        log.disabled = False
         if before is None:
             del os.environ[_FORCE]
         else:

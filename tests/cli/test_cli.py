@@ -115,10 +115,14 @@ def test_scanning_names_every_problem_and_reads_files_when_asked(jsddpm, bids, t
 def test_folds_share_one_store(jsddpm, bids, tmp_path):
     folds, store = tmp_path / "folds", tmp_path / "store"
     split = ["cohort", "split", bids, "--folds", 2, "--val", 0.25, "--jobs", 1]
-    status, out, _ = jsddpm(*split, "--out", folds, "--format", "json")
+    status, out, err = jsddpm(*split, "--out", folds, "--format", "json")
     tested = [p for fold in json.loads(out)["folds"] for p, s in fold.items() if s == "test"]
     assert (status, sorted(tested)) == (0, [f"sub-{s:02d}" for s in range(4)])
-    assert jsddpm("cache", "build", folds / "fold-1.csv", "--out", store, *SMALL)[0] == 0
+    built = ["cache", "build", folds / "fold-1.csv", "--out", store, *SMALL]
+    refused = jsddpm(*built)
+    assert (refused[0], "OUTSIDE" in refused[2], "--root FOLDER" in refused[2]) == (3, True, True)
+    assert f"give --root {bids.resolve()} with it" in err
+    assert jsddpm(*built, "--root", bids)[0] == 0
     assert jsddpm("cache", "resplit", store, folds / "fold-2.csv", "--out", tmp_path / "second")[0] == 0
     splits = [
         json.loads(jsddpm("cache", "info", s, "--format", "json")[1])["slices"] for s in (store, tmp_path / "second")

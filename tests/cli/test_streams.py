@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -112,6 +113,23 @@ def test_names_of_files_cannot_alter_the_terminal(tmp_path):
         assert all(c.isprintable() or c == "\n" for c in found.out + found.err), words
         if words[0] == "cohort":
             assert "p\\x1b[31m\\u202e[red" in found.said
+
+
+def test_names_that_are_not_utf8_are_left_out_by_name(tmp_path):
+    """They ended a build, after all its work, and a scan with --out, as internal errors."""
+    bids = write_bids(tmp_path / "bids", 3)
+    name = os.fsdecode(b"sub-\xff")
+    (bids / "sub-01").rename(bids / name)
+    for path in (bids / name / "anat").iterdir():
+        path.rename(path.with_name(path.name.replace("sub-01", name)))
+    scanned = call("cohort", "scan", bids, "--controls", "*", "--out", tmp_path / "cohort.csv")
+    assert (scanned.status, "error[SUBJECT_NAME]" in scanned.err) == (3, True)
+    assert "sub-\\udcff" in scanned.err
+    assert len((tmp_path / "cohort.csv").read_text().splitlines()) == 3
+    below = tmp_path / os.fsdecode(b"folder-\xfe")
+    bids.rename(below)
+    scanned = call("cohort", "scan", below, "--controls", "*", "--out", tmp_path / "again.csv")
+    assert (scanned.status, "error[ENCODING]" in scanned.err) == (3, True)
 
 
 @pytest.mark.parametrize(

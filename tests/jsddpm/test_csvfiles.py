@@ -56,11 +56,19 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         read_rows(tmp_path / "none.csv")
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-x", "@SUM(A1)"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1+1", "-x", "@SUM(A1)", "-1e5x", "+A1"])
 def test_no_written_cell_is_a_formula_and_it_reads_back(tmp_path, cell):
     text = to_csv([{"name": cell, "value": -2.5}])
     assert next(csv.reader(text.splitlines()[1:])) == [f"'{cell}", "-2.5"]
     assert read_rows(written(tmp_path, text)) == [{"name": cell, "value": "-2.5"}]
+
+
+@pytest.mark.parametrize("cell", ["-2", "+7", "-2.5", "-1e-5", "+0,5"])
+def test_a_number_is_no_formula(tmp_path, cell):
+    """A patient called -2 was written as '-2, which only we read as -2."""
+    text = to_csv([{"name": cell}])
+    assert next(csv.reader(text.splitlines()[1:])) == [cell]
+    assert read_rows(written(tmp_path, text)) == [{"name": cell}]
 
 
 @given(st.lists(st.fixed_dictionaries({"a": CELLS, "b": CELLS}), min_size=1))

@@ -57,6 +57,28 @@ def test_a_folder_is_published_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+def test_what_a_killed_process_left_of_a_folder_is_swept(tmp_path):
+    """A killed demo left a folder each time."""
+    for name in (".out.abc.partial", ".out[1].abc.partial", ".other.abc.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text("x")
+    target = tmp_path / "out[1]"
+    with (
+        publish.published_directory(target),
+        pytest.raises(JsddpmError, match="LOCKED"),
+        publish.published_directory(target),
+    ):
+        pass  # another that is alive is left alone
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".other.abc.partial", ".out.abc.partial", "out[1]"]
+
+
+def test_a_name_that_is_not_utf8_is_said(tmp_path):
+    """Found at the end of a build, as an internal error."""
+    with pytest.raises(JsddpmError, match=r"ENCODING.*'\\udcff' is not UTF-8") as caught:
+        publish.write_text(tmp_path / "a.json", "name \udcff")
+    assert (caught.value.status, list(tmp_path.iterdir())) == (3, [])
+
+
 def test_json_is_strict_both_ways(tmp_path):
     path = tmp_path / "a.json"
     with pytest.raises(ValueError, match="JSON"):

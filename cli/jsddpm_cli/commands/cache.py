@@ -45,6 +45,7 @@ def build(
     entity: sources.EntityOption = None,
     run: sources.RunOption = "refuse",
     controls: sources.ControlsOption = None,
+    root: sources.RootOption = None,
     shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels after crop or pad.")] = (160, 160, 128),
     spacing: Annotated[tuple[float, float, float], typer.Option(help="Voxel size in mm.")] = (1.25,) * 3,
     z_range: Annotated[
@@ -67,7 +68,7 @@ def build(
 
     refuse_existing(out)
     build_store(
-        sources.open_cohort(source, layout, modality, entity, run, controls),
+        sources.open_cohort(source, layout, modality, entity, run, controls, root),
         out,
         how,
         geometry=(shape, spacing),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ def scan(
     entity: sources.EntityOption = None,
     run: sources.RunOption = "refuse",
     controls: sources.ControlsOption = None,
+    root: sources.RootOption = None,
     read: Annotated[bool, typer.Option("--read", help="Read every file too: sizes, lesions, damage.")] = False,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
@@ -48,7 +50,7 @@ def scan(
     from jsddpm.files import write_text
     from jsddpm_reports.terminal import results_table
 
-    cohort = sources.open_cohort(source, layout, modality, entity, run, controls)
+    cohort = sources.open_cohort(source, layout, modality, entity, run, controls, root)
     problems = list(cohort.problems)
     reading = sources.mask_reading(mask_label, mask_threshold)
     inspected = _inspect(cohort.records, reading, jobs, max_volume_gb) if read else []
@@ -81,6 +83,7 @@ def scan(
     if out is not None:
         write_text(out, to_csv(manifest_rows(usable)))
         note(f"manifest {out}")
+        _note_root(usable, out.parent)
     for problem in problems:
         note(str(problem))
     if problems:
@@ -99,6 +102,7 @@ def split(
     entity: sources.EntityOption = None,
     run: sources.RunOption = "refuse",
     controls: sources.ControlsOption = None,
+    root: sources.RootOption = None,
     val: Annotated[float, typer.Option(help="Share of patients for validation.")] = 0.15,
     test: Annotated[float, typer.Option(help="Share for test; a source's own test set wins.")] = 0.15,
     fold_count: Annotated[int | None, typer.Option("--folds", help="Make folds, each the test set once.")] = None,
@@ -119,7 +123,7 @@ def split(
     from jsddpm_reports.terminal import results_table
 
     refuse_existing(out)
-    records = sources.open_cohort(source, layout, modality, entity, run, controls).require_clean()
+    records = sources.open_cohort(source, layout, modality, entity, run, controls, root).require_clean()
     reading = sources.mask_reading(mask_label, mask_threshold)
     inspected = _inspect(records, reading, jobs, max_volume_gb)
     if problems := cohort_problems(records, inspected, reading):
@@ -140,6 +144,14 @@ def split(
     columns = ["fold", "split", "patients", "with lesion", "median lesion mm3"]
     emit(results_table(columns, rows), {"folds": [dict(d) for d in divisions]}, how)
     note(f"{'manifests in' if fold_count else 'manifest'} {out}")
+    _note_root(records, out if fold_count else out.parent)
+
+
+def _note_root(records: Sequence[Record], folder: Path) -> None:
+    """Say what a manifest needs whose files do not lie in its folder."""
+    files = [str(path.resolve()) for r in records for path in (r.image, r.mask, r.brain) if path is not None]
+    if not all(Path(file).is_relative_to(folder.resolve()) for file in files):
+        note(f"its files lie elsewhere: give --root {os.path.commonpath(files)} with it")
 
 
 def _inspect(

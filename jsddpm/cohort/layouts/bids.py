@@ -10,6 +10,7 @@ else it is a problem that names them all.
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout
@@ -24,25 +25,32 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take one image of every subject and session."""
     groups = _participant_groups(root, report)
     for folder in sorted(p for p in root.glob("sub-*") if p.is_dir()):
-        for anat in sorted([*folder.glob("anat"), *folder.glob("ses-*/anat")]):
-            session = "" if anat.parent == folder else anat.parent.name
-            candidates = [(p, _lesion_masks(root, anat, p)) for p in _images(anat, selection)]
-            image, note = _choose(candidates, selection)
-            if image is None:
-                names = ", ".join(p.name for p, _ in candidates) or "none"
-                wanted = " ".join(f"{k}-{v}" for k, v in selection.entities.items())
-                what = f"needs exactly one {selection.modality.upper()} image {wanted}".rstrip() + f", found {names}"
-                cure = "say which with --entity acq=NAME or --run first|last, or use a CSV manifest"
-                report.problem("BIDS_IMAGES", what, fix=cure, file=anat)
-                continue
-            masks = dict(candidates)[image]
-            if len(masks) > 1:
-                what = f"has several lesion masks: {', '.join(p.name for p in masks)}"
-                report.problem("BIDS_MASKS", what, fix="remove the others, or use a CSV manifest", file=image)
-                continue
-            mask = masks[0] if masks else None
-            group, control = groups.get(folder.name, ""), selection.is_control(folder.name)
-            report.add(folder.name, image, mask, session=session, group=group, control=control, note=note)
+        with report.reading(folder):
+            for anat in sorted([*folder.glob("anat"), *folder.glob("ses-*/anat")]):
+                _read_session(root, folder, anat, report, selection, groups)
+
+
+def _read_session(
+    root: Path, folder: Path, anat: Path, report: LayoutReport, selection: Selection, groups: dict[str, str]
+) -> None:
+    session = "" if anat.parent == folder else anat.parent.name
+    candidates = [(p, _lesion_masks(root, anat, p)) for p in _images(anat, selection)]
+    image, note = _choose(candidates, selection)
+    if image is None:
+        names = ", ".join(p.name for p, _ in candidates) or "none"
+        wanted = " ".join(f"{k}-{v}" for k, v in selection.entities.items())
+        what = f"needs exactly one {selection.modality.upper()} image {wanted}".rstrip() + f", found {names}"
+        cure = "say which with --entity acq=NAME or --run first|last, or use a CSV manifest"
+        report.problem("BIDS_IMAGES", what, fix=cure, file=anat)
+        return
+    masks = dict(candidates)[image]
+    if len(masks) > 1:
+        what = f"has several lesion masks: {', '.join(p.name for p in masks)}"
+        report.problem("BIDS_MASKS", what, fix="remove the others, or use a CSV manifest", file=image)
+        return
+    mask = masks[0] if masks else None
+    group, control = groups.get(folder.name, ""), selection.is_control(folder.name)
+    report.add(folder.name, image, mask, session=session, group=group, control=control, note=note)
 
 
 def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
@@ -77,11 +85,11 @@ def _images(anat: Path, selection: Selection) -> list[Path]:
 
 def _lesion_masks(root: Path, anat: Path, image: Path) -> list[Path]:
     stem = _stem(image) or ""
-    beside = sorted(anat.glob(f"{stem}_roi.nii*"))
+    beside = sorted(anat.glob(f"{escape(stem)}_roi.nii*"))
     if beside:
         return beside
     entities = _entities(stem).items()
-    folders = [anat, *sorted(root.glob(f"derivatives/*/{anat.relative_to(root)}"))]
+    folders = [anat, *sorted(root.glob(f"derivatives/*/{escape(str(anat.relative_to(root)))}"))]
     return [
         path
         for folder in folders

@@ -7,6 +7,7 @@ Segmentations hold several labels; ``--mask-label`` says which are lesion.
 from __future__ import annotations
 
 import re
+from glob import escape
 from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout
@@ -20,6 +21,10 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take the chosen modality of every subject folder."""
     wanted = selection.modality.lower()
     names = next((group for group in _ALIASES if wanted in group), {wanted})
+    for folder in root.iterdir():
+        if folder.is_dir():
+            with report.reading(folder):
+                pass
     for folder in _case_folders(root):
         case = folder.name
         images = [p for name in sorted(names) for p in _files(folder, name)]
@@ -38,7 +43,7 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
 def _case_folders(root: Path) -> list[Path]:
     """Folders whose NIfTI files begin with the folder's own name."""
     folders = sorted(p for p in root.iterdir() if p.is_dir())
-    return [f for f in folders if any(f.glob(f"{f.name}[-_]*.nii*"))]
+    return [f for f in folders if any(f.glob(f"{escape(f.name)}[-_]*.nii*"))]
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:

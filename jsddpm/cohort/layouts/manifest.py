@@ -13,8 +13,9 @@ from jsddpm.errors import JsddpmError
 def _read(path: Path, report: LayoutReport, selection: Selection) -> None:
     """Columns ``image`` and ``patient``, and if wanted ``mask``, ``brain``, ``session``, ``group``, ``split``.
 
-    Paths are relative to the manifest.
+    Paths are relative to the manifest, and must stay in its folder unless another is given.
     """
+    report.root = selection.root or path.parent
     try:
         rows = read_rows(path, ("image", "patient"), code="MANIFEST")
     except JsddpmError as error:

@@ -7,6 +7,7 @@ labels they cannot be evaluated and are not part of the cohort.
 from __future__ import annotations
 
 import re
+from glob import escape
 from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout
@@ -36,7 +37,7 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
                 cure = "restore the file"
                 report.problem("NNUNET_CHANNEL", f"{case} has no channel {channel:04d}", fix=cure, file=images)
                 continue
-            masks = sorted(labels.glob(f"{case}.nii*"))
+            masks = sorted(labels.glob(f"{escape(case)}.nii*"))
             control = selection.is_control(case)
             report.add(case, channels[channel], masks[0] if masks else None, control=control, split=split)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import unicodedata
 
 import numpy as np
 import pytest
 
+from calls import open_to_all
 from jsddpm.cohort.records import Selection, manifest_rows
 from jsddpm.cohort.sources import read_cohort
 from jsddpm.csvfiles import to_csv
@@ -218,6 +220,79 @@ def test_two_unicode_forms_of_a_name_look_like_one_patient(tmp_path):
     assert names[0] != names[1]
     rows = "".join(f"a.nii.gz,a.nii.gz,{name}\n" for name in names)
     assert codes(manifest(tmp_path, f"image,mask,patient\n{rows}")) == ["PATIENT_NAME"]
+
+
+@pytest.mark.parametrize("how", ["dots", "absolute", "link", "linked folder"])
+def test_a_table_names_no_file_outside_of_its_folder(tmp_path, how):
+    """A table from elsewhere could read every image of the disk."""
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "b.nii.gz").write_bytes(b"x")
+    (inside / "link.nii.gz").symlink_to(outside / "b.nii.gz")
+    (inside / "folder").symlink_to(outside)
+    name = {"dots": "../outside/b.nii.gz", "absolute": outside / "b.nii.gz", "link": "link.nii.gz",
+            "linked folder": "folder/b.nii.gz"}[how]  # fmt: skip
+    for mask, image in (("a.nii.gz", name), (name, "a.nii.gz")):
+        table = manifest(inside, f"image,mask,patient\n{image},{mask},p\n")
+        [problem] = read_cohort(table).problems
+        assert (problem.code, problem.status) == ("OUTSIDE", 3)
+        assert "--root FOLDER" in problem.fix
+        assert read_cohort(table, selection=Selection(root=tmp_path)).problems == ()
+        assert codes(manifest(inside, f"image,mask,patient\na.nii.gz,{inside}/a.nii.gz,p\n")) == []
+
+
+def as_nobody(work):
+    """What ``work`` gives to a user who owns nothing; root may read everything."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        try:
+            os.write(write, work().encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    os.waitpid(child, 0)
+    with os.fdopen(read) as stream:
+        return stream.read()
+
+
+def test_brackets_in_names_are_no_patterns(bids):
+    """The mask of sub-[a] was not found; as a control it had none, in silence."""
+    for old, new in (("sub-00", "sub-[a]"), ("sub-01", "sub-a")):
+        (bids / old).rename(bids / new)
+        for path in (bids / new / "anat").iterdir():
+            path.rename(path.with_name(path.name.replace(old, new)))
+    masks = {r.subject: r.mask for r in read_cohort(bids, selection=Selection(controls=("*",))).records}
+    assert masks["sub-[a]"].name == "sub-[a]_FLAIR_roi.nii.gz"
+    assert masks["sub-a"].name == "sub-a_FLAIR_roi.nii.gz"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("closed", [".", "sub-02", "sub-02/anat", "participants.tsv"])
+def test_what_may_not_be_read_is_said_by_name(bids, closed):
+    """An unreadable folder was an internal error."""
+    folder = open_to_all()
+    shutil.copytree(bids, folder / "bids")
+    (folder / "bids" / closed).chmod(0)
+
+    def work():
+        try:
+            return " ".join(f"{int(p.status)} {p}" for p in read_cohort(folder / "bids").problems)
+        except JsddpmError as error:
+            return f"{int(error.status)} {error}"
+
+    try:
+        said = as_nobody(work)
+    finally:
+        shutil.rmtree(folder)
+    assert said.startswith("5 error[NOT_READABLE]")
+    assert str(folder / "bids" / closed) in said
+    if closed.startswith("sub"):
+        assert said.count("error[") == 1
 
 
 def test_what_a_scan_writes_reads_back(bids):

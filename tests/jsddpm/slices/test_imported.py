@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -143,6 +147,68 @@ def test_nothing_is_guessed(store, tmp_path, image, mask, row, message):
     with pytest.raises(JsddpmError, match=message):
         import_slices(path, tmp_path / "out", binning=BINNING, real=store)
     assert not (tmp_path / "out").exists()
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from jsddpm.errors import JsddpmError
+from jsddpm.slices.imported import _read_slice
+def peak():  # of this program alone
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+before = peak()
+try:
+    _read_slice(Path(sys.argv[1]), "image", None, (32, 24))
+    code = ""
+except JsddpmError as error:
+    code = error.code
+print((peak() - before) // 1024, code)
+"""
+
+
+def zipped(path, array_bytes, shape, descr="'|u1'"):
+    """An npz file whose array has this header and so many zeros, a thousandth on the disk."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("image.npy", "w") as stream:
+        header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+        stream.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+        for _ in range(array_bytes >> 20):
+            stream.write(bytes(1 << 20))
+    return path
+
+
+def picture(path):
+    Image.fromarray(np.zeros((12000, 12000), np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda folder: zipped(folder / "a.npz", 512 << 20, (512, 1024, 1024)), "SLICE_SHAPE"),
+        (lambda folder: zipped(folder / "a.npz", 512 << 20, (1 << 30, 32, 24)), "SLICE_FILE"),
+        (lambda folder: zipped(folder / "a.npz", 1 << 20, (32, 24), "'|O'"), "SLICE_FILE"),
+        (lambda folder: picture(folder / "a.png"), "SLICE_SHAPE"),
+    ],
+    ids=["npz-of-another-size", "npz-of-many-slices", "npz-of-objects", "png"],
+)
+def test_what_unpacks_to_gigabytes_is_refused_unopened(tmp_path, make, code):
+    """1.5 MB took 2.1 GB."""
+    path = make(tmp_path)
+    assert path.stat().st_size < 4 << 20
+    done = subprocess.run([sys.executable, "-c", MEMORY, path], capture_output=True, text=True, timeout=60, check=True)
+    mib, found = done.stdout.split()
+    assert (int(mib) < 40, found) == (True, code), done.stderr
+
+
+def test_whatever_a_reader_raises_names_the_file(store, slices, tmp_path):
+    path, intensities = as_npz(tmp_path, *slices)
+    raw = bytearray((tmp_path / "2.npz").read_bytes())
+    raw[60:90] = bytes(30)
+    (tmp_path / "2.npz").write_bytes(raw)
+    with pytest.raises(JsddpmError, match=r"SLICE_FILE.*2\.npz"):
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
 
 
 def test_colour_pictures_are_refused(store, slices, tmp_path):

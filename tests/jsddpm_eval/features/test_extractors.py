@@ -151,7 +151,11 @@ def test_files_that_need_unpickling_are_refused_and_not_run(tmp_path):
     ("name", "message"),
     [
         ("inceptionv3", "unknown extractor"),
-        ("{script}?channels=2", "option channels"),
+        ("{script}?channels=2", "option 'channels'"),
+        ("{script}?channels=1&channels=3", "option 'channels'; fix: each once"),
+        ("{script}?range=0,1&range=0,1", "option 'range'; fix: each once"),
+        ("{script}?channels", "option 'channels'"),
+        ("{script}?foo", "option 'foo'"),
         ("none.pt", "no such file"),
         ("radiomics radiomics", "twice"),
     ],
@@ -214,6 +218,23 @@ def test_a_file_whose_network_does_not_fit_the_slices_is_at_fault(tmp_path):
     with pytest.raises(JsddpmError, match="flat fails on") as caught:
         one(str(tmp_path / "flat.pt"))(images())
     assert (caught.value.code, caught.value.status) == ("EXTRACTOR", 3)
+
+
+def test_a_network_of_other_channels_is_told_what_it_raised(tmp_path):
+    torch.jit.script(nn.Conv2d(1, 4, 3)).save(str(tmp_path / "grey.pt"))
+    with pytest.raises(JsddpmError, match=r"expected input\[5, 3, 24, 20\] to have 1 channels") as caught:
+        one(f"{tmp_path / 'grey.pt'}?channels=3")(images())
+    assert (caught.value.code, caught.value.status) == ("EXTRACTOR", 3)
+
+
+def test_a_truncated_program_is_one_line(tmp_path, capfd):
+    """torch printed its traceback before."""
+    path = tmp_path / "pooled.pt2"
+    torch.export.save(torch.export.export(Pooled(), (torch.zeros(4, 1, 24, 20),)), path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(JsddpmError, match="WEIGHTS"):
+        one(f"{path}@{checksum(path)}")
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_encoder_is_repeatable_kept_and_knows_position(training, tmp_path):

@@ -1,0 +1,58 @@
+"""Arrays in other people's files: what their headers promise is checked before anything is read of them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from jsddpm.errors import JsddpmError
+
+MAX_ARRAY_BYTES = 1 << 30
+"""Largest array read of a file."""
+
+
+def read_npz(path: Path, key: str, size: Sequence[int]) -> NDArray[Any]:
+    """One array of a zip of arrays: slices ``(H, W)``, or a stack ``(n, H, W)``.
+
+    Args:
+        path: The ``.npz`` file.
+        key: Name of the array.
+        size: ``(H, W)`` that it must have.
+
+    Raises:
+        JsddpmError: ``SLICE_SHAPE`` (status 3) when its slices have another size.
+        ValueError: When it holds Python objects, or more than :data:`MAX_ARRAY_BYTES`; with it, whatever NumPy and
+            zipfile raise of a file that is damaged or lacks the array.
+    """
+    with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as stream:
+        shape, dtype = _promised(stream)
+        if dtype.hasobject:
+            raise ValueError("holds Python objects")
+        if len(shape) not in (2, 3) or shape[-2:] != tuple(size):
+            raise other_size(shape, size, path)
+        needed = int(np.prod([float(n) for n in shape])) * dtype.itemsize
+        if needed > MAX_ARRAY_BYTES:
+            raise ValueError(f"{key} needs {needed / 2**30:.3g} GiB: write fewer slices to a file")
+    with np.load(path, allow_pickle=False) as arrays:
+        array: NDArray[Any] = arrays[key]
+    return array
+
+
+def other_size(shape: Sequence[int], size: Sequence[int], path: Path) -> JsddpmError:
+    """Slices of a file that do not have the size of a store's."""
+    what = f"is {tuple(shape)}, the store's slices are {tuple(size)}"
+    return JsddpmError("SLICE_SHAPE", what, fix="export slices of the store's size", file=path)
+
+
+def _promised(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type that the header of a ``.npy`` stream names."""
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return shape, dtype

@@ -1,0 +1,44 @@
+"""Whether what is shown as generated is the real data: such an evaluation would praise it, or accuse it of copying."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from jsddpm.errors import JsddpmError
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.whole_table import BATCH
+
+MOST = 0.5
+"""Share of generated slices that may be real ones; networks do not reproduce held-out slices at all."""
+
+
+def refuse_real_slices(real: SliceTable, generated: SliceTable) -> None:
+    """Refuse generated slices of which most are real ones, held-out patients' among them.
+
+    Slices are compared in 256 grey levels, so that a detour over PNG files hides nothing; blank ones do not count.
+    Copies of training slices alone are no reason: a network may make them, and an evaluation is to show it.
+
+    Args:
+        real: The reference.
+        generated: What is compared with it.
+
+    Raises:
+        JsddpmError: ``STORES`` (status 3).
+    """
+    made, there, held_out = _digests(generated), _digests(real), _digests(real.where(real.held_out))
+    shown = [digest for digest in made if digest]
+    copies, unseen = (sum(digest in known for digest in shown) for known in (set(there), set(held_out)))
+    if unseen and copies > MOST * len(shown):
+        what = f"{copies} of {len(shown)} generated slices are real ones, {unseen} of them of held-out patients"
+        raise JsddpmError("STORES", what, fix="give the slices that a network generated")
+
+
+def _digests(table: SliceTable) -> list[str]:
+    """A digest of each slice, empty for a blank one."""
+    found = []
+    for first in range(0, len(table), BATCH):
+        levels = np.rint(table.where(slice(first, first + BATCH)).images.numpy() * 255).astype(np.uint8)
+        found += [hashlib.sha256(level).hexdigest() if level.min() < level.max() else "" for level in levels]
+    return found
