@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -90,17 +89,14 @@ class LayoutReport:
         """Note something that cannot be used."""
         self.problems.append(JsddpmError(code, what, fix=fix, file=file or self.source))
 
-    @contextmanager
-    def reading(self, folder: Path) -> Iterator[None]:
-        """Within the block, note what may not be read as a problem (status 5), and leave the rest of the block out.
-
-        ``Path.glob`` passes over a closed folder in silence, so it is opened first.
-        """
+    def can_read(self, folder: Path) -> bool:
+        """Whether a folder may be read; noted as a problem (status 5) if not: ``glob`` passes over it in silence."""
         try:
             next(folder.iterdir(), None)
-            yield
         except PermissionError as error:
-            self.problems.append(unreadable(error, error.filename or folder))
+            self.problems.append(unreadable(error, folder))
+            return False
+        return True
 
     def add(
         self,

@@ -25,8 +25,9 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take one image of every subject and session."""
     groups = _participant_groups(root, report)
     for folder in sorted(p for p in root.glob("sub-*") if p.is_dir()):
-        with report.reading(folder):
-            for anat in sorted([*folder.glob("anat"), *folder.glob("ses-*/anat")]):
+        sessions = [folder, *sorted(folder.glob("ses-*"))] if report.can_read(folder) else []
+        for anat in [part / "anat" for part in sessions if part == folder or report.can_read(part)]:
+            if anat.is_dir() and report.can_read(anat):
                 _read_session(root, folder, anat, report, selection, groups)
 
 

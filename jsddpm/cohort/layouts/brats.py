@@ -21,10 +21,8 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take the chosen modality of every subject folder."""
     wanted = selection.modality.lower()
     names = next((group for group in _ALIASES if wanted in group), {wanted})
-    for folder in root.iterdir():
-        if folder.is_dir():
-            with report.reading(folder):
-                pass
+    for folder in sorted(p for p in root.iterdir() if p.is_dir()):
+        report.can_read(folder)
     for folder in _case_folders(root):
         case = folder.name
         images = [p for name in sorted(names) for p in _files(folder, name)]
