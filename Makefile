@@ -35,6 +35,7 @@ soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/stores.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/training.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/configuration.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/flips.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/hostile.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/kills.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/calibration.py 100

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import binning
+import checksums
 import evaluation
 import stores
 import training
@@ -22,6 +23,7 @@ PARTS = {
     "stores": stores.COMPARISONS,
     "evaluation": evaluation.COMPARISONS,
     "training": training.COMPARISONS,
+    "checksums": checksums.COMPARISONS,
 }
 
 

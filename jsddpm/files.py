@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -64,6 +65,16 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
         if temporary is not None:
             with suppress(OSError):
                 os.unlink(temporary)
+
+
+def sweep(path: str | os.PathLike[str]) -> None:
+    """Remove what killed processes left of a file or folder that they were writing; the caller is its only writer."""
+    path = Path(path)
+    pattern = re.compile(rf"\.{re.escape(path.name[:64])}\.[a-z0-9_]{{8}}{re.escape(PARTIAL)}")
+    for left_over in path.parent.glob(f".*{PARTIAL}"):
+        if pattern.fullmatch(left_over.name):
+            with suppress(OSError):
+                shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -33,6 +33,10 @@ def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], 
     except TerminatedWorkerError as error:
         cure = "use fewer --jobs, or give more memory"
         raise environment_error("WORKER", "a worker process was killed", fix=cure) from error
+    except BaseException:  # nobody waits for what is still being worked on
+        if jobs > 1:
+            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        raise
     finally:
         if jobs > 1:  # joblib keeps idle workers, and their memory, for minutes
             get_reusable_executor().shutdown(wait=False)

@@ -5,6 +5,7 @@ A folder is filled under another name beside its target and published by one ren
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import platform
@@ -12,13 +13,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from glob import escape
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from jsddpm.errors import JsddpmError, environment_error, integrity_error
+from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_error
 from jsddpm.files import (
     PARTIAL,
     explain,
@@ -26,6 +27,7 @@ from jsddpm.files import (
     make_directory,
     read_json,
     refuse_existing,
+    sweep,
     umask,
     write_json,
     write_text,
@@ -36,25 +38,24 @@ from jsddpm.files import (
 def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
     """A new folder beside ``target`` that becomes it, complete, when the block ends without an exception.
 
-    What a killed process left of an earlier attempt is removed.
+    What a killed process left of its own attempt is removed.
 
     Raises:
         JsddpmError: ``EXISTS`` (status 2) when the target exists: nothing is ever overwritten; ``LOCKED`` (status 5)
-            while another process makes it.
+            while another process fills it.
     """
     target = Path(target)
     refuse_existing(target)
-    with exclusive_lock(_lock(target)):
-        for orphan in target.parent.glob(f".{escape(target.name)}.*{PARTIAL}"):
-            shutil.rmtree(orphan, ignore_errors=True)
-        with _published(target) as temporary:
+    with exclusive_lock(lock_of(target)):
+        sweep(target)
+        with _published_directory(target) as temporary:
             yield temporary
 
 
 @contextmanager
-def _published(target: Path) -> Iterator[Path]:
+def _published_directory(target: Path) -> Iterator[Path]:
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:64]}.", suffix=PARTIAL, dir=target.parent))
     except OSError as error:
         raise explain(error, target) from error
     try:
@@ -87,15 +88,16 @@ def resumable_directory(target: str | os.PathLike[str], plan: dict[str, Any], *,
     refuse_existing(target)
     make_directory(target.parent)
     building = unfinished(target)
-    with exclusive_lock(_lock(target)):
+    with exclusive_lock(lock_of(target)):
+        if not _filled(target):
+            _discard(target)
         _begin(target, plan, resume=resume)
         _sweep(building)
         try:
             yield building
         except JsddpmError:
-            if not any(path.is_file() for path in building.rglob("*")):
-                shutil.rmtree(building, ignore_errors=True)
-                _plan(target).unlink(missing_ok=True)
+            if not _filled(target):
+                _discard(target)
             raise
         _publish(target)
 
@@ -104,7 +106,9 @@ def resumable_directory(target: str | os.PathLike[str], plan: dict[str, Any], *,
 def shared_directory(target: str | os.PathLike[str], plan: dict[str, Any], *, part: str) -> Iterator[Path]:
     """A folder that several processes fill, each its own part; :func:`publish_shared` publishes it.
 
-    What an interrupted process left is kept, and its part goes on when it is started again.
+    What an interrupted process left is kept, and its part goes on when it is started again. An attempt without any
+    part, and one that would fail again (what was asked cannot be done, a number is not finite), is not kept, unless
+    another process works on it.
 
     Args:
         target: The folder to publish.
@@ -117,10 +121,24 @@ def shared_directory(target: str | os.PathLike[str], plan: dict[str, Any], *, pa
     """
     target = Path(target)
     make_directory(target.parent)
-    with exclusive_lock(target.parent / f".{target.name}.{part}.lock"):
-        with exclusive_lock(_lock(target), wait=True):
-            _begin(target, plan, resume=True)
-        yield unfinished(target)
+    own = target.parent / f".{target.name}.part-{part}.lock"
+    with exclusive_lock(own):
+        with exclusive_lock(lock_of(target), wait=True):
+            try:
+                _begin(target, plan, resume=True)
+            except JsddpmError as error:
+                if error.code != "PLAN_DIFFERS" or _filled(target) or _others_work(target, own):
+                    raise
+                _discard(target)
+                _begin(target, plan, resume=True)
+        try:
+            yield unfinished(target)
+        except JsddpmError as error:
+            if error.status in (ExitStatus.USAGE, ExitStatus.NON_FINITE):
+                with exclusive_lock(lock_of(target), wait=True):
+                    if not _others_work(target, own):
+                        _discard(target)
+            raise
 
 
 def publish_shared(target: str | os.PathLike[str], finish: Callable[[Path], bool]) -> bool:
@@ -132,7 +150,7 @@ def publish_shared(target: str | os.PathLike[str], finish: Callable[[Path], bool
             time.
     """
     target = Path(target)
-    with exclusive_lock(_lock(target), wait=True):
+    with exclusive_lock(lock_of(target), wait=True):
         if not target.exists() and finish(unfinished(target)):
             _sweep(unfinished(target))
             _publish(target)
@@ -142,6 +160,7 @@ def publish_shared(target: str | os.PathLike[str], finish: Callable[[Path], bool
 def _begin(target: Path, plan: dict[str, Any], *, resume: bool) -> None:
     refuse_existing(target)
     building = unfinished(target)
+    sweep(_plan(target))
     if not building.is_dir():
         write_json(_plan(target), plan)  # before the folder: a folder without a plan cannot be understood
         make_directory(building)
@@ -150,6 +169,30 @@ def _begin(target: Path, plan: dict[str, Any], *, resume: bool) -> None:
         raise integrity_error("UNFINISHED", "an interrupted attempt lies here", fix=cure, file=target)
     else:
         _same_plan(target, plan)
+
+
+def _filled(target: Path) -> bool:
+    """Whether any file of what is being made is there."""
+    files = (path for path in unfinished(target).rglob("*") if path.is_file())
+    return any(path.suffix != PARTIAL for path in files)
+
+
+def _discard(target: Path) -> None:
+    """Remove an attempt."""
+    shutil.rmtree(unfinished(target), ignore_errors=True)
+    _plan(target).unlink(missing_ok=True)
+
+
+def _others_work(target: Path, own: Path) -> bool:
+    """Whether another process holds the lock of its part."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.part-*.lock"):
+        try:
+            if path != own:
+                with exclusive_lock(path):
+                    pass
+        except JsddpmError:
+            return True
+    return False
 
 
 def _sweep(building: Path) -> None:
@@ -169,7 +212,8 @@ def _publish(target: Path) -> None:
         raise explain(error, target) from error
 
 
-def _lock(target: Path) -> Path:
+def lock_of(target: Path) -> Path:
+    """Lock file of whoever fills or writes a folder, beside it."""
     return target.parent / f".{target.name}.lock"
 
 
@@ -200,7 +244,7 @@ def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Itera
         wait: Wait for another holder instead.
 
     Raises:
-        JsddpmError: ``LOCKED`` (status 5) naming the process that holds it.
+        JsddpmError: ``LOCKED`` (status 5) naming the process that holds it, its machine and since when.
     """
     path = Path(path)
     make_directory(path.parent)
@@ -214,7 +258,9 @@ def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Itera
     except OSError as error:  # a folder that cannot be written, a file system without locks
         raise explain(error, path) from error
     try:
-        write_text(holder, f"process {os.getpid()} on {platform.node()}")
+        now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+        sweep(holder)
+        write_text(holder, f"process {os.getpid()} on {platform.node()}, since {now},")
         yield
     finally:
         # removed while it is held: whoever waits at it sees that it has no name any more, and opens the next one;

@@ -164,6 +164,8 @@ class TrainerConfig(Section):
     """Largest norm of the gradient."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """auto is bf16-mixed on a GPU that has it, 32-true elsewhere."""
+    collective_timeout: Annotated[int, Field(ge=1, le=86_400), NUMERIC] = 1800
+    """Seconds that the processes of a job wait for one that does not answer."""
     compile: Flag = False
     """Compile the network with torch.compile; the first step then takes minutes."""
 

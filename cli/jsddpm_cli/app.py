@@ -11,6 +11,7 @@ import typer
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable, usage_error
 from jsddpm_cli.commands import apps
 from jsddpm_cli.console import say
+from jsddpm_cli.signals import Stopped, stoppable, stopped
 from jsddpm_cli.streams import guarded
 
 app = typer.Typer(
@@ -53,7 +54,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        status = app(standalone_mode=False)
+        with stoppable():
+            status = app(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(status or 0)
     except _UsageError as error:
@@ -63,6 +65,8 @@ def _run() -> None:
         _leave(str(error), error.status, error)
     except KeyboardInterrupt:
         sys.exit(ExitStatus.SIGINT)
+    except Stopped as error:
+        _leave(str(stopped()), ExitStatus.SIGTERM, error)
     except OSError as error:
         _leave(*_refused_by_the_system(error), error)
     except Exception as error:

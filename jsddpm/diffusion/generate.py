@@ -9,6 +9,7 @@ from pathlib import Path
 from jsddpm import __version__
 from jsddpm.binning import Condition
 from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
+from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.sections import SamplingConfig
 from jsddpm.slices.writer import Shard, finished, mark_finished, shared_store, write_shard
 
@@ -46,6 +47,7 @@ def generate_store(
     sampling, binning = sampling or pipe.sampling, pipe.binning
     ids = pipe.ids(conditions, sampling)
     pipe.require_memory(len(ids), sampling)
+    make_scheduler(pipe.diffusion, sampling)  # refuses what cannot be drawn before anything is written
     size = pipe.batch_size
     batches = {f"generated-{i // size:04d}": ids[i : i + size] for i in range(0, len(ids), size)}
     part = list(batches)[share[0] :: share[1]]

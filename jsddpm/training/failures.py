@@ -1,26 +1,31 @@
-"""What ends a training from outside, in words: no memory, a worker that was killed, a compiler that fails."""
+"""What ends a training from outside, in words: no memory, a process that was killed or hangs, a compiler that fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from jsddpm.config import RunConfig
-from jsddpm.errors import environment_error
-from jsddpm.runtime import out_of_memory
+from jsddpm.errors import environment_error, first_line
+from jsddpm.runtime import out_of_memory, processes
+
+_LOST = re.compile("timed? ?out|closed by peer|connection (reset|refused)|broken pipe|heartbeat", re.IGNORECASE)
+"""In what torch.distributed says of a process that is gone, or hangs."""
 
 
 @contextmanager
-def explained(config: RunConfig, last: Path | None = None) -> Iterator[None]:
+def explained(config: RunConfig, last: Path | None = None, step: Callable[[], int] = lambda: 0) -> Iterator[None]:
     """Explain what the block raises when the machine is at fault; everything else goes through.
 
     Args:
         config: The run's configuration.
         last: The run's last checkpoint, which the cure names if there is one.
+        step: Optimiser steps done.
 
     Raises:
-        JsddpmError: ``MEMORY``, ``WORKER``, ``COMPILE`` (status 5).
+        JsddpmError: ``MEMORY``, ``WORKER``, ``PROCESSES``, ``COMPILE`` (status 5).
     """
     try:
         yield
@@ -39,4 +44,9 @@ def explained(config: RunConfig, last: Path | None = None) -> Iterator[None]:
         if config.trainer.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
             cure = "set trainer.compile=false (--debug shows why)"
             raise environment_error("COMPILE", "torch.compile fails here", fix=cure) from error
+        _, local, machines = processes()
+        if local * machines > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)):
+            what = f"another process does not answer at step {step()} ({first_line(error)})"
+            cure = f"read its messages; it is waited for {config.trainer.collective_timeout} s"
+            raise environment_error("PROCESSES", what, fix=f"{cure} (trainer.collective_timeout)") from error
         raise

@@ -17,6 +17,7 @@ from jsddpm.runtime import available_memory, best_device, device_memory, peak_me
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.estimate import Estimate, require_memory
 from jsddpm.training.failures import explained
+from jsddpm.training.folder import is_unbegun
 from jsddpm.training.run import checkpoint_bytes, prepare, require_checkpoint_space
 from jsddpm.training.trainer import check_packages, resolved_precision
 
@@ -73,7 +74,8 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
     Raises:
         JsddpmError: What :func:`jsddpm.training.run.train` would raise before its first step, ``MEMORY`` (status 5).
     """
-    refuse_existing(out)
+    if not is_unbegun(out):
+        refuse_existing(out)
     check_packages(config)
     folder = next(p for p in Path(out).resolve().parents if p.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from jsddpm.cohort.records import SPLITS
 from jsddpm.config import RunConfig, write_config
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
-from jsddpm.files import PARTIAL, json_bytes, refuse_existing, require_space, require_writable
+from jsddpm.files import PARTIAL, json_bytes, require_space, require_writable
 from jsddpm.runtime import processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
@@ -27,8 +28,10 @@ from jsddpm.slices.store import SliceStore
 from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepLast, Progress, ProgressReport, Speed
 from jsddpm.training.estimate import BYTES_PER_WEIGHT, require_memory
 from jsddpm.training.failures import explained
+from jsddpm.training.folder import claimed, clear_unbegun, is_unbegun
 from jsddpm.training.module import JointDDPM, Validator
-from jsddpm.training.trainer import build_trainer, check_packages, quiet
+from jsddpm.training.progress import last_checkpoint
+from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolved_precision
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
@@ -74,8 +77,9 @@ def train(
     Args:
         config: The run's configuration.
         store: Slices to train on; its validation split scores the reconstruction.
-        out: New run folder; an existing one only with ``resume``.
-        resume: Continue from ``checkpoints/last.ckpt`` with the folder's configuration.
+        out: New run folder, or that of a run that ended before its first checkpoint; any other only with ``resume``.
+        resume: Continue from ``checkpoints/last.ckpt`` with the folder's configuration; from step 0 before the first
+            checkpoint.
         warm_start: Checkpoint of the same network and binning whose weights a new run starts from.
         validator: Scores of the exact reconstruction beside its mean squared error.
         progress: See :data:`Progress`.
@@ -85,29 +89,48 @@ def train(
         The last checkpoint.
 
     Raises:
-        JsddpmError: ``EXISTS``, ``NO_SLICES``, ``RESUME`` (status 2); ``NON_FINITE_LOSS`` (status 6), naming the last
-            good checkpoint; ``NOT_WRITABLE``, ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later,
-            the last checkpoint then stays; ``WORKER`` (status 5); ``TERMINATED`` (status 143) after SIGTERM or
-            SIGUSR1, ``last.ckpt`` saved.
+        JsddpmError: ``EXISTS``, ``NO_SLICES``, ``RESUME`` (status 2); ``LOCKED`` (status 5) while another process
+            writes the run; ``NON_FINITE_LOSS`` (status 6), naming the last good checkpoint; ``NOT_WRITABLE``,
+            ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later, the last checkpoint then stays;
+            ``WORKER``, ``PROCESSES`` (status 5); ``TERMINATED`` (status 143) after SIGTERM or SIGUSR1, ``last.ckpt``
+            saved.
         KeyboardInterrupt: After SIGINT, ``last.ckpt`` saved.
     """
     out, first = Path(out), processes()[0] == 0
-    if first and not resume:
-        refuse_existing(out)
-    check_packages(config)
-    require_memory(config, store)
     last = out / "checkpoints" / "last.ckpt"
-    module, data, info = prepare(config, store, validator)
-    if warm_start is not None:
-        _start_from(module, warm_start)
-    resumed_at = _check_resume(last, info) if resume else None
-    if first:
-        for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):  # of a killed run
-            left_over.unlink()
-        require_checkpoint_space(out, module)
-        if not resume:
-            write_config(out / "config.yaml", config)
-            write_recorded(out / "provenance.json", json_bytes(_provenance(config, store, out, info, data)))
+    with claimed(out, new=not resume) if first else nullcontext():
+        if resume and (is_unbegun(out) if first else not last.is_file()):  # the first process may be clearing it
+            resume = False
+        check_packages(config)
+        resolved_precision(config)
+        require_memory(config, store)
+        prepared = prepare(config, store, validator)
+        if warm_start is not None:
+            _start_from(prepared[0], warm_start)
+        resumed_at = _check_resume(last_checkpoint(out), prepared[2]) if resume else None
+        if first:
+            if not resume:
+                clear_unbegun(out)
+            for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):  # of a killed run
+                left_over.unlink()
+            require_checkpoint_space(out, prepared[0])
+            if not resume:
+                write_config(out / "config.yaml", config)
+                provenance = _provenance(config, store, out, prepared[2], prepared[1])
+                write_recorded(out / "provenance.json", json_bytes(provenance))
+        return _train(config, out, prepared, resumed_at, progress, checked)
+
+
+def _train(
+    config: RunConfig,
+    out: Path,
+    prepared: tuple[JointDDPM, SliceDataModule, CheckpointInfo],
+    resumed_at: int | None,
+    progress: Progress | None,
+    checked: Callable[[], None] | None,
+) -> Path:
+    """Train in a folder that is ready for it."""
+    (module, data, info), last = prepared, out / "checkpoints" / "last.ckpt"
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
     every = min(config.logging.every, config.trainer.max_steps)
     callbacks: list[Callback] = [Speed(slices, every), AfterValidation(checked)]
@@ -115,7 +138,7 @@ def train(
     trainer = build_trainer(config, out, info, keep, callbacks, resumed_at=resumed_at)
     if config.trainer.compile:
         module.denoiser.unet.compile()
-    _fit(trainer, module, data, keep, last if resume else None)
+    _fit(trainer, module, data, keep, None if resumed_at is None else last)
     if trainer.global_step % min(config.trainer.check_every, config.trainer.max_steps):  # the last check came earlier
         trainer.save_checkpoint(last)
     return last
@@ -125,7 +148,7 @@ def _fit(
     trainer: L.Trainer, module: JointDDPM, data: SliceDataModule, keep: KeepLast, resume_from: Path | None
 ) -> None:
     try:
-        with quiet(), keep.restored(), explained(module.config, keep.path):
+        with quiet(), keep.restored(), explained(module.config, keep.path, lambda: trainer.global_step):
             trainer.fit(module, data, ckpt_path=resume_from, weights_only=True)
     except Interrupted as leaving:
         if leaving.number == signal.SIGINT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from lightning.fabric.plugins.environments import SLURMEnvironment  # type: igno
 from lightning.pytorch.callbacks import Callback, EarlyStopping, LambdaCallback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.strategies import DDPStrategy
 
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.checkpoint import KEY, CheckpointInfo, read_checkpoint, write_checkpoint
@@ -63,6 +65,7 @@ def build_trainer(
         resumed_at: Step from which the run resumes; None for a new run.
     """
     limits, (_, local, machines) = config.trainer, processes()
+    patience = timedelta(seconds=limits.collective_timeout)
     stamp = LambdaCallback(on_save_checkpoint=lambda *called: called[-1].update({KEY: info.to_dict()}))
     callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info), KeepBest(keep.path.parent), keep]
     if limits.patience:
@@ -72,7 +75,7 @@ def build_trainer(
             accelerator="auto",
             devices=local,
             num_nodes=machines,
-            strategy="ddp" if local * machines > 1 else "auto",
+            strategy=DDPStrategy(timeout=patience) if local * machines > 1 else "auto",
             use_distributed_sampler=False,  # the data share themselves out
             max_steps=limits.max_steps,
             precision=resolved_precision(config),

@@ -207,7 +207,8 @@ ROWS = (
         ("interrupted after", "--resume"), killed(20)),
     Row("41", "a killed build, built again", BUILD, 4, "UNFINISHED", ("--resume",), killed(20), leaves=UNFINISHED,
         loses=(".new.*",)),
-    *(Row("41", f"a build killed at its call {moment}, resumed", resumed, build=killed(moment), loses=(".new.*",))
+    *(Row("41", f"a build killed at its call {moment}, resumed", resumed, build=killed(moment),
+          loses=(".new.*", "..new.*"))
       for moment in (3, 11, 29)),
     Row("42", "a full disk", limited({resource.RLIMIT_FSIZE: 8192}, *BUILD), 5, "DISK_FULL", (),
         lambda world: world.bids, leaves=UNFINISHED),

@@ -57,19 +57,24 @@ def test_a_folder_is_published_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_a_killed_process_left_of_a_folder_is_swept(tmp_path):
-    """A killed demo left a folder each time."""
-    for name in (".out.abc.partial", ".out[1].abc.partial", ".other.abc.partial"):
+def test_what_a_killed_process_left_is_swept_at_the_next_start_and_nothing_else(tmp_path):
+    child = os.fork()
+    if child == 0:
+        with publish.published_directory(tmp_path / "out") as folder:
+            files.write_text(folder / "a", "1")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(leftovers(tmp_path)) == 1
+    others = [".out.b.abcdefgh.partial", ".outer.abcdefgh.partial", ".b.abcdefgh.partial", ".out[1].abcdefgh.partial"]
+    for name in others:
         (tmp_path / name).mkdir()
-        (tmp_path / name / "a").write_text("x")
-    target = tmp_path / "out[1]"
-    with (
-        publish.published_directory(target),
-        pytest.raises(JsddpmError, match="LOCKED"),
-        publish.published_directory(target),
-    ):
-        pass  # another that is alive is left alone
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".other.abc.partial", ".out.abc.partial", "out[1]"]
+    with publish.published_directory(tmp_path / "out") as folder:
+        files.write_text(folder / "a", "2")
+        with pytest.raises(JsddpmError, match="LOCKED"), publish.published_directory(tmp_path / "out"):
+            pass
+    assert all((tmp_path / name).is_dir() for name in others)
+    assert sorted(leftovers(tmp_path)) == sorted(others)
+    assert (tmp_path / "out" / "a").read_text() == "2"
 
 
 def test_a_name_that_is_not_utf8_is_said(tmp_path):

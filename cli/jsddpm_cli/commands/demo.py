@@ -90,10 +90,6 @@ def _train(store: Path, run: Path, seed: int) -> None:
     from jsddpm_cli.commands.train import run_training
 
     resume = (run / "checkpoints" / "last.ckpt").is_file()
-    if run.is_dir() and not resume:
-        raise usage_error(
-            "DEMO", "was interrupted before its first checkpoint", fix=f"remove {run} and start again", file=run
-        )
     run_training(load_config("demo", [f"seed={seed}"]), SliceStore(store), run, resume=resume)
 
 

@@ -76,7 +76,9 @@ def train(
     if project and not (preset or config or resume):
         chosen = project.config(settings or [])
     else:
-        chosen = load_config(require_directory(out) / "config.yaml" if resume else preset or config, settings or [])
+        if resume and not (require_directory(out) / "config.yaml").is_file():
+            raise usage_error("NO_RUN", "holds no config.yaml", fix="start it anew, without --resume", file=out)
+        chosen = load_config(out / "config.yaml" if resume else preset or config, settings or [])
     from jsddpm.slices.store import SliceStore
 
     if dry_run:
@@ -134,10 +136,13 @@ def run_training(
     """Train with a progress bar of loss, validation scores and time left; each validation draws ``curves.png``."""
     from jsddpm.diffusion.checkpoint import checkpoint_info
     from jsddpm.runtime import processes
+    from jsddpm.training.folder import is_unbegun
     from jsddpm.training.run import train as train_run
     from jsddpm_eval.metrics.reconstruction import slice_scores
 
     last: dict[str, float] = {}
+    if resume and is_unbegun(out):
+        note(f"{out} has no checkpoint yet: the run begins at step 0")
     work = partial(train_run, config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores)
     if processes()[0] > 0:  # the first process speaks for all
         return work()

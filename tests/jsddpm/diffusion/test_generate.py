@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from dataclasses import replace
 
 import pytest
+import torch
 
 from crash import content, killed_at
 from jsddpm.binning import Condition
@@ -19,9 +21,14 @@ from jsddpm.training.progress import last_checkpoint
 
 
 @pytest.fixture
-def draw(run):
+def pipe(run):
+    return JointPipeline.from_checkpoint(last_checkpoint(run))
+
+
+@pytest.fixture
+def draw(pipe):
     """Draw 3 samples of 4 conditions, in batches of 2."""
-    pipe = replace(JointPipeline.from_checkpoint(last_checkpoint(run)), batch_size=2)
+    pipe = replace(pipe, batch_size=2)
 
     def call(out, *, per_condition=3, **options):
         return generate_store(
@@ -85,3 +92,55 @@ def test_other_samples_are_not_mixed_in(draw, tmp_path):
     draw(tmp_path / "out", share=(0, 2))
     with pytest.raises(JsddpmError, match=r"PLAN_DIFFERS.*per_condition"):
         draw(tmp_path / "out", share=(1, 2), per_condition=4)
+
+
+def test_a_refused_request_leaves_nothing_that_refuses_the_next(pipe, tmp_path):
+    sampling = pipe.sampling_with(per_condition=1, steps=2)
+    with pytest.raises(JsddpmError, match="STEPS"):
+        generate_store(pipe, tmp_path / "s", sampling=pipe.sampling_with(steps=9999))
+    assert list(tmp_path.iterdir()) == []
+    generate_store(pipe, tmp_path / "s", sampling=sampling)
+
+
+def test_samples_that_are_not_finite_leave_nothing_that_refuses_the_next(pipe, tmp_path):
+    """Numbers turn bad in the second batch: the first one lies there already."""
+    sampling, small = pipe.sampling_with(per_condition=1, steps=2), replace(pipe, batch_size=2)
+    steps = []
+
+    def poison(done, total):
+        steps.append(done)
+        if done == sampling.steps + 1:
+            small.denoiser.unet.conv_out.bias.data.fill_(torch.nan)
+
+    bias = small.denoiser.unet.conv_out.bias.data.clone()
+    with pytest.raises(JsddpmError, match="NON_FINITE"):
+        generate_store(small, tmp_path / "s", sampling=sampling, progress=poison)
+    small.denoiser.unet.conv_out.bias.data.copy_(bias)
+    assert len(steps) == 2 * sampling.steps
+    assert list(tmp_path.iterdir()) == []
+    generate_store(small, tmp_path / "s", sampling=sampling, seed=1)
+
+
+def test_a_sampling_killed_before_its_first_batch_hinders_no_other(pipe, tmp_path):
+    child = os.fork()
+    if child == 0:
+        generate_store(pipe, tmp_path / "s", seed=1, progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (tmp_path / ".s.building").is_dir()
+    generate_store(pipe, tmp_path / "s", seed=2, sampling=pipe.sampling_with(per_condition=1, steps=2))
+    assert [p.name for p in tmp_path.iterdir() if not p.name.endswith((".lock", ".holder"))] == ["s"]
+
+
+def test_a_share_at_work_is_not_thrown_away_by_another_request(pipe, tmp_path):
+    sampling, small, refused = pipe.sampling_with(per_condition=1, steps=2), replace(pipe, batch_size=2), []
+
+    def another(done, total):
+        if not refused:
+            with pytest.raises(JsddpmError, match="PLAN_DIFFERS") as caught:
+                generate_store(small, tmp_path / "s", sampling=sampling, seed=5, share=(1, 2))
+            refused.append(caught.value.status)
+
+    generate_store(small, tmp_path / "s", sampling=sampling, share=(0, 2), progress=another)
+    generate_store(small, tmp_path / "s", sampling=sampling, share=(1, 2))
+    assert (refused, (tmp_path / "s").is_dir()) == ([4], True)

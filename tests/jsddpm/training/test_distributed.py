@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +17,7 @@ import torch
 from conftest import TINY
 from jsddpm.config import load_config
 from jsddpm.diffusion.checkpoint import checkpoint_info, read_checkpoint
+from jsddpm.errors import JsddpmError
 from jsddpm.training.module import JointDDPM
 from jsddpm.training.run import train
 from processes import free_port, two_processes
@@ -108,3 +112,69 @@ def test_torchrun_starts_the_same_command_and_a_dead_process_ends_it(store, tmp_
     assert time.monotonic() - start < 30
     assert not any(Path(f"/proc/{pid}").exists() for pid in ranks)
     assert checkpoint_info(last).step >= 2
+
+
+def test_weights_are_the_same_on_both_processes_after_every_step(store, tmp_path):
+    """Each process scores what its own averaged network makes of the same validation slices, at every step."""
+    config = load_config("demo", [*SETTINGS, "trainer.check_every=1", "ema.decay=0.001"])
+
+    def work(rank):
+        seen = []
+
+        def validator(x0_hat, x0):
+            seen.append(hashlib.sha256(x0_hat.numpy().tobytes()).hexdigest())
+            return {}
+
+        train(config, store, tmp_path / "run", validator=validator)
+        (tmp_path / f"{rank}.json").write_text(json.dumps(seen))
+
+    assert two_processes(work) == [0, 0]
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    assert first == second
+    assert len(set(first)) == len(first) >= 4, "every step changed the weights"
+
+
+def test_a_process_that_hangs_ends_the_other_within_the_limit_and_names_the_step(store, tmp_path):
+    config = load_config("demo", [*SETTINGS, "trainer.collective_timeout=5", "trainer.max_steps=50"])
+
+    def work(rank):
+        stepped = [0.0]
+
+        def hang(done, total, values):
+            stepped[0] = time.monotonic()
+            if rank == 1 and done == 2:
+                time.sleep(20)
+                os._exit(3)
+
+        try:
+            train(config, store, tmp_path / "run", progress=hang)
+        except JsddpmError as error:
+            (tmp_path / "said").write_text(f"{time.monotonic() - stepped[0] < 15} {error.status} {error}")
+            os._exit(5)
+
+    assert two_processes(work) == [5, 3]
+    said = (tmp_path / "said").read_text()
+    assert said.startswith("True 5 error[PROCESSES]")
+    assert "does not answer at step 2" in said
+    assert "waited for 5 s (trainer.collective_timeout)" in said
+
+
+def test_only_the_first_process_writes_and_its_failure_reaches_the_other(store, tmp_path):
+    """A disk that is full for the first process alone, at its first checkpoint."""
+    config = load_config("demo", [*SETTINGS, "trainer.collective_timeout=20", "logging.grid=0"])
+
+    def work(rank):
+        if rank == 0:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+        try:
+            train(config, store, tmp_path / "out" / "run")
+        except JsddpmError as error:
+            os.write(2, f"{error}\n".encode())
+            os._exit(10 + rank if error.code == ("DISK_FULL", "PROCESSES")[rank] else 70)
+
+    start = time.monotonic()
+    assert two_processes(work) == [10, 11]
+    assert time.monotonic() - start < 60
+    assert not list((tmp_path / "out").rglob("*.ckpt"))
+    assert not list((tmp_path / "out").rglob("*.partial"))

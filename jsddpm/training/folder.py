@@ -1,0 +1,68 @@
+"""The folder of a run: who writes there, and whether a run has got as far as its first checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jsddpm.checksums import RECORD
+from jsddpm.files import PARTIAL, explain, refuse_existing
+from jsddpm.publish import exclusive_lock, lock_of
+
+_CHECKPOINTS = "checkpoints"
+_WRITTEN = {
+    "config.yaml", "provenance.json", RECORD, "metrics.csv", "hparams.yaml", "curves.png", _CHECKPOINTS, "pictures",
+    "tensorboard", "wandb",
+}  # fmt: skip
+"""What a run writes into its folder before, or while, it trains."""
+
+
+@contextmanager
+def claimed(run: str | Path, *, new: bool) -> Iterator[None]:
+    """Keep every other process out of a run's folder.
+
+    The lock file lies beside the folder (``.NAME.lock``), so that a folder that holds a run is told from one that is
+    being written.
+
+    Args:
+        run: The folder; it need not exist.
+        new: Whether a new run begins there: refuse a folder that holds anything else than an unbegun run.
+
+    Raises:
+        JsddpmError: ``LOCKED`` (status 5) naming the process that writes there; ``EXISTS`` (status 2).
+    """
+    run = Path(run)
+    with exclusive_lock(lock_of(run)):
+        if new and not is_unbegun(run):
+            refuse_existing(run)
+        yield
+
+
+def is_unbegun(run: str | Path) -> bool:
+    """Whether a run failed or was killed here before its first checkpoint: its files are there, and no other."""
+    run = Path(run)
+    if not (run / _CHECKPOINTS).is_dir() or not {path.name for path in run.iterdir()} <= _WRITTEN | _partial(run):
+        return False
+    return {path.name for path in (run / _CHECKPOINTS).iterdir()} <= _partial(run / _CHECKPOINTS)
+
+
+def clear_unbegun(run: str | Path) -> None:
+    """Remove what an unbegun run left; any other folder stays as it is."""
+    run = Path(run)
+    if not is_unbegun(run):
+        return
+    try:
+        for path in run.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    except OSError as error:
+        raise explain(error, run) from error
+
+
+def _partial(folder: Path) -> set[str]:
+    """Files that a killed process was writing."""
+    return {path.name for path in folder.glob(f".*{PARTIAL}")}

@@ -1,0 +1,62 @@
+"""SIGTERM ends a command with a message and its status; what was finished is kept, and what was not hinders nobody."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+from jsddpm.slices.store import SliceStore
+from synthetic import write_bids
+
+JSDDPM = [sys.executable, "-c", "from jsddpm_cli.app import main; main()"]
+
+
+def terminated(words, *arguments):
+    """Send SIGTERM when a line with these words is said; status and everything said."""
+    command = [*JSDDPM, *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as child:
+        said = ""
+        while words not in said:
+            line = child.stderr.readline()
+            assert line, said
+            said += line
+        child.send_signal(signal.SIGTERM)
+        said += child.communicate(timeout=60)[1]
+    return child.returncode, said
+
+
+def test_a_sampling_is_stopped_and_hinders_no_other(run, tmp_path):
+    out = tmp_path / "s"
+    status, said = terminated("sampling: ", "sample", run, "--out", out, "--per-condition", 4, "--steps", 200)
+    assert status == 143, said
+    assert "error[TERMINATED]: stopped by SIGTERM; fix: repeat the command" in said
+    assert "Traceback" not in said
+    assert not out.exists()
+    assert not list(tmp_path.glob(".*.lock"))
+    other = [*JSDDPM, "sample", run, "--out", out, "--per-condition", 1, "--steps", 2]
+    done = subprocess.run(list(map(str, other)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_build_is_stopped_with_its_workers_and_goes_on(tmp_path):
+    source = write_bids(tmp_path / "bids", subjects=12)
+    request = ["cache", "build", source, "--out", tmp_path / "s", "--shape", 40, 40, 40, "--spacing", 2, 2, 2]
+    status, said = terminated(" of 12", *request, "--jobs", 2)
+    assert status == 143, said
+    assert "error[TERMINATED]" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "s").exists()
+    again = subprocess.run([*JSDDPM, *map(str, request), "--resume"], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert SliceStore(tmp_path / "s").verify() == []
+
+
+def test_an_evaluation_is_stopped(run, store, generated, tmp_path):
+    request = ["eval", run, "--real", store.path, "--generated", generated.path, "--bin-aware", "--out", tmp_path / "e"]
+    status, said = terminated("evaluating: ", *request)
+    assert status == 143, said
+    assert "error[TERMINATED]" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "e" / "results.json").exists()
+    assert not (tmp_path / "e" / ".lock").exists()
