@@ -45,8 +45,8 @@ EXAMPLES = {
 """Pages that are read and not followed."""
 
 TINY = [
-    "model.channels=[8,16]", "model.layers_per_block=1", "model.norm_num_groups=8", "trainer.max_steps=4",
-    "trainer.check_every=2", "optimizer.warmup_steps=2", "data.batch_size=4", "sampling.steps=2",
+    "model.channels=[8,16]", "model.attention_levels=[]", "model.layers_per_block=1", "model.norm_num_groups=8",
+    "trainer.max_steps=4", "trainer.check_every=2", "optimizer.warmup_steps=2", "data.batch_size=4", "sampling.steps=2",
     "sampling.per_condition=2", "evaluation.timesteps=[300]",
 ]  # fmt: skip
 SMALLER = {
