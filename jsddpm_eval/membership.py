@@ -56,7 +56,7 @@ class Measured:
         timesteps: The noise levels.
         noise: Their standard deviations, for slices in [-1, 1].
         network: Losses of the network, ``(S, L)``.
-        filter: Losses of the Wiener filter of other training patients, ``(S, L)``.
+        filter: Losses of the Wiener filter of the other patients, ``(S, L)``.
         reference: Losses of the network named as reference, ``(S, L)``; None without one.
         info: What the checkpoint says of itself.
     """
@@ -153,8 +153,9 @@ def measure(
 ) -> Measured:
     """Losses of a checkpoint's averaged network on slices of training and held-out patients, and of other denoisers.
 
-    The Wiener filter that judges a training patient was fitted to the others; the one that judges a held-out patient
-    to as many, a training patient taken in turn being left out.
+    The Wiener filter that judges a patient was fitted to all others, training and held-out alike: what it says of a
+    patient does not depend on who was trained on, so that patients can be exchanged. Were it fitted to training
+    patients alone, all held-out patients would share its error, and no test by patient would hold.
 
     Args:
         checkpoint: The network.
@@ -182,8 +183,7 @@ def measure(
     people = slicer.training + slicer.held_out
     for number, person in enumerate(people):
         batch = slicer.some(person)
-        left_out = slicer.training[number % len(slicer.training)]
-        wiener = (everyone - slicer.moments(left_out)).filter()
+        wiener = (everyone - slicer.moments(person)).filter()
         for table, network in zip(tables, networks, strict=False):
             table.append(torch.stack([level.losses(_predictor(network, batch), batch, seed) for level in levels], 1))
         filtered = [level.losses(level.filtered(wiener, batch["z_bin"]), batch, seed) for level in levels]
@@ -236,9 +236,10 @@ class _Slicer:
         return Moments.of(batch["x0"], batch["z_bin"], self.dataset.binning.n_bins)
 
     def everyone(self) -> Moments:
-        """Sums over all slices of the training patients."""
-        total = self.moments(self.training[0])
-        for person in self.training[1:]:
+        """Sums over all slices."""
+        first, *others = self.training + self.held_out
+        total = self.moments(first)
+        for person in others:
             total += self.moments(person)
         return total
 

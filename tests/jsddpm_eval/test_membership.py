@@ -64,11 +64,11 @@ def test_losses_of_slices_have_the_loss_as_their_mean(frequency):
 
 
 def test_the_filter_of_a_patient_has_not_seen_them(measured, store):
-    """Also not through another: changing the patient's slices changes no other judgement of that patient."""
+    """It has seen all others, trained on or not, so that it says the same of a patient however they are divided."""
     info = measured.info
     dataset = SliceDataset(store, info.binning)
     names = store.patients[dataset.rows]
-    others = dataset.batch(np.flatnonzero(np.isin(names, ["p1", "p2", "p3"])))
+    others = dataset.batch(np.flatnonzero(names != "p0"))
     wiener = Moments.of(others["x0"], others["z_bin"], info.binning.n_bins).filter()
     place = int(np.flatnonzero(measured.patient == 0)[1])
     batch = dataset.batch(np.flatnonzero(dataset.rows == measured.rows[place]))
@@ -107,7 +107,7 @@ def test_an_overfitted_network_is_found_and_an_untrained_one_is_not(few):
     store, trained = few
     new, _ = statement(measure(trained(1), store), store)
     assert new["answer"] == "unknown"
-    last = trained(200)
+    last = trained(500)
     old, rows = statement(measure(last, store), store)
     assert old["answer"] == "off", old["sentences"]
     assert old["attack"]["area"] > 0.9
