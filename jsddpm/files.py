@@ -50,7 +50,7 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
     path = Path(path)
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:32]}.", suffix=PARTIAL, dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=partial_prefix(path), suffix=PARTIAL, dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             yield cast(IO[bytes], stream)
             stream.flush()
@@ -67,10 +67,15 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
                 os.unlink(temporary)
 
 
+def partial_prefix(path: Path) -> str:
+    """How names of what is being written for ``path`` begin; short, so that a name of 255 bytes leaves room."""
+    return f".{path.name[:32]}."
+
+
 def sweep(path: str | os.PathLike[str]) -> None:
     """Remove what killed processes left of a file or folder that they were writing; the caller is its only writer."""
     path = Path(path)
-    pattern = re.compile(rf"\.{re.escape(path.name[:64])}\.[a-z0-9_]{{8}}{re.escape(PARTIAL)}")
+    pattern = re.compile(rf"{re.escape(partial_prefix(path))}[a-z0-9_]{{8}}{re.escape(PARTIAL)}")
     for left_over in path.parent.glob(f".*{PARTIAL}"):
         if pattern.fullmatch(left_over.name):
             with suppress(OSError):

@@ -25,6 +25,7 @@ from jsddpm.files import (
     explain,
     fsync_directory,
     make_directory,
+    partial_prefix,
     read_json,
     refuse_existing,
     sweep,
@@ -55,7 +56,7 @@ def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
 @contextmanager
 def _published_directory(target: Path) -> Iterator[Path]:
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:64]}.", suffix=PARTIAL, dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=partial_prefix(target), suffix=PARTIAL, dir=target.parent))
     except OSError as error:
         raise explain(error, target) from error
     try:

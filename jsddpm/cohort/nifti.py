@@ -148,10 +148,11 @@ def _check_size(voxels: Voxels, path: Path, max_bytes: int) -> None:
         shape = " x ".join(map(str, voxels.shape))
         what = f"{shape} voxels need {voxels.bytes_in_memory / 2**30:.3g} GiB, {max_bytes / 2**30:.3g} are allowed"
         raise bad("TOO_LARGE", path, what, "check the header, crop the volume, or allow more with --max-volume-gb")
-    there = os.path.getsize(path) * (_DEFLATE_RATIO if path.name.lower().endswith(".gz") else 1)
-    if voxels.bytes_in_file > there:
-        what = f"the file cannot hold the {voxels.bytes_in_file} bytes that its header promises"
-        raise bad("TRUNCATED", path, what, "copy the file again")
+    there, packed = os.path.getsize(path), path.name.lower().endswith(".gz")
+    if voxels.bytes_in_file > there * (_DEFLATE_RATIO if packed else 1):
+        what = f"{there} bytes cannot hold the" if packed else f"{there} of"
+        end = "that its header promises" if packed else "present"
+        raise bad("TRUNCATED", path, f"{what} {voxels.bytes_in_file} bytes {end}", "copy the file again")
 
 
 def _read_exactly(stream: IO[bytes], count: int) -> bytes:

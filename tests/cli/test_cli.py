@@ -328,7 +328,7 @@ def test_damage_is_found_by_verify(jsddpm, store, tmp_path):
     path.write_bytes(bytes(raw))
     status, _, err = jsddpm("cache", "verify", tmp_path / "s")
     assert status == 4
-    assert "sub-2 mask: slices z [38]" in err
+    assert err == f"error[STORE_DAMAGED] {tmp_path / 's'}: sub-2 mask: slices z [38]; fix: build the store again\n"
 
 
 def test_a_shifted_mask_stops_the_build(jsddpm, bids, tmp_path):

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.errors import ExitStatus, usage_error
+from jsddpm.errors import ExitStatus, integrity_error, usage_error
 from jsddpm.runtime import cores
 from jsddpm_cli import sources
 from jsddpm_cli.anonymity import KeyOption, codes_for
@@ -291,7 +291,7 @@ def verify(store: StoreArgument) -> None:
 
     damaged = SliceStore(store).verify()
     for line in damaged:
-        note(f"damaged: {line}")
+        note(str(integrity_error("STORE_DAMAGED", line, fix="build the store again", file=store)))
     if damaged:
         raise typer.Exit(ExitStatus.INTEGRITY)
     note(f"{store}: every checksum fits")
