@@ -17,6 +17,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor
 
+from jsddpm.errors import usage_error
 from jsddpm.sections import DiffusionConfig, ObjectiveConfig
 
 
@@ -35,6 +36,26 @@ def alphas_cumprod(config: DiffusionConfig) -> Tensor:
     """Cumulative products of ``1 - beta``, float32 ``(num_train_timesteps,)``; the last is 0 with zero terminal SNR."""
     values: Tensor = noise_schedule(config, rescale_zero_snr=config.rescale_zero_snr).alphas_cumprod
     return values.clone()
+
+
+def require_signal(diffusion: DiffusionConfig, objective: ObjectiveConfig) -> None:
+    """Refuse a schedule whose noise levels float32 cannot hold, or give no finite weight to the loss.
+
+    Raises:
+        JsddpmError: ``CONFIG`` (status 2) naming the key.
+    """
+    before = noise_schedule(diffusion, rescale_zero_snr=False).alphas_cumprod
+    if float(before[-1]) < torch.finfo(before.dtype).tiny:
+        what = f"diffusion.beta_end: {diffusion.beta_end:g} over {diffusion.num_train_timesteps} levels"
+        cure = "lower diffusion.beta_end, or diffusion.num_train_timesteps"
+        raise usage_error("CONFIG", f"{what} leaves no signal that a 32-bit float could hold", fix=cure)
+    levels, abar = torch.arange(diffusion.num_train_timesteps), alphas_cumprod(diffusion)
+    weights = channel_weights(levels, abar, diffusion.prediction_type, objective)
+    if not torch.isfinite(weights).all():
+        worst = int((~torch.isfinite(weights).all(dim=1)).nonzero()[0])
+        what = f"objective.snr_floor: the loss of noise level {worst} has no finite weight"
+        cure = "set objective.snr_floor=null, or diffusion.prediction_type=sample"
+        raise usage_error("CONFIG", what, fix=cure)
 
 
 def signal_and_noise(abar: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:

@@ -147,7 +147,11 @@ class BalancedBatches(Sampler[list[int]]):
 
 
 def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Probability of each slice to be drawn; with a share, equal over (pathology, bin) cells that have slices."""
+    """Probability of each slice to be drawn; with a share, equal over (pathology, bin) cells that have slices.
+
+    Raises:
+        JsddpmError: ``NO_SLICES`` (status 2) when only slices of a pathology without any would be drawn.
+    """
     tokens = dataset.token.numpy()
     if lesion_share is None:
         return np.full(len(tokens), 1 / len(tokens))
@@ -156,6 +160,10 @@ def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.nd
     share = np.where(lesion, lesion_share, 1 - lesion_share)
     cells = np.where(lesion, max(lesion.sum(), 1), max((~lesion).sum(), 1))
     weights = (share / cells / count)[cell]
+    if not weights.any():
+        what = f"data.lesion_share={lesion_share:g} draws from {'lesion' if lesion_share else 'control'} slices alone"
+        cure = "set data.lesion_share=null, or train on a store that has them"
+        raise usage_error("NO_SLICES", f"{what}, and there are none in {dataset.binning}", fix=cure)
     return np.asarray(weights / weights.sum())
 
 

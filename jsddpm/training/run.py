@@ -19,6 +19,7 @@ from jsddpm.checksums import write_recorded
 from jsddpm.cohort.records import SPLITS
 from jsddpm.config import RunConfig, write_config
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
+from jsddpm.diffusion.objective import require_signal
 from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
 from jsddpm.files import PARTIAL, json_bytes, require_space, require_writable
 from jsddpm.runtime import processes
@@ -30,7 +31,7 @@ from jsddpm.training.estimate import BYTES_PER_WEIGHT, require_memory
 from jsddpm.training.failures import explained
 from jsddpm.training.folder import claimed, clear_unbegun, is_unbegun
 from jsddpm.training.module import JointDDPM, Validator
-from jsddpm.training.progress import last_checkpoint
+from jsddpm.training.progress import last_checkpoint, read_provenance
 from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolved_precision
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
@@ -44,8 +45,9 @@ def prepare(
     """Network, data and checkpoint information of a run, the first weights drawn from its seed.
 
     Raises:
-        JsddpmError: ``NO_SLICES``, ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
+        JsddpmError: ``CONFIG``, ``NO_SLICES``, ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
     """
+    require_signal(config.diffusion, config.objective)
     binning = config.binning.for_store(store.n_slices)
     data = SliceDataModule(store, binning, seed=config.seed, **config.data.model_dump(exclude={"flip"}))
     counts = tuple(torch.bincount(data.train.token, minlength=2 * binning.n_bins).tolist())
@@ -114,10 +116,12 @@ def train(
             for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):  # of a killed run
                 left_over.unlink()
             require_checkpoint_space(out, prepared[0])
-            if not resume:
+            if resumed_at is None:
                 write_config(out / "config.yaml", config)
                 provenance = _provenance(config, store, out, prepared[2], prepared[1])
-                write_recorded(out / "provenance.json", json_bytes(provenance))
+            else:
+                provenance = _resumed(read_provenance(out), resumed_at, config)
+            write_recorded(out / "provenance.json", json_bytes(provenance))
         return _train(config, out, prepared, resumed_at, progress, checked)
 
 
@@ -209,14 +213,32 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     return flat | {k: v for k, v in values.items() if k not in sections}
 
 
+def _machine(config: RunConfig) -> dict[str, Any]:
+    """What the bytes of a run depend on beside its configuration and store."""
+    _, local, machines = processes()
+    return {
+        "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "precision": resolved_precision(config),
+        "processes": local * machines,
+    }
+
+
+def _resumed(provenance: dict[str, Any], step: int, config: RunConfig) -> dict[str, Any]:
+    """The provenance with one resumption more: from which step, where, and whether the bytes stay those of one run."""
+    now, earlier = _machine(config), provenance.get("resumed", [])
+    before = earlier[-1] if earlier else provenance
+    exact = all(before.get(name) == value for name, value in now.items())
+    return provenance | {"resumed": [*earlier, {"step": step, "bit_exact": exact, **now}]}
+
+
 def _provenance(
     config: RunConfig, store: SliceStore, out: Path, info: CheckpointInfo, data: SliceDataModule
 ) -> dict[str, Any]:
     """What made a run. It names no patient: the store's fingerprint stands for who is in which split."""
     splits = {str(s["patient"]): s["split"] for s in store.subjects if "split" in s}
     return {
-        "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        **_machine(config),
         "seed": config.seed,
         "store": {
             "path": way(store.path, out),

@@ -11,13 +11,15 @@ import torch
 
 from conftest import TINY
 from jsddpm.binning import ZBinning
+from jsddpm.checksums import write_recorded
 from jsddpm.config import load_config
 from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint, write_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError
+from jsddpm.files import json_bytes
 from jsddpm.sections import EmaConfig, OptimizerConfig
 from jsddpm.slices.dataset import SliceDataset
 from jsddpm.training.module import JointDDPM, learning_rate_factor
-from jsddpm.training.progress import last_checkpoint, training_store
+from jsddpm.training.progress import last_checkpoint, read_provenance, training_store
 from jsddpm.training.run import train
 
 
@@ -83,6 +85,30 @@ def test_resuming_with_other_settings_or_store_is_refused(run, store, tiny_confi
     binning = tiny_config.binning.model_copy(update={"n_bins": 6})
     with pytest.raises(JsddpmError, match="n_bins: 5 in the checkpoint, 6"):
         train(tiny_config.model_copy(update={"binning": binning}), store, tmp_path / "run", resume=True)
+
+
+def test_a_resumption_elsewhere_is_allowed_and_recorded(store, tiny_config, tmp_path):
+    """A run that began on a GPU and is resumed here, twice: only the second can be exact."""
+    out = tmp_path / "run"
+
+    def stop_at(step):
+        def progress(done, total, values):
+            if done == step:
+                raise StopError
+
+        return progress
+
+    with pytest.raises(StopError):
+        train(tiny_config, store, out, progress=stop_at(3))
+    begun = read_provenance(out)
+    assert (begun["processes"], begun["precision"], "resumed" in begun) == (1, "32-true", False)
+    write_recorded(out / "provenance.json", json_bytes(begun | {"device": "NVIDIA H100"}))
+    with pytest.raises(StopError):
+        train(tiny_config, store, out, resume=True, progress=stop_at(3))
+    train(tiny_config, store, out, resume=True)
+    first, second = read_provenance(out)["resumed"]
+    assert (first["step"], first["bit_exact"], first["device"]) == (2, False, begun["device"])
+    assert (second["step"], second["bit_exact"], second["versions"]) == (2, True, begun["versions"])
 
 
 def test_an_existing_run_is_never_overwritten(run, store, tiny_config):
