@@ -68,8 +68,24 @@ def test_zero_terminal_snr_ends_without_signal_and_starts_as_before(schedule):
     found = alphas_cumprod(config)
     assert found[-1] == 0
     assert np.abs(found.numpy() - expected).max() < 1e-6
-    with pytest.raises(JsddpmError, match=r"CONFIG.*rescale_zero_snr leaves no signal"):
+    with pytest.raises(JsddpmError, match=r"CONFIG.*rescale_zero_snr: the last noise level has no signal"):
         load_config(None, ["diffusion.rescale_zero_snr=true"])
+
+
+@pytest.mark.parametrize(("kind", "more"), [("sample", 0), ("v_prediction", 1)])
+def test_zero_terminal_snr_with_min_snr_needs_a_floor_which_trains_the_last_level(kind, more):
+    """The weight of the last level is that of the floor: an error of x0 divided by SNR + 1 for the velocity."""
+    settings = ["diffusion.rescale_zero_snr=true", f"diffusion.prediction_type={kind}", "objective.min_snr_gamma=5"]
+    with pytest.raises(JsddpmError, match=r"objective.min_snr_gamma.*weight 0; fix: set objective.snr_floor"):
+        load_config(None, settings)
+    config = load_config(None, [*settings, "objective.snr_floor=1"])
+    root = np.sqrt(closed_form("linear"))
+    abar = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+    snr = abar / (1 - abar)
+    expected = np.maximum(np.minimum(snr, 5), 1) / (snr + 1 if more else 1)
+    weights = timestep_weights(torch.arange(1000), alphas_cumprod(config.diffusion), kind, config.objective).numpy()
+    assert weights[-1] == 1
+    assert np.abs(weights / expected - 1).max() < 1e-3
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
