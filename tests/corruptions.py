@@ -64,6 +64,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "trainer.gradient_clip": (*POSITIVE, "1e-9", "null"),
     "trainer.precision": (*WORD, "16", "half"),
     "trainer.compile": SWITCH,
+    "trainer.collective_timeout": (*COUNT, "86401"),
     "ema.decay": (*POSITIVE, "1", "null"),
     "ema.warmup_power": (*POSITIVE, "1.5", "null"),
     "sampling.sampler": (*WORD, "euler", "DDIM", "_private"),
