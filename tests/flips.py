@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import shutil
 from collections import Counter
@@ -13,21 +14,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from jsddpm.checksums import RECORD
+from jsddpm.binning import ZBinning
+from jsddpm.checksums import RECORD, write_recorded
 from jsddpm.diffusion.checkpoint import load_denoiser
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.export import export_checkpoint
 from jsddpm.training.progress import last_checkpoint, read_provenance
 from jsddpm_eval.features.networks import SliceNetwork, kept_network
-from jsddpm_eval.folder import evaluate_into
+from jsddpm_eval.folder import beside, evaluate_into, revealed
 from jsddpm_eval.memo import Memo
 from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
+from jsddpm_eval.selftest.summary import write as write_summary
+from jsddpm_eval.selftest.trials import Trial, run_trials
 from jsddpm_reports.evaluation import Evaluation
 from state import digest as state_digest
-from synthetic import write_store
+from synthetic import N_SLICES, write_store
 
 OUTCOMES = ("silent wrong", "refused", "no effect", "raw")
 """Another value and no word; a typed refusal that names a file; the same value; an error that is none of ours."""
@@ -103,7 +107,8 @@ def kinds(folder: Path, run: Path, generated: SliceStore) -> dict[str, Kind]:
         found |= {f"{name}: {f}": Kind(path, lambda store=store: _whole_store(store)) for f, path in files.items()}
     exported = export_checkpoint(checkpoint, folder / "exported")
     found |= {f"exported: {p.name}": Kind(p, lambda: _network(exported)) for p in sorted(exported.iterdir())}
-    return found | _of_cache(folder / "cache") | _of_evaluation(folder / "evaluation", real, generated)
+    found |= _of_cache(folder / "cache") | _of_evaluation(folder / "evaluation", real, generated)
+    return found | _of_selftest(beside(real.path), real)
 
 
 def _whole_store(path: Path) -> str:
@@ -147,6 +152,24 @@ def _of_cache(folder: Path) -> dict[str, Kind]:
     for use in uses.values():
         use()
     return {f"cache: {name}": Kind(next(folder.glob(f"{name}-*")), use) for name, use in uses.items()}
+
+
+def _of_selftest(folder: Path, real: SliceStore) -> dict[str, Kind]:
+    """What a selftest of a store leaves: its summary, which evaluations take over, and its trials."""
+    binning, trial = ZBinning((5, 34), 5, n_slices=N_SLICES), Trial("blur", 0.5, 0)
+    cohort = {"store": real.fingerprint, "binning": binning.to_dict()}
+    said = {"perfect": {"count": 0, "trials": 20}, "faults": [{"fault": "blur", "family": "sharpness"}], "names": []}
+    write_summary(
+        folder.mkdir() or folder, {"cohort": cohort, "sentences": ["Blur: 0.5 px would not be seen."], **said}
+    )
+    write_recorded(folder / "trials.jsonl", json.dumps({"key": trial.key, "found": 1.0, "off": []}).encode() + b"\n")
+
+    def trials() -> str:
+        return digest(run_trials(folder, [trial], lambda: None, (), samples=2, seed=0, plan={}))
+
+    trials()
+    uses = {"selftest.json": lambda: digest(revealed(real, binning)), "trials.jsonl": trials}
+    return {f"selftest: {name}": Kind(folder / name, use) for name, use in uses.items()}
 
 
 def _of_evaluation(folder: Path, real: SliceStore, generated: SliceStore) -> dict[str, Kind]:

@@ -9,6 +9,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from conftest import TINY
+from jsddpm.config import load_config, write_config
+from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.registry import SAMPLERS
 from jsddpm.slices.store import SliceStore
 from jsddpm_cli.app import app
@@ -68,3 +70,17 @@ def test_a_checkpoint_is_exported(run, tmp_path):
         "SHA256SUMS",
     }  # fmt: skip
     assert "Example: jsddpm" in jsddpm("checkpoint", "export", "--help").stdout
+
+
+def test_a_run_without_a_checkpoint_is_resumed_at_step_0_which_is_said(store, tmp_path):
+    """What a run leaves that is killed before its first check; without its configuration it can only begin anew."""
+    out = tmp_path / "run"
+    (out / "checkpoints").mkdir(parents=True)
+    refused = jsddpm("train", "--resume", "--store", store.path, "--out", out)
+    assert (refused.exception.code, refused.exception.status) == ("NO_RUN", 2)
+    assert "start it anew, without --resume" in str(refused.exception)
+    write_config(out / "config.yaml", load_config("demo", TINY))
+    found = jsddpm("train", "--resume", "--store", store.path, "--out", out)
+    assert found.exit_code == 0, found.stderr
+    assert "has no checkpoint yet: the run begins at step 0" in " ".join(found.stderr.split())
+    assert checkpoint_info(out / "checkpoints" / "last.ckpt").step == 4
