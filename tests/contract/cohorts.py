@@ -108,7 +108,7 @@ def all_bad(world: World) -> None:
         path.write_bytes(b"")
 
 
-def unreadable(*words: str) -> Callable[[World], Found]:
+def unreadable(*words: object) -> Callable[[World], Found]:
     """A file that may not be read: as an ordinary user, which root becomes for it."""
 
     def command(world: World) -> Found:
@@ -117,7 +117,7 @@ def unreadable(*words: str) -> Callable[[World], Found]:
             bids = write_bids(folder / "bids")
             (folder / image(2)).chmod(0)
             user = NOBODY if ROOT else None
-            return child(*(w.replace("OPEN", str(folder)) for w in words), user=user)
+            return child(*(str(w).replace("OPEN", str(folder)) for w in words), user=user)
         finally:
             shutil.rmtree(bids.parent)
 
@@ -204,6 +204,8 @@ ROWS = (
         lines("0,P1,fcd,train", "1,p1,fcd,test")),
     Row("38", "an image that may not be read, built", unreadable(
         "cache", "build", "OPEN/bids", "--out", "OPEN/new", *SMALL), 5, "NIFTI_PERMISSION", ("sub-02",)),
+    Row("38", "an image that may not be read, scanned", unreadable(
+        "cohort", "scan", "OPEN/bids", "--read", "--jobs", 1), 5, "NIFTI_PERMISSION", ("sub-02", "3 images")),
     Row("39", "numbers with an exponent or leading zero", numbers_are_numbers),
     configuration("seed: no\n", "39", "a word for a number", "seed"),
     configuration("seed: 1\nseed: 2\n", "39", "a key twice", "YAML"),
