@@ -61,8 +61,8 @@ def load_config(source: str | Path | None, overrides: Sequence[str] = ()) -> Run
     Raises:
         JsddpmError: ``CONFIG`` (status 2) naming the key, and the nearest valid one.
 
-    >>> load_config("demo", ["trainer.max_steps=100"]).trainer.max_steps
-    100
+    >>> load_config("demo", ["trainer.max_steps=6"]).trainer.max_steps
+    6
     """
     values = {} if source is None else read_yaml(source)
     return _overridden(values, overrides, None if source is None else str(source))

@@ -88,10 +88,6 @@ def _weighting(config: RunConfig) -> Iterator[Conflict]:
 
 
 def _run(config: RunConfig) -> Iterator[Conflict]:
-    warmup, steps = config.optimizer.warmup_steps, config.trainer.max_steps
-    if warmup > steps:
-        what = f"the warm-up of {warmup} steps is longer than trainer.max_steps={steps}"
-        yield Conflict("optimizer.warmup_steps", what, f"give at most {steps}, or train longer")
     if config.sampling.guidance != 1 and config.unconditional_share == 0:
         what = f"{config.sampling.guidance:g} needs a network trained with null tokens"
         yield Conflict("sampling.guidance", what, "set unconditional_share (0.1, for instance), or guidance 1")

@@ -144,7 +144,7 @@ class OptimizerConfig(Section):
     weight_decay: Annotated[Number, Field(ge=0, le=10)] = 0.01
     """Decoupled weight decay."""
     warmup_steps: Annotated[int, Field(ge=0, le=MOST_STEPS), NUMERIC] = 500
-    """Steps of linear warm-up."""
+    """Steps of linear warm-up; a training that is shorter ends in it."""
     final_share: Share = 0.1
     """Learning rate at the last step, as a share of the highest."""
 

@@ -55,7 +55,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "objective.frequency_alpha": ("-1", "5", "1e300", ".inf", ".nan", "null", "true"),
     "optimizer.learning_rate": (*POSITIVE, "11", "null"),
     "optimizer.weight_decay": ("-1", "11", "1e300", ".inf", ".nan", "null", "true"),
-    "optimizer.warmup_steps": ("-1", "5", "1e21", "0.5", ".inf", ".nan", "null", "true", "'1'", "[]"),
+    "optimizer.warmup_steps": ("-1", "1e21", "0.5", ".inf", ".nan", "null", "true", "'1'", "[]"),
     "optimizer.final_share": (*SHARE, "null"),
     "trainer.max_steps": (*COUNT, "1e9"),
     "trainer.check_every": (*COUNT, "1e9"),

@@ -46,7 +46,6 @@ def test_a_wrong_value_is_refused_with_its_key_and_cure(tiny_config, key):
         (["model.attention_levels=[1]", "model.attention_head_dim=32"], "model.attention_head_dim", "divisor"),
         (["diffusion.num_train_timesteps=100"], "evaluation.timesteps", "below 100"),
         (["sampling.steps=2000"], "sampling.steps", "at most 1000"),
-        (["optimizer.warmup_steps=9"], "optimizer.warmup_steps", "at most 4, or train longer"),
         (["objective.snr_floor=3"], "objective.snr_floor", "at most objective.min_snr_gamma"),
         (["diffusion.rescale_zero_snr=true", "objective.snr_floor=null"], "objective.min_snr_gamma", "snr_floor"),
         (["diffusion.rescale_zero_snr=true", "diffusion.prediction_type=epsilon"], "rescale_zero_snr", "v_prediction"),

@@ -1,7 +1,7 @@
 """The configuration changed one key at a time, at random; `make soak` prints the table. Not part of the test run.
 
-Plans: a change goes through `jsddpm train --dry-run` in this process. Trainings: a change that plans, and some that do
-not, through `jsddpm train` of two steps in a child with a time limit. Every answer is 0 or a typed error with its exit
+Plans: a change goes through `jsddpm train --dry-run` in this process. Trainings: a change that plans goes through
+`jsddpm train` of two steps in a child with a time limit. Every answer is 0 or a typed error with its exit
 status; an internal error (70), a traceback or a child that ends by a signal or late is a failure.
 """
 
