@@ -38,6 +38,7 @@ soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/flips.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/hostile.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/kills.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/mutations.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/calibration.py 100
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/comparison.py 100
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/membership.py 200

@@ -26,7 +26,7 @@ class Found:
         status: Exit status; minus the signal that ended a child.
         out: Standard output.
         err: Standard error.
-        seconds: Duration.
+        seconds: Time of work, of this process or of the child: a busy machine makes nothing late.
         peak: Largest resident memory of a child, in bytes.
     """
 
@@ -57,21 +57,21 @@ def call(*words: object) -> Found:
         io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors, write_through=True)
         for errors in ("strict", "backslashreplace")
     )
-    start = time.monotonic()
+    start = time.process_time()
     with redirect_stdout(out), redirect_stderr(err), _arguments(words):
         status = status_of(main)
-    seconds = time.monotonic() - start
+    seconds = time.process_time() - start
     return Found(status, *(stream.buffer.getvalue().decode() for stream in (out, err)), seconds)
 
 
 def refusal(work: Callable[[], object]) -> Found:
     """Run a call of the Python interface; an error of ours as the command line would show it."""
-    start = time.monotonic()
+    start = time.process_time()
     try:
         said = work()
     except JsddpmError as error:
-        return Found(int(error.status), "", f"{error}\n", time.monotonic() - start)
-    return Found(0, "" if said is None else str(said), "", time.monotonic() - start)
+        return Found(int(error.status), "", f"{error}\n", time.process_time() - start)
+    return Found(0, "" if said is None else str(said), "", time.process_time() - start)
 
 
 def child(
@@ -111,7 +111,6 @@ def forked(
     while_running: Callable[[int], object] | None = None,
 ) -> Found:
     """Run ``work`` in a forked child that leaves with the status it returns; see :func:`child`."""
-    start = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         pid = os.fork()
         if pid == 0:
@@ -132,7 +131,7 @@ def forked(
         for stream in (out, err):
             stream.seek(0)
             texts.append(stream.read().decode(errors="replace"))
-    return Found(os.waitstatus_to_exitcode(waited), *texts, time.monotonic() - start, usage.ru_maxrss * 1024)
+    return Found(os.waitstatus_to_exitcode(waited), *texts, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def _restrict(limits: Mapping[int, int], environment: Mapping[str, str], user: int | None) -> None:

@@ -159,13 +159,12 @@ def calls(playground: Playground, seed: int, count: int, families: tuple[str, ..
         playground: What they work on.
         seed: Seed of what is drawn.
         count: How many.
-        families: Which families of :data:`FAMILIES`; all when empty.
+        families: Which families of :data:`FAMILIES`, in turn; :data:`MIXTURE` when empty.
     """
     rng = random.Random(seed)
-    chosen = families or tuple(FAMILIES)
+    chosen = families or MIXTURE
     for number in range(count):
-        family = chosen[number % len(chosen)]
-        yield FAMILIES[family](playground, rng)
+        yield FAMILIES[chosen[number % len(chosen)]](playground, rng)
 
 
 def _hostile_value(parameter: Any, rng: random.Random) -> str:
@@ -259,8 +258,11 @@ def a_header(playground: Playground, rng: random.Random) -> Call:
         edits = list(zip(range(place, place + 4), struct.pack(layout, value), strict=False))
     both = rng.random() < 0.5
 
+    built = rng.random() < 0.3
+
     def spoil(out: Path) -> None:
-        shutil.copytree(playground.bids, out / "tree")
+        for subject in sorted(playground.bids.glob("sub-*"))[: None if built else 1]:
+            shutil.copytree(subject, out / "tree" / subject.name)
         for part in ("FLAIR", "FLAIR_roi")[: 1 + both]:
             path = out / "tree" / "sub-00" / "anat" / f"sub-00_{part}.nii.gz"
             raw = bytearray(gzip.decompress(path.read_bytes()))
@@ -270,7 +272,7 @@ def a_header(playground: Playground, rng: random.Random) -> Call:
 
     read = ("cohort", "scan", "{tmp}/out/tree", "--read", "--jobs", 1)
     build = ("cache", "build", "{tmp}/out/tree", "--out", "{out}", *SMALL)
-    return Call("header", tuple(playground.words(*(build if rng.random() < 0.4 else read))), spoil)
+    return Call("header", tuple(playground.words(*(build if built else read))), spoil)
 
 
 SPOILT: dict[str, tuple[str, tuple[tuple[object, ...], ...]]] = {
@@ -318,6 +320,10 @@ FAMILIES: dict[str, Callable[[Playground, random.Random], Call]] = {
 }  # fmt: skip
 
 
+MIXTURE = ("option", "name", "header", "bytes") * 2 + ("key",)
+"""Keys have a fuzz of their own, and each call of theirs takes the time of a training step."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a call came to.
@@ -339,23 +345,23 @@ class Late(BaseException):
 
 @contextmanager
 def alarm(seconds: float) -> Iterator[None]:
-    """Stop the block after so long."""
+    """Stop the block after so many seconds of this process's work: a busy machine stops nothing."""
 
     def late(*_: object) -> None:
         raise Late
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def attempt(playground: Playground, hostile: Call, *, seconds: float = 20.0) -> Outcome:
     """Make a call: it may end with a status of ours and, where it refuses, with one typed line."""
-    said = printable(" ".join(hostile.words))[:300]
+    said = printable(" ".join(hostile.words))[-300:]
     with playground.fresh() as out:
         try:
             if hostile.spoil is not None:
@@ -366,7 +372,7 @@ def attempt(playground: Playground, hostile: Call, *, seconds: float = 20.0) -> 
             with alarm(seconds):
                 found = call(*hostile.words)
         except Late:
-            return Outcome(hostile.family, "late", (f"stopped after {seconds:.0f} s: {said}",))
+            return Outcome(hostile.family, "late", (f"stopped after {seconds:.0f} s of work: {said}",))
     lines = [line for line in found.err.splitlines() if "error[" in line]
     refused = found.status in (2, 3, 4, 5, 6)
     wrong = {

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,22 +38,31 @@ class World(dict[str, object]):
     """A folder of its own for one row, and by their names in commands the things that rows share.
 
     ``tmp`` is the folder, ``store`` a real store, ``run`` a run of four steps on it, ``made`` two samples of each of
-    its conditions, ``bids`` a small BIDS tree of the row's own, ``copy`` a copy of the store that may be damaged.
+    its conditions, ``bids`` a small BIDS tree of the row's own, ``copy`` a copy of the store that may be damaged. Each
+    is made when it is first named.
     """
 
-    def __init__(self, tmp: Path, store: SliceStore, run: Path, made: SliceStore) -> None:
-        super().__init__(tmp=tmp, store=store.path, run=run, made=made.path)
-        self.tmp, self.store, self.run, self.made = tmp, store, run, made
+    def __init__(self, tmp: Path, shared: Callable[[str], Any]) -> None:
+        super().__init__(tmp=tmp)
+        self.tmp, self._shared = tmp, shared
 
     def __missing__(self, name: str) -> object:
-        """What is made when a row first names it."""
-        if name == "bids":
-            self[name] = write_bids(self.tmp / "bids")
-        elif name == "copy":
-            self[name] = writable_copy(self.store.path, self.tmp / "copy")
-        else:
-            raise KeyError(name)
+        """What is made, or taken from the tests' fixtures, when a row first names it."""
+        makers: dict[str, Callable[[], object]] = {
+            "store": lambda: self.store.path, "run": lambda: self.run, "made": lambda: self._shared("generated").path,
+            "bids": lambda: write_bids(self.tmp / "bids"),
+            "copy": lambda: writable_copy(self.store.path, self.tmp / "copy"),
+        }  # fmt: skip
+        self[name] = makers[name]()
         return self[name]
+
+    @property
+    def store(self) -> SliceStore:
+        return self._shared("store")
+
+    @property
+    def run(self) -> Path:
+        return self._shared("run")
 
     @property
     def bids(self) -> Path:
@@ -71,9 +81,10 @@ class World(dict[str, object]):
         return call(*map(self.fill, words))
 
     def files(self) -> dict[str, str]:
-        """Every file there is, with a fingerprint of its content; of what rows share, of its date."""
+        """Every file there is, with a fingerprint of its content; of what rows share and this one named, its date."""
+        shared = [(Path(str(self[name])), _date) for name in ("store", "run", "made") if name in self]
         found = {}
-        for top, fingerprint in ((self.tmp, _content), (self.store.path, _date), (self.run, _date)):
+        for top, fingerprint in ((self.tmp, _content), *shared):
             for folder, inner, names in os.walk(top):
                 for name in (*inner, *names):
                     path = Path(folder) / name
@@ -119,7 +130,7 @@ class Row:
         leaves: Patterns of the paths that a refused call may leave.
         changes: Patterns of the paths that a call may change.
         loses: Patterns of the paths that a call may remove.
-        seconds: Longest duration.
+        seconds: Longest time of work.
         needs: What only some machines can do; the reason of the skip elsewhere.
         here: Whether this machine can.
         unheld: Why the row does not hold, if it does not.
@@ -195,3 +206,18 @@ def _inside(path: str, folder: Path) -> bool:
 
 def _any(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A case that has a test of its own, which takes longer than a row should.
+
+    Attributes:
+        case: Number in the list of cases.
+        what: What is wrong.
+        test: Its file below ``tests`` and its name, as ``file::name``.
+    """
+
+    case: str
+    what: str
+    test: str

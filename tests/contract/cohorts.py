@@ -103,6 +103,31 @@ def pointer(world: World) -> None:
     (world.bids.parent / image(2)).write_bytes(b"/annex/objects/SHA256E-s123--abc.nii.gz\n")
 
 
+def placed(path: str) -> Build:
+    """A manifest in a folder of its own that names one image, by that path."""
+
+    def build(world: World) -> None:
+        assert world.bids
+        (world.tmp / "below").mkdir()
+        (world.tmp / "below" / "linked.nii.gz").symlink_to(world.tmp / image(0))
+        row = f"{world.fill(path)},,a,hc"
+        (world.tmp / "below" / "cohort.csv").write_text(f"image,mask,patient,group\n{row}\n")
+
+    return build
+
+
+def subject(name: str) -> Build:
+    """One subject of the tree under another name, its files too."""
+
+    def build(world: World) -> None:
+        old = world.bids / "sub-03"
+        for path in (old / "anat").iterdir():
+            path.rename(path.with_name(path.name.replace("sub-03", name)))
+        old.rename(world.bids / name)
+
+    return build
+
+
 def all_bad(world: World) -> None:
     for path in world.bids.rglob("*_FLAIR.nii.gz"):
         path.write_bytes(b"")
@@ -180,6 +205,17 @@ ROWS = (
         lines("0,a,x,fcd,train", "1,a,y,fcd,test", columns="image,mask,patient,session,group,split")),
     Row("30", "two spellings of a patient, bad ones left out", (*FROM_TABLE, "--skip-bad"), 3, "PATIENT_NAME", (),
         lines("0,7,fcd,train", "1,007,fcd,test")),
+    Row("31", "a path that leaves the folder", ("cohort", "scan", "{tmp}/below/cohort.csv"), 3, "OUTSIDE", ("--root",),
+        placed("../" + image(0))),
+    Row("31", "an absolute path", ("cohort", "scan", "{tmp}/below/cohort.csv"), 3, "OUTSIDE", ("--root",),
+        placed("{tmp}/" + image(0))),
+    Row("31", "a link that leaves the folder", ("cohort", "scan", "{tmp}/below/cohort.csv"), 3, "OUTSIDE", ("--root",),
+        placed("linked.nii.gz")),
+    *(Row("32", f"a folder whose name holds {what}", ("cohort", "scan", "{tmp}/bids"), 0, "", (said,), subject(name))
+      for what, name, said in (("an escape", "sub-\x1b[31mred", "\\x1b[31mred"),
+                               ("a line end", "sub-a\nb", "sub-a\\nb"),
+                               ("right-to-left text", "sub-\u202egnp", "\\u202egnp"))),
+    Row("32", "a folder whose name is no UTF-8, built", BUILD, 3, "SUBJECT_NAME", ("\\udcff",), subject("sub-\udcff")),
     Row("34", "a link that leads nowhere", SCAN, 3, "MISSING", ("git annex get",), link("gone.nii.gz")),
     Row("34", "a link to itself", SCAN, 3, "", (), link("sub-02_FLAIR.nii.gz")),
     Row("34", "a pointer of git-annex", READ, 3, "NIFTI_NOT_PRESENT", ("git annex get",),
@@ -204,6 +240,8 @@ ROWS = (
     Row("33", "a name of 255 bytes", FROM_TABLE, 0, "", (), renamed(LONG)),
     Row("37", "names that differ in their case", FROM_TABLE, 3, "DUPLICATE", ("P1 and p1",),
         lines("0,P1,fcd,train", "1,p1,fcd,test")),
+    Row("38", "an image that may not be read, scanned", unreadable(
+        "cohort", "scan", "OPEN/bids", "--read", "--jobs", "1"), 5, "NIFTI_PERMISSION", ("sub-02", "sub-03")),
     Row("38", "an image that may not be read, built", unreadable(
         "cache", "build", "OPEN/bids", "--out", "OPEN/new", *SMALL), 5, "NIFTI_PERMISSION", ("sub-02",)),
     Row("38", "an image that may not be read, scanned", unreadable(

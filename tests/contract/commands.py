@@ -156,6 +156,16 @@ def no_free_text(world: World) -> Found:
     return found
 
 
+def run_page(world: World) -> Found:
+    """The page names neither the folder of the store nor a patient."""
+    found = world.call("report", "{run}", "--out", "{tmp}/run.html")
+    html = (world.tmp / "run.html").read_text()
+    for name in (str(world.store.path), *world.store.patients.tolist()):
+        assert f">{name}<" not in html
+        assert f"{name} " not in html
+    return found
+
+
 def typing_mistake(what: str, *words: str, said: tuple[str, ...]) -> Row:
     return Row("95", what, words, 2, "", said)
 
@@ -171,6 +181,7 @@ ROWS = (
     Row("96", "a missing store", ("cache", "info", "{tmp}/none"), 2, "MISSING", ("{tmp}/none", "no such folder")),
     Row("96", "a name longer than files have", ("cache", "info", "{tmp}/" + "n" * 300), 5, "NOT_READABLE",
         ("give a shorter name",)),
+    Row("96", "a path with an escape", ("cache", "info", "{tmp}/\x1b[31mred"), 2, "MISSING", ("\\x1b[31mred",)),
     Row("96", "a missing source", ("cohort", "scan", "{tmp}/none"), 2, "MISSING", ("{tmp}/none",)),
     Row("96", "a missing checkpoint", ("checkpoint", "info", "{tmp}/none.ckpt"), 2, "MISSING"),
     Row("96", "a missing run", ("eval", "{tmp}/none"), 2, "MISSING"),
@@ -196,5 +207,6 @@ ROWS = (
         leaves=("logs/*",)),
     Row("102", "names that are HTML and scripts", inert_page),
     Row("104", "a report without a network", offline_page),
+    Row("105", "folders and patients in the page of a run", run_page),
     Row("105", "free text of a header", no_free_text, build=described),
 )  # fmt: skip

@@ -17,7 +17,7 @@ import torch
 
 from calls import Found, child, refusal
 from conftest import TINY
-from contract.case import Build, Row, World
+from contract.case import Build, Elsewhere, Row, World
 from jsddpm.binning import Condition
 from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, read_checkpoint, write_checkpoint
 from jsddpm.diffusion.pipeline import JointPipeline
@@ -258,7 +258,8 @@ def other_network(loaded: dict[str, Any]) -> None:
 
 BEGUN = ("sample", "{tmp}/begun", "--out", "{tmp}/new")
 NEW = ("new", "new/*")
-DRAWN = ("begun/metrics.csv", "begun/curves.png", "begun/pictures", "begun/pictures/*")
+RESUMED = ("begun/metrics.csv", "begun/provenance.json", "begun/SHA256SUMS")
+DRAWN = (*RESUMED, "begun/curves.png", "begun/pictures", "begun/pictures/*")
 CHECKPOINT = (
     Row("72", "a checkpoint that would run code", BEGUN, 4, "CHECKPOINT", ("cannot be loaded safely",), gadget),
     Row("73", "a checkpoint cut in the middle", BEGUN, 4, "CHECKPOINT", (), replaced(lambda b: b[: len(b) // 2])),
@@ -273,12 +274,28 @@ CHECKPOINT = (
           altered(lambda loaded, key=key: loaded[KEY].pop(key)))
       for key in ("binning", "config", "size", "spacing", "token_counts")),
 )  # fmt: skip
+ELSEWHERE = (
+    Elsewhere("63", "memory that runs out in a step",
+              "jsddpm/training/test_estimate.py::test_memory_that_runs_out_in_spite_of_the_estimate_is_explained"),
+    Elsewhere("74", "a killed worker",
+              "jsddpm/training/test_estimate.py::test_a_killed_worker_ends_training_with_its_number_and_a_cure"),
+    Elsewhere("H4", "two writers of one run",
+              "jsddpm/training/test_folder.py::test_a_second_writer_is_told_who_the_first_is"),
+    Elsewhere("M5", "a run killed before its first check",
+              "jsddpm/training/test_folder.py::test_a_run_killed_before_its_first_check_begins_anew"),
+)  # fmt: skip
 TRAINING = (
+    Row("62", "16-bit floats that overflow again and again", train_words("trainer.precision=16-mixed"),
+        needs="needs a GPU: loss scaling has none on a CPU", here=torch.cuda.is_available(), leaves=NEW),
+    Row("62", "16-bit floats without a GPU", train_words("trainer.precision=16-mixed"), 2, "PRECISION",
+        needs="needs a machine without a GPU", here=not torch.cuda.is_available()),
+    Row("63", "a batch that no memory holds", train_words("data.batch_size=65536", "model.channels=[512,512]",
+        "model.layers_per_block=8"), 5, "MEMORY", ("data.batch_size",)),
     Row("61", "a loss that is not finite", RESUME, 6, "NON_FINITE_LOSS",
-        ("at step 3", "--warm-start {tmp}/begun/checkpoints/last.ckpt (step 3"), stopped_with(huge("denoiser.")),
-        changes=("begun/metrics.csv",)),
+        ("the loss is", "at step 3", "--warm-start {tmp}/begun/checkpoints/last.ckpt (step 3"),
+        stopped_with(huge("denoiser.")), changes=RESUMED),
     Row("61", "an average that is not finite", RESUME, 6, "NON_FINITE_LOSS", ("reconstruction at timestep 300",),
-        stopped_with(huge("ema.")), changes=("begun/metrics.csv",)),
+        stopped_with(huge("ema.")), changes=RESUMED),
     Row("64", "Ctrl-C in training", signalled(signal.SIGINT), 130, "", ("--resume",), leaves=NEW),
     Row("65", "SIGTERM in training", signalled(signal.SIGTERM), 143, "TERMINATED", ("is saved",), leaves=NEW),
     Row("65", "SIGUSR1 in training", signalled(signal.SIGUSR1), 143, "TERMINATED", ("--resume",), leaves=NEW),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import resource
 import shutil
 import signal
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,7 +72,7 @@ def old_reader(world: World) -> Found:
     expected = SliceStore(world.store.path).levels(rows)
     assert np.array_equal(opened.levels(rows), expected)
     world.copy.rename(world.tmp / "before")
-    writable_copy(world.made.path, world.tmp / "copy")
+    writable_copy(Path(str(world["made"])), world.tmp / "copy")
     assert np.array_equal(opened.levels(rows), expected)
     (world.tmp / "copy").rename(world.tmp / "after")
     (world.tmp / "before").rename(world.tmp / "copy")
@@ -150,6 +152,19 @@ def imported(write: Callable[[Path], object], suffix: str) -> Build:
         (world.tmp / "slices.csv").write_text(f"image,mask,z,pathology\n{row}\n")
 
     return build
+
+
+def npz_bomb(path: Path) -> None:
+    """A compressed array of zeros that would take 2 GiB."""
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, {"descr": "<f8", "fortran_order": False, "shape": (1 << 14, 1 << 14)})
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("image.npy", "w", force_zip64=True) as stream,
+    ):
+        stream.write(member.getvalue())
+        for _ in range(128):
+            stream.write(bytes(1 << 24))
 
 
 IMPORT = ("cache", "import", "{tmp}/slices.csv", "--real", "{store}", "--z-range", 5, 34, "--bins", 5,
@@ -237,6 +252,8 @@ ROWS = (
     Row("51", "an array of objects in a store", read, 4, "STORE_DAMAGED", (), pickled),
     Row("51", "an array of objects to import", IMPORT, 3, "SLICE_FILE", (),
         imported(lambda path: np.save(path, np.array([{}], object), allow_pickle=True), ".npy")),
+    Row("51", "a small npz file of 2 GiB to import", IMPORT, 3, "", ("slice.npz",), imported(npz_bomb, ".npz"),
+        seconds=10),
     Row("52", "a store that may only be read", as_nobody("cache", "info", "OPEN/store", mode=0o555)),
     Row("52", "a build where nothing may be written", as_nobody(
         "cache", "build", "OPEN/bids", "--out", "OPEN/new", *SMALL, mode=0o555), 5, "NOT_WRITABLE"),

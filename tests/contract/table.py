@@ -16,3 +16,4 @@ GROUPS = {
     "I": ("two processes", ranks.ROWS),
 }
 ROWS = tuple(row for _, rows in GROUPS.values() for row in rows)
+ELSEWHERE = (*runs.ELSEWHERE, *ranks.ELSEWHERE)

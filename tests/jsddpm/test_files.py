@@ -159,3 +159,23 @@ def test_errors_cross_processes_and_cannot_alter_a_terminal():
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.status) == (str(error), ExitStatus.USAGE)
     assert str(error) == "error[CODE] a\\nb: bad \\x1b[31m name; fix: rename"
+
+
+def test_bytes_are_flushed_before_a_name_and_the_name_after(tmp_path):
+    """The order of calls to the system: a file, its name, its folder; after a crash the name never stands for less."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        with os.fdopen(write, "w") as calls:
+            for name in ("fsync", "replace", "rename"):
+                call = getattr(os, name)
+                setattr(os, name, lambda *a, name=name, call=call: (print(name, file=calls), call(*a))[1])
+            files.write_bytes(tmp_path / "file", b"x")
+            with publish.published_directory(tmp_path / "folder") as folder:
+                files.write_bytes(folder / "file", b"x")
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as calls:
+        found = calls.read().split()
+    os.wait()
+    file, folder = ["fsync", "replace", "fsync"], ["fsync", "rename", "fsync"]
+    assert found == [*file, *file, *file, *folder]  # the second file names who holds the folder's lock

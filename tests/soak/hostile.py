@@ -149,7 +149,7 @@ def peaks(folder: Path) -> list[tuple[str, int, float, float]]:
 def main() -> None:
     """Print the tables; status 1 for any fault."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=600, help="of each seed")
+    parser.add_argument("--calls", type=int, default=525, help="of each seed")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--first", type=int, default=1, help="first seed; the test run has 0")
     options = parser.parse_args()
