@@ -163,7 +163,7 @@ class Row:
         if self.needs and not self.here:
             marks.append(pytest.mark.skip(reason=self.needs))
         if self.unheld:
-            marks.append(pytest.mark.xfail(strict=False, reason=self.unheld))
+            marks.append(pytest.mark.xfail(reason=self.unheld))
         return pytest.param(self, id=self.name, marks=marks)
 
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -36,6 +37,9 @@ from synthetic import write_bids, write_store
 
 _TRAIN = ["--preset", "demo", *(word for s in (*TINY, "logging.grid=0") for word in ("--set", s))]
 _LAST = Path("checkpoints") / "last.ckpt"
+_FIRST = ("lightning", "torchio", "diffusers", "jsddpm.slices.build", "jsddpm.training.run", "jsddpm_eval.evaluation",
+          "jsddpm_eval.selftest.run", "jsddpm_reports.page", "jsddpm_reports.terminal")  # fmt: skip
+"""Imported before the first trial: a child is a fork, which is killed while it works and has nothing to import."""
 
 
 @dataclass(frozen=True)
@@ -199,10 +203,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     start, rng, found = time.monotonic(), random.Random(options.seed), {}
+    for module in _FIRST:
+        import_module(module)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for stage in stages(folder):
             found[stage.name] = try_stage(stage, folder / stage.name.replace(" ", "-"), rng, options.share)
+            print(stage.name, found[stage.name], file=sys.stderr, flush=True)
         found["demo"] = try_demo(folder, rng, options.demo)
     table = Table("command", "killed", "ended before", "unreadable", "by hand", "different", "left over")
     for stage_name, c in found.items():
