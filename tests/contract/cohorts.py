@@ -240,8 +240,6 @@ ROWS = (
     Row("33", "a name of 255 bytes", FROM_TABLE, 0, "", (), renamed(LONG)),
     Row("37", "names that differ in their case", FROM_TABLE, 3, "DUPLICATE", ("P1 and p1",),
         lines("0,P1,fcd,train", "1,p1,fcd,test")),
-    Row("38", "an image that may not be read, scanned", unreadable(
-        "cohort", "scan", "OPEN/bids", "--read", "--jobs", "1"), 5, "NIFTI_PERMISSION", ("sub-02", "sub-03")),
     Row("38", "an image that may not be read, built", unreadable(
         "cache", "build", "OPEN/bids", "--out", "OPEN/new", *SMALL), 5, "NIFTI_PERMISSION", ("sub-02",)),
     Row("38", "an image that may not be read, scanned", unreadable(
