@@ -120,11 +120,11 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
         "device": f"{plan.device}, {plan.precision}, {plan.processes} process(es)",
         "network": f"{plan.parameters / 1e6:.1f} M weights on {store.size[0]}x{store.size[1]} slices",
         "slices": f"{plan.train_slices} to train, {plan.val_slices} to validate",
-        "without a training slice": ", ".join(plan.untrained) or "no condition",
+        "without a slice": ", ".join(plan.untrained) or "no condition",
         "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
         "time": f"{plan.step_seconds:.3f} s a step, {plan.train_seconds / 3600:.2f} h without checks",
-        "memory": f"{gigabytes['memory']} at its peak, {gigabytes['estimated']} beside the libraries estimated, "
-        f"{gigabytes['available']} available",
+        "memory": f"{gigabytes['memory']} at its peak, {gigabytes['available']} available",
+        "estimated": f"{gigabytes['estimated']} beside the libraries",
         "disk": f"{gigabytes['checkpoint']} a checkpoint, {gigabytes['free']} free",
     }
     emit(results_table(["", ""], [[k, v] for k, v in shown.items()]), asdict(plan), how)
