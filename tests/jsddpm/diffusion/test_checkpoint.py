@@ -58,7 +58,7 @@ NETWORK = {
     ),
     "a weight too many": lambda c: c["state_dict"].update({"ema.module.more": torch.zeros(1)}),
     "a weight too few": lambda c: c["state_dict"].pop("ema.module.unet.conv_in.weight"),
-    "a wider network": lambda c: c[KEY]["config"]["model"].update(channels=[2**15, 2**15]),
+    "a wider network": lambda c: c[KEY]["config"]["model"].update(channels=[2**12, 2**12]),
 }
 
 
