@@ -277,6 +277,8 @@ CHECKPOINT = (
 ELSEWHERE = (
     Elsewhere("63", "memory that runs out in a step",
               "jsddpm/training/test_estimate.py::test_memory_that_runs_out_in_spite_of_the_estimate_is_explained"),
+    Elsewhere("71", "a run resumed on another device",
+              "jsddpm/training/test_train.py::test_a_resumption_elsewhere_is_allowed_and_recorded"),
     Elsewhere("74", "a killed worker",
               "jsddpm/training/test_estimate.py::test_a_killed_worker_ends_training_with_its_number_and_a_cure"),
     Elsewhere("H4", "two writers of one run",

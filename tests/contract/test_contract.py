@@ -31,10 +31,6 @@ def test_a_case_that_is_tested_elsewhere_is(case):
     assert f"def {name}(" in (Path(__file__).parents[1] / file).read_text(encoding="utf-8")
 
 
-UNTRIED = {"71"}
-"""Cases of the list without a row: see ``docs/explanation/hostile-input.md``."""
-
-
 def test_every_case_of_the_list_has_a_row():
     found = {row.case for row in (*ROWS, *ELSEWHERE)}
-    assert {str(number) for number in range(1, 111)} - found == UNTRIED
+    assert {str(number) for number in range(1, 111)} <= found
