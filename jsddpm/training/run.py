@@ -21,7 +21,7 @@ from jsddpm.config import RunConfig, write_config
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.diffusion.objective import require_signal
 from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
-from jsddpm.files import PARTIAL, json_bytes, require_space, require_writable
+from jsddpm.files import PARTIAL, json_bytes, require_space, require_writable, sweep
 from jsddpm.runtime import processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
@@ -33,6 +33,9 @@ from jsddpm.training.folder import claimed, clear_unbegun, is_unbegun
 from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.progress import last_checkpoint, read_provenance
 from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolved_precision
+
+_WRITTEN = ("config.yaml", "provenance.json", "SHA256SUMS", "curves.png")
+"""Files of a run's folder that are replaced while it trains."""
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
@@ -113,8 +116,8 @@ def train(
         if first:
             if not resume:
                 clear_unbegun(out)
-            for left_over in require_writable(out / "checkpoints").glob(f".*{PARTIAL}"):  # of a killed run
-                left_over.unlink()
+            require_writable(out / "checkpoints")
+            _sweep(out)
             require_checkpoint_space(out, prepared[0])
             if resumed_at is None:
                 write_config(out / "config.yaml", config)
@@ -123,6 +126,15 @@ def train(
                 provenance = _resumed(read_provenance(out), resumed_at, config)
             write_recorded(out / "provenance.json", json_bytes(provenance))
         return _train(config, out, prepared, resumed_at, progress, checked)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a killed run was writing, and nothing that another command may be writing beside it."""
+    for name in _WRITTEN:
+        sweep(out / name)
+    for folder in ("checkpoints", "pictures"):
+        for left_over in (out / folder).glob(f".*{PARTIAL}"):
+            left_over.unlink()
 
 
 def _train(

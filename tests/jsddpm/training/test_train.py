@@ -105,7 +105,11 @@ def test_a_resumption_elsewhere_is_allowed_and_recorded(store, tiny_config, tmp_
     write_recorded(out / "provenance.json", json_bytes(begun | {"device": "NVIDIA H100"}))
     with pytest.raises(StopError):
         train(tiny_config, store, out, resume=True, progress=stop_at(3))
+    ours, others = out / ".curves.png.abcdefgh.partial", out / ".samples.abcdefgh.partial"
+    ours.write_bytes(b"of a killed run")
+    others.mkdir()
     train(tiny_config, store, out, resume=True)
+    assert (ours.exists(), others.exists()) == (False, True)
     first, second = read_provenance(out)["resumed"]
     assert (first["step"], first["bit_exact"], first["device"]) == (2, False, begun["device"])
     assert (second["step"], second["bit_exact"], second["versions"]) == (2, True, begun["versions"])
