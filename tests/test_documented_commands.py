@@ -31,6 +31,7 @@ from synthetic import write_bids
 
 NOT_RUN = {
     r"make \w+( +#.*)?": "what CI runs; that the targets exist: test_docs.py",
+    r"python tests/soak/.*": "takes up to half an hour: make soak; short forms are part of the test run",
     r"source .*": "this environment is there already",
     r"torchrun .*": "several processes: tests/jsddpm/training/test_distributed.py",
     r".*\bsbatch .*": "needs SLURM: tests/jsddpm/training/test_slurm.py",

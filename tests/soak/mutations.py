@@ -14,6 +14,8 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 import pytest
 from guards import GUARDS, Guard
 from rich.console import Console
