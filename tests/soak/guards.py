@@ -101,7 +101,7 @@ GUARDS = (
           of("jsddpm/slices/test_store.py", "a_description_that_cannot_be")),
     Guard("an output that exists", FILES, "if os.path.lexists(path):", "if False:", rows("82-an-output-that-exists")),
     Guard("files appear whole", FILES,
-          'tempfile.mkstemp(prefix=f".{path.name[:32]}.", suffix=PARTIAL, dir=path.parent)',
+          'tempfile.mkstemp(prefix=partial_prefix(path), suffix=PARTIAL, dir=path.parent)',
           "os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), str(path)",
           of("jsddpm/test_files.py", "a_failed_write")),
     Guard("a file is flushed before it has its name", FILES, "            os.fsync(stream.fileno())\n", "",
