@@ -16,7 +16,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from jsddpm.csvfiles import read_rows, to_csv
+from jsddpm.csvfiles import csv_bytes, read_rows
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import atomic_open, make_directory
 from jsddpm.publish import exclusive_lock
@@ -116,7 +116,7 @@ def codes_of(
                 raise JsddpmError("KEY", what, fix="keep a key file for each cohort", file=key)
         rows = _extended(rows, patients, sessions)
         with atomic_open(key, mode=0o600) as stream:
-            stream.write(to_csv([rows[image] for image in sorted(rows)]).encode())
+            stream.write(csv_bytes([rows[image] for image in sorted(rows)]))
     return _codes([rows[image] for image in patients])
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsddpm.errors import JsddpmError, integrity_error
+from jsddpm.errors import JsddpmError, first_line, integrity_error
 from jsddpm.files import read_bytes, unreadable, write_bytes
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def require_sound_zip(path: str | os.PathLike[str], code: str, fix: str) -> None
     except PermissionError as error:
         raise unreadable(error, path) from error
     except Exception as error:  # damage of a zip file raises many types
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise integrity_error(code, f"is damaged ({reason})", fix=fix, file=path) from error
+        raise integrity_error(code, f"is damaged ({first_line(error)})", fix=fix, file=path) from error
 
 
 def write_sealed(path: str | os.PathLike[str], data: bytes) -> None:

@@ -92,6 +92,17 @@ def combined_config(
     return _overridden(values, overrides, file)
 
 
+def require_preset(name: object, file: str | Path | None = None) -> None:
+    """Refuse what is not the name of a preset.
+
+    Raises:
+        JsddpmError: ``CONFIG`` (status 2).
+    """
+    if name not in PRESETS.names():
+        cure = f"give one of {', '.join(PRESETS.names())}"
+        raise usage_error("CONFIG", f"unknown preset {str(name)[:80]!r}", fix=cure, file=file)
+
+
 def _overridden(values: dict[str, Any], overrides: Sequence[str], file: str | None) -> RunConfig:
     for override in overrides:
         key, separator, text = override.partition("=")

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 from jsddpm.errors import JsddpmError
-from jsddpm.files import unreadable
+from jsddpm.files import encoded, unreadable
 
 _FORMULA = tuple("=+-@\t\r")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")  # is shown as it is, whatever it begins with
@@ -67,6 +67,11 @@ def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
     for row in rows:
         writer.writerow({k: f"'{v}" if isinstance(v, str) and _runs(v) else v for k, v in row.items()})
     return stream.getvalue()
+
+
+def csv_bytes(rows: Sequence[Mapping[str, object]]) -> bytes:
+    """:func:`to_csv` as UTF-8; see :func:`~jsddpm.files.encoded`."""
+    return encoded(to_csv(rows))
 
 
 def _runs(text: str) -> bool:

@@ -9,6 +9,7 @@ by :mod:`jsddpm.publish`.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -88,14 +89,26 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         stream.write(data)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a whole UTF-8 text file atomically."""
+def encoded(text: str, path: str | os.PathLike[str] | None = None) -> bytes:
+    """Text as UTF-8.
+
+    Args:
+        text: The text.
+        path: File that it is written to, for the error.
+
+    Raises:
+        JsddpmError: ``ENCODING`` (status 3) for text that UTF-8 cannot hold: the name of a file, most likely.
+    """
     try:
-        data = text.encode()
-    except UnicodeEncodeError as error:  # a file name that is not UTF-8, most likely
+        return text.encode()
+    except UnicodeEncodeError as error:
         what = f"{text[error.start : error.end]!r} is not UTF-8"
         raise JsddpmError("ENCODING", what, fix="rename the file or folder with this name", file=path) from None
-    write_bytes(path, data)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a whole UTF-8 text file atomically; see :func:`encoded`."""
+    write_bytes(path, encoded(text, path))
 
 
 def write_array(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
@@ -107,14 +120,35 @@ def write_array(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
         np.lib.format.write_array(SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
-def json_bytes(value: object) -> bytes:
-    """Strict JSON: NaN and Infinity are refused, not written."""
-    return (json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+def array_bytes(array: NDArray[Any]) -> bytes:
+    """A ``.npy`` file in memory; object arrays are refused."""
+    import numpy as np
+
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def parse_array(data: bytes) -> NDArray[Any]:
+    """The array of :func:`array_bytes`.
+
+    Raises:
+        ValueError: When it is none, or holds objects.
+    """
+    import numpy as np
+
+    array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    return array
+
+
+def json_bytes(value: object, path: str | os.PathLike[str] | None = None) -> bytes:
+    """Strict JSON: NaN and Infinity are refused, not written; for ``path`` see :func:`encoded`."""
+    return encoded(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", path)
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:
     """Write strict JSON atomically; see :func:`json_bytes`."""
-    write_bytes(path, json_bytes(value))
+    write_bytes(path, json_bytes(value, path))
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from jsddpm.anonymise import Codes
 from jsddpm.binning import ZBinning
 from jsddpm.checksums import RECORD, read_recorded, write_recorded
-from jsddpm.csvfiles import to_csv
+from jsddpm.csvfiles import csv_bytes
 from jsddpm.errors import usage_error
 from jsddpm.files import json_bytes, make_directory, parse_json
 from jsddpm.publish import exclusive_lock
@@ -75,48 +75,30 @@ def evaluate_into(
         JsddpmError: When the stores, or store and checkpoint, do not belong together; ``KEY`` (status 2) for a patient
             without a code; ``LOCKED`` (status 5) while another process evaluates into the folder.
     """
-    with exclusive_lock(make_directory(out) / ".lock"):
-        return _evaluate_into(
-            Path(out), real, generated, checkpoint, split, seed, metrics, features, cache, codes,
-            progress or (lambda *_: None),
-        )  # fmt: skip
-
-
-def _evaluate_into(
-    out: Path,
-    real: SliceStore,
-    generated: Slices | None,
-    checkpoint: str | Path | None,
-    split: str,
-    seed: int,
-    metrics: Sequence[str | Metric] | None,
-    features: Sequence[str | Extractor],
-    cache: str | Path | None,
-    codes: Codes | None,
-    say: Progress,
-) -> Results:
-    detail, results = None, None
-    if generated is not None:
-        detail = evaluate_in_detail(real, generated, metrics, features, split, seed, cache or out / "features", say)
-        results = detail.results
-    if checkpoint is not None:
-        say("exact reconstruction", 0, 1)
-        results = _with_reconstruction(results, checkpoint, real, split, seed, say)
-    if results is None:
-        cure = "give generated slices, a checkpoint, or both"
-        raise usage_error("OPTION", "nothing to evaluate", fix=cure)
-    if detail is not None and (selftest := revealed(real, results.z_binning)):
-        results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
-    if codes is not None:
-        results = coded_results(results, codes)
-        for name in FILES:
-            (out / name).unlink(missing_ok=True)
-    if detail is not None:
-        say("panels", 0, 1)
-        _write_slices(out, detail, results, codes)
-    results.write(out / "results.json")
-    write_recorded(out / "per_bin.csv", to_csv(list(results.rows())).encode())
-    return results
+    out, say = make_directory(out), progress or (lambda *_: None)
+    with exclusive_lock(out / ".lock"):
+        detail, results = None, None
+        if generated is not None:
+            detail = evaluate_in_detail(real, generated, metrics, features, split, seed, cache or out / "features", say)
+            results = detail.results
+        if checkpoint is not None:
+            say("exact reconstruction", 0, 1)
+            results = _with_reconstruction(results, checkpoint, real, split, seed, say)
+        if results is None:
+            cure = "give generated slices, a checkpoint, or both"
+            raise usage_error("OPTION", "nothing to evaluate", fix=cure)
+        if detail is not None and (selftest := revealed(real, results.z_binning)):
+            results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
+        if codes is not None:
+            results = coded_results(results, codes)
+            for name in FILES:
+                (out / name).unlink(missing_ok=True)
+        if detail is not None:
+            say("panels", 0, 1)
+            _write_slices(out, detail, results, codes)
+        results.write(out / "results.json")
+        write_recorded(out / "per_bin.csv", csv_bytes(list(results.rows())))
+        return results
 
 
 def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes | None) -> None:
@@ -131,8 +113,8 @@ def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes 
         slices, copies, lesions = (coded_rows(rows, codes) for rows in (slices, copies, lesions))
         lesions = in_code_order(lesions)
     panels.write(out / "panels.npz")
-    write_recorded(out / "per_slice.csv", to_csv(slices).encode())
-    write_recorded(out / "lesions.csv", to_csv(lesions).encode())
+    write_recorded(out / "per_slice.csv", csv_bytes(slices))
+    write_recorded(out / "lesions.csv", csv_bytes(lesions))
     if statement := privacy_statement(results, copies):
         write_recorded(out / PRIVACY, json_bytes(statement))
 

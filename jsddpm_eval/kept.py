@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from jsddpm.checksums import read_sealed, write_sealed
 from jsddpm.errors import JsddpmError, integrity_error
+from jsddpm.files import array_bytes, parse_array
 
 FORMAT = 2
 """Part of the names of what is kept: files of another format are left alone."""
@@ -22,9 +23,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def write_table(path: Path, table: NDArray[Any]) -> None:
     """Keep one array, as ``.npy``."""
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, table, allow_pickle=False)
-    write_sealed(path, stream.getvalue())
+    write_sealed(path, array_bytes(table))
 
 
 def read_table(path: Path, code: str) -> NDArray[Any]:
@@ -35,10 +34,9 @@ def read_table(path: Path, code: str) -> NDArray[Any]:
     """
     data = _sound(path, code)
     try:
-        table: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+        return parse_array(data)
     except (ValueError, EOFError) as error:
         raise _damaged(path, code, str(error)) from error
-    return table
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:

@@ -18,7 +18,7 @@ from jsddpm_eval.membership import SLICES, Measured, measure
 from jsddpm_eval.results.anonymised import CODED, coded_rows, in_code_order
 from jsddpm_eval.stats.auc import auc_interval, sensitivity_at
 from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
-from jsddpm_eval.stats.membership import FITTED, Area, Attack, Divisions, attack
+from jsddpm_eval.stats.membership import FITTED, Area, Attack, Divisions, Losses, attack
 
 AUDIT, SLICE_TABLE = "audit.json", "slices.csv"
 """Files of an audit."""
@@ -90,14 +90,13 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
     losses = measured.losses()
     n, m = losses.groups
     found = attack(losses, seed=seed) if min(n, m) >= MIN_UNITS else None
-    answer, reason = _answer(found, n, m)
-    calibrated = losses.reference
+    answer, reason = _answer(found, losses)
     patients = [
         {
             "patient": name, "of": _side(bool(member)), "slices": int((measured.patient == i).sum()),
             "score": None if found is None else float(found.scores[i]),
             "scores": None if found is None else found.by_level[i].tolist(),
-            "log_loss": losses.network[i].tolist(), "log_reference": calibrated[i].tolist(),
+            "log_loss": losses.network[i].tolist(), "log_reference": losses.reference[i].tolist(),
         }
         for i, (name, member) in enumerate(zip(measured.patients, measured.member, strict=True))
     ]  # fmt: skip
@@ -124,8 +123,9 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
     return values, _slice_rows(measured, found, store)
 
 
-def _answer(found: Attack | None, n: int, m: int) -> tuple[Answer, str]:
-    if found is None or comb(n + m, n) * TAIL < 1:
+def _answer(found: Attack | None, losses: Losses) -> tuple[Answer, str]:
+    n, m = losses.groups
+    if found is None or not losses.enough:
         ways = comb(n + m, n)
         return "unknown", (
             f"{n} training and {m} held-out patients can be divided in {ways} ways, so that chance alone can do as "

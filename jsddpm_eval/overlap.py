@@ -27,9 +27,10 @@ def refuse_real_slices(real: SliceTable, generated: SliceTable) -> None:
     Raises:
         JsddpmError: ``STORES`` (status 3).
     """
-    made, there, held_out = _digests(generated), _digests(real), _digests(real.where(real.held_out))
-    shown = [digest for digest in made if digest]
-    copies, unseen = (sum(digest in known for digest in shown) for known in (set(there), set(held_out)))
+    there = _digests(real)
+    held_out = {digest for digest, held in zip(there, real.held_out.tolist(), strict=True) if held}
+    shown = [digest for digest in _digests(generated) if digest]
+    copies, unseen = (sum(digest in known for digest in shown) for known in (set(there), held_out))
     if unseen and copies > MOST * len(shown):
         what = f"{copies} of {len(shown)} generated slices are real ones, {unseen} of them of held-out patients"
         raise JsddpmError("STORES", what, fix="give the slices that a network generated")

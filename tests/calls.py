@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jsddpm.errors import JsddpmError
 from jsddpm_cli.app import main
@@ -74,30 +75,9 @@ def refusal(work: Callable[[], object]) -> Found:
     return Found(0, "" if said is None else str(said), "", time.process_time() - start)
 
 
-def child(
-    *words: object,
-    limits: Mapping[int, int] | None = None,
-    environment: Mapping[str, str] | None = None,
-    stdout: int | None = None,
-    user: int | None = None,
-    encoding: str = "utf-8",
-    while_running: Callable[[int], object] | None = None,
-) -> Found:
-    """Run a command in a forked child, with real file descriptors.
-
-    Args:
-        words: The command's words.
-        limits: ``resource.RLIMIT_...`` and bytes; a file that grows too large is then an error, no signal.
-        environment: Variables to set.
-        stdout: File descriptor that takes the place of standard output.
-        user: Number of the user that the child becomes; only root can.
-        encoding: Encoding of its streams.
-        while_running: Called with the child's process number, to send it signals.
-    """
-    return forked(
-        lambda: _command(words), limits=limits, environment=environment, stdout=stdout, user=user,
-        encoding=encoding, while_running=while_running,
-    )  # fmt: skip
+def child(*words: object, **options: Any) -> Found:
+    """Run a command in a forked child, with real file descriptors; for the options see :func:`forked`."""
+    return forked(lambda: _command(words), **options)
 
 
 def forked(
@@ -110,7 +90,17 @@ def forked(
     encoding: str = "utf-8",
     while_running: Callable[[int], object] | None = None,
 ) -> Found:
-    """Run ``work`` in a forked child that leaves with the status it returns; see :func:`child`."""
+    """Run ``work`` in a forked child that leaves with the status it returns.
+
+    Args:
+        work: Called in the child.
+        limits: ``resource.RLIMIT_...`` and bytes; a file that grows too large is then an error, no signal.
+        environment: Variables to set.
+        stdout: File descriptor that takes the place of standard output.
+        user: Number of the user that the child becomes; only root can.
+        encoding: Encoding of its streams.
+        while_running: Called with the child's process number, to send it signals.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         pid = os.fork()
         if pid == 0:

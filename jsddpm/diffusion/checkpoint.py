@@ -17,9 +17,9 @@ from jsddpm.checksums import require_sound_zip
 from jsddpm.config import RunConfig, parse_config
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.exported import read_exported
-from jsddpm.errors import JsddpmError, integrity_error, usage_error
+from jsddpm.errors import JsddpmError, first_line, integrity_error, usage_error
 from jsddpm.files import atomic_open, make_directory
-from jsddpm.slices.description import LARGEST_SIDE
+from jsddpm.slices.description import LARGEST_SIDE, first_fault
 
 KEY = "jsddpm"
 VERSION = 1
@@ -121,9 +121,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise
     except Exception as error:  # damage raises many types; all of them mean an unreadable file
         # torch's own words propose to load it unsafely
-        reason = "it holds more than tensors and plain values" if isinstance(error, UnpicklingError) else str(error)
-        what = f"cannot be loaded safely ({reason.split(chr(10), 1)[0]})"
-        raise integrity_error("CHECKPOINT", what, fix=_CURE, file=path) from error
+        reason = "it holds more than tensors and plain values"
+        reason = reason if isinstance(error, UnpicklingError) else first_line(error)
+        raise integrity_error("CHECKPOINT", f"cannot be loaded safely ({reason})", fix=_CURE, file=path) from error
     return _checked(loaded, path)
 
 
@@ -207,9 +207,7 @@ def info_of(loaded: dict[str, Any], path: Path, expected: ZBinning | None = None
         stored = _Stored.model_validate(loaded[KEY])
         binning, config = ZBinning.from_dict(stored.binning), parse_config(stored.config)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise integrity_error("CHECKPOINT", what, fix=_CURE, file=path) from None
+        raise integrity_error("CHECKPOINT", first_fault(error), fix=_CURE, file=path) from None
     except (JsddpmError, TypeError) as error:
         raise integrity_error("CHECKPOINT", str(getattr(error, "what", error)), fix=_CURE, file=path) from error
     if len(stored.token_counts) != 2 * binning.n_bins:

@@ -102,8 +102,12 @@ def check_description(info: dict[str, Any], store: Path) -> Description:
     try:
         return Description.model_validate(info)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        what = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
         cure = "build the store again"
-        raise integrity_error("STORE_DAMAGED", f"store.json: {what}", fix=cure, file=store) from None
+        raise integrity_error("STORE_DAMAGED", f"store.json: {first_fault(error)}", fix=cure, file=store) from None
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first field of something we wrote that does not fit, and why."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where, why = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    return f"{where}: {why}" if where else why

@@ -15,6 +15,7 @@ number, and the store a binning; the index of slices cut from generated volumes 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +46,11 @@ GROUPED_DTYPE = np.dtype([*INDEX_DTYPE.descr, ("group", "<i4")])  # position in 
 """The index of a generated store that knows of volumes."""
 
 Kind = Literal["real", "generated"]
+
+
+def patient_of(subject: Mapping[str, Any]) -> str:
+    """Patient of an entry of ``store.json``; one without a patient is its own."""
+    return str(subject.get("patient", subject["name"]))
 
 
 def array_path(root: Path, name: str, kind: str) -> Path:

@@ -12,6 +12,7 @@ from jsddpm.csvfiles import read_rows
 from jsddpm.errors import usage_error
 from jsddpm.files import link_or_copy, make_directory
 from jsddpm.publish import published_directory
+from jsddpm.slices.layout import patient_of
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import StoreWriter, Written
 
@@ -45,7 +46,7 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
         make_directory(root / "arrays")
         writer = StoreWriter(root, info)
         for number, subject in enumerate(store.subjects):
-            split = next(iter(named[subject.get("patient", subject["name"])]))
+            split = next(iter(named[patient_of(subject)]))
             rows = np.array(store.index[store.index["subject"] == number])
             rows["split"] = SPLITS.index(split)
             for file in subject["files"].values():

@@ -26,6 +26,7 @@ from jsddpm.slices.layout import (
     VERSION,
     Kind,
     array_form,
+    patient_of,
     unpack_masks,
 )
 
@@ -91,7 +92,7 @@ class SliceStore:
     @cached_property
     def patients(self) -> NDArray[np.str_]:
         """Patient of each index row."""
-        names = np.array([s.get("patient", s["name"]) for s in self.subjects])
+        names = np.array([patient_of(s) for s in self.subjects])
         return np.asarray(names[self.index["subject"]])
 
     @property

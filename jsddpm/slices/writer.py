@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,17 @@ from numpy.typing import NDArray
 
 from jsddpm.checksums import checksum_line, read_sealed, sha256, write_sealed
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.files import json_bytes, make_directory, make_read_only, parse_json, write_array, write_json, write_text
+from jsddpm.files import (
+    array_bytes,
+    json_bytes,
+    make_directory,
+    make_read_only,
+    parse_array,
+    parse_json,
+    write_array,
+    write_json,
+    write_text,
+)
 from jsddpm.publish import publish_shared, published_directory, resumable_directory, shared_directory
 from jsddpm.slices import layout
 
@@ -215,9 +224,7 @@ class StoreWriter:
 def mark_finished(root: Path, written: Written) -> None:
     """Remember a shard of a resumable store as finished; its entry is written last."""
     parts = make_directory(root / _PARTS)
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, written.rows, allow_pickle=False)
-    write_sealed(parts / f"{written.entry['name']}.npy", stream.getvalue())
+    write_sealed(parts / f"{written.entry['name']}.npy", array_bytes(written.rows))
     write_sealed(parts / f"{written.entry['name']}.json", json_bytes(written.entry))
 
 
@@ -232,4 +239,4 @@ def finished(root: Path, name: str) -> Written | None:
         path = root / file["file"]
         if not path.is_file() or sha256(path) != file["sha256"]:
             return None
-    return Written(np.lib.format.read_array(io.BytesIO(rows), allow_pickle=False), entry)
+    return Written(parse_array(rows), entry)

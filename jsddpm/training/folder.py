@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jsddpm.checksums import RECORD
-from jsddpm.files import PARTIAL, explain, refuse_existing
+from jsddpm.files import PARTIAL, explain, refuse_existing, sweep
 from jsddpm.publish import exclusive_lock, lock_of
 
-_CHECKPOINTS = "checkpoints"
-_WRITTEN = {
-    "config.yaml", "provenance.json", RECORD, "metrics.csv", "hparams.yaml", "curves.png", _CHECKPOINTS, "pictures",
-    "tensorboard", "wandb",
-}  # fmt: skip
+_CHECKPOINTS, _PICTURES = "checkpoints", "pictures"
+_REPLACED = {"config.yaml", "provenance.json", RECORD, "curves.png"}
+"""Files of a run's folder that are written whole, again and again."""
+_WRITTEN = _REPLACED | {"metrics.csv", "hparams.yaml", _CHECKPOINTS, _PICTURES, "tensorboard", "wandb"}
 """What a run writes into its folder before, or while, it trains."""
 
 
@@ -61,6 +60,16 @@ def clear_unbegun(run: str | Path) -> None:
                 path.unlink()
     except OSError as error:
         raise explain(error, run) from error
+
+
+def sweep_run(run: str | Path) -> None:
+    """Remove what a killed run was writing, and nothing that another command may be writing beside it."""
+    run = Path(run)
+    for name in _REPLACED:
+        sweep(run / name)
+    for folder in (run / _CHECKPOINTS, run / _PICTURES):
+        for name in _partial(folder):
+            (folder / name).unlink()
 
 
 def _partial(folder: Path) -> set[str]:

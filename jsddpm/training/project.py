@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsddpm.config import RunConfig, combined_config, read_yaml
+from jsddpm.config import RunConfig, combined_config, read_yaml, require_preset
 from jsddpm.errors import usage_error
 from jsddpm.files import write_text
 from jsddpm.registry import PRESETS
@@ -68,9 +69,8 @@ class Project:
         store, preset = values.pop("store", None), values.pop("preset", None)
         if not isinstance(store, str) or not store:
             raise usage_error("CONFIG", "names no store", fix="write store: FOLDER", file=file)
-        if preset is not None and preset not in PRESETS.names():
-            cure = f"give one of {', '.join(PRESETS.names())}"
-            raise usage_error("CONFIG", f"unknown preset {str(preset)[:80]!r}", fix=cure, file=file)
+        if preset is not None:
+            require_preset(preset, file)
         return cls(file, file.parent / store, preset, values)
 
     def config(self, overrides: Sequence[str] = ()) -> RunConfig:
@@ -138,13 +138,12 @@ def write_project(folder: str | Path, store: str | Path, preset: str) -> Path:
     file = Path(folder) / PROJECT
     if os.path.lexists(file):
         raise usage_error("EXISTS", "is here already", fix="edit it, or remove it", file=file)
-    if preset not in PRESETS.names():
-        raise usage_error("CONFIG", f"unknown preset {preset!r}", fix=f"give one of {', '.join(PRESETS.names())}")
+    require_preset(preset)
     opened = SliceStore(store)
     if opened.kind != "real":
         raise usage_error("CONFIG", "holds generated slices", fix="give a store of jsddpm cache build", file=store)
     place = os.path.relpath(store, folder) if not Path(store).is_absolute() else str(store)
-    text = _TEXT.format(store=_quoted(place), preset=preset, presets=", ".join(PRESETS.names()))
+    text = _TEXT.format(store=json.dumps(place, ensure_ascii=False), preset=preset, presets=", ".join(PRESETS.names()))
     if opened.z_range:
         (lo, hi), bins = opened.z_range, combined_config(preset, {}, (), None).binning.n_bins
         text += _RANGE.format(lo=lo, hi=hi, bins=bins)
@@ -165,9 +164,3 @@ def found_store(folder: str | Path = ".") -> Path:
         cure = f"say which: --store {stores[0]}" if stores else "build one with jsddpm cache build, or give --store"
         raise usage_error("MISSING", what, fix=cure, file=Path(folder))
     return stores[0]
-
-
-def _quoted(text: str) -> str:
-    """As a YAML scalar, whatever it holds."""
-    plain = text.replace("/", "").replace("-", "").replace("_", "").replace(".", "").isalnum() and text[0].isalpha()
-    return text if plain else "'" + text.replace("'", "''") + "'"

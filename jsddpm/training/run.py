@@ -21,21 +21,19 @@ from jsddpm.config import RunConfig, write_config
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.diffusion.objective import require_signal
 from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
-from jsddpm.files import PARTIAL, json_bytes, require_space, require_writable, sweep
+from jsddpm.files import json_bytes, require_space, require_writable
 from jsddpm.runtime import processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
+from jsddpm.slices.layout import patient_of
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepLast, Progress, ProgressReport, Speed
 from jsddpm.training.estimate import BYTES_PER_WEIGHT, require_memory
 from jsddpm.training.failures import explained
-from jsddpm.training.folder import claimed, clear_unbegun, is_unbegun
+from jsddpm.training.folder import claimed, clear_unbegun, is_unbegun, sweep_run
 from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.progress import last_checkpoint, read_provenance
 from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolved_precision
-
-_WRITTEN = ("config.yaml", "provenance.json", "SHA256SUMS", "curves.png")
-"""Files of a run's folder that are replaced while it trains."""
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
@@ -117,7 +115,7 @@ def train(
             if not resume:
                 clear_unbegun(out)
             require_writable(out / "checkpoints")
-            _sweep(out)
+            sweep_run(out)
             require_checkpoint_space(out, prepared[0])
             if resumed_at is None:
                 write_config(out / "config.yaml", config)
@@ -126,15 +124,6 @@ def train(
                 provenance = _resumed(read_provenance(out), resumed_at, config)
             write_recorded(out / "provenance.json", json_bytes(provenance))
         return _train(config, out, prepared, resumed_at, progress, checked)
-
-
-def _sweep(out: Path) -> None:
-    """Remove what a killed run was writing, and nothing that another command may be writing beside it."""
-    for name in _WRITTEN:
-        sweep(out / name)
-    for folder in ("checkpoints", "pictures"):
-        for left_over in (out / folder).glob(f".*{PARTIAL}"):
-            left_over.unlink()
 
 
 def _train(
@@ -248,7 +237,7 @@ def _provenance(
     config: RunConfig, store: SliceStore, out: Path, info: CheckpointInfo, data: SliceDataModule
 ) -> dict[str, Any]:
     """What made a run. It names no patient: the store's fingerprint stands for who is in which split."""
-    splits = {str(s["patient"]): s["split"] for s in store.subjects if "split" in s}
+    splits = {patient_of(s): s["split"] for s in store.subjects if "split" in s}
     return {
         **_machine(config),
         "seed": config.seed,

@@ -9,7 +9,7 @@ from typing import Any
 from scipy.stats import binomtest
 
 from jsddpm.checksums import write_recorded
-from jsddpm.csvfiles import to_csv
+from jsddpm.csvfiles import csv_bytes
 from jsddpm.files import json_bytes
 from jsddpm_eval.selftest.fault import Fault
 from jsddpm_eval.selftest.trials import PERFECT, Row
@@ -101,7 +101,7 @@ def write(folder: str | Path, values: dict[str, Any]) -> None:
     folder, described = Path(folder), {"schema": "jsddpm-selftest", "version": 1, **values}
     write_recorded(folder / "selftest.json", json_bytes(described))
     for name in ("faults", "names"):
-        write_recorded(folder / f"{name}.csv", to_csv(values[name]).encode())
+        write_recorded(folder / f"{name}.csv", csv_bytes(values[name]))
 
 
 def _tried(fault: Fault, strength: float, rows: Sequence[Row]) -> Row:

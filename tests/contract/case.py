@@ -133,7 +133,6 @@ class Row:
         seconds: Longest time of work.
         needs: What only some machines can do; the reason of the skip elsewhere.
         here: Whether this machine can.
-        unheld: Why the row does not hold, if it does not.
     """
 
     case: str
@@ -149,7 +148,6 @@ class Row:
     seconds: float = 20.0
     needs: str = ""
     here: bool = True
-    unheld: str = ""
 
     @property
     def name(self) -> str:
@@ -159,11 +157,7 @@ class Row:
     @property
     def parameter(self) -> object:
         """The row as a parameter of a test."""
-        marks = []
-        if self.needs and not self.here:
-            marks.append(pytest.mark.skip(reason=self.needs))
-        if self.unheld:
-            marks.append(pytest.mark.xfail(reason=self.unheld))
+        marks = [pytest.mark.skip(reason=self.needs)] if self.needs and not self.here else []
         return pytest.param(self, id=self.name, marks=marks)
 
 

@@ -62,23 +62,11 @@ def copied(world: World) -> Path:
     return world.tmp / "begun"
 
 
-def altered(change: Callable[[dict[str, Any]], object]) -> Build:
-    """The shared run with another checkpoint."""
+def altered(change: Callable[[dict[str, Any]], object], of: Callable[[World], Path] = copied) -> Build:
+    """A run whose checkpoint was changed: a copy of the shared one, or that of another builder."""
 
     def build(world: World) -> None:
-        path = copied(world) / LAST
-        loaded = read_checkpoint(path)
-        change(loaded)
-        write_checkpoint(path, loaded)
-
-    return build
-
-
-def stopped_with(change: Callable[[dict[str, Any]], object]) -> Build:
-    """A stopped run whose checkpoint was changed."""
-
-    def build(world: World) -> None:
-        path = begun(world) / LAST
+        path = of(world) / LAST
         loaded = read_checkpoint(path)
         change(loaded)
         write_checkpoint(path, loaded)
@@ -295,9 +283,9 @@ TRAINING = (
         "model.layers_per_block=8"), 5, "MEMORY", ("data.batch_size",)),
     Row("61", "a loss that is not finite", RESUME, 6, "NON_FINITE_LOSS",
         ("the loss is", "at step 3", "--warm-start {tmp}/begun/checkpoints/last.ckpt (step 3"),
-        stopped_with(huge("denoiser.")), changes=RESUMED),
+        altered(huge("denoiser."), begun), changes=RESUMED),
     Row("61", "an average that is not finite", RESUME, 6, "NON_FINITE_LOSS", ("reconstruction at timestep 300",),
-        stopped_with(huge("ema.")), changes=RESUMED),
+        altered(huge("ema."), begun), changes=RESUMED),
     Row("64", "Ctrl-C in training", signalled(signal.SIGINT), 130, "", ("--resume",), leaves=NEW),
     Row("65", "SIGTERM in training", signalled(signal.SIGTERM), 143, "TERMINATED", ("is saved",), leaves=NEW),
     Row("65", "SIGUSR1 in training", signalled(signal.SIGUSR1), 143, "TERMINATED", ("--resume",), leaves=NEW),

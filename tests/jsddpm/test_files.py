@@ -12,6 +12,7 @@ import time
 import pytest
 
 from jsddpm import files, publish
+from jsddpm.csvfiles import csv_bytes
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 
 
@@ -82,6 +83,13 @@ def test_a_name_that_is_not_utf8_is_said(tmp_path):
     with pytest.raises(JsddpmError, match=r"ENCODING.*'\\udcff' is not UTF-8") as caught:
         publish.write_text(tmp_path / "a.json", "name \udcff")
     assert (caught.value.status, list(tmp_path.iterdir())) == (3, [])
+
+
+def test_neither_json_nor_a_table_holds_a_name_that_is_not_utf8(tmp_path):
+    for made in (lambda: files.write_json(tmp_path / "a", {"file": "\udcff"}), lambda: csv_bytes([{"file": "\udcff"}])):
+        with pytest.raises(JsddpmError, match="ENCODING") as caught:
+            made()
+        assert (caught.value.status, list(tmp_path.iterdir())) == (3, [])
 
 
 def test_json_is_strict_both_ways(tmp_path):

@@ -129,11 +129,12 @@ def run_evaluation(
         real = training_store(run)
     if real is None:
         raise usage_error("OPTION", "no real store", fix="give --real")
-    codes = codes_for(SliceStore(real), key, *filter(None, (run, out))) if anonymise else None
+    opened = SliceStore(real)
+    codes = codes_for(opened, key, *filter(None, (run, out))) if anonymise else None
     with tracked("evaluation") as bar:
         results = evaluate_into(
             out,
-            SliceStore(real),
+            opened,
             None if generated is None else SliceStore(generated),
             checkpoint=None if run is None else last_checkpoint(run),
             split=split,

@@ -65,14 +65,14 @@ def train(
         raise usage_error(
             "CONFIG", "--resume uses the run's configuration", fix="leave out --preset, --config, --set, --warm-start"
         )
-    from jsddpm.config import load_config
+    from jsddpm.config import load_config, require_preset
     from jsddpm.files import require_directory
     from jsddpm.training.project import Project
 
     project = Project.read()
     store, out = _places(project, store, out, resume=resume)
-    if preset and preset not in PRESETS.names():
-        raise usage_error("CONFIG", f"unknown preset {preset!r}", fix=f"give one of {', '.join(PRESETS.names())}")
+    if preset:
+        require_preset(preset)
     if project and not (preset or config or resume):
         chosen = project.config(settings or [])
     else:
