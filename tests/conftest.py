@@ -66,5 +66,14 @@ def generated(tmp_path_factory, run) -> SliceStore:
 
 
 @pytest.fixture
+def brief_networks():
+    """Networks of evaluations are trained for a few steps: what they read is not what the test is about."""
+    from brief import brief_training
+
+    with brief_training():
+        yield
+
+
+@pytest.fixture
 def bids(tmp_path) -> Path:
     return write_bids(tmp_path / "bids")

@@ -20,6 +20,8 @@ from jsddpm.slices.writer import Shard, new_store
 from jsddpm_cli.app import app, main
 from synthetic import write_store
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 SMALL = ["--shape", "24", "32", "28", "--spacing", "3", "3", "3", "--val", "0.25", "--test", "0.25", "--jobs", "1"]
 TINY = [
     "model.channels=[8,16]", "trainer.max_steps=2", "trainer.check_every=2", "optimizer.warmup_steps=1",

@@ -14,6 +14,8 @@ from jsddpm.slices.writer import Shard, new_store
 from jsddpm_cli.app import app
 from jsddpm_eval.results.results import Results
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from jsddpm_cli.app import app
 from synthetic import write_store
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):

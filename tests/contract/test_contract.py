@@ -15,6 +15,7 @@ def world(tmp_path, request) -> World:
     return World(tmp_path, request.getfixturevalue)
 
 
+@pytest.mark.usefixtures("brief_networks")
 @pytest.mark.parametrize("row", [row.parameter for row in ROWS])
 def test_the_answer_is_the_one_of_the_table(row, world):
     check(row, world)

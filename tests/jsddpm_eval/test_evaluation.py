@@ -12,6 +12,8 @@ from jsddpm_eval.evaluation import evaluate, evaluate_in_detail
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.slice_table import SliceTable
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 

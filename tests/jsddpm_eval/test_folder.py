@@ -16,6 +16,8 @@ from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from brief import brief_training
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.extractor import Extractor
@@ -18,6 +19,8 @@ from jsddpm_eval.functional.morphology import SHAPE
 from jsddpm_eval.memo import Memo, digest
 from jsddpm_eval.slice_table import SliceTable
 from metric_tester import generated_arrays, real_arrays, table
+
+pytestmark = pytest.mark.usefixtures("brief_networks")
 
 WITH_GENERATED = {
     "precision", "recall", "density", "coverage", "fid", "fid_joint", "lesion_mmd",
@@ -87,6 +90,7 @@ def test_baselines_of_other_counts_seeds_and_spaces_are_other_ones():
 ANOTHER_PROCESS = """
 import sys, json
 from metric_tester import generated_arrays, real_arrays, table
+from brief import brief_training
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features import networks
 real = table(real_arrays())
@@ -94,7 +98,8 @@ computed, values = [], real.memo.values
 real.memo.values = lambda key, compute: values(key, lambda: (computed.append(str(key[0])), compute())[1])
 trained, fit = [], networks.fit
 networks.fit = lambda *a, **k: (trained.append(1), fit(*a, **k))[1]
-results = evaluate(real, table(generated_arrays()), metrics=["kid", "position", "best_match"], cache=sys.argv[1])
+with brief_training():
+    results = evaluate(real, table(generated_arrays()), metrics=["kid", "position", "best_match"], cache=sys.argv[1])
 print(json.dumps([computed, len(trained), results.model_dump(mode="json")["generation"]]))
 """
 
@@ -104,7 +109,8 @@ def cache(tmp_path_factory):
     """A folder that one evaluation of this process left, and its results."""
     folder = tmp_path_factory.mktemp("shared") / "cache"
     metrics = ["kid", "position", "best_match"]
-    results = evaluate(table(real_arrays()), table(generated_arrays()), metrics=metrics, cache=folder)
+    with brief_training():
+        results = evaluate(table(real_arrays()), table(generated_arrays()), metrics=metrics, cache=folder)
     return folder, results
 
 

@@ -15,6 +15,8 @@ from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.slice_table import SliceTable
 from metric_tester import MEANS
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 BINNING = ZBinning((5, 34), 5, n_slices=40)
 IMAGES = np.random.default_rng(0).random((4, 6, 5)).astype(np.float32)
 MASKS = IMAGES > 0.5

@@ -16,6 +16,8 @@ from jsddpm_eval.torchmetric import BinAwareMetrics
 from metric_tester import MEANS, SEEN, generated_arrays, real_arrays, table
 from worlds import BINNING
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 REAL, MADE = real_arrays(), generated_arrays()
 SHARED = {"binning": BINNING}
 EVERY = [m for m in metrics() if m != "position"]

@@ -13,6 +13,8 @@ from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 EVERY = list(metrics().values())
 DRAWN = {"precision", "recall", "density", "coverage", "fid", "fid_joint"} | {s.name for s in lesion_shape.METRIC.specs}
 """Pooled, these rest on one slice of each patient, drawn in the order of the rows."""

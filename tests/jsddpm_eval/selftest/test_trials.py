@@ -15,6 +15,8 @@ from jsddpm_eval.selftest.run import selftest_of
 from jsddpm_eval.selftest.trials import PERFECT, Trial, changed_conditions, grid, run_trials, told
 from selftests import BINNING, cohort
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 FAULTS = [known_faults()[name] for name in ("inverted", "swapped")]
 SETTINGS = {"samples": 6, "seed": 5}
 
