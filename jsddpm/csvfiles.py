@@ -55,6 +55,14 @@ def read_rows(
     return [dict(zip(names, map(_cell, row), strict=True)) for row in rows[1:]]
 
 
+def refuse_outside(path: str | PathLike[str], root: str | PathLike[str]) -> None:
+    """Raise ``OUTSIDE`` (status 3) for a file that ``..``, an absolute path or a link leads out of a folder."""
+    inside = Path(root).resolve()
+    if not Path(path).resolve().is_relative_to(inside):
+        cure = "say which folder files may lie in: --root FOLDER"
+        raise JsddpmError("OUTSIDE", f"lies outside of {inside}", fix=cure, file=path)
+
+
 def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
     r"""CSV text of rows with equal keys; a cell that a spreadsheet would run as a formula is neutralised.
 

@@ -27,16 +27,16 @@ def refuse_real_slices(real: SliceTable, generated: SliceTable) -> None:
     Raises:
         JsddpmError: ``STORES`` (status 3).
     """
-    there = _digests(real)
+    there = digests(real)
     held_out = {digest for digest, held in zip(there, real.held_out.tolist(), strict=True) if held}
-    shown = [digest for digest in _digests(generated) if digest]
+    shown = [digest for digest in digests(generated) if digest]
     copies, unseen = (sum(digest in known for digest in shown) for known in (set(there), held_out))
     if unseen and copies > MOST * len(shown):
         what = f"{copies} of {len(shown)} generated slices are real ones, {unseen} of them of held-out patients"
         raise JsddpmError("STORES", what, fix="give the slices that a network generated")
 
 
-def _digests(table: SliceTable) -> list[str]:
+def digests(table: SliceTable) -> list[str]:
     """A digest of each slice, empty for a blank one."""
     found = []
     for first in range(0, len(table), BATCH):

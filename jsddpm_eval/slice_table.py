@@ -19,6 +19,7 @@ from torch import Tensor
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import usage_error
+from jsddpm.slices.imported import Facts, IntensityFormat, read_generated
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.pixels import (
     ArrayPixels,
@@ -36,7 +37,7 @@ from jsddpm_eval.whole_table import BATCH, WholeTable
 
 
 class SliceTable:
-    """Real or generated slices, row by row; made by :meth:`from_arrays` or :meth:`from_store`.
+    """Real or generated slices, row by row; made by :meth:`from_arrays`, :meth:`from_store` or :meth:`from_files`.
 
     Attributes:
         kind: ``real`` or ``generated``.
@@ -174,9 +175,44 @@ class SliceTable:
             "real" if real else "generated", position, torch.as_tensor(chosen.index(position)),
             torch.from_numpy(index["pathology"].astype(np.int64)), numbers, units,
             real & (divided != SPLITS.index("train")), real & (divided == SPLITS.index(split)), patient_names, opened,
-            rows, True, True, chosen, opened.spacing, origin, store=opened,
+            rows, True, opened.has_masks, chosen, opened.spacing, origin, store=opened,
         )  # fmt: skip
         return cls(whole, torch.arange(len(rows)))
+
+    @classmethod
+    def from_files(
+        cls,
+        source: str | Path,
+        real: SliceStore | str | Path,
+        binning: ZBinning,
+        *,
+        layout: str = "auto",
+        intensities: IntensityFormat | None = None,
+        facts: Facts | None = None,
+    ) -> SliceTable:
+        """Slices or volumes that any generator left, in memory: what ``jsddpm cache import`` makes a store of.
+
+        Args:
+            source: File or folder; see :func:`~jsddpm.slices.imported.import_slices`.
+            real: Real store that they will be compared with.
+            binning: The bins.
+            layout: Name of a layout; ``auto`` takes the only one that fits.
+            intensities: How numbers become intensities and lesions.
+            facts: What the files do not say.
+        """
+        store = real if isinstance(real, SliceStore) else SliceStore(real)
+        read = read_generated(source, binning=binning, real=store, intensities=intensities, facts=facts, layout=layout)
+        grouped = any(read.group)
+        number = {name: i for i, name in enumerate(sorted({*read.group} - {""}))}
+        return cls.from_arrays(
+            read.images,
+            read.masks if len(read.masks) else None,
+            pathology=read.pathology,
+            z_index=read.z_index,
+            group=[number.get(name, -1) for name in read.group] if grouped else None,
+            binning=binning,
+            spacing=store.spacing,
+        )
 
     def __len__(self) -> int:
         return len(self.row)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jsddpm.cohort.brain import estimate_brain
 from jsddpm.cohort.header import bad
-from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
+from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume
 from jsddpm.cohort.orientation import from_slices, to_slices
 from jsddpm.cohort.subject import Subject
 from jsddpm.errors import JsddpmError, usage_error
@@ -76,31 +76,68 @@ def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VO
         JsddpmError: ``NIFTI_TOO_LARGE`` when resampling would need more than ``max_bytes``; ``NO_BRAIN`` when no
             brain-like region can be found, ``CONTRAST`` when it is constant.
     """
-    volume, path = subject.image, subject.image.path
-    given = subject.brain is not None
+    path, given = subject.image.path, subject.brain is not None
     labels = subject.lesion.astype(np.uint8) if subject.brain is None else subject.lesion + np.uint8(2) * subject.brain
-    upright = tio.ToCanonical()(
-        tio.Subject(
-            image=tio.ScalarImage(tensor=torch.tensor(volume.data)[None], affine=volume.affine),
-            labels=tio.LabelMap(tensor=torch.from_numpy(labels)[None], affine=volume.affine),
-        )
-    )
-    _check_resampled(upright.image, spec, path, max_bytes)
-    coarser = any(new > old for new, old in zip(spec.spacing, upright.image.spacing, strict=True))
-    moved = tio.Compose([tio.Resample(spec.spacing, antialias=coarser), tio.CropOrPad(spec.shape)])(upright)
-    values, labels = moved.image.data[0].numpy(), moved.labels.data[0].numpy()
+    values, labels, place = on_grid(subject.image, labels, spec, max_bytes=max_bytes)
     lesion = labels % 2 == 1
     brain = labels >= 2 if given else estimate_brain(values)
     if not brain.any():
         cure = "check the image and its orientation"
         raise JsddpmError("NO_BRAIN", "no brain-like region found", fix=cure, file=path)
-    low, high = (float(v) for v in np.percentile(values[brain], spec.window))
+    scaled, window = windowed(values, brain, spec.window, path)
+    volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
+    affine = place @ from_slices(spec.shape[1])
+    return Stack(to_slices(scaled), to_slices(lesion), to_slices(brain), affine, window, volumes)
+
+
+def on_grid(
+    image: Volume, labels: NDArray[np.uint8], spec: Preprocessing, *, max_bytes: int = MAX_VOLUME_BYTES
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float64]]:
+    """A volume and its labels in canonical orientation, on a grid about the volume's centre.
+
+    Args:
+        image: The volume; what the grid has beyond it is 0.
+        labels: Labels on its grid, ``(X, Y, Z)``.
+        spec: Shape and spacing of the grid.
+        max_bytes: Largest volume after resampling, as float32.
+
+    Returns:
+        Image and labels, ``spec.shape``, and the grid's affine, float64 ``(4, 4)``.
+
+    Raises:
+        JsddpmError: ``NIFTI_TOO_LARGE``.
+    """
+    upright = tio.ToCanonical()(
+        tio.Subject(
+            image=tio.ScalarImage(tensor=torch.tensor(image.data)[None], affine=image.affine),
+            labels=tio.LabelMap(tensor=torch.from_numpy(labels)[None], affine=image.affine),
+        )
+    )
+    _check_resampled(upright.image, spec, image.path, max_bytes)
+    coarser = any(new > old for new, old in zip(spec.spacing, upright.image.spacing, strict=True))
+    moved = tio.Compose([tio.Resample(spec.spacing, antialias=coarser), tio.CropOrPad(spec.shape)])(upright)
+    place = np.asarray(moved.image.affine, np.float64)
+    return moved.image.data[0].numpy(), moved.labels.data[0].numpy(), place
+
+
+def windowed(
+    values: NDArray[np.float32], brain: NDArray[np.bool_], window: tuple[float, float], path: Path
+) -> tuple[NDArray[np.float32], tuple[float, float]]:
+    """Intensities in [0, 1], clipped, and the two source intensities that became 0 and 1.
+
+    Args:
+        values: Source intensities.
+        brain: Brain voxels.
+        window: Percentiles inside the brain.
+        path: For the error.
+
+    Raises:
+        JsddpmError: ``CONTRAST`` when the brain has one intensity.
+    """
+    low, high = (float(v) for v in np.percentile(values[brain], window))
     if not high > low:
         raise JsddpmError("CONTRAST", "the brain has no contrast", fix="check the image", file=path)
-    scaled = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
-    volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
-    affine = np.asarray(moved.image.affine, np.float64) @ from_slices(spec.shape[1])
-    return Stack(to_slices(scaled), to_slices(lesion), to_slices(brain), affine, (low, high), volumes)
+    return np.clip((values - low) / (high - low), 0, 1).astype(np.float32), (low, high)
 
 
 def _check_resampled(image: Any, spec: Preprocessing, path: Path, max_bytes: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from jsddpm.csvfiles import refuse_outside
 from jsddpm.errors import JsddpmError
 from jsddpm.files import unreadable
 
@@ -117,10 +118,12 @@ class LayoutReport:
                 cure = "fetch it (git annex get)" if path.is_symlink() else "restore it or remove its row"
                 self.problem("MISSING", "no such file", fix=cure, file=path)
                 return
-            if path is not None and self.root is not None and not path.resolve().is_relative_to(self.root.resolve()):
-                what = f"lies outside of {self.root.resolve()}"
-                self.problem("OUTSIDE", what, fix="say which folder files may lie in: --root FOLDER", file=path)
-                return
+            if path is not None and self.root is not None:
+                try:
+                    refuse_outside(path, self.root)
+                except JsddpmError as error:
+                    self.problems.append(error)
+                    return
         control = control or group.lower() in CONTROL_GROUPS
         if mask is None and not control:
             what = f"{patient} has no lesion mask and is not declared a control (group {group or 'not given'!r})"

@@ -18,7 +18,7 @@ MAX_ARRAY_BYTES = 1 << 30
 
 
 def read_npz(path: Path, key: str, size: Sequence[int]) -> NDArray[Any]:
-    """One array of a zip of arrays: slices ``(H, W)``, or a stack ``(n, H, W)``.
+    """One array of a zip of arrays: slices ``(H, W)``, or a stack ``(n, H, W)`` or ``(n, 1, H, W)``.
 
     Args:
         path: The ``.npz`` file.
@@ -34,14 +34,30 @@ def read_npz(path: Path, key: str, size: Sequence[int]) -> NDArray[Any]:
         shape, dtype = _promised(stream)
         if dtype.hasobject:
             raise ValueError("holds Python objects")
-        if len(shape) not in (2, 3) or shape[-2:] != tuple(size):
+        single = len(shape) == 4 and shape[1] == 1
+        if (len(shape) not in (2, 3) and not single) or shape[-2:] != tuple(size):
             raise other_size(shape, size, path)
         needed = int(np.prod([float(n) for n in shape])) * dtype.itemsize
         if needed > MAX_ARRAY_BYTES:
             raise ValueError(f"{key} needs {needed / 2**30:.3g} GiB: write fewer slices to a file")
     with np.load(path, allow_pickle=False) as arrays:
         array: NDArray[Any] = arrays[key]
-    return array
+    return array[:, 0] if single else array
+
+
+def npz_forms(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type of every array of a zip of arrays, as their headers promise them.
+
+    Raises:
+        ValueError: When it is damaged; with it, whatever NumPy and zipfile raise.
+    """
+    forms = {}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with archive.open(name) as stream:
+                    forms[name.removesuffix(".npy")] = _promised(stream)
+    return forms
 
 
 def other_size(shape: Sequence[int], size: Sequence[int], path: Path) -> JsddpmError:

@@ -72,6 +72,7 @@ class Description(_Part):
     binning: dict[str, Any] | None = None
     groups: list[str] = []
     z_range: _Range | None = None
+    masks: bool = True
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -1,216 +1,288 @@
-"""Slices made by any generator, read from PNG, npz, npy or NIfTI files listed in a table, into a generated store."""
+"""Slices and volumes made by any generator, read from its files, into a generated store."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from jsddpm import __version__
-from jsddpm.binning import Condition, ZBinning
+from jsddpm.binning import CONTROL, LESION, Condition, ZBinning
 from jsddpm.checksums import sha256
-from jsddpm.cohort.orientation import to_slices
-from jsddpm.csvfiles import read_rows
-from jsddpm.errors import JsddpmError, first_line, usage_error
-from jsddpm.files import unreadable
-from jsddpm.slices.arrays import other_size, read_npz
+from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.slices.importing.items import Facts, Found, IntensityFormat, SliceItem, VolumeItem, missing_fact
+from jsddpm.slices.importing.layouts import layout_of
+from jsddpm.slices.importing.pairs import NIFTI, PICTURES, has_ending
+from jsddpm.slices.importing.pixels import check_axes, intensity, lesion, read_slice
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 
+__all__ = ["Facts", "ImportedSlices", "IntensityFormat", "import_slices", "read_generated"]
+
 _BATCH = 256
+_KINDS = (*NIFTI, *PICTURES, ".npz", ".npy")
 
 
 @dataclass(frozen=True)
-class IntensityFormat:
-    """What the numbers in the files mean.
+class ImportedSlices:
+    """Some slices of a generator, in a store's form.
 
-    Args:
-        value_range: Values that mean 0 and 1; None takes an integer type's own range, and [0, 1] for floats.
-        mask_threshold: Mask values above it are lesion; None accepts masks of two values, the lower of them 0.
-        image_key: Array of an ``.npz`` file that holds the image.
-        mask_key: Array that holds the mask.
+    Attributes:
+        images: Intensities in [0, 1], float32 ``(n, H, W)``.
+        masks: Lesion masks, boolean ``(n, H, W)``; empty where the generator makes none.
+        z_index: Axial slices, ``(n,)``.
+        pathology: 0 control, 1 lesion: what was asked for, ``(n,)``.
+        seed: Of each sample; -1 where unknown.
+        group: Name of the volume each slice is part of; empty for a slice of its own.
     """
 
-    value_range: tuple[float, float] | None = None
-    mask_threshold: float | None = None
-    image_key: str = "image"
-    mask_key: str = "mask"
+    images: NDArray[np.float32]
+    masks: NDArray[np.bool_]
+    z_index: Sequence[int]
+    pathology: Sequence[int]
+    seed: Sequence[int]
+    group: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An import: what was found, and all that decides how it is read."""
+
+    source: Path
+    layout: str
+    found: Found
+    facts: Facts
+    reading: IntensityFormat
+    binning: ZBinning
+    real: SliceStore
 
 
 def import_slices(
-    table: str | Path,
+    source: str | Path,
     out: str | Path,
     *,
     binning: ZBinning,
     real: SliceStore,
     intensities: IntensityFormat | None = None,
+    facts: Facts | None = None,
+    layout: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Publish a generated store of the slices a table lists.
+    """Publish a generated store of the slices or volumes that a generator left.
 
     Args:
-        table: CSV or TSV with columns ``image``, ``pathology`` (0 or 1) and ``z`` (axial slice) or ``z_bin``; if
-            wanted ``mask`` (else the image's own file, for npz), ``slice`` (position along the last axis of a NIfTI
-            file, the first of an array; else the file holds one slice), ``seed`` and ``group`` (name of the generated
-            volume the slice is part of; empty for a slice of its own). Paths are relative to the table. Without the
-            column ``group``, slices of one NIfTI file are of one volume.
-            Rows of pixels run from anterior to posterior, columns from left to right; NIfTI files say so themselves.
+        source: File or folder in one of the layouts (:func:`jsddpm.slices.importing.layouts.import_layouts`), such as
+            a table with columns ``image``, ``pathology`` (0 or 1) and ``z`` (axial slice) or ``z_bin``.
         out: New store folder.
         binning: The bins the slices were asked for.
-        real: The real store they will be compared with; its size, spacing and number of slices apply.
+        real: The real store they will be compared with; its size, spacing and number of slices apply. Volumes are
+            resampled to its grid, and their slices inside the binning's range are taken.
         intensities: How numbers become intensities and lesions.
-        progress: Called with (slices done, slices).
+        facts: What the files do not say.
+        layout: Name of a layout; ``auto`` takes the only one that fits.
+        progress: Called with (slices or volumes done, how many there are).
 
     Raises:
-        JsddpmError: ``TABLE``, ``Z_INDEX`` and such for a bad row; ``SLICE_...`` for a file that cannot be used.
+        JsddpmError: ``LAYOUT``, ``IMPORT_FACTS`` (status 2) when it has to be said which layout, or which fact;
+            ``TABLE``, ``Z_INDEX`` and such for a bad row; ``SLICE_...``, ``NIFTI_...``, ``MASK_...`` for a file that
+            cannot be used.
     """
-    table = Path(table)
-    reading = intensities or IntensityFormat()
-    rows, conditions = _conditions(table, binning)
-    volumes = _volumes(rows)
-    groups = sorted(set(volumes) - {""})
-    group_number = {name: number for number, name in enumerate(groups)}
-    numbers: defaultdict[Condition, count[int]] = defaultdict(count)
+    asked = _asked(source, binning, real, intensities, facts, layout)
+    names = _groups(asked.found.items)
+    number = {name: i for i, name in enumerate(names)}
+    samples: defaultdict[Condition, count[int]] = defaultdict(count)
     hashed = hashlib.sha256()
+    one_file = asked.source.is_file()
+    origin: dict[str, Any] = {"layout": asked.layout, "table" if one_file else "folder": asked.source.name}
+    origin |= {"sha256": sha256(asked.source)} if one_file else {}
     with new_store(
         out,
         kind="generated",
         n_slices=real.n_slices,
         spacing=real.spacing,
         binning=binning.to_dict(),
-        provenance={"imported": {"table": table.name, "sha256": sha256(table)}},
+        provenance={"imported": origin},
         created_by=f"jsddpm {__version__}",
-        **({"groups": groups} if groups else {}),
+        **({"groups": names} if names else {}),
+        **({} if asked.facts.masks else {"masks": False}),
     ) as writer:
-        for start in range(0, len(rows), _BATCH):
-            batch, asked = rows[start : start + _BATCH], conditions[start : start + _BATCH]
-            pairs = [_read_pair(table.parent, row, reading, real.size, hashed) for row in batch]
-            columns = {
-                "z_index": [z for z, _ in asked],
-                "pathology": [c.pathology for _, c in asked],
-                "sample": [next(numbers[c]) for _, c in asked],
-                "seed": [int(row.get("seed") or -1) for row in batch],
+        done = 0
+        for part, batch in enumerate(_batches(asked)):
+            hashed.update(batch.images.tobytes())
+            hashed.update(batch.masks.tobytes())
+            conditions = [Condition(binning.index(z), p) for z, p in zip(batch.z_index, batch.pathology, strict=True)]
+            columns: dict[str, Any] = {
+                "z_index": batch.z_index,
+                "pathology": batch.pathology,
+                "sample": [next(samples[c]) for c in conditions],
+                "seed": batch.seed,
             }
-            if groups:
-                columns["group"] = [group_number.get(v, -1) for v in volumes[start : start + _BATCH]]
-            image, mask = np.stack([i for i, _ in pairs]), np.stack([m for _, m in pairs])
-            writer.add(Shard(f"imported-{start // _BATCH:04d}", image, mask, columns))
+            if names:
+                columns["group"] = [number.get(name, -1) for name in batch.group]
+            masks = batch.masks if asked.facts.masks else np.zeros(batch.images.shape, bool)
+            writer.add(Shard(f"imported-{part:04d}", batch.images, masks, columns))
+            done += 1 if isinstance(asked.found.items[0], VolumeItem) else len(batch.images)
             if progress:
-                progress(start + len(batch), len(rows))
-        writer.info["provenance"]["imported"]["files_sha256"] = hashed.hexdigest()
+                progress(done, len(asked.found.items))
+        origin |= {"files_sha256": hashed.hexdigest(), "files_left": _left(asked)}
     return Path(out)
 
 
-def _conditions(table: Path, binning: ZBinning) -> tuple[list[dict[str, str]], list[tuple[int, Condition]]]:
-    """The table's rows, and slice and condition of each."""
-    rows = read_rows(table, ("image", "pathology"))
-    if not rows or not ({"z", "z_bin"} & set(rows[0])):
-        raise usage_error("TABLE", "lists no slice with z or z_bin", fix="columns: image, pathology, z", file=table)
-    asked = []
-    for number, row in enumerate(rows, 2):
-        try:
-            z = int(row["z"]) if row.get("z") else binning.representative(int(row["z_bin"]))
-            condition = Condition(binning.index(z), int(row["pathology"]))
-            condition.token(binning.n_bins)  # refuses another pathology
-            asked.append((z, condition))
-        except JsddpmError as error:
-            raise JsddpmError(error.code, f"line {number}: {error.what}", fix=error.fix, file=table) from None
-        except (ValueError, KeyError):
-            given = f"z {row.get('z') or row.get('z_bin')!r}, pathology {row['pathology']!r}"
-            raise JsddpmError("TABLE", f"line {number}: {given}", fix="give whole numbers", file=table) from None
-    return rows, asked
+def read_generated(
+    source: str | Path,
+    *,
+    binning: ZBinning,
+    real: SliceStore,
+    intensities: IntensityFormat | None = None,
+    facts: Facts | None = None,
+    layout: str = "auto",
+) -> ImportedSlices:
+    """What :func:`import_slices` would store, in memory."""
+    asked = _asked(source, binning, real, intensities, facts, layout)
+    parts = list(_batches(asked))
+    z_index, pathology, seed, group = (
+        [value for part in parts for value in getattr(part, name)] for name in ("z_index", "pathology", "seed", "group")
+    )
+    images, masks = np.concatenate([p.images for p in parts]), np.concatenate([p.masks for p in parts])
+    return ImportedSlices(images, masks, z_index, pathology, seed, group)
 
 
-def _volumes(rows: Sequence[Mapping[str, str]]) -> list[str]:
-    """Name of the generated volume each slice is part of; empty for a slice of its own."""
-    if "group" in rows[0]:
-        return [row["group"] for row in rows]
-    files = [Path(row["image"]).as_posix() for row in rows]
-    shared = {file for file, slices in Counter(files).items() if slices > 1 and file.endswith((".nii", ".nii.gz"))}
-    return [file if file in shared else "" for file in files]
+def _asked(
+    source: str | Path,
+    binning: ZBinning,
+    real: SliceStore,
+    intensities: IntensityFormat | None,
+    facts: Facts | None,
+    layout: str,
+) -> _Asked:
+    """Everything that is found before a pixel is read."""
+    source, reading, said = Path(source), intensities or IntensityFormat(), facts or Facts()
+    said = replace(said, image_key=reading.image_key, mask_key=reading.mask_key)
+    chosen = layout_of(source, layout)
+    found = chosen.read(source, said)
+    if not found.items:
+        raise JsddpmError("EMPTY", f"nothing found (layout {chosen.name})", fix=f"it is: {chosen.help}", file=source)
+    if found.n_bins not in (None, binning.n_bins):
+        what = f"was made with {found.n_bins} bins, {binning.n_bins} are asked for"
+        raise usage_error("BIN", what, fix=f"say --bins {found.n_bins}, and the z-range they divided", file=source)
+    return _Asked(source, chosen.name, found, said, reading.over(found.reading), binning, real)
 
 
-def _read_pair(
-    folder: Path, row: Mapping[str, str], reading: IntensityFormat, size: Sequence[int], hashed: Any
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    image_path = folder / row["image"]
-    mask_path = folder / row["mask"] if row.get("mask") else image_path
-    if mask_path == image_path and image_path.suffix != ".npz":
-        raise JsddpmError("SLICE_MASK", "has no mask", fix="fill the column mask", file=image_path)
-    position = int(row["slice"]) if row.get("slice") else None
-    arrays = []
-    for path, key in ((image_path, reading.image_key), (mask_path, reading.mask_key)):
-        if not path.is_file():
-            raise JsddpmError("MISSING", "no such file", fix="restore it or remove its row", file=path)
-        array = _read_slice(path, key, position, size)
-        if array.shape != tuple(size):
-            raise other_size(array.shape, size, path)
-        hashed.update(np.ascontiguousarray(array).tobytes())
-        arrays.append(array)
-    return _intensity(arrays[0], reading, image_path), _lesion(arrays[1], reading, mask_path)
+def _batches(asked: _Asked) -> Iterator[ImportedSlices]:
+    """Slices a few hundred at a time, volumes one by one."""
+    if isinstance(asked.found.items[0], VolumeItem):
+        yield from _of_volumes(asked, cast(Sequence[VolumeItem], asked.found.items))
+    else:
+        yield from _of_slices(asked, cast(Sequence[SliceItem], asked.found.items))
 
 
-def _read_slice(path: Path, key: str, position: int | None, size: Sequence[int]) -> NDArray[Any]:
-    """One slice ``(H, W)`` of a file, in the file's own numbers."""
+def _of_slices(asked: _Asked, items: Sequence[SliceItem]) -> Iterator[ImportedSlices]:
+    places = [_place(item, asked) for item in items]  # before anything is read: one wrong row is found at once
+    axes = check_axes(asked.facts.axes, 2) if asked.facts.axes else asked.found.axes
+    if asked.reading.window or asked.facts.spacing:
+        cure = "leave them out: slices lie on the store's grid and in its window, volumes are brought there"
+        raise usage_error("OPTION", "--window and --spacing are for volumes", fix=cure)
+    for start in range(0, len(items), _BATCH):
+        part, z_index = items[start : start + _BATCH], places[start : start + _BATCH]
+        images = np.stack([_image(item, asked, axes) for item in part])
+        masks = np.zeros((0, *asked.real.size), bool)
+        if asked.facts.masks:
+            masks = np.stack([_mask(item, asked, axes) for item in part])
+        pathology = [
+            _pathology(item.pathology, shown, asked, item.where, item.image)
+            for item, shown in zip(part, _shown(masks, len(part)), strict=True)
+        ]
+        yield ImportedSlices(images, masks, z_index, pathology, [i.seed for i in part], [i.group for i in part])
+
+
+def _of_volumes(asked: _Asked, items: Sequence[VolumeItem]) -> Iterator[ImportedSlices]:
+    from jsddpm.slices.importing.volumes import grid_of, read_volume  # torch: a table of slices needs none
+
+    grid, (first, last) = grid_of(asked.real), asked.binning.z_range
+    for item in items:
+        image, masks = read_volume(item, asked.facts, asked.reading, grid)
+        image, masks = image[first : last + 1], masks[first : last + 1] if asked.facts.masks else masks[:0]
+        own = asked.facts.pathology is None and asked.facts.masks  # a volume's slices are what its mask shows
+        pathology = [
+            int(bool(shown)) if own else _pathology(None, shown, asked, item.name, item.image)
+            for shown in _shown(masks, len(image))
+        ]
+        z_index, n = list(range(first, last + 1)), len(image)
+        yield ImportedSlices(image, masks, z_index, pathology, [-1] * n, [item.name] * n)
+
+
+def _shown(masks: NDArray[np.bool_], count: int) -> list[bool | None]:
+    """Whether each of so many slices shows a lesion; None where there are no masks."""
+    return [bool(m.any()) for m in masks] if len(masks) else [None] * count
+
+
+def _image(item: SliceItem, asked: _Asked, axes: str) -> NDArray[np.float32]:
+    array = read_slice(item.image, asked.reading.image_key or "image", item.position, asked.real.size, axes)
+    return intensity(array, asked.reading, item.image)
+
+
+def _mask(item: SliceItem, asked: _Asked, axes: str) -> NDArray[np.bool_]:
+    path = item.mask or item.image
+    if path == item.image and path.suffix != ".npz":
+        cure = "name its mask (in a table: the column mask), or say --without-masks"
+        raise JsddpmError("SLICE_MASK", "has no mask", fix=cure, file=path)
+    array = read_slice(path, asked.reading.mask_key or "mask", item.position, asked.real.size, axes)
+    return lesion(array, asked.reading, path)
+
+
+def _place(item: SliceItem, asked: _Asked) -> int:
+    """The axial slice of an item: its own, or the middle of its bin."""
+    binning = asked.binning
+    if item.z is None and item.z_bin is None:
+        if binning.n_bins == 1:
+            return binning.representative(0)
+        cure = "--fields 'z{z_bin}_c{pathology}_{}' says what names tell; a table with z or z_bin says it for each"
+        raise missing_fact(f"{item.where}: nothing says in which bin it is", cure, item.image)
     try:
-        if path.name.endswith((".nii", ".nii.gz")):
-            from nibabel.orientations import apply_orientation, io_orientation
-
-            from jsddpm.cohort.nifti import open_nifti
-
-            volume = open_nifti(path, flat=True)
-            stack = to_slices(apply_orientation(volume.data, io_orientation(volume.affine)))
-        elif path.suffix == ".npz":
-            stack = read_npz(path, key, size)
-        elif path.suffix == ".npy":
-            stack = np.load(path, mmap_mode="r", allow_pickle=False)
-        else:
-            with Image.open(path) as picture:
-                if picture.mode not in ("1", "L", "I;16", "I"):
-                    raise ValueError(f"has colours (mode {picture.mode})")
-                if picture.size[::-1] != tuple(size):  # before it is unpacked
-                    raise other_size(picture.size[::-1], size, path)
-                stack = np.asarray(picture)
-                stack = stack.astype(np.uint16) if picture.mode in ("I;16", "I") else stack
-        stack = stack[None] if stack.ndim == 2 else stack
-        if position is None and len(stack) != 1:
-            raise ValueError(f"holds {len(stack)} slices and no column slice says which")
-        return np.asarray(stack[position or 0])
-    except PermissionError as error:
-        raise unreadable(error, path) from error
-    except (JsddpmError, MemoryError):
-        raise
-    except Exception as error:  # whatever a file that holds no such slices makes the readers raise
-        cure = "write single-channel PNG, npz, npy or NIfTI files"
-        raise JsddpmError("SLICE_FILE", f"cannot be used: {first_line(error)}", fix=cure, file=path) from error
+        if item.z is None:
+            return binning.representative(cast(int, item.z_bin))
+        z_bin = binning.index(item.z)
+    except JsddpmError as error:
+        raise JsddpmError(error.code, f"{item.where}: {error.what}", fix=error.fix, file=asked.source) from None
+    if item.z_bin not in (None, z_bin):
+        what = f"{item.where}: slice {item.z} is in bin {z_bin} of this binning, the files say {item.z_bin}"
+        raise usage_error("BIN", what, fix="give the --z-range and --bins they were made with", file=asked.source)
+    return item.z
 
 
-def _intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.float32]:
-    top = 1.0 if array.dtype.kind in "bf" else float(np.iinfo(array.dtype).max)
-    low, high = reading.value_range or (0.0, top)
-    if array.dtype.kind == "i" and reading.value_range is None:
-        raise JsddpmError("SLICE_VALUES", "signed integers", fix="say what means 0 and 1: --value-range", file=path)
-    scaled = (array.astype(np.float64) - low) / (high - low)
-    if not (np.isfinite(scaled).all() and scaled.min() >= -1e-6 and scaled.max() <= 1 + 1e-6):
-        what = f"values from {array.min():g} to {array.max():g} leave [{low:g}, {high:g}]"
-        raise JsddpmError("SLICE_VALUES", what, fix="say what means 0 and 1: --value-range LO HI", file=path)
-    return np.clip(scaled, 0, 1).astype(np.float32)
+def _pathology(own: int | None, shown: bool | None, asked: _Asked, where: str, file: Path) -> int:
+    """What a slice was asked for: what its files say, or the user."""
+    said = asked.facts.pathology
+    if own is not None and said is not None:
+        what = f"{where}: the files say the pathology themselves"
+        raise usage_error("OPTION", what, fix="leave out --pathology", file=asked.source)
+    if own is None and (said is None or (said == "mask" and shown is None)):
+        what = f"{where}: nothing says whether it was to have a lesion"
+        cure = "--pathology lesion, control or mask (as each mask shows), or --fields"
+        raise missing_fact(what, cure, file)
+    value = own if own is not None else int(bool(shown)) if said == "mask" else LESION if said == "lesion" else CONTROL
+    if value not in (CONTROL, LESION):
+        what = f"{where}: pathology {value!r}"
+        raise usage_error("PATHOLOGY", what, fix="give 0 (control) or 1 (lesion)", file=asked.source)
+    return value
 
 
-def _lesion(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.bool_]:
-    if reading.mask_threshold is not None:
-        return np.asarray(array > reading.mask_threshold)
-    values = np.unique(array)
-    if len(values) > 2 or (len(values) == 2 and values[0] != 0) or (len(values) == 1 and values[0] < 0):
-        listed = ", ".join(f"{v:g}" for v in values[:6])
-        cure = "say which are lesion: --mask-threshold"
-        raise JsddpmError("SLICE_MASK", f"mask values {listed}", fix=cure, file=path)
-    return np.asarray(array != 0)
+def _groups(items: Sequence[SliceItem] | Sequence[VolumeItem]) -> list[str]:
+    return sorted({item.name if isinstance(item, VolumeItem) else item.group for item in items} - {""})
+
+
+def _left(asked: _Asked) -> list[str]:
+    """Files of the source that look like samples and were not taken; the first few, and how many there are."""
+    if asked.source.is_file():
+        return []
+    taken = {path for item in asked.found.items for path in (item.image, item.mask)}
+    left = sorted(p for p in asked.source.rglob("*") if has_ending(p, _KINDS) and p not in taken and p.is_file())
+    shown = [p.relative_to(asked.source).as_posix() for p in left[:3]]
+    return [*shown, f"and {len(left) - 3} more"] if len(left) > 3 else shown

@@ -47,6 +47,7 @@ class SliceStore:
         n_slices: Axial slices of the volumes that ``z_index`` counts in.
         size: Pixels of a slice, ``(H, W)``.
         spacing: Distance of neighbouring rows, columns and slices, in mm.
+        has_masks: Whether masks mean anything; not where a generator makes none.
 
     Raises:
         JsddpmError: ``STORE_...`` (status 4) when it is incomplete, of another version, or its files do not fit.
@@ -72,6 +73,7 @@ class SliceStore:
         described = check_description(self.info, self.path)
         self.subjects: list[dict[str, Any]] = self.info["subjects"]
         self.kind: Kind = described.kind
+        self.has_masks = described.masks
         self.n_slices = described.n_slices
         (height, width), (row, column, z) = described.size, described.spacing
         self.size, self.spacing = (height, width), (row, column, z)

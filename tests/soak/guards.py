@@ -37,7 +37,8 @@ def of(file: str, name: str) -> tuple[str, ...]:
 NIFTI, MASKS, STORE = "jsddpm/cohort/nifti.py", "jsddpm/cohort/masks.py", "jsddpm/slices/store.py"
 BINNING, QUANTIZATION, PATIENTS = "jsddpm/binning.py", "jsddpm/quantization.py", "jsddpm/cohort/patients.py"
 CHECKPOINT, MODULE, RUN = "jsddpm/diffusion/checkpoint.py", "jsddpm/training/module.py", "jsddpm/training/run.py"
-IMPORTED, DESCRIPTION = "jsddpm/slices/imported.py", "jsddpm/slices/description.py"
+PIXELS, DESCRIPTION = "jsddpm/slices/importing/pixels.py", "jsddpm/slices/description.py"
+VOLUMES, LAYOUTS = "jsddpm/slices/importing/volumes.py", "jsddpm/slices/importing/layouts/__init__.py"
 FILES, TABLES = "jsddpm/files.py", "jsddpm/csvfiles.py"
 
 GUARDS = (
@@ -140,11 +141,20 @@ GUARDS = (
     Guard("samples that are not finite", "jsddpm/diffusion/pipeline.py",
           "finite = torch.isfinite(result).flatten(1).all(dim=1).tolist()", "finite = [True] * len(result)",
           rows("80-")),
-    Guard("slices of another size", IMPORTED, "if array.shape != tuple(size):", "if False:",
+    Guard("slices of another size", PIXELS, "if array.shape != tuple(size):", "if False:",
           rows("90-a-file-of-another")),
-    Guard("intensities outside of their range", IMPORTED,
-          "if not (np.isfinite(scaled).all() and scaled.min() >= -1e-6 and scaled.max() <= 1 + 1e-6):", "if False:",
+    Guard("intensities outside of their range", PIXELS,
+          "if not np.isfinite(scaled).all() or beyond > (MOST_CLIPPED if reading.clip else 0):", "if False:",
           rows("88-nan-in-a-file")),
+    Guard("an affine that says nothing", VOLUMES, "silent = np.allclose(image.affine, np.eye(4))", "silent = False",
+          of("jsddpm/slices/test_import_layouts.py", "asked_for_by_name")),
+    Guard("a folder that two layouts fit", LAYOUTS, "if len(fitting) > 1:", "if False:",
+          of("jsddpm/slices/test_import_layouts.py", "two_layouts_fit")),
+    Guard("images and masks without a partner", "jsddpm/slices/importing/pairs.py",
+          "if facts.masks and (alone := sorted(set(images) ^ set(masks))):", "if alone := []:",
+          of("jsddpm/slices/test_import_layouts.py", "one_wrong_file")),
+    Guard("files outside of a table's folder", TABLES, "if not Path(path).resolve().is_relative_to(inside):",
+          "if False:", of("jsddpm/slices/test_imported.py", "of_its_own_folder")),
     Guard("control characters on the terminal", "jsddpm/errors.py", "c if c.isprintable() else c.encode(",
           "c if True else c.encode(",
           rows("96-a-path-with-an-escape")),

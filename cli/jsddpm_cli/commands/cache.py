@@ -15,6 +15,7 @@ from jsddpm.runtime import cores
 from jsddpm_cli import sources
 from jsddpm_cli.anonymity import KeyOption, codes_for
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+from jsddpm_cli.imports import import_
 
 if TYPE_CHECKING:
     from jsddpm.cohort.sources import Cohort
@@ -162,34 +163,9 @@ def _asked_range(words: tuple[str, str] | None) -> tuple[int, int] | str | None:
         raise usage_error("Z_RANGE", f"z-range {' '.join(words)}", fix="give --z-range LO HI, or auto") from None
 
 
-@app.command(
+app.command(
     "import", epilog="Example: jsddpm cache import made/slices.csv --real store --z-range 24 93 --out made-store"
-)
-def import_(
-    table: Annotated[Path, typer.Argument(help="CSV: image, mask, pathology, and z or z_bin of each slice.")],
-    real: Annotated[Path, typer.Option(help="Real store it will be compared with.")],
-    z_range: Annotated[tuple[int, int], typer.Option(help="Slices that were binned.", metavar="LO HI")],
-    out: Annotated[Path, typer.Option(help="New folder for the generated store.")],
-    bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
-    value_range: Annotated[
-        tuple[float, float] | None, typer.Option(help="Values that mean 0 and 1.", metavar="LO HI")
-    ] = None,
-    mask_threshold: sources.MaskThresholdOption = None,
-    image_key: Annotated[str, typer.Option(help="Image array of .npz files.")] = "image",
-    mask_key: Annotated[str, typer.Option(help="Mask array of .npz files.")] = "mask",
-) -> None:
-    """Make a generated store of slices from any generator: PNG, npz, npy or NIfTI files listed in a table."""
-    from jsddpm.binning import ZBinning
-    from jsddpm.slices.imported import IntensityFormat, import_slices
-    from jsddpm.slices.store import SliceStore
-
-    store = SliceStore(real)
-    binning = ZBinning(z_range, bins, n_slices=store.n_slices)
-    reading = IntensityFormat(value_range, mask_threshold, image_key, mask_key)
-    with tracked("import") as bar:
-        import_slices(table, out, binning=binning, real=store, intensities=reading, progress=bar.update)
-    note(f"{len(SliceStore(out).index)} slices in {out}; evaluate them with")
-    note(f"jsddpm eval --real {real} --generated {out} --bin-aware")
+)(import_)
 
 
 @app.command(epilog="Example: jsddpm cache resplit store folds/fold-2.csv --out store-2")

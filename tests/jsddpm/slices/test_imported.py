@@ -13,7 +13,7 @@ from PIL import Image
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import JsddpmError
-from jsddpm.slices.imported import IntensityFormat, import_slices
+from jsddpm.slices.imported import Facts, IntensityFormat, import_slices
 from jsddpm.slices.layout import INDEX_DTYPE
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.slice_table import SliceTable
@@ -122,6 +122,20 @@ def write_one(folder, image, mask, row="a.npy,b.npy,20,1"):
     return folder / "slices.csv"
 
 
+@pytest.mark.parametrize("where", ["../a.npy", "/etc/hostname", "link.npy"])
+def test_a_table_names_files_of_its_own_folder(store, slices, tmp_path, where):
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "a.npy", slices[0][0] / 255)
+    np.save(tmp_path / "in" / "b.npy", slices[1][0])
+    (tmp_path / "in" / "link.npy").symlink_to(tmp_path / "a.npy")
+    path = tmp_path / "in" / "slices.csv"
+    path.write_text(f"image,mask,z,pathology\n{where},b.npy,20,1\n")
+    with pytest.raises(JsddpmError, match=r"OUTSIDE.*--root"):
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store)
+    if not where.startswith("/"):
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, facts=Facts(root=tmp_path))
+
+
 FLAT = np.zeros(SIZE)
 
 
@@ -155,12 +169,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from jsddpm.errors import JsddpmError
-from jsddpm.slices.imported import _read_slice
+from jsddpm.slices.importing.pixels import read_slice
 def peak():  # of this program alone
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 before = peak()
 try:
-    _read_slice(Path(sys.argv[1]), "image", None, (32, 24))
+    read_slice(Path(sys.argv[1]), "image", None, (32, 24))
     code = ""
 except JsddpmError as error:
     code = error.code
@@ -213,6 +227,8 @@ def test_whatever_a_reader_raises_names_the_file(store, slices, tmp_path):
 
 def test_colour_pictures_are_refused(store, slices, tmp_path):
     path, intensities = as_png(tmp_path, *slices)
-    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(tmp_path / "i2.png")
+    picture = np.zeros((*SIZE, 3), np.uint8)
+    picture[3, 4, 1] = 1
+    Image.fromarray(picture).save(tmp_path / "i2.png")
     with pytest.raises(JsddpmError, match=r"i2.png.*colours"):
         import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)

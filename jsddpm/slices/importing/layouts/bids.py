@@ -1,0 +1,14 @@
+"""BIDS derivatives of generated volumes: ``sub-ID/anat/sub-ID_FLAIR.nii.gz`` with ``*_label-lesion_mask.nii.gz``."""
+
+from __future__ import annotations
+
+from jsddpm.cohort.layouts import layouts
+from jsddpm.slices.importing.layouts import ImportLayout
+from jsddpm.slices.importing.layouts.nnunet import of_cohort
+
+LAYOUT = ImportLayout(
+    name="bids",
+    help="BIDS derivative, sub-ID/anat/sub-ID_FLAIR.nii.gz with sub-ID_label-lesion_mask.nii.gz",
+    matches=layouts()["bids"].matches,
+    read=lambda source, facts: of_cohort(source, "bids", facts),
+)

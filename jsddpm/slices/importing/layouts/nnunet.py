@@ -1,0 +1,26 @@
+"""nnU-Net raw data sets of generated volumes: ``imagesTr/CASE_0000.nii.gz`` with ``labelsTr/CASE.nii.gz``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsddpm.cohort.layouts import layouts
+from jsddpm.cohort.records import Selection
+from jsddpm.cohort.sources import read_cohort
+from jsddpm.slices.importing.items import Facts, Found, VolumeItem
+from jsddpm.slices.importing.layouts import ImportLayout
+
+
+def of_cohort(source: Path, layout: str, facts: Facts) -> Found:
+    """The volumes of a data set that is laid out as cohorts are."""
+    controls = facts.controls if facts.masks else ("*",)
+    cohort = read_cohort(source, layout=layout, selection=Selection(facts.modality, controls=controls))
+    return Found([VolumeItem(r.image, r.mask if facts.masks else None, r.subject) for r in cohort.require_clean()])
+
+
+LAYOUT = ImportLayout(
+    name="nnunet",
+    help=layouts()["nnunet"].help,
+    matches=layouts()["nnunet"].matches,
+    read=lambda source, facts: of_cohort(source, "nnunet", facts),
+)

@@ -1,0 +1,46 @@
+"""SLIM-Diff's ``slimdiff-generate``: ``generated_samples.csv`` and ``samples/zBB_cP_sNNNN.npz``.
+
+Images lie in [-1, 1], masks around -1 and 1; rows lead to the patient's right, columns to anterior.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jsddpm.csvfiles import read_rows
+from jsddpm.errors import JsddpmError
+from jsddpm.slices.importing.items import Facts, Found, IntensityFormat
+from jsddpm.slices.importing.layouts import ImportLayout
+from jsddpm.slices.importing.layouts.table import listed
+
+READING = IntensityFormat((-1, 1), mask_threshold=0.0, image_key="image", mask_key="mask")
+AXES = "RA"
+_TABLE = "generated_samples.csv"
+
+
+def _read(source: Path, facts: Facts) -> Found:
+    """The rows of its index; their tokens say with how many bins they were made."""
+    table = source / _TABLE
+    rows = read_rows(table, ("filepath", "z_bin", "pathology_class", "token"))
+    items = listed(table, rows, facts, image="filepath", mask="filepath")
+    counts = {_bins(row["token"], row["z_bin"], table) for row in rows if row["pathology_class"] == "1"}
+    if len(counts) > 1:
+        what = f"tokens of several numbers of bins ({', '.join(map(str, sorted(counts)))})"
+        raise JsddpmError("TABLE", what, fix="leave out samples of a bin that does not exist", file=table)
+    return Found(items, READING, AXES, counts.pop() if counts else None)
+
+
+def _bins(token: str, z_bin: str, table: Path) -> int:
+    """A lesion's token is the number of bins and the bin."""
+    try:
+        return int(token) - int(z_bin)
+    except ValueError:
+        raise JsddpmError("TABLE", f"token {token!r}, bin {z_bin!r}", fix="give whole numbers", file=table) from None
+
+
+LAYOUT = ImportLayout(
+    name="slimdiff",
+    help="samples of slimdiff-generate, generated_samples.csv and samples/*.npz",
+    matches=lambda source: source.is_dir() and (source / _TABLE).is_file(),
+    read=_read,
+)

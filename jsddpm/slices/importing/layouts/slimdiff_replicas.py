@@ -1,0 +1,38 @@
+"""Replicas of SLIM-Diff's ``generate_replicas``: ``replica_NNN.npz``, a stack each, with ``replica_NNN_meta.json``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from jsddpm.errors import usage_error
+from jsddpm.files import read_json
+from jsddpm.slices.importing.items import Facts, Found
+from jsddpm.slices.importing.layouts import ImportLayout
+from jsddpm.slices.importing.layouts.slimdiff import AXES, READING
+
+
+def _read(source: Path, facts: Facts) -> Found:
+    """All replicas of a folder; they must be of one number of bins."""
+    from jsddpm.slices.importing.stacks import of_archives  # NumPy: the command line lists layouts without it
+
+    archives = _archives(source)
+    descriptions = [path.with_name(f"{path.stem}_meta.json") for path in archives]
+    bins = {read_json(path).get("config", {}).get("z_bins") for path in descriptions if path.is_file()} - {None}
+    if len(bins) > 1:
+        raise usage_error("BIN", f"replicas of {sorted(bins)} bins", fix="import those of one run", file=source)
+    reading = replace(READING, image_key="images", mask_key="masks")
+    return replace(of_archives(archives, facts), reading=reading, axes=AXES, n_bins=bins.pop() if bins else None)
+
+
+def _archives(source: Path) -> list[Path]:
+    folder = source / "replicas" if (source / "replicas").is_dir() else source
+    return sorted(p for p in folder.glob("replica_*.npz") if p.stem.removeprefix("replica_").isdigit())
+
+
+LAYOUT = ImportLayout(
+    name="slimdiff-replicas",
+    help="replicas of SLIM-Diff, replicas/replica_NNN.npz with replica_NNN_meta.json",
+    matches=lambda source: source.is_dir() and bool(_archives(source)),
+    read=_read,
+)

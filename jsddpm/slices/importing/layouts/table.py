@@ -1,0 +1,62 @@
+"""A CSV or TSV table of slices, one row each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from jsddpm.csvfiles import read_rows, refuse_outside
+from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.slices.importing.items import Facts, Found, SliceItem, known
+from jsddpm.slices.importing.layouts import ImportLayout
+
+
+def _read(table: Path, facts: Facts) -> Found:
+    """Columns ``image`` and, as far as they are known, ``mask``, ``z`` or ``z_bin``, ``pathology``, ``group``..."""
+    return Found(listed(table, read_rows(table, ("image",)), facts))
+
+
+def listed(
+    table: Path, rows: Sequence[Mapping[str, str]], facts: Facts, *, image: str = "image", mask: str = "mask"
+) -> list[SliceItem]:
+    """The slices that rows of a table name; their files must stay in the table's folder.
+
+    Args:
+        table: The table's file; paths are relative to its folder.
+        rows: Its rows.
+        facts: Folder that files must lie in, if it is another.
+        image: Column of the image.
+        mask: Column of the mask.
+    """
+    if not rows:
+        raise usage_error("TABLE", "lists no slice", fix="columns: image, pathology, z", file=table)
+    items = []
+    for number, row in enumerate(rows, 2):
+        where, values = f"line {number}", known(row, f"line {number}", table)
+        if not row[image]:
+            raise JsddpmError("TABLE", f"{where}: no image", fix="name its file", file=table)
+        paths = [table.parent / row[image], table.parent / row[mask] if row.get(mask) else None]
+        for path in filter(None, paths):
+            refuse_outside(path, facts.root or table.parent)
+        position = int(row["slice"]) if row.get("slice", "").isdigit() else None
+        if row.get("slice") and position is None:
+            raise JsddpmError("TABLE", f"{where}: slice {row['slice']!r}", fix="give whole numbers", file=table)
+        items.append(SliceItem(paths[0], paths[1], where, position, **values))  # type: ignore[arg-type]
+    return items if "group" in rows[0] else _by_volume(items, [Path(row[image]).as_posix() for row in rows])
+
+
+def _by_volume(items: Sequence[SliceItem], names: Sequence[str]) -> list[SliceItem]:
+    """Without a column ``group``, slices of one NIfTI file are of one volume, which has the file's name."""
+    shared = {name for name, n in Counter(names).items() if n > 1 and name.endswith((".nii", ".nii.gz"))}
+    return [replace(item, group=name) if name in shared else item for item, name in zip(items, names, strict=True)]
+
+
+LAYOUT = ImportLayout(
+    name="table",
+    help="CSV or TSV table with columns image, pathology and z or z_bin",
+    matches=lambda source: source.is_file() and source.suffix.lower() in (".csv", ".tsv"),
+    read=_read,
+    general=True,
+)

@@ -1,0 +1,162 @@
+"""One slice of a file as intensities in [0, 1] and lesion pixels, in a store's orientation; nothing is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from jsddpm.cohort.orientation import to_slices
+from jsddpm.errors import JsddpmError, first_line, usage_error
+from jsddpm.files import unreadable
+from jsddpm.slices.arrays import other_size, read_npz
+from jsddpm.slices.importing.items import STORE_AXES, IntensityFormat
+
+MOST_CLIPPED = 0.05
+"""Largest share of an image's values that may leave the range and be clipped: with more, the range is another one."""
+
+_OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
+_GREY = ("1", "L", "I;16", "I", "F")
+
+
+def read_slice(path: Path, key: str, position: int | None, size: Sequence[int], axes: str = STORE_AXES) -> NDArray[Any]:
+    """One slice ``(H, W)`` of a file, in the file's own numbers and a store's orientation.
+
+    Args:
+        path: PNG, TIF, npz, npy or NIfTI file.
+        key: Array of an ``.npz`` file.
+        position: Place in a stack; None for a file of one slice.
+        size: ``(H, W)`` that slices must have.
+        axes: Where rows and columns lead; a NIfTI file says that itself.
+
+    Raises:
+        JsddpmError: ``MISSING``, ``SLICE_FILE``, ``SLICE_SHAPE`` (status 3), ``NOT_READABLE`` (status 5).
+    """
+    if not path.is_file():
+        raise JsddpmError("MISSING", "no such file", fix="restore it or remove its row", file=path)
+    turned = tuple(size) if axes[0] in "PA" else tuple(size)[::-1]
+    try:
+        stack = _stack(path, key, turned, path.stat().st_mtime_ns)
+        if position is None and len(stack) != 1:
+            raise ValueError(f"holds {len(stack)} slices and nothing says which")
+        array = np.asarray(stack[position or 0])
+    except PermissionError as error:
+        raise unreadable(error, path) from error
+    except (JsddpmError, MemoryError):
+        raise
+    except Exception as error:  # whatever a file that holds no such slices makes the readers raise
+        cure = "write single-channel PNG, TIF, npz, npy or NIfTI files"
+        raise JsddpmError("SLICE_FILE", f"cannot be used: {first_line(error)}", fix=cure, file=path) from error
+    array = array if path.name.endswith((".nii", ".nii.gz")) else upright(array, axes)
+    if array.shape != tuple(size):
+        raise other_size(array.shape, size, path)
+    return array
+
+
+def check_axes(axes: str, count: int) -> str:
+    """Directions in capitals: two for slices, three for volumes, one along each direction of the body.
+
+    Raises:
+        JsddpmError: ``AXES`` (status 2).
+
+    >>> check_axes("lps", 3)
+    'LPS'
+    """
+    letters = axes.upper()
+    pairs = {frozenset((c, _OPPOSITE.get(c, c))) for c in letters}
+    if len(letters) != count or len(pairs) != count or not set(letters) <= set("RLAPSI" if count == 3 else "RLAP"):
+        cure = "give where rows and columns lead, as PR" if count == 2 else "give where the three axes lead, as LPS"
+        raise usage_error("AXES", f"--axes {axes}", fix=cure)
+    return letters
+
+
+def upright(array: NDArray[Any], axes: str) -> NDArray[Any]:
+    """A slice whose rows lead to posterior and columns to the right, of one with other axes.
+
+    >>> upright(np.array([[1, 2], [3, 4]]), "RA").tolist()  # rows led to the right, columns to anterior
+    [[2, 4], [1, 3]]
+    """
+    if axes[0] in "RL":
+        array, axes = array.T, axes[::-1]
+    return array[:: 1 if axes[0] == "P" else -1, :: 1 if axes[1] == "R" else -1]
+
+
+def intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.float32]:
+    """Intensities in [0, 1].
+
+    Raises:
+        JsddpmError: ``SLICE_VALUES`` (status 3) when the numbers do not lie in the range they should have.
+    """
+    top = 1.0 if array.dtype.kind in "bf" else float(np.iinfo(array.dtype).max)
+    low, high = reading.value_range or (0.0, top)
+    if array.dtype.kind == "i" and reading.value_range is None:
+        raise JsddpmError("SLICE_VALUES", "signed integers", fix="say what means 0 and 1: --value-range", file=path)
+    scaled = (array.astype(np.float64) - low) / (high - low)
+    beyond = float(((scaled < -1e-6) | (scaled > 1 + 1e-6)).mean())
+    if not np.isfinite(scaled).all() or beyond > (MOST_CLIPPED if reading.clip else 0):
+        what = f"values from {array.min():g} to {array.max():g} leave [{low:g}, {high:g}]"
+        cure = "say what means 0 and 1: --value-range LO HI"
+        if 0 < beyond <= MOST_CLIPPED:
+            cure += f"; or --clip, for {beyond:.1%} of the values"
+        raise JsddpmError("SLICE_VALUES", what, fix=cure, file=path)
+    return np.clip(scaled, 0, 1).astype(np.float32)
+
+
+def lesion(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.bool_]:
+    """Lesion pixels of a mask.
+
+    Raises:
+        JsddpmError: ``SLICE_MASK`` (status 3) when nothing says which of its values are lesion.
+    """
+    if reading.mask_labels:
+        return np.isin(array, reading.mask_labels)
+    if reading.mask_threshold is not None:
+        return np.asarray(array > reading.mask_threshold)
+    values = np.unique(array)
+    if len(values) > 2 or (len(values) == 2 and values[0] != 0) or (len(values) == 1 and values[0] < 0):
+        listed = ", ".join(f"{v:g}" for v in values[:6])
+        cure = "say which are lesion: --mask-threshold or --mask-label"
+        raise JsddpmError("SLICE_MASK", f"mask values {listed}", fix=cure, file=path)
+    return np.asarray(array != 0)
+
+
+@lru_cache(maxsize=2)  # an image's and a mask's: neighbouring slices lie in one file
+def _stack(path: Path, key: str, size: tuple[int, int], _changed: int) -> NDArray[Any]:
+    """All slices of a file, ``(n, H, W)``."""
+    if path.name.endswith((".nii", ".nii.gz")):
+        from nibabel.orientations import apply_orientation, io_orientation
+
+        from jsddpm.cohort.nifti import open_nifti
+
+        volume = open_nifti(path, flat=True)
+        stack = to_slices(apply_orientation(volume.data, io_orientation(volume.affine)))
+    elif path.suffix == ".npz":
+        stack = read_npz(path, key, size)
+    elif path.suffix == ".npy":
+        stack = np.load(path, mmap_mode="r", allow_pickle=False)
+        stack = stack[:, 0] if stack.ndim == 4 and stack.shape[1] == 1 else stack
+    else:
+        stack = _picture(path, size)
+    return stack[None] if stack.ndim == 2 else stack
+
+
+def _picture(path: Path, size: tuple[int, int]) -> NDArray[Any]:
+    """The pages of a picture, one grey channel each; grey that was written as colours is grey."""
+    with Image.open(path) as picture:
+        if picture.size[::-1] != size:  # before it is unpacked
+            raise other_size(picture.size[::-1], size, path)
+        pages = []
+        for page in range(getattr(picture, "n_frames", 1)):
+            picture.seek(page)
+            array = np.asarray(picture if picture.mode in _GREY else picture.convert("RGBA"))
+            if array.ndim == 3:
+                if (array[..., 3] != 255).any() or (array[..., :3] != array[..., :1]).any():
+                    raise ValueError(f"has colours (mode {picture.mode})")
+                array = array[..., 0]
+            pages.append(array.astype(np.uint16) if picture.mode in ("I;16", "I") else array)
+    return np.stack(pages)

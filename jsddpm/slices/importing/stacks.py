@@ -1,0 +1,110 @@
+"""Slices in arrays: many in one file, with what is known of them in arrays beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsddpm.errors import JsddpmError, first_line
+from jsddpm.slices.arrays import npz_forms
+from jsddpm.slices.importing.items import COLUMNS, Facts, Found, IntensityFormat, SliceItem, known, missing_fact
+from jsddpm.slices.importing.pairs import read_fields, stem
+
+_T = TypeVar("_T")
+_IMAGES, _MASKS = ("images", "image"), ("masks", "mask")
+
+
+def of_archives(paths: Sequence[Path], facts: Facts) -> Found:
+    """The slices of ``.npz`` files: each holds one, or a stack; all name their arrays alike."""
+    keys = [_keys(path, facts) for path in paths]
+    if len(set(keys)) > 1:
+        other = next(p for p, k in zip(paths, keys, strict=True) if k != keys[0])
+        what = f"holds other arrays than {paths[0].name}"
+        raise JsddpmError("SLICE_FILE", what, fix="import files of one kind at a time", file=other)
+    image, mask = keys[0]
+    items = [item for path in paths for item in _of_archive(path, image, facts)]
+    return Found(items, IntensityFormat(image_key=image, mask_key=mask or None))
+
+
+def of_arrays(folder: Path, facts: Facts) -> Found:
+    """The slices of ``images.npy``, with ``masks.npy`` and what is known of them in files such as ``z_bin.npy``."""
+    images, masks = folder / "images.npy", folder / "masks.npy"
+    if facts.masks and not masks.is_file():
+        raise missing_fact("has no masks.npy", "add it, or say --without-masks", folder)
+    columns = {name: folder / f"{name}.npy" for names in COLUMNS.values() for name in names}
+    there = {name: _array(path) for name, path in columns.items() if path.is_file()}
+    count = len(_array(images))
+    for name, values in there.items():
+        _check_count(name, values.shape, count, columns[name])
+    items = [
+        replace(item, mask=masks if facts.masks else None) for item in _items(images, count, there, count > 1, facts)
+    ]
+    return Found(items)
+
+
+def _keys(path: Path, facts: Facts) -> tuple[str, str]:
+    """The arrays that hold images and masks; the second empty without masks."""
+    names = _read(path, npz_forms)
+    image = facts.image_key or next((key for key in _IMAGES if key in names), "")
+    mask = facts.mask_key or next((key for key in _MASKS if key in names), "")
+    listed = ", ".join(names) or "nothing"
+    if image not in names:
+        raise missing_fact(f"holds {listed}: which are the images?", "say --image-key", path)
+    if facts.masks and mask not in names:
+        raise missing_fact(f"holds {listed}: which are the masks?", "say --mask-key, or --without-masks", path)
+    return image, mask if facts.masks else ""
+
+
+def _of_archive(path: Path, image: str, facts: Facts) -> Iterator[SliceItem]:
+    forms = _read(path, npz_forms)
+    shape = forms[image][0]
+    count = shape[0] if len(shape) > 2 else 1
+    columns = [name for names in COLUMNS.values() for name in names if name in forms]
+    for name in columns:
+        _check_count(name, forms[name][0], count, path)
+    there = _read(path, lambda file: _columns(file, columns))
+    return _items(path, count, there, len(shape) > 2, facts)
+
+
+def _columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: np.asarray(archive[name]) for name in names}
+
+
+def _items(
+    image: Path, count: int, there: Mapping[str, NDArray[Any]], stacked: bool, facts: Facts
+) -> Iterator[SliceItem]:
+    """The slices of one file; columns come before what its name says."""
+    named = {k: v for k, v in read_fields(stem(image), facts.fields, image).items() if v not in (None, "", -1)}
+    for i in range(count):
+        where = f"slice {i}"
+        values = known({name: np.ravel(v)[i if v.size > 1 else 0] for name, v in there.items()}, where, image)
+        values |= {k: v for k, v in named.items() if values[k] in (None, "", -1)}
+        yield SliceItem(image, None, where, i if stacked else None, **values)  # type: ignore[arg-type]
+
+
+def _check_count(name: str, shape: tuple[int, ...], count: int, path: Path) -> None:
+    """A value for all slices, or one for each."""
+    if shape not in ((), (1,), (count,)):
+        what = f"{name} is {shape} beside {count} slices"
+        raise JsddpmError("SLICE_SHAPE", what, fix="give one value for each slice", file=path)
+
+
+def _array(path: Path) -> NDArray[Any]:
+    return _read(path, lambda file: np.load(file, mmap_mode="r", allow_pickle=False))
+
+
+def _read(path: Path, read: Callable[[Path], _T]) -> _T:
+    """What a library reads of somebody's file, its errors as ours."""
+    try:
+        return read(path)
+    except (JsddpmError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file makes NumPy and zipfile raise
+        cure = "write it with numpy.savez or numpy.save, without objects"
+        raise JsddpmError("SLICE_FILE", f"cannot be used: {first_line(error)}", fix=cure, file=path) from error

@@ -1,0 +1,77 @@
+"""A generated volume on a real store's grid: resampled by its affine, about its centre, as patients' volumes were."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsddpm.cohort.brain import estimate_brain
+from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid
+from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
+from jsddpm.cohort.orientation import to_slices
+from jsddpm.cohort.preprocess import Preprocessing, on_grid, windowed
+from jsddpm.errors import JsddpmError
+from jsddpm.slices.importing.items import Facts, IntensityFormat, VolumeItem, missing_fact
+from jsddpm.slices.importing.pixels import check_axes, intensity
+from jsddpm.slices.store import SliceStore
+
+
+def grid_of(store: SliceStore) -> Preprocessing:
+    """The grid and the window of a real store."""
+    (height, width), (row, column, z) = store.size, store.spacing
+    low, high = store.info.get("preprocessing", {}).get("window", Preprocessing.window)
+    return Preprocessing((width, height, store.n_slices), (column, row, z), (low, high))
+
+
+def read_volume(
+    item: VolumeItem, facts: Facts, reading: IntensityFormat, grid: Preprocessing
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """All axial slices of a volume on a grid: intensities in [0, 1] and lesion, ``(Z, H, W)``.
+
+    Raises:
+        JsddpmError: ``NIFTI_...``, ``MASK_...``, ``SLICE_VALUES``, ``NO_BRAIN``, ``CONTRAST`` (status 3);
+            ``IMPORT_FACTS``, ``AXES`` (status 2) when the file does not say how it lies.
+    """
+    image = open_nifti(item.image)
+    check_not_constant(image)
+    lesion = np.zeros(image.data.shape, np.uint8)
+    if item.mask is not None:
+        mask = open_nifti(item.mask)
+        check_same_grid(image, mask)
+        lesion = binary_mask(mask, MaskReading(reading.mask_labels, reading.mask_threshold)).astype(np.uint8)
+    image = replace(image, affine=_affine(image, facts))
+    if reading.window:  # what the grid has beyond the volume becomes its darkest
+        dark = replace(image, data=image.data - image.data.min())
+        values, labels, _ = on_grid(dark, lesion, grid)
+        scaled = windowed(values, _brain(values, item.image), grid.window, item.image)[0]
+    else:
+        scaled, labels, _ = on_grid(replace(image, data=intensity(image.data, reading, item.image)), lesion, grid)
+    return to_slices(scaled), to_slices(labels == 1)
+
+
+def _brain(values: NDArray[np.float32], path: Path) -> NDArray[np.bool_]:
+    brain = estimate_brain(values)
+    if not brain.any():
+        raise JsddpmError("NO_BRAIN", "no brain-like region found", fix="check the image", file=path)
+    return brain
+
+
+def _affine(image: Volume, facts: Facts) -> NDArray[np.float64]:
+    """The file's affine, or that of the axes the user names; an identity says nothing."""
+    silent = np.allclose(image.affine, np.eye(4))
+    if silent and (facts.axes is None or facts.spacing is None):
+        what = "its affine is the identity, which says neither where the axes lead nor how large voxels are"
+        raise missing_fact(what, "say both, as --axes LPS --spacing 1 1 1", image.path)
+    if facts.axes is None and facts.spacing is None:
+        return image.affine
+    if facts.axes is None:
+        raise missing_fact("--spacing without --axes", "say both, as --axes LPS --spacing 1 1 1", image.path)
+    spacing = facts.spacing or tuple(np.linalg.norm(image.affine[:3, :3], axis=0))
+    affine = np.diag([0.0, 0.0, 0.0, 1.0])
+    for axis, (letter, size) in enumerate(zip(check_axes(facts.axes, 3), spacing, strict=True)):
+        row = next(i for i, both in enumerate(("RL", "AP", "SI")) if letter in both)
+        affine[row, axis] = size if letter in "RAS" else -size
+    return affine
