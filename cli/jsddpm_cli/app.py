@@ -7,6 +7,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable, usage_error
 from jsddpm_cli.commands import apps
@@ -46,6 +47,9 @@ def options(
         os.environ["JSDDPM_DEBUG"] = "1"
 
 
+_COMMAND = get_command(app)
+
+
 def main() -> None:
     """Entry point: run a command; every failure is one line on stderr and its exit status."""
     with guarded():
@@ -55,7 +59,7 @@ def main() -> None:
 def _run() -> None:
     try:
         with stoppable():
-            status = app(standalone_mode=False)
+            status = _COMMAND(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(status or 0)
     except _UsageError as error:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import torch
 
+from jsddpm.binning import ZBinning
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, memory_error, network_bytes
 from jsddpm.runtime import available_memory, best_device, device_memory, processes
+from jsddpm.sections import ModelConfig
 from jsddpm.slices.datamodule import VALIDATED_AT_ONCE
 from jsddpm.slices.store import SliceStore
 
@@ -73,16 +76,11 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
         JsddpmError: ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
     """
     binning, batch = config.binning.for_store(store.n_slices), config.data.batch_size
-    with torch.device("meta"):
-        network = Denoiser(config.model, binning, store.size)
-    parameters = sum(p.numel() for p in network.parameters())
     held = {split: len(store.select(binning=binning, split=split)) for split in ("train", "val")}
     at_once = min(VALIDATED_AT_ONCE, held["val"]) or 1
-    conditioned = network.self_conditioned
+    parameters, step, check = _sizes(config.model, binning, store.size, batch, at_once)
     on_cpu, half = best_device().type == "cpu", config.trainer.precision in ("bf16-mixed", "16-mixed")
     share = (ALLOCATOR_SHARE if on_cpu else 1.0) * (0.5 if half else 1.0)
-    step = network_bytes(network, store.size, batch, gradient=True, self_conditioned=conditioned)
-    check = network_bytes(network, store.size, at_once, gradient=False, self_conditioned=conditioned)
     pixels = store.size[0] * store.size[1]
     return Estimate(
         parameters=parameters,
@@ -92,6 +90,19 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
         slices=0 if config.data.residence == "mapped" else _PIXEL_BYTES * pixels * sum(held.values()),
         workers=config.data.workers * (_WORKER_BYTES + _PREFETCHED * batch * 8 * pixels),
     )
+
+
+@lru_cache(maxsize=8)  # the plan of a run and the run itself ask for the same
+def _sizes(
+    model: ModelConfig, binning: ZBinning, size: tuple[int, int], batch: int, at_once: int
+) -> tuple[int, int, int]:
+    """Weights of the network (a number), and the bytes alive in a training step and in a check."""
+    with torch.device("meta"):
+        network = Denoiser(model, binning, size)
+    conditioned = network.self_conditioned
+    step = network_bytes(network, size, batch, gradient=True, self_conditioned=conditioned)
+    check = network_bytes(network, size, at_once, gradient=False, self_conditioned=conditioned)
+    return sum(p.numel() for p in network.parameters()), step, check
 
 
 def require_memory(config: RunConfig, store: SliceStore) -> Estimate:

@@ -107,6 +107,7 @@ def test_control_images_that_show_a_lesion_are_off(real, share):
     assert whole.kind == ("control images that show a lesion" if share else "")
 
 
+@pytest.mark.usefixtures("brief_networks")
 def test_the_network_is_repeatable_kept_and_leaves_the_global_generator(real, tmp_path):
     some = real.where(torch.arange(0, 240, 8))
     fold = Fold(0, some, some.images)

@@ -16,13 +16,18 @@ from worlds import BINNING as TWO_BINS
 BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 
+@pytest.fixture(scope="module")
+def real(store):
+    """One table for all tests, so that its networks are trained once."""
+    return SliceTable.from_store(store, BINNING)
+
+
 def asked(table, z_bin):
     """The same slices, asked for other bins."""
     return SliceTable.from_arrays(table.images, z_bin=z_bin, pathology=table.pathology, binning=BINNING)
 
 
-def test_the_regressor_reads_position_and_shuffling_is_chance(store):
-    real = SliceTable.from_store(store, BINNING)
+def test_the_regressor_reads_position_and_shuffling_is_chance(real):
     test = real.where(real.in_split)
     shuffled = test.z_bin[torch.randperm(len(test), generator=torch.Generator().manual_seed(0))]
     right, chance = (evaluate_in_detail(real, asked(test, z), ["position"], []) for z in (test.z_bin, shuffled))
@@ -45,8 +50,7 @@ def test_the_regressor_reads_position_and_shuffling_is_chance(store):
     assert np.array_equal(right.results.confusion, confusion)
 
 
-def test_slices_of_the_next_bin_are_offset_by_one_bin_and_real_ones_by_none(store):
-    real = SliceTable.from_store(store, BINNING)
+def test_slices_of_the_next_bin_are_offset_by_one_bin_and_real_ones_by_none(real):
     test = real.where(real.in_split & (real.z_bin < 4))
     for step in (0, 1):
         results = evaluate_in_detail(real, asked(test, test.z_bin + step), ["position"], []).results
@@ -56,16 +60,16 @@ def test_slices_of_the_next_bin_are_offset_by_one_bin_and_real_ones_by_none(stor
         assert (low <= score.value <= high) == (step == 0)
 
 
-def test_bins_in_reverse_pull_to_the_middle(store):
-    real = SliceTable.from_store(store, BINNING)
+def test_bins_in_reverse_pull_to_the_middle(real):
     test = real.where(real.in_split)
     score = evaluate_in_detail(real, asked(test, 4 - test.z_bin), ["position"], []).results.pooled["z_pull_bins"]
     expected = np.abs(2 * (test.z_bin.numpy() - 2.0)).mean()  # bin k shows bin 4 - k: 2 |k - 2| bins inwards
     assert score.value - score.baseline == pytest.approx(expected, abs=0.5)
 
 
-def test_the_regressor_is_repeatable_kept_and_leaves_the_global_generator(store, tmp_path):
-    table = SliceTable.from_store(store, BINNING).where(slice(40))
+@pytest.mark.usefixtures("brief_networks")
+def test_the_regressor_is_repeatable_kept_and_leaves_the_global_generator(real, tmp_path):
+    table = real.where(slice(40))
     fold = Fold(0, table, table.images)
     torch.manual_seed(3)
     before = torch.get_rng_state()
