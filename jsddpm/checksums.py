@@ -114,9 +114,10 @@ def write_recorded(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def record_folder(folder: str | os.PathLike[str]) -> None:
-    """Write the record of every file of a folder that is about to be published."""
-    files = [path for path in sorted(Path(folder).iterdir()) if path.is_file() and path.name != RECORD]
-    _write_record(Path(folder), {path.name: (sha256(path),) for path in files})
+    """Write the record of every file in and below a folder that is about to be published."""
+    folder = Path(folder)
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    _write_record(folder, {name: (sha256(path),) for name, path in files.items() if name != RECORD})
 
 
 def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:

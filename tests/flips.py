@@ -106,7 +106,8 @@ def kinds(folder: Path, run: Path, generated: SliceStore) -> dict[str, Kind]:
         files |= {kind: store / "arrays" / f"{shard}.{kind}.npy" for kind in ("image", "mask")}
         found |= {f"{name}: {f}": Kind(path, lambda store=store: _whole_store(store)) for f, path in files.items()}
     exported = export_checkpoint(checkpoint, folder / "exported")
-    found |= {f"exported: {p.name}": Kind(p, lambda: _network(exported)) for p in sorted(exported.iterdir())}
+    files = {p.relative_to(exported): p for p in sorted(exported.rglob("*")) if p.is_file()}
+    found |= {f"exported: {name}": Kind(p, lambda: _network(exported)) for name, p in files.items()}
     found |= _of_cache(folder / "cache") | _of_evaluation(folder / "evaluation", real, generated)
     return found | _of_selftest(beside(real.path), real)
 

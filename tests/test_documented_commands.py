@@ -55,6 +55,7 @@ SMALLER = {
     "train": [part for setting in TINY for part in ("--set", setting)],
     "cache build": ["--shape", "16", "16", "128", "--spacing", "5", "5", "0.7", "--jobs", "1"],
     "cohort scan": ["--jobs", "1"],
+    "export": ["--z-range", "55", "58"],
     "cohort split": ["--jobs", "1"],
 }
 """Options added to a command; the last of an option counts."""

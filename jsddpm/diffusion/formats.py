@@ -11,6 +11,7 @@ from PIL import Image
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.cohort.nifti import write_nifti
+from jsddpm.cohort.orientation import centred_affine, to_volume
 from jsddpm.errors import usage_error
 from jsddpm.files import atomic_open
 from jsddpm.publish import published_directory
@@ -31,14 +32,12 @@ def write_stacks(store: SliceStore, out: str | Path) -> Path:
     Raises:
         JsddpmError: ``EXISTS``, ``KIND`` (status 2).
     """
-    row, column, slice_ = store.info["spacing"]
-    height, width = store.size
     with published_directory(out) as folder:
         for name, z, rows in _conditions(store):
-            affine = np.diag([column, row, slice_, 1.0])
-            affine[:3, 3] = [-column * (width - 1) / 2, -row * (height - 1) / 2, slice_ * z]
-            write_nifti(folder / f"{name}_image.nii.gz", _to_ras(store.images(rows)), affine)
-            write_nifti(folder / f"{name}_mask.nii.gz", _to_ras(store.masks(rows).astype(np.uint8)), affine)
+            affine = centred_affine(store.size, store.spacing)
+            affine[2, 3] = store.spacing[2] * z
+            write_nifti(folder / f"{name}_image.nii.gz", to_volume(store.images(rows)), affine)
+            write_nifti(folder / f"{name}_mask.nii.gz", to_volume(store.masks(rows).astype(np.uint8)), affine)
     return Path(out)
 
 
@@ -61,11 +60,6 @@ def write_pngs(store: SliceStore, out: str | Path) -> Path:
                     with atomic_open(folder / f"{name}_{number:04d}_{kind}.png") as stream:
                         Image.fromarray(picture).save(stream, "PNG")
     return Path(out)
-
-
-def _to_ras(slices: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Slices ``(n, rows, columns)``, the front of the head in row 0, to ``(x, y, n)`` with y to the front."""
-    return np.ascontiguousarray(slices.transpose(2, 1, 0)[:, ::-1])
 
 
 def _conditions(store: SliceStore) -> Iterator[tuple[str, int, NDArray[np.intp]]]:

@@ -17,8 +17,9 @@ from jsddpm.config import parse_sampling
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
 from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, memory_error, network_bytes
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
-from jsddpm.diffusion.sampling import SampleId, seeded_generator
+from jsddpm.diffusion.sampling import SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
+from jsddpm.diffusion.standalone import seeded_generator
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.runtime import available_memory, best_device, device_memory

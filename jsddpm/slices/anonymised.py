@@ -25,6 +25,12 @@ _PARTS_SAY = {"split": ("val", "test", "seed"), "provenance": ("training_store",
 _SAYS_OF_SUBJECT = ("slices", "group", "split", "affine", "window", "lesion_mm3", "brain")
 
 
+def shareable_info(store: SliceStore) -> dict[str, Any]:
+    """What ``store.json`` says of the whole store and names neither a patient nor a file."""
+    info = _picked(store.info, _SAYS)
+    return info | {part: _picked(store.info[part], says) for part, says in _PARTS_SAY.items() if part in store.info}
+
+
 def anonymised_store(store: SliceStore, codes: Codes, out: str | Path) -> Path:
     """Publish a store in which codes stand for patients, sessions and images; its arrays are the first store's.
 
@@ -41,8 +47,7 @@ def anonymised_store(store: SliceStore, codes: Codes, out: str | Path) -> Path:
     """
     real = store.kind == "real"
     names = [codes.image(str(s["name"])) if real else str(s["name"]) for s in store.subjects]
-    info = _picked(store.info, _SAYS)
-    info |= {part: _picked(store.info[part], says) for part, says in _PARTS_SAY.items() if part in store.info}
+    info = shareable_info(store)
     groups = _shuffled(len(store.info.get("groups", ())))
     info |= {"groups": [f"volume-{number:04d}" for number in range(len(groups))]} if len(groups) else {}
     with published_directory(out) as root:

@@ -17,7 +17,7 @@ from jsddpm.config import RunConfig
 from jsddpm.diffusion import objective
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.reconstruct import fixed_noise, reconstruct
-from jsddpm.diffusion.sampling import seeded_generator
+from jsddpm.diffusion.standalone import seeded_generator
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.sections import EmaConfig, OptimizerConfig
 from jsddpm.slices.dataset import Batch

@@ -76,7 +76,10 @@ def export(
     out: Annotated[Path, typer.Argument(help="New folder.")],
     raw: Annotated[bool, typer.Option("--raw", help="The raw weights, not their average.")] = False,
 ) -> None:
-    """Write safetensors that diffusers' UNet2DModel.from_pretrained opens, condition embedding and configuration."""
+    """Write a pipeline that diffusers opens: network, sampler, condition embedding, model card, configuration.
+
+    DiffusionPipeline.from_pretrained(OUT, trust_remote_code=True) draws what jsddpm sample draws with the same seed.
+    """
     from jsddpm.training.export import export_checkpoint
 
     export_checkpoint(checkpoint, out, weights="raw" if raw else "ema")

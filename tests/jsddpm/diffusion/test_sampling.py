@@ -13,8 +13,9 @@ from jsddpm.diffusion.conditioning import load_embedding
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.objective import add_noise, alphas_cumprod
 from jsddpm.diffusion.pipeline import JointPipeline
-from jsddpm.diffusion.sampling import SampleId, seeded_generator
+from jsddpm.diffusion.sampling import SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
+from jsddpm.diffusion.standalone import seeded_generator
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.registry import SAMPLERS
 from jsddpm.sections import DiffusionConfig, ModelConfig, SamplingConfig

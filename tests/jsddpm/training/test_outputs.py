@@ -33,16 +33,17 @@ from jsddpm.training.progress import last_checkpoint
 @pytest.mark.parametrize("weights", ["ema", "raw"])
 def test_an_exported_network_gives_the_same_numbers_in_diffusers(run, tmp_path, weights):
     folder = export_checkpoint(last_checkpoint(run), tmp_path / "model", weights=weights)
-    network = UNet2DModel.from_pretrained(folder)
+    network = UNet2DModel.from_pretrained(folder / "unet")
     ours, info = load_denoiser(last_checkpoint(run), weights=weights)
-    embedding = safetensors.torch.load_file(folder / "condition_embedding.safetensors")
     x, t, tokens = torch.randn(3, 2, *info.size), torch.tensor([0, 500, 999]), torch.tensor([0, 4, 9])
-    label = embedding["z_bin.weight"][tokens % 5] + embedding["pathology.weight"][tokens // 5]
     patch = info.config.model.patch_size
     with torch.no_grad():
         folded = torch.nn.functional.pixel_unshuffle(x, patch)
-        theirs = torch.nn.functional.pixel_shuffle(network(folded, t, class_labels=label).sample, patch)
+        theirs = torch.nn.functional.pixel_shuffle(network(folded, t, class_labels=tokens).sample, patch)
         assert torch.allclose(theirs, ours(x, t, tokens), atol=1e-5)
+    embedding = safetensors.torch.load_file(folder / "condition_embedding.safetensors")
+    summed = embedding["z_bin.weight"][tokens % 5] + embedding["pathology.weight"][tokens // 5]
+    assert torch.equal(network.class_embedding.weight[tokens], summed)
     about = json.loads((folder / "jsddpm.json").read_text())
     assert ZBinning.from_dict(about["binning"]) == info.binning
     assert (about["step"], about["weights"]) == (4, weights)
@@ -52,7 +53,7 @@ def test_an_exported_network_gives_the_same_numbers_in_diffusers(run, tmp_path, 
     assert same == info
     assert all(torch.equal(again.state_dict()[k], v) for k, v in ours.state_dict().items())
     sums = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True)
-    assert (sums.returncode, sums.stdout.count(b"OK")) == (0, 4)
+    assert (sums.returncode, sums.stdout.count(b"OK")) == (0, 8)
 
 
 def test_a_full_disk_leaves_no_exported_network(run, tmp_path):

@@ -1,0 +1,89 @@
+"""``jsddpm export``: slice stores as data sets of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from jsddpm.errors import usage_error
+from jsddpm.exports.formats import formats
+from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
+from jsddpm_cli.console import FormatOption, emit, note, tracked
+
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[tuple(formats())]
+UnitName = Literal["auto", "volumes", "slices"]
+
+app = typer.Typer()
+ORDER = 65
+
+
+@app.command(epilog="Example: jsddpm export nnunet store more --out nnUNet_raw/Dataset501_FLAIR")
+def export(
+    form: Annotated[
+        FormatName,
+        typer.Argument(metavar="FORMAT", help="; ".join(f"{k}: {v.help}" for k, v in formats().items())),
+    ],
+    stores: Annotated[list[Path], typer.Argument(metavar="STORE...", help="Real and generated stores.")],
+    out: Annotated[Path, typer.Option(help="New folder for the data set.")],
+    cases: Annotated[
+        UnitName, typer.Option(help="What a case is; auto: volumes where all slices are part of one, else slices")
+    ] = "auto",
+    z_range: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            help="Slices to keep [default: whole volumes; single slices where samples are conditioned]", metavar="LO HI"
+        ),
+    ] = None,
+    modality: Annotated[str, typer.Option(help="What the images are: nnU-Net's channel, BIDS suffix.")] = "FLAIR",
+    skull_stripped: Annotated[
+        bool, typer.Option("--skull-stripped", help="The images show the brain alone; BIDS has to be told.")
+    ] = False,
+    folds: Annotated[
+        int | None, typer.Option(min=1, help="Folds of nnU-Net by patient [default: 5, or the patients there are]")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds.")] = 0,
+    anonymise: AnonymiseOption = False,
+    key: KeyOption = None,
+    how: FormatOption = "table",
+) -> None:
+    """Write stores as a data set that nnU-Net or a BIDS tool opens; real and generated stores may go together.
+
+    Generated cases are marked, and are in the training part of every fold; patients of the split train, whom the
+    generator may have memorised, are then not validated on. Test patients stay the test set.
+    """
+    from jsddpm.exports.dataset import export_stores
+    from jsddpm.files import refuse_existing
+    from jsddpm.slices.store import SliceStore
+    from jsddpm_reports.terminal import results_table
+
+    refuse_existing(out)
+    refuse_key_alone(key, anonymise=anonymise)
+    if folds is not None and not formats()[form].folds:
+        raise usage_error("OPTION", f"--folds: {form} knows of none", fix="leave it out")
+    opened = [SliceStore(path) for path in stores]
+    codes = [codes_for(s, key, out) if anonymise and s.kind == "real" else None for s in opened]
+    with tracked("cases") as bar:
+        data = export_stores(
+            opened, out, form, unit=None if cases == "auto" else cases, z_range=z_range, modality=modality,
+            skull_stripped=skull_stripped, folds=folds, seed=seed, codes=codes, progress=bar.update,
+        )  # fmt: skip
+    real = [case for case in data.cases if not case.synthetic]
+    values: dict[str, Any] = {
+        "format": form,
+        "cases": len(data.cases),
+        "synthetic": len(data.cases) - len(real),
+        "patients": len({case.patient for case in real}),
+        "test": sum(case.split == "test" for case in real),
+        "folds": [{part: len(names) for part, names in fold.items()} for fold in data.folds],
+    }
+    rows = [[k, str(v)] for k, v in values.items() if k != "folds"]
+    rows += [
+        [f"fold {i}", f"{f['train']} to train on, {f['val']} to validate on"] for i, f in enumerate(values["folds"])
+    ]
+    emit(results_table(["", ""], rows), values, how)
+    note(f"data set in {out}")

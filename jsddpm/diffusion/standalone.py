@@ -1,0 +1,205 @@
+"""The pipeline of an exported model: diffusers opens it without jsddpm, and it draws what ``jsddpm sample`` draws.
+
+A copy of this file lies in every folder that ``jsddpm checkpoint export`` writes. It is part of jsddpm too, which takes
+seeds, noise and the DDIM step from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, UNet2DModel
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from diffusers.utils import BaseOutput
+from diffusers.utils.torch_utils import randn_tensor
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+WORDS = slice(24, 24 + 624 * 8)
+"""Where the 624 words of the Mersenne Twister, 64 bits each, lie in the state of PyTorch's CPU generator."""
+AT_ONCE = 64
+"""Slices that the network sees at once."""
+
+
+def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
+    """63-bit seed of one sample: number ``number`` of a condition."""
+    key = f"jsddpm:{run_seed}:{z_bin}:{pathology}:{number}"
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
+
+
+def seeded_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator that depends on every bit of a 63-bit seed.
+
+    ``manual_seed`` of the CPU generator reads the low 32 bits alone, so that some pair among 100 000 seeds would draw
+    the same noise. Here NumPy's seed sequence fills the generator's whole state. Generators of a GPU read 64 bits.
+
+    >>> low, high = (seeded_generator(s) for s in (5, 5 + 2**32))
+    >>> bool(torch.equal(torch.randn(3, generator=low), torch.randn(3, generator=high)))
+    False
+    """
+    generator = torch.Generator(device).manual_seed(seed)
+    if generator.device.type != "cpu":
+        return generator
+    state = generator.get_state()
+    state.numpy()[WORDS].view(np.uint64)[:] = np.random.SeedSequence(seed).generate_state(624)
+    return generator.set_state(state)
+
+
+def ddim_step(
+    scheduler: Any, x0: torch.Tensor, timestep: Any, sample: torch.Tensor, eta: float, generators: Any
+) -> torch.Tensor:
+    """A step of DDIM from x0 (Song et al. 2020, arXiv 2010.02502, equation 12) to the next timestep of the list.
+
+    The library's step goes back by ``num_train_timesteps // steps``. If that division has a remainder, the step does
+    not end at the noise level that the network sees next.
+
+    Args:
+        scheduler: A ``DDIMScheduler`` with its timesteps set.
+        x0: Estimate of the clean sample.
+        timestep: A timestep of the list; no noise follows the last.
+        sample: Noisy sample at this timestep.
+        eta: Share of DDPM's step noise.
+        generators: Generators of the step noise; None without one.
+    """
+    place = int(torch.nonzero(scheduler.timesteps == timestep)[0])
+    previous = int(scheduler.timesteps[place + 1]) if place + 1 < len(scheduler.timesteps) else -1
+    abar = scheduler.alphas_cumprod[timestep]
+    abar_previous = scheduler.alphas_cumprod[previous] if previous >= 0 else scheduler.final_alpha_cumprod
+    noise = (sample - abar.sqrt() * x0) / (1 - abar).sqrt()
+    sigma = eta * scheduler._get_variance(int(timestep), previous).clamp(min=0).sqrt()
+    direction = (1 - abar_previous - sigma**2).clamp(min=0).sqrt() * noise
+    result: torch.Tensor = abar_previous.sqrt() * x0 + direction
+    if eta > 0:
+        result = result + sigma * randn_tensor(sample.shape, generators, sample.device, sample.dtype)
+    return result
+
+
+@dataclass
+class JointSliceOutput(BaseOutput):  # type: ignore[misc]
+    """Samples, condition by condition.
+
+    Attributes:
+        images: float32 ``(N, H, W)`` in [0, 1]; rows from anterior to posterior, columns from left to right.
+        masks: bool ``(N, H, W)``, lesion pixels.
+        z_bin: int64 ``(N,)``, axial bin that a sample is conditioned on.
+        pathology: int64 ``(N,)``, 0 control, 1 lesion.
+    """
+
+    images: Any
+    masks: Any
+    z_bin: Any
+    pathology: Any
+
+
+class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
+    """Draws brain MRI slices with their lesion masks, conditioned on axial bin and pathology.
+
+    Args:
+        unet: The network; its class labels are ``pathology * n_bins + z_bin``, and ``2 * n_bins`` for no condition.
+        scheduler: Sampler, given estimates of the clean slices.
+        settings: ``n_bins``, ``size``, ``patch_size``, ``prediction_type``, ``self_conditioned``, ``guided``,
+            ``trained`` (labels with a training slice) and the defaults ``steps``, ``eta`` and ``guidance``.
+    """
+
+    model_cpu_offload_seq = "unet"
+
+    def __init__(self, unet: UNet2DModel, scheduler: SchedulerMixin, settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        unet = unet.eval().to(memory_format=torch.channels_last)  # the order in which jsddpm sums
+        self.register_modules(unet=unet, scheduler=scheduler)
+        self.register_to_config(settings=dict(settings or {}))  # diffusers passes on what has a default
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        conditions: Sequence[tuple[int, int]] | None = None,
+        *,
+        num_per_condition: int = 1,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        eta: float | None = None,
+        seed: int = 0,
+    ) -> JointSliceOutput:
+        """Draw samples. Arguments that are None take the settings of the model.
+
+        Args:
+            conditions: Pairs ``(z_bin, pathology)``; None draws every condition with a training slice.
+            num_per_condition: Samples of each condition.
+            num_inference_steps: Network evaluations of a sample.
+            guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
+            eta: Share of DDPM's step noise in DDIM.
+            seed: Same seed, same samples: a sample depends on seed, condition and number within the condition alone.
+
+        Raises:
+            ValueError: For a condition without a training slice, and for guidance that was not trained.
+        """
+        known = self.config.settings
+        n_bins, trained = known["n_bins"], known["trained"]
+        pairs = [(t % n_bins, t // n_bins) for t in trained] if conditions is None else list(conditions)
+        untrained = [(z, p) for z, p in pairs if not (0 <= z < n_bins and p in (0, 1) and p * n_bins + z in trained)]
+        weight = known["guidance"] if guidance_scale is None else guidance_scale
+        if untrained or not pairs:
+            raise ValueError(f"no training slice of (z_bin, pathology) {untrained[:3]}")
+        if weight != 1 and not known["guided"]:
+            raise ValueError("the network was trained without null labels, so guidance must be 1")
+        steps = num_inference_steps or known["steps"]
+        share = known["eta"] if eta is None else eta
+        ids = [(z, p, k) for z, p in pairs for k in range(num_per_condition)]
+        batches = [ids[i : i + AT_ONCE] for i in range(0, len(ids), AT_ONCE)]
+        x = torch.cat([self._drawn(batch, steps, weight, share, seed) for batch in batches])
+        images, masks = ((x[:, 0] + 1) / 2).numpy().astype(np.float32), (x[:, 1] > 0).numpy()
+        return JointSliceOutput(images, masks, *(np.array([i[part] for i in ids], np.int64) for part in (0, 1)))
+
+    def _drawn(
+        self, ids: Sequence[tuple[int, int, int]], steps: int, weight: float, eta: float, seed: int
+    ) -> torch.Tensor:
+        """Pairs ``(N, 2, H, W)`` of image and mask in [-1, 1], on the CPU."""
+        known, device = self.config.settings, self.unet.device
+        generators = [seeded_generator(sample_seed(seed, *i)) for i in ids]
+        x = torch.stack([torch.randn((2, *known["size"]), generator=g) for g in generators]).to(device)
+        tokens = torch.tensor([p * known["n_bins"] + z for z, p, _ in ids], device=device)
+        abar = self._alphas_cumprod().to(device)
+        self.scheduler.set_timesteps(steps)
+        x0: torch.Tensor | None = None
+        for t in self.progress_bar(self.scheduler.timesteps):
+            signal, sigma = abar[int(t)].sqrt(), (1 - abar[int(t)]).sqrt()
+            output = self._guided(x, int(t), tokens, weight, x0)
+            if known["prediction_type"] == "epsilon":
+                output = (x - sigma * output) / signal
+            elif known["prediction_type"] == "v_prediction":
+                output = signal * x - sigma * output
+            x0 = output.clamp(-1, 1)
+            x = self._step(x0, t, x, eta, generators)
+        return x.float().cpu().clamp(-1, 1)
+
+    def _guided(self, x: torch.Tensor, t: int, tokens: torch.Tensor, weight: float, x0: torch.Tensor | None) -> Any:
+        """Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): null + w * (conditional - null)."""
+        if self.config.settings["self_conditioned"]:
+            x = torch.cat([x, torch.zeros_like(x) if x0 is None else x0], dim=1)
+        if weight == 1:
+            return self._predicted(x, t, tokens)
+        null = torch.full_like(tokens, 2 * self.config.settings["n_bins"])
+        conditional, unconditional = self._predicted(torch.cat([x, x]), t, torch.cat([tokens, null])).chunk(2)
+        return unconditional + weight * (conditional - unconditional)
+
+    def _predicted(self, x: torch.Tensor, t: int, tokens: torch.Tensor) -> torch.Tensor:
+        patch, times = self.config.settings["patch_size"], torch.full((len(x),), t, device=x.device)
+        output = self.unet(pixel_unshuffle(x, patch), times, class_labels=tokens).sample
+        return pixel_shuffle(output, patch).float()
+
+    def _step(self, x0: torch.Tensor, t: Any, x: torch.Tensor, eta: float, generators: Any) -> torch.Tensor:
+        if isinstance(self.scheduler, DDIMScheduler):
+            return ddim_step(self.scheduler, x0, t, x, eta, generators)
+        options = {"generator": generators} if isinstance(self.scheduler, DDPMScheduler) else {}
+        following: torch.Tensor = self.scheduler.step(x0, t, x, **options).prev_sample
+        return following
+
+    def _alphas_cumprod(self) -> torch.Tensor:
+        """The schedule of training; multistep schedulers keep the last noise level off zero."""
+        names = ("num_train_timesteps", "trained_betas", "rescale_betas_zero_snr")
+        schedule: torch.Tensor = DDPMScheduler(**{n: self.scheduler.config[n] for n in names}).alphas_cumprod
+        return schedule

@@ -1,0 +1,1 @@
+"""Slice stores as the data sets that other tools open: cases, folds, and one file a format."""

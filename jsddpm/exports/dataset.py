@@ -1,0 +1,129 @@
+"""A data set of one or more stores, published in a format."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from jsddpm import __version__
+from jsddpm.anonymise import Codes
+from jsddpm.errors import usage_error
+from jsddpm.exports.cases import Case, Unit, cases_of, refuse_equal_names, unit_of
+from jsddpm.exports.folds import Fold, folds_of
+from jsddpm.exports.formats import formats
+from jsddpm.publish import published_directory
+from jsddpm.slices.anonymised import shareable_info
+from jsddpm.slices.store import SliceStore
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a format writes.
+
+    Attributes:
+        name: Name of the folder.
+        description: One sentence that says what it holds.
+        modality: What the images are, such as ``FLAIR``.
+        cases: Its cases, with names that differ.
+        folds: Folds by patient; empty where the format has none, or there is no real case.
+        provenance: What its stores say of how they were made, as plain values; no name of a patient or a file.
+        skull_stripped: Whether the images show the brain alone; a store does not know it.
+        version: Version of the package.
+    """
+
+    name: str
+    description: str
+    modality: str
+    cases: Sequence[Case]
+    folds: Sequence[Fold]
+    provenance: Mapping[str, Any]
+    skull_stripped: bool = False
+    version: str = __version__
+
+
+def export_stores(
+    stores: Sequence[SliceStore],
+    out: str | Path,
+    form: str,
+    *,
+    unit: Unit | None = None,
+    z_range: tuple[int, int] | None = None,
+    modality: str = "FLAIR",
+    skull_stripped: bool = False,
+    folds: int | None = None,
+    seed: int = 0,
+    codes: Sequence[Codes | None] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> DataSet:
+    """Publish stores as a data set of another tool's format.
+
+    Args:
+        stores: Real and generated stores, with slices of one size.
+        out: New folder.
+        form: Name of the format.
+        unit: What a case is; None takes volumes where all slices are part of one, else slices.
+        z_range: Inclusive range of slices to keep; None keeps whole volumes, and of single slices those that generated
+            stores are conditioned on, or else that real stores propose for training.
+        modality: What the images are, in letters and digits.
+        skull_stripped: Whether the images show the brain alone, which BIDS has to be told.
+        folds: Number of folds; None takes up to 5.
+        seed: Seed of the folds.
+        codes: Codes for each store's patients, or None; empty names patients as the stores do.
+        progress: Called with (cases written, cases).
+
+    Raises:
+        JsddpmError: ``EXISTS``, ``CASES``, ``SPLIT``, ``KEY``, ``OPTION`` (status 2).
+    """
+    chosen, out = formats()[form], Path(out)
+    if not re.fullmatch(r"[A-Za-z0-9]+", modality):
+        raise usage_error("OPTION", f"--modality {modality!r}", fix="give letters and digits, such as FLAIR")
+    if len({store.size for store in stores}) > 1:
+        sizes = ", ".join(sorted({"x".join(map(str, store.size)) for store in stores}))
+        raise usage_error("CASES", f"slices of several sizes: {sizes}", fix="export the stores apart")
+    cases: list[Case] = []
+    together, made = unit_of(stores), count(1)
+    several = sum(store.kind == "generated" for store in stores) > 1
+    for number, store in enumerate(stores):
+        own = unit or (together if chosen.one_unit else unit_of([store]))
+        prefix = f"synthetic{next(made)}" if several and store.kind == "generated" else "synthetic"
+        of_store = codes[number] if codes else None
+        kept = z_range or (_asked_range(stores) if own == "slices" else None)
+        cases += cases_of(store, own, prefix=prefix, z_range=kept, codes=of_store)
+    if not cases:
+        raise usage_error("CASES", "no slice lies in the range", fix="give another --z-range")
+    refuse_equal_names(cases)
+    data = DataSet(
+        name=out.name,
+        description=_described(cases),
+        modality=modality,
+        skull_stripped=skull_stripped,
+        cases=cases,
+        folds=folds_of(cases, folds, seed=seed) if chosen.folds else (),
+        provenance={
+            "created_by": f"jsddpm {__version__}",
+            "stores": [{"fingerprint": store.fingerprint, **shareable_info(store)} for store in stores],
+        },
+    )
+    done = count(1)
+    with published_directory(out) as folder:
+        chosen.write(data, folder, lambda: progress(next(done), len(cases)) if progress else None)
+    return data
+
+
+def _asked_range(stores: Sequence[SliceStore]) -> tuple[int, int] | None:
+    """The range of slices that stores are made for, from the lowest to the highest; None where none says so."""
+    asked = [store.binning.z_range for store in stores if store.binning is not None]
+    ranges = asked or [store.z_range for store in stores if store.z_range is not None]
+    return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
+
+
+def _described(cases: Sequence[Case]) -> str:
+    real = [case for case in cases if not case.synthetic]
+    patients = len({case.patient for case in real})
+    parts = [f"{len(real)} cases of {patients} patients"] if real else []
+    parts += [f"{len(cases) - len(real)} generated cases"] if len(real) < len(cases) else []
+    return f"{' and '.join(parts)}, preprocessed slices with lesion masks, intensities in [0, 1]."

@@ -1,0 +1,44 @@
+"""Formats of data sets: each module here declares one :class:`ExportFormat` as ``FORMAT``; nothing else lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jsddpm.exports.dataset import DataSet
+
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """One way in which a data set lies on disk.
+
+    Attributes:
+        name: What ``jsddpm export`` calls it.
+        help: One line that says which files are written.
+        write: Called with the data set, the folder to fill, and a function to call after each case.
+        one_unit: Whether all cases must be volumes, or all slices.
+        folds: Whether it knows of folds.
+    """
+
+    name: str
+    help: str
+    write: Callable[[DataSet, Path, Callable[[], None]], None]
+    one_unit: bool
+    folds: bool
+
+
+@cache
+def formats() -> dict[str, ExportFormat]:
+    """Every format by its name.
+
+    >>> list(formats())
+    ['bids', 'nnunet']
+    """
+    declared: list[ExportFormat] = [import_module(f"{__name__}.{m.name}").FORMAT for m in iter_modules(__path__)]
+    return {form.name: form for form in sorted(declared, key=lambda form: form.name)}

@@ -1,0 +1,50 @@
+"""nnU-Net v2 raw data: imagesTr, labelsTr and dataset.json, test patients in imagesTs, and splits_final.json.
+
+``splits_final.json`` belongs into nnU-Net's folder of preprocessed data; here it lies beside ``dataset.json``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsddpm.csvfiles import csv_bytes
+from jsddpm.exports.formats import ExportFormat
+from jsddpm.files import json_bytes, make_directory, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from jsddpm.exports.dataset import DataSet
+
+ENDING = ".nii.gz"
+
+
+def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
+    for case in data.cases:
+        part = "Ts" if case.split == "test" else "Tr"
+        images, labels = (make_directory(folder / f"{kind}{part}") for kind in ("images", "labels"))
+        case.write_image(images / f"{case.name}_0000{ENDING}")
+        case.write_mask(labels / f"{case.name}{ENDING}")
+        done()
+    about = {
+        "channel_names": {"0": data.modality},
+        "labels": {"background": 0, "lesion": 1},
+        "numTraining": sum(case.split != "test" for case in data.cases),
+        "file_ending": ENDING,
+        "name": data.name,
+        "description": data.description,
+    }
+    write_json(folder / "dataset.json", about)
+    if data.folds:
+        write_bytes(folder / "splits_final.json", json_bytes(list(data.folds)))
+    write_bytes(folder / "cases.csv", csv_bytes([case.row() for case in data.cases]))
+    write_json(folder / "provenance.json", data.provenance)
+
+
+FORMAT = ExportFormat(
+    name="nnunet",
+    help="nnU-Net v2 raw data, imagesTr/CASE_0000.nii.gz with labelsTr/CASE.nii.gz, dataset.json, splits_final.json",
+    write=_write,
+    one_unit=True,
+    folds=True,
+)

@@ -1,0 +1,141 @@
+"""Each format opened by the tool it is for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from jsddpm.anonymise import codes_of
+from jsddpm.cohort.sources import read_cohort
+from jsddpm.errors import JsddpmError
+from jsddpm.exports.dataset import export_stores
+from jsddpm.exports.formats import formats
+
+VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
+
+
+def everything(folder):
+    """The text of every file that is no image, and every name."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return "\n".join([str(p.relative_to(folder)) for p in files] + [p.read_text() for p in files if p.suffix != ".gz"])
+
+
+@pytest.fixture(scope="module")
+def nnunet(store, generated, tmp_path_factory):
+    out = tmp_path_factory.mktemp("nnUNet_raw") / "Dataset501_FLAIR"
+    export_stores([store, generated], out, "nnunet", z_range=(12, 14))
+    return out
+
+
+def test_nnunet_finds_the_data_set_intact(nnunet):
+    pytest.importorskip("nnunetv2")
+    from nnunetv2.experiment_planning.verify_dataset_integrity import verify_dataset_integrity
+
+    verify_dataset_integrity(str(nnunet), num_processes=1)
+
+
+def test_nnunet_reads_pixels_and_spacing_of_the_store(nnunet, store):
+    pytest.importorskip("nnunetv2")
+    from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
+
+    image, about = SimpleITKIO().read_images([str(nnunet / "imagesTr" / "sub-0_z013_0000.nii.gz")])
+    label, _ = SimpleITKIO().read_seg(str(nnunet / "labelsTr" / "sub-0_z013.nii.gz"))
+    row = np.flatnonzero((store.patients == "p0") & (store.index["z_index"] == 13))
+    np.testing.assert_array_equal(image[0, 0], store.images(row)[0, ::-1])  # y runs to the front
+    np.testing.assert_array_equal(label[0, 0], store.masks(row)[0, ::-1])
+    assert tuple(about["spacing"]) == (1.5, 3.0, 2.0)  # z, y, x
+
+
+def test_synthetic_cases_are_trained_on_in_every_fold_and_never_validated_on(nnunet):
+    folds = json.loads((nnunet / "splits_final.json").read_text())
+    there = {path.name.removesuffix(".nii.gz") for path in (nnunet / "labelsTr").iterdir()}
+    made = {name for name in there if name.startswith("synthetic")}
+    assert made
+    for fold in folds:
+        assert set(fold["train"]) | set(fold["val"]) == there
+        assert not set(fold["train"]) & set(fold["val"])
+        assert made <= set(fold["train"])
+    assert {p.name for p in (nnunet / "labelsTs").iterdir()} == {f"sub-5_z{z:03d}.nii.gz" for z in (12, 13, 14)}
+
+
+def test_its_own_reader_takes_it_back(nnunet):
+    cohort = read_cohort(nnunet, layout="nnunet")
+    assert not cohort.problems
+    assert sum(record.split == "test" for record in cohort.records) == 3
+
+
+def test_where_cases_come_from_stays_known(nnunet, store, generated):
+    stores = json.loads((nnunet / "provenance.json").read_text())["stores"]
+    assert [s["fingerprint"] for s in stores] == [store.fingerprint, generated.fingerprint]
+    assert (stores[1]["sampling"], stores[1]["seed"]) == (generated.info["sampling"], generated.info["seed"])
+
+
+@pytest.fixture(scope="module")
+def bids(store, generated, tmp_path_factory):
+    out = tmp_path_factory.mktemp("derivatives") / "jsddpm"
+    export_stores([store, generated], out, "bids")
+    return out
+
+
+def test_the_bids_validator_finds_no_error(bids):
+    if not VALIDATOR.exists():
+        pytest.skip("the BIDS validator is not installed: pip install bids-validator-deno")
+    done = subprocess.run([VALIDATOR, bids, "--json"], capture_output=True, text=True, timeout=120)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert done.returncode == 0
+
+
+def test_bids_reads_back_as_a_cohort(bids, store):
+    cohort = read_cohort(bids, layout="bids")
+    assert not cohort.problems
+    real = [record for record in cohort.records if not record.patient.startswith("sub-synthetic")]
+    assert len(real) == 6
+    for record in real:
+        rows = np.flatnonzero(store.patients == record.patient.removeprefix("sub-"))
+        mask = np.asarray(nib.load(record.mask).dataobj)
+        np.testing.assert_array_equal(mask, store.masks(rows).transpose(2, 1, 0)[:, ::-1])
+
+
+def test_every_generated_image_says_so(bids):
+    sidecars = sorted(bids.glob("sub-*/anat/*.json"))
+    assert len(sidecars) == len(list(bids.glob("sub-*/anat/*.nii.gz")))
+    for path in sidecars:
+        assert json.loads(path.read_text())["Synthetic"] == path.name.startswith("sub-synthetic")
+
+
+@pytest.mark.parametrize("form", formats())
+def test_no_name_is_left_under_codes(form, store, generated, tmp_path):
+    codes = codes_of(tmp_path / "key.csv", store.subjects, shared=[tmp_path / "out"])
+    export_stores([store, generated], tmp_path / "out", form, codes=[codes, None], z_range=(12, 14))
+    found = everything(tmp_path / "out")
+    assert not re.search(r"\bp[0-5]\b|sub-[0-5]\b", found)
+    assert next(iter(codes.patients.values())).replace("-", "") in found.replace("-", "")
+
+
+@pytest.mark.parametrize("form", formats())
+def test_what_is_there_is_never_overwritten(form, store, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(JsddpmError, match="already exists"):
+        export_stores([store], tmp_path / "out", form)
+
+
+@pytest.mark.parametrize("form", formats())
+def test_a_failure_leaves_nothing(form, store, tmp_path, monkeypatch):
+    damaged = shutil.copytree(store.path, tmp_path / "store")
+    array = sorted((damaged / "arrays").glob("*.image.npy"))[-1]
+    array.chmod(0o644)
+    raw = bytearray(array.read_bytes())
+    raw[-1] ^= 1
+    array.write_bytes(raw)
+    with pytest.raises(JsddpmError, match="differs from its checksum"):
+        export_stores([type(store)(damaged)], tmp_path / "out", form)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["store"]

@@ -1,0 +1,112 @@
+"""An exported model in diffusers, without jsddpm and without a network: the samples of ``jsddpm sample``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from diffusers import UNet2DModel
+from huggingface_hub import ModelCard
+
+from conftest import TINY
+from jsddpm.config import load_config
+from jsddpm.diffusion.pipeline import JointPipeline
+from jsddpm.diffusion.schedulers import make_scheduler
+from jsddpm.diffusion.standalone import JointSlicePipeline
+from jsddpm.training.export import export_checkpoint
+from jsddpm.training.progress import last_checkpoint
+from jsddpm.training.run import train
+
+ELSEWHERE = """
+import sys
+sys.modules["jsddpm"] = None  # importing it fails
+import numpy as np, torch
+from diffusers import DiffusionPipeline
+torch.set_num_threads(1)
+pipe = DiffusionPipeline.from_pretrained(sys.argv[1], trust_remote_code=True)
+pipe.set_progress_bar_config(disable=True)
+made = pipe(num_per_condition=2)
+np.savez(sys.argv[2], images=made.images, masks=made.masks, z_bin=made.z_bin, pathology=made.pathology)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    return export_checkpoint(last_checkpoint(run), tmp_path_factory.mktemp("exported") / "model")
+
+
+def test_diffusers_draws_the_stored_samples_without_jsddpm(exported, generated, tmp_path):
+    environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", ELSEWHERE, exported, tmp_path / "made.npz"], env=environment, check=True)
+    with np.load(tmp_path / "made.npz") as made:
+        rows = np.arange(len(generated.index))
+        np.testing.assert_array_equal(np.rint(made["images"] * 65535), generated.levels(rows))
+        np.testing.assert_array_equal(made["masks"], generated.masks(rows))
+        np.testing.assert_array_equal(made["pathology"], generated.index["pathology"])
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "sample", "v_prediction"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sampler": "ddim", "steps": 7},
+        {"sampler": "ddim", "steps": 6, "eta": 0.7},
+        {"sampler": "ddpm", "steps": 5},
+        {"sampler": "dpmpp", "steps": 5},
+        {"sampler": "unipc", "steps": 5},
+        {"sampler": "ddim", "steps": 5, "guidance": 1.5},
+    ],
+    ids=lambda c: "-".join(map(str, c.values())),
+)
+def test_every_sampler_and_prediction_draws_the_same(run, exported, changes, prediction):
+    ours = JointPipeline.from_checkpoint(last_checkpoint(run), device="cpu")
+    zero_snr = prediction != "epsilon"
+    diffusion = ours.diffusion.model_copy(update={"prediction_type": prediction, "rescale_zero_snr": zero_snr})
+    ours = replace(ours, diffusion=diffusion, guided=True)
+    settings = dict(JointSlicePipeline.load_config(exported)["settings"])
+    settings |= {"prediction_type": prediction, "guided": True}
+    scheduler = make_scheduler(diffusion, ours.sampling_with(**changes))
+    theirs = JointSlicePipeline(UNet2DModel.from_pretrained(exported / "unet").eval(), scheduler, settings)
+    theirs.set_progress_bar_config(disable=True)
+    asked, seed = [(1, 0), (3, 1)], 11
+    expected = ours(
+        asked, num_per_condition=2, sampler=changes["sampler"], num_inference_steps=changes["steps"],
+        guidance_scale=changes.get("guidance"), eta=changes.get("eta"), seed=seed,
+    )  # fmt: skip
+    made = theirs(
+        asked, num_per_condition=2, num_inference_steps=changes["steps"], guidance_scale=changes.get("guidance"),
+        eta=changes.get("eta", 0.0), seed=seed,
+    )  # fmt: skip
+    np.testing.assert_array_equal(made.images, expected.images)
+    np.testing.assert_array_equal(made.masks, expected.masks)
+    np.testing.assert_array_equal(made.z_bin, expected.z_bin)
+
+
+@pytest.mark.parametrize("embedding", ["sinusoidal", "token"])
+def test_other_embeddings_and_self_conditioning_draw_the_same(store, embedding, tmp_path):
+    changes = [f"model.condition_embedding={embedding}", "model.self_conditioning=0.5"]
+    train(load_config("demo", [*TINY, *changes]), store, tmp_path / "run")
+    folder = export_checkpoint(last_checkpoint(tmp_path / "run"), tmp_path / "model")
+    ours, theirs = (
+        JointPipeline.from_checkpoint(folder, device="cpu"),
+        JointSlicePipeline.from_pretrained(folder, trust_remote_code=True),
+    )
+    theirs.set_progress_bar_config(disable=True)
+    expected, made = (pipe([(2, 1), (4, 0)], num_per_condition=2) for pipe in (ours, theirs))
+    np.testing.assert_allclose(made.images, expected.images, rtol=0, atol=1e-5)  # a network's vectors, rounded apart
+
+
+def test_what_was_not_trained_is_refused(exported):
+    pipe = JointSlicePipeline.from_pretrained(exported, trust_remote_code=True)
+    with pytest.raises(ValueError, match="no training slice"):
+        pipe([(9, 1)])
+
+
+def test_the_card_has_a_header_that_the_hub_reads(exported):
+    card = ModelCard.load(exported / "README.md")
+    assert card.data.library_name == "diffusers"
+    assert "not known" in card.text.lower()
