@@ -17,7 +17,7 @@ class Registry:
         suffix: Ending of the files.
 
     >>> SAMPLERS.names()
-    ('ddim', 'ddpm', 'dpmpp', 'unipc')
+    ('ddim', 'ddpm', 'dpmpp', 'dpmpp_sde', 'unipc')
     """
 
     package: str

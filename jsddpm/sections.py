@@ -38,6 +38,10 @@ def _name_of(registry: Registry) -> Any:
     return Field(description=registry.description(), json_schema_extra={"enum": list(registry.names())})
 
 
+Spacing = Literal["trailing", "karras"]
+"""How the noise levels that a sampler visits are spread; see :mod:`jsddpm.diffusion.spacing`."""
+
+
 class Section(BaseModel):
     """Unknown keys are refused; the text under a key is its documentation."""
 
@@ -185,6 +189,8 @@ class SamplingConfig(Section):
     sampler: Annotated[str, AfterValidator(SAMPLERS.check), _name_of(SAMPLERS)] = "ddim"
     steps: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 50
     """Network evaluations of a sample."""
+    spacing: Spacing = "trailing"
+    """Noise levels visited: karras (more of the low ones: fine texture needs them), or trailing (evenly spread)."""
     eta: Share = 0.0
     """Share of DDPM's step noise in DDIM; the other samplers have none to set."""
     guidance: Annotated[Number, Field(ge=0, le=100)] = 1.0

@@ -23,7 +23,7 @@ from jsddpm.diffusion.standalone import seeded_generator
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.runtime import available_memory, best_device, device_memory
-from jsddpm.sections import DiffusionConfig, SamplingConfig
+from jsddpm.sections import DiffusionConfig, SamplingConfig, Spacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +125,7 @@ class JointPipeline:
         num_per_condition: int | None = None,
         sampler: str | None = None,
         num_inference_steps: int | None = None,
+        spacing: Spacing | None = None,
         guidance_scale: float | None = None,
         eta: float | None = None,
         seed: int = 0,
@@ -136,6 +137,7 @@ class JointPipeline:
             num_per_condition: Samples of each condition.
             sampler: Name of a sampler.
             num_inference_steps: Network evaluations of a sample.
+            spacing: Noise levels visited, ``karras`` or ``trailing``.
             guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
             eta: Share of DDPM's step noise in DDIM.
             seed: Same seed, same samples.
@@ -148,6 +150,7 @@ class JointPipeline:
             per_condition=num_per_condition,
             sampler=sampler,
             steps=num_inference_steps,
+            spacing=spacing,
             guidance=guidance_scale,
             eta=eta,
         )

@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from jsddpm.diffusion.objective import noise_schedule
+from jsddpm.diffusion.objective import alphas_cumprod, noise_schedule
+from jsddpm.diffusion.spacing import visited_timesteps
 from jsddpm.errors import usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.sections import DiffusionConfig, SamplingConfig
@@ -19,7 +20,7 @@ class Sampler:
     """One way to step from noise to samples; a file of :mod:`jsddpm.diffusion.samplers` holds it as ``SAMPLER``.
 
     Attributes:
-        scheduler: A scheduler class of diffusers, or one that behaves like it.
+        scheduler: A scheduler class of diffusers, or one that behaves like it; ``set_timesteps`` takes a list.
         options: What its constructor takes beside the schedule.
         step_options: What its ``step`` takes, from the sampling settings and one generator for each sample.
     """
@@ -30,7 +31,7 @@ class Sampler:
 
 
 def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> Any:
-    """The sampler's scheduler, set to trailing timesteps (Lin et al. 2023, arXiv 2305.08891).
+    """The sampler's scheduler, set to the timesteps of :func:`~jsddpm.diffusion.spacing.visited_timesteps`.
 
     It is given x0, whatever the network predicts: the pipeline recovers and clips x0 in one place for all samplers.
 
@@ -47,8 +48,7 @@ def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> Any:
         trained_betas=noise_schedule(diffusion, rescale_zero_snr=False).betas.tolist(),
         rescale_betas_zero_snr=diffusion.rescale_zero_snr,
         prediction_type="sample",
-        timestep_spacing="trailing",
         **sampler.options,
     )
-    scheduler.set_timesteps(sampling.steps)
+    scheduler.set_timesteps(timesteps=visited_timesteps(alphas_cumprod(diffusion), sampling.steps, sampling.spacing))
     return scheduler

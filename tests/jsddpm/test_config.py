@@ -61,7 +61,7 @@ def test_the_configuration_of_version_0_1_means_what_it_meant():
         ("trainer.acumulate=2", "did you mean trainer.accumulate"),
         ("objective.p_image=0.5", "greater than or equal to 1"),
         ("diffusion.rescale_zero_snr=true", "no signal to recover x0"),
-        ("sampling.sampler=euler", "'euler' is none of ddim, ddpm, dpmpp, unipc"),
+        ("sampling.sampler=euler", "'euler' is none of ddim, ddpm, dpmpp, dpmpp_sde, unipc"),
         ("model.condition_embedding=none", "'none' is none of factored, sinusoidal, token"),
         ("trainer.precision=half", "'auto'"),
         ("evaluation.timesteps=[-1]", "given -1; fix: give evaluation.timesteps a list of 1 to 100 whole numbers"),

@@ -30,6 +30,7 @@ def sample(
     pathology: Annotated[str | None, typer.Option(help="0, 1 or 0,1 [default: both]")] = None,
     sampler: Annotated[str | None, typer.Option(help="Sampler.", metavar="|".join(SAMPLERS.names()))] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps.")] = None,
+    spacing: Annotated[str | None, typer.Option(help="Noise levels visited.", metavar="karras|trailing")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Guidance weight.")] = None,
     eta: Annotated[float | None, typer.Option(min=0, max=1, help="Share of step noise in ddim.")] = None,
     weights: Annotated[Weights, typer.Option(help="Averaged or raw weights.")] = "ema",
@@ -52,7 +53,10 @@ def sample(
         raise usage_error(
             "OPTION", "two outputs into one folder", fix="give --out, --nifti and --png different folders"
         )
-    changes = {"per_condition": per_condition, "sampler": sampler, "steps": steps, "guidance": guidance, "eta": eta}
+    changes = {
+        "per_condition": per_condition, "sampler": sampler, "steps": steps, "spacing": spacing, "guidance": guidance,
+        "eta": eta,
+    }  # fmt: skip
     run_sampling(run, out, changes, bins, pathology, seed, weights=weights, share=_share(share))
     if others and out.exists():
         from jsddpm.diffusion.formats import write_pngs, write_stacks

@@ -117,6 +117,22 @@ def test_samplers_reach_the_mean_and_covariance_of_a_gaussian(options, zero_snr)
     assert torch.allclose(torch.cov(pixels), COVARIANCE.double(), rtol=0.06)
 
 
+@pytest.mark.parametrize("sampler", ["dpmpp", "dpmpp_sde", "unipc"])
+@pytest.mark.parametrize("deviation", [0.05, 0.2, 0.5])
+def test_thirty_steps_keep_fine_texture(sampler, deviation):
+    """Independent pixels of a known deviation, from fine noise to the spread of whole slices."""
+    network = GaussianDenoiser(torch.zeros(2), torch.eye(2) * deviation**2)
+    ids = [SampleId(Condition(0, 0), n) for n in range(64)]
+    kept = {
+        spacing: float(draw(network, ids, sampler=sampler, steps=30, spacing=spacing).std()) / deviation
+        for spacing in ("karras", "trailing")
+    }
+    clipped = float(torch.randn(100_000).mul(deviation).clamp(-1, 1).std()) / deviation
+    assert kept["karras"] == pytest.approx(clipped, abs=0.1)
+    if deviation == 0.05:
+        assert kept["trailing"] < 0.65
+
+
 @pytest.mark.parametrize(("sampler", "order"), [("ddim", 1), ("dpmpp", 2), ("unipc", 3)])
 def test_samplers_converge_at_their_order(sampler, order):
     """Against the exact probability flow of one-dimensional Gaussian data, from timestep 999 to 499.
@@ -142,12 +158,14 @@ def test_samplers_converge_at_their_order(sampler, order):
         assert np.log2(errors[coarse] / errors[fine]) == pytest.approx(order, abs=0.25)
 
 
-@pytest.mark.parametrize("sampler", [name for name in SAMPLERS.names() if name != "ddpm"])  # which always adds noise
+@pytest.mark.parametrize("sampler", ["ddim", "dpmpp", "unipc"])  # the others add noise
 @pytest.mark.parametrize("steps", [7, 30, 400, 600])
-def test_steps_end_at_the_noise_level_the_network_is_told(sampler, steps):
+@pytest.mark.parametrize("spacing", ["karras", "trailing"])
+def test_steps_end_at_the_noise_level_the_network_is_told(sampler, steps, spacing):
     """With one known x0 the exact path is a_t x0 + s_t noise: after every step, at the next timestep."""
     diffusion = DiffusionConfig(prediction_type="sample", beta_schedule="linear")
-    scheduler, abar = make_scheduler(diffusion, SamplingConfig(sampler=sampler, steps=steps)), alphas_cumprod(diffusion)
+    settings = SamplingConfig(sampler=sampler, steps=steps, spacing=spacing)
+    scheduler, abar = make_scheduler(diffusion, settings), alphas_cumprod(diffusion)
     x0, noise = torch.full((1, 1, 2, 2), 0.4), torch.tensor([[[[-1.5, 0.1], [0.7, 2.0]]]])
     x = add_noise(x0, noise, scheduler.timesteps[:1].long(), abar)
     following = [*scheduler.timesteps[1:].long(), None]
@@ -160,7 +178,7 @@ def test_steps_end_at_the_noise_level_the_network_is_told(sampler, steps):
 @pytest.mark.parametrize("eta", [0.0, 0.4])
 def test_ddim_is_the_librarys_where_the_library_is_exact(eta):
     ours = make_scheduler(DIFFUSION, SamplingConfig(sampler="ddim", steps=20))
-    library = DDIMScheduler.from_config(ours.config)
+    library = DDIMScheduler.from_config(ours.config, timestep_spacing="trailing")
     library.set_timesteps(20)
     assert torch.equal(ours.timesteps, library.timesteps)
     g = torch.Generator().manual_seed(0)
