@@ -40,6 +40,7 @@ class RunConfig(sections.Section):
     ema: sections.EmaConfig = sections.EmaConfig()
     sampling: sections.SamplingConfig = sections.SamplingConfig()
     evaluation: sections.EvaluationConfig = sections.EvaluationConfig()
+    monitoring: sections.MonitoringConfig = sections.MonitoringConfig()
     logging: sections.LoggingConfig = sections.LoggingConfig()
     unconditional_share: Annotated[sections.Number, Field(ge=0, lt=1)] = 0.0
     """Share of training samples with the null token, for classifier-free guidance."""

@@ -91,3 +91,11 @@ def _run(config: RunConfig) -> Iterator[Conflict]:
     if config.sampling.guidance != 1 and config.unconditional_share == 0:
         what = f"{config.sampling.guidance:g} needs a network trained with null tokens"
         yield Conflict("sampling.guidance", what, "set unconditional_share (0.1, for instance), or guidance 1")
+    if config.monitoring.samples == 0:
+        for key, asked in (
+            ("patience", config.trainer.patience),
+            ("stop_at_memorisation", config.trainer.stop_at_memorisation),
+        ):
+            if asked:
+                what = "is decided by drawn samples, and monitoring.samples=0 draws none"
+                yield Conflict(f"trainer.{key}", what, "set monitoring.samples=null")

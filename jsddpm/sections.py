@@ -161,7 +161,9 @@ class TrainerConfig(Section):
     check_every: Steps = 1000
     """Steps between validations and checkpoints."""
     patience: Steps | None = None
-    """Stop after this many checks without a better val/mse; null never stops early."""
+    """Stop after this many checks whose drawn samples are no better (see monitoring); null never stops early."""
+    stop_at_memorisation: Flag = False
+    """Stop at the first check whose drawn samples show signs that training slices are memorised."""
     accumulate: Annotated[int, Field(ge=1, le=1024), NUMERIC] = 1
     """Batches whose gradients are averaged into one step."""
     gradient_clip: Annotated[Number, Field(ge=1e-6, le=1e6)] = 1.0
@@ -204,6 +206,17 @@ class EvaluationConfig(Section):
 
     timesteps: Annotated[tuple[Timestep, ...], Field(min_length=1, max_length=100)] = (100, 300, 500)
     """Timesteps of the exact reconstruction, on noise fixed by the slice."""
+
+
+class MonitoringConfig(Section):
+    """Samples drawn at each check and judged by validation patients, which choose ``best.ckpt``."""
+
+    samples: Annotated[int, Field(ge=0, le=4096), NUMERIC] | None = None
+    """Samples drawn at each check; null draws as many as share allows, 0 draws none."""
+    share: Annotated[Number, Field(gt=0, le=1)] = 0.05
+    """Cost of drawing them beside that of the training steps between two checks, in passes through the network."""
+    steps: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 20
+    """Most sampling steps; the other settings are those of sampling."""
 
 
 class LoggingConfig(Section):

@@ -141,8 +141,9 @@ class SliceTable:
 
     @classmethod
     def from_store(
-        cls, store: SliceStore | str | Path, binning: ZBinning | None = None, *, split: str = "test"
-    ) -> SliceTable:
+        cls, store: SliceStore | str | Path, binning: ZBinning | None = None, *, split: str = "test",
+        only: Sequence[str] | None = None,
+    ) -> SliceTable:  # fmt: skip
         """The slices of a store inside a binning's range; their pixels stay in its files.
 
         Args:
@@ -150,6 +151,7 @@ class SliceTable:
             binning: The bins; a generated store's own when None.
             split: Held-out split (``val`` or ``test``) that networks trained here are judged on. Slices of the
                 training split count as seen by the generator, all others as held out.
+            only: Splits whose slices are taken; None takes every slice.
 
         Raises:
             JsddpmError: ``BINNING`` (status 2) for a real store without a binning, ``STORE_SLICES`` when it is for
@@ -159,7 +161,7 @@ class SliceTable:
         chosen = binning or opened.binning
         if chosen is None:
             raise usage_error("BINNING", "a real store has no bins", fix="give a ZBinning", file=opened.path)
-        rows = opened.select(binning=chosen)
+        rows = np.sort(np.concatenate([opened.select(binning=chosen, split=part) for part in only or (None,)]))
         index, real = opened.index[rows], opened.kind == "real"
         position = torch.from_numpy(index["z_index"].astype(np.int64))
         divided = torch.from_numpy(index["split"].astype(np.int64))
@@ -205,14 +207,10 @@ class SliceTable:
         grouped = any(read.group)
         number = {name: i for i, name in enumerate(sorted({*read.group} - {""}))}
         return cls.from_arrays(
-            read.images,
-            read.masks if len(read.masks) else None,
-            pathology=read.pathology,
-            z_index=read.z_index,
-            group=[number.get(name, -1) for name in read.group] if grouped else None,
-            binning=binning,
+            read.images, read.masks if len(read.masks) else None, pathology=read.pathology, z_index=read.z_index,
+            group=[number.get(name, -1) for name in read.group] if grouped else None, binning=binning,
             spacing=store.spacing,
-        )
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.row)

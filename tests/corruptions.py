@@ -60,6 +60,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "trainer.max_steps": (*COUNT, "1e9"),
     "trainer.check_every": (*COUNT, "1e9"),
     "trainer.patience": ("-1", "0", "1.5", "true", "'16'", "1e12", ".inf", "[]", "word"),
+    "trainer.stop_at_memorisation": SWITCH,
     "trainer.accumulate": (*COUNT, "1025", "1e6"),
     "trainer.gradient_clip": (*POSITIVE, "1e-9", "null"),
     "trainer.precision": (*WORD, "16", "half"),
@@ -75,6 +76,9 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "evaluation.timesteps": (
         "[]", "[-1]", "[5000]", "[1000]", "[300, 300]", "300", "[0.5]", "null", "[true]", "['1']", "word",
     ),
+    "monitoring.samples": ("-1", "4097", "1e9", "1.5", "true", "'16'", ".inf", "[]", "word"),
+    "monitoring.share": (*POSITIVE, "1.5", "null"),
+    "monitoring.steps": (*COUNT, "100001"),
     "logging.every": COUNT,
     "logging.grid": ("-1", "1e4", "1.5", "true", "null", "[]"),
     "logging.tensorboard": SWITCH,

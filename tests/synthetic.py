@@ -28,12 +28,12 @@ def synthetic_slices(rng, n_slices=N_SLICES, size=SIZE, lesion=range(0)):
     return image.astype(np.float32), mask, inside
 
 
-def write_store(path: Path, *, patients: int = 6, held_out: int = 2, seed: int = 0) -> SliceStore:
+def write_store(path: Path, *, patients: int = 6, held_out: int = 2, validation: int = 1, seed: int = 0) -> SliceStore:
     """A real store: patients 0, 2, 4 have a lesion on half of their slices; 4 and 5 are val and test.
 
-    With more held-out patients the last ones are held out, the first of them val, the others test.
+    With more held-out patients the last ones are held out, the first of them (``validation``) val, the others test.
     """
-    splits = [0] * (patients - held_out) + [1] + [2] * (held_out - 1)
+    splits = [0] * (patients - held_out) + [1] * validation + [2] * (held_out - validation)
     with new_store(path, kind="real", n_slices=N_SLICES, spacing=(3.0, 2.0, 1.5)) as writer:
         for p in range(patients):
             rng = np.random.default_rng([seed, p])

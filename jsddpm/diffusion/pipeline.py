@@ -155,7 +155,10 @@ class JointPipeline:
             eta=eta,
         )
         ids = self.ids(conditions, sampling)
-        x = self.sample(ids, sampling, seed)
+        return self.output(ids, self.sample(ids, sampling, seed))
+
+    def output(self, ids: Sequence[SampleId], x: Tensor) -> JointOutput:
+        """Samples ``(len(ids), 2, H, W)`` in [-1, 1] with their conditions."""
         z_bin = np.array([i.condition.z_bin for i in ids], np.int64)
         z_index = np.array([self.binning.representative(int(k)) for k in z_bin], np.int64)
         return JointOutput(

@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning as L  # noqa: N812 - the library's own convention
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint
 from PIL import Image
 
 from jsddpm.binning import Condition
@@ -24,6 +24,7 @@ from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.files import atomic_open, make_directory
 from jsddpm.training.module import JointDDPM
+from jsddpm.training.samples import JudgedSamples
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 """Called after every step with (steps done, steps in all, the latest logged values)."""
@@ -83,7 +84,11 @@ class KeepLast(Checkpoint):
             raise Interrupted(self.received or signal.SIGTERM)
 
     def on_validation_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        """Stop during validation; a resumed run repeats it."""
+        """Stop during validation."""
+        self.leave_check(trainer)
+
+    def leave_check(self, trainer: L.Trainer) -> None:
+        """Save and stop in the middle of a check after a signal; a resumed run repeats the check."""
         if self._signalled(trainer):
             self._repeat_validation = True
             self._save(trainer, stopping=True)
@@ -116,37 +121,21 @@ class KeepLast(Checkpoint):
         self.received = number
 
 
-class KeepBest(ModelCheckpoint):
-    """The check with the lowest ``val/mse``, in ``best.ckpt``.
-
-    Its state names files without their folder: checkpoints say nothing of the disk they were written on, and a run that
-    was moved resumes with its best check.
+class KeepBest(Checkpoint):
+    """The check whose samples are the best, in ``best.ckpt``.
 
     Args:
-        folder: Where it goes.
+        path: Where it goes.
+        samples: What says whether a check is the best.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(
-            folder, filename="best", monitor="val/mse", enable_version_counter=False, save_on_train_epoch_end=False
-        )
+    def __init__(self, path: Path, samples: JudgedSamples) -> None:
+        self.path, self.samples = path, samples
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state, files by name."""
-        return self._placed(super().state_dict(), "")
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take a state over, its files in this run's folder."""
-        super().load_state_dict(self._placed(state_dict, str(self.dirpath)))
-
-    @staticmethod
-    def _placed(state: dict[str, Any], folder: str) -> dict[str, Any]:
-        def place(path: str) -> str:
-            return os.path.join(folder, os.path.basename(path)) if path else ""
-
-        single = ("best_model_path", "kth_best_model_path", "last_model_path")
-        best = {place(path): score for path, score in state["best_k_models"].items()}
-        return {**state, **{k: place(state[k]) for k in single}, "best_k_models": best, "dirpath": folder}
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save a check that is better than all before it."""
+        if self.samples.best:
+            trainer.save_checkpoint(self.path)
 
 
 class ProgressReport(Callback):

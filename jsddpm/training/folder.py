@@ -10,9 +10,10 @@ from pathlib import Path
 from jsddpm.checksums import RECORD
 from jsddpm.files import PARTIAL, explain, refuse_existing, sweep
 from jsddpm.publish import exclusive_lock, lock_of
+from jsddpm.training.progress import CHOICE
 
 _CHECKPOINTS, _PICTURES = "checkpoints", "pictures"
-_REPLACED = {"config.yaml", "provenance.json", RECORD, "curves.png"}
+_REPLACED = {"config.yaml", "provenance.json", RECORD, "curves.png", CHOICE}
 """Files of a run's folder that are written whole, again and again."""
 _WRITTEN = _REPLACED | {"metrics.csv", "hparams.yaml", _CHECKPOINTS, _PICTURES, "tensorboard", "wandb"}
 """What a run writes into its folder before, or while, it trains."""

@@ -19,6 +19,7 @@ from jsddpm.training.estimate import Estimate, require_memory
 from jsddpm.training.failures import explained
 from jsddpm.training.folder import is_unbegun
 from jsddpm.training.run import checkpoint_bytes, prepare, require_checkpoint_space
+from jsddpm.training.samples import required_plan
 from jsddpm.training.trainer import check_packages, resolved_precision
 
 
@@ -38,6 +39,7 @@ class Plan:
         epochs: Times every training slice is seen on average.
         step_seconds: Time of one optimiser step (the second of two).
         train_seconds: Time of all steps, checks not included.
+        samples: What is drawn and judged at every check, in words.
         estimate: Memory that each process needs beside its libraries, worked out before anything was allocated.
         available: Memory that was available to them (on a GPU: of the GPU); None on systems that do not say.
         memory: Peak memory of this process (on a GPU: of the GPU) during a step; None on systems that do not count it.
@@ -56,6 +58,7 @@ class Plan:
     epochs: float
     step_seconds: float
     train_seconds: float
+    samples: str
     estimate: Estimate
     available: int | None
     memory: int | None
@@ -81,6 +84,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise environment_error("NOT_WRITABLE", "cannot be written", fix="check the path", file=folder)
     precision, device = resolved_precision(config), best_device()
+    samples = required_plan(config, store)
     estimate, on_gpu = require_memory(config, store), device.type == "cuda"
     available = device_memory() if on_gpu else available_memory()
     half = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
@@ -114,6 +118,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
         epochs=slices * config.trainer.max_steps / len(data.train),
         step_seconds=seconds,
         train_seconds=seconds * config.trainer.max_steps,
+        samples=samples.sentence,
         estimate=estimate,
         available=available,
         memory=torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),

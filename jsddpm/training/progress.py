@@ -15,9 +15,13 @@ from typing import Any, Literal
 from jsddpm.checksums import read_recorded
 from jsddpm.config import RunConfig, load_config
 from jsddpm.errors import integrity_error, usage_error
-from jsddpm.files import explain, parse_json, require_directory
+from jsddpm.files import explain, parse_json, read_json, require_directory
 
 State = Literal["finished", "stopped early", "unfinished"]
+CHOICE = "choice.json"
+"""File of a run that says which check is the best, and why."""
+Which = Literal["best", "last"]
+"""A checkpoint of a run."""
 
 
 def read_metrics(path: str | Path) -> list[dict[str, str]]:
@@ -47,6 +51,7 @@ class RunProgress:
         metrics: Per logged value, ``(steps done, value)`` in order; values that are not finite are left out.
         pictures: Sample grids in the order they were drawn, by steps done.
         checkpoints: Checkpoint files.
+        choice: What ``choice.json`` says; empty where there is none.
         written: Time of its last change, UTC; None for an empty run.
     """
 
@@ -56,6 +61,7 @@ class RunProgress:
     metrics: Mapping[str, list[tuple[int, float]]]
     pictures: Mapping[int, Path]
     checkpoints: tuple[Path, ...]
+    choice: Mapping[str, Any]
     written: datetime | None
 
     @classmethod
@@ -79,6 +85,7 @@ class RunProgress:
             _series(read_metrics(folder / "metrics.csv")),
             grids,
             checkpoints,
+            read_choice(folder),
             None if last is None else datetime.fromtimestamp(last, UTC),
         )
 
@@ -90,13 +97,10 @@ class RunProgress:
 
     @property
     def state(self) -> State:
-        """Whether all steps are done, patience ended the run early, or steps remain, according to the log."""
+        """Whether all steps are done, the samples of a check ended the run early, or steps remain."""
         if self.step >= self.config.trainer.max_steps and self.checkpoints:
             return "finished"
-        checks, patience = [v for _, v in self.metrics.get("val/mse", [])], self.config.trainer.patience
-        if patience and checks and len(checks) - 1 - checks.index(min(checks)) >= patience:
-            return "stopped early"
-        return "unfinished"
+        return "stopped early" if self.choice.get("stopped") else "unfinished"
 
 
 def is_run(folder: str | Path) -> bool:
@@ -146,6 +150,33 @@ def last_checkpoint(run: str | Path) -> Path:
         cure = "train it, or wait for its first check"
         raise usage_error("NO_CHECKPOINT", "the run has no checkpoint yet", fix=cure, file=run)
     return path
+
+
+def chosen_checkpoint(run: str | Path, which: Which | None = None) -> Path:
+    """The checkpoint that is sampled and evaluated: the best check where samples chose one, else the last.
+
+    Args:
+        run: The run folder.
+        which: ``best`` or ``last``; None for the rule above.
+
+    Raises:
+        JsddpmError: ``NO_CHECKPOINT`` (status 2) when there is none.
+    """
+    best = require_directory(run) / "checkpoints" / "best.ckpt"
+    if which == "best" and not best.is_file():
+        raise usage_error("NO_CHECKPOINT", "the run has no best check", fix="use --checkpoint last", file=run)
+    chosen = which == "best" or (which is None and best.is_file() and read_choice(run).get("step") is not None)
+    return best if chosen else last_checkpoint(run)
+
+
+def read_choice(run: str | Path) -> dict[str, Any]:
+    """What ``choice.json`` of a run says: the best check, and why; empty where there is none.
+
+    Raises:
+        JsddpmError: ``JSON`` (status 4) when it is damaged.
+    """
+    path = Path(run) / CHOICE
+    return read_json(path) if path.is_file() else {}
 
 
 def _series(rows: list[dict[str, str]]) -> dict[str, list[tuple[int, float]]]:

@@ -6,6 +6,7 @@ import platform
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,19 @@ from jsddpm.config import RunConfig, write_config
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.diffusion.objective import require_signal
 from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
-from jsddpm.files import json_bytes, require_space, require_writable
+from jsddpm.files import json_bytes, require_space, require_writable, write_json
 from jsddpm.runtime import processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
 from jsddpm.slices.layout import patient_of
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepLast, Progress, ProgressReport, Speed
+from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepBest, KeepLast, Progress, ProgressReport, Speed
 from jsddpm.training.estimate import BYTES_PER_WEIGHT, require_memory
 from jsddpm.training.failures import explained
 from jsddpm.training.folder import claimed, clear_unbegun, is_unbegun, sweep_run
 from jsddpm.training.module import JointDDPM, Validator
-from jsddpm.training.progress import last_checkpoint, read_provenance
+from jsddpm.training.progress import CHOICE, last_checkpoint, read_provenance
+from jsddpm.training.samples import Judge, JudgedSamples, required_plan
 from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolved_precision
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
@@ -70,6 +72,7 @@ def train(
     resume: bool = False,
     warm_start: str | Path | None = None,
     validator: Validator | None = None,
+    judge: Judge | None = None,
     progress: Progress | None = None,
     checked: Callable[[], None] | None = None,
 ) -> Path:
@@ -85,6 +88,8 @@ def train(
             checkpoint.
         warm_start: Checkpoint of the same network and binning whose weights a new run starts from.
         validator: Scores of the exact reconstruction beside its mean squared error.
+        judge: Judges samples drawn at every check, and says which goes into ``checkpoints/best.ckpt``; without one
+            there is no best check.
         progress: See :data:`Progress`.
         checked: Called on the first process after each check, when its values are in ``metrics.csv``.
 
@@ -107,6 +112,7 @@ def train(
         check_packages(config)
         resolved_precision(config)
         require_memory(config, store)
+        plan = required_plan(config, store, judged=judge is not None)
         prepared = prepare(config, store, validator)
         if warm_start is not None:
             _start_from(prepared[0], warm_start)
@@ -123,7 +129,10 @@ def train(
             else:
                 provenance = _resumed(read_provenance(out), resumed_at, config)
             write_recorded(out / "provenance.json", json_bytes(provenance))
-        return _train(config, out, prepared, resumed_at, progress, checked)
+            if plan.reason:
+                write_json(out / CHOICE, plan.to_dict())
+        samples = partial(JudgedSamples, judge, plan, prepared[2], out / CHOICE) if judge and plan.ids else None
+        return _train(config, out, prepared, resumed_at, samples, progress, checked)
 
 
 def _train(
@@ -131,6 +140,7 @@ def _train(
     out: Path,
     prepared: tuple[JointDDPM, SliceDataModule, CheckpointInfo],
     resumed_at: int | None,
+    samples: Callable[[Callable[[L.Trainer], None]], JudgedSamples] | None,
     progress: Progress | None,
     checked: Callable[[], None] | None,
 ) -> Path:
@@ -138,7 +148,11 @@ def _train(
     (module, data, info), last = prepared, out / "checkpoints" / "last.ckpt"
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
     every = min(config.logging.every, config.trainer.max_steps)
-    callbacks: list[Callback] = [Speed(slices, every), AfterValidation(checked)]
+    callbacks: list[Callback] = []
+    if samples:
+        judged = samples(keep.leave_check)
+        callbacks += [judged, KeepBest(last.with_name("best.ckpt"), judged)]
+    callbacks += [Speed(slices, every), AfterValidation(checked)]
     callbacks += [ProgressReport(progress)] if progress else []
     trainer = build_trainer(config, out, info, keep, callbacks, resumed_at=resumed_at)
     if config.trainer.compile:

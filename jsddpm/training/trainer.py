@@ -12,7 +12,7 @@ from typing import Any, Literal
 import lightning as L  # noqa: N812 - the library's own convention
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment  # type: ignore[attr-defined]
-from lightning.pytorch.callbacks import Callback, EarlyStopping, LambdaCallback
+from lightning.pytorch.callbacks import Callback, LambdaCallback
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
@@ -21,7 +21,7 @@ from jsddpm.config import RunConfig
 from jsddpm.diffusion.checkpoint import KEY, CheckpointInfo, read_checkpoint, write_checkpoint
 from jsddpm.errors import environment_error, usage_error
 from jsddpm.runtime import processes, under_slurm
-from jsddpm.training.callbacks import KeepBest, KeepLast, Pictures
+from jsddpm.training.callbacks import KeepLast, Pictures
 from jsddpm.training.progress import read_metrics
 
 
@@ -67,9 +67,7 @@ def build_trainer(
     limits, (_, local, machines) = config.trainer, processes()
     patience = timedelta(seconds=limits.collective_timeout)
     stamp = LambdaCallback(on_save_checkpoint=lambda *called: called[-1].update({KEY: info.to_dict()}))
-    callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info), KeepBest(keep.path.parent), keep]
-    if limits.patience:
-        callbacks.append(EarlyStopping("val/mse", patience=limits.patience, check_on_train_epoch_end=False))
+    callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info), keep]
     with quiet():
         return L.Trainer(
             accelerator="auto",

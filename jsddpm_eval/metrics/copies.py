@@ -200,21 +200,38 @@ def _closest(context: Context) -> _Closest:
     key = ("copies", MEASURES, context.binning.fingerprint, _PROBES)
     known = real.memo.values(key, lambda: _probed(real, bins).ravel()).reshape(-1, 1 + len(MEASURES))
     probe, null = known[:, 0].astype(np.int64), known[:, 1:]
-    near = _over_bins(context.generated, real, bins, others=False)
+    near = nearest_by_bin(context.generated, real, bins, others=False)
     measures, place = near.measures.double().numpy(), near.place.numpy()
     row, score = place[:, 0].copy(), np.full(len(place), np.nan)
     found, beyond = row >= 0, np.empty(0)
     people = len(np.unique(real.patient.numpy()[probe]))
     if len(probe):
         of_bin, asked = real.z_bin.numpy()[probe], context.generated.z_bin.numpy()[found]
-        scales = [UpperScale.fit(of_measure, of_bin, bins) for of_measure in null.T]
-        reached, of_real = (
-            np.stack([scale(v, group) for scale, v in zip(scales, values.T, strict=True)])
-            for values, group in ((measures[found], asked), (null, of_bin))
-        )
+        scale = NearnessScale.fit(null, of_bin, bins)
+        reached, of_real = scale(measures[found], asked), scale(null, of_bin)
         score[found], beyond = reached.max(0), of_real.max(0)
         row[found] = np.take_along_axis(place[found], _telling(reached, threshold(people))[:, None], 1)[:, 0]
     return _Closest(score, row, near.exact.numpy(), probe, beyond, threshold(people))
+
+
+@dataclass(frozen=True)
+class NearnessScale:
+    """How near slices of other patients come, by measure and bin.
+
+    Attributes:
+        scales: Of each of :data:`~jsddpm_eval.functional.copies.MEASURES`.
+    """
+
+    scales: tuple[UpperScale, ...]
+
+    @classmethod
+    def fit(cls, null: NDArray[np.float64], z_bin: NDArray[np.int64], bins: int) -> NearnessScale:
+        """From the measures of slices of other patients, ``(n, measures)``, n at least 1, and their bins."""
+        return cls(tuple(UpperScale.fit(of_measure, z_bin, bins) for of_measure in null.T))
+
+    def __call__(self, measures: NDArray[np.float64], z_bin: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Measures ``(n, measures)`` in upper spreads above the median of their bin, ``(measures, n)``."""
+        return np.stack([scale(v, z_bin) for scale, v in zip(self.scales, measures.T, strict=True)])
 
 
 def _telling(reached: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
@@ -228,13 +245,20 @@ def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:
     """Row, and nearness to slices of other patients, of some real slices of each bin, ``(n, 6)``."""
     kept = [real.where(real.z_bin == k).spread(_PROBES).row for k in range(bins)]
     probes = real.where(torch.cat(kept))
-    near = _over_bins(probes, real, bins, others=True)
+    near = nearest_by_bin(probes, real, bins, others=True)
     found = near.place[:, 0] >= 0
     return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[found].numpy())
 
 
-def _over_bins(queries: SliceTable, real: SliceTable, bins: int, *, others: bool) -> Nearness:
-    """Nearness of every query to real slices of its bin and the two beside it; places are real rows, -1 for none."""
+def nearest_by_bin(queries: SliceTable, real: SliceTable, bins: int, *, others: bool) -> Nearness:
+    """Nearness of every query to real slices of its bin and the two beside it; places are real rows, -1 for none.
+
+    Args:
+        queries: Generated or real slices.
+        real: What they are compared with.
+        bins: Number of bins.
+        others: Whether a query is compared with other patients' slices alone.
+    """
     count = len(queries)
     measures = torch.full((count, len(MEASURES)), torch.nan)
     place, exact = torch.full(measures.shape, -1, dtype=torch.int64), torch.zeros(count, dtype=torch.bool)

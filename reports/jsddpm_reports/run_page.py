@@ -56,6 +56,8 @@ def render_run(run: RunProgress, *, beside: Path) -> str:
         tiles=_tiles(run),
         curves=inlined(svg(training_figure(run), "curves", "What was logged, by step; the values are in metrics.csv")),
         logged=bool(run.metrics),
+        choice=_choice(run),
+        rule=run.choice.get("rule", ""),
         grids=[(steps, _picture(path)) for steps, path in newest],
         conditions=config.logging.grid,
         drawn=len(run.pictures),
@@ -70,11 +72,23 @@ def _sentence(run: RunProgress) -> str:
     steps, written = run.config.trainer.max_steps, run.written
     words = {
         "finished": f"Finished: all {steps} steps are done.",
-        "stopped early": f"Stopped at step {run.step} of {steps}: {run.config.trainer.patience} checks without a "
-        "better validation error.",
+        "stopped early": f"Stopped at step {run.step} of {steps}: {run.choice.get('stopped')}.",
         "unfinished": f"Unfinished: {run.step} of {steps} steps are logged.",
     }[run.state]
     return words + (f" Last written {written:%Y-%m-%d %H:%M:%S} UTC." if written else " Nothing is written yet.")
+
+
+def _choice(run: RunProgress) -> list[str]:
+    """Which check is the best and why, in sentences."""
+    choice = run.choice
+    if choice.get("not_judged"):
+        return [f"No check was chosen: {choice['not_judged']}. The last checkpoint is sampled and evaluated."]
+    if choice.get("step") is None:
+        return ["No check has been judged yet."]
+    said = [f"Best check: step {choice['step']} ({choice['reason']}); it is sampled and evaluated."]
+    if memorised := choice.get("memorisation"):
+        said.append(f"First signs of memorisation at step {memorised['step']}: {'; '.join(memorised['signs'])}.")
+    return said
 
 
 def _tiles(run: RunProgress) -> list[tuple[str, str, str]]:

@@ -24,17 +24,28 @@ _MARKED = 40  # values up to which each has a marker
 
 @dataclass(frozen=True)
 class _Chart:
-    """One small chart: its lines are the names given, or, for a score, the name at every timestep."""
+    """One small chart: its lines are the names given, or, for a score, the name at every timestep.
+
+    A chart of samples names the score whose baseline is drawn, and marks the best check and signs of memorisation.
+    """
 
     title: str
     names: Mapping[str, str]
     score: str = ""
     logarithmic: bool = False
+    baseline: str = ""
 
 
 _CHARTS = (
     _Chart("training loss", {"train/loss": "all", "train/image": "image", "train/mask": "mask",
                              "train/frequency": "frequency"}, logarithmic=True),
+    _Chart("KID of samples", {"samples/kid": "mean"}, baseline="kid"),
+    _Chart("copies among samples", {"samples/copied": "of training slices"}, baseline="copied"),
+    _Chart("KID, held-out less training", {"samples/seen_gap": "samples"}, baseline="seen_gap"),
+    _Chart("lesion area beside real", {"samples/lesion_area_ratio": "ratio of means"}, baseline="lesion_area_ratio"),
+    _Chart("lesion area distance [mm²]", {"samples/lesion_area_distance": "samples"}, baseline="lesion_area_distance"),
+    _Chart("masks as asked", {"samples/lesion_present": "lesion", "samples/control_empty": "control"}),
+    _Chart("position error [bins]", {"samples/z_error_bins": "samples"}, baseline="z_error_bins"),
     _Chart("validation error (MSE)", {}, "mse", logarithmic=True),
     _Chart("validation PSNR [dB]", {}, "psnr"),
     _Chart("validation SSIM", {}, "ssim"),
@@ -46,7 +57,8 @@ _CHARTS = (
 )  # fmt: skip
 
 LATEST = {
-    "train/loss": "training loss", "val/mse": "validation error", "val/psnr": "PSNR, dB", "val/ssim": "SSIM",
+    "train/loss": "training loss", "samples/kid": "KID of samples", "samples/copied": "copies among samples",
+    "val/mse": "validation error", "val/psnr": "PSNR, dB", "val/ssim": "SSIM",
     "val/lesion_dice": "lesion Dice", "train/slices_per_second": "slices a second",
 }  # fmt: skip
 """What a run's page shows the latest value of."""
@@ -54,7 +66,7 @@ LATEST = {
 
 @styled
 def training_figure(run: RunProgress) -> Figure:
-    """Losses, validation scores by timestep, learning rate and throughput, whatever was logged so far."""
+    """Losses, scores of samples, validation scores by timestep, learning rate, throughput: what was logged so far."""
     charts = [(chart, lines) for chart in _CHARTS if (lines := _lines(chart, run.metrics))]
     figure, grid = small_charts(len(charts), 1.6, 0.1)
     for axes, (chart, lines) in zip(grid, charts, strict=True):
@@ -80,10 +92,12 @@ def _lines(chart: _Chart, metrics: Mapping[str, Sequence[tuple[int, float]]]) ->
 def _draw(axes: Axes, chart: _Chart, lines: Mapping[str, Sequence[tuple[int, float]]], run: RunProgress) -> None:
     for (label, values), (colour, dash, marker) in zip(lines.items(), _STYLES, strict=False):
         steps, heights = zip(*values, strict=True)
-        few = len(values) <= _MARKED and chart.score
+        few = len(values) <= _MARKED and (chart.score or chart.baseline)
         axes.plot(
             steps, heights, color=colour, linestyle=dash, label=label, marker=marker if few else "", markersize=2.5
         )
+    if chart.baseline:
+        _mark(axes, chart.baseline, run)
     every = [value for values in lines.values() for _, value in values]
     if chart.logarithmic and 0 < 10 * min(every) < max(every):
         axes.set_yscale("log")
@@ -96,3 +110,14 @@ def _draw(axes: Axes, chart: _Chart, lines: Mapping[str, Sequence[tuple[int, flo
     axes.set_axisbelow(True)
     if len(lines) > 1:
         axes.legend(handlelength=1.8, labelspacing=0.2, borderaxespad=0.2)
+
+
+def _mark(axes: Axes, score: str, run: RunProgress) -> None:
+    """The baseline of a score of samples, the best check, and the first sign of memorisation."""
+    baseline, memorised = run.choice.get("baselines", {}).get(score), run.choice.get("memorisation")
+    if baseline is not None:
+        axes.axhline(baseline, color=GREY, linewidth=0.9, linestyle=":")
+    if run.choice.get("step") is not None:
+        axes.axvline(run.choice["step"], color=BLUE, linewidth=0.7)
+    if memorised:
+        axes.axvline(memorised["step"], color=ORANGE, linewidth=0.9, linestyle="--")

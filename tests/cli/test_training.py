@@ -13,7 +13,9 @@ from jsddpm.config import load_config, write_config
 from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.registry import SAMPLERS
 from jsddpm.slices.store import SliceStore
+from jsddpm.training.progress import RunProgress, read_choice
 from jsddpm_cli.app import app
+from synthetic import write_store
 
 
 def jsddpm(*arguments):
@@ -59,6 +61,32 @@ def test_samplers_by_name_and_outputs_beside_the_store(run, tmp_path, sampler):
     assert len(list(png.iterdir())) == 4
     assert jsddpm(*common, "--out", tmp_path / "more", "--png", png).exit_code != 0
     assert not (tmp_path / "more").exists(), "an output that exists is found before anything is drawn"
+
+
+def test_samples_choose_the_checkpoint_that_is_sampled_and_the_page_says_why(tmp_path):
+    store = write_store(tmp_path / "store", patients=8, held_out=4, validation=3)
+    more = ["monitoring.samples=20", "trainer.patience=9", "logging.grid=0"]
+    settings = [part for s in (*TINY, *more) for part in ("--set", s)]
+    run = tmp_path / "run"
+    found = jsddpm("train", "--preset", "demo", "--store", store.path, "--out", run, *settings)
+    assert found.exit_code == 0, found.stderr
+    said = " ".join(found.stderr.split())
+    assert "each check draws 20 samples of 10 conditions in 2 steps" in said
+    step = read_choice(run)["step"]
+    assert f"best check: step {step} (KID" in said
+    assert checkpoint_info(run / "checkpoints" / "best.ckpt").step == step
+    asked = (([], f"best.ckpt, step {step} (KID"), (["--checkpoint", "last"], "last.ckpt, step 4 (asked for)"))
+    for option, name in asked:
+        drawn = jsddpm("sample", run, "--per-condition", 1, "--bins", 1, *option, "--out", tmp_path / name[:4])
+        assert drawn.exit_code == 0, drawn.stderr
+        assert name in " ".join(drawn.stderr.split())
+        assert SliceStore(tmp_path / name[:4]).info["provenance"]["step"] == (4 if option else step)
+    assert jsddpm("report", run).exit_code == 0
+    page = (run / "report.html").read_text()
+    assert f"Best check: step {step} (KID" in page
+    assert "KID of samples" in page
+    names = set(RunProgress.read(run).metrics)
+    assert {"samples/kid", "samples/kid_radiomics", "samples/kid_slice-encoder", "samples/copied", "val/mse"} <= names
 
 
 def test_a_checkpoint_is_exported(run, tmp_path):

@@ -10,10 +10,12 @@ import typer
 
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
+from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 from jsddpm_cli.console import out as stdout
 
 if TYPE_CHECKING:
+    from jsddpm.training.progress import Which
     from jsddpm_eval.results.results import Results
 
 app = typer.Typer()
@@ -29,6 +31,7 @@ def evaluate(
     generated: Annotated[Path | None, typer.Option(help="Generated store (default: the run's samples)")] = None,
     bin_aware: Annotated[bool, typer.Option("--bin-aware", help="Bin-aware metrics of generated slices.")] = False,
     split: Annotated[Literal["val", "test"], typer.Option(help="Held-out patients.")] = "test",
+    checkpoint: CheckpointOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results (default: RUN/evaluation, or evaluation)")
     ] = None,
@@ -74,11 +77,11 @@ def evaluate(
     if run is None and not bin_aware:
         raise usage_error("OPTION", "two stores can only be evaluated bin by bin", fix="add --bin-aware")
     if run is not None and generated is None and bin_aware:
-        generated = _samples_of(run)
+        generated = _samples_of(run, checkpoint)
     place = out or (run / "evaluation" if run is not None else Path("evaluation"))
     results = run_evaluation(
         run, real, generated if bin_aware else None, place, split, seed, how, metrics, features, feature_cache,
-        anonymise=anonymise, key=key,
+        checkpoint=checkpoint, anonymise=anonymise, key=key,
     )  # fmt: skip
     undefined = results.undefined()
     if undefined:
@@ -113,12 +116,13 @@ def run_evaluation(
     features: list[str] | None = None,
     feature_cache: Path | None = None,
     *,
+    checkpoint: Which | None = None,
     anonymise: bool = False,
     key: Path | None = None,
 ) -> Results:
     """Evaluate, print the verdict, the first numbers and the per-bin table, write the report."""
     from jsddpm.slices.store import SliceStore
-    from jsddpm.training.progress import last_checkpoint, training_store
+    from jsddpm.training.progress import training_store
     from jsddpm_eval.features.registry import DEFAULT
     from jsddpm_eval.folder import evaluate_into
     from jsddpm_eval.privacy import read_statement
@@ -136,12 +140,12 @@ def run_evaluation(
             out,
             opened,
             None if generated is None else SliceStore(generated),
-            checkpoint=None if run is None else last_checkpoint(run),
+            checkpoint=None if run is None else noted_checkpoint(run, checkpoint),
             split=split,
             seed=seed,
             metrics=metrics or None,
             features=features or DEFAULT,
-            cache=feature_cache or _shared_cache(real),
+            cache=feature_cache or shared_cache(real),
             codes=codes,
             progress=lambda part, done, total: bar.part(f"evaluating: {part}", done, total),
         )
@@ -151,7 +155,7 @@ def run_evaluation(
     return results
 
 
-def _shared_cache(real: Path) -> Path | None:
+def shared_cache(real: Path) -> Path | None:
     """The folder beside a real store that all its evaluations share; None where it cannot be written."""
     from jsddpm.files import make_directory
 
@@ -163,12 +167,12 @@ def _shared_cache(real: Path) -> Path | None:
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
-def _samples_of(run: Path) -> Path:
+def _samples_of(run: Path, checkpoint: Which | None) -> Path:
     """The run's samples, which are sampled now when there are none."""
     samples = run / "samples"
     if not samples.is_dir():
         from jsddpm_cli.commands.sample import run_sampling
 
         note("the run has no samples yet: sampling with its settings")
-        run_sampling(run, samples, {}, None, None, 0)
+        run_sampling(run, samples, {}, None, None, 0, checkpoint=checkpoint)
     return samples

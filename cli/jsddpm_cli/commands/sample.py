@@ -10,11 +10,13 @@ import typer
 
 from jsddpm.errors import usage_error
 from jsddpm.registry import SAMPLERS
+from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import note, tracked
 
 if TYPE_CHECKING:
     from jsddpm.binning import Condition
     from jsddpm.diffusion.pipeline import JointPipeline
+    from jsddpm.training.progress import Which
 
 app = typer.Typer()
 ORDER = 60
@@ -33,6 +35,7 @@ def sample(
     spacing: Annotated[str | None, typer.Option(help="Noise levels visited.", metavar="karras|trailing")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Guidance weight.")] = None,
     eta: Annotated[float | None, typer.Option(min=0, max=1, help="Share of step noise in ddim.")] = None,
+    checkpoint: CheckpointOption = None,
     weights: Annotated[Weights, typer.Option(help="Averaged or raw weights.")] = "ema",
     nifti: Annotated[Path | None, typer.Option(help="Also write NIfTI stacks, into a new folder.")] = None,
     png: Annotated[Path | None, typer.Option(help="Also write PNG pictures, into a new folder.")] = None,
@@ -57,7 +60,7 @@ def sample(
         "per_condition": per_condition, "sampler": sampler, "steps": steps, "spacing": spacing, "guidance": guidance,
         "eta": eta,
     }  # fmt: skip
-    run_sampling(run, out, changes, bins, pathology, seed, weights=weights, share=_share(share))
+    run_sampling(run, out, changes, bins, pathology, seed, checkpoint=checkpoint, weights=weights, share=_share(share))
     if others and out.exists():
         from jsddpm.diffusion.formats import write_pngs, write_stacks
         from jsddpm.slices.store import SliceStore
@@ -76,15 +79,15 @@ def run_sampling(
     pathology: str | None,
     seed: int,
     *,
+    checkpoint: Which | None = None,
     weights: Weights = "ema",
     share: tuple[int, int] = (0, 1),
 ) -> Path:
     """Sample with a progress bar."""
     from jsddpm.diffusion.generate import generate_store
     from jsddpm.diffusion.pipeline import JointPipeline
-    from jsddpm.training.progress import last_checkpoint
 
-    pipe = JointPipeline.from_checkpoint(last_checkpoint(run), weights=weights)
+    pipe = JointPipeline.from_checkpoint(noted_checkpoint(run, checkpoint), weights=weights)
     conditions, sampling = _conditions(pipe, bins, pathology), pipe.sampling_with(**changes)
     with tracked("sampling") as bar:
         generate_store(pipe, out, conditions=conditions, sampling=sampling, seed=seed, share=share, progress=bar.update)

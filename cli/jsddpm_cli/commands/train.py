@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jsddpm.config import RunConfig
     from jsddpm.slices.store import SliceStore
     from jsddpm.training.project import Project
+    from jsddpm_eval.monitoring.judge import SampleJudge
 
 app = typer.Typer()
 ORDER = 50
@@ -27,6 +28,7 @@ SHOWN = {
     "val/psnr": "PSNR",
     "val/ssim": "SSIM",
     "val/lesion_dice": "Dice",
+    "samples/kid": "KID",
     "train/slices_per_second": "slices/s",
 }
 
@@ -54,6 +56,11 @@ def train(
     how: FormatOption = "table",
 ) -> None:
     """Train on a slice store; validation scores are against exact ground truth.
+
+    At each check samples are drawn and judged by the validation patients (section monitoring of the configuration).
+    best.ckpt is the check with the lowest KID among those whose samples copy training slices no more often than slices
+    of validation patients seem to; a later check must be better by more than the standard error. Without three
+    validation patients nothing is chosen, and last.ckpt counts. The loss chooses nothing.
 
     In a folder with a jsddpm.yaml (see jsddpm init) no option is needed.
 
@@ -123,6 +130,7 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
         "without a slice": ", ".join(plan.untrained) or "no condition",
         "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
         "time": f"{plan.step_seconds:.3f} s a step, {plan.train_seconds / 3600:.2f} h without checks",
+        "checks": plan.samples,
         "memory": f"{gigabytes['memory']} at its peak, {gigabytes['available']} available",
         "estimated": f"{gigabytes['estimated']} beside the libraries",
         "disk": f"{gigabytes['checkpoint']} a checkpoint, {gigabytes['free']} free",
@@ -137,15 +145,22 @@ def run_training(
     from jsddpm.diffusion.checkpoint import checkpoint_info
     from jsddpm.runtime import processes
     from jsddpm.training.folder import is_unbegun
+    from jsddpm.training.progress import read_choice
     from jsddpm.training.run import train as train_run
+    from jsddpm.training.samples import required_plan
     from jsddpm_eval.metrics.reconstruction import slice_scores
 
+    plan = required_plan(config, store)
     last: dict[str, float] = {}
     if resume and is_unbegun(out):
         note(f"{out} has no checkpoint yet: the run begins at step 0")
-    work = partial(train_run, config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores)
+    judge = _judge(config, store) if plan.ids else None
+    work = partial(
+        train_run, config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores, judge=judge
+    )
     if processes()[0] > 0:  # the first process speaks for all
         return work()
+    note(plan.sentence)
     with tracked("training") as bar:
 
         def show(done: int, total: int, values: Mapping[str, float]) -> None:
@@ -160,7 +175,20 @@ def run_training(
     _draw_curves(out)
     note(f"trained {checkpoint_info(path).step} steps: " + ", ".join(f"{k} {v:.3g}" for k, v in last.items()))
     note(f"checkpoint {path}")
+    if (choice := read_choice(out)).get("step") is not None:
+        note(f"best check: step {choice['step']} ({choice['reason']})")
     return path
+
+
+def _judge(config: RunConfig, store: SliceStore) -> SampleJudge:
+    """Who judges the samples of the checks, as the configuration asks."""
+    from jsddpm_cli.commands.evaluate import shared_cache
+    from jsddpm_eval.monitoring.judge import SampleJudge
+    from jsddpm_eval.monitoring.samples import SampleMonitor
+
+    binning, limits = config.binning.for_store(store.n_slices), config.trainer
+    monitor = SampleMonitor.of_store(store, binning, cache=shared_cache(store.path))
+    return SampleJudge(monitor, patience=limits.patience, stop_at_memorisation=limits.stop_at_memorisation)
 
 
 def _draw_curves(run: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import re
 import shutil
 
 import pytest
@@ -13,6 +12,7 @@ import torch
 from conftest import TINY
 from jsddpm.config import load_config
 from jsddpm.errors import JsddpmError
+from jsddpm.files import write_json
 from jsddpm.training.progress import RunProgress, is_run, read_metrics
 from jsddpm.training.run import train
 from jsddpm_eval.metrics.reconstruction import slice_scores
@@ -21,7 +21,7 @@ from jsddpm_eval.metrics.reconstruction import slice_scores
 def test_a_finished_run_is_read_as_it_was_trained(run, tiny_config):
     found = RunProgress.read(run)
     assert (found.state, found.step, list(found.pictures)) == ("finished", 4, [2, 4])
-    assert {p.name for p in found.checkpoints} == {"best.ckpt", "last.ckpt"}
+    assert {p.name for p in found.checkpoints} == {"last.ckpt"}
     assert [steps for steps, _ in found.metrics["val/mse"]] == [2, 4]
     rates = [value for _, value in found.metrics["train/learning_rate"]]
     highest, share = tiny_config.optimizer.learning_rate, tiny_config.optimizer.final_share
@@ -73,19 +73,15 @@ def test_a_row_that_is_being_written_is_left_out(run, tmp_path, cut):
     assert read_metrics(tmp_path / "nothing.csv") == []
 
 
-def test_an_unfinished_run_and_one_that_lost_patience(run, tmp_path):
+def test_an_unfinished_run_and_one_that_was_stopped(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     config = (tmp_path / "run" / "config.yaml").read_text()
     assert "max_steps: 4" in config
     (tmp_path / "run" / "config.yaml").write_text(config.replace("max_steps: 4", "max_steps: 400"))
     assert RunProgress.read(tmp_path / "run").state == "unfinished"
-    worse = "step,val/mse\r\n" + "".join(f"{9 + 10 * k},{v}\r\n" for k, v in enumerate((0.5, 0.2, 0.3, 0.4)))
-    (tmp_path / "run" / "metrics.csv").write_text(worse)
-    patient = config.replace("max_steps: 4", "max_steps: 400")
-    for patience, state in ((2, "stopped early"), (3, "unfinished")):
-        (tmp_path / "run" / "config.yaml").write_text(re.sub(r"patience: [^,}\s]*", f"patience: {patience}", patient))
+    for stopped, state in ((None, "unfinished"), ("2 checks without a better one", "stopped early")):
+        write_json(tmp_path / "run" / "choice.json", {"step": 2, "reason": "", "stopped": stopped})
         assert RunProgress.read(tmp_path / "run").state == state
-    assert RunProgress.read(tmp_path / "run").step == 40
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

@@ -118,40 +118,6 @@ def test_a_check_left_in_the_middle_is_made_again_from_its_start(long_check, tmp
 
     assert checks("run") == checks("whole")
     assert len(checks("run")) == 2
-    best = [checkpoint_info(tmp_path / n / "checkpoints" / "best.ckpt").step for n in ("run", "whole")]
-    assert best[0] == best[1]
-
-
-def test_the_last_checkpoint_is_the_last_even_when_it_is_not_the_best(store, tmp_path):
-    """A learning rate that spoils the network: every check is worse than the first."""
-    settings = [*SETTINGS, "optimizer.learning_rate=3", "optimizer.warmup_steps=0", "ema.decay=0.001"]
-    config = load_config("demo", settings)
-
-    def scores(done, total, values):
-        if "val/mse" in values:
-            seen[done] = values["val/mse"]
-
-    seen = {}
-    last = train(config, store, tmp_path / "run", progress=scores)
-    best = last.parent / "best.ckpt"
-    assert checkpoint_info(last).step == STEPS
-    assert checkpoint_info(best).step in (3, STEPS)
-    assert seen, "a check was made"
-
-
-def test_early_stopping_ends_after_checks_without_a_better_score(store, tmp_path):
-    settings = [
-        *SETTINGS, "trainer.max_steps=50", "trainer.check_every=1", "trainer.patience=2", "ema.decay=0.001",
-        "optimizer.learning_rate=1", "optimizer.warmup_steps=0",
-    ]  # fmt: skip
-    last = train(load_config("demo", settings), store, tmp_path / "run")
-    with open(tmp_path / "run" / "metrics.csv", newline="") as stream:
-        scores = [float(r["val/mse"]) for r in csv.DictReader(stream) if r["val/mse"]]
-    best = scores.index(min(scores))
-    assert len(scores) < 50
-    assert len(scores) - 1 - best >= 2
-    assert checkpoint_info(last).step == len(scores)
-    assert checkpoint_info(last.parent / "best.ckpt").step == best + 1
 
 
 @pytest.mark.parametrize("trial", range(3))

@@ -13,7 +13,7 @@ from conftest import TINY
 from jsddpm.binning import ZBinning
 from jsddpm.checksums import write_recorded
 from jsddpm.config import load_config
-from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint, write_checkpoint
+from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.files import json_bytes
 from jsddpm.sections import EmaConfig, OptimizerConfig
@@ -58,23 +58,6 @@ def test_resuming_in_the_middle_gives_the_bytes_of_an_uninterrupted_run(run, sto
     whole, again = weights(run / "checkpoints" / "last.ckpt"), weights(resumed)
     assert whole.keys() == again.keys()
     assert all(torch.equal(whole[k], again[k]) for k in whole)
-
-
-def test_a_run_that_was_moved_resumes_with_its_best_check(run, store, tiny_config, tmp_path):
-    """The best of the first two checks stays the best, in a third folder, when the third check is worse."""
-    shutil.copytree(run, tmp_path / "moved")
-    last = read_checkpoint(tmp_path / "moved" / "checkpoints" / "last.ckpt")
-    best = next(state for name, state in last["callbacks"].items() if "val/mse" in name and "best_model_score" in state)
-    assert (best["dirpath"], best["best_model_path"], list(best["best_k_models"])) == ("", "best.ckpt", ["best.ckpt"])
-    best["best_model_score"] = best["kth_value"] = torch.tensor(0.0)  # nothing is better
-    best["best_k_models"] = {"best.ckpt": torch.tensor(0.0)}
-    last["jsddpm"]["config"]["trainer"]["max_steps"] = 6
-    write_checkpoint(tmp_path / "moved" / "checkpoints" / "last.ckpt", last)
-    before = (tmp_path / "moved" / "checkpoints" / "best.ckpt").read_bytes()
-    longer = tiny_config.model_copy(update={"trainer": tiny_config.trainer.model_copy(update={"max_steps": 6})})
-    resumed = train(longer, store, tmp_path / "moved", resume=True)
-    assert checkpoint_info(resumed).step == 6
-    assert (tmp_path / "moved" / "checkpoints" / "best.ckpt").read_bytes() == before
 
 
 def test_resuming_with_other_settings_or_store_is_refused(run, store, tiny_config, tmp_path):

@@ -1,0 +1,37 @@
+"""Which checkpoint of a run a command takes, and that it says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jsddpm_cli.console import note
+
+if TYPE_CHECKING:
+    from jsddpm.training.progress import Which
+else:
+    from typing import Literal
+
+    Which = Literal["best", "last"]
+
+CheckpointOption = Annotated[
+    Which | None,
+    typer.Option(
+        "--checkpoint", help="Checkpoint of the run [default: best, where its samples chose one in training, else last]"
+    ),
+]
+
+
+def noted_checkpoint(run: Path, which: Which | None) -> Path:
+    """The checkpoint by the option above, which is said with its step and the reason."""
+    from jsddpm.diffusion.checkpoint import checkpoint_info
+    from jsddpm.training.progress import chosen_checkpoint, read_choice
+
+    path = chosen_checkpoint(run, which)
+    choice = read_choice(run)
+    reasons = {"best": choice.get("reason"), "last": choice.get("not_judged")}
+    why = "asked for" if which else reasons[path.stem] or "no check was chosen"
+    note(f"checkpoint {path}, step {checkpoint_info(path).step} ({why})")
+    return path

@@ -1,0 +1,261 @@
+"""Samples that a network draws at every check, always from the same noise, and who judges them.
+
+The core draws and logs; what the samples are worth, and which check is the best, is for a :class:`Judge` to say, which
+the evaluation brings (:class:`jsddpm_eval.monitoring.judge.SampleJudge`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import lightning as L  # noqa: N812 - the library's own convention
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import distributed
+
+from jsddpm.binning import Condition
+from jsddpm.config import RunConfig
+from jsddpm.diffusion.checkpoint import CheckpointInfo
+from jsddpm.diffusion.pipeline import JointOutput, JointPipeline
+from jsddpm.diffusion.sampling import SampleId
+from jsddpm.errors import usage_error
+from jsddpm.files import write_json
+from jsddpm.runtime import processes
+from jsddpm.sections import SamplingConfig
+from jsddpm.slices.datamodule import VALIDATED_AT_ONCE
+from jsddpm.slices.store import SliceStore
+from jsddpm.training.module import JointDDPM
+
+MIN_PATIENTS = 3
+"""Validation patients without whom samples are not judged: a spread between patients needs three."""
+MIN_SAMPLES = 16
+"""Samples below which nothing is drawn: their scores would be noise."""
+_BACKWARD = 3
+"""Cost of a training step beside one pass of its slices through the network: forward, and backward at twice that."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of the samples of one check.
+
+    Attributes:
+        values: Scores by name.
+        best: Whether this check is the best so far.
+        stop: Why training should stop; empty where it should go on.
+    """
+
+    values: Mapping[str, float]
+    best: bool
+    stop: str = ""
+
+
+class Judge(Protocol):
+    """Judges samples drawn during training; on the first process alone."""
+
+    def prepare(self) -> None:
+        """Compute what does not change, before the first step."""
+
+    def judge(self, step: int, output: JointOutput) -> Judgement:
+        """Judge the samples drawn after ``step`` steps."""
+
+    def state(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from such values."""
+
+    def record(self) -> dict[str, Any]:
+        """What ``choice.json`` of the run says."""
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """Which samples are drawn at every check.
+
+    Attributes:
+        ids: The samples; none where they are not drawn.
+        sampling: How they are drawn.
+        reason: Why none are drawn; empty where they are.
+    """
+
+    ids: tuple[SampleId, ...]
+    sampling: SamplingConfig
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What is drawn, or why nothing is, in words."""
+        if self.reason:
+            return f"samples are not judged during training, and no best check is chosen: {self.reason}"
+        conditions = len({i.condition for i in self.ids})
+        return (
+            f"each check draws {len(self.ids)} samples of {conditions} conditions in {self.sampling.steps} steps: "
+            "validation patients judge them and choose best.ckpt"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for ``choice.json``."""
+        steps = self.sampling.steps if self.ids else 0
+        return {"samples": len(self.ids), "sampling_steps": steps, "not_judged": self.reason or None}
+
+    @classmethod
+    def of(cls, config: RunConfig, store: SliceStore, *, workers: int = 1) -> SamplePlan:
+        """The plan of a run: the same for the same configuration, store and number of processes.
+
+        Conditions are those of which training and validation patients both have slices. Samples are as many as the
+        configuration says, or as cost ``monitoring.share`` of the steps between two checks.
+
+        Args:
+            config: The run's configuration.
+            store: Its store.
+            workers: Processes that train together.
+        """
+        monitoring, sampling = config.monitoring, config.sampling
+        sampling = sampling.model_copy(update={"steps": min(sampling.steps, monitoring.steps)})
+        binning = config.binning.for_store(store.n_slices)
+        train, val = (store.select(binning=binning, split=split) for split in ("train", "val"))
+        tokens = np.intersect1d(store.tokens(train, binning), store.tokens(val, binning))
+        people = len(np.unique(store.patients[val]))
+        count = monitoring.samples if monitoring.samples is not None else affordable(config, sampling, workers)
+        if monitoring.samples == 0:
+            return cls((), sampling, "monitoring.samples is 0")
+        if people < MIN_PATIENTS:
+            return cls((), sampling, f"{MIN_PATIENTS} validation patients are needed, there are {people}")
+        if not len(tokens):
+            return cls((), sampling, "training and validation patients have no condition in common")
+        if count < MIN_SAMPLES:
+            what = f"{count} samples cost {monitoring.share:.0%} of the {config.trainer.check_every} steps"
+            return cls((), sampling, f"{what} between two checks, {MIN_SAMPLES} are needed")
+        conditions = [Condition.from_token(int(t), binning.n_bins) for t in tokens]
+        return cls(spread_ids(conditions, count), sampling)
+
+
+def required_plan(config: RunConfig, store: SliceStore, *, judged: bool = True) -> SamplePlan:
+    """The plan of a run that all processes of this job train, refused where the configuration needs samples it has not.
+
+    Args:
+        config: The run's configuration.
+        store: Its store.
+        judged: Whether anybody judges samples.
+
+    Raises:
+        JsddpmError: ``CONFIG`` (status 2) naming the key that samples decide.
+    """
+    _, local, machines = processes()
+    plan = SamplePlan.of(config, store, workers=local * machines)
+    if not judged and not plan.reason:
+        plan = replace(plan, ids=(), reason="no judge was given")
+    for key in ("patience", "stop_at_memorisation"):
+        if plan.reason and getattr(config.trainer, key):
+            what = f"trainer.{key} is decided by drawn samples, and none are drawn: {plan.reason}"
+            raise usage_error("CONFIG", what, fix=f"leave out trainer.{key}, or set monitoring.samples")
+    return plan
+
+
+def affordable(config: RunConfig, sampling: SamplingConfig, workers: int = 1) -> int:
+    """Samples that cost a share of the training steps between two checks, counted in passes through the network.
+
+    >>> config = RunConfig()
+    >>> affordable(config, config.sampling.model_copy(update={"steps": 20}))  # 5 % of 1000 steps of 16 slices
+    120
+    """
+    steps = min(config.trainer.check_every, config.trainer.max_steps)
+    passes = _BACKWARD * steps * config.data.batch_size * config.trainer.accumulate * workers
+    each = sampling.steps * (1 if sampling.guidance == 1 else 2)
+    return min(int(config.monitoring.share * passes / each), MOST_SAMPLES)
+
+
+MOST_SAMPLES = 256
+"""Samples of a check that are drawn by cost; more tell little more."""
+
+
+def spread_ids(conditions: list[Condition], count: int) -> tuple[SampleId, ...]:
+    """So many samples, of every condition the same number; of evenly spread conditions where there are more of them.
+
+    >>> [i.condition.z_bin for i in spread_ids([Condition(k, 0) for k in range(5)], 3)]
+    [0, 2, 4]
+    >>> len(spread_ids([Condition(0, 0), Condition(1, 0)], 5))
+    4
+    """
+    if count < len(conditions):
+        places = np.linspace(0, len(conditions) - 1, count).round().astype(int)
+        return tuple(SampleId(conditions[i], 0) for i in places)
+    return tuple(SampleId(c, k) for c in conditions for k in range(count // len(conditions)))
+
+
+class JudgedSamples(Callback):
+    """Draws the same samples at every check, has them judged, logs the scores, and stops training where asked to.
+
+    Every process draws a share; the first one judges, and the others follow. A signal is heard between two steps of the
+    sampler (with several processes, after the last one); the check is then repeated when the run is resumed.
+
+    Args:
+        judge: Who judges.
+        plan: What is drawn.
+        info: The run's checkpoint information.
+        file: ``choice.json``, written at every check.
+        leave: Ends training when a signal was received.
+    """
+
+    def __init__(
+        self, judge: Judge, plan: SamplePlan, info: CheckpointInfo, file: Path, leave: Callable[[L.Trainer], None]
+    ) -> None:
+        self.judge, self.plan, self.info, self.file, self._leave = judge, plan, info, file, leave
+        self.best = False
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Compute what does not change, before the first step."""
+        if trainer.is_global_zero:
+            self.judge.prepare()
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw, judge and log."""
+        if not isinstance(pl_module, JointDDPM):
+            return
+        start = time.monotonic()
+        output = self._drawn(trainer, pl_module)
+        self._leave(trainer)
+        judged = self.judge.judge(trainer.global_step, output) if trainer.is_global_zero else None
+        judged = trainer.strategy.broadcast(judged)
+        if judged is None:
+            raise RuntimeError("the first process judged nothing")
+        self.best = judged.best
+        values = {f"samples/{name}": value for name, value in judged.values.items()}
+        pl_module.log_dict(values | {"samples/seconds": time.monotonic() - start})
+        if judged.stop:
+            trainer.should_stop = True
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write what was chosen."""
+        if trainer.is_global_zero:
+            write_json(self.file, self.plan.to_dict() | dict(self.judge.record()))
+
+    def _drawn(self, trainer: L.Trainer, module: JointDDPM) -> JointOutput:
+        """The samples, drawn by all processes together; whole on the first one."""
+        world, rank = trainer.world_size, trainer.global_rank
+        passes = 1 if self.plan.sampling.guidance == 1 else 2
+        pipe = replace(JointPipeline.of(module.averaged, self.info), batch_size=max(1, VALIDATED_AT_ONCE // passes))
+        mine = self.plan.ids[rank::world]
+        heard = (lambda: self._leave(trainer)) if world == 1 else None
+        x = pipe.sample(mine, self.plan.sampling, self.info.config.seed, heard) if mine else None
+        if world > 1:
+            parts: list[torch.Tensor | None] = [None] * world
+            distributed.all_gather_object(parts, x)
+            order = np.concatenate([np.arange(len(self.plan.ids))[r::world] for r in range(world)])
+            x = torch.cat([part for part in parts if part is not None])[torch.from_numpy(order.argsort())]
+        if x is None:
+            raise RuntimeError("a plan without samples")
+        return pipe.output(self.plan.ids, x)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the judge goes on from."""
+        return self.judge.state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from it."""
+        self.judge.restore(state_dict)

@@ -1,0 +1,92 @@
+"""Copies of training slices among samples, beside what slices of held-out patients show: a search for every check.
+
+:mod:`jsddpm_eval.metrics.copies` asks the same once, at the end, of all real slices. Here held-out patients alone say
+how near slices of other people come to training slices, so that the search costs little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from jsddpm_eval.functional.copies import MEASURES
+from jsddpm_eval.metrics.copies import NearnessScale, clearly, copied_share, nearest_by_bin, threshold
+from jsddpm_eval.results.score import Counts, Score
+from jsddpm_eval.slice_table import SliceTable
+
+_PROBES = 12  # held-out slices of each bin whose nearness to training slices is known
+_MOST = 1000  # training slices of each bin that are searched; of more, evenly spread ones
+
+
+@dataclass(frozen=True, eq=False)
+class CopySearch:
+    """What samples are compared with.
+
+    Attributes:
+        train: Training slices.
+        bins: Number of bins.
+        scale: How near slices of held-out patients come to them.
+        probe: Nearness of the held-out probes in upper spreads, ``(n,)``.
+        people: Their patients, ``(n,)``.
+    """
+
+    train: SliceTable
+    bins: int
+    scale: NearnessScale
+    probe: NDArray[np.float64]
+    people: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, real: SliceTable, bins: int) -> CopySearch | None:
+        """Compare held-out slices with the training slices of a table, once; None where no bin has both.
+
+        Args:
+            real: Slices of training and of held-out patients.
+            bins: Number of bins.
+        """
+        of_bin = [real.where(~real.held_out & (real.z_bin == k)).spread(_MOST).row for k in range(bins)]
+        train = real.where(torch.isin(real.row, torch.cat(of_bin)))
+        key = ("held-out beside training slices", MEASURES, _PROBES, _MOST, bins)
+        known = real.memo.values(key, lambda: _probed(real, train, bins).ravel()).reshape(-1, 1 + len(MEASURES))
+        if not len(known):
+            return None
+        place, null = np.searchsorted(real.row.numpy(), known[:, 0].astype(np.int64)), known[:, 1:]
+        z_bin, people = real.z_bin.numpy()[place], real.patient.numpy()[place]
+        scale = NearnessScale.fit(null, z_bin, bins)
+        return cls(train, bins, scale, scale(null, z_bin).max(0), people)
+
+    @property
+    def limit(self) -> float:
+        """Nearness beyond which a slice counts as a copy."""
+        return threshold(len(np.unique(self.people)))
+
+    @property
+    def baseline(self) -> float:
+        """Share of the held-out probes that would count as copies."""
+        return float((self.probe > self.limit).mean())
+
+    def __call__(self, samples: SliceTable) -> Score:
+        """Share of samples that are copies of training slices; the p-value is of "no more than of new patients"."""
+        near = nearest_by_bin(samples, self.train, self.bins, others=False)
+        found = (near.place[:, 0] >= 0).numpy()
+        if not found.any():
+            return Score.undefined("no training slice near these bins")
+        measures = near.measures.double().numpy()[found]
+        reached = self.scale(measures, samples.z_bin.numpy()[found]).max(0)
+        exact = near.exact.numpy()[found]
+        copied, clear = ((flags | exact) for flags in (reached > self.limit, clearly(reached / self.limit)))
+        beyond, units = self.probe > self.limit, samples.unit.numpy()[found]
+        counts = Counts(len(self.train), int(found.sum()), len(np.unique(self.people)))
+        return copied_share(copied, copied & clear, units, beyond, self.people, counts)
+
+
+def _probed(real: SliceTable, train: SliceTable, bins: int) -> NDArray[np.float64]:
+    """Row, and nearness to training slices, of some held-out slices of each bin, ``(n, 6)``."""
+    of_bin = [real.where(real.held_out & (real.z_bin == k)).spread(_PROBES).row for k in range(bins)]
+    probes = real.where(torch.isin(real.row, torch.cat(of_bin)))
+    near = nearest_by_bin(probes, train, bins, others=False)
+    found = near.place[:, 0] >= 0
+    return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[found].numpy())

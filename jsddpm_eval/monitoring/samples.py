@@ -1,0 +1,261 @@
+"""Samples of a network under training against patients it is not trained on: a few scores, the real side once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import wasserstein_distance
+from torch import Tensor
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import usage_error
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.features.crossfit import Fold
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.features.networks import shrunk
+from jsddpm_eval.features.registry import DEFAULT, make_extractors
+from jsddpm_eval.features.space import FeatureSpace
+from jsddpm_eval.memo import digest
+from jsddpm_eval.metrics.base import Cell, Context
+from jsddpm_eval.metrics.feature_distance import FeaturePair, kid_between_halves, kid_estimate
+from jsddpm_eval.metrics.obedience import lesion_pixels
+from jsddpm_eval.metrics.position import ZRegressor, middles, train_z_regressor
+from jsddpm_eval.metrics.seen_distance import GAP, SeenDistance
+from jsddpm_eval.monitoring.copies import CopySearch
+from jsddpm_eval.results.score import Influence, Score
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.baseline import baseline_of
+from jsddpm_eval.stats.jackknife import jackknife_variance
+from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
+
+_MOST_TRAIN = 2000  # training slices in a kernel distance; of more, evenly spread ones
+_MOST_LEARNED = 10_000  # training slices that the judge of position learns from
+
+
+@dataclass(frozen=True)
+class SampleScores:
+    """Scores of the samples of one check.
+
+    Attributes:
+        values: Numbers by name; what is undefined is left out.
+        baselines: What other patients reach, by the same names.
+        kid: KID against held-out patients, mean over the feature spaces; None where it is undefined.
+        influence: What leaving out each held-out patient, and each sample, adds to it.
+        copying: Whether samples copy training slices more often than held-out slices seem to.
+        signs: Signs of memorisation, in words.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, float] = field(default_factory=dict)
+    kid: float | None = None
+    influence: Influence = field(default_factory=Influence)
+    copying: bool = False
+    signs: tuple[str, ...] = ()
+
+
+class SampleMonitor:
+    """Judges samples by patients that the network is not trained on.
+
+    What is computed of real slices is computed once, by :meth:`prepare` or the first call, and kept in ``cache`` for
+    other trainings on the same slices.
+
+    Args:
+        real: Real slices of training patients and of held-out ones (``held_out``), with their binning.
+        features: Feature spaces of the KID.
+        seed: Seed of the networks trained here.
+        cache: Folder for what is computed of real slices; nothing is written when None.
+
+    Raises:
+        JsddpmError: ``SLICES`` (status 2) for slices without a binning, or of fewer than three held-out patients.
+
+    >>> images = torch.rand((32, 16, 16), generator=torch.Generator().manual_seed(0))
+    >>> labels = {"z_bin": [0, 1] * 16, "pathology": [0] * 32, "binning": ZBinning((0, 9), 2, n_slices=10)}
+    >>> patient = [i // 4 for i in range(32)]
+    >>> real = SliceTable.from_arrays(images, patient=patient, held_out=[p > 3 for p in patient], **labels)
+    >>> monitor = SampleMonitor(real, features=["radiomics"])
+    >>> monitor(SliceTable.from_arrays(images[:16].repeat(2, 1, 1), **labels)).values["copied"]  # training slices
+    1.0
+    """
+
+    def __init__(
+        self,
+        real: SliceTable,
+        *,
+        features: Sequence[str | Extractor] = DEFAULT,
+        seed: int = 0,
+        cache: str | Path | None = None,
+    ) -> None:
+        if real.binning is None:
+            raise usage_error("SLICES", "the real slices have no binning", fix="give binning")
+        self.held_out, self.train = real.where(real.held_out), real.where(~real.held_out)
+        if self.held_out.n_patients < MIN_UNITS:
+            what = f"{self.held_out.n_patients} held-out patients, {MIN_UNITS} are needed to judge samples"
+            raise usage_error("SLICES", what, fix="hold out more patients: jsddpm cache resplit")
+        self.real, self.binning, self.features, self.seed, self.cache = real, real.binning, features, seed, cache
+        self._ready = False
+
+    @classmethod
+    def of_store(
+        cls, store: SliceStore | str | Path, binning: ZBinning, *, split: str = "val", cache: str | Path | None = None
+    ) -> SampleMonitor:
+        """Judge by one held-out split of a store; its other held-out patients are not looked at."""
+        return cls(SliceTable.from_store(store, binning, split=split, only=("train", split)), cache=cache)
+
+    def prepare(self) -> None:
+        """Compute what is real."""
+        if self._ready:
+            return
+        memo = self.real.memo
+        if self.cache is not None:
+            memo.keep_in(self.cache)
+        with _with_gradients():
+            _ = self._regressor, self._search, [space.of(self.real) for space in self._spaces], self._position_baseline
+        memo.save()
+        self._ready = True
+
+    def __call__(self, samples: SliceTable) -> SampleScores:
+        """Score samples, always of the same number for each condition.
+
+        Raises:
+            JsddpmError: What the feature extractors raise.
+        """
+        self.prepare()
+        with _with_gradients():
+            values, baselines, kid, influence = self._kid(samples)
+            baselines |= self._position_baseline
+            values |= self._position(samples)
+            if samples.has_masks and self.real.has_masks:
+                values |= self._masks(samples)
+                baselines |= {name: v for name, v in self._masks(self.train).items() if name.startswith("lesion_area")}
+            copied = self._search(samples) if self._search else Score.undefined("no training slices")
+            gap, opened = self._seen_gap(samples)
+        signs = []
+        copying = copied.p_value is not None and copied.p_value < ALPHA
+        if copied.value is not None and self._search:
+            values["copied"], baselines["copied"] = copied.value, self._search.baseline
+        if copying:
+            signs.append(f"{copied.value:.0%} of the samples are copies of training slices")
+        if gap is not None:
+            values["seen_gap"], baselines["seen_gap"] = gap, 0.0
+        if opened:
+            signs.append("samples are nearer to training patients than to held-out ones")
+        return SampleScores(values, baselines, kid, influence, copying, tuple(signs))
+
+    @cached_property
+    def _spaces(self) -> list[FeatureSpace]:
+        extractors = make_extractors(self.features, self.real, seed=self.seed, folder=self.real.memo.folder)
+        return [FeatureSpace(extractor, self.real) for extractor in extractors]
+
+    @cached_property
+    def _search(self) -> CopySearch | None:
+        return CopySearch.of(self.real, self.binning.n_bins)
+
+    @cached_property
+    def _regressor(self) -> ZRegressor | None:
+        if not len(self.train):
+            return None
+        train = self.train.spread(_MOST_LEARNED)
+        fold = Fold(0, train, train.mapped(lambda batch: shrunk(batch.images)))
+        return train_z_regressor(fold, self.binning.z_range, seed=self.seed, folder=self.real.memo.folder)
+
+    @cached_property
+    def _position_baseline(self) -> dict[str, float]:
+        return self._position(self.held_out)
+
+    def _kid(self, samples: SliceTable) -> tuple[dict[str, float], dict[str, float], float | None, Influence]:
+        """KID of every feature space, its baselines, the mean over the spaces and what each unit adds to it."""
+        scores, halves = {}, {}
+        for space in self._spaces:
+            pair = FeaturePair.of(self.held_out, samples, space, self.binning.n_bins)
+            scores[space.name] = score = kid_estimate(pair)
+            if score.value is not None:
+                key = ("kid between halves", space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
+                found = self.real.memo.values(key, lambda pair=pair: kid_between_halves(pair, self.seed))  # type: ignore[misc]
+                halves[f"kid_{space.name}"] = baseline_of(found).baseline
+        values = {f"kid_{name}": score.value for name, score in scores.items()}
+        baselines = {name: v for name, v in halves.items() if v is not None}
+        left_out = [
+            s.influence for s in scores.values() if s.influence and s.influence.patients and s.influence.samples
+        ]
+        defined = {name: v for name, v in values.items() if v is not None}
+        if not scores or len(left_out) < len(scores):
+            return defined, baselines, None, Influence()
+        influence, kid = _mean_influence(left_out), float(np.mean(list(defined.values())))
+        defined |= {"kid": kid, "kid_error": _error(influence)}
+        if len(baselines) == len(defined) - 2:
+            baselines["kid"] = float(np.mean(list(baselines.values())))
+        return defined, baselines, kid, influence
+
+    def _position(self, table: SliceTable) -> dict[str, float]:
+        """Mean distance between the position read off and the middle of the bin, in bin widths; conditions alike."""
+        network, binning = self._regressor, self.binning
+        if network is None or not len(table):
+            return {}
+        with torch.no_grad():
+            read = table.mapped(lambda batch: network(batch.images).double())
+        width = (binning.z_range[1] - binning.z_range[0] + 1) / binning.n_bins
+        distance = (read - middles(binning).double()[table.z_bin]).abs() / width
+        return {"z_error_bins": float((distance * _even(table.token(binning.n_bins))).sum())}
+
+    def _masks(self, table: SliceTable) -> dict[str, float]:
+        """Shares of masks that obey, and areas of lesions beside those of held-out patients in the same bins."""
+        pixels, asked = lesion_pixels(table), table.pathology == 1
+        shares = {"lesion_present": (pixels > 0)[asked], "control_empty": (pixels == 0)[~asked]}
+        values = {name: float(found.double().mean()) for name, found in shares.items() if len(found)}
+        drawn, real = table.where(asked & (pixels > 0)), self.held_out.where(lesion_pixels(self.held_out) > 0)
+        size = self.binning.n_bins
+        drawn = drawn.where(torch.isin(drawn.z_bin, real.z_bin))
+        real = real.where(torch.isin(real.z_bin, drawn.z_bin))
+        if len(drawn):
+            mix = drawn.z_bin.bincount(minlength=size) / real.z_bin.bincount(minlength=size).clamp(min=1)
+            weight, pixel = mix[real.z_bin].numpy(), self.real.spacing[0] * self.real.spacing[1]
+            areas = (lesion_pixels(drawn) * pixel).numpy(), (lesion_pixels(real) * pixel).numpy()
+            values["lesion_area_distance"] = float(wasserstein_distance(*areas, v_weights=weight))
+            values["lesion_area_ratio"] = float(areas[0].mean() / np.average(areas[1], weights=weight))
+        return values
+
+    def _seen_gap(self, samples: SliceTable) -> tuple[float | None, bool]:
+        """How much further samples are from held-out than from training patients, in KID; whether that is certain."""
+        fair = [space for space in self._spaces if not space.extractor.saw_training]
+        if not fair:
+            return None, False
+        rows = torch.cat([self.held_out.row, self.train.spread(_MOST_TRAIN).row])
+        real = self.real.where(torch.isin(self.real.row, rows))
+        context = Context(real, samples, self.binning, fair, self.seed, frozenset())
+        found = SeenDistance().compute(Cell(None, None, real, samples, real), context)
+        gaps = [found[GAP.named(space.name)] for space in fair]
+        known = [gap.value for gap in gaps if gap.value is not None]
+        return (float(np.mean(known)) if known else None), any(gap.interval and gap.interval[0] > 0 for gap in gaps)
+
+
+@contextmanager
+def _with_gradients() -> Iterator[None]:
+    """Gradients on, wherever this is called: networks are trained here, and slices are deformed onto each other."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def _mean_influence(parts: Sequence[Influence]) -> Influence:
+    """What each unit adds to the mean of several scores of the same units."""
+    patients = {name: float(np.mean([p.patients[name] for p in parts])) for name in parts[0].patients}
+    samples = tuple(np.mean([p.samples for p in parts], axis=0).tolist())
+    return Influence(patients=patients, samples=samples, sample_blocks=parts[0].sample_blocks)
+
+
+def _error(influence: Influence) -> float:
+    """Standard error by the jackknife over patients and samples."""
+    of_samples = jackknife_variance(influence.samples, influence.sample_blocks or None)
+    return float((jackknife_variance(list(influence.patients.values())) + of_samples) ** 0.5)
+
+
+def _even(tokens: Tensor) -> Tensor:
+    """Weights that sum to 1 and give every condition the same, ``(N,)``."""
+    _, place, counts = tokens.unique(return_inverse=True, return_counts=True)
+    weights: Tensor = 1 / (len(counts) * counts[place]).double()
+    return weights
