@@ -39,7 +39,7 @@ def _name_of(registry: Registry) -> Any:
 
 
 Spacing = Literal["trailing", "karras"]
-"""How the noise levels that a sampler visits are spread; see :mod:`jsddpm.diffusion.spacing`."""
+"""How the noise levels that a sampler visits are spread; see :func:`jsddpm.diffusion.standalone.visited_timesteps`."""
 
 
 class Section(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from jsddpm.diffusion.objective import alphas_cumprod, noise_schedule
-from jsddpm.diffusion.spacing import visited_timesteps
+from jsddpm.diffusion.standalone import visit, visited_timesteps
 from jsddpm.errors import usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.sections import DiffusionConfig, SamplingConfig
@@ -20,7 +20,7 @@ class Sampler:
     """One way to step from noise to samples; a file of :mod:`jsddpm.diffusion.samplers` holds it as ``SAMPLER``.
 
     Attributes:
-        scheduler: A scheduler class of diffusers, or one that behaves like it; ``set_timesteps`` takes a list.
+        scheduler: A scheduler class of diffusers, or one that behaves like it.
         options: What its constructor takes beside the schedule.
         step_options: What its ``step`` takes, from the sampling settings and one generator for each sample.
     """
@@ -31,7 +31,7 @@ class Sampler:
 
 
 def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> Any:
-    """The sampler's scheduler, set to the timesteps of :func:`~jsddpm.diffusion.spacing.visited_timesteps`.
+    """The sampler's scheduler, set to the timesteps of :func:`~jsddpm.diffusion.standalone.visited_timesteps`.
 
     It is given x0, whatever the network predicts: the pipeline recovers and clips x0 in one place for all samplers.
 
@@ -50,5 +50,5 @@ def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> Any:
         prediction_type="sample",
         **sampler.options,
     )
-    scheduler.set_timesteps(timesteps=visited_timesteps(alphas_cumprod(diffusion), sampling.steps, sampling.spacing))
+    visit(scheduler, visited_timesteps(alphas_cumprod(diffusion), sampling.steps, sampling.spacing))
     return scheduler

@@ -1,7 +1,7 @@
 """The pipeline of an exported model: diffusers opens it without jsddpm, and it draws what ``jsddpm sample`` draws.
 
 A copy of this file lies in every folder that ``jsddpm checkpoint export`` writes. It is part of jsddpm too, which takes
-seeds, noise and the DDIM step from here.
+seeds, noise, the noise levels of a sampler and the DDIM step from here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,14 @@ WORDS = slice(24, 24 + 624 * 8)
 """Where the 624 words of the Mersenne Twister, 64 bits each, lie in the state of PyTorch's CPU generator."""
 AT_ONCE = 64
 """Slices that the network sees at once."""
+
+
+RHO = 7.0
+"""Exponent of Karras et al. 2022 (arXiv 2206.00364, equation 5)."""
+NOISIEST = 80.0
+"""Highest noise of their schedule, as a ratio of noise to signal; higher levels differ by nothing a network can see."""
+LEAST = 4
+"""Fewest steps that are spread by Karras et al.; a step at the lowest level is wasted on fewer."""
 
 
 def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
@@ -78,6 +87,56 @@ def ddim_step(
     return result
 
 
+def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]:
+    """Timesteps of a sampler, the noisiest first, no two alike.
+
+    ``trailing`` goes down from the last level in equal strides (Lin et al. 2023, arXiv 2305.08891, table 2); the step
+    from the last of them to no noise is as long as the others, and what is finer than its noise is averaged away.
+    ``karras`` goes from the last level to the level of :data:`NOISIEST` and from there to timestep 0, with
+    ``sigma ** (1 / RHO)`` evenly spread, ``sigma`` being the ratio of noise to signal. With fewer than :data:`LEAST`
+    steps both are ``trailing``.
+
+    Args:
+        abar: Cumulative products of ``1 - beta``, ``(T,)``, falling; the last may be 0.
+        steps: Number of timesteps, 1 to T.
+        spacing: ``trailing`` or ``karras``.
+
+    >>> abar = torch.linspace(0.999, 0.001, 100)
+    >>> visited_timesteps(abar, 5, "trailing")
+    [99, 79, 59, 39, 19]
+    >>> visited_timesteps(abar, 5, "karras")[-1]
+    0
+    """
+    levels = len(abar)
+    if spacing == "trailing" or steps < LEAST:
+        evenly: list[int] = (np.arange(levels, 0, -levels / steps).round()[:steps].astype(np.int64) - 1).tolist()
+        return evenly
+    signal = abar.double().numpy()
+    sigma = np.sqrt((1 - signal[signal > 0]) / signal[signal > 0])
+    first, last = min(NOISIEST, sigma[-1]) ** (1 / RHO), sigma[0] ** (1 / RHO)
+    wanted = np.linspace(first, last, steps - 1) ** RHO
+    place = np.rint(np.interp(np.log(wanted), np.log(sigma), np.arange(len(sigma)))).astype(np.int64)
+    order = np.arange(steps)
+    place = np.concatenate([[levels - 1], place]) + order
+    # no two alike: at least one level above the next, then at most one below the one before
+    place = np.maximum.accumulate(place[::-1])[::-1] - order
+    place = np.minimum.accumulate(np.minimum(place, levels - 1) + order) - order
+    visited: list[int] = place.tolist()
+    return visited
+
+
+def visit(scheduler: Any, timesteps: Sequence[int]) -> None:
+    """Set a scheduler of diffusers to these timesteps, the noisiest first; not each of them takes a list itself."""
+    if "timesteps" in signature(scheduler.set_timesteps).parameters:
+        scheduler.set_timesteps(timesteps=list(timesteps))
+        return
+    scheduler.set_timesteps(len(timesteps))
+    scheduler.timesteps = torch.tensor(timesteps)
+    if hasattr(scheduler, "solver_p"):  # UniPC steps from one ratio of noise to signal to the next
+        abar = scheduler.alphas_cumprod[scheduler.timesteps]
+        scheduler.sigmas = torch.cat([((1 - abar) / abar).sqrt(), torch.zeros(1)]).float()
+
+
 @dataclass
 class JointSliceOutput(BaseOutput):  # type: ignore[misc]
     """Samples, condition by condition.
@@ -102,7 +161,8 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         unet: The network; its class labels are ``pathology * n_bins + z_bin``, and ``2 * n_bins`` for no condition.
         scheduler: Sampler, given estimates of the clean slices.
         settings: ``n_bins``, ``size``, ``patch_size``, ``prediction_type``, ``self_conditioned``, ``guided``,
-            ``trained`` (labels with a training slice) and the defaults ``steps``, ``eta`` and ``guidance``.
+            ``trained`` (labels with a training slice) and the defaults ``steps``,
+            ``timestep_spacing``, ``eta`` and ``guidance``.
     """
 
     model_cpu_offload_seq = "unet"
@@ -163,7 +223,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         x = torch.stack([torch.randn((2, *known["size"]), generator=g) for g in generators]).to(device)
         tokens = torch.tensor([p * known["n_bins"] + z for z, p, _ in ids], device=device)
         abar = self._alphas_cumprod().to(device)
-        self.scheduler.set_timesteps(steps)
+        visit(self.scheduler, visited_timesteps(abar.cpu(), steps, known["timestep_spacing"]))
         x0: torch.Tensor | None = None
         for t in self.progress_bar(self.scheduler.timesteps):
             signal, sigma = abar[int(t)].sqrt(), (1 - abar[int(t)]).sqrt()
@@ -194,7 +254,8 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
     def _step(self, x0: torch.Tensor, t: Any, x: torch.Tensor, eta: float, generators: Any) -> torch.Tensor:
         if isinstance(self.scheduler, DDIMScheduler):
             return ddim_step(self.scheduler, x0, t, x, eta, generators)
-        options = {"generator": generators} if isinstance(self.scheduler, DDPMScheduler) else {}
+        noisy = self.scheduler.config.get("algorithm_type") == "sde-dpmsolver++"
+        options = {"generator": generators} if noisy or isinstance(self.scheduler, DDPMScheduler) else {}
         following: torch.Tensor = self.scheduler.step(x0, t, x, **options).prev_sample
         return following
 

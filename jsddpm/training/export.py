@@ -128,6 +128,7 @@ def _settings(denoiser: Denoiser, info: CheckpointInfo) -> dict[str, Any]:
         "guided": info.config.unconditional_share > 0,
         "trained": [condition.token(n_bins) for condition in info.trained],
         "steps": sampling.steps,
+        "timestep_spacing": sampling.spacing,
         "eta": sampling.eta,
         "guidance": sampling.guidance,
         "z_range": list(info.binning.z_range),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from diffusers import DDIMScheduler
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from torch import Tensor
@@ -15,16 +14,6 @@ from jsddpm.diffusion.standalone import ddim_step
 
 class ExactDDIMScheduler(DDIMScheduler):  # type: ignore[misc]
     """DDIM from x0 along the timesteps of its list; see :func:`~jsddpm.diffusion.standalone.ddim_step`."""
-
-    def set_timesteps(
-        self, num_inference_steps: int | None = None, device: Any = None, *, timesteps: Any = None
-    ) -> None:
-        """Visit these timesteps, the noisiest first."""
-        if timesteps is None:
-            super().set_timesteps(num_inference_steps, device)
-        else:
-            self.num_inference_steps = len(timesteps)
-            self.timesteps = torch.tensor(timesteps, device=device)
 
     def step(
         self, model_output: Tensor, timestep: Tensor, sample: Tensor, eta: float = 0.0, generator: Any = None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jsddpm.diffusion.objective import alphas_cumprod
-from jsddpm.diffusion.spacing import LEAST, NOISIEST, RHO, visited_timesteps
+from jsddpm.diffusion.standalone import LEAST, NOISIEST, RHO, visited_timesteps
 from jsddpm.sections import DiffusionConfig
 
 SCHEDULES = ["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"]

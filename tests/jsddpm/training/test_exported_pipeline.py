@@ -57,7 +57,8 @@ def test_diffusers_draws_the_stored_samples_without_jsddpm(exported, generated, 
         {"sampler": "ddim", "steps": 6, "eta": 0.7},
         {"sampler": "ddpm", "steps": 5},
         {"sampler": "dpmpp", "steps": 5},
-        {"sampler": "unipc", "steps": 5},
+        {"sampler": "unipc", "steps": 5, "spacing": "karras"},
+        {"sampler": "dpmpp_sde", "steps": 5, "spacing": "karras"},
         {"sampler": "ddim", "steps": 5, "guidance": 1.5},
     ],
     ids=lambda c: "-".join(map(str, c.values())),
@@ -69,13 +70,14 @@ def test_every_sampler_and_prediction_draws_the_same(run, exported, changes, pre
     ours = replace(ours, diffusion=diffusion, guided=True)
     settings = dict(JointSlicePipeline.load_config(exported)["settings"])
     settings |= {"prediction_type": prediction, "guided": True}
+    settings["timestep_spacing"] = changes.get("spacing", "trailing")
     scheduler = make_scheduler(diffusion, ours.sampling_with(**changes))
     theirs = JointSlicePipeline(UNet2DModel.from_pretrained(exported / "unet").eval(), scheduler, settings)
     theirs.set_progress_bar_config(disable=True)
     asked, seed = [(1, 0), (3, 1)], 11
     expected = ours(
         asked, num_per_condition=2, sampler=changes["sampler"], num_inference_steps=changes["steps"],
-        guidance_scale=changes.get("guidance"), eta=changes.get("eta"), seed=seed,
+        spacing=changes.get("spacing"), guidance_scale=changes.get("guidance"), eta=changes.get("eta"), seed=seed,
     )  # fmt: skip
     made = theirs(
         asked, num_per_condition=2, num_inference_steps=changes["steps"], guidance_scale=changes.get("guidance"),
