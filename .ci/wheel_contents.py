@@ -6,7 +6,12 @@ import sys
 import zipfile
 
 EXPECTED = {"jsddpm", "jsddpm_eval", "jsddpm_cli", "jsddpm_reports"}
-DATA = {"jsddpm/presets/demo.yaml", "jsddpm_reports/templates/report.html", "jsddpm/py.typed"}
+DATA = {
+    "jsddpm/presets/demo.yaml",
+    "jsddpm_reports/templates/report.html",
+    "jsddpm_reports/templates/card.md",
+    "jsddpm/py.typed",
+}
 
 names = set(zipfile.ZipFile(sys.argv[1]).namelist())
 top = {n.split("/")[0] for n in names if ".dist-info/" not in n}

@@ -113,11 +113,16 @@ def write_recorded(path: str | os.PathLike[str], data: bytes) -> None:
     _write_record(path.parent, known | {path.name: (digest,)})
 
 
-def record_folder(folder: str | os.PathLike[str]) -> None:
-    """Write the record of every file in and below a folder that is about to be published."""
+def record_folder(folder: str | os.PathLike[str], *, free: Sequence[str] = ()) -> None:
+    """Write the record of every file in and below a folder that is about to be published.
+
+    Args:
+        folder: The folder.
+        free: Files that its reader may change.
+    """
     folder = Path(folder)
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    _write_record(folder, {name: (sha256(path),) for name, path in files.items() if name != RECORD})
+    _write_record(folder, {name: (sha256(path),) for name, path in files.items() if name not in (RECORD, *free)})
 
 
 def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
@@ -134,14 +139,14 @@ def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
 
 
 def require_recorded(folder: str | os.PathLike[str], names: Sequence[str], code: str, fix: str) -> None:
-    """Compare files of a folder with its record, which must name each of them.
+    """Compare all that the record of a folder names with it; it must name these files.
 
     Raises:
         JsddpmError: ``code`` (status 4) naming the file that differs, or is not there.
     """
     folder = Path(folder)
     known = _recorded(folder)
-    for name in names:
+    for name in sorted({*names, *known}):
         if name not in known or not (folder / name).is_file() or sha256(folder / name) not in known[name]:
             what = f"{name} differs from its checksum in {RECORD}, or has none"
             raise integrity_error(code, what, fix=fix, file=folder)

@@ -17,6 +17,7 @@ import torch
 from jsddpm.binning import ZBinning
 from jsddpm.checksums import RECORD, write_recorded
 from jsddpm.diffusion.checkpoint import load_denoiser
+from jsddpm.diffusion.exported import CARD
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.export import export_checkpoint
@@ -106,7 +107,7 @@ def kinds(folder: Path, run: Path, generated: SliceStore) -> dict[str, Kind]:
         files |= {kind: store / "arrays" / f"{shard}.{kind}.npy" for kind in ("image", "mask")}
         found |= {f"{name}: {f}": Kind(path, lambda store=store: _whole_store(store)) for f, path in files.items()}
     exported = export_checkpoint(checkpoint, folder / "exported")
-    files = {p.relative_to(exported): p for p in sorted(exported.rglob("*")) if p.is_file()}
+    files = {p.relative_to(exported): p for p in sorted(exported.rglob("*")) if p.is_file() and p.name != CARD}
     found |= {f"exported: {name}": Kind(p, lambda: _network(exported)) for name, p in files.items()}
     found |= _of_cache(folder / "cache") | _of_evaluation(folder / "evaluation", real, generated)
     return found | _of_selftest(beside(real.path), real)

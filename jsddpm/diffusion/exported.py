@@ -15,6 +15,8 @@ from jsddpm.files import make_directory, parse_json, read_bytes, require_space, 
 from jsddpm.publish import published_directory
 
 ABOUT = "jsddpm.json"
+CARD = "README.md"
+"""The model card, to which whoever publishes the folder adds; it has no checksum."""
 WEIGHTS = {"unet.": "unet/diffusion_pytorch_model.safetensors", "embedding.": "condition_embedding.safetensors"}
 """Files of the weights, by the first part of their names."""
 LABELS = "class_embedding.weight"
@@ -51,7 +53,7 @@ def write_exported(out: Path, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
             make_directory((folder / name).parent)
             write_bytes(folder / name, data)
-        record_folder(folder)
+        record_folder(folder, free=[CARD])
 
 
 def read_exported(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -14,7 +14,7 @@ from jsddpm import __version__
 from jsddpm.diffusion import standalone
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
 from jsddpm.diffusion.denoiser import Denoiser
-from jsddpm.diffusion.exported import ABOUT, weight_files, write_exported
+from jsddpm.diffusion.exported import ABOUT, CARD, weight_files, write_exported
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.files import encoded, json_bytes
 
@@ -100,7 +100,7 @@ def export_checkpoint(path: str | Path, out: str | Path, *, weights: Weights = "
     }
     files = {
         ABOUT: json_bytes({**info.to_dict(), "step": info.step, "weights": weights}),
-        "README.md": encoded(_card(info, weights)),
+        CARD: encoded(_card(info, weights)),
         "model_index.json": json_bytes(index),
         "pipeline.py": encoded(inspect.getsource(standalone)),
         "scheduler/scheduler_config.json": json_bytes(steps),

@@ -1,0 +1,62 @@
+"""``jsddpm card``: what is published with a model or with samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from jsddpm.errors import usage_error
+from jsddpm_cli.console import FormatOption, emit, note
+
+app = typer.Typer()
+ORDER = 95
+
+
+@app.command(epilog="Example: jsddpm card runs/first/evaluation --out runs/first/card")
+def card(
+    evaluation: Annotated[Path, typer.Argument(help="Evaluation folder or its results.json.")],
+    out: Annotated[Path, typer.Option(help="New folder for the documents.")],
+    kind: Annotated[Literal["model", "data"], typer.Option(help="A card of the model, or of its samples.")] = "model",
+    run: Annotated[
+        Path | None, typer.Option(help="Run that the samples are of [default: the folder around the evaluation]")
+    ] = None,
+    how: FormatOption = "table",
+) -> None:
+    """Write a Hugging Face card, a methods paragraph with BibTeX, and reviewers' checklists, filled from an evaluation.
+
+    The checklists are CLAIM 2024, MI-CLAIM-GEN and the scorecard for synthetic medical data. What is not known says so,
+    with its reason. No patient is named.
+    """
+    from jsddpm.files import refuse_existing
+    from jsddpm_reports.cards.card import write_cards
+    from jsddpm_reports.terminal import results_table
+
+    refuse_existing(out)
+    folder = evaluation.parent if evaluation.name == "results.json" else evaluation
+    written = write_cards(folder, out, kind, _run_provenance(folder, run))
+    emit(results_table(["written"], [[str(out / name)] for name in written]), {"out": str(out), "files": written}, how)
+    note('licence, intended use and whatever else says "not known" are for you to add')
+
+
+def _run_provenance(evaluation: Path, run: Path | None) -> dict[str, Any] | None:
+    """Provenance of the run that an evaluation is of; one that was trained on another store is refused."""
+    from jsddpm.training.progress import is_run, read_provenance
+    from jsddpm_eval.results.results import Results
+
+    if run is None and not is_run(evaluation.resolve().parent):
+        return None
+    place = run or evaluation.resolve().parent
+    provenance = read_provenance(place)
+    results = Results.read(evaluation / "results.json")
+    origins = [
+        results.provenance.get("checkpoint") or {},
+        results.provenance.get("generated", {}).get("provenance", {}),
+    ]
+    stores = {origin["training_store"] for origin in origins if "training_store" in origin}
+    trained_on = provenance["store"].get("fingerprint")
+    if run is not None and stores - {trained_on}:
+        what = f"was trained on store {trained_on}, the samples' generator on {', '.join(sorted(map(str, stores)))}"
+        raise usage_error("OPTION", what, fix="give the run that the samples are of", file=run)
+    return provenance if stores == {trained_on} else None

@@ -1,0 +1,269 @@
+"""What an evaluation and its run say of themselves, in words; what they do not say is not known, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jsddpm_eval.results.anonymised import CODED
+from jsddpm_eval.results.results import Results
+from jsddpm_reports import wording
+
+NO_RUN = "the run folder was not given: --run RUN"
+NOT_OURS = "the samples are not of a checkpoint of jsddpm, or its run was not evaluated"
+OF_THE_STUDY = "it is of the study and stands in no file of jsddpm; the authors add it"
+
+_SAMPLERS = {"ddpm": "ancestral sampling", "ddim": "DDIM", "dpmpp": "DPM-Solver++ (2M)", "unipc": "UniPC"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a card or a checklist asks.
+
+    Attributes:
+        text: What is known, or why it is not.
+        known: Whether it is.
+    """
+
+    text: str
+    known: bool = True
+
+    def __str__(self) -> str:
+        return self.text if self.known else f"Not known: {self.text}."
+
+
+def sentence(fact: Fact) -> str:
+    """A fact that ends as a sentence does."""
+    text = str(fact)
+    return text if text.endswith(".") else f"{text}."
+
+
+def unknown(reason: str) -> Fact:
+    """A fact that is not known."""
+    return Fact(reason, known=False)
+
+
+_CHECKS = {
+    "congruence": ("unlike_real", "intensity", "sharpness", "texture"),
+    "coverage": ("collapsed",),
+    "constraint": (
+        "outline",
+        "outliers",
+        "misplaced",
+        "disobeyed",
+        "control_lesion",
+        "lesion_shape",
+        "lesion_contrast",
+    ),
+}
+"""Checks that tell of a criterion."""
+
+_ALWAYS = {
+    "output": Fact("Continuous: images in [0, 1], each with a binary lesion mask"),
+    "card": Fact("README.md, written with this list"),
+    "preprocessing": unknown("results.json does not hold it; the store does: jsddpm cache info STORE"),
+    "initial": unknown("a run does not record whether it was started from another network"),
+    "duration": unknown("a run does not record its duration"),
+}
+
+
+def facts_of(
+    results: Results, privacy: Mapping[str, Any] | None = None, run: Mapping[str, Any] | None = None
+) -> dict[str, Fact]:
+    """Everything that is asked of an evaluation, by name.
+
+    Args:
+        results: The evaluation.
+        privacy: Content of ``privacy.json``, if there is one.
+        run: Content of the run's ``provenance.json``, if it is known.
+    """
+    checkpoint = results.provenance.get("checkpoint")
+    found = _of_evaluation(results) | _of_run(run) | _ALWAYS
+    found |= _of_network(checkpoint) if checkpoint else dict.fromkeys(_NETWORK, unknown(NOT_OURS))
+    found["sampling"] = _sampling(results.provenance.get("generated", {}))
+    found["disjoint"] = _disjoint(results)
+    found["privacy"] = _privacy(privacy, results)
+    return found
+
+
+def _of_evaluation(results: Results) -> dict[str, Fact]:
+    provenance, binning = results.provenance, results.z_binning
+    real, generated = provenance.get("real", {}), provenance.get("generated", {})
+    held_out, split = real.get("held_out_patients"), real.get("held_out_split")
+    groups = list(dict.fromkeys(spec.group for spec in results.specs))
+    selftest = provenance.get("selftest")
+    low, high = binning.z_range
+    people = f"{real.get('patients', 'an unknown number of')} patients"
+    return {
+        "goal": Fact(
+            "Evaluation of a generator of axial brain MRI slices with lesion masks, by axial bin and pathology"
+        ),
+        "samples": Fact(f"{generated['slices']} generated slices")
+        if "slices" in generated
+        else unknown("nothing generated was evaluated"),
+        "patients": Fact(f"{people}, {held_out} of them held out (split {split})")
+        if held_out is not None
+        else unknown("the evaluation does not say who is held out"),
+        "binning": Fact(f"{binning.n_bins} {binning.scheme} bins of slices {low} to {high} of {binning.n_slices}"),
+        "metrics": Fact(
+            f"{len(results.specs)} scores of {', '.join(groups)}; each with its definition in results.json"
+        ),
+        "uncertainty": Fact(
+            "95 % intervals by patient and by sample (jackknife); the same score between real patients as baseline; "
+            "p-values corrected over everything that was asked"
+        ),
+        "precision": _precision(results),
+        "sample_size": _detectable(results),
+        "failures": _failures(results),
+        "verdict": Fact(" ".join(wording.verdict_sentences(results))),
+        "limitations": _limitations(results),
+        "robustness": Fact("Faults of graded strength were planted into the cohort (jsddpm selftest)")
+        if selftest
+        else unknown("jsddpm selftest STORE was not run on this cohort"),
+        "software": Fact(", ".join(f"{k} {v}" for k, v in provenance.get("versions", {}).items()))
+        if provenance.get("versions")
+        else unknown("results.json holds no versions"),
+        "baseline": Fact(
+            "Scores between real patients, for every score that has them; no other generator: jsddpm compare sets "
+            "evaluations side by side"
+        ),
+        "consistency": _consistency(results),
+        **{name: _by_checks(results, checks) for name, checks in _CHECKS.items()},
+        "reproduction": Fact(f"Seed {provenance['seed']}; the commands stand in the report")
+        if "seed" in provenance
+        else unknown("results.json holds no seed"),
+        "codes": Fact("Random codes stand for patients in the evaluation")
+        if CODED in provenance
+        else unknown("the evaluation was made without --anonymise, and what was done before is not recorded"),
+    }
+
+
+def _of_run(run: Mapping[str, Any] | None) -> dict[str, Fact]:
+    names = ("partitions", "hardware", "training_data")
+    if run is None:
+        return dict.fromkeys(names, unknown(NO_RUN))
+    split, store = run.get("split", {}), run.get("store", {})
+    words = {"train": "to train on", "val": "to validate on", "test": "to test on"}
+    machine = [str(run[key]) for key in ("device", "precision") if key in run]
+    return {
+        "partitions": Fact(", ".join(f"{split[k]} patients {v}" for k, v in words.items() if k in split))
+        if split
+        else unknown("the run does not say how patients were divided"),
+        "hardware": Fact(f"{', '.join(machine)}, {run.get('processes', 1)} processes"),
+        "training_data": Fact(
+            f"the training split of store {store.get('fingerprint')}, which has {store.get('slices')} slices of "
+            f"{store.get('patients')} patients"
+        ),
+    }
+
+
+_NETWORK = ("technology", "model", "training", "augmentation", "selection", "ensemble")
+
+
+def _of_network(checkpoint: Mapping[str, Any]) -> dict[str, Fact]:
+    config = checkpoint.get("config", {})
+    model, diffusion, data, optimizer, trainer = (
+        config.get(part, {}) for part in ("model", "diffusion", "data", "optimizer", "trainer")
+    )
+    averaged = "averaged (EMA)" if checkpoint.get("weights") == "ema" else "raw"
+    flip = data.get("flip")
+    return {
+        "technology": Fact("Deep learning: a denoising diffusion model of image and mask together"),
+        "model": Fact(
+            f"U-Net with channels {model.get('channels')}, {model.get('layers_per_block')} layers in a block, "
+            f"attention at levels {model.get('attention_levels')}, patches of {model.get('patch_size')} pixels, "
+            f"{model.get('condition_embedding')} condition embedding; {diffusion.get('prediction_type')} prediction, "
+            f"{diffusion.get('beta_schedule')} schedule of {diffusion.get('num_train_timesteps')} noise levels"
+        ),
+        "training": Fact(
+            f"{checkpoint.get('step')} of {trainer.get('max_steps')} steps with batches of {data.get('batch_size')} "
+            f"slices, learning rate {optimizer.get('learning_rate')}, weight decay {optimizer.get('weight_decay')}, "
+            f"share of lesion slices drawn {data.get('lesion_share')}, seed {config.get('seed')}"
+        ),
+        "augmentation": unknown("the configuration does not say")
+        if flip is None
+        else Fact("Images are mirrored left and right" if flip else "No augmentation"),
+        "selection": Fact(f"The last check of training, step {checkpoint.get('step')}, {averaged} weights"),
+        "ensemble": Fact("None: one network"),
+    }
+
+
+def _sampling(generated: Mapping[str, Any]) -> Fact:
+    sampling = generated.get("sampling")
+    if not sampling:
+        return unknown("the samples do not say how they were drawn")
+    name = _SAMPLERS.get(sampling.get("sampler"), sampling.get("sampler"))
+    guidance = sampling.get("guidance", 1)
+    guided = f", guidance {guidance:g}" if guidance != 1 else ""
+    count = f"{sampling.get('per_condition')} samples of each condition"
+    return Fact(f"{name} with {sampling.get('steps')} steps{guided}, {count}, seed {generated.get('seed')}")
+
+
+def _disjoint(results: Results) -> Fact:
+    real, checkpoint = results.provenance.get("real", {}), results.provenance.get("checkpoint") or {}
+    origin = results.provenance.get("generated", {}).get("provenance", {})
+    trained_on = checkpoint.get("training_store") or origin.get("training_store")
+    if trained_on is not None and trained_on == real.get("store"):
+        return Fact("By patient: slices of one patient are on one side only")
+    return unknown("the generator was not trained on this store's split, as far as its samples say")
+
+
+def _precision(results: Results) -> Fact:
+    scores = [s for s in results.pooled.values() if s.value is not None]
+    if not scores:
+        return unknown("no score of the whole is defined")
+    intervals = sum(s.interval is not None for s in scores)
+    return Fact(f"{intervals} of {len(scores)} scores of the whole have a 95 % interval; see the table of the card")
+
+
+def _detectable(results: Results) -> Fact:
+    found = {f.check: f.detectable for f in results.whole().values() if f.detectable is not None}
+    if not found:
+        return unknown("no check says what it could have seen")
+    named = ", ".join(f"{check} {value:.2g}" for check, value in sorted(found.items()))
+    return Fact(f"Not planned; smallest differences that would have been seen in 80 of 100 cohorts: {named}")
+
+
+def _failures(results: Results) -> Fact:
+    off = {check: f for check, f in results.whole().items() if f.answer == "off"}
+    if not results.findings:
+        return unknown("nothing generated was evaluated")
+    if not off:
+        return Fact("No check sees a fault of the whole; checks that could not tell are listed under limitations")
+    return Fact("; ".join(f"{check}: {wording.finding(f)}" for check, f in off.items()))
+
+
+def _consistency(results: Results) -> Fact:
+    """In how many conditions the checks together give each answer."""
+    answers = list(results.answers().values())
+    if not answers:
+        return unknown("no bin was looked at by itself")
+    counts = ", ".join(f"{answers.count(answer)} {answer}" for answer in ("fine", "off", "unknown"))
+    return Fact(f"{len(answers)} conditions (bin and pathology): {counts}")
+
+
+def _by_checks(results: Results, names: tuple[str, ...]) -> Fact:
+    """What these checks say of the whole."""
+    whole = results.whole()
+    asked = [check for check in results.checks if check.name in names and check.name in whole]
+    said = [f"{check.question}: {wording.finding(whole[check.name])}" for check in asked]
+    return Fact("; ".join(said)) if said else unknown("no such check was made")
+
+
+def _limitations(results: Results) -> Fact:
+    untold = [check for check, f in results.whole().items() if f.answer == "unknown"]
+    undefined = len(results.undefined())
+    return Fact(
+        f"Slices are 2D. {len(untold)} checks could not tell{': ' + ', '.join(untold) if untold else ''}; "
+        f"{undefined} scores are undefined, each with its reason in the report"
+    )
+
+
+def _privacy(privacy: Mapping[str, Any] | None, results: Results) -> Fact:
+    """Sentences on copies; the one that names a patient stays in the evaluation unless codes stand for patients."""
+    if privacy is None:
+        return unknown("copies of patients were not looked for")
+    worst = (privacy.get("worst_patient") or {}).get("patient")
+    hidden = worst if CODED not in results.provenance else None
+    return Fact(" ".join(s for s in privacy["sentences"] if hidden is None or str(hidden) not in s))

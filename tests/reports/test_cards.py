@@ -1,0 +1,119 @@
+"""Cards, methods and checklists: what the Hub reads of them, and that nothing is said that is not known."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+from huggingface_hub import DatasetCard, ModelCard
+
+from evaluations import HOSTILE, made_up
+from jsddpm.errors import JsddpmError
+from jsddpm_cli.commands.card import card
+from jsddpm_reports.cards.card import documents
+from jsddpm_reports.cards.checklists import CLAIM, MI_CLAIM_GEN, SCORECARD
+from jsddpm_reports.cards.facts import facts_of
+
+RUN = {
+    "device": "cpu", "precision": "32-true", "processes": 1, "seed": 0, "split": {"train": 8, "val": 2, "test": 2},
+    "store": {"path": "../store", "fingerprint": "def", "patients": 12, "slices": 1536},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results():
+    return made_up(2, size=(8, 6), seeds=2).results
+
+
+@pytest.fixture(scope="module")
+def texts(results):
+    return documents(results, "model", run=RUN)
+
+
+def test_the_hub_reads_the_scores_of_the_model_card(texts, results):
+    header = ModelCard(texts["README.md"]).data
+    assert header.pipeline_tag == "unconditional-image-generation"
+    assert header.eval_results
+    for found in header.eval_results:
+        score = results.pooled[found.metric_type]
+        assert (found.metric_value, score.status) == (round(score.value, 6), "ok")
+
+
+def test_the_hub_reads_the_header_of_the_data_card(results):
+    header = DatasetCard(documents(results, "data")["README.md"]).data
+    assert header.size_categories == ["n<1K"]  # 160 slices
+    assert "synthetic-data" in header.tags
+
+
+def test_a_header_says_no_licence_that_nobody_gave(texts):
+    header = yaml.safe_load(texts["README.md"].split("---")[1])
+    assert "license" not in header
+
+
+def test_names_that_are_html_stay_text(texts):
+    everything = "\n".join(texts.values())
+    assert "<script" not in everything
+    assert "&lt;script" in everything
+
+
+def test_every_reference_that_is_cited_is_there(texts):
+    cited = {key for text in texts.values() for key in re.findall(r"\[@(\w+)\]", text)}
+    entries = re.findall(r"^@\w+\{(\w+),", texts["references.bib"], re.M)
+    assert cited <= set(entries)
+    assert len(entries) == len(set(entries))
+    assert texts["references.bib"].count("{") == texts["references.bib"].count("}")
+
+
+def test_the_checklists_have_their_items():
+    """44 items of CLAIM 2024; 23 of MI-CLAIM-GEN, in its parts 1, 2, 3-4, 5, 6; the seven criteria of the scorecard."""
+    assert [item.number for item in CLAIM.items] == [str(n) for n in range(1, 45)]
+    parts = [item.number.split()[0] for item in MI_CLAIM_GEN.items]
+    assert [parts.count(p) for p in ("1", "2", "3-4", "5", "6")] == [6, 4, 4, 5, 4]
+    criteria = ["congruence", "coverage", "constraint", "completeness", "compliance", "comprehension", "consistency"]
+    assert [item.number for item in SCORECARD.items if item.number.startswith("co")] == criteria
+
+
+def test_what_is_not_known_says_why(results):
+    bare = results.model_copy(update={"provenance": {}, "findings": (), "verdict": (), "generation": ()})
+    facts = facts_of(bare)
+    assert not any(facts[name].known for name in ("model", "training", "partitions", "sampling", "privacy", "disjoint"))
+    for name, text in documents(bare, "model").items():
+        assert not re.search(r"\bNone\b|\bnan\b|\{\}|\[\]", text), name
+        for reason in re.findall(r"Not known: ([^|\n]*)", text):
+            assert len(reason.split()) >= 4
+
+
+def test_answers_follow_the_run(results):
+    with_run, without = (facts_of(results, run=run)["partitions"] for run in (RUN, None))
+    assert (with_run.known, without.known) == (True, False)
+    assert "8 patients to train on" in with_run.text
+    assert "--run" in without.text
+
+
+def test_no_patient_is_named_unless_by_code(results):
+    privacy = {"worst_patient": {"patient": "sub-003", "samples": 2}, "sentences": ["Rates.", "Worst is sub-003."]}
+    assert facts_of(results, privacy)["privacy"].text == "Rates."
+    coded = results.model_copy(update={"provenance": results.provenance | {"patient_codes": "abc"}})
+    assert facts_of(coded, privacy)["privacy"].text == "Rates. Worst is sub-003."
+
+
+def test_the_command_takes_the_run_around_the_evaluation(results, tmp_path, capsys):
+    run = tmp_path / "run"
+    (run / "evaluation").mkdir(parents=True)
+    results.write(run / "evaluation" / "results.json")
+    (run / "config.yaml").write_text("")
+    (run / "provenance.json").write_text(json.dumps(RUN))
+    card(run / "evaluation", tmp_path / "card", how="json")
+    said = json.loads(capsys.readouterr().out)
+    assert {str(p.relative_to(tmp_path / "card")) for p in (tmp_path / "card").rglob("*.*")} == set(said["files"])
+    assert "8 patients to train on" in (tmp_path / "card" / "README.md").read_text()
+    assert HOSTILE not in (tmp_path / "card" / "README.md").read_text()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "provenance.json").write_text(json.dumps(RUN | {"store": RUN["store"] | {"fingerprint": "another"}}))
+    with pytest.raises(JsddpmError, match="was trained on store another"):
+        card(run / "evaluation", tmp_path / "again", run=other)
+    with pytest.raises(JsddpmError, match="already exists"):
+        card(run / "evaluation", tmp_path / "card")
