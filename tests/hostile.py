@@ -123,6 +123,8 @@ HONEST: dict[tuple[str, ...], tuple[object, ...]] = {
     ("checkpoint", "info"): ("{run}/checkpoints/last.ckpt",),
     ("checkpoint", "export"): ("{run}/checkpoints/last.ckpt", "{out}"),
     ("checkpoint", "rebin"): ("{run}/checkpoints/last.ckpt", "--z-range", 5, 34, "--bins", 3, "--out", "{out}"),
+    ("export",): ("nnunet", "{store}", "--z-range", 12, 13, "--cases", "slices", "--out", "{out}"),
+    ("card",): ("{evaluation}", "--out", "{out}"),
     ("report",): ("{evaluation}", "--out", "{out}.md"),
     ("compare",): ("{evaluation}", "{evaluation}/results.json"),
     ("eval",): ("--real", "{store}", "--generated", "{made}", "--bin-aware", "--metrics", "kid", "--features",

@@ -79,7 +79,7 @@ def export_stores(
         JsddpmError: ``EXISTS``, ``CASES``, ``SPLIT``, ``KEY``, ``OPTION`` (status 2).
     """
     chosen, out = formats()[form], Path(out)
-    if not re.fullmatch(r"[A-Za-z0-9]+", modality):
+    if not re.fullmatch(r"[A-Za-z0-9]{1,32}", modality):
         raise usage_error("OPTION", f"--modality {modality!r}", fix="give letters and digits, such as FLAIR")
     if len({store.size for store in stores}) > 1:
         sizes = ", ".join(sorted({"x".join(map(str, store.size)) for store in stores}))

@@ -45,11 +45,11 @@ def _run_provenance(evaluation: Path, run: Path | None) -> dict[str, Any] | None
     from jsddpm.training.progress import is_run, read_provenance
     from jsddpm_eval.results.results import Results
 
+    results = Results.read(evaluation / "results.json")  # before the folder around it is looked for
     if run is None and not is_run(evaluation.resolve().parent):
         return None
     place = run or evaluation.resolve().parent
     provenance = read_provenance(place)
-    results = Results.read(evaluation / "results.json")
     origins = [
         results.provenance.get("checkpoint") or {},
         results.provenance.get("generated", {}).get("provenance", {}),
