@@ -10,7 +10,7 @@ import pytest
 from jsddpm_eval.features.extractors import slice_encoder
 from jsddpm_eval.metrics import lesion_detector, position
 
-STEPS = 12
+STEPS = 4
 
 
 @contextmanager

@@ -140,20 +140,20 @@ def read(page: str, done: set[str]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _brief():
+def brief():
     """Every evaluation of every page trains networks; what they read is not what a page says."""
     with brief_training():
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def done():
     """Commands of :data:`ONCE` that were run."""
     return set()
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, done):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, done, brief):
     """The folder in which the README was followed, on a cohort and another generator's slices; and a finished demo."""
     folder, before = tmp_path_factory.mktemp("finished"), Path.cwd()
     write_bids(folder / "my-bids", 6, lesion=(4, 24))

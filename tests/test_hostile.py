@@ -7,14 +7,17 @@ import tempfile
 
 import pytest
 
+from brief import brief_training
 from hostile import FAMILIES, Playground, attempt, calls
 
 
 @pytest.fixture(scope="module")
 def playground(tmp_path_factory, store, run, generated) -> Playground:
-    return Playground(tmp_path_factory.mktemp("hostile"), store.path, run, generated.path)
+    with brief_training():
+        return Playground(tmp_path_factory.mktemp("hostile"), store.path, run, generated.path)
 
 
+@pytest.mark.usefixtures("brief_networks")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_hostile_call_ends_in_a_bug(family, playground, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

@@ -19,7 +19,7 @@ from synthetic import write_store
 
 SETTINGS = [
     *TINY, "model.channels=[32,64]", "model.patch_size=2", "binning.z_range=[6,9]", "binning.n_bins=2",
-    "data.batch_size=10", "logging.grid=0",
+    "data.batch_size=5", "logging.grid=0",
 ]  # fmt: skip
 
 
