@@ -27,8 +27,8 @@ TINY = [
 ]
 
 
-LONGEST = ("test_slurm.py", "test_documented_commands.py")
-"""Files that take minutes: begun first, so that no worker is left alone with one at the end."""
+LONGEST = ("test_slurm.py", "test_documented_commands.py", "test_every_metric.py")
+"""Files that take a minute and more: begun first, so that no worker is left alone with one at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
