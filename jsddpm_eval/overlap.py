@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.slice_table import SliceTable
@@ -36,10 +37,19 @@ def refuse_real_slices(real: SliceTable, generated: SliceTable) -> None:
         raise JsddpmError("STORES", what, fix="give the slices that a network generated")
 
 
+def slice_digests(images: NDArray[np.float32]) -> list[str]:
+    """A digest of each slice ``(N, H, W)`` in 256 grey levels, empty for a blank one.
+
+    >>> slice_digests(np.zeros((1, 4, 4), np.float32))
+    ['']
+    """
+    grey = (np.rint(image * 255).astype(np.uint8) for image in images)
+    return [hashlib.sha256(level).hexdigest() if level.min() < level.max() else "" for level in grey]
+
+
 def digests(table: SliceTable) -> list[str]:
-    """A digest of each slice, empty for a blank one."""
+    """:func:`slice_digests` of a table, read batch by batch."""
     found = []
     for first in range(0, len(table), BATCH):
-        levels = np.rint(table.where(slice(first, first + BATCH)).images.numpy() * 255).astype(np.uint8)
-        found += [hashlib.sha256(level).hexdigest() if level.min() < level.max() else "" for level in levels]
+        found += slice_digests(table.where(slice(first, first + BATCH)).images.numpy())
     return found

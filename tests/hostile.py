@@ -129,6 +129,8 @@ HONEST: dict[tuple[str, ...], tuple[object, ...]] = {
     ("compare",): ("{evaluation}", "{evaluation}/results.json"),
     ("eval",): ("--real", "{store}", "--generated", "{made}", "--bin-aware", "--metrics", "kid", "--features",
                 "radiomics", "--feature-cache", "{tmp}/features", "--out", "{out}"),
+    ("utility",): ("{store}", "--out", "{out}", "--preset", "quick", "--steps", 1, "--seeds", 1, "--folds", 2, "--arm",
+                   "real", "--arm", "real+classical", "--z-range", 5, 34, "--bins", 2, "--jobs", 1),
     ("train",): ("--preset", "demo", "--store", "{store}", "--out", "{out}", *(w for s in TINY for w in ("--set", s)),
                  "--set", "logging.grid=0", "--set", "trainer.max_steps=1", "--set", "trainer.check_every=1"),
 }  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from jsddpm.binning import ZBinning
+from jsddpm_eval.real_slices import Slices
 from jsddpm_eval.selftest.cohort import Cohort
-from jsddpm_eval.selftest.world import Slices
 from jsddpm_eval.slice_table import SliceTable
 
 BINNING = ZBinning((0, 11), 4, n_slices=12)

@@ -36,6 +36,8 @@ NOT_RUN = {
     r"source .*": "this environment is there already",
     r"torchrun .*": "several processes: tests/jsddpm/training/test_distributed.py",
     r".*\bsbatch .*": "needs SLURM: tests/jsddpm/training/test_slurm.py",
+    r"jsddpm utility .*": "trains networks for minutes: tests/cli/test_utility.py",
+    r"jsddpm compare .*\.utility": "needs two such studies: tests/cli/test_utility.py",
     r"jsddpm selftest .*": "needs sixteen patients and minutes: tests/cli/test_selftest.py",
     r"jsddpm eval .*inception-v3-compat.*": "fetches weights: tests/jsddpm_eval/features/test_extractors.py",
 }
@@ -66,6 +68,7 @@ ONCE = re.compile(r"jsddpm bins (?!.*--out)")
 STARTS_WITH = {
     "docs/tutorial/first-hour.md": ("my-bids", "runs/demo"),
     "docs/how-to/own-cohort.md": ("my-bids",),
+    "docs/how-to/utility.md": ("my-bids", "store", "runs/first"),
     "docs/how-to/interrupted.md": ("my-bids", "store", "runs/first"),
 }
 """What lies in a page's folder before its first command; elsewhere the store and the run of the README."""

@@ -25,7 +25,7 @@ from jsddpm.files import make_directory, write_text
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.evaluation import evaluate_in_detail
 from jsddpm_eval.functional.lesion_copies import LEAST
-from jsddpm_eval.selftest.world import Slices
+from jsddpm_eval.real_slices import Slices
 from jsddpm_eval.slice_table import SliceTable
 
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery" / "validity" / "copying"

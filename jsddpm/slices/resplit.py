@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jsddpm.cohort.records import SPLITS
+from jsddpm.cohort.records import SPLITS, Split
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import usage_error
 from jsddpm.files import link_or_copy, make_directory
@@ -32,21 +33,14 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
             split for each of the store's patients.
     """
     manifest = Path(manifest)
-    named: dict[str, set[str]] = {}
-    for row in read_rows(manifest, ("patient", "split"), code="MANIFEST"):
-        named.setdefault(row["patient"], set()).add(row["split"])
-    for patient in sorted(set(store.patients.tolist())):
-        splits = named.get(patient, set())
-        if len(splits) != 1 or not splits <= set(SPLITS):
-            what = f"{patient} has {'the splits ' + ', '.join(sorted(splits)) if splits else 'no split'}"
-            raise usage_error("SPLIT", what, fix=f"give every patient one of {', '.join(SPLITS)}", file=manifest)
+    named = named_splits(manifest, sorted(set(store.patients.tolist())))
     kept = {k: v for k, v in store.info.items() if k not in _WRITTEN_ANEW}
     info: dict[str, Any] = {**kept, "split": {"by": manifest.name, "arrays_of": store.fingerprint}}
     with published_directory(out) as root:
         make_directory(root / "arrays")
         writer = StoreWriter(root, info)
         for number, subject in enumerate(store.subjects):
-            split = next(iter(named[patient_of(subject)]))
+            split = named[patient_of(subject)]
             rows = np.array(store.index[store.index["subject"] == number])
             rows["split"] = SPLITS.index(split)
             for file in subject["files"].values():
@@ -54,3 +48,24 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
             writer.written.append(Written(rows, {**subject, "size": list(store.size), "split": split}))
         writer.finish()
     return Path(out)
+
+
+def named_splits(manifest: Path, patients: Sequence[str]) -> dict[str, Split]:
+    """Split of each patient in a table with columns ``patient`` and ``split``.
+
+    Raises:
+        JsddpmError: ``MANIFEST`` when the table cannot be read; ``SPLIT`` (status 2) when it does not name exactly one
+            split for each of the patients.
+    """
+    named: dict[str, set[str]] = {}
+    for row in read_rows(manifest, ("patient", "split"), code="MANIFEST"):
+        named.setdefault(row["patient"], set()).add(row["split"])
+    found: dict[str, Split] = {}
+    for patient in patients:
+        splits = named.get(patient, set())
+        split = next((s for s in SPLITS if splits == {s}), None)
+        if split is None:
+            what = f"{patient} has {'the splits ' + ', '.join(sorted(splits)) if splits else 'no split'}"
+            raise usage_error("SPLIT", what, fix=f"give every patient one of {', '.join(SPLITS)}", file=manifest)
+        found[patient] = split
+    return found

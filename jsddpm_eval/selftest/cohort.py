@@ -14,7 +14,8 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.splits import Patient, SplitRule, assign_splits, stratified_folds
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
-from jsddpm_eval.selftest.world import GeneratedArrays, Slices, Uniform, World, perfect_draw
+from jsddpm_eval.real_slices import GeneratedArrays, Slices, lesion_loads, read_slices
+from jsddpm_eval.selftest.world import Uniform, World, perfect_draw
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.limits import MIN_PATIENTS
 
@@ -86,7 +87,7 @@ def divided(store: SliceStore, binning: ZBinning, *, seed: int, half: Half = "bo
     Raises:
         JsddpmError: ``SELFTEST`` (status 3) with too few patients for a division.
     """
-    patients = _patients(store, binning)
+    patients = lesion_loads(store, binning)
     if half != "both":
         patients = _part(patients, {"A": 0, "B": 1}[half], seed=0)
     if len(patients) < 4 * MIN_PATIENTS:
@@ -112,10 +113,10 @@ def paired(
         binning: The bins.
         seed: Seed of who of the real patients is held out.
     """
-    ours, names = _slices(*real, binning)
-    theirs, source_names = _slices(*source, binning)
+    ours, names = read_slices(*real, binning)
+    theirs, source_names = read_slices(*source, binning)
     held = assign_splits(
-        {p: v for p, v in _patients(real[0], binning).items() if p in set(names)}, SplitRule(0, HELD_OUT, seed)
+        {p: v for p, v in lesion_loads(real[0], binning).items() if p in set(names)}, SplitRule(0, HELD_OUT, seed)
     )
     out = np.array([held[name] == "test" for name in names])[ours.patient]
     table = SliceTable.from_arrays(
@@ -127,25 +128,6 @@ def paired(
     both = Slices(*(np.concatenate([getattr(s, f.name) for s in (ours, others)]) for f in fields(Slices)))
     sampled = len(first) + np.arange(len(theirs.patient))
     return Cohort(both, first, first[out], sampled, table, binning, (*names, *source_names))
-
-
-def _slices(store: SliceStore, patients: Sequence[str], binning: ZBinning) -> tuple[Slices, list[str]]:
-    """Slices of patients inside the bins, and the patients who have any, in the order of their numbers."""
-    rows = store.select(binning=binning)
-    rows = rows[np.isin(store.patients[rows], list(patients))]
-    names, patient = np.unique(store.patients[rows], return_inverse=True)
-    index = store.index[rows]
-    z_index, pathology = index["z_index"].astype(np.int64), index["pathology"].astype(np.int64)
-    z_bin, numbers = np.asarray(binning.index(z_index)), patient.astype(np.int64)
-    return Slices(store.images(rows), store.masks(rows), z_index, z_bin, pathology, numbers), names.tolist()
-
-
-def _patients(store: SliceStore, binning: ZBinning) -> dict[str, Patient]:
-    """Patients with slices inside the bins, and their lesion pixels there."""
-    rows = store.select(binning=binning)
-    names, number = np.unique(store.patients[rows], return_inverse=True)
-    loads = np.bincount(number, store.index["lesion_pixels"][rows], len(names))
-    return {str(n): Patient("lesion" if load else "control", float(load)) for n, load in zip(names, loads, strict=True)}
 
 
 def _part(patients: dict[str, Patient], part: int, *, seed: int) -> dict[str, Patient]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from jsddpm.errors import usage_error
 from jsddpm_eval.plugins import modules_with
-from jsddpm_eval.selftest.world import GeneratedArrays, World, mixed
+from jsddpm_eval.real_slices import GeneratedArrays
+from jsddpm_eval.selftest.world import World, mixed
 
 Plant = Callable[[World, float, np.random.Generator], GeneratedArrays]
 """Samples of a generator that has the fault, in the order of the world's perfect samples."""

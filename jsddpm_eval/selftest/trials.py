@@ -22,10 +22,11 @@ from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import make_directory, read_json, write_json
 from jsddpm.parallel import in_processes
 from jsddpm.publish import exclusive_lock
+from jsddpm_eval.real_slices import GeneratedArrays
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.selftest.cohort import Cohort
 from jsddpm_eval.selftest.fault import Fault, known_faults
-from jsddpm_eval.selftest.world import GeneratedArrays, Uniform, World
+from jsddpm_eval.selftest.world import Uniform, World
 
 PERFECT = "perfect"
 Row = dict[str, Any]

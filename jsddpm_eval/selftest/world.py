@@ -8,50 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.float32]
-Masks = NDArray[np.bool_]
-Rows = NDArray[np.intp]
-Numbers = NDArray[np.int64]
+from jsddpm_eval.real_slices import GeneratedArrays, Numbers, Rows, Slices
+
 Uniform = Literal["patient", "slice"]
 """What a perfect generator draws uniformly: patients, one slice of each in turn; or slices, whoever's they are."""
-
-
-@dataclass(frozen=True, eq=False)
-class Slices:
-    """Real slices, row by row.
-
-    Attributes:
-        images: Intensities in [0, 1], float32 ``(N, H, W)``.
-        masks: Lesion masks, boolean ``(N, H, W)``.
-        z_index: Positions, int64 ``(N,)``.
-        z_bin: Bins, int64 ``(N,)``.
-        pathology: 0 control, 1 lesion, int64 ``(N,)``.
-        patient: Patient numbers, int64 ``(N,)``.
-    """
-
-    images: Images
-    masks: Masks
-    z_index: Numbers
-    z_bin: Numbers
-    pathology: Numbers
-    patient: Numbers
-
-
-@dataclass(frozen=True, eq=False)
-class GeneratedArrays:
-    """Samples of a generator.
-
-    Attributes:
-        images: Intensities in [0, 1], float32 ``(M, H, W)``.
-        masks: Lesion masks, boolean ``(M, H, W)``.
-        z_bin: Bins asked for, int64 ``(M,)``.
-        pathology: Pathology asked for, int64 ``(M,)``.
-    """
-
-    images: Images
-    masks: Masks
-    z_bin: Numbers
-    pathology: Numbers
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from metric_tester import MEANS, PATIENTS, chosen, generated_arrays, real_arrays
 
 EVAL = ("eval", "--real", "{store}", "--bin-aware", "--features", "radiomics", "--out", "{tmp}/new", "--generated")
 UNDEFINED = (*EVAL, "{made}", "--metrics", "diversity_ms_ssim")  # the slices are too small for it
+UTILITY = ("utility", "{store}", "--z-range", 5, 34, "--bins", 2, "--out", "{tmp}/new", "--jobs", 1)
 EMPTY = ("new",)
 """An evaluation makes its folder first, to know that it can; where it refuses, the folder is empty."""
 
@@ -131,6 +132,12 @@ def of_another_size(world: World) -> None:
     generated_store(world, lambda w: np.zeros((4, 16, 16), np.float32), lambda w: np.zeros((4, 16, 16), bool))
 
 
+def another_fold(world: World) -> None:
+    """A fold that tests patients of whom the samples' network was trained on one."""
+    rows = [f"p{p},{'test' if p > 3 else 'train'}" for p in range(6)]
+    (world.tmp / "fold.csv").write_text("\n".join(["patient,split", *rows]) + "\n")
+
+
 def extractor(write: Callable[[Path], object], name: str) -> Callable[[World], Found]:
     """A network file named as an extractor."""
 
@@ -230,4 +237,13 @@ ROWS = (
     Row("96", "a metric that does not exist", (*EVAL, "{made}", "--metrics", "kidd"), 2, "METRIC", ("kid",),
         leaves=EMPTY),
     Row("96", "nothing to evaluate", ("eval",), 2, "OPTION"),
+    Row("U1", "a generator that has seen a patient who is tested", (*UTILITY, "--fold", "{tmp}/fold.csv", "--generator",
+        "1={made}"), 3, "SAME_PATIENT", ("were seen by the generator", "cohort split --folds"), another_fold),
+    Row("U1", "samples that are slices of tested patients", (*UTILITY, "--generator", "{tmp}/made"), 3, "SAME_PATIENT",
+        ("are slices of patients tested",), of_real_slices),
+    Row("U1", "the real store as a generator", (*UTILITY, "--generator", "{store}"), 2, "KIND"),
+    Row("U1", "generated slices without a generator", (*UTILITY, "--arm", "generated", "--arm", "real"), 2, "UTILITY",
+        ("--generator",)),
+    Row("U1", "a generator for one fold of two", (*UTILITY, "--folds", 2, "--generator", "1={made}"), 2, "UTILITY",
+        ("--generator 2=",)),
 )  # fmt: skip

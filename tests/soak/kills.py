@@ -39,7 +39,8 @@ from synthetic import write_bids, write_store
 _TRAIN = ["--preset", "demo", *(word for s in (*TINY, "logging.grid=0") for word in ("--set", s))]
 _LAST = Path("checkpoints") / "last.ckpt"
 _FIRST = ("lightning", "torchio", "diffusers", "jsddpm.slices.build", "jsddpm.training.run", "jsddpm_eval.evaluation",
-          "jsddpm_eval.selftest.run", "jsddpm_reports.page", "jsddpm_reports.terminal")  # fmt: skip
+          "jsddpm_eval.selftest.run", "jsddpm_eval.utility.run", "jsddpm_reports.page",
+          "jsddpm_reports.terminal")  # fmt: skip
 """Imported before the first trial: a child is a fork, which is killed while it works and has nothing to import."""
 
 
@@ -125,11 +126,18 @@ def stages(folder: Path) -> list[Stage]:
     selftest = ("selftest", cohort, "--z-range", 5, 34, "--bins", 2, "--samples", 2, "--perfect", 1, "--quick",
                 "--fault", "blur", "--jobs", 1, "--out", "OUT")  # fmt: skip
 
+    utility = ("utility", cohort, "--z-range", 5, 34, "--bins", 2, "--preset", "quick", "--steps", 3, "--folds", 2,
+               "--arm", "real", "--arm", "real+poisson", "--jobs", 1, "--out", "OUT")  # fmt: skip
+
     def resume(out: Path) -> tuple[object, ...]:
         return ("train", "--resume", "--store", store, "--out", "OUT") if (out / _LAST).exists() else train
 
     def trials(out: Path) -> object:
         return {name: value for name, value in read_json(out / "selftest.json").items() if name != "seconds"}
+
+    def cells(out: Path) -> object:
+        values = read_json(out / "utility.json")
+        return values | {"cells": [{**cell, "seconds": 0} for cell in values["cells"]]}
 
     return [
         Stage("cache build", build, lambda out: build if out.exists() else (*build, "--resume"), content, _store, 40),
@@ -137,6 +145,7 @@ def stages(folder: Path) -> list[Stage]:
         Stage("sample", sample, lambda out: sample, content, _store, 30),
         Stage("eval", evaluate, lambda out: evaluate, lambda out: (out / "results.json").read_bytes(), _results, 6),
         Stage("selftest", selftest, lambda out: selftest, trials, lambda out: None, 2),
+        Stage("utility", utility, lambda out: utility, cells, lambda out: None, 4),
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jsddpm.errors import usage_error
-from jsddpm_cli.console import FormatOption, emit, note
+from jsddpm_cli.console import Format, FormatOption, emit, note
 
 if TYPE_CHECKING:
     from jsddpm_eval.comparison import Difference
@@ -23,7 +23,10 @@ FORMS = (".csv", ".md", ".tex", ".html", ".png", ".pdf")
 @app.command(epilog="Example: jsddpm compare runs/first/evaluation runs/second/evaluation")
 def compare(
     results: Annotated[
-        list[Path], typer.Argument(help="Evaluation folders or results.json files; the first is the baseline.")
+        list[Path],
+        typer.Argument(
+            help="Evaluation folders or results.json files, or folders of jsddpm utility; the first is the baseline."
+        ),
     ],
     score: Annotated[
         list[str] | None, typer.Option(help="Score to compare, such as kid_radiomics; repeatable.")
@@ -40,17 +43,23 @@ def compare(
 ) -> None:
     """Compare evaluations bin by bin: difference, 95 % interval, and a test corrected for the number of bins.
 
+    Studies of jsddpm utility are compared where they differ in their generators alone: which samples are more useful.
+
     Real patients are paired where both evaluations hold what each patient adds to a score. Evaluations must share real
     slices, bins, split, feature extractors and seed.
     """
     from jsddpm.anonymise import local_names
     from jsddpm_eval.comparison import compare_all
     from jsddpm_eval.results.results import Results
+    from jsddpm_eval.utility.between import is_study
     from jsddpm_reports.comparison import comparison_table, legend, notes, significant
     from jsddpm_reports.terminal import results_table
 
     if len(results) < 2 or len(set(results[1:])) < len(results) - 1:
         raise usage_error("OPTION", "there is nothing to compare", fix="give two or more different evaluations")
+    if any(map(is_study, results)):
+        _compare_studies(results, how, refused=bool(score or all_cells or out))
+        return
     for place in out or []:
         if place.suffix not in FORMS:
             raise usage_error("OPTION", f"--out {place.name}", fix=f"end it with one of {', '.join(FORMS)}")
@@ -72,6 +81,25 @@ def compare(
     for place in out or []:
         _write(place, compared, baseline, read[0], score)
         note(f"written {place}")
+
+
+def _compare_studies(folders: list[Path], how: Format, *, refused: bool) -> None:
+    """Print the differences of utility studies."""
+    from string import ascii_uppercase
+
+    from jsddpm.anonymise import local_names
+    from jsddpm_eval.utility.between import between_studies, is_study
+    from jsddpm_reports.terminal import results_table
+    from jsddpm_reports.utility import comparison_table
+
+    if refused or not all(map(is_study, folders)) or len(folders) > len(ascii_uppercase):
+        cure = "give folders of jsddpm utility alone, without --score, --all and --out"
+        raise usage_error("OPTION", "utility studies are compared among themselves", fix=cure)
+    letters = dict(zip(ascii_uppercase, folders, strict=False))
+    for letter, name in zip(letters, local_names(folders), strict=True):
+        note(f"{letter}: {name}")
+    values = between_studies(letters)
+    emit(results_table(*comparison_table(values, values["comparisons"])), values, how)
 
 
 def _chosen(differences: list[Difference], scores: list[str] | None) -> list[Difference]:

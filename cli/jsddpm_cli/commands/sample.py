@@ -12,6 +12,7 @@ from jsddpm.errors import usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import note, tracked
+from jsddpm_cli.shares import share_of
 
 if TYPE_CHECKING:
     from jsddpm.binning import Condition
@@ -60,7 +61,7 @@ def sample(
         "per_condition": per_condition, "sampler": sampler, "steps": steps, "spacing": spacing, "guidance": guidance,
         "eta": eta,
     }  # fmt: skip
-    run_sampling(run, out, changes, bins, pathology, seed, checkpoint=checkpoint, weights=weights, share=_share(share))
+    run_sampling(run, out, changes, bins, pathology, seed, checkpoint=checkpoint, weights=weights, share=share_of(share))
     if others and out.exists():
         from jsddpm.diffusion.formats import write_pngs, write_stacks
         from jsddpm.slices.store import SliceStore
@@ -96,19 +97,6 @@ def run_sampling(
     else:
         note(f"part {share[0] + 1} of {share[1]} is drawn; the last part to finish publishes {out}")
     return out
-
-
-def _share(text: str | None) -> tuple[int, int]:
-    """This process's number and how many there are, from --share or from torchrun."""
-    if text is None:
-        from jsddpm.runtime import processes
-
-        rank, local, machines = processes()
-        return rank, local * machines
-    number, _, count = text.partition("/")
-    if not (number.isdigit() and count.isdigit() and 1 <= int(number) <= int(count)):
-        raise usage_error("OPTION", f"--share {text!r}", fix="give I/N with 1 <= I <= N, such as 2/8")
-    return int(number) - 1, int(count)
 
 
 def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) -> list[Condition]:

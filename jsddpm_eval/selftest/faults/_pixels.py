@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from jsddpm_eval.real_slices import GeneratedArrays, Images, Masks
 from jsddpm_eval.selftest.fault import Plant
-from jsddpm_eval.selftest.world import GeneratedArrays, Images, Masks, World
+from jsddpm_eval.selftest.world import World
 
 Values = NDArray[np.floating]
 Change = Callable[[Images, float, np.random.Generator], Values]

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from jsddpm_eval.real_slices import GeneratedArrays
 from jsddpm_eval.selftest.fault import Fault, Plant, in_lesions
 from jsddpm_eval.selftest.faults._pixels import Change, biased, blurred, clipped, elastic, mirrored, noisy, warped
-from jsddpm_eval.selftest.world import GeneratedArrays, World, mixed
+from jsddpm_eval.selftest.world import World, mixed
 
 _NAME = ("copied",)
 _SEAM = 0.7  # pixels over which a pasted lesion fades in

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from jsddpm_eval.real_slices import Images
 from jsddpm_eval.selftest.fault import Fault
 from jsddpm_eval.selftest.faults._pixels import Values, biased, heads, on_images
-from jsddpm_eval.selftest.world import Images
 
 _NAME = ("intensity",)
 

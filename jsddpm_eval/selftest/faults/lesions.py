@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from jsddpm_eval.real_slices import GeneratedArrays, Masks
 from jsddpm_eval.selftest.fault import Fault, in_lesions
 from jsddpm_eval.selftest.faults._pixels import blurred, clipped, heads, mirrored, moved, without_lesion
-from jsddpm_eval.selftest.world import GeneratedArrays, Masks, World, mixed
+from jsddpm_eval.selftest.world import World, mixed
 
 _CONTRAST = ("lesion_contrast",)
 _SHARES = (0.25, 0.5, 1)

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from jsddpm_eval.real_slices import GeneratedArrays, Masks
 from jsddpm_eval.selftest.fault import Fault, Plant, in_lesions
 from jsddpm_eval.selftest.faults._pixels import PLANE, blurred, heads, moved, present
-from jsddpm_eval.selftest.world import GeneratedArrays, Masks, World, mixed
+from jsddpm_eval.selftest.world import World, mixed
 
 _SHAPE = ("lesion_shape", "lesion_contrast")
 _CONTRAST = ("lesion_contrast",)

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from jsddpm_eval.real_slices import GeneratedArrays, Images
 from jsddpm_eval.selftest.fault import Fault, Plant
 from jsddpm_eval.selftest.faults._pixels import blurred, clipped
-from jsddpm_eval.selftest.world import GeneratedArrays, Images, World, mixed
+from jsddpm_eval.selftest.world import World, mixed
 
 _SHARES = (0.05, 0.1, 0.2)
 _UNIT = "of samples"

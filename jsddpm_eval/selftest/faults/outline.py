@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from jsddpm_eval.real_slices import GeneratedArrays, Images
 from jsddpm_eval.selftest.fault import Fault, Plant
 from jsddpm_eval.selftest.faults._pixels import Values, clipped, elastic, heads, mirrored, on_images, warped
-from jsddpm_eval.selftest.world import GeneratedArrays, Images, World, mixed
+from jsddpm_eval.selftest.world import World, mixed
 
 _NAME = ("outline",)
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from jsddpm_eval.real_slices import GeneratedArrays
 from jsddpm_eval.selftest.fault import Fault, in_controls, in_lesions
 from jsddpm_eval.selftest.faults._pixels import moved
-from jsddpm_eval.selftest.world import GeneratedArrays, World, mixed
+from jsddpm_eval.selftest.world import World, mixed
 
 _NAME = ("disobeyed",)
 _SHARES = (0.25, 0.5, 1)

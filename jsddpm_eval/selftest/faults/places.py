@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from jsddpm_eval.real_slices import GeneratedArrays, Numbers
 from jsddpm_eval.selftest.fault import Fault
-from jsddpm_eval.selftest.world import GeneratedArrays, Numbers, World
+from jsddpm_eval.selftest.world import World
 
 _NAME = ("misplaced",)
 

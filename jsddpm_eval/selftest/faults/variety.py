@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from jsddpm_eval.real_slices import GeneratedArrays, Rows
 from jsddpm_eval.selftest.fault import Fault
 from jsddpm_eval.selftest.faults._pixels import clipped, noisy
-from jsddpm_eval.selftest.world import GeneratedArrays, Rows, World
+from jsddpm_eval.selftest.world import World
 
 _NAME = ("collapsed",)
 _TRACE = 0.005  # noise between samples of one mode

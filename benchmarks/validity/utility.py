@@ -1,0 +1,144 @@
+"""Is utility judged right? Generators of known effect on phantoms and real patients: the sign, and what is claimed.
+
+Each trial draws patients anew: some train, some are tested, and a generator shows slices of yet others, or of those who
+train. Slices of unseen patients help; masks that are permuted or moved harm; copies of training slices do nothing.
+Rows are kept as trials end: an interrupted run continues.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from cohorts import BINS, BUILD, PHANTOMS, REAL, prepared
+from scipy.stats import binomtest
+
+from jsddpm.csvfiles import to_csv
+from jsddpm.files import make_directory, write_text
+from jsddpm.parallel import in_processes
+from jsddpm_eval.real_slices import GeneratedArrays, Slices
+from jsddpm_eval.utility.cohort import Cohort, Fold
+from jsddpm_eval.utility.protocol import Protocol, Training
+from jsddpm_eval.utility.run import utility_of
+
+GALLERY = Path(__file__).parents[2] / "reports" / "gallery" / "validity" / "utility"
+EFFECTS = {"unseen": 1, "copies": 0, "permuted": -1, "moved": -1}
+"""Sign of what each generator does to networks that are trained on three of its slices with every real one."""
+
+_ARM = "real+generated-75"
+
+
+@cache
+def patients(name: str) -> tuple[Slices, object, tuple[float, float, float]]:
+    """Slices of every patient with a lesion."""
+    opener, arguments, _ = prepared(name, "both" if name == "real" else "B")
+    cohort = opener(*arguments)
+    s = cohort.slices
+    ill = np.isin(s.patient, np.unique(s.patient[s.pathology == 1]))
+    kept = Slices(*(getattr(s, field)[ill] for field in Slices.__dataclass_fields__))
+    return kept, cohort.binning, cohort.table.spacing
+
+
+def drawn(name: str, kind: str, trial: int, train: int, test: int) -> Cohort:
+    """A cohort of one fold whose patients are drawn anew, with a generator of known effect."""
+    slices, binning, spacing = patients(name)
+    rng = np.random.default_rng([trial, train])
+    sides = np.split(rng.permutation(np.unique(slices.patient)), [train, train + test])
+    ours, tested, unseen = (np.flatnonzero(np.isin(slices.patient, side)) for side in sides)
+    made = ours if kind == "copies" else unseen
+    masks = slices.masks[made].copy()
+    if kind == "permuted":
+        ill = np.flatnonzero(masks.any((1, 2)))
+        masks[ill] = masks[np.roll(ill, len(ill) // 2)]
+    if kind == "moved":
+        height, width = masks.shape[1:]
+        masks = np.roll(masks, (height // 8, width // 8), (1, 2))
+    samples = GeneratedArrays(slices.images[made], masks, slices.z_bin[made], slices.pathology[made])
+    return Cohort(slices, (Fold(ours, tested, samples, kind),), binning, spacing)
+
+
+def run_trial(name: str, kind: str, trial: int, train: int, test: int, protocol: Protocol) -> dict[str, object]:
+    """What is said of a generator in one draw of patients."""
+    with TemporaryDirectory() as folder:
+        values = utility_of(
+            folder, drawn, (name, kind, trial, train, test), {}, protocol, arms=("real", _ARM), seed=trial
+        )  # fmt: skip
+    (row,) = values["comparisons"]
+    real, mixed = (arm["dice"]["mean"] for arm in values["arms"])
+    seconds = sum(cell["seconds"] for cell in values["cells"])
+    return {"cohort": name, "kind": kind, "trial": trial, "real": real, "mixed": mixed, "seconds": seconds,
+            **{key: row[key] for key in ("difference", "interval", "p_value", "answer")}}  # fmt: skip
+
+
+def calls(asked: object, protocol: Protocol, known: set[tuple[str, str, int]]) -> Iterator[tuple[object, ...]]:
+    """Trials that are not there yet."""
+    for trial in range(asked.first, asked.first + asked.trials):
+        for kind in asked.kinds or EFFECTS:
+            if (asked.cohort, kind, trial) not in known:
+                yield asked.cohort, kind, trial, asked.train, asked.test, protocol
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """A row for each cohort and generator: share of right signs, of "helps" and of "harms"."""
+    lines = ["| cohort | generator | effect | trials | Dice, real | difference | right sign | helps | harms |",
+             "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
+    for cohort, kind in dict.fromkeys((row["cohort"], row["kind"]) for row in rows):
+        here = [row for row in rows if (row["cohort"], row["kind"]) == (cohort, kind)]
+        effect = EFFECTS[kind]
+        right = "" if not effect else _share([effect * row["difference"] > 0 for row in here])
+        lines.append(
+            f"| {cohort} | {kind} | {['none', 'helps', 'harms'][effect]} | {len(here)} "
+            f"| {np.mean([row['real'] for row in here]):.2f} | {np.mean([row['difference'] for row in here]):+.3f} "
+            f"| {right} | {_share([row['answer'] == 'helps' for row in here])} "
+            f"| {_share([row['answer'] == 'harms' for row in here])} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _share(flags: list[bool]) -> str:
+    low, high = binomtest(sum(flags), len(flags)).proportion_ci()
+    return f"{sum(flags)} of {len(flags)} ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def main() -> None:
+    """Run the trials that are not there yet, and write the tables."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("cohort", choices=[*PHANTOMS, "real"], help=f"real needs {REAL}; bins: {BINS}")
+    parser.add_argument("kinds", nargs="*", help=f"of {', '.join(EFFECTS)} [default: all]")
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="first trial")
+    parser.add_argument("--train", type=int, default=6, help="patients who train")
+    parser.add_argument("--test", type=int, default=16, help="patients who are tested")
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--work", type=Path, default=BUILD / "utility.jsonl")
+    asked = parser.parse_args()
+    protocol = Protocol(("unet",), asked.seeds, 1, replace(Training(), steps=asked.steps, batch_size=8))
+    rows = [json.loads(line) for line in asked.work.read_text().splitlines()] if asked.work.is_file() else []
+    known = {(row["cohort"], row["kind"], row["trial"]) for row in rows}
+    left = list(calls(asked, protocol, known))
+    for row in in_processes(run_trial, left, jobs=min(asked.jobs, max(1, len(left)))):
+        rows.append(row)
+        make_directory(asked.work.parent)
+        write_text(asked.work, "".join(json.dumps(r) + "\n" for r in rows))
+        print(row["kind"], row["trial"], f"{row['difference']:+.3f}", row["answer"], row["seconds"], flush=True)
+    make_directory(GALLERY)
+    write_text(GALLERY / "planted.md", table(rows))
+    write_text(GALLERY / "planted.csv", to_csv([_flat(row) for row in rows]))
+    print(table(rows))
+
+
+def _flat(row: dict[str, object]) -> dict[str, object]:
+    low, high = row["interval"] or (None, None)
+    return {k: v for k, v in row.items() if k != "interval"} | {"low": low, "high": high}
+
+
+if __name__ == "__main__":
+    main()

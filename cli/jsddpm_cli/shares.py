@@ -1,0 +1,25 @@
+"""Work that several processes share out among themselves: ``--share I/N``."""
+
+from __future__ import annotations
+
+import re
+
+from jsddpm.errors import usage_error
+
+
+def share_of(text: str | None) -> tuple[int, int]:
+    """This process's number and how many there are, from --share or from torchrun.
+
+    >>> share_of("2/8")
+    (1, 8)
+    """
+    if text is None:
+        from jsddpm.runtime import processes
+
+        rank, local, machines = processes()
+        return rank, local * machines
+    given = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    number, count = (int(part) for part in given.groups()) if given else (0, 0)
+    if not 1 <= number <= count:
+        raise usage_error("OPTION", f"--share {text!r}", fix="give I/N with 1 <= I <= N, such as 2/8")
+    return number - 1, count

@@ -1,0 +1,139 @@
+"""Means over patients who were all judged by several trainings: both are samples, and both make the mean uncertain.
+
+Torch-free. Rows of one table are patients, columns are trainings, which every patient of the table shares; tables are
+folds, with patients and trainings of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import t as student
+
+from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
+from jsddpm_eval.stats.power import POWER
+
+_MOST_PATIENTS = 100_000
+_LEAST = 1e-12
+"""Smallest p-value that is said."""
+_POWER_QUANTILE = NormalDist().inv_cdf(POWER)
+
+
+@dataclass(frozen=True)
+class CrossedMean:
+    """A mean over patients and trainings.
+
+    Attributes:
+        value: The mean.
+        patients: Number of patients.
+        parts: Variance and units of the patients, and of the trainings.
+        spread: Variance of a patient's mean over trainings.
+    """
+
+    value: float
+    patients: int
+    parts: tuple[tuple[float, int], ...]
+    spread: float
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % interval; None with fewer than three patients, or one training of each fold."""
+        half = self._half(2 * TAIL, self.parts)
+        return None if half is None else (self.value - half, self.value + half)
+
+    @property
+    def p_value(self) -> float | None:
+        """Two-sided, of "the mean is 0"; None where there is no interval."""
+        widest = self._half(_LEAST, self.parts)
+        if widest is None:
+            return None
+        if self.value == 0:
+            return 1.0
+        if widest == 0:  # no scale to judge it by but the signs
+            return float(2.0 ** (1 - self.patients))
+        if abs(self.value) >= widest:
+            return _LEAST
+
+        def excess(level: float) -> float:
+            return float(self._half(float(np.exp(level)), self.parts) or 0.0) - abs(self.value)
+
+        return float(np.exp(brentq(excess, np.log(_LEAST), 0.0)))
+
+    def detectable(self, level: float) -> float | None:
+        """Smallest mean that would be told from 0 in about 80 % of such studies; None where there is no interval.
+
+        Args:
+            level: False alarms allowed to this one mean.
+        """
+        return self._detectable(level, self.parts)
+
+    def patients_for(self, mean: float, level: float) -> int | None:
+        """Patients with whom such a mean would be told from 0 in about 80 % of studies with as many trainings.
+
+        Args:
+            mean: The mean.
+            level: False alarms allowed to this one mean.
+
+        Returns:
+            None where no number of patients suffices, as the trainings themselves scatter too much.
+        """
+        if self.interval is None:
+            return None
+
+        def seen(patients: int) -> bool:
+            reached = self._detectable(level, [(self.spread / patients, patients), *self.parts[1:]])
+            return reached is not None and reached <= mean
+
+        if not seen(_MOST_PATIENTS):
+            return None
+        low, high = MIN_UNITS, _MOST_PATIENTS  # the smallest number that suffices
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if seen(middle) else (middle + 1, high)
+        return low
+
+    def _detectable(self, level: float, parts: Sequence[tuple[float, int]]) -> float | None:
+        half = self._half(level, parts)
+        return None if half is None else half + _POWER_QUANTILE * sum(variance for variance, _ in parts) ** 0.5
+
+    def _half(self, level: float, parts: Sequence[tuple[float, int]]) -> float | None:
+        """Half of the interval that misses the mean with a probability of at most ``level`` (Banerjee 1960).
+
+        Each part's variance is multiplied by the square of its own Student quantile, which holds whatever share of the
+        variance each part has. Degrees of freedom by Welch and Satterthwaite do not hold where one part has few.
+        """
+        if self.patients < MIN_UNITS or len(parts) < 2:
+            return None
+        return float(sum(float(student.isf(level / 2, units - 1)) ** 2 * variance for variance, units in parts) ** 0.5)
+
+
+def crossed_mean(tables: Sequence[NDArray[np.float64]]) -> CrossedMean:
+    """The mean over all patients of their means over trainings.
+
+    The variance is that of patients' means plus that of trainings' means: what patient and training have in common is
+    counted in both, which errs on the safe side (Owen 2007, Annals of Applied Statistics 1, 386, "pigeonhole").
+
+    Args:
+        tables: Fold by fold, values ``(patients, trainings)``.
+
+    >>> mean = crossed_mean([np.array([[1.0, 3.0], [2.0, 4.0], [3.0, 5.0]])])
+    >>> mean.value, [round(variance, 3) for variance, _ in mean.parts]
+    (3.0, [0.333, 1.0])
+    """
+    tables = [table for table in tables if table.size]
+    by_patient = np.concatenate([table.mean(1) for table in tables]) if tables else np.empty(0)
+    count = len(by_patient)
+    if not count:
+        return CrossedMean(float("nan"), 0, (), float("nan"))
+    spread = float(by_patient.var(ddof=1)) if count > 1 else float("nan")
+    parts = [(spread / count, count)]
+    repeated = [table for table in tables if table.shape[1] > 1]
+    if len(repeated) == len(tables):
+        variance = sum((len(t) / count) ** 2 * t.mean(0).var(ddof=1) / t.shape[1] for t in tables)
+        parts.append((float(variance), sum(t.shape[1] - 1 for t in tables) + 1))
+    return CrossedMean(float(by_patient.mean()), count, tuple(parts), spread)

@@ -1,0 +1,1 @@
+"""Whether generated samples are useful: segmentation networks trained on them, tested on new patients."""

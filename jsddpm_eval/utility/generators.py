@@ -1,0 +1,105 @@
+"""Whom a generator was trained on: the same patient in its training and among those tested is refused, always."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.slices.store import SliceStore
+from jsddpm.training.progress import is_run, read_provenance, store_place
+from jsddpm_eval.overlap import slice_digests
+from jsddpm_eval.utility.cohort import Division, own_division
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Samples for a fold, and what is known of who they were made from.
+
+    Attributes:
+        store: Its samples.
+        seen: Patients it was trained on or chosen by; None where its store does not say.
+    """
+
+    store: SliceStore
+    seen: frozenset[str] | None
+
+    def require_size(self, real: SliceStore) -> None:
+        """Refuse slices of another size than the real ones.
+
+        Raises:
+            JsddpmError: ``SLICE_SHAPE`` (status 2).
+        """
+        if self.store.size != real.size:
+            (a, b), (c, d) = self.store.size, real.size
+            cure = "give samples made for this store"
+            raise usage_error("SLICE_SHAPE", f"slices of {a}x{b}, real ones of {c}x{d}", fix=cure, file=self.store.path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without a patient's name."""
+        return {"store": self.store.fingerprint, "slices": len(self.store.index), "known": self.seen is not None}
+
+
+def open_generator(place: Path, known: Sequence[SliceStore]) -> Generator:
+    """A run with its samples, or a generated store.
+
+    Args:
+        place: The run's folder, or the store's.
+        known: Real stores; one of them may be the one that the generator was trained on.
+
+    Raises:
+        JsddpmError: ``UTILITY`` (status 2) for a run without samples, ``KIND`` (status 2) for a real store, and what
+            opening a store raises.
+    """
+    if not is_run(place):
+        store = SliceStore(place)
+        trained_on = store.info.get("provenance", {}).get("training_store")
+    elif (place / "samples").is_dir():
+        store, provenance = SliceStore(place / "samples"), read_provenance(place)
+        trained_on, where = provenance["store"].get("fingerprint"), store_place(place, provenance)
+        known = [*known, *([SliceStore(where)] if where.is_dir() else [])]
+    else:
+        cure = f"jsddpm sample {place} --out {place / 'samples'}"
+        raise usage_error("UTILITY", "the run has no samples", fix=cure, file=place)
+    if store.kind != "generated":
+        raise usage_error("KIND", "holds real slices", fix="give a generated store, or a run", file=place)
+    source = next((s for s in known if s.fingerprint == trained_on), None)
+    return Generator(store, None if source is None else _seen(own_division(source)))
+
+
+def _seen(division: Mapping[str, str]) -> frozenset[str]:
+    """Patients whom a network was trained on, or who decided when to stop."""
+    return frozenset(patient for patient, split in division.items() if split != "test")
+
+
+def refuse_same_patients(generator: Generator, division: Division, fold: int) -> None:
+    """Refuse a generator that has seen a patient who is tested.
+
+    Raises:
+        JsddpmError: ``SAME_PATIENT`` (status 3).
+    """
+    tested = {patient for patient, split in division.items() if split == "test"}
+    if both := sorted(tested & (generator.seen or frozenset())):
+        what = f"{len(both)} of {len(tested)} patients tested in fold {fold} were seen by the generator: {both[0]}"
+        cure = "train a generator for each fold on its training patients: jsddpm cohort split --folds, cache resplit"
+        raise JsddpmError("SAME_PATIENT", what, fix=cure, file=generator.store.path)
+
+
+def refuse_tested_slices(generator: Generator, real: SliceStore, division: Division, fold: int) -> None:
+    """Refuse samples that are slices of patients who are tested, in 256 grey levels; blank ones do not count.
+
+    Raises:
+        JsddpmError: ``SAME_PATIENT`` (status 3).
+    """
+    tested = [patient for patient, split in division.items() if split == "test"]
+    rows = np.flatnonzero(np.isin(real.patients, tested))
+    there = set(slice_digests(real.images(rows)))
+    made = slice_digests(generator.store.images(np.arange(len(generator.store.index))))
+    if copies := sum(bool(digest) and digest in there for digest in made):
+        what = f"{copies} generated slices are slices of patients tested in fold {fold}"
+        cure = "give samples of a generator that never saw them"
+        raise JsddpmError("SAME_PATIENT", what, fix=cure, file=generator.store.path)

@@ -1,0 +1,117 @@
+"""How well each patient was segmented: counts that are kept, and the scores made of them. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jsddpm_eval.functional.lesion_matching import f1, matched
+from jsddpm_eval.real_slices import Masks, Rows, Slices
+
+Record = Mapping[str, Any]
+"""What is kept of a patient: ``patient`` (number), ``bins`` (``[bin, TP, FP, FN]`` in pixels, where any is not 0),
+``lesions`` (``[voxels, found]``), ``false`` (predicted lesions that are none)."""
+
+
+@dataclass(frozen=True)
+class ScoreKind:
+    """A score of a patient.
+
+    Attributes:
+        name: Its name.
+        heading: Its heading in tables.
+        better: Which direction is better.
+        definition: What it is.
+        of: The score of a record; None where it is not defined.
+    """
+
+    name: str
+    heading: str
+    better: str
+    definition: str
+    of: Callable[[Record], float | None]
+
+    def to_dict(self) -> dict[str, str]:
+        """What it is, as plain values."""
+        return {"name": self.name, "heading": self.heading, "better": self.better, "definition": self.definition}
+
+
+def records(slices: Slices, rows: Rows, predicted: Masks) -> list[dict[str, Any]]:
+    """What is kept of every patient of some slices.
+
+    Args:
+        slices: All slices.
+        rows: Those that were segmented, ``(n,)``.
+        predicted: Their segmentations, boolean ``(n, H, W)``.
+    """
+    kept = []
+    for patient in np.unique(slices.patient[rows]):
+        places = np.flatnonzero(slices.patient[rows] == patient)
+        places = places[np.argsort(slices.z_index[rows[places]], kind="stable")]
+        truth, found, bins = slices.masks[rows[places]], predicted[places], slices.z_bin[rows[places]]
+        matching = matched(truth, found)
+        counts = [
+            [int(k), *(int(part[bins == k].sum()) for part in (truth & found, found & ~truth, truth & ~found))]
+            for k in np.unique(bins)
+        ]
+        kept.append({
+            "patient": int(patient), "bins": [row for row in counts if any(row[1:])],
+            "lesions": [[size, int(hit)] for size, hit in zip(matching.sizes, matching.found, strict=True)],
+            "false": matching.false,
+        })  # fmt: skip
+    return kept
+
+
+def dice(record: Record, z_bin: int | None = None) -> float | None:
+    """Dice of a patient, over all slices or those of a bin; None without a lesion there.
+
+    >>> dice({"bins": [[0, 1, 0, 1], [2, 1, 1, 0]]})
+    0.6666666666666666
+    """
+    rows = [row for row in record["bins"] if z_bin in (None, row[0])]
+    hits, false, missed = (sum(row[i] for row in rows) for i in (1, 2, 3))
+    return 2 * hits / (2 * hits + false + missed) if hits + missed else None
+
+
+def lesion_f1(record: Record) -> float | None:
+    """F1 of a patient's lesions; None without a lesion."""
+    found = sum(hit for _, hit in record["lesions"])
+    return f1(found, len(record["lesions"]), record["false"]) if record["lesions"] else None
+
+
+def found_share(record: Record, sizes: tuple[float, float] = (0.0, float("inf"))) -> float | None:
+    """Share of a patient's lesions that were found, of all or of those with ``sizes[0] < voxels <= sizes[1]``.
+
+    >>> found_share({"lesions": [[4, 1], [9, 0]]}, (0, 4))
+    1.0
+    """
+    hits = [hit for voxels, hit in record["lesions"] if sizes[0] < voxels <= sizes[1]]
+    return sum(hits) / len(hits) if hits else None
+
+
+def missed_share(record: Record) -> float | None:
+    """Share of a patient's lesions that were missed; None without a lesion."""
+    found = found_share(record)
+    return None if found is None else 1 - found
+
+
+def false_lesions(record: Record) -> float:
+    """Predicted lesions that are none."""
+    return float(record["false"])
+
+
+SCORES = (
+    ScoreKind("dice", "Dice", "higher", "Dice coefficient of a patient's voxels inside the bins", dice),
+    ScoreKind(
+        "lesion_f1", "lesion F1", "higher",
+        "F1 of a patient's lesions; one is found where a predicted lesion overlaps it by an IoU of at least 0.1",
+        lesion_f1,
+    ),
+    ScoreKind("missed", "missed", "lower", "share of a patient's lesions that are not found", missed_share),
+    ScoreKind("false_lesions", "false lesions", "lower", "predicted lesions that match no true one", false_lesions),
+)  # fmt: skip
+PRIMARY = SCORES[0]
+"""The score that answers rest on."""

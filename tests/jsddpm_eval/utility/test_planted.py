@@ -1,0 +1,21 @@
+"""Generators of known effect: what helps has a gain, what harms a loss. A short form of the bench."""
+
+from __future__ import annotations
+
+import pytest
+
+from jsddpm_eval.utility.run import utility_of
+from utilities import TINY, cohort
+
+ARMS = ("real", "real+generated-75")
+
+
+@pytest.mark.parametrize(("kind", "sign"), [("unseen", 1), ("moved", -1)])
+def test_the_sign_is_right(kind, sign, tmp_path):
+    values = utility_of(tmp_path, cohort, (kind,), {"kind": kind}, TINY, arms=ARMS)
+    (row,) = values["comparisons"]
+    assert sign * row["difference"] > 0.05
+    assert row["answer"] == "unknown"  # one training of each arm says nothing for certain
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "cells", "cells.csv", "patients.csv", "plan.json", "utility.json", "SHA256SUMS",
+    }  # fmt: skip
