@@ -61,7 +61,9 @@ def sample(
         "per_condition": per_condition, "sampler": sampler, "steps": steps, "spacing": spacing, "guidance": guidance,
         "eta": eta,
     }  # fmt: skip
-    run_sampling(run, out, changes, bins, pathology, seed, checkpoint=checkpoint, weights=weights, share=share_of(share))
+    run_sampling(
+        run, out, changes, bins, pathology, seed, checkpoint=checkpoint, weights=weights, share=share_of(share)
+    )
     if others and out.exists():
         from jsddpm.diffusion.formats import write_pngs, write_stacks
         from jsddpm.slices.store import SliceStore
