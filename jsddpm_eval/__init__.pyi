@@ -7,9 +7,13 @@ from .folder import evaluate_into as evaluate_into
 from .metrics.base import Cell as Cell
 from .metrics.base import Context as Context
 from .metrics.base import Metric as Metric
+from .monitoring.callback import BinAwareEvaluation as BinAwareEvaluation
+from .monitoring.logs import log_to as log_to
+from .monitoring.samples import SampleMonitor as SampleMonitor
 from .results.results import Results as Results
 from .results.score import Score as Score
 from .results.specs import Finding as Finding
 from .results.specs import ScoreSpec as ScoreSpec
 from .slice_table import SliceTable as SliceTable
 from .torchmetric import BinAwareMetrics as BinAwareMetrics
+from .torchmetric import BinAwareScore as BinAwareScore

@@ -170,6 +170,63 @@ class BinAwareMetrics(TorchMetric):
         return float(value[0])
 
 
+class BinAwareScore(BinAwareMetrics):
+    """One score of :class:`BinAwareMetrics` as a tensor, for ``self.log`` and for a ``MetricCollection``.
+
+    Slices are added as there. In a collection, scores that keep the same of their slices share it.
+
+    Args:
+        score: Name of the score, such as ``kid`` or ``lesion_present``.
+        binning: The binning the slices were asked for.
+        feature: Feature space, where the score has one.
+        z_bin: Bin; None for all bins.
+        pathology: 0 control, 1 lesion; None for both.
+        seed: Seed of everything drawn.
+
+    Raises:
+        JsddpmError: ``METRIC`` (status 2) for what is not the name of one score, or of a condition that has it.
+
+    >>> metric = BinAwareScore("best_match_psnr", ZBinning((0, 9), 2, n_slices=10), z_bin=0, pathology=0)
+    >>> slices = torch.stack([torch.zeros(12, 12), torch.full((12, 12), 0.4)])
+    >>> metric.update(slices, z_bin=torch.tensor([0, 0]), pathology=torch.tensor([0, 0]), patient=[1, 2], real=True)
+    >>> metric.update(torch.full((1, 12, 12), 0.5), z_bin=torch.tensor([0]), pathology=torch.tensor([0]), real=False)
+    >>> metric.compute()
+    tensor(20.0000)
+    """
+
+    def __init__(
+        self,
+        score: str,
+        binning: ZBinning,
+        *,
+        feature: Extractor = EXTRACTOR,
+        z_bin: int | None = None,
+        pathology: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(binning, features=(feature,), metrics=[score], seed=seed)
+        wanted = chosen([score])[1]
+        if wanted != {score}:
+            raise usage_error("METRIC", f"{score!r} is a family of scores", fix=f"one of {', '.join(sorted(wanted))}")
+        self.score, self.place = score, (z_bin, pathology)
+        spec = next(spec for metric in chosen([score])[0] for spec in metric.specs if spec.name == score)
+        if not spec.asked(z_bin, pathology):
+            what = f"no {score!r} of bin {z_bin}, pathology {pathology}"
+            raise usage_error("METRIC", what, fix="give z_bin and pathology of one condition, or neither")
+        self._higher = {"higher": True, "lower": False}.get(spec.better or "")
+
+    @property
+    def higher_is_better(self) -> bool | None:  # type: ignore[override]  # torchmetrics asks for a constant of the class
+        """Whether a higher score is better; None where neither is."""
+        return self._higher
+
+    def compute(self) -> Tensor:  # type: ignore[override]  # one tensor in place of a dictionary
+        """The score; NaN where it is undefined. :meth:`results` has the reason."""
+        cell = next(c for c in self.results().generation if (c.z_bin, c.pathology) == self.place)
+        value = next((score.value for score in cell.of(self.score)), None)
+        return torch.tensor(torch.nan if value is None else value)
+
+
 def gathered(state: Tensor, group: Any = None) -> list[Tensor]:
     """The state of every process, in rank order; torchmetrics' gathering, also where a process has seen no slice.
 

@@ -63,6 +63,7 @@ def test_samplers_by_name_and_outputs_beside_the_store(run, tmp_path, sampler):
     assert not (tmp_path / "more").exists(), "an output that exists is found before anything is drawn"
 
 
+@pytest.mark.usefixtures("brief_networks")
 def test_samples_choose_the_checkpoint_that_is_sampled_and_the_page_says_why(tmp_path):
     store = write_store(tmp_path / "store", patients=8, held_out=4, validation=3)
     more = ["monitoring.samples=20", "trainer.patience=9", "logging.grid=0"]

@@ -11,8 +11,9 @@ import jsddpm_eval
 from scripts import EVALUATION
 
 NAMES = {
-    "BinAwareMetrics", "Cell", "Context", "Extractor", "Finding", "Metric", "Results", "Score", "ScoreSpec",
-    "SliceTable", "bin_utilization", "compare", "compare_all", "evaluate", "evaluate_into",
+    "BinAwareEvaluation", "BinAwareMetrics", "BinAwareScore", "Cell", "Context", "Extractor", "Finding", "Metric",
+    "Results", "SampleMonitor", "Score", "ScoreSpec", "SliceTable", "bin_utilization", "compare", "compare_all",
+    "evaluate", "evaluate_into", "log_to",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.metrics.registry import metrics
-from jsddpm_eval.torchmetric import BinAwareMetrics
+from jsddpm_eval.torchmetric import BinAwareMetrics, BinAwareScore
 from metric_tester import MEANS, SEEN, generated_arrays, real_arrays, table
 from worlds import BINNING
 
@@ -228,3 +228,49 @@ def test_the_seeds_function_takes_the_best_of_the_bin():
     assert metric.compute_bin_aware_psnr(torch.full((4, 4), 0.5), 0, slices) == pytest.approx(20, abs=1e-5)
     with pytest.raises(ValueError, match="bin 3 has no reference"):
         metric.compute_bin_aware_psnr(torch.zeros(4, 4), 3, slices)
+
+
+# One score as a tensor
+
+
+@pytest.mark.parametrize(
+    ("name", "z_bin", "pathology"), [("kid", None, None), ("lesion_present", None, None), ("best_match_psnr", 0, 0)]
+)
+def test_a_single_score_is_that_of_the_results(name, z_bin, pathology):
+    metric = BinAwareScore(name, BINNING, feature=MEANS, z_bin=z_bin, pathology=pathology)
+    metric.update(**REAL, real=True)
+    metric.update(**MADE, real=False)
+    expected = filled(metrics=[name]).results()[name, z_bin, pathology]
+    assert float(metric.compute()) == pytest.approx(expected.value, rel=1e-6)
+
+
+def test_single_scores_share_their_slices_in_a_collection_and_are_logged_by_name():
+    collection = MetricCollection({
+        "kid": BinAwareScore("kid", BINNING, feature=MEANS), "fid": BinAwareScore("fid", BINNING, feature=MEANS),
+        "bin": BinAwareScore("kid", BINNING, feature=MEANS, z_bin=0, pathology=0),
+    })  # fmt: skip
+    collection.update(**REAL, real=True)
+    collection.update(**MADE, real=False)
+    found = collection.compute()
+    assert set(found) == {"kid", "fid", "bin"}
+    assert all(value.ndim == 0 for value in found.values())
+    assert [sorted(group) for group in collection.compute_groups.values()] == [["bin", "fid", "kid"]]
+    whole = filled(metrics=["kid", "fid"]).results()
+    assert [float(found[n]) for n in ("kid", "fid")] == pytest.approx(
+        [whole[n].value for n in ("kid", "fid")], rel=1e-6
+    )
+    assert float(found["bin"]) == pytest.approx(whole["kid", 0, "control"].value, rel=1e-6)
+    assert [collection[n].higher_is_better for n in ("kid", "fid")] == [False, False]
+
+
+def test_a_single_score_can_be_cloned_and_needs_a_score():
+    metric = BinAwareScore("lesion_present", BINNING, feature=MEANS).clone()
+    metric.update(**MADE, real=False)
+    assert float(metric.compute()) >= 0
+    assert metric.higher_is_better is True
+    for name, place, why in (
+        ("feature_distance", {}, "is a family of scores"), ("kidd", {}, "no metric or score"),
+        ("best_match_psnr", {"pathology": 0}, "no 'best_match_psnr' of bin None, pathology 0"),
+    ):  # fmt: skip
+        with pytest.raises(JsddpmError, match=f"METRIC.*{why}"):
+            BinAwareScore(name, BINNING, **place)

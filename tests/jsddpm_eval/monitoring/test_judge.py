@@ -12,6 +12,8 @@ from jsddpm_eval.monitoring.judge import SampleJudge
 from jsddpm_eval.monitoring.samples import SampleMonitor
 from worlds import MEANS, World
 
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
 
 @pytest.fixture(scope="module")
 def world():

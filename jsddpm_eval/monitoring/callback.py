@@ -1,0 +1,206 @@
+"""A Lightning callback for any module: what it draws, judged by held-out patients while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import lightning as L  # noqa: N812 - the library's own convention
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.seed import isolate_rng
+from matplotlib.figure import Figure
+from torch import distributed, nn
+
+from jsddpm.binning import Condition, ZBinning
+from jsddpm.errors import environment_error, usage_error
+from jsddpm.slices.store import SliceStore
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.features.registry import DEFAULT
+from jsddpm_eval.monitoring.logs import log_figure, log_values
+from jsddpm_eval.monitoring.samples import SampleMonitor, SampleScores
+from jsddpm_eval.pixels import Values, as_images, as_masks, refused
+from jsddpm_eval.slice_table import SliceTable
+
+SampleFn = Callable[[Sequence[Condition], int], tuple[Values, Values | None]]
+"""Draws one slice for each condition from a seed: images ``(N, H, W)`` in [0, 1], and their lesion masks or None."""
+
+Result = TypeVar("Result")
+
+_SHOWN = 16  # samples in the figure
+
+
+class BinAwareEvaluation(Callback):
+    """Draws samples of any Lightning module every so many steps, and logs their scores and a figure.
+
+    The scores are those by which ``jsddpm train`` chooses its checkpoint; they are logged under ``samples/`` into
+    whatever loggers the trainer has, so that ``ModelCheckpoint(monitor="samples/kid")`` and ``EarlyStopping`` can use
+    them. With several processes each draws a share of the conditions, the first one scores, and all log the same. The
+    state of random generators is as it was afterwards.
+
+    Args:
+        sample_fn: Draws slices, see :data:`SampleFn`; called on every process with its share of the conditions and a
+            seed of its own. The module is in evaluation mode then.
+        store: Real slices: a store or its folder, with ``binning``; or a table whose ``held_out`` slices judge.
+        every: Training steps between two evaluations.
+        binning: The bins that the module is conditioned on.
+        conditions: Conditions to draw; those of which training and held-out patients both have slices when None.
+        per_condition: Samples of each.
+        split: Held-out split of the store that judges.
+        features: Feature spaces of the KID.
+        seed: Seed of what is drawn; the same at every evaluation.
+        cache: Folder for what is computed of real slices.
+        figure: Whether a figure of the first samples is logged too.
+
+    Raises:
+        JsddpmError: ``SLICES`` (status 2) for a store without a binning, or fewer than three held-out patients.
+
+    Example::
+
+        def draw(conditions, seed):
+            tokens = torch.tensor([c.token(n_bins) for c in conditions])
+            pairs = module.sample(tokens, torch.Generator().manual_seed(seed))
+            return pairs[:, 0].clamp(0, 1), pairs[:, 1] > 0.5
+
+        judge = BinAwareEvaluation(draw, "store", every=1000, binning=ZBinning((24, 93), 10))
+        Trainer(callbacks=[judge, ModelCheckpoint(monitor="samples/kid", every_n_train_steps=1000)]).fit(module, data)
+    """
+
+    def __init__(
+        self,
+        sample_fn: SampleFn,
+        store: SliceTable | SliceStore | str | Path,
+        *,
+        every: int,
+        binning: ZBinning | None = None,
+        conditions: Sequence[Condition] | None = None,
+        per_condition: int = 2,
+        split: str = "val",
+        features: Sequence[str | Extractor] = DEFAULT,
+        seed: int = 0,
+        cache: str | Path | None = None,
+        figure: bool = True,
+    ) -> None:
+        if min(every, per_condition) < 1:
+            raise usage_error("OPTION", f"every={every}, per_condition={per_condition}", fix="give at least 1")
+        if not isinstance(store, SliceTable):
+            store = SliceTable.from_store(store, binning, split=split, only=("train", split))
+        self.monitor = SampleMonitor(store, features=features, cache=cache)
+        self.sample_fn, self.every, self.seed, self.figure = sample_fn, every, seed, figure
+        kinds = conditions if conditions is not None else self._common()
+        self.conditions = [condition for condition in kinds for _ in range(per_condition)]
+        self.scores: SampleScores | None = None
+        self._last = 0
+
+    def _common(self) -> list[Condition]:
+        bins = self.monitor.binning.n_bins
+        sides = [set(t.token(bins).tolist()) for t in (self.monitor.held_out, self.monitor.train) if len(t)]
+        return [Condition.from_token(t, bins) for t in sorted(set.intersection(*sides))]
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Compute what is real, on the first process."""
+        _on_first(trainer, self.monitor.prepare)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Draw, score and log when so many steps are done."""
+        step = trainer.global_step
+        if step % self.every or step == self._last:
+            return
+        self._last = step
+        with _aside(pl_module):
+            drawn = self._drawn(trainer)
+        values = _on_first(trainer, lambda: self._judge(drawn))
+        named = {f"samples/{name}": value for name, value in values.items()}
+        # without the loggers: Lightning would log the values again at every step that follows
+        pl_module.log_dict(named, logger=False)
+        picture = _figure(drawn) if drawn is not None and self.figure else None
+        for logger in trainer.loggers if trainer.is_global_zero else ():
+            log_values(logger, named, step - 1)  # Lightning's logs count steps from 0
+            if picture is not None:
+                log_figure(logger, "samples/drawn", picture, step - 1)
+
+    def _judge(self, drawn: SliceTable | None) -> dict[str, float]:
+        if drawn is None:
+            return {}
+        self.scores = self.monitor(drawn)
+        return self.scores.values
+
+    def _drawn(self, trainer: L.Trainer) -> SliceTable | None:
+        """The samples of all processes, in the order of the conditions; None on all but the first."""
+        world, rank = trainer.world_size, trainer.global_rank
+        mine = self.conditions[rank::world] or self.conditions[:1]  # every process draws: a module may need all
+        images, masks = self.sample_fn(mine, self.seed + rank)
+        part = as_images(images), None if masks is None else as_masks(masks)
+        if len(part[0]) != len(mine):
+            raise refused("images", f"{len(part[0])} for {len(mine)} conditions", "give a slice for each condition")
+        parts: list[Any] = [part]
+        if world > 1:
+            parts = [None] * world
+            distributed.all_gather_object(parts, part)
+        if rank:
+            return None
+        shares = [np.arange(len(self.conditions))[r::world] for r in range(world)]
+        order = np.concatenate(shares).argsort()
+        every = [
+            np.concatenate([p[k][: len(s)] for p, s in zip(parts, shares, strict=True)])[order]
+            if parts[0][k] is not None
+            else None
+            for k in range(2)
+        ]
+        return SliceTable.from_arrays(
+            every[0], every[1], z_bin=[c.z_bin for c in self.conditions],
+            pathology=[c.pathology for c in self.conditions], binning=self.monitor.binning,
+            spacing=self.monitor.real.spacing,
+        )  # fmt: skip
+
+
+def _on_first(trainer: L.Trainer, work: Callable[[], Result]) -> Result:
+    """What work on the first process gives, on every process; where it fails, all end, with its reason."""
+    result: Result | None = None
+    failure: Exception | None = None
+    if trainer.is_global_zero:
+        try:
+            result = work()
+        except Exception as error:  # the others wait for it: they are told first
+            failure = error
+    result, reason = trainer.strategy.broadcast((result, None if failure is None else str(failure)))
+    if failure is not None:
+        raise failure
+    if reason is not None:
+        cure = "read the message of the first process"
+        raise environment_error("PROCESSES", f"the first process cannot judge samples ({reason})", fix=cure)
+    return cast(Result, result)
+
+
+@contextmanager
+def _aside(module: nn.Module) -> Iterator[None]:
+    """In evaluation mode, without gradients; modes and random generators are as they were afterwards."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad(), isolate_rng():
+            yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def _figure(samples: SliceTable) -> Figure:
+    """The first samples, the outline of their masks over them."""
+    shown = samples.spread(_SHOWN)
+    columns = min(8, len(shown))
+    figure = Figure(figsize=(1.2 * columns, 1.4 * -(-len(shown) // columns)), layout="constrained")
+    axes = figure.subplots(-(-len(shown) // columns), columns, squeeze=False).ravel()
+    for place in axes:
+        place.axis("off")
+    for i, place in zip(range(len(shown)), axes, strict=False):
+        place.imshow(shown.images[i].numpy(), cmap="gray", vmin=0, vmax=1)
+        if shown.has_masks and bool(shown.masks[i].any()):
+            place.contour(shown.masks[i].numpy(), levels=[0.5], colors="#d55e00", linewidths=0.6)
+        place.set_title(Condition(int(shown.z_bin[i]), int(shown.pathology[i])).name, fontsize=6)
+    return figure

@@ -1,0 +1,166 @@
+"""The callback in a training that is not ours: a plain module, alone and in two processes."""
+
+from __future__ import annotations
+
+import json
+
+import lightning as L  # noqa: N812
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+
+from jsddpm.binning import Condition
+from jsddpm.errors import JsddpmError
+from jsddpm.training.progress import read_metrics
+from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.monitoring.callback import BinAwareEvaluation
+from jsddpm_eval.monitoring.samples import SampleMonitor
+from jsddpm_eval.slice_table import SliceTable
+from processes import two_processes
+from worlds import BINNING, MEANS, World
+
+pytestmark = pytest.mark.usefixtures("brief_networks")
+
+WORLD = World(patients=12, slices=4)
+CONDITIONS = [Condition(0, 0), Condition(1, 0)]
+
+
+class Plain(L.LightningModule):
+    """Somebody's module: it learns one brightness; dropout shows in which mode it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.level, self.dropout = torch.nn.Parameter(torch.tensor(0.2)), torch.nn.Dropout(0.5)
+
+    def training_step(self, batch, _):
+        return (self.dropout(torch.ones(8)).mean() * self.level - batch[0].mean()).square()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.3)
+
+    def draw(self, conditions, seed):
+        assert not self.dropout.training
+        assert not torch.is_grad_enabled()
+        generator = torch.Generator().manual_seed(seed)
+        torch.rand(3)  # a module may draw from the global generator
+        noise = torch.rand((len(conditions), 1, 16, 14), generator=generator)
+        images = (self.level + 0.3 * (noise - 0.5)).clamp(0, 1)
+        return images, torch.zeros(len(conditions), 16, 14, dtype=torch.bool)
+
+
+def fitted(folder, module, judge=None, steps=6, **settings):
+    data = torch.utils.data.DataLoader(torch.full((64, 1), 0.5), batch_size=4)
+    callbacks = [judge, ModelCheckpoint(folder, monitor="samples/kid", every_n_train_steps=3)] if judge else []
+    trainer = L.Trainer(
+        accelerator="cpu", max_steps=steps, logger=CSVLogger(folder, name="", version=""), callbacks=callbacks,
+        enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1, enable_checkpointing=bool(judge),
+        **settings,
+    )  # fmt: skip
+    trainer.fit(module, data)
+    return trainer
+
+
+def judged(module, **settings):
+    return BinAwareEvaluation(
+        module.draw, WORLD.real(), every=3, conditions=CONDITIONS, per_condition=9, features=[MEANS], **settings
+    )
+
+
+def test_a_plain_module_is_judged_every_so_many_steps(tmp_path):
+    torch.manual_seed(0)
+    module = Plain()
+    judge = judged(module)
+    trainer = fitted(tmp_path / "with", module, judge)
+    rows = [r for r in read_metrics(tmp_path / "with" / "metrics.csv") if r.get("samples/kid")]
+    assert [int(r["step"]) for r in rows] == [2, 5]
+    assert float(rows[-1]["samples/kid"]) == pytest.approx(judge.scores.kid)
+    assert trainer.checkpoint_callback.best_model_path
+    images, masks = drawn(module, judge)
+    labels = {"z_bin": [c.z_bin for c in judge.conditions], "pathology": [0] * 18, "binning": BINNING}
+    expected = SampleMonitor(WORLD.real(), features=[MEANS])(SliceTable.from_arrays(images, masks, **labels))
+    assert judge.scores.values == pytest.approx(expected.values)
+
+
+def drawn(module, judge):
+    module.eval()
+    with torch.no_grad():
+        images, masks = module.draw(judge.conditions, 0)
+    return images.numpy(), masks.numpy()
+
+
+def test_the_training_is_the_same_with_and_without_it(tmp_path):
+    levels = []
+    for name in ("with", "without"):
+        torch.manual_seed(0)
+        module = Plain()
+        fitted(tmp_path / name, module, judged(module) if name == "with" else None)
+        levels.append(float(module.level.detach()))
+        assert module.dropout.training
+    assert levels[0] == levels[1]
+
+
+def test_two_processes_draw_a_share_each_and_log_the_same(tmp_path):
+    def work(rank):
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        module = Plain()
+        judge = judged(module)
+        asked = []
+        draw = judge.sample_fn
+        judge.sample_fn = lambda conditions, seed: (asked.append((len(conditions), seed)), draw(conditions, seed))[1]
+        trainer = fitted(tmp_path / "run", module, judge, devices=2, strategy="ddp")
+        logged = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("samples/")}
+        (tmp_path / f"{rank}.json").write_text(json.dumps([asked, logged, judge.scores is not None]))
+
+    assert two_processes(work) == [0, 0]
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    assert (first[0], second[0]) == ([[9, 0]] * 2, [[9, 1]] * 2)
+    assert first[1] == second[1]
+    assert {"samples/kid", "samples/copied", "samples/z_error_bins"} <= set(first[1])
+    assert (first[2], second[2]) == (True, False)
+
+
+def test_a_failure_of_the_first_process_ends_the_other(tmp_path):
+    """An extractor that takes real slices, the brightest pixel of which is bright, and no drawn ones."""
+
+    def only_bright(images):
+        if float(images.max()) < 0.9:
+            raise ValueError("too dark")
+        return images.mean(2).double()
+
+    def work(rank):
+        torch.set_num_threads(1)
+        module = Plain()
+        judge = BinAwareEvaluation(
+            module.draw, WORLD.real(), every=3, per_condition=4, features=[Extractor("bright", only_bright, {})]
+        )
+        try:
+            fitted(tmp_path / "run", module, judge, devices=2, strategy="ddp")
+        except JsddpmError as error:
+            (tmp_path / f"{rank}").write_text(str(error))
+
+    assert two_processes(work) == [0, 0]
+    assert "error[EXTRACTOR]: bright fails" in (tmp_path / "0").read_text()
+    assert "error[PROCESSES]: the first process cannot judge samples (error[EXTRACTOR]" in (tmp_path / "1").read_text()
+
+
+def test_conditions_are_those_that_training_and_held_out_patients_have():
+    judge = BinAwareEvaluation(lambda c, s: None, WORLD.real(), every=1, per_condition=2, features=[MEANS])
+    assert judge.conditions == [c for c in CONDITIONS for _ in range(2)]
+
+
+def test_what_is_drawn_is_checked(tmp_path):
+    module = Plain()
+    for returned, why in (
+        ((torch.rand(18, 16, 14) * 255, None), r"\[0, 1\]"),
+        ((torch.rand(3, 16, 14), None), "3 for 18 conditions"),
+    ):
+        judge = judged(module)
+        judge.sample_fn = lambda conditions, seed, returned=returned: returned
+        with pytest.raises(JsddpmError, match=f"SLICES.*{why}"):
+            fitted(tmp_path, module, judge)
+    with pytest.raises(JsddpmError, match="OPTION"):
+        BinAwareEvaluation(lambda c, s: None, WORLD.real(), every=0)
+    assert np.isfinite(float(module.level.detach()))
