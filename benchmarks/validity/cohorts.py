@@ -45,7 +45,7 @@ def prepared(name: str, half: Half) -> tuple[Any, tuple[Any, ...], dict[str, Any
     if half == "both":
         raise SystemExit("a phantom has the halves A and B")
     lesions, controls = PHANTOMS[name]
-    stores = [_phantom(lesions, controls, _SEEDS[half][0]), _phantom(40, 14, _SEEDS[half][1])]
+    stores = [phantom_store(lesions, controls, _SEEDS[half][0]), phantom_store(40, 14, _SEEDS[half][1])]
     prints = [SliceStore(store).fingerprint for store in stores]
     return two_stores, tuple(map(str, stores)), {"cohort": name, "half": half, "stores": prints}
 
@@ -53,12 +53,18 @@ def prepared(name: str, half: Half) -> tuple[Any, tuple[Any, ...], dict[str, Any
 def two_stores(real: str, source: str) -> Cohort:
     """Every patient of one store is real, and the perfect generator draws from those of the other."""
     stores = [SliceStore(path) for path in (real, source)]
-    binning = ZBinning(_RANGE, BINS, n_slices=_SHAPE[2])
+    binning = phantom_binning()
     ours, theirs = ((store, sorted(set(store.patients.tolist()))) for store in stores)
     return paired(ours, theirs, binning, seed=0)
 
 
-def _phantom(lesions: int, controls: int, seed: int) -> Path:
+def phantom_binning() -> ZBinning:
+    """The bins of a phantom."""
+    return ZBinning(_RANGE, BINS, n_slices=_SHAPE[2])
+
+
+def phantom_store(lesions: int, controls: int, seed: int) -> Path:
+    """Folder of the store of a phantom."""
     name = f"phantom-{lesions}+{controls}-{seed}"
     bids = BUILD / f"{name}-bids"
     make = partial(make_phantom_cohort, subjects=lesions + controls, controls=controls, seed=seed, jobs=cores())

@@ -20,7 +20,7 @@ class Training:
     """
 
     steps: int = 300
-    batch_size: int = 16
+    batch_size: int = 8
     learning_rate: float = 2e-3
     lesion_share: float = 0.5
     width: int = 8
@@ -64,8 +64,8 @@ class Protocol:
 
 
 PRESETS = {
-    "quick": Protocol(("unet",), seeds=2, folds=3, training=Training(steps=200)),
-    "cpu": Protocol(("unet", "segresnet", "swin-unetr"), seeds=2, folds=3, training=Training(steps=300)),
+    "quick": Protocol(("unet",), seeds=2, folds=3, training=Training()),
+    "cpu": Protocol(("unet", "segresnet", "swin-unetr"), seeds=2, folds=3, training=Training()),
     "gpu": Protocol(
         ("unet", "segresnet", "swin-unetr"), seeds=3, folds=5,
         training=Training(steps=4000, batch_size=32, learning_rate=1e-3, width=24),
