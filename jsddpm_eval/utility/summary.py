@@ -113,20 +113,25 @@ def _sentence(d: dict[str, Any], margin: float) -> str:
         return f"{about}: unknown, as there are fewer than three patients, or one training of each arm."
     low, high = d["interval"]
     numbers = f"Dice {d['difference']:+.3f} (95 % interval {low:+.3f} to {high:+.3f}, {d['patients']} patients)"
-    needed = d["patients_for_gain"]
-    seen = (
-        f"a gain of {GAIN:g} would be seen with {needed} patients" if needed is not None
-        else f"with so few trainings a gain of {GAIN:g} would not be seen, however many patients there are"
-    )  # fmt: skip
     rival = "" if d["reference"] == REAL.name else f" over {d['reference'].partition('+')[2]}"
     said = {
         "helps": f"a gain{rival}" + (f", though perhaps below {margin:g}" if low < margin else ""),
         "harms": "a loss",
         "no difference": f"no gain{rival}, and no loss: the interval lies within {margin:g}",
         "no gain": f"no gain{rival} of {margin:g} or more",
-        "unknown": f"no gain{rival} is shown, and none is ruled out; {seen}",
+        "unknown": f"no gain{rival} is shown, and none is ruled out; {_needed(d)}",
     }
     return f"{about}: {said[d['answer']]}. {numbers}."
+
+
+def _needed(d: dict[str, Any]) -> str:
+    """With how many patients a gain would be seen."""
+    needed = d["patients_for_gain"]
+    if needed is None:
+        return f"with so few trainings one of {GAIN:g} would not be seen, however many patients there are"
+    if needed <= d["patients"]:
+        return f"one of {GAIN:g} would most likely have been seen"
+    return f"one of {GAIN:g} would be seen with {needed} patients"
 
 
 def _cell(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from jsddpm_eval.stats.crossed import crossed_mean
 from jsddpm_eval.utility.comparison import Grid, answer, compared
 from jsddpm_eval.utility.scores import PRIMARY, dice, false_lesions, found_share, lesion_f1, missed_share, records
-from jsddpm_eval.utility.summary import summary
+from jsddpm_eval.utility.summary import sentences, summary
 from utilities import BINNING, SPACING, cells, slices
 
 
@@ -86,6 +86,20 @@ def test_a_summary_is_strict_json_and_says_no_gain_over_copy_paste_in_words():
     assert len(values["cells"]) == 2 * 2 * 3 * 3
     assert values["cells"][0]["generator"] == "g"
     assert values["arms"][0]["dice"]["patients"] == 60
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [(31, "would be seen with 31 patients"), (30, "most likely have been seen"), (None, "however many patients there are")],
+)  # fmt: skip
+def test_what_is_not_known_says_what_would_be_needed(needed, said):
+    row = {"arm": "real+generated-50", "reference": "real+poisson", "difference": 0.01, "interval": [-0.03, 0.05],
+           "patients": 30, "answer": "unknown", "patients_for_gain": needed}  # fmt: skip
+    (sentence,) = sentences([row], 0.02)
+    assert sentence.startswith(
+        "real+generated-50 against real+poisson: no gain over poisson is shown, and none is ruled"
+    )
+    assert said in sentence
 
 
 def test_sizes_are_thirds_of_the_true_lesions():
