@@ -29,8 +29,9 @@ class RunConfig(sections.Section):
     """The whole configuration of a run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31), sections.NUMERIC] = 0
-    """Seed of the weights, the order of the data, the noise and the flips."""
+    """Seed of the weights, the order of the data, the noise, the flips and the augmentation."""
     data: sections.DataConfig = sections.DataConfig()
+    augmentation: sections.AugmentationConfig = sections.AugmentationConfig()
     binning: sections.BinningConfig = sections.BinningConfig()
     model: sections.ModelConfig = sections.ModelConfig()
     diffusion: sections.DiffusionConfig = sections.DiffusionConfig()

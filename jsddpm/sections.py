@@ -80,6 +80,23 @@ class BinningConfig(Section):
         return ZBinning(self.z_range, self.n_bins, self.scheme, n_slices, self.allow_empty_bins)
 
 
+class AugmentationConfig(Section):
+    """Training slices moved in the plane, the network told how (EDM's non-leaky augmentation, arXiv 2206.00364, F)."""
+
+    probability: Share = 0.0
+    """Share of training slices that each transformation moves; 0 moves none and builds the network without amounts."""
+    flip: Flag = False
+    """Mirror left and right too; leave it out where laterality matters. Unlike data.flip, the network is told."""
+    scale: Annotated[Number, Field(ge=0, le=1)] = 0.2
+    """Deviation of log2 of the size."""
+    rotation: Annotated[Number, Field(ge=0, le=180)] = 15.0
+    """Largest angle, degrees."""
+    stretch: Annotated[Number, Field(ge=0, le=1)] = 0.1
+    """Deviation of log2 of the stretch along an axis of any direction, at the same area."""
+    shift: Annotated[Number, Field(ge=0, le=1)] = 0.05
+    """Deviation of the shift along rows and columns, as a share of the side."""
+
+
 class ModelConfig(Section):
     """The network."""
 

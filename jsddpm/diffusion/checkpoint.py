@@ -72,6 +72,11 @@ class CheckpointInfo:
         return [Condition.from_token(t, self.binning.n_bins) for t, n in enumerate(self.token_counts) if n]
 
     @property
+    def augmented(self) -> bool:
+        """Whether the network is told how training slices were moved."""
+        return self.config.augmentation.probability > 0
+
+    @property
     def untrained(self) -> list[Condition]:
         """Conditions without a training slice."""
         return [Condition.from_token(t, self.binning.n_bins) for t, n in enumerate(self.token_counts) if not n]
@@ -177,8 +182,8 @@ def load_denoiser(
         raise integrity_error("CHECKPOINT", f"holds no {weights} weights", fix="use the other weights", file=path)
     try:
         with torch.device("meta"):  # compared before a network of any size is made
-            require_fit(Denoiser(info.config.model, info.binning, info.size), state)
-        denoiser = Denoiser(info.config.model, info.binning, info.size)
+            require_fit(Denoiser(info.config.model, info.binning, info.size, augmented=info.augmented), state)
+        denoiser = Denoiser(info.config.model, info.binning, info.size, augmented=info.augmented)
         denoiser.load_state_dict(state)
     except MemoryError:
         raise

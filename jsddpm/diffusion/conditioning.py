@@ -23,7 +23,16 @@ class ConditionEmbedding(nn.Module):
 
     def __init__(self, binning: ZBinning, dim: int) -> None:
         super().__init__()
-        self.n_bins = binning.n_bins
+        self.n_bins, self._dim = binning.n_bins, dim
+
+    def add_amounts(self, count: int) -> None:
+        """Let ``count`` numbers be a condition too: how a training slice was moved, 0 for one that was not."""
+        self.amounts = nn.Linear(count, self._dim, bias=False)
+
+    def of_amounts(self, amounts: Tensor) -> Tensor:
+        """What such numbers ``(B, count)`` add to the vectors of the tokens, ``(B, dim)``; nothing where they are 0."""
+        vectors: Tensor = self.amounts(amounts)
+        return vectors
 
     @staticmethod
     def rebinned(weights: Mapping[str, Tensor], ancestors: Tensor) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import ZBinning
+from jsddpm.diffusion.augmentation import AMOUNTS
 from jsddpm.diffusion.conditioning import load_embedding
 from jsddpm.errors import usage_error
 from jsddpm.sections import ModelConfig
@@ -20,12 +21,15 @@ class Denoiser(nn.Module):
         config: Network configuration.
         binning: Bins of the condition.
         size: ``(H, W)`` of the slices.
+        augmented: Whether it is told how training slices were moved.
 
     Raises:
         JsddpmError: ``SIZE`` (status 2) when the slices cannot be divided by the network's downsampling.
     """
 
-    def __init__(self, config: ModelConfig, binning: ZBinning, size: tuple[int, int]) -> None:
+    def __init__(
+        self, config: ModelConfig, binning: ZBinning, size: tuple[int, int], *, augmented: bool = False
+    ) -> None:
         super().__init__()
         levels, patch = len(config.channels), config.patch_size
         divisor = patch * 2 ** (levels - 1)
@@ -34,6 +38,8 @@ class Denoiser(nn.Module):
             raise usage_error("SIZE", what, fix="build the store with another shape, or use fewer levels")
         self.patch, self.self_conditioned = patch, config.self_conditioning > 0
         self.embedding = load_embedding(config.condition_embedding)(binning, 4 * config.channels[0])
+        if augmented:
+            self.embedding.add_amounts(len(AMOUNTS))
         attention = [level in config.attention_levels for level in range(levels)]
         self.unet = UNet2DModel(
             sample_size=(size[0] // patch, size[1] // patch),
@@ -50,7 +56,14 @@ class Denoiser(nn.Module):
             class_embed_type="identity",
         )
 
-    def forward(self, x_t: Tensor, timesteps: Tensor, tokens: Tensor, x0_hat: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x_t: Tensor,
+        timesteps: Tensor,
+        tokens: Tensor,
+        x0_hat: Tensor | None = None,
+        amounts: Tensor | None = None,
+    ) -> Tensor:
         """Predict the target.
 
         Args:
@@ -59,6 +72,8 @@ class Denoiser(nn.Module):
             tokens: int64 ``(B,)`` condition tokens or the null token.
             x0_hat: An estimate of the clean pair for a network with self-conditioning (Chen et al. 2022, arXiv
                 2208.04202); None before the first one. Other networks ignore it.
+            amounts: How slices were moved, ``(B, len(AMOUNTS))`` of :mod:`jsddpm.diffusion.augmentation`, for a network
+                that is told; None for slices that were not.
 
         Returns:
             Prediction of the same shape as ``x_t``.
@@ -66,5 +81,8 @@ class Denoiser(nn.Module):
         if self.self_conditioned:
             x_t = torch.cat([x_t, torch.zeros_like(x_t) if x0_hat is None else x0_hat], dim=1)
         x = F.pixel_unshuffle(x_t, self.patch)
-        out = self.unet(x, timesteps, class_labels=self.embedding(tokens)).sample
+        labels = self.embedding(tokens)
+        if amounts is not None:
+            labels = labels + self.embedding.of_amounts(amounts)
+        out = self.unet(x, timesteps, class_labels=labels).sample
         return F.pixel_shuffle(out, self.patch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import lightning as L  # noqa: N812 - the library's own convention
 import numpy as np
@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from jsddpm.binning import ZBinning
 from jsddpm.config import RunConfig
 from jsddpm.diffusion import objective
+from jsddpm.diffusion.augmentation import augmented
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.reconstruct import fixed_noise, reconstruct
 from jsddpm.diffusion.standalone import seeded_generator
@@ -30,6 +31,24 @@ A value that is undefined for a slice (Dice without a lesion) is NaN and left ou
 
 MOST_SKIPPED = 20
 """Steps in a row that 16-bit training may lose to overflow."""
+
+
+class Draw(NamedTuple):
+    """A batch as the network sees it.
+
+    Attributes:
+        x0: Slices, flipped and moved, ``(B, 2, H, W)``.
+        tokens: Condition tokens, some of them dropped, ``(B,)``.
+        timesteps: Noise levels, ``(B,)``.
+        noise: Of the shape of ``x0``.
+        amounts: How slices were moved, ``(B, n)``; None without augmentation.
+    """
+
+    x0: Tensor
+    tokens: Tensor
+    timesteps: Tensor
+    noise: Tensor
+    amounts: Tensor | None = None
 
 
 class JointDDPM(L.LightningModule):
@@ -49,7 +68,8 @@ class JointDDPM(L.LightningModule):
     ) -> None:
         super().__init__()
         self.config, self.binning, self.validator = config, binning, validator
-        self.denoiser = Denoiser(config.model, binning, size).to(memory_format=torch.channels_last)
+        network = Denoiser(config.model, binning, size, augmented=config.augmentation.probability > 0)
+        self.denoiser = network.to(memory_format=torch.channels_last)
         self.ema = AveragedModel(self.denoiser, multi_avg_fn=_ema_update(config.ema)).requires_grad_(False)
         self._skipped = 0
         self.register_buffer("abar", objective.alphas_cumprod(config.diffusion), persistent=False)
@@ -82,27 +102,32 @@ class JointDDPM(L.LightningModule):
             chunk: Number of the batch among all batches of all processes since the start of the run. One process
                 that accumulates two batches sees the chunks of two processes, and takes the same step.
         """
-        x0, tokens, timesteps, noise = self.draw(batch, chunk)
+        x0, tokens, timesteps, noise, amounts = self.draw(batch, chunk)
         kind, config = self.config.diffusion.prediction_type, self.config.objective
         x_t = objective.add_noise(x0, noise, timesteps, self.abar).contiguous(memory_format=torch.channels_last)
-        x0_hat = self._own_estimate(x_t, timesteps, tokens, step)
-        prediction = self.denoiser(x_t, timesteps, tokens, x0_hat)
+        x0_hat = self._own_estimate(x_t, timesteps, tokens, amounts, step)
+        prediction = self.denoiser(x_t, timesteps, tokens, x0_hat, amounts)
         wanted = objective.target(x0, noise, timesteps, self.abar, kind)
         weights = objective.channel_weights(timesteps, self.abar, kind, config)
         return objective.joint_loss(prediction, wanted, x0, weights, config)
 
-    def _own_estimate(self, x_t: Tensor, timesteps: Tensor, tokens: Tensor, step: int) -> Tensor | None:
+    def _own_estimate(
+        self, x_t: Tensor, timesteps: Tensor, tokens: Tensor, amounts: Tensor | None, step: int
+    ) -> Tensor | None:
         """Self-conditioning: in its share of the steps, on every process alike, what the network makes of x0."""
         share = self.config.model.self_conditioning
         if not share or np.random.default_rng([self.config.seed, step]).random() >= share:
             return None
         with torch.no_grad():
-            prediction = self.denoiser(x_t, timesteps, tokens)
+            prediction = self.denoiser(x_t, timesteps, tokens, amounts=amounts)
             kind = self.config.diffusion.prediction_type
             return objective.predict_x0(prediction, x_t, timesteps, self.abar, kind).clamp(-1, 1)
 
-    def draw(self, batch: Batch, chunk: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Everything random of a batch, in one place: flips, timesteps, noise, dropped conditions, dropout's seed."""
+    def draw(self, batch: Batch, chunk: int = 0) -> Draw:
+        """Everything random of a batch, in one place.
+
+        Flips, augmentation, timesteps, noise, dropped conditions, dropout's seed.
+        """
         x0, tokens = batch["x0"], batch["token"]
         state = np.random.SeedSequence([self.config.seed, chunk, 0]).generate_state(1, np.uint64)
         seed = int(state[0] >> np.uint64(1))
@@ -114,7 +139,10 @@ class JointDDPM(L.LightningModule):
             x0 = torch.where((coins[0] < 0.5).view(-1, 1, 1, 1), x0.flip(-1), x0)
         tokens = torch.where(coins[1] < self.config.unconditional_share, self.binning.null_token, tokens)
         timesteps = torch.randint(len(self.abar), (len(x0),), generator=generator, device=x0.device)
-        return x0, tokens, timesteps, torch.randn(x0.shape, generator=generator, device=x0.device)
+        noise, amounts = torch.randn(x0.shape, generator=generator, device=x0.device), None
+        if self.config.augmentation.probability:
+            x0, amounts = augmented(x0, self.config.augmentation, generator)
+        return Draw(x0, tokens, timesteps, noise, amounts)
 
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None

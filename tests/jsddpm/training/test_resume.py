@@ -33,6 +33,7 @@ SETTINGS = [
 EVERYTHING = [
     "model.dropout=0.2", "model.self_conditioning=0.5", "data.flip=true", "unconditional_share=0.2",
     "trainer.accumulate=2", "objective.frequency_weight=0.1", "model.condition_embedding=sinusoidal",
+    "augmentation.probability=0.5",
 ]  # fmt: skip
 
 

@@ -108,8 +108,8 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(store, ti
     honest = JointDDPM.draw
 
     def poisoned(self, batch, chunk):
-        x0, tokens, timesteps, noise = honest(self, batch, chunk)
-        return x0, tokens, timesteps, noise * (float("nan") if next(steps) >= 3 else 1)
+        drawn = honest(self, batch, chunk)
+        return drawn._replace(noise=drawn.noise * (float("nan") if next(steps) >= 3 else 1))
 
     monkeypatch.setattr(JointDDPM, "draw", poisoned)
     with pytest.raises(JsddpmError, match=r"NON_FINITE_LOSS.*at step 3.*last.ckpt \(step 2") as caught:
