@@ -3,14 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST_WORKERS ?= 3
+EXTRAS := phantom,utility,dev,docs
+# WHEELHOUSE=FOLDER installs from a folder that make wheelhouse filled, and looks nowhere else
+FROM := $(if $(WHEELHOUSE),--no-index --find-links $(abspath $(WHEELHOUSE)))
 
-.PHONY: setup demo test check bench validity soak reports docs reference clean
+.PHONY: setup demo test check bench validity soak reports docs reference wheelhouse clean
 
 setup: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[phantom,utility,dev,docs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(FROM) -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
 demo: setup
@@ -52,6 +55,10 @@ docs: setup
 
 reference: setup
 	$(BIN)/python docs/reference/build.py
+
+wheelhouse:
+	$(PYTHON) -m pip wheel --disable-pip-version-check --wheel-dir wheelhouse -c constraints.txt \
+		'.[$(EXTRAS)]' hatchling editables
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -120,6 +120,7 @@ HONEST: dict[tuple[str, ...], tuple[object, ...]] = {
     ("bins", "report"): ("--z-range", 24, 93),
     ("bins", "sweep"): ("--z-range", 24, 93, "--bins", 5),
     ("sample",): ("{run}", "--out", "{out}", "--per-condition", 1, "--bins", 0, "--pathology", 0),
+    ("volumes",): ("--real", "{store}", "--generated", "{made}"),
     ("checkpoint", "info"): ("{run}/checkpoints/last.ckpt",),
     ("checkpoint", "export"): ("{run}/checkpoints/last.ckpt", "{out}"),
     ("checkpoint", "rebin"): ("{run}/checkpoints/last.ckpt", "--z-range", 5, 34, "--bins", 3, "--out", "{out}"),

@@ -13,13 +13,18 @@ from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.cohort.orientation import centred_affine, to_volume
 from jsddpm.errors import usage_error
+from jsddpm.exports.cases import cases_of
 from jsddpm.files import atomic_open
 from jsddpm.publish import published_directory
 from jsddpm.slices.store import SliceStore
 
 
 def write_stacks(store: SliceStore, out: str | Path) -> Path:
-    """Write one stack of samples per condition, as ``z-027_lesion_image.nii.gz`` and ``..._mask.nii.gz``.
+    """Write NIfTI stacks: of the store's volumes, or of the samples of each condition.
+
+    A volume, ``volume_0000_image.nii.gz`` and ``..._mask.nii.gz``, is ``(columns, rows, bins)``, its slices at the
+    middle of their bins; where bins differ by a slice, on the even grid nearest to these positions. Samples that are in
+    no volume make one stack per condition, ``z-027_lesion_image.nii.gz`` and ``..._mask.nii.gz``.
 
     A stack is ``(columns, rows, samples)`` in RAS+: the axes and voxel sizes of the training volumes, x = 0 and y = 0
     in the middle of the slice (a store keeps no origin), the first sample at the bin's middle slice. The third axis
@@ -32,8 +37,13 @@ def write_stacks(store: SliceStore, out: str | Path) -> Path:
     Raises:
         JsddpmError: ``EXISTS``, ``KIND`` (status 2).
     """
+    whole = store.kind == "generated" and bool((store.groups >= 0).all())
+    volumes = cases_of(store, "volumes", prefix="volume") if whole else []
     with published_directory(out) as folder:
-        for name, z, rows in _conditions(store):
+        for case in volumes:
+            case.write_image(folder / f"{case.name}_image.nii.gz")
+            case.write_mask(folder / f"{case.name}_mask.nii.gz")
+        for name, z, rows in () if whole else _conditions(store):
             affine = centred_affine(store.size, store.spacing)
             affine[2, 3] = store.spacing[2] * z
             write_nifti(folder / f"{name}_image.nii.gz", to_volume(store.images(rows)), affine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def generate_store(
     *,
     conditions: Sequence[Condition] | None = None,
     sampling: SamplingConfig | None = None,
+    coherence: float | None = None,
     seed: int = 0,
     share: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
@@ -35,6 +37,8 @@ def generate_store(
         out: New store folder.
         conditions: Conditions to draw; None draws every trained one.
         sampling: Sampler and number per condition; None takes the run's settings.
+        coherence: Makes the samples of one number a volume: they share their noise in this share of the steps, from
+            the noisiest on, and the store says that they belong together. None for samples by themselves.
         seed: Base of all seeds.
         share: Number of this process, and how many there are.
         progress: Called with (network calls done, in all) of this share.
@@ -45,7 +49,8 @@ def generate_store(
             not kept.
     """
     sampling, binning = sampling or pipe.sampling, pipe.binning
-    ids = pipe.ids(conditions, sampling)
+    ids = [replace(i, coherence=coherence or 0.0) for i in pipe.ids(conditions, sampling)]
+    groups = [] if coherence is None else [f"volume-{n:04d}" for n in range(sampling.per_condition)]
     pipe.require_memory(len(ids), sampling)
     make_scheduler(pipe.diffusion, sampling)  # refuses what cannot be drawn before anything is written
     size = pipe.batch_size
@@ -65,6 +70,7 @@ def generate_store(
         seed=seed,
         provenance=dict(pipe.provenance),
         created_by=f"jsddpm {__version__}",
+        **({"groups": groups, "coherence": coherence} if groups else {}),
     ) as root:
         for number, name in enumerate(part):
             if finished(root, name) is not None:
@@ -78,5 +84,6 @@ def generate_store(
                 "sample": [i.number for i in batch],
                 "seed": [i.seed(seed) for i in batch],
             }
+            rows |= {"group": [i.number for i in batch]} if groups else {}
             mark_finished(root, write_shard(root, Shard(name, image, mask, rows)))
     return Path(out)

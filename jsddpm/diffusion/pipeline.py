@@ -17,9 +17,8 @@ from jsddpm.config import parse_sampling
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
 from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, memory_error, network_bytes
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
-from jsddpm.diffusion.sampling import SampleId
+from jsddpm.diffusion.sampling import Noise, SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
-from jsddpm.diffusion.standalone import seeded_generator
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.runtime import available_memory, best_device, device_memory
@@ -229,16 +228,17 @@ class JointPipeline:
         self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None
     ) -> Tensor:
         device = next(self.denoiser.parameters()).device
-        generators = [seeded_generator(i.seed(seed)) for i in ids]
-        x = torch.stack([torch.randn((2, *self.size), generator=g) for g in generators]).to(device)
+        noise = Noise(ids, seed, sampling.steps)
+        x = torch.stack([torch.randn((2, *self.size), generator=g) for g in noise.generators(0)]).to(device)
         tokens = torch.tensor([i.condition.token(self.binning.n_bins) for i in ids], device=device)
         scheduler, abar = make_scheduler(self.diffusion, sampling), alphas_cumprod(self.diffusion).to(device)
-        step_options = SAMPLERS.load(sampling.sampler).SAMPLER.step_options(sampling, generators)
+        sampler = SAMPLERS.load(sampling.sampler).SAMPLER
         x0_hat: Tensor | None = None
-        for t in scheduler.timesteps:
+        for number, t in enumerate(scheduler.timesteps):
             timesteps = torch.full((len(x),), int(t), device=device)
             output = self._guided(x, timesteps, tokens, sampling.guidance, x0_hat)
             x0 = predict_x0(output, x, timesteps, abar, self.diffusion.prediction_type).clamp(-1, 1)
+            step_options = sampler.step_options(sampling, noise.generators(number))
             x = scheduler.step(x0, t, x, **step_options).prev_sample
             x0_hat = x0 if getattr(self.denoiser, "self_conditioned", False) else None
             if callback:

@@ -19,7 +19,7 @@ from jsddpm.slices.writer import StoreWriter, Written
 
 _SAYS = (
     "kind", "n_slices", "spacing", "z_range", "preprocessing", "mask_reading", "binning", "conditions", "sampling",
-    "seed", "created_by",
+    "coherence", "seed", "created_by",
 )  # fmt: skip
 _PARTS_SAY = {"split": ("val", "test", "seed"), "provenance": ("training_store", "step", "weights")}
 _SAYS_OF_SUBJECT = ("slices", "group", "split", "affine", "window", "lesion_mm3", "brain")

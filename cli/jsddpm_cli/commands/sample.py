@@ -31,6 +31,15 @@ def sample(
     per_condition: Annotated[int | None, typer.Option(min=1, help="Samples of each condition.")] = None,
     bins: Annotated[str | None, typer.Option(help="Bins, such as 0,3,7 [default: all]")] = None,
     pathology: Annotated[str | None, typer.Option(help="0, 1 or 0,1 [default: both]")] = None,
+    volumes: Annotated[
+        int | None, typer.Option(min=1, help="Draw volumes: all bins of a brain from the same noise.")
+    ] = None,
+    coherence: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the steps in which slices of a volume share their noise.")
+    ] = 1.0,
+    lesion_bins: Annotated[
+        str | None, typer.Option(help="Bins of every volume that have a lesion, such as 3,4 [default: none]")
+    ] = None,
     sampler: Annotated[str | None, typer.Option(help="Sampler.", metavar="|".join(SAMPLERS.names()))] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps.")] = None,
     spacing: Annotated[str | None, typer.Option(help="Noise levels visited.", metavar="karras|trailing")] = None,
@@ -47,6 +56,9 @@ def sample(
 
     If it is interrupted, the same command continues. With --share, or under torchrun, processes draw a part each, on
     any number of machines that see the folder; the last to finish publishes the store.
+
+    With --volumes, the slices of a volume, one a bin, share their noise, which is what a 2D network can do for
+    neighbours; jsddpm volumes compares them with patients.
     """
     from jsddpm.files import refuse_existing
 
@@ -57,13 +69,19 @@ def sample(
         raise usage_error(
             "OPTION", "two outputs into one folder", fix="give --out, --nifti and --png different folders"
         )
+    if volumes is None and lesion_bins is not None:
+        raise usage_error("OPTION", "--lesion-bins without --volumes", fix="add --volumes N, or use --pathology")
+    if volumes is not None and (per_condition is not None or pathology is not None):
+        raise usage_error("OPTION", "--volumes with --per-condition or --pathology", fix="use --lesion-bins")
     changes = {
-        "per_condition": per_condition, "sampler": sampler, "steps": steps, "spacing": spacing, "guidance": guidance,
-        "eta": eta,
+        "per_condition": volumes or per_condition, "sampler": sampler, "steps": steps, "spacing": spacing,
+        "guidance": guidance, "eta": eta,
     }  # fmt: skip
+    brain = None if volumes is None else (coherence, lesion_bins or "")
     run_sampling(
-        run, out, changes, bins, pathology, seed, checkpoint=checkpoint, weights=weights, share=share_of(share)
-    )
+        run, out, changes, bins, pathology, seed, brain=brain, checkpoint=checkpoint, weights=weights,
+        share=share_of(share),
+    )  # fmt: skip
     if others and out.exists():
         from jsddpm.diffusion.formats import write_pngs, write_stacks
         from jsddpm.slices.store import SliceStore
@@ -82,19 +100,26 @@ def run_sampling(
     pathology: str | None,
     seed: int,
     *,
+    brain: tuple[float, str] | None = None,
     checkpoint: Which | None = None,
     weights: Weights = "ema",
     share: tuple[int, int] = (0, 1),
 ) -> Path:
-    """Sample with a progress bar."""
+    """Sample with a progress bar; volumes, where their coherence and their bins with a lesion are given."""
     from jsddpm.diffusion.generate import generate_store
     from jsddpm.diffusion.pipeline import JointPipeline
 
     pipe = JointPipeline.from_checkpoint(noted_checkpoint(run, checkpoint), weights=weights)
-    conditions, sampling = _conditions(pipe, bins, pathology), pipe.sampling_with(**changes)
+    conditions = _conditions(pipe, bins, pathology) if brain is None else _of_volume(pipe, bins, brain[1])
+    sampling = pipe.sampling_with(**changes)
     with tracked("sampling") as bar:
-        generate_store(pipe, out, conditions=conditions, sampling=sampling, seed=seed, share=share, progress=bar.update)
-    if out.exists():
+        generate_store(
+            pipe, out, conditions=conditions, sampling=sampling, coherence=brain and brain[0], seed=seed, share=share,
+            progress=bar.update,
+        )  # fmt: skip
+    if out.exists() and brain:
+        note(f"{sampling.per_condition} volumes of {len(conditions)} bins in {out}")
+    elif out.exists():
         note(f"{len(conditions)} conditions x {sampling.per_condition} samples in {out}")
     else:
         note(f"part {share[0] + 1} of {share[1]} is drawn; the last part to finish publishes {out}")
@@ -123,6 +148,18 @@ def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) ->
     if not chosen:
         raise usage_error("UNTRAINED", "none of these conditions has a training slice", fix="choose others")
     return chosen
+
+
+def _of_volume(pipe: JointPipeline, bins: str | None, lesion_bins: str) -> list[Condition]:
+    """Conditions of the slices of a volume, from the lowest bin; an untrained one is refused when it is drawn."""
+    from jsddpm.binning import Condition
+
+    every = range(pipe.binning.n_bins)
+    chosen = _numbers(bins, every, "--bins")
+    lesions = set(_numbers(lesion_bins, every, "--lesion-bins")) if lesion_bins else set()
+    if outside := lesions - set(chosen):
+        raise usage_error("OPTION", f"--lesion-bins {min(outside)} is none of --bins", fix="add it to --bins")
+    return [Condition(k, int(k in lesions)) for k in chosen]
 
 
 def _numbers(text: str | None, allowed: range, option: str) -> list[int]:

@@ -55,7 +55,7 @@ def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
 
 
 def _write_case(case: Case, subject: str, folder: Path, data: DataSet) -> None:
-    """Image and mask of a case, each with its sidecar."""
+    """Image and mask of a case, each with its sidecar; a generator may make no masks."""
     session = f"ses-{_label(case.session.removeprefix('ses-'))}" if case.session else ""
     apart = f"acq-z{case.z[0]:03d}" if not case.synthetic and len(case.rows) == 1 else ""
     stem = "_".join(part for part in (subject, session, apart) if part)
@@ -67,6 +67,8 @@ def _write_case(case: Case, subject: str, folder: Path, data: DataSet) -> None:
     case.write_image(place / f"{image}.nii.gz")
     about = "Axial slices on one grid; brain intensities between two percentiles are scaled to [0, 1]"
     write_json(place / f"{image}.json", {"Description": about, "SkullStripped": data.skull_stripped, **common, **seeds})
+    if not case.store.has_masks:
+        return
     case.write_mask(place / f"{mask}.nii.gz")
     source = (Path(subject) / session / "anat" / f"{image}.nii.gz").as_posix()
     write_json(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsddpm.csvfiles import csv_bytes
+from jsddpm.errors import usage_error
 from jsddpm.exports.formats import ExportFormat
 from jsddpm.files import json_bytes, make_directory, write_bytes, write_json
 
@@ -20,6 +21,9 @@ ENDING = ".nii.gz"
 
 
 def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
+    if bare := [case.name for case in data.cases if not case.store.has_masks]:
+        what = f"{len(bare)} cases have no mask, such as {bare[0]}, and nnU-Net learns from masks"
+        raise usage_error("CASES", what, fix="leave this store out, or export it with bids")
     for case in data.cases:
         part = "Ts" if case.split == "test" else "Tr"
         images, labels = (make_directory(folder / f"{kind}{part}") for kind in ("images", "labels"))

@@ -18,6 +18,8 @@ from jsddpm.cohort.sources import read_cohort
 from jsddpm.errors import JsddpmError
 from jsddpm.exports.dataset import export_stores
 from jsddpm.exports.formats import formats
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
 
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 
@@ -139,3 +141,16 @@ def test_a_failure_leaves_nothing(form, store, tmp_path, monkeypatch):
     with pytest.raises(JsddpmError, match="differs from its checksum"):
         export_stores([type(store)(damaged)], tmp_path / "out", form)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["store"]
+
+
+def test_a_generator_without_masks_has_images_in_bids_and_no_place_in_nnunet(tmp_path):
+    rows = {"z_index": [3, 4], "pathology": [0, 1], "sample": [0, 1]}
+    with new_store(tmp_path / "made", kind="generated", n_slices=10, spacing=(1.0, 1.0, 1.0), masks=False) as writer:
+        writer.add(Shard("made", np.full((2, 16, 12), 0.5, np.float32), np.zeros((2, 16, 12), bool), rows))
+    made = SliceStore(tmp_path / "made")
+    export_stores([made], tmp_path / "bids", "bids")
+    assert len(list((tmp_path / "bids").glob("sub-*/anat/*_FLAIR.nii.gz"))) == 2
+    assert not list((tmp_path / "bids").glob("sub-*/anat/*_mask*"))
+    with pytest.raises(JsddpmError, match="have no mask"):
+        export_stores([made], tmp_path / "nnunet", "nnunet")
+    assert not (tmp_path / "nnunet").exists()

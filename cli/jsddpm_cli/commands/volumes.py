@@ -1,0 +1,64 @@
+"""``jsddpm volumes``: do the slices of generated volumes fit together?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jsddpm_cli.console import FormatOption, emit, note
+
+app = typer.Typer()
+ORDER = 75
+
+
+@app.command(epilog="Example: jsddpm volumes --real store --generated brains --out volumes.json")
+def volumes(
+    real: Annotated[Path, typer.Option(help="Store of real slices.")],
+    generated: Annotated[Path, typer.Option(help="Store of generated volumes.")],
+    out: Annotated[Path | None, typer.Option(help="Also write the scores here, as JSON.")] = None,
+    how: FormatOption = "table",
+) -> None:
+    """Compare neighbouring slices of generated volumes with those of patients, by patient.
+
+    One slice a bin is taken of either side: how much the next one differs (gradient), how alike both are (SSIM), and
+    how much of a lesion goes on in it. Differences are in standard deviations of real slices of the same condition; off
+    is evidence of a difference, fine evidence that there is none larger than 0.5, unknown neither.
+    """
+    from jsddpm.errors import usage_error
+    from jsddpm.files import write_json
+    from jsddpm.slices.store import SliceStore
+    from jsddpm_eval.slice_table import SliceTable
+    from jsddpm_eval.through_plane import through_plane
+    from jsddpm_reports.terminal import results_table
+
+    made, patients = SliceStore(generated), SliceStore(real)
+    for store, kind in ((patients, "real"), (made, "generated")):
+        if store.kind != kind:
+            raise usage_error("KIND", f"is a {store.kind} store", fix=f"give --{kind} a {kind} one", file=store.path)
+    samples = SliceTable.from_store(made)
+    scores = through_plane(SliceTable.from_store(patients, samples.binning), samples)
+    values = {
+        "real": patients.fingerprint, "generated": made.fingerprint, "binning": made.info["binning"],
+        "scores": [score.to_dict() for score in scores],
+    }  # fmt: skip
+    rows = [
+        [s.name, s.answer, *(_number(v) for v in (s.real, s.generated, s.shift)), _span(s.interval), _number(s.p_value)]
+        for s in scores
+    ]
+    emit(results_table(["score", "answer", "real", "generated", "shift, SD", "95 % interval", "p"], rows), values, how)
+    for score in scores:
+        if score.reason:
+            note(f"{score.name}: {score.reason}")
+    if out is not None:
+        write_json(out, values)
+        note(f"written {out}")
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _span(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:.2g} to {interval[1]:.2g}"
