@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from jsddpm_eval.checks.verdict import with_findings
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.registry import DEFAULT, asked_name, make_extractors
 from jsddpm_eval.features.space import FeatureSpace
+from jsddpm_eval.import_check.check import suspicions
 from jsddpm_eval.metrics.base import Cell, Context, Metric, conditions
 from jsddpm_eval.metrics.registry import chosen
 from jsddpm_eval.overlap import refuse_real_slices
@@ -108,6 +109,8 @@ def evaluate_in_detail(
     for table in (real, generated):
         if cache is not None:
             table.memo.keep_in(cache)
+    say("import check", 0, 1)
+    suspected = suspicions(real, generated, binning)
     say("feature extractors", 0, 1)
     extractors = make_extractors(features, real, seed=seed, folder=real.memo.folder)
     spaces = [FeatureSpace(extractor, real) for extractor in extractors]
@@ -130,6 +133,8 @@ def evaluate_in_detail(
         "metrics_asked": [metric.name if isinstance(metric, Metric) else metric for metric in metrics or ()],
         "features_asked": [f.name if isinstance(f, Extractor) else asked_name(f) for f in features],
     }
+    if suspected:
+        provenance["suspicions"] = [asdict(s) | {"sentence": str(s)} for s in suspected]
     results = Results(
         binning=binning.to_dict(),
         provenance=provenance,

@@ -85,6 +85,8 @@ def import_(
     from jsddpm.binning import ZBinning
     from jsddpm.slices.imported import Facts, IntensityFormat, import_slices
     from jsddpm.slices.store import SliceStore
+    from jsddpm_eval.import_check.check import import_check
+    from jsddpm_eval.slice_table import SliceTable
 
     store = SliceStore(real)
     binning = ZBinning(z_range, bins, n_slices=store.n_slices)
@@ -100,5 +102,10 @@ def import_(
     origin = made.info["provenance"]["imported"]
     if origin["files_left"]:
         note(f"files that were not taken: {', '.join(origin['files_left'])}")
+    check, table = import_check(SliceTable.from_store(store, binning), binning), SliceTable.from_store(made)
+    for suspicion in check.suspicions(table):
+        note(f"warning: {suspicion}")
+    for question in check.untold(table):
+        note(f"not told: {question}")
     note(f"{len(made.index)} slices in {out} (layout {origin['layout']}); evaluate them with")
     note(f"jsddpm eval --real {real} --generated {out} --bin-aware")

@@ -44,14 +44,16 @@ def with_findings(results: Results) -> Results:
 def verdict(results: Results) -> tuple[str, ...]:
     """The findings in words, sentence by sentence, the whole first; empty where nothing generated was evaluated.
 
+    What the import check suspects stands before them. Then:
     How much was compared and how many checks give each answer; the faults, the most certain first; what is fine; what
     could not be told, and what would be needed; which checks were not made.
     """
     findings: dict[str, list[Finding]] = defaultdict(list)
     for finding in results.findings:
         findings[finding.check].append(finding)
+    suspected = _suspected(results)
     if not findings:
-        return ()
+        return suspected
     whole = results.whole()
     faults = {name: parts for name, given in findings.items() if (parts := _fault(whole.get(name), given))}
     faults = dict(sorted(faults.items(), key=lambda fault: (fault[1][0] != whole.get(fault[0]), _doubt(fault[1][0]))))
@@ -72,7 +74,13 @@ def verdict(results: Results) -> tuple[str, ...]:
     sentences += _open([(check, answers[check.name]) for check in calm if check not in fine])
     if missing := [check.question for check in results.checks if check.name not in findings]:
         sentences.append(f"Not looked at, because the scores were not computed: {'; '.join(missing)}.")
-    return tuple(sentences)
+    return (*suspected, *sentences)
+
+
+def _suspected(results: Results) -> tuple[str, ...]:
+    """What may have gone wrong at import stands before everything, for every score may follow from it."""
+    said = [s["sentence"] for s in results.provenance.get("suspicions", ())]
+    return tuple(f"{'Before any score' if i == 0 else 'Also'}: {sentence}." for i, sentence in enumerate(said))
 
 
 def _fault(top: Finding | None, given: Sequence[Finding]) -> list[Finding]:

@@ -83,7 +83,7 @@ def upright(array: NDArray[Any], axes: str) -> NDArray[Any]:
     """
     if axes[0] in "RL":
         array, axes = array.T, axes[::-1]
-    return array[:: 1 if axes[0] == "P" else -1, :: 1 if axes[1] == "R" else -1]
+    return np.ascontiguousarray(array[:: 1 if axes[0] == "P" else -1, :: 1 if axes[1] == "R" else -1])
 
 
 def intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.float32]:

@@ -1,0 +1,25 @@
+"""One image several times: files that were copied, or a seed that did not change."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from jsddpm_eval.import_check.suspicion import Suspicion
+from jsddpm_eval.overlap import digests
+from jsddpm_eval.slice_table import SliceTable
+
+_FEW = 0.01
+"""Share of slices that may be there twice unmentioned."""
+
+
+def copies(generated: SliceTable) -> list[Suspicion]:
+    """Slices that are equal, pixel by pixel in 256 grey levels, to another one of the set; blank ones do not count."""
+    found = digests(generated)
+    times = Counter(digest for digest in found if digest)
+    again = sum(n - 1 for n in times.values())
+    if again <= _FEW * len(found):
+        return []
+    first = next(i for i, digest in enumerate(found) if times[digest] > 1)
+    other = next(i for i in range(first + 1, len(found)) if found[i] == found[first])
+    what = f"{again} of {len(found)} slices repeat another one: {generated.name(first)} and {generated.name(other)}"
+    return [Suspicion("repeated", what, "leave them out, and check names and seeds")]

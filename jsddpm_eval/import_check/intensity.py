@@ -1,0 +1,72 @@
+"""Inverted, in another range or window, wrapped at 8 bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jsddpm_eval.features.appearance import appearance
+from jsddpm_eval.functional.appearance import INTENSITY
+from jsddpm_eval.import_check.suspicion import Pictured, Suspicion, Values, Yardstick
+from jsddpm_eval.slice_table import SliceTable
+
+_LEVELS = {
+    "mean": "mean inside the head",
+    "spread": "standard deviation inside the head",
+    "q10": "10th percentile inside the head",
+    "q90": "90th percentile inside the head",
+    "top": "99.5th percentile inside the head",
+    "air": "log mean outside the head",
+}
+_FAR = 0.75  # standard deviations of real slices
+_JUMP = 0.5  # of the whole range, from one pixel to the next
+
+
+def inverted(yard: Yardstick, made: Pictured) -> tuple[list[Suspicion], Pictured]:
+    """Whether dark is bright, and the generated slices as if it were not."""
+    told = yard.compare(yard.once("fit", lambda: _fit(yard, yard.set)), made.table, _fit(yard, made))
+    if told is None or not (told.reversed and told.real > 0):
+        return [], made
+    what = f"slices look inverted: they correlate at {told.generated:.2f} with the mean of their bin, real ones at "
+    cure = "import them again with the two values of --value-range exchanged"
+    return [Suspicion("inverted", f"{what}{told.real:.2f}", cure)], made.moved(lambda x: -x)
+
+
+def levels(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
+    """Intensities that patients do not have, and steps between neighbours that no anatomy makes."""
+    ours, theirs = (appearance(t, "intensity").numpy() for t in (yard.real, generated))
+    told = {
+        name: yard.compare(ours[:, i], generated, theirs[:, i])
+        for name, i in ((name, INTENSITY.index(name)) for name in _LEVELS)
+    }
+    far = {name: t for name, t in told.items() if t is not None and t.sure and abs(t.deviations) >= _FAR}
+    found = []
+    if far:
+        name, most = max(far.items(), key=lambda item: abs(item[1].deviations))
+        what = f"intensities are not those of real slices: {_LEVELS[name]} {most.generated:.2g}, real {most.real:.2g}"
+        cure = "say what means 0 and 1 with --value-range, or use the window of the real store (--window for volumes)"
+        found.append(Suspicion("intensity", what, cure))
+    jumps = yard.compare(_jumps(yard.real), generated, _jumps(generated))
+    if jumps and jumps.sure and jumps.deviations >= 2 * _FAR:
+        what = f"{np.exp(jumps.generated):.1%} of neighbouring pixels differ by half of the range, in real slices "
+        cure = "look for values that were cast to 8 bits before they were scaled"
+        found.append(Suspicion("wrapped", f"{what}{np.exp(jumps.real):.1%}", cure))
+    return found
+
+
+def _fit(yard: Yardstick, pictured: Pictured) -> Values:
+    """Correlation of each slice with the mean of its bin."""
+    of_bin = yard.means[yard.folds(pictured.table), pictured.table.z_bin.numpy()]
+    return np.asarray(np.einsum("nij,nij->n", pictured.pictures, of_bin))
+
+
+def _jumps(table: SliceTable) -> Values:
+    """Log share of neighbouring pixels that differ by half of the range."""
+
+    def share(batch: SliceTable) -> Tensor:
+        steps = [(batch.images.diff(dim=d).abs() > _JUMP).double().mean(dim=(1, 2)) for d in (1, 2)]
+        return torch.log(torch.stack(steps).mean(0) + 1e-4)
+
+    values: Values = table.column("import-jumps", share).numpy()
+    return values

@@ -1,0 +1,108 @@
+"""Masks that lie beside their lesions, belong to other images, or mark what is not lesion."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from jsddpm_eval.import_check.suspicion import CHANCE, PLAIN, Suspicion, Values, Yardstick
+from jsddpm_eval.slice_table import SliceTable
+
+_REACH = 8
+"""Pixels by which masks are moved to either side, in slices of 64; more in larger ones."""
+_MOST_REACH = 12
+_RING = 3
+_FEW = 6  # pixels of a mask, below which its contrast says little
+_MOST = 0.5  # of the slice: a lesion that large is the background
+_KEPT = 0.5  # of the contrast of real lesions
+_AGREED = CHANCE**0.5  # each of two halves
+
+
+def masks(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
+    """What is wrong with masks as a whole; nothing where either side has none."""
+    if not (yard.real.has_masks and generated.has_masks):
+        return []
+    lesions = generated.where(generated.pathology == 1)
+    if not len(lesions):
+        return []
+    share = lesions.mapped(lambda t: t.masks.double().mean(dim=(1, 2))).numpy()
+    if (share > _MOST).mean() > 0.5:
+        what = f"masks cover {share.mean():.0%} of lesion slices"
+        return [Suspicion("masks", what, "exchange lesion and background: --mask-label 0")]
+    if not share.any():
+        cure = "check --mask-label, --mask-threshold and which files are the masks"
+        return [Suspicion("masks", "no slice that was to have a lesion has one in its mask", cure)]
+    return _placed(yard, generated)
+
+
+def _placed(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
+    """Whether masks lie on what the images show."""
+    reach = min(_MOST_REACH, max(_REACH, _REACH * max(yard.real.size) // 64))
+    real, made = yard.once("contrasts", lambda: _contrasts(yard.real, reach)), _contrasts(generated, reach)
+    here = yard.compare(real[:, reach, reach], generated, made[:, reach, reach])
+    if here is None:
+        return []
+    sign = float(np.sign(here.real))
+    if moved := _moved(yard, generated, sign * real, sign * made, reach):
+        rows, columns = moved
+        said = [f"{abs(rows)} pixels {'above' if rows > 0 else 'below'}"] * bool(rows)
+        said += [f"{abs(columns)} pixels {'left' if columns > 0 else 'right'} of"] * bool(columns)
+        what = f"masks lie {' and '.join(said)} what the images show"
+        return [Suspicion("mask place", what, "check how images and masks were cropped, padded or resized")]
+    if here.p_value < PLAIN and sign * here.generated < _KEPT * sign * here.real:
+        what = f"images show little where masks are: contrast {here.generated:.2f}, at real lesions {here.real:.2f}"
+        cure = "check that images and masks of the same sample are paired, and lie the same way"
+        return [Suspicion("pairs", what, cure)]
+    return []
+
+
+def _moved(yard: Yardstick, generated: SliceTable, real: Values, made: Values, reach: int) -> tuple[int, int] | None:
+    """Rows and columns by which masks have to move; found in one half of the units, and tested in the other."""
+    half = np.unique(generated.unit.numpy(), return_inverse=True)[1] % 2
+    there = np.isfinite(made[:, reach, reach])
+    found = []
+    for number in (0, 1):
+        picked = made[(half == number) & there]
+        if not len(picked):
+            return None
+        row, column = np.unravel_index(int(picked.mean(0).argmax()), picked.shape[1:])
+        gains = [values[:, row, column] - values[:, reach, reach] for values in (real, made)]
+        told = yard.compare(gains[0], generated, np.where(half == number, np.nan, gains[1]))
+        if told is None or told.p_value > _AGREED or not told.real < 0 < told.generated:
+            return None
+        found.append((int(row) - reach, int(column) - reach))
+    apart = max(abs(a - b) for a, b in zip(*found, strict=True))
+    return found[0] if apart <= 1 else None
+
+
+def _contrasts(table: SliceTable, reach: int) -> Values:
+    """Contrast of each image at its mask moved by up to ``reach``, ``(N, 2 * reach + 1, 2 * reach + 1)``.
+
+    The mean inside the mask less that of a ring of 3 pixels around it, in standard deviations of the slice; NaN for
+    slices without a lesion.
+    """
+    out = np.full((len(table), 2 * reach + 1, 2 * reach + 1), np.nan)
+    for rows in torch.arange(len(table)).split(256):
+        part = table.where(rows)
+        keep = torch.nonzero((part.pathology == 1) & (part.masks.sum(dim=(1, 2)) >= _FEW))[:, 0]
+        if len(keep):
+            lesions = part.where(keep)
+            out[rows[keep].numpy()] = _moved_contrast(lesions.images, lesions.masks.float(), reach).numpy()
+    return out
+
+
+def _moved_contrast(images: Tensor, lesion: Tensor, reach: int) -> Tensor:
+    """By cross-correlation, with room around the slice so that nothing wraps; float64 ``(n, ...)``."""
+    grown = F.max_pool2d(lesion[:, None], 2 * _RING + 1, stride=1, padding=_RING)[:, 0]
+    size = [s + 2 * reach for s in images.shape[1:]]
+    spectrum = torch.fft.rfft2(images.double(), s=size)
+
+    def moved(weights: Tensor) -> Tensor:
+        kernel: Tensor = (weights / weights.sum(dim=(1, 2), keepdim=True).clamp_min(1)).double()
+        every: Tensor = torch.fft.irfft2(spectrum * torch.fft.rfft2(kernel, s=size).conj(), s=size)
+        return every.roll((reach, reach), dims=(1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
+
+    scale: Tensor = images.double().std(dim=(1, 2)).clamp_min(1e-3)[:, None, None]
+    return (moved(lesion) - moved(grown - lesion)) / scale

@@ -1,0 +1,61 @@
+"""Bins in another order: reversed, moved by some, or permuted, as by sorting names as text."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.kernel_ridge import KernelRidge
+
+from jsddpm_eval.features.crossfit import FOLDS
+from jsddpm_eval.import_check.suspicion import PLAIN, Pictured, Suspicion, Values, Yardstick
+
+_OFF = 0.5  # bins by which the mean offset, or distance, exceeds that of real slices
+_ALPHA, _GAMMA = 0.02, 1.0
+_MOST = 3000  # slices that places are learned from; of more, evenly spread ones
+
+
+def order(yard: Yardstick, made: Pictured) -> list[Suspicion]:
+    """At most one: how the bins asked for and those that slices look like disagree."""
+    if yard.binning.n_bins < 3:
+        return []
+    real = yard.once("places", lambda: _of_real(yard))
+    everyone = yard.once("place", lambda: _fitted(yard, np.ones(len(yard.fold), bool)))
+    look, asked, bins = everyone.predict(_features(made.pictures)), made.table.z_bin.numpy(), yard.real.z_bin.numpy()
+    middle = (yard.binning.n_bins - 1) / 2
+    along = [np.sign(b - middle) * (p - middle) for b, p in ((bins, real), (asked, look))]
+    told = yard.compare(along[0], made.table, along[1])
+    if told and told.reversed and told.real > 0:
+        cure = "reverse the bins, or correct the affine of volumes: z leads from inferior to superior"
+        return [Suspicion("order", "the order of the bins looks reversed", cure)]
+    cure = "check which bins were asked for, the z-range that was divided, and that names were not sorted as text"
+    offset = yard.compare(real - bins, made.table, look - asked)
+    if offset and offset.p_value < PLAIN and abs(moved := offset.generated - offset.real) >= _OFF:
+        what = f"slices look {abs(moved):.1f} bins {'higher' if moved > 0 else 'lower'} than asked for"
+        return [Suspicion("order", what, cure)]
+    apart = yard.compare(np.abs(real - bins), made.table, np.abs(look - asked))
+    if apart and apart.p_value < PLAIN and apart.generated - apart.real >= _OFF:
+        what = f"slices look {apart.generated:.1f} bins away from those asked for, real ones {apart.real:.1f}"
+        return [Suspicion("order", what, cure)]
+    return []
+
+
+def _of_real(yard: Yardstick) -> Values:
+    """The bin that each real slice looks like, as a real number, to those who have not seen its patient."""
+    places = np.full(len(yard.fold), np.nan)
+    for number in range(FOLDS):
+        own = yard.fold == number
+        places[own] = _fitted(yard, ~own).predict(_features(yard.set.pictures[own]))
+    return places
+
+
+def _fitted(yard: Yardstick, rows: NDArray[np.bool_]) -> KernelRidge:
+    """Kernel ridge regression of the bin on the picture."""
+    chosen = np.flatnonzero(rows)
+    chosen = chosen[:: max(1, -(-len(chosen) // _MOST))]
+    bins = yard.real.z_bin.numpy()[chosen].astype(np.float64)
+    return KernelRidge(alpha=_ALPHA, kernel="rbf", gamma=_GAMMA).fit(_features(yard.set.pictures[chosen]), bins)
+
+
+def _features(pictures: Values) -> Values:
+    """What does not change when left and right do."""
+    return np.asarray((pictures + pictures[:, :, ::-1]).reshape(len(pictures), -1) / 2)

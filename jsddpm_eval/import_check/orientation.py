@@ -1,0 +1,104 @@
+"""Mirrored, turned, transposed: which of the eight ways to lay a slice fits the real slices of its bin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jsddpm_eval.import_check.suspicion import Difference, Pictured, Suspicion, Values, Yardstick
+
+Move = Callable[[Values], Values]
+
+_MOVES: dict[str, Move] = {
+    "": lambda x: x,
+    "front to back": lambda x: x[:, ::-1],
+    "transposed": lambda x: x.transpose(0, 2, 1),
+    "other diagonal": lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1),
+}
+"""Ways of laying a slice, up to left and right; each undoes itself."""
+_OF_SQUARES = ("transposed", "other diagonal")
+
+_SAID = {
+    ("", True): ("mirrored left to right", "PL"),
+    ("front to back", False): ("mirrored front to back", "AR"),
+    ("front to back", True): ("turned by 180 degrees", "AL"),
+    ("transposed", False): ("transposed", "RP"),
+    ("transposed", True): ("turned by 90 degrees", "LP"),
+    ("other diagonal", False): ("mirrored along the other diagonal", "LA"),
+    ("other diagonal", True): ("turned by 90 degrees", "RA"),
+}
+"""How slices lie and where their rows and columns lead, by what undoes it: a move, then left and right exchanged."""
+
+_SEEN = 4.3  # standard errors between right and wrong, of which the test sees nine in ten
+_SHRINK = 0.1  # of the scatter's mean variance, added to each: pixels are many and patients few
+
+
+def orientation(yard: Yardstick, made: Pictured) -> tuple[list[Suspicion], Pictured]:
+    """At most one suspicion, and the generated slices laid as they seem to have to be."""
+    move = _fitting(yard, made)
+    upright = made.moved(_MOVES[move])
+    told = _told(yard, upright)
+    mirrored = told is not None and told.reversed and told.real > 0
+    if not move and not mirrored:
+        return [], made
+    said, axes = _SAID[move, mirrored]
+    cure = f"import them again with --axes {axes}, or correct the affine of volumes"
+    found = Suspicion("orientation", f"slices look {said} beside real ones of their bins", cure)
+    return [found], upright.moved(lambda x: x[:, :, ::-1]) if mirrored else upright
+
+
+def _fitting(yard: Yardstick, made: Pictured) -> str:
+    """The move that makes slices fit best, left and right aside; empty where they fit as they lie."""
+    square = yard.real.size[0] == yard.real.size[1]
+    gains = {}
+    for name, move in _MOVES.items():
+        if name and (square or name not in _OF_SQUARES):
+            real = yard.once(f"move {name}", lambda move=move: _gain(yard, yard.set, move))  # type: ignore[misc]
+            gain = _gain(yard, made, move)
+            told = yard.compare(real, made.table, gain)
+            if told and told.reversed and told.real < 0:
+                gains[name] = told.generated
+    return max(gains, key=lambda name: gains[name], default="")
+
+
+def _gain(yard: Yardstick, pictured: Pictured, move: Move) -> Values:
+    """How much better each slice fits the mean of its bin once it is moved; the mean and its mirror image together."""
+    both = yard.means + yard.means[..., ::-1]
+    of_bin = both[yard.folds(pictured.table), pictured.table.z_bin.numpy()]
+    return np.asarray(np.einsum("nij,nij->n", move(pictured.pictures) - pictured.pictures, of_bin))
+
+
+def sides_told(yard: Yardstick, made: Pictured) -> bool:
+    """Whether slices with left and right exchanged would be seen, most of the time, among so many."""
+    told = _told(yard, made)
+    return told is not None and 2 * told.real > _SEEN * told.error > 0
+
+
+def _told(yard: Yardstick, made: Pictured) -> Difference | None:
+    """How slices differ from their own mirror images, beside real ones.
+
+    What differs between a slice and its mirror image is weighed so that it tells the two apart best among the real
+    patients of other folds (a linear discriminant): neither brains nor scanners are symmetric.
+    """
+    weights = yard.once("sides", lambda: yard.learned(lambda rows: _weights(_asymmetry(yard.set.pictures[rows]))))
+    real = yard.once("side", lambda: _side(yard, yard.set, weights))
+    return yard.compare(real, made.table, _side(yard, made, weights))
+
+
+def _side(yard: Yardstick, pictured: Pictured, weights: Values) -> Values:
+    return np.asarray(np.einsum("np,np->n", _asymmetry(pictured.pictures), weights[yard.folds(pictured.table)]))
+
+
+def _asymmetry(pictures: Values) -> Values:
+    half = pictures.shape[2] // 2
+    return (pictures - pictures[:, :, ::-1])[:, :, :half].reshape(len(pictures), -1)
+
+
+def _weights(x: NDArray[np.float64]) -> Values:
+    mean = x.mean(0) if len(x) else np.zeros(x.shape[1])
+    scatter = (x - mean).T @ (x - mean) / max(len(x), 1)
+    level = float(np.trace(scatter)) / len(scatter) + 1e-12
+    w = np.linalg.solve(scatter + _SHRINK * level * np.eye(len(scatter)), mean)
+    return np.asarray(w / max(float(np.linalg.norm(w)), 1e-12))

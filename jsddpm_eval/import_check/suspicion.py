@@ -1,0 +1,184 @@
+"""What an import check says, and when: beyond chance, and beyond how patients differ from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own convention
+
+from jsddpm.binning import ZBinning
+from jsddpm_eval.features.crossfit import FOLDS, fold_of
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.shift import Scale, Side, mean_shift
+
+CHANCE = 1e-4
+"""P-value below which chance is no explanation: some thirty readings are looked at."""
+
+PLAIN = 1e-3
+"""The same where the answer also has to be plain: the sign of a mean reversed, half of it lost, bins of distance."""
+
+_SIDE = 24  # larger slices are averaged down to this many pixels along each side
+
+Values = NDArray[np.float64]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Something that seems to have gone wrong when a set was made or imported.
+
+    Attributes:
+        name: One word or two, such as ``orientation``.
+        what: What it looks like, with numbers.
+        cure: What to do if it is so.
+    """
+
+    name: str
+    what: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; if it was not made so, {self.cure}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pictured:
+    """A set with small pictures of its slices.
+
+    Attributes:
+        table: The slices.
+        pictures: Each averaged down, less its mean, of length 1, float64 ``(N, s, s)``; 0 for a blank slice.
+    """
+
+    table: SliceTable
+    pictures: Values
+
+    @classmethod
+    def of(cls, table: SliceTable) -> Pictured:
+        """Read the slices once."""
+        side = min(_SIDE, *table.size)
+
+        def small(batch: SliceTable) -> Tensor:
+            shrunk: Tensor = F.adaptive_avg_pool2d(batch.images[:, None], side)[:, 0].double()
+            centred = shrunk - shrunk.mean(dim=(1, 2), keepdim=True)
+            length: Tensor = torch.linalg.vector_norm(centred, dim=(1, 2), keepdim=True)
+            return centred / length.clamp_min(1e-9)
+
+        return cls(table, table.mapped(small).numpy())
+
+    def moved(self, move: Callable[[Values], Values]) -> Pictured:
+        """The same slices with their pictures laid otherwise."""
+        return Pictured(self.table, move(self.pictures))
+
+
+class Yardstick:
+    """Real slices, and what is learned of them: each patient's are read by what the other patients taught.
+
+    Attributes:
+        real: The slices.
+        binning: Their bins.
+        set: Their pictures.
+        fold: Fold of each slice's patient, ``(N,)``.
+    """
+
+    def __init__(self, real: SliceTable, binning: ZBinning) -> None:
+        self.real, self.binning = real, binning
+        self.set, self.fold = Pictured.of(real), fold_of(real).numpy()
+        self._kept: dict[str, object] = {}
+
+    @cached_property
+    def means(self) -> Values:
+        """Mean picture of each bin without a fold of patients, and of all, ``(FOLDS + 1, n_bins, s, s)``, of length 1.
+
+        NaN for a bin of which others have no slice.
+        """
+        pictures, z_bin = self.set.pictures, self.real.z_bin.numpy()
+        means = np.full((FOLDS + 1, self.binning.n_bins, *pictures.shape[1:]), np.nan)
+        for number in range(FOLDS + 1):
+            for b in np.unique(z_bin):
+                rows = (z_bin == b) & (self.fold != number)
+                if rows.any():
+                    means[number, b] = pictures[rows].mean(0)
+        lengths: Values = np.linalg.norm(means, axis=(-2, -1), keepdims=True)
+        means /= np.maximum(lengths, 1e-9)
+        return means
+
+    def folds(self, table: SliceTable) -> NDArray[np.int64]:
+        """What slices are read by: what was learned without their patient; for generated slices, of all."""
+        return self.fold if table is self.real else np.full(len(table), FOLDS)
+
+    def learned(self, fit: Callable[[NDArray[np.bool_]], Values]) -> Values:
+        """What is fitted without each fold of patients, then to all; ``fit`` is given the rows to learn from."""
+        return np.array([fit(self.fold != number) for number in range(FOLDS + 1)])
+
+    def once(self, name: str, compute: Callable[[], _T]) -> _T:
+        """Something that is learned of the real slices once."""
+        if name not in self._kept:
+            self._kept[name] = compute()
+        return cast(_T, self._kept[name])
+
+    def compare(self, real: Values, generated: SliceTable, values: Values) -> Difference | None:
+        """Means of a reading over the conditions that both sets have; slices without one (NaN) are left out.
+
+        Args:
+            real: Reading of every real slice.
+            generated: Generated slices.
+            values: Their reading.
+
+        Returns:
+            None where fewer than three patients or generated units have conditions in common.
+        """
+        sides = [
+            Side(v, t.token(self.binning.n_bins).numpy(), t.unit.numpy()).where(np.isfinite(v))
+            for t, v in ((self.real, real), (generated, values))
+        ]
+        common = np.intersect1d(sides[0].condition, sides[1].condition)
+        ours, theirs = (side.where(np.isin(side.condition, common)) for side in sides)
+        shift = mean_shift(ours, theirs) if len(common) else None
+        if shift is None:
+            return None
+        mean = float(theirs.values.mean())
+        spread = Scale.fit(ours, 2 * self.binning.n_bins).spread
+        return Difference(mean - shift.value, mean, shift.error, shift.p_value, spread)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean reading of both sets over the same conditions.
+
+    Attributes:
+        real: Of real slices, weighed as the generated ones.
+        generated: Of generated slices.
+        error: Standard error of the difference.
+        p_value: Of no difference.
+        spread: Standard deviation of real slices of one condition.
+    """
+
+    real: float
+    generated: float
+    error: float
+    p_value: float
+    spread: float
+
+    @property
+    def sure(self) -> bool:
+        """Whether chance is no explanation."""
+        return self.p_value < CHANCE
+
+    @property
+    def deviations(self) -> float:
+        """The difference in standard deviations of real slices."""
+        return (self.generated - self.real) / self.spread if self.spread > 0 else 0.0
+
+    @property
+    def reversed(self) -> bool:
+        """Whether the mean has surely changed its sign, and is at least half as large as that of real slices."""
+        plain = self.real * self.generated < 0 and abs(self.generated) >= abs(self.real) / 2
+        return plain and self.p_value < PLAIN

@@ -1,0 +1,126 @@
+"""Faults planted into imports, each written as a tool would write it: refused, or named before any score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.validity.import_faults import FAULTS
+from benchmarks.validity.import_files import FORMS
+from benchmarks.validity.imports import content, imported, markdown, outcome, trials, world
+from jsddpm.binning import ZBinning
+from jsddpm.slices.store import SliceStore
+from jsddpm.slices.writer import Shard, new_store
+from jsddpm_cli.app import main
+from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.import_check.check import ImportCheck, suspicions
+from jsddpm_eval.slice_table import SliceTable
+
+DEPTH, SIZE, PEOPLE = 24, 32, 32
+
+
+def head(rng, lesion):
+    """A head that grows with z, brighter in front and on its right, with a dark hole on its left, and a lesion."""
+    z, y, x = np.meshgrid(np.arange(DEPTH), np.linspace(-1, 1, SIZE), np.linspace(-1, 1, SIZE), indexing="ij")
+    y, x = y + 0.03 * rng.standard_normal(), x + 0.03 * rng.standard_normal()
+    radius = 0.45 + 0.4 * z / DEPTH + 0.02 * rng.standard_normal()
+    inside = (y / 1.1) ** 2 + (x / 0.9) ** 2 < radius**2
+    image = 0.45 - 0.12 * y + 0.05 * x + 0.03 * rng.standard_normal()
+    image = np.where((y - 0.1) ** 2 + (x + 0.25) ** 2 < 0.02 * (1 + z / DEPTH), 0.15, image)
+    mask = np.zeros(image.shape, bool)
+    if lesion:
+        at = rng.uniform(-0.3, 0.3, 2)
+        mask = ((y - at[0]) ** 2 + (x - at[1]) ** 2 < 0.02) & inside & (z > 3) & (z < 20)
+        image = np.where(mask, image + 0.25, image)
+    image = np.where(inside, image, 0) + 0.02 * rng.random(image.shape)
+    return np.clip(image, 0, 1).astype(np.float32), mask
+
+
+@pytest.fixture(scope="module")
+def at(tmp_path_factory):
+    """Half of these people are real, the others are what a perfect generator shows."""
+    path = tmp_path_factory.mktemp("heads") / "store"
+    with new_store(path, kind="real", n_slices=DEPTH, spacing=(2.0, 2.0, 3.0)) as writer:
+        for p in range(PEOPLE):
+            image, mask = head(np.random.default_rng(p), lesion=p % 4 != 0)
+            rows = {"z_index": np.arange(DEPTH), "pathology": mask.any(axis=(1, 2)), "split": 0}
+            writer.add(Shard(f"sub-{p:02d}", image, mask, rows, {"patient": f"p{p:02d}", "split": "train"}))
+    return world(path, 0, bins=4, per_condition=12, volumes=10)
+
+
+@pytest.mark.parametrize("layout", FORMS)
+def test_a_faithful_import_is_accused_of_nothing(layout, at, tmp_path):
+    form = FORMS[layout]
+    assert at.check.suspicions(imported(at, form, at.volumes if form.volumes else at.slices, tmp_path)) == []
+
+
+@pytest.mark.parametrize("number", range(len(FAULTS)), ids=lambda n: FAULTS[n].name.replace(" ", "-"))
+def test_a_planted_fault_is_refused_or_named(number, at, tmp_path):
+    """Each in one layout of each kind; the long trials plant every one in every layout."""
+    fault = FAULTS[number]
+    forms = [[n for n, f in FORMS.items() if f.volumes == volumes] for volumes in (False, True)]
+    for kind, names in zip(("slices", "volumes"), forms, strict=True):
+        if kind not in fault.kinds:
+            continue
+        form = FORMS[names[number % len(names)]]
+        faithful = content(imported(at, form, at.volumes if form.volumes else at.slices, tmp_path))
+        result, found = outcome(at, form, fault, faithful, 0, tmp_path)
+        assert result in ("refused", "named", "named otherwise", ""), (form, found)
+
+
+def test_the_table_counts_what_became_of_each_fault(at, tmp_path):
+    rows = list(trials(at, "heads", 0, ["arrays"], tmp_path))
+    assert [r["fault"] for r in rows if r["outcome"] == "missed"] == []
+    said = markdown(rows)
+    assert "| inverted | 1 | 0 | 1 | 0 | 0 | 0 |" in said
+    assert "Faithful imports: 1, of which 0" in said
+
+
+def generated(at, images, masks=None):
+    s = at.slices
+    return SliceTable.from_arrays(images, masks, z_bin=s.z_bin, pathology=s.pathology, binning=at.binning)
+
+
+def test_what_is_suspected_stands_before_the_verdict(at):
+    real = SliceTable.from_store(at.store, at.binning)
+    turned = generated(at, at.slices.images[:, ::-1].copy(), at.slices.masks[:, ::-1].copy())
+    first, *others = evaluate(real, turned, metrics=["head"], features=["radiomics"]).verdict
+    assert first.startswith("Before any score: slices look mirrored front to back beside real ones of their bins; if")
+    assert "--axes AR" in first
+    assert "compared with slices of" in " ".join(others)
+
+
+def test_what_cannot_be_told_is_said(at):
+    few = generated(at, at.slices.images).where(torch.arange(2))
+    assert "left and right" in at.check.untold(few)[0]
+    assert at.check.untold(generated(at, at.slices.images)) == []
+
+
+def test_without_pixels_masks_or_patients_nothing_is_made_up(at):
+    real = SliceTable.from_store(at.store, at.binning)
+    nothing = SliceTable.from_arrays(None, z_bin=[0, 1], pathology=[0, 1], binning=at.binning)
+    assert suspicions(real, nothing, at.binning) == []
+    assert suspicions(real, generated(at, at.slices.images), at.binning) == []
+    two = real.where(real.patient < 2)
+    assert ImportCheck(two, at.binning).suspicions(generated(at, 1 - at.slices.images)) == []
+    assert ImportCheck(two, at.binning).untold(generated(at, at.slices.images)) != []
+    noise = torch.rand((6, 16, 16), generator=torch.Generator().manual_seed(0))
+    small = SliceTable.from_arrays(noise, z_bin=[0] * 6, pathology=[0] * 6, patient=[0, 1, 2, 3, 4, 5])
+    blank = SliceTable.from_arrays(np.zeros((6, 16, 16)), z_bin=[0] * 6, pathology=[0] * 6)
+    assert {s.name for s in suspicions(small, blank, ZBinning((0, 0), 1, n_slices=1))} <= {"intensity", "size"}
+
+
+def test_the_command_warns(at, monkeypatch, capsys, tmp_path):
+    source = FORMS["arrays"].write(tmp_path / "made", at.slices)
+    with np.load(source) as arrays:
+        np.savez(source, **dict(arrays) | {"images": 1 - arrays["images"]})
+    asked = ["--real", at.store.path, "--z-range", 0, DEPTH - 1, "--bins", 4]
+    for name, more, warned in (("inverted", [], True), ("right", ["--value-range", 1, 0], False)):
+        words = ["jsddpm", "cache", "import", source, *asked, "--out", tmp_path / name, *more]
+        monkeypatch.setattr("sys.argv", [*map(str, words)])
+        with pytest.raises(SystemExit, match="0"):
+            main()
+        said = capsys.readouterr().err
+        assert ("warning: slices look inverted" in said, "warning" in said) == (warned, warned)
+        assert SliceStore(tmp_path / name).verify() == []
