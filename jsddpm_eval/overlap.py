@@ -43,8 +43,8 @@ def slice_digests(images: NDArray[np.float32]) -> list[str]:
     >>> slice_digests(np.zeros((1, 4, 4), np.float32))
     ['']
     """
-    grey = (np.ascontiguousarray(np.rint(image * 255).astype(np.uint8)) for image in images)
-    return [hashlib.sha256(level).hexdigest() if level.min() < level.max() else "" for level in grey]
+    grey = (np.rint(image * 255).astype(np.uint8) for image in images)
+    return [hashlib.sha256(level.tobytes()).hexdigest() if level.min() < level.max() else "" for level in grey]
 
 
 def digests(table: SliceTable) -> list[str]:
