@@ -30,8 +30,8 @@ def head(rng, lesion):
     image = np.where((y - 0.1) ** 2 + (x + 0.25) ** 2 < 0.02 * (1 + z / DEPTH), 0.15, image)
     mask = np.zeros(image.shape, bool)
     if lesion:
-        at = rng.uniform(-0.3, 0.3, 2)
-        mask = ((y - at[0]) ** 2 + (x - at[1]) ** 2 < 0.02) & inside & (z > 3) & (z < 20)
+        at = rng.uniform(-0.3, 0.3), rng.choice([-1, 1]) * rng.uniform(0.15, 0.3)  # to one side
+        mask = ((y - at[0]) ** 2 + (x - at[1]) ** 2 < 0.013) & inside & (z > 3) & (z < 20)
         image = np.where(mask, image + 0.25, image)
     image = np.where(inside, image, 0) + 0.02 * rng.random(image.shape)
     return np.clip(image, 0, 1).astype(np.float32), mask
