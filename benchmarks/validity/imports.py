@@ -107,6 +107,13 @@ def trials(at: World, cohort: str, seed: int, forms: list[str], folder: Path) ->
                     yield row | {"fault": fault.name, "outcome": result, "names": names}
 
 
+def calm(at: World, cohort: str, seed: int, folder: str) -> dict[str, object]:
+    """One faithful import."""
+    said = [s.name for s in at.check.suspicions(imported(at, FORMS["arrays"], at.slices, Path(folder)))]
+    row = {"cohort": cohort, "seed": seed, "layout": "arrays", "fault": "", "names": said}
+    return row | {"outcome": "false alarm" if said else "calm"}
+
+
 def markdown(rows: list[dict[str, object]]) -> str:
     """Faults by what became of them, and the faithful imports."""
     planted = [r for r in rows if r["fault"]]
@@ -138,14 +145,10 @@ def main() -> None:
             for seed in range(max(asked.seeds, asked.faithful)):
                 forms = asked.layouts if seed < asked.seeds else []
                 at = world(Path(path), seed, volumes=VOLUMES if forms else 0)
-                found = list(trials(at, cohort, seed, forms, Path(folder)))
-                if not forms:
-                    said = [s.name for s in at.check.suspicions(imported(at, FORMS["arrays"], at.slices, Path(folder)))]
-                    row = {"cohort": cohort, "seed": seed, "layout": "arrays", "fault": "", "names": said}
-                    found = [row | {"outcome": "false alarm" if said else "calm"}]
-                kept.writelines(json.dumps(row) + "\n" for row in found)
-                kept.flush()
-                rows += found
+                for row in trials(at, cohort, seed, forms, Path(folder)) if forms else [calm(at, cohort, seed, folder)]:
+                    kept.write(json.dumps(row) + "\n")
+                    kept.flush()
+                    rows.append(row)
                 print(f"{cohort} {seed}: {len(rows)}", file=sys.stderr, flush=True)
     print(markdown(rows))
 
