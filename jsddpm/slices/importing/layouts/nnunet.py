@@ -6,7 +6,6 @@ from pathlib import Path
 
 from jsddpm.cohort.layouts import layouts
 from jsddpm.cohort.records import Selection
-from jsddpm.cohort.sources import read_cohort
 from jsddpm.slices.importing.items import Facts, Found, VolumeItem
 from jsddpm.slices.importing.layouts import ImportLayout
 
@@ -14,6 +13,8 @@ from jsddpm.slices.importing.layouts import ImportLayout
 def of_cohort(source: Path, layout: str, facts: Facts) -> Found:
     """The volumes of a data set that is laid out as cohorts are."""
     controls = facts.controls if facts.masks else ("*",)
+    from jsddpm.cohort.sources import read_cohort  # not at the top: names of layouts are asked for by jsddpm --help
+
     cohort = read_cohort(source, layout=layout, selection=Selection(facts.modality, controls=controls))
     return Found([VolumeItem(r.image, r.mask if facts.masks else None, r.subject) for r in cohort.require_clean()])
 
