@@ -186,7 +186,7 @@ class TrainerConfig(Section):
     gradient_clip: Annotated[Number, Field(ge=1e-6, le=1e6)] = 1.0
     """Largest norm of the gradient."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """auto is bf16-mixed on a GPU that has it, 32-true elsewhere."""
+    """auto is bf16-mixed on a GPU or CPU that multiplies bfloat16 itself, 32-true elsewhere."""
     collective_timeout: Annotated[int, Field(ge=1, le=86_400), NUMERIC] = 1800
     """Seconds that the processes of a job wait for one that does not answer."""
     compile: Flag = False

@@ -17,11 +17,18 @@ from omegaconf import OmegaConf
 from src.diffusion.training.lit_modules import JSDDPMLightningModule
 
 
-def module(channels: list[int], attention: list[bool], groups: int, size: int) -> JSDDPMLightningModule:
-    """Its model without anatomical priors, self-conditioned in every step: what `jsddpm` is configured to do."""
+def module(
+    channels: list[int],
+    attention: list[bool],
+    groups: int,
+    size: int,
+    *,
+    bins: int = 30,
+    self_conditioning: float = 1.0,
+) -> JSDDPMLightningModule:
+    """Its model without anatomical priors; the step that is timed is self-conditioned, as `jsddpm` is configured."""
     off = {"enabled": False, "initial_log_vars": [0.0, 0.0], "learnable": False}
     weighted = {"enabled": True, "lesion_weight": 2.0, "background_weight": 1.0}
-    bins = 30
     return JSDDPMLightningModule(
         OmegaConf.create(
             {
@@ -46,7 +53,7 @@ def module(channels: list[int], attention: list[bool], groups: int, size: int) -
                 },
                 "sampler": {"type": "DDIM", "num_inference_steps": 50, "eta": 0.2, "guidance_scale": 1.0},
                 "training": {
-                    "self_conditioning": {"enabled": True, "probability": 1.0}, "max_epochs": 1,
+                    "self_conditioning": {"enabled": True, "probability": self_conditioning}, "max_epochs": 1,
                     "optimizer": {
                         "type": "AdamW", "lr": 1e-4, "weight_decay": 1e-4, "betas": [0.9, 0.999], "eps": 1e-8,
                     },

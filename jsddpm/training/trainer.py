@@ -20,7 +20,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.checkpoint import KEY, CheckpointInfo, read_checkpoint, write_checkpoint
 from jsddpm.errors import environment_error, usage_error
-from jsddpm.runtime import processes, under_slurm
+from jsddpm.runtime import has_bfloat16, processes, under_slurm
 from jsddpm.training.callbacks import KeepLast, Pictures
 from jsddpm.training.progress import read_metrics
 
@@ -38,7 +38,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def resolved_precision(config: RunConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
-    """The configured precision, with ``auto`` decided by the device.
+    """The configured precision; ``auto`` is bf16-mixed where the device multiplies bfloat16, 32-true elsewhere.
 
     Raises:
         JsddpmError: ``PRECISION`` (status 2) for 16-bit floats without a GPU: their loss scaling needs one.
@@ -48,7 +48,7 @@ def resolved_precision(config: RunConfig) -> Literal["32-true", "bf16-mixed", "1
         raise usage_error("PRECISION", "16-mixed needs a GPU", fix="use bf16-mixed or 32-true")
     if precision != "auto":
         return precision
-    return "bf16-mixed" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "32-true"
+    return "bf16-mixed" if has_bfloat16() else "32-true"
 
 
 def build_trainer(

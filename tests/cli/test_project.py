@@ -53,3 +53,15 @@ def test_several_processes_are_told_to_name_the_run(store, tmp_path, monkeypatch
     found = jsddpm("train")
     assert "--out" in str(found.exception)
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_store_chooses_the_preset_where_none_is_named(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = [part for s in TINY for part in ("--set", s)]
+    trained = jsddpm("train", "--store", store.path, "--out", "run", *settings)
+    assert trained.exit_code == 0, trained.stderr
+    begun = jsddpm("init", "--store", store.path)
+    assert "preset: real64\n" in (tmp_path / "jsddpm.yaml").read_text(encoding="utf-8")
+    height, width = store.size
+    for said in (begun.stderr, trained.stderr):
+        assert f"preset real64, as its slices have {height}x{width} pixels" in " ".join(said.split())

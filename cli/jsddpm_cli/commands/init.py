@@ -18,13 +18,19 @@ ORDER = 45
 def init(
     store: Annotated[Path | None, typer.Option(help="Slice store (default: the one in this folder)")] = None,
     preset: Annotated[
-        str, typer.Option(help="Configuration of the package.", metavar="|".join(PRESETS.names()))
-    ] = "zbins",
+        str | None,
+        typer.Option(help="Configuration of the package (default: by the store)", metavar="|".join(PRESETS.names())),
+    ] = None,
 ) -> None:
     """Write a commented jsddpm.yaml, with which train and eval need no option in this folder."""
+    from jsddpm.slices.store import SliceStore
     from jsddpm.training.project import found_store, write_project
+    from jsddpm.training.recommended import Recommendation
 
-    chosen = store or found_store()
+    chosen, why = store or found_store(), ""
+    if preset is None:
+        found = Recommendation.of(SliceStore(chosen))
+        preset, why = found.preset, f", as {found.reason}"
     file = write_project(Path(), chosen, preset)
-    note(f"store {chosen}, preset {preset}; change them in {file}, then: jsddpm train")
+    note(f"store {chosen}, preset {preset}{why}; change them in {file}, then: jsddpm train")
     say(str(file))

@@ -57,6 +57,8 @@ def train(
 ) -> None:
     """Train on a slice store; validation scores are against exact ground truth.
 
+    Without --preset and --config the store chooses the preset by the size of its slices, and gives its range of slices.
+
     At each check samples are drawn and judged by the validation patients (section monitoring of the configuration).
     best.ckpt is the check with the lowest KID among those whose samples copy training slices no more often than slices
     of validation patients seem to; a later check must be better by more than the standard error. Without three
@@ -85,7 +87,8 @@ def train(
     else:
         if resume and not (require_directory(out) / "config.yaml").is_file():
             raise usage_error("NO_RUN", "holds no config.yaml", fix="start it anew, without --resume", file=out)
-        chosen = load_config(out / "config.yaml" if resume else preset or config, settings or [])
+        source = out / "config.yaml" if resume else preset or config
+        chosen = load_config(source, settings or []) if source else _recommended(store, settings or [])
     from jsddpm.slices.store import SliceStore
 
     if dry_run:
@@ -94,6 +97,16 @@ def train(
         _print_plan(chosen, SliceStore(store), out, how)
         return
     run_training(chosen, SliceStore(store), out, resume=resume, warm_start=warm_start)
+
+
+def _recommended(store: Path, settings: list[str]) -> RunConfig:
+    """The settings that the store asks for, and why."""
+    from jsddpm.slices.store import SliceStore
+    from jsddpm.training.recommended import Recommendation
+
+    found = Recommendation.of(SliceStore(store))
+    note(f"preset {found.preset}, as {found.reason}; another one: --preset {'|'.join(PRESETS.names())}")
+    return found.config(settings)
 
 
 def _places(project: Project | None, store: Path | None, out: Path | None, *, resume: bool) -> tuple[Path, Path]:

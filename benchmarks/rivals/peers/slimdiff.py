@@ -1,0 +1,46 @@
+"""SLIM-Diff 1.0.0: its network, loss, optimiser and sampler, at its own settings; prints JSON.
+
+Its anatomical priors and its Lightning loop, callbacks and logs are left out, which only spares it time.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import torch
+from budget import finish, read_task, train
+
+sys.path.append(str(Path(__file__).parents[2] / "peers"))
+from slimdiff_step import module
+
+BATCH, RATE, LAST_RATE = 16, 1e-4, 1e-6
+
+
+def main() -> None:
+    task = read_task()
+    size, bins = task["x0"].shape[-1], task["conditions"] // 2
+    network = module(
+        [64, 128, 256, 256], [False, False, True, True], 32, size, bins=bins, self_conditioning=0.5
+    ).train()  # fmt: skip
+    network.log = network.log_dict = lambda *_, **__: None  # there is no trainer to log to
+    optimizer = network.configure_optimizers()["optimizer"]
+
+    def loss(x0: torch.Tensor, token: torch.Tensor, step: int, steps: int) -> torch.Tensor:
+        value: torch.Tensor = network.training_step({"image": x0[:, :1], "mask": x0[:, 1:], "token": token}, step)
+        return value
+
+    def share(step: int, steps: int) -> float:
+        lowest = LAST_RATE / RATE
+        return lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+    record = train(task, list(network.parameters()), optimizer, loss, share, batch_size=BATCH)
+    network.eval()
+    sampler, generator = network._get_val_sampler(), torch.Generator().manual_seed(task["seed"])
+    parts = [sampler.sample(t, generator=generator) for t in torch.tensor(task["tokens"]).split(32)]
+    finish(task, torch.cat(parts), record)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Trainings at equal CPU cost on one store, judged alike by held-out patients; resumable, one row a training.
+
+    PEER_PYTHON=peer/bin/python python benchmarks/rivals/run.py STORE --out reports/gallery/rivals --work DIR
+
+PEER_PYTHON is a Python with ``diffusers``, ``monai`` and ``slim-diff==1.0.0``. Every process computes on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from contenders import CONTENDERS, Task
+
+from jsddpm.files import make_directory, write_text
+from jsddpm.slices.store import SliceStore
+from jsddpm.training.recommended import Recommendation
+from jsddpm_eval.evaluation import evaluate
+
+SCORES = {
+    "kid_radiomics": "KID, radiomics",
+    "kid_slice-encoder": "KID, slice encoder",
+    "z_error_bins": "position error [bins]",
+    "lesion_area": "lesion area distance [mm²]",
+    "lesion_present": "masks where asked",
+    "control_empty": "empty where asked",
+}
+_METRICS = ("kid", "z_error_bins", "lesion_area", "lesion_present", "control_empty")
+
+
+def row_of(task: Task, name: str, record: dict[str, float], cache: Path) -> dict[str, Any]:
+    """One row: what the training was, and the pooled scores with their baselines."""
+    results = evaluate(task.store, SliceStore(task.samples), metrics=_METRICS, split="test", cache=cache)
+    row: dict[str, Any] = {"contender": name, "seed": task.seed, "budget": task.cpu_seconds, **record}
+    for score in SCORES:
+        found = results.pooled[score]
+        row |= {score: found.value, f"{score}_baseline": found.baseline}
+    return row
+
+
+def table(rows: pd.DataFrame) -> str:
+    """Means over the seeds, with the smallest and the largest, for each contender and budget."""
+    lines = [
+        "| CPU s | trained | seeds | " + " | ".join(SCORES.values()) + " |",
+        "|---|---|---|" + "---|" * len(SCORES),
+    ]
+    for (budget, name), group in rows.groupby(["budget", "contender"], sort=False):
+        cells = [f"{group[s].mean():.3g} ({group[s].min():.3g} to {group[s].max():.3g})" for s in SCORES]
+        lines.append(f"| {budget:g} | {name} | {len(group)} | " + " | ".join(cells) + " |")
+    real = [rows[f"{s}_baseline"].mean() for s in SCORES]
+    lines.append("|  | real slices |  | " + " | ".join("–" if pd.isna(b) else f"{b:.3g}" for b in real) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("store", type=Path, help="real store with training and test patients")
+    parser.add_argument("--work", type=Path, required=True, help="runs and samples; what is there is not made again")
+    parser.add_argument("--out", type=Path, required=True, help="folder of rows.csv and table.md")
+    parser.add_argument("--cpu-seconds", type=float, default=1200)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--only", nargs="+", help="names of contenders")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    store, file = SliceStore(asked.store), make_directory(asked.out) / "rows.csv"
+    binning = Recommendation.of(store).config().binning.for_store(store.n_slices)
+    rows = pd.read_csv(file) if file.is_file() else pd.DataFrame()
+    for seed in asked.seeds:
+        for contender in (c for c in CONTENDERS if not asked.only or c.name in asked.only):
+            done = rows[["contender", "seed", "budget"]].values.tolist() if len(rows) else []
+            if [contender.name, seed, asked.cpu_seconds] in done:
+                continue
+            name = f"{contender.name.replace(' ', '-')}-{asked.cpu_seconds:g}-{seed}"
+            task = Task(store, binning, seed, asked.cpu_seconds, make_directory(asked.work) / name)
+            print(f"training {name}", flush=True)
+            row = row_of(task, contender.name, contender.run(task), asked.work / "features")
+            rows = pd.concat([rows, pd.DataFrame([row])], ignore_index=True)
+            write_text(file, rows.to_csv(index=False, float_format="%.6g"))
+            write_text(asked.out / "table.md", table(rows))
+            print(rows.tail(1).to_string(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
