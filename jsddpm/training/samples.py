@@ -207,6 +207,15 @@ class JudgedSamples(Callback):
     ) -> None:
         self.judge, self.plan, self.info, self.file, self._leave = judge, plan, info, file, leave
         self.best = False
+        self._trained, self._since = 0.0, time.monotonic()
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Start the clock of a step."""
+        self._since = time.monotonic()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Add the step to the time trained since the last check."""
+        self._trained += time.monotonic() - self._since
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compute what does not change, before the first step."""
@@ -226,7 +235,12 @@ class JudgedSamples(Callback):
             raise RuntimeError("the first process judged nothing")
         self.best = judged.best
         values = {f"samples/{name}": value for name, value in judged.values.items()}
-        pl_module.log_dict(values | {"samples/seconds": time.monotonic() - start})
+        seconds = time.monotonic() - start
+        values["samples/seconds"] = seconds
+        if self._trained:  # a check that is repeated after a resume follows no step
+            values["samples/share_of_training"] = seconds / self._trained
+        pl_module.log_dict(values)
+        self._trained = 0.0
         if judged.stop:
             trainer.should_stop = True
 

@@ -69,6 +69,9 @@ def test_every_check_is_judged_and_the_best_is_kept(judged_store, tmp_path):
     assert (said["step"], said["samples"], said["not_judged"]) == (judge.best[0], 20, None)
     logged = RunProgress.read(tmp_path / "run").metrics["samples/brightness"]
     assert logged == [(step, pytest.approx(float(o.images.mean()))) for step, o in judge.seen.items()]
+    cost = RunProgress.read(tmp_path / "run").metrics
+    assert [step for step, _ in cost["samples/share_of_training"]] == [2, 4, 6]
+    assert all(v > 0 for name in ("samples/share_of_training", "samples/seconds") for _, v in cost[name])
     drawn = JointPipeline.from_checkpoint(best)([(0, 0)], num_per_condition=2)  # what jsddpm sample would draw
     seen = judge.seen[judge.best[0]]
     rows = (seen.z_bin == 0) & (seen.pathology == 0)
