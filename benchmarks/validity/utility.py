@@ -1,4 +1,4 @@
-"""Is utility judged right? Generators of known effect on phantoms and real patients: the sign, and what is claimed.
+"""Is utility judged right? Generators of known effect, on real patients or a phantom: the sign, and what is claimed.
 
 Each trial draws patients anew: some train, some are tested, and a generator shows slices of yet others, or of those who
 train. Slices of unseen patients help; masks that are permuted or moved harm; copies of training slices do nothing.

@@ -34,6 +34,11 @@ from jsddpm_eval.utility.summary import summary
 RESULT = "utility.json"
 """File that says what a study amounts to."""
 
+_STATED = (
+    "Whom the generator was trained on cannot be told from its store: that it never saw those who are tested is stated "
+    "by whoever asked."
+)
+
 
 def utility(
     store: str | Path,
@@ -141,6 +146,8 @@ def utility_of(
         "cohort": {**settings, "counts": cohort.counts}, "protocol": protocol.to_dict(), "seed": seed,
         **summary(ordered, cohort.binning, cohort.spacing, margin=margin),
     }  # fmt: skip
+    if any(made and not made["known"] for made in settings.get("generators", [])):
+        values["limits"].append(_STATED)
     with exclusive_lock(out / ".lock", wait=True):
         write_recorded(out / RESULT, json_bytes(values))
         write_recorded(out / "cells.csv", csv_bytes([_flat(cell) for cell in values["cells"]]))

@@ -81,6 +81,7 @@ def test_shares_train_a_part_each_and_the_last_one_writes(found, place):
     ("words", "code", "status"),
     [(["--seed", "3"], "UTILITY", 2), (["--arm", "generated"], "UTILITY", 2), (["--arm", "fake"], "ARM", 2),
      (["--network", "resnet"], "SEGMENTER", 2), (["--fold", "x.csv"], "OPTION", 2), (["--share", "3/2"], "OPTION", 2),
+     (["--margin", "nan"], "OPTION", 2),
      (["--generator", "1={store}"], "UTILITY", 2), (["--generator", "{store}"], "KIND", 2)],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused(found, place, words, code, status):
@@ -113,6 +114,7 @@ def test_studies_of_two_generators_are_compared(place, tmp_path):
     assert (row["arm"], row["reference"], row["patients"]) == ("B: generated", "A: generated", 5)
     studies = [json.loads((Path(folder) / "utility.json").read_text()) for folder in both]
     means = [arm["dice"]["mean"] for values in studies for arm in values["arms"] if arm["arm"] == "generated"]
+    assert all("is stated by whoever asked" in values["limits"][-1] for values in studies)
     assert row["difference"] == pytest.approx(means[1] - means[0])
     assert CliRunner().invoke(app, ["compare", both[0], str(place / "out")]).exception.code == "NOT_COMPARABLE"
     assert CliRunner().invoke(app, ["compare", *both, "--all"]).exception.code == "OPTION"
