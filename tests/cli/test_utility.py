@@ -81,7 +81,6 @@ def test_shares_train_a_part_each_and_the_last_one_writes(found, place):
     ("words", "code", "status"),
     [(["--seed", "3"], "UTILITY", 2), (["--arm", "generated"], "UTILITY", 2), (["--arm", "fake"], "ARM", 2),
      (["--network", "resnet"], "SEGMENTER", 2), (["--fold", "x.csv"], "OPTION", 2), (["--share", "3/2"], "OPTION", 2),
-     (["--margin", "nan"], "OPTION", 2),
      (["--generator", "1={store}"], "UTILITY", 2), (["--generator", "{store}"], "KIND", 2)],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused(found, place, words, code, status):

@@ -83,8 +83,6 @@ def utility(
 
     if fold and folds:
         raise usage_error("OPTION", "--fold and --folds exclude each other", fix="give one of them")
-    if not 0 < margin <= 1:  # NaN passes typer's bounds
-        raise usage_error("OPTION", f"--margin {margin}", fix="give a difference in Dice, such as 0.02")
     opened, part = SliceStore(store), share_of(share)
     place = out or store.with_name(f"{store.name}.utility")
     chosen = z_range or opened.z_range
