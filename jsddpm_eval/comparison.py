@@ -8,9 +8,9 @@ score, and over the evaluations compared (Holm 1979). Torch-free.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
@@ -20,12 +20,12 @@ from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.holm import holm_adjusted
 from jsddpm_eval.stats.limits import ALPHA
-from jsddpm_eval.stats.paired import contrast
+from jsddpm_eval.stats.paired import Contrast, contrast
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One score of one condition in two evaluations.
+    """One score of one condition in two evaluations, or in pairs of them (:mod:`jsddpm_eval.replicates`).
 
     Attributes:
         protocol: ``generation`` or ``reconstruction``.
@@ -34,7 +34,7 @@ class Difference:
         heading: Heading of its spec, with the feature space.
         unit: Its unit.
         direction: Which direction is better; None where neither is.
-        first: Its value in the first evaluation.
+        first: Its value in the first evaluation; of several the mean over folds of the mean over seeds.
         second: Its value in the second.
         difference: Second minus first.
         interval: 95 % of the difference; None where it is not known.
@@ -44,6 +44,8 @@ class Difference:
         paired: Whether patients, or samples of the same seeds, were paired.
         n_patients: Patients (or blocks of them) that were paired.
         n_generated: Generated slices of either side.
+        n_pairs: Pairs of evaluations that define it on both sides.
+        n_folds: Folds of patients those pairs are of.
         reason: Why there is no interval.
         z_bin: Bin of the condition, None for all.
         pathology: Its pathology, None for both.
@@ -65,6 +67,8 @@ class Difference:
     paired: bool = False
     n_patients: int | None = None
     n_generated: tuple[int | None, int | None] = (None, None)
+    n_pairs: int = 1
+    n_folds: int = 1
     reason: str | None = None
     z_bin: int | None = None
     pathology: int | None = None
@@ -97,14 +101,32 @@ def compare_all(baseline: Results, others: Mapping[str, Results]) -> dict[str, l
     """
     for other in others.values():
         require_comparable(baseline, other)
-    compared = {name: _differences(baseline, other) for name, other in others.items()}
+    return corrected({name: _differences(baseline, other) for name, other in others.items()})
+
+
+def corrected(compared: Mapping[str, Sequence[Difference]]) -> dict[str, list[Difference]]:
+    """Differences with p-values corrected score by score over bins and evaluations (Holm), and what they say."""
     tested = iter(_tested([d for differences in compared.values() for d in differences]))
     return {name: [next(tested) for _ in differences] for name, differences in compared.items()}
 
 
-def _differences(first: Results, second: Results) -> list[Difference]:
-    same_seeds = _seeds(first) is not None and _seeds(first) == _seeds(second)
-    specs, found = {spec.name: spec for spec in first.specs}, list[Difference]()
+class Place(NamedTuple):
+    """Where a score stands."""
+
+    protocol: str
+    cell: Cell
+    score: str
+    spec: ScoreSpec | None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What identifies it in other evaluations."""
+        return self.protocol, self.cell.key, self.score
+
+
+def shared_scores(first: Results, second: Results) -> Iterator[tuple[Place, Score, Score]]:
+    """Every score that both evaluations define, condition by condition."""
+    specs = {spec.name: spec for spec in first.specs}
     for protocol in ("generation", "reconstruction"):
         others = {c.key: c for c in getattr(second, protocol)}
         for cell in getattr(first, protocol):
@@ -112,12 +134,45 @@ def _differences(first: Results, second: Results) -> list[Difference]:
             for name, a in cell.scores.items():
                 b = other.scores.get(name) if other else None
                 if b is not None and a.value is not None and b.value is not None:
-                    found.append(_difference(protocol, cell, name, a, b, specs.get(a.spec), same_seeds))
-    return found
+                    yield Place(protocol, cell, name, specs.get(a.spec)), a, b
+
+
+def difference(place: Place, unit: Score, sides: tuple[float, float], change: Contrast, **counts: Any) -> Difference:
+    """A difference, not corrected yet.
+
+    Args:
+        place: Of the score.
+        unit: The score of any evaluation, for its unit and feature space.
+        sides: Value of either side.
+        change: Interval and p-value of the difference.
+        counts: ``n_generated`` and, of several pairs, ``n_pairs`` and ``n_folds``.
+    """
+    spec, cell = place.spec, place.cell
+    heading = " ".join(filter(None, (spec.heading if spec else place.score, unit.space)))
+    return Difference(
+        place.protocol, cell.name, place.score, heading, unit.unit, spec.better if spec else None, *sides,
+        sides[1] - sides[0], change.interval, change.p_value, paired=change.paired, n_patients=change.n_patients,
+        reason=change.reason, z_bin=cell.z_bin, pathology=cell.pathology, timestep=cell.timestep, **counts,
+    )  # fmt: skip
+
+
+def _differences(first: Results, second: Results) -> list[Difference]:
+    same = same_seeds(first, second)
+    return [
+        difference(
+            place, a, (float(a.value or 0), float(b.value or 0)), contrast(a, b, same_seeds=same),
+            n_generated=(a.n_generated, b.n_generated),
+        )
+        for place, a, b in shared_scores(first, second)
+    ]  # fmt: skip
+
+
+def same_seeds(first: Results, second: Results) -> bool:
+    """Whether both drew all their samples from one seed; the slices made by another generator have none."""
+    return _seeds(first) is not None and _seeds(first) == _seeds(second)
 
 
 def _seeds(results: Results) -> Any:
-    """The seed all samples were drawn from; the slices made by another generator have none."""
     return results.provenance.get("generated", {}).get("seed")
 
 
@@ -152,20 +207,6 @@ def _context(results: Results) -> dict[str, Any]:
     for features in provenance.get("features", []):
         context |= {f"features.{features.get('name')}.{k}": v for k, v in features.items()}
     return context | {"seed": provenance.get("seed"), CODED: provenance.get(CODED)}
-
-
-def _difference(
-    protocol: str, cell: Cell, name: str, a: Score, b: Score, spec: ScoreSpec | None, same_seeds: bool
-) -> Difference:
-    before, after = float(a.value or 0), float(b.value or 0)
-    change = contrast(a, b, same_seeds=same_seeds)
-    heading = " ".join(filter(None, (spec.heading if spec else name, a.space)))
-    return Difference(
-        protocol, cell.name, name, heading, a.unit, spec.better if spec else None, before, after, after - before,
-        change.interval, change.p_value, paired=change.paired, n_patients=change.n_patients,
-        n_generated=(a.n_generated, b.n_generated), reason=change.reason, z_bin=cell.z_bin, pathology=cell.pathology,
-        timestep=cell.timestep,
-    )  # fmt: skip
 
 
 def _tested(differences: list[Difference]) -> list[Difference]:

@@ -12,15 +12,12 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import t as student
 
 from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
+from jsddpm_eval.stats.parts import Parts, half_width, two_sided
 from jsddpm_eval.stats.power import POWER
 
 _MOST_PATIENTS = 100_000
-_LEAST = 1e-12
-"""Smallest p-value that is said."""
 _POWER_QUANTILE = NormalDist().inv_cdf(POWER)
 
 
@@ -49,20 +46,10 @@ class CrossedMean:
     @property
     def p_value(self) -> float | None:
         """Two-sided, of "the mean is 0"; None where there is no interval."""
-        widest = self._half(_LEAST, self.parts)
-        if widest is None:
+        if self.interval is None:
             return None
-        if self.value == 0:
-            return 1.0
-        if widest == 0:  # no scale to judge it by but the signs
-            return float(2.0 ** (1 - self.patients))
-        if abs(self.value) >= widest:
-            return _LEAST
-
-        def excess(level: float) -> float:
-            return float(self._half(float(np.exp(level)), self.parts) or 0.0) - abs(self.value)
-
-        return float(np.exp(brentq(excess, np.log(_LEAST), 0.0)))
+        found = two_sided(self.value, self.parts)
+        return float(2.0 ** (1 - self.patients)) if found is None else found  # no scale to judge it by but the signs
 
     def detectable(self, level: float) -> float | None:
         """Smallest mean that would be told from 0 in about 80 % of such studies; None where there is no interval.
@@ -97,19 +84,13 @@ class CrossedMean:
             low, high = (low, middle) if seen(middle) else (middle + 1, high)
         return low
 
-    def _detectable(self, level: float, parts: Sequence[tuple[float, int]]) -> float | None:
+    def _detectable(self, level: float, parts: Parts) -> float | None:
         half = self._half(level, parts)
         return None if half is None else half + _POWER_QUANTILE * sum(variance for variance, _ in parts) ** 0.5
 
-    def _half(self, level: float, parts: Sequence[tuple[float, int]]) -> float | None:
-        """Half of the interval that misses the mean with a probability of at most ``level`` (Banerjee 1960).
-
-        Each part's variance is multiplied by the square of its own Student quantile, which holds whatever share of the
-        variance each part has. Degrees of freedom by Welch and Satterthwaite do not hold where one part has few.
-        """
-        if self.patients < MIN_UNITS or len(parts) < 2:
-            return None
-        return float(sum(float(student.isf(level / 2, units - 1)) ** 2 * variance for variance, units in parts) ** 0.5)
+    def _half(self, level: float, parts: Parts) -> float | None:
+        """See :func:`~jsddpm_eval.stats.parts.half_width`; None with too few patients, or one training of each fold."""
+        return None if self.patients < MIN_UNITS or len(parts) < 2 else half_width(parts, level)
 
 
 def crossed_mean(tables: Sequence[NDArray[np.float64]]) -> CrossedMean:

@@ -56,6 +56,23 @@ def contrast(first: Score, second: Score, *, same_seeds: bool) -> Contrast:
     return _independent(first, second) if changes is None else _paired(first, second, changes)
 
 
+def patient_changes(first: Influence | None, second: Influence | None) -> dict[str, float] | None:
+    """What leaving out each patient, or block of them, adds to the difference; a patient who is not listed adds 0.
+
+    Returns:
+        None where a side has no such values, or left out other blocks of patients, which make no pairs.
+
+    >>> patient_changes(Influence(patients={"a": 0.25}), Influence(patients={"a": 0.5, "b": 1.0}))
+    {'a': 0.25, 'b': 1.0}
+    """
+    if first is None or second is None:
+        return None
+    names = list(dict.fromkeys([*first.patients, *second.patients]))
+    if set(first.patients) != set(second.patients) and any(JOINER in name for name in names):
+        return None
+    return {n: second.patients.get(n, 0.0) - first.patients.get(n, 0.0) for n in names}
+
+
 @dataclass(frozen=True)
 class _Changes:
     """What leaving out each unit adds: to the difference, by patient; to either side, by generated sample."""
@@ -68,12 +85,9 @@ class _Changes:
     @classmethod
     def of(cls, first: Influence | None, second: Influence | None, same_seeds: bool) -> _Changes | None:
         """None where a side has no such values, or left out other blocks of patients, which make no pairs."""
-        if first is None or second is None:
+        change = patient_changes(first, second)
+        if first is None or second is None or change is None:
             return None
-        names = list(dict.fromkeys([*first.patients, *second.patients]))
-        if set(first.patients) != set(second.patients) and any(JOINER in name for name in names):
-            return None
-        change = {n: second.patients.get(n, 0.0) - first.patients.get(n, 0.0) for n in names}
         blocks = Influence(patients=change).patient_blocks
         pairs = same_seeds and len(first.samples) == len(second.samples)
         return cls(np.array(list(change.values())), blocks, (first, second), pairs)

@@ -33,12 +33,14 @@ def verdict(d: Difference) -> str:
 def comparison_table(compared: Differences) -> tables.Table:
     """One row per condition, score by score: the baseline, then every other evaluation, its difference and its test.
 
-    With several others the interval stands in small print below each difference, and p-values are left out.
+    With several others the interval stands in small print below each difference, and p-values are left out. Of pooled
+    evaluations the last column holds p, and below it counts of folds, pairs and patients.
     """
     names, alone = letters(compared), len(compared) == 1
-    headings = ["condition", "score", "A"]
+    headings, pooled = ["condition", "score", "A"], alone and _pooled(compared)
     for letter in names.values():
-        headings += [letter, f"{letter} − A", *(["95% interval", "p (Holm)", ""] if alone else [])]
+        headings += [letter, f"{letter} − A", *(["95% interval", "p (Holm)", ""] if alone and not pooled else [])]
+    headings += ["p (Holm)\nn"] if pooled else []
     by_place: dict[tuple[str, str, str], dict[str, Difference]] = {}
     for name, differences in compared.items():
         for d in differences:
@@ -50,7 +52,8 @@ def comparison_table(compared: Differences) -> tables.Table:
         where = cell if protocol == "generation" else f"{cell} (reconstruction)"
         row = [where, score, plain(first.first, first.unit)]
         for name in names:
-            row += _entry(beside.get(name), alone)
+            row += _entry(beside.get(name), alone and not pooled)
+        row += [f"{_p_value(first)}\n{_counts(first)}"] if pooled else []
         rows.append(row)
     return headings, rows
 
@@ -83,13 +86,11 @@ def legend(compared: Differences, baseline: str) -> list[str]:
 def notes(compared: Differences) -> list[str]:
     """How the differences were computed, and why some have no interval."""
     every = [d for part in compared.values() for d in part]
-    tested = [d for d in every if d.p_value is not None]
-    paired = sum(d.paired for d in tested)
-    words = [
-        f"{paired} of {len(tested)} tested differences are paired (real patients, and samples of the same seeds); "
-        "the others add both errors as if they were independent. p is corrected over the conditions of a score and the "
-        "evaluations compared (Holm). The words better, worse and differs mark what is significant at 5%."
-    ]
+    words = _how_pooled(every) if _pooled(compared) else [_how_paired(every)]
+    words[-1] += (
+        " p is corrected over the conditions of a score and the evaluations compared (Holm). The words better, worse "
+        "and differs mark what is significant at 5%."
+    )
     reasons: dict[str, list[str]] = {}
     for d in every:
         if d.reason:
@@ -98,6 +99,29 @@ def notes(compared: Differences) -> list[str]:
         names = list(dict.fromkeys(scores))
         few = ", ".join(names) if len(names) <= 4 else f"{len(names)} scores, such as {names[0]}"
         words.append(f"{len(scores)} differences have no interval ({reason}): {few}.")
+    return words
+
+
+def _how_paired(every: Sequence[Difference]) -> str:
+    tested = [d for d in every if d.p_value is not None]
+    return (
+        f"{sum(d.paired for d in tested)} of {len(tested)} tested differences are paired (real patients, and samples "
+        "of the same seeds); the others add both errors as if they were independent."
+    )
+
+
+def _how_pooled(every: Sequence[Difference]) -> list[str]:
+    words = ["n counts folds/pairs of evaluations/patients."]
+    if any(d.n_folds > 1 for d in every):
+        words.append(
+            "A difference is the mean over folds of the mean over the pairs of a fold; its t interval is over the "
+            "folds, corrected for trainings that share patients (Nadeau and Bengio 2003)."
+        )
+    else:
+        words.append(
+            "A difference is the mean over pairs of trainings of one fold; the scatter of the trainings and of the "
+            "patients add. Another fold of patients may show another difference."
+        )
     return words
 
 
@@ -155,12 +179,24 @@ def _entry(d: Difference | None, alone: bool) -> list[str]:
     if d is None:
         return ["–"] * 4 + [""] if alone else ["–", "–"]
     interval = f"{signed(d.interval[0], d.unit)} to {signed(d.interval[1], d.unit)}" if d.interval else "–"
-    p = "–" if d.p_value is None else f"{d.p_value:.3f}" if d.p_value >= 0.001 else "<0.001"
     value, difference = plain(d.second, d.unit), signed(d.difference, d.unit)
     if alone:
-        return [value, difference, interval, p, verdict(d)]
+        return [value, difference, interval, _p_value(d), verdict(d)]
     finding = f"{verdict(d)} " if d.significant else ""
     return [value, f"{finding}{difference}\n{interval}" if d.interval else difference]
+
+
+def _p_value(d: Difference) -> str:
+    return "–" if d.p_value is None else f"{d.p_value:.3f}" if d.p_value >= 0.001 else "<0.001"
+
+
+def _counts(d: Difference) -> str:
+    """Folds, pairs and patients."""
+    return f"{d.n_folds}/{d.n_pairs}/{'–' if d.n_patients is None else d.n_patients}"
+
+
+def _pooled(compared: Differences) -> bool:
+    return any(d.n_pairs > 1 for part in compared.values() for d in part)
 
 
 def _flat(d: Difference) -> dict[str, object]:

@@ -172,3 +172,8 @@ def results_table(
     for row in rows:
         table.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
     return table
+
+
+def stacked(rows: Sequence[Sequence[str]]) -> list[list[Text]]:
+    """Cells whose second line, where they have one, stands below the first; what is not printable is escaped."""
+    return [[Text("\n".join(map(printable, cell.split("\n")))) for cell in row] for row in rows]

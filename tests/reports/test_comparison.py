@@ -25,11 +25,12 @@ def jsddpm(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def results(values, half=0.2):
+def results(values, half=0.2, fold="abc"):
     """One KID per bin, control."""
     scores = [Score(value=v, interval=(v - half, v + half)).placed(KID, "radiomics") for v in values]
     cells = [Cell(z_bin=k, pathology=0, scores={"kid_radiomics": score}) for k, score in enumerate(scores)]
-    known = {"real": {"store": "abc", "held_out_split": "test"}, "seed": 0, "features": [{"name": "r", "hash": "1"}]}
+    real = {"store": fold, "held_out_split": "test", "patients": 8, "held_out_patients": 2}
+    known = {"real": real, "seed": 0, "features": [{"name": "r", "hash": "1"}]}
     return Results(binning=BINNING.to_dict(), provenance=known, utilization={}, generation=cells, specs=(KID,))
 
 
@@ -109,11 +110,50 @@ def test_the_command_compares_folders(folders):
     assert all(str(folders) not in (folders / f"t.{form}").read_text() for form in ("tex", "html"))
 
 
+@pytest.fixture
+def trainings(tmp_path):
+    """Four folds; the second way to train has a KID that is lower by 1 in bin 0, more or less."""
+    for fold, change in enumerate((-1.0, -1.1, -0.9, -1.05)):
+        for name, values in (("global", [2.0, 3.0]), ("local", [2.0 + change, 3.0 + (-1) ** fold])):
+            place = tmp_path / f"{name}-{fold}"
+            place.mkdir()
+            results(values, fold=f"fold {fold}").write(place / "results.json")
+    return tmp_path
+
+
+def test_pooled_evaluations_are_compared_in_every_form(trainings, monkeypatch):
+    monkeypatch.chdir(trainings)
+    monkeypatch.setenv("COLUMNS", "80")
+    first, second = ([f"{name}-{fold}" for fold in range(4)] for name in ("global", "local"))
+    files = [x for form in ("csv", "md", "tex", "html", "png") for x in ("--out", f"t.{form}")]
+    found = jsddpm("compare", *second, "--baseline", *reversed(first), "--all", *files)
+    assert found.exit_code == 0, found.stderr
+    assert "fold 1: local-3 less global-3" in found.stderr
+    assert "better in kid_radiomics (1 of 2)" in found.stderr
+    assert "\\n" not in found.stdout
+    for part in ("better −1.01", "0.001", "4/4/–"):
+        assert part in found.stdout
+    assert max(map(len, found.stdout.splitlines())) <= 80
+    rows = list(csv.DictReader((trainings / "t.csv").read_text().splitlines()))
+    assert [(r["n_folds"], r["n_pairs"]) for r in rows] == [("4", "4")] * 2
+    means = (trainings / "t.md").read_text()
+    assert "| bin 0 control | kid_radiomics | 2.00 | 0.99 | better −1.01 −1.22 to −0.80 |" in means
+    assert "Nadeau and Bengio 2003" in means
+    assert r"kid\_radiomics" in (trainings / "t.tex").read_text()
+    assert "local-0 and 3 more" in (trainings / "t.html").read_text()
+    values = json.loads(jsddpm("compare", *second, "--baseline", *first, "--format", "json").stdout)
+    assert values["pairs"][1] == {"fold": 2, "baseline": "global-1", "evaluation": "local-1"}
+    (differences,) = values["differences"].values()
+    assert [d["better"] for d in differences] == ["second", None]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["a"], "nothing to compare"),
         (["a", "b", "b"], "nothing to compare"),
+        (["a", "--baseline", "b", "c"], "store abc (test): 2 and 1"),
+        (["a", "a", "--baseline", "b", "c"], "nothing to compare"),
         (["a", "b", "--score", "fid"], "no score 'fid'"),
         (["a", "b", "--out", "t.docx"], "end it with one of"),
     ],

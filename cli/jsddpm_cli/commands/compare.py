@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import Format, FormatOption, emit, note
+from jsddpm_cli.lists import with_lists
 
 if TYPE_CHECKING:
     from jsddpm_eval.comparison import Difference
@@ -20,7 +22,9 @@ ORDER = 80
 FORMS = (".csv", ".md", ".tex", ".html", ".png", ".pdf")
 
 
-@app.command(epilog="Example: jsddpm compare runs/first/evaluation runs/second/evaluation")
+@app.command(
+    cls=with_lists("--baseline"), epilog="Example: jsddpm compare runs/first/evaluation runs/second/evaluation"
+)
 def compare(
     results: Annotated[
         list[Path],
@@ -28,6 +32,13 @@ def compare(
             help="Evaluation folders or results.json files, or folders of jsddpm utility; the first is the baseline."
         ),
     ],
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Evaluations that those named first are compared with, pair by pair, and pooled: trainings of other "
+            "folds or seeds. Takes several; give as many of each fold on both sides."
+        ),
+    ] = None,
     score: Annotated[
         list[str] | None, typer.Option(help="Score to compare, such as kid_radiomics; repeatable.")
     ] = None,
@@ -47,40 +58,83 @@ def compare(
 
     Real patients are paired where both evaluations hold what each patient adds to a score. Evaluations must share real
     slices, bins, split, feature extractors and seed.
+
+    With --baseline, evaluations of several trainings are paired by fold (real store and split) and training seed, and
+    their differences to the baseline pooled: over folds, or over the seeds of one.
     """
-    from jsddpm.anonymise import local_names
-    from jsddpm_eval.comparison import compare_all
-    from jsddpm_eval.results.results import Results
     from jsddpm_eval.utility.between import is_study
     from jsddpm_reports.comparison import comparison_table, legend, notes, significant
-    from jsddpm_reports.terminal import results_table
+    from jsddpm_reports.terminal import results_table, stacked
 
-    if len(results) < 2 or len(set(results[1:])) < len(results) - 1:
+    alone = results[1:] if baseline is None else results
+    if len(set(alone)) < len(alone) or len(set(baseline or [])) < len(baseline or []) or not alone:
         raise usage_error("OPTION", "there is nothing to compare", fix="give two or more different evaluations")
-    if any(map(is_study, results)):
-        _compare_studies(results, how, refused=bool(score or all_cells or out))
+    if any(map(is_study, [*results, *(baseline or [])])):
+        _compare_studies(results, how, refused=bool(score or all_cells or out or baseline))
         return
     for place in out or []:
         if place.suffix not in FORMS:
             raise usage_error("OPTION", f"--out {place.name}", fix=f"end it with one of {', '.join(FORMS)}")
-    read = [Results.read(p / "results.json" if p.is_dir() else p) for p in results]
-    for place in [place for place, r in zip(results, read, strict=True) if not r.has_influences]:
-        note(f"{place} does not hold what each patient adds: nothing is paired, and intervals are wider")
-    baseline, *names = local_names([p.parent if p.name == "results.json" else p for p in results])
-    others = dict(zip(names, read[1:], strict=True))
-    compared = {name: _chosen(part, score) for name, part in compare_all(read[0], others).items()}
-    for line in legend(compared, baseline):
+    found = _one_by_one(results) if baseline is None else _pooled(results, baseline)
+    compared = {name: _chosen(part, score) for name, part in found.compared.items()}
+    for line in legend(compared, found.baseline):
         note(line)
     shown = compared if all_cells else significant(compared)
     differences = {name: [d.to_dict() for d in part] for name, part in compared.items()}
-    values = {"baseline": baseline, "differences": differences}
+    values = {"baseline": found.baseline, "differences": differences} | found.more
     if how == "json" or any(shown.values()):
-        emit(results_table(*comparison_table(shown)), values, how)
+        headings, rows = comparison_table(shown)
+        emit(results_table(headings, stacked(rows)), values, how)
     for line in notes(compared):
         note(line)
     for place in out or []:
-        _write(place, compared, baseline, read[0], score)
+        _write(place, compared, found, score)
         note(f"written {place}")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Differences by the name of the other side, the baseline's name and first results, and more for the JSON."""
+
+    compared: dict[str, list[Difference]]
+    baseline: str
+    results: Results
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def _one_by_one(places: list[Path]) -> _Found:
+    from jsddpm.anonymise import local_names
+    from jsddpm_eval.comparison import compare_all
+
+    read = _read(places)
+    for place in [place for place, r in zip(places, read, strict=True) if not r.has_influences]:
+        note(f"{place} does not hold what each patient adds: nothing is paired, and intervals are wider")
+    baseline, *names = local_names([p.parent if p.name == "results.json" else p for p in places])
+    return _Found(compare_all(read[0], dict(zip(names, read[1:], strict=True))), baseline, read[0])
+
+
+def _pooled(places: list[Path], others: list[Path]) -> _Found:
+    from jsddpm.anonymise import local_names
+    from jsddpm_eval.replicates import compare_replicates, matched
+
+    second, first = _read(places), _read(others)
+    names = local_names([p.parent if p.name == "results.json" else p for p in (*others, *places)])
+    baseline, named = names[: len(others)], names[len(others) :]
+    pairs = [
+        {"fold": number, "baseline": baseline[i], "evaluation": named[j]}
+        for number, fold in enumerate(matched(first, second), 1)
+        for i, j in fold
+    ]
+    for pair in pairs:
+        note("fold {fold}: {evaluation} less {baseline}".format(**pair))
+    title, other = (n[0] if len(n) == 1 else f"{n[0]} and {len(n) - 1} more" for n in (baseline, named))
+    return _Found(compare_replicates(first, {other: second}), title, first[0], {"pairs": pairs})
+
+
+def _read(places: list[Path]) -> list[Results]:
+    from jsddpm_eval.results.results import Results
+
+    return [Results.read(p / "results.json" if p.is_dir() else p) for p in places]
 
 
 def _compare_studies(folders: list[Path], how: Format, *, refused: bool) -> None:
@@ -93,7 +147,7 @@ def _compare_studies(folders: list[Path], how: Format, *, refused: bool) -> None
     from jsddpm_reports.utility import comparison_table
 
     if refused or not all(map(is_study, folders)) or len(folders) > len(ascii_uppercase):
-        cure = "give folders of jsddpm utility alone, without --score, --all and --out"
+        cure = "give folders of jsddpm utility alone, without --baseline, --score, --all and --out"
         raise usage_error("OPTION", "utility studies are compared among themselves", fix=cure)
     letters = dict(zip(ascii_uppercase, folders, strict=False))
     for letter, name in zip(letters, local_names(folders), strict=True):
@@ -110,17 +164,15 @@ def _chosen(differences: list[Difference], scores: list[str] | None) -> list[Dif
     return [d for d in differences if not scores or d.score in scores]
 
 
-def _write(
-    place: Path, compared: dict[str, list[Difference]], baseline: str, results: Results, scores: list[str] | None
-) -> None:
+def _write(place: Path, compared: dict[str, list[Difference]], found: _Found, scores: list[str] | None) -> None:
     from jsddpm.files import write_bytes, write_text
     from jsddpm_reports.comparison import comparison_page, comparison_text, forest_picture
     from jsddpm_reports.forest import forest_scores
 
-    drawn = scores or forest_scores([d for part in compared.values() for d in part], results)
+    drawn = scores or forest_scores([d for part in compared.values() for d in part], found.results)
     if place.suffix in (".png", ".pdf"):
         write_bytes(place, forest_picture(compared, place.suffix, drawn))
     elif place.suffix == ".html":
-        write_text(place, comparison_page(compared, baseline, drawn))
+        write_text(place, comparison_page(compared, found.baseline, drawn))
     else:
-        write_text(place, comparison_text(compared, place.suffix, baseline=baseline))
+        write_text(place, comparison_text(compared, place.suffix, baseline=found.baseline))

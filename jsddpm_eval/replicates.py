@@ -1,0 +1,186 @@
+"""Evaluations of several trainings against those of others: pairs within folds of patients, pooled. Torch-free.
+
+A network depends on its seed and on its fold of patients, so one pair of networks says little of the two ways they were
+trained. Evaluations are paired within a fold (the same real store and held-out patients), by training seed where every
+evaluation of the fold says it, else in the order given. The statistics are in :mod:`jsddpm_eval.stats.replicates`;
+a single pair is compared as :mod:`jsddpm_eval.comparison` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+from jsddpm.binning import ZBinning
+from jsddpm.errors import usage_error
+from jsddpm_eval.comparison import (
+    Difference,
+    Place,
+    corrected,
+    difference,
+    require_comparable,
+    same_seeds,
+    shared_scores,
+)
+from jsddpm_eval.results.anonymised import CODED
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.score import JOINER, Influence, Score
+from jsddpm_eval.stats.jackknife import jackknife_variance
+from jsddpm_eval.stats.paired import Contrast, contrast, patient_changes
+from jsddpm_eval.stats.replicates import over_folds, over_seeds
+
+Scores = tuple[Score, Score]
+Pairs = list[list[tuple[int, int]]]
+"""Fold by fold, the places of the evaluations that are pairs."""
+
+
+def compare_replicates(
+    baseline: Sequence[Results], others: Mapping[str, Sequence[Results]]
+) -> dict[str, list[Difference]]:
+    """Mean differences of every other group of evaluations to the baseline's, by name, corrected over all of them.
+
+    Args:
+        baseline: Evaluations of one way to train, each of another fold or seed.
+        others: Evaluations of other ways, with as many of each fold.
+
+    Raises:
+        JsddpmError: ``NOT_COMPARABLE`` (status 2) when they make no pairs, or a pair is not comparable.
+    """
+    return corrected({name: _pooled(baseline, other) for name, other in others.items()})
+
+
+def matched(first: Sequence[Results], second: Sequence[Results]) -> Pairs:
+    """Which evaluations are pairs, fold by fold in the order of the first.
+
+    Raises:
+        JsddpmError: ``NOT_COMPARABLE`` (status 2) when a fold has more evaluations on one side, when two evaluations of
+            a side are of one training, or when nothing says which fold an evaluation is of.
+    """
+    left, right = _by_fold(first), _by_fold(second)
+    uneven = [k for k in {**left, **right} if len(left.get(k, [])) != len(right.get(k, []))]
+    if uneven:
+        words = (
+            f"store {s} ({split}): {len(left.get(k, []))} and {len(right.get(k, []))}"
+            for k in uneven
+            for s, split in [k]
+        )
+        cure = "give both sides the same folds, and as many trainings of each"
+        raise usage_error("NOT_COMPARABLE", f"the evaluations make no pairs: of {'; of '.join(words)}", fix=cure)
+    return [_by_seed(first, second, left[fold], right[fold]) for fold in left]
+
+
+def _by_fold(group: Sequence[Results]) -> dict[tuple[str, str], list[int]]:
+    found: dict[tuple[str, str], list[int]] = {}
+    for i, results in enumerate(group):
+        real = results.provenance.get("real", {})
+        if "store" not in real:
+            cure = "evaluate each against the store of its fold (jsddpm cache resplit)"
+            raise usage_error("NOT_COMPARABLE", "an evaluation without a real store says nothing of its fold", fix=cure)
+        found.setdefault((real["store"], real.get("held_out_split", "")), []).append(i)
+    return found
+
+
+def _by_seed(
+    first: Sequence[Results], second: Sequence[Results], left: list[int], right: list[int]
+) -> list[tuple[int, int]]:
+    seeds = [_training_seeds(first, left), _training_seeds(second, right)]
+    if None in seeds[0] or set(seeds[0]) != set(seeds[1]):
+        return list(zip(left, right, strict=True))
+    place = dict(zip(seeds[1], right, strict=True))
+    return [(i, place[seed]) for seed, i in zip(seeds[0], left, strict=True)]
+
+
+def _training_seeds(group: Sequence[Results], places: Iterable[int]) -> list[int | None]:
+    seeds = [((group[i].provenance.get("checkpoint") or {}).get("config") or {}).get("seed") for i in places]
+    repeated = next((s for s in seeds if s is not None and seeds.count(s) > 1), None)
+    if repeated is not None:
+        what = f"two evaluations of one fold are of the training seed {repeated}"
+        raise usage_error("NOT_COMPARABLE", what, fix="give one evaluation of each training")
+    return seeds
+
+
+def _pooled(first: Sequence[Results], second: Sequence[Results]) -> list[Difference]:
+    folds = [[(first[i], second[j]) for i, j in fold] for fold in matched(first, second)]
+    pairs = [pair for fold in folds for pair in fold]
+    for pair in pairs:
+        require_comparable(*pair)
+        _require_alike(pairs[0][0], pair[0])
+    places: dict[tuple[Any, ...], Place] = {}
+    found: dict[tuple[Any, ...], dict[int, list[Scores]]] = {}
+    for number, fold in enumerate(folds):
+        for a, b in fold:
+            for place, *scores in shared_scores(a, b):
+                places.setdefault(place.key, place)
+                found.setdefault(place.key, {}).setdefault(number, []).append((scores[0], scores[1]))
+    shares = [_share(fold[0][0]) for fold in folds]
+    same = same_seeds(*pairs[0])
+    return [_difference(places[key], by_fold, shares, len(pairs), same) for key, by_fold in found.items()]
+
+
+def _require_alike(first: Results, other: Results) -> None:
+    """Refuse to pool evaluations in other bins, feature spaces or codes."""
+    differing = [f"binning.{k}" for k in ZBinning.from_dict(first.binning).diff(ZBinning.from_dict(other.binning))]
+    names = [[f.get("name") for f in r.provenance.get("features", [])] for r in (first, other)]
+    differing += ["features"] if names[0] != names[1] else []
+    differing += [CODED] if first.provenance.get(CODED) != other.provenance.get(CODED) else []
+    if differing:
+        cure = "evaluate all with the same bins, features and, where codes stand for patients, key file"
+        raise usage_error("NOT_COMPARABLE", f"the folds differ in {', '.join(differing)}", fix=cure)
+
+
+def _share(results: Results) -> float:
+    """Held-out patients in all others of the store: those who trained the network or chose its checkpoint."""
+    real = results.provenance["real"]
+    held_out, patients = int(real.get("held_out_patients", 0)), int(real.get("patients", 0))
+    return held_out / max(1, patients - held_out)
+
+
+def _difference(
+    place: Place, by_fold: Mapping[int, list[Scores]], shares: Sequence[float], n_given: int, same: bool
+) -> Difference:
+    pairs = [pair for fold in by_fold.values() for pair in fold]
+    values = {k: [float(b.value or 0) - float(a.value or 0) for a, b in fold] for k, fold in by_fold.items()}
+    if n_given == 1:
+        change = contrast(*pairs[0], same_seeds=same)
+    elif len(by_fold) > 1:
+        change = over_folds(list(values.values()), [shares[k] for k in by_fold])
+    elif len(pairs) == 1 or len(shares) > 1:
+        change = Contrast(reason=f"one {'fold' if len(shares) > 1 else 'pair'} alone defines it")
+    else:
+        change = over_seeds(next(iter(values.values())), _patients_of(pairs))
+    if n_given > 1:
+        change = replace(change, n_patients=_n_patients(pairs))
+    sides = [fmean(fmean(float(pair[k].value or 0) for pair in fold) for fold in by_fold.values()) for k in (0, 1)]
+    generated = [[pair[k].n_generated for pair in pairs] for k in (0, 1)]
+    counts = [None if None in n else sum(x or 0 for x in n) for n in generated]
+    return difference(
+        place, pairs[0][0], (sides[0], sides[1]), change, n_generated=(counts[0], counts[1]), n_pairs=len(pairs),
+        n_folds=len(by_fold),
+    )  # fmt: skip
+
+
+def _patients_of(pairs: Sequence[Scores]) -> tuple[float, int] | None:
+    """Jackknife variance of the mean difference over the patients of a fold, and how many units were left out."""
+    if all(score.influence is None and score.n_patients is None for pair in pairs for score in pair):
+        return 0.0, 0
+    changes = [patient_changes(a.influence, b.influence) for a, b in pairs]
+    known = [change for change in changes if change is not None]
+    names = list(dict.fromkeys(name for change in known for name in change))
+    other_blocks = any(JOINER in name for name in names) and any(set(change) != set(names) for change in known)
+    if len(known) < len(changes) or other_blocks:
+        return None
+    mean = {name: fmean(change.get(name, 0.0) for change in known) for name in names}
+    if not mean:
+        return 0.0, 0
+    return jackknife_variance(list(mean.values()), Influence(patients=mean).patient_blocks), len(mean)
+
+
+def _n_patients(pairs: Sequence[Scores]) -> int | None:
+    """Different real patients whose slices have a part in any pair, where the evaluations name them."""
+    names = {
+        patient for pair in pairs for score in pair if score.influence is not None
+        for block in score.influence.patients for patient in block.split(JOINER)
+    }  # fmt: skip
+    return len(names) or None
