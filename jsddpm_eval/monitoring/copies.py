@@ -18,6 +18,7 @@ from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.slice_table import SliceTable
 
 _PROBES = 12  # held-out slices of each bin whose nearness to training slices is known
+_SEARCHED = 40  # samples of a check that are searched, 0.1 s of a core each; of more, evenly spread ones
 _MOST = 1000  # training slices of each bin that are searched; of more, evenly spread ones
 
 
@@ -70,6 +71,8 @@ class CopySearch:
 
     def __call__(self, samples: SliceTable) -> Score:
         """Share of samples that are copies of training slices; the p-value is of "no more than of new patients"."""
+        places = torch.linspace(0, len(samples) - 1, min(len(samples), _SEARCHED))
+        samples = samples.where(places.round().long())
         near = nearest_by_bin(samples, self.train, self.bins, others=False)
         found = (near.place[:, 0] >= 0).numpy()
         if not found.any():
