@@ -216,6 +216,8 @@ class SamplingConfig(Section):
     """Classifier-free guidance weight; 1 uses the conditional prediction alone."""
     per_condition: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 8
     """Samples of each condition."""
+    batch_size: Annotated[int, Field(ge=1, le=65536), NUMERIC] = 64
+    """Samples drawn at once; no sample depends on it."""
 
 
 class EvaluationConfig(Section):

@@ -53,7 +53,7 @@ def generate_store(
     groups = [] if coherence is None else [f"volume-{n:04d}" for n in range(sampling.per_condition)]
     pipe.require_memory(len(ids), sampling)
     make_scheduler(pipe.diffusion, sampling)  # refuses what cannot be drawn before anything is written
-    size = pipe.batch_size
+    size = sampling.batch_size
     batches = {f"generated-{i // size:04d}": ids[i : i + size] for i in range(0, len(ids), size)}
     part = list(batches)[share[0] :: share[1]]
     total = len(part) * sampling.steps

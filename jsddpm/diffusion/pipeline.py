@@ -60,7 +60,6 @@ class JointPipeline:
         trained: Conditions with at least one training slice; the others are refused.
         guided: Whether it was trained with null tokens, which guidance needs.
         provenance: Where the network comes from, for ``store.json``.
-        batch_size: Slices the network sees at once.
 
     Example::
 
@@ -78,7 +77,6 @@ class JointPipeline:
     trained: tuple[Condition, ...]
     guided: bool
     provenance: Mapping[str, Any]
-    batch_size: int = 64
 
     @classmethod
     def from_checkpoint(
@@ -195,22 +193,22 @@ class JointPipeline:
         """
         on_cpu = next(self.denoiser.parameters()).device.type == "cpu"
         available = available_memory() if on_cpu else device_memory()
-        at_once = min(self.batch_size, samples) * (1 if sampling.guidance == 1 else 2)
+        at_once = min(sampling.batch_size, samples) * (1 if sampling.guidance == 1 else 2)
         conditioned = bool(getattr(self.denoiser, "self_conditioned", False))
         live = network_bytes(self.denoiser, self.size, at_once, gradient=False, self_conditioned=conditioned)
         needed = int(live * (ALLOCATOR_SHARE if on_cpu else 1))
         if available is not None and needed > available:
-            cure = "give more memory, or sample from Python with a smaller JointPipeline.batch_size"
+            cure = f"draw fewer at once, such as --batch-size {max(1, sampling.batch_size * available // needed // 2)}"
             raise memory_error(f"{at_once} slices at once", {"sampling": needed}, available, cure)
 
     def sample(
         self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None = None
     ) -> Tensor:
-        """Draw these samples, ``batch_size`` at once.
+        """Draw these samples, ``sampling.batch_size`` at once.
 
         Args:
             ids: The samples to draw.
-            sampling: Sampler, steps, eta, guidance.
+            sampling: Sampler, steps, spacing, eta, guidance, batch size.
             seed: Base of all seeds.
             callback: Called after every step of every batch.
 
@@ -220,7 +218,8 @@ class JointPipeline:
         Raises:
             JsddpmError: ``STEPS`` (status 2); ``NON_FINITE`` (status 6) naming the samples that are not finite.
         """
-        batches = [ids[start : start + self.batch_size] for start in range(0, len(ids), self.batch_size)]
+        size = sampling.batch_size
+        batches = [ids[start : start + size] for start in range(0, len(ids), size)]
         return torch.cat([self._sample_batch(batch, sampling, seed, callback) for batch in batches])
 
     @torch.inference_mode()

@@ -253,10 +253,11 @@ class JudgedSamples(Callback):
         """The samples, drawn by all processes together; whole on the first one."""
         world, rank = trainer.world_size, trainer.global_rank
         passes = 1 if self.plan.sampling.guidance == 1 else 2
-        pipe = replace(JointPipeline.of(module.averaged, self.info), batch_size=max(1, VALIDATED_AT_ONCE // passes))
+        sampling = self.plan.sampling.model_copy(update={"batch_size": max(1, VALIDATED_AT_ONCE // passes)})
+        pipe = JointPipeline.of(module.averaged, self.info)
         mine = self.plan.ids[rank::world]
         heard = (lambda: self._leave(trainer)) if world == 1 else None
-        x = pipe.sample(mine, self.plan.sampling, self.info.config.seed, heard) if mine else None
+        x = pipe.sample(mine, sampling, self.info.config.seed, heard) if mine else None
         if world > 1:
             parts: list[torch.Tensor | None] = [None] * world
             distributed.all_gather_object(parts, x)

@@ -199,7 +199,10 @@ def batch_sizes(world: World) -> Found:
     """Samples do not depend on which others are drawn beside them."""
     pipe = JointPipeline.from_checkpoint(world.run / LAST)
     conditions = [Condition(k, p) for k in (1, 3) for p in (0, 1)]
-    drawn = [replace(pipe, batch_size=size)(conditions, num_per_condition=2, seed=3) for size in (1, 3, 8)]
+    drawn = [
+        replace(pipe, sampling=pipe.sampling_with(batch_size=size))(conditions, num_per_condition=2, seed=3)
+        for size in (1, 3, 8)
+    ]
     for other in drawn[1:]:
         assert float(np.abs(drawn[0].images - other.images).max()) < 1e-5
         assert np.array_equal(drawn[0].masks, other.masks)

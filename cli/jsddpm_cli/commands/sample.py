@@ -45,6 +45,7 @@ def sample(
     spacing: Annotated[str | None, typer.Option(help="Noise levels visited.", metavar="karras|trailing")] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Guidance weight.")] = None,
     eta: Annotated[float | None, typer.Option(min=0, max=1, help="Share of step noise in ddim.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Samples drawn at once.")] = None,
     checkpoint: CheckpointOption = None,
     weights: Annotated[Weights, typer.Option(help="Averaged or raw weights.")] = "ema",
     nifti: Annotated[Path | None, typer.Option(help="Also write NIfTI stacks, into a new folder.")] = None,
@@ -75,7 +76,7 @@ def sample(
         raise usage_error("OPTION", "--volumes with --per-condition or --pathology", fix="use --lesion-bins")
     changes = {
         "per_condition": volumes or per_condition, "sampler": sampler, "steps": steps, "spacing": spacing,
-        "guidance": guidance, "eta": eta,
+        "guidance": guidance, "eta": eta, "batch_size": batch_size,
     }  # fmt: skip
     brain = None if volumes is None else (coherence, lesion_bins or "")
     run_sampling(

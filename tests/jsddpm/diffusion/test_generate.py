@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 import torch
@@ -28,14 +27,13 @@ def pipe(run):
 @pytest.fixture
 def draw(pipe):
     """Draw 3 samples of 4 conditions, in batches of 2."""
-    pipe = replace(pipe, batch_size=2)
 
     def call(out, *, per_condition=3, **options):
         return generate_store(
             pipe,
             out,
             conditions=[Condition(b, p) for p in (0, 1) for b in (1, 2)],
-            sampling=SamplingConfig(steps=2, per_condition=per_condition),
+            sampling=SamplingConfig(steps=2, per_condition=per_condition, batch_size=2),
             seed=7,
             **options,
         )
@@ -104,21 +102,20 @@ def test_a_refused_request_leaves_nothing_that_refuses_the_next(pipe, tmp_path):
 
 def test_samples_that_are_not_finite_leave_nothing_that_refuses_the_next(pipe, tmp_path):
     """Numbers turn bad in the second batch: the first one lies there already."""
-    sampling, small = pipe.sampling_with(per_condition=1, steps=2), replace(pipe, batch_size=2)
-    steps = []
+    sampling, steps = pipe.sampling_with(per_condition=1, steps=2, batch_size=2), []
 
     def poison(done, total):
         steps.append(done)
         if done == sampling.steps + 1:
-            small.denoiser.unet.conv_out.bias.data.fill_(torch.nan)
+            pipe.denoiser.unet.conv_out.bias.data.fill_(torch.nan)
 
-    bias = small.denoiser.unet.conv_out.bias.data.clone()
+    bias = pipe.denoiser.unet.conv_out.bias.data.clone()
     with pytest.raises(JsddpmError, match="NON_FINITE"):
-        generate_store(small, tmp_path / "s", sampling=sampling, progress=poison)
-    small.denoiser.unet.conv_out.bias.data.copy_(bias)
+        generate_store(pipe, tmp_path / "s", sampling=sampling, progress=poison)
+    pipe.denoiser.unet.conv_out.bias.data.copy_(bias)
     assert len(steps) == 2 * sampling.steps
     assert list(tmp_path.iterdir()) == []
-    generate_store(small, tmp_path / "s", sampling=sampling, seed=1)
+    generate_store(pipe, tmp_path / "s", sampling=sampling, seed=1)
 
 
 def test_a_sampling_killed_before_its_first_batch_hinders_no_other(pipe, tmp_path):
@@ -133,14 +130,14 @@ def test_a_sampling_killed_before_its_first_batch_hinders_no_other(pipe, tmp_pat
 
 
 def test_a_share_at_work_is_not_thrown_away_by_another_request(pipe, tmp_path):
-    sampling, small, refused = pipe.sampling_with(per_condition=1, steps=2), replace(pipe, batch_size=2), []
+    sampling, refused = pipe.sampling_with(per_condition=1, steps=2, batch_size=2), []
 
     def another(done, total):
         if not refused:
             with pytest.raises(JsddpmError, match="PLAN_DIFFERS") as caught:
-                generate_store(small, tmp_path / "s", sampling=sampling, seed=5, share=(1, 2))
+                generate_store(pipe, tmp_path / "s", sampling=sampling, seed=5, share=(1, 2))
             refused.append(caught.value.status)
 
-    generate_store(small, tmp_path / "s", sampling=sampling, share=(0, 2), progress=another)
-    generate_store(small, tmp_path / "s", sampling=sampling, share=(1, 2))
+    generate_store(pipe, tmp_path / "s", sampling=sampling, share=(0, 2), progress=another)
+    generate_store(pipe, tmp_path / "s", sampling=sampling, share=(1, 2))
     assert (refused, (tmp_path / "s").is_dir()) == ([4], True)

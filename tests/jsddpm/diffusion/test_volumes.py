@@ -79,7 +79,7 @@ def test_a_volume_lies_at_the_middles_of_its_bins(volumes, tmp_path):
 
 def test_another_coherence_does_not_go_on_with_a_begun_one(run, tmp_path):
     pipe = JointPipeline.from_checkpoint(last_checkpoint(run), device="cpu")
-    pipe = replace(pipe, batch_size=4)
+    pipe = replace(pipe, sampling=pipe.sampling_with(batch_size=4))
     begun = [False]
 
     def after_one(done, total):
