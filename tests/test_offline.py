@@ -1,0 +1,55 @@
+"""Installing without a network: what make and the recipes of containers do; that wheels are enough is tried by hand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from documented import ROOT
+
+RECIPES = [ROOT / "docs" / "how-to" / name for name in ("Dockerfile", "jsddpm.def")]
+
+
+def planned(tmp_path, *words):
+    """What make would run in a fresh checkout."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    done = subprocess.run(["make", "--dry-run", *words], cwd=tmp_path, capture_output=True, text=True, check=True)
+    return done.stdout.replace("\\\n", " ")
+
+
+@pytest.mark.parametrize("target", ["setup", "demo", "test"])
+def test_a_wheelhouse_is_the_only_place_that_is_looked_into(tmp_path, target):
+    (install,) = [line for line in planned(tmp_path, target, "WHEELHOUSE=wheels").splitlines() if " install " in line]
+    assert f"--no-index --find-links {tmp_path}/wheels -c constraints.txt" in install
+    assert "--no-index" not in planned(tmp_path, target)
+
+
+def test_the_wheelhouse_has_what_setup_installs_and_what_builds_it(tmp_path):
+    (wheels,) = [line for line in planned(tmp_path, "wheelhouse").splitlines() if " wheel " in line]
+    (install,) = [line for line in planned(tmp_path, "setup").splitlines() if " install " in line]
+    extras = re.search(r"'\.\[[a-z,]+\]'", install)[0]
+    assert extras in wheels
+    built_by = re.search(r'requires = \["([a-z]+)', (ROOT / "pyproject.toml").read_text())[1]
+    assert built_by in wheels.split()
+    assert "-c constraints.txt" in wheels
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_a_recipe_calls_targets_that_exist_and_copies_what_is_there(path):
+    text = path.read_text()
+    targets = set(re.findall(r"make (?:-C \S+ )?([a-z]+) PYTHON", text))
+    assert targets == {"setup"}
+    copied = re.findall(r"^ +(\S+) /opt/jsddpm/$", text, re.MULTILINE)
+    assert all((ROOT / name).exists() for name in copied)
+    if copied:  # all that lies at the top of a checkout, but for what is no part of running it
+        there = {p.name for p in ROOT.iterdir()} & tracked()
+        assert there - set(copied) <= {".ci", ".gitignore", "CHANGELOG.md"}
+
+
+def tracked():
+    """Names at the top of the checkout that are part of it."""
+    done = subprocess.run(["git", "ls-tree", "--name-only", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return set(done.stdout.split())
