@@ -9,7 +9,8 @@ from sklearn.kernel_ridge import KernelRidge
 from jsddpm_eval.features.crossfit import FOLDS
 from jsddpm_eval.import_check.suspicion import PLAIN, Pictured, Suspicion, Values, Yardstick
 
-_OFF = 0.5  # bins by which the mean offset, or distance, exceeds that of real slices
+_OFF = 0.5  # bins by which the mean offset differs from that of real slices
+_APART = 0.3  # bins by which the mean distance exceeds that of real slices
 _ALPHA, _GAMMA = 0.02, 1.0
 _MOST = 3000  # slices that places are learned from; of more, evenly spread ones
 
@@ -33,7 +34,7 @@ def order(yard: Yardstick, made: Pictured) -> list[Suspicion]:
         what = f"slices look {abs(moved):.1f} bins {'higher' if moved > 0 else 'lower'} than asked for"
         return [Suspicion("order", what, cure)]
     apart = yard.compare(np.abs(real - bins), made.table, np.abs(look - asked))
-    if apart and apart.p_value < PLAIN and apart.generated - apart.real >= _OFF:
+    if apart and apart.p_value < PLAIN and apart.generated - apart.real >= _APART:
         what = f"slices look {apart.generated:.1f} bins away from those asked for, real ones {apart.real:.1f}"
         return [Suspicion("order", what, cure)]
     return []
