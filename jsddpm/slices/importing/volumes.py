@@ -49,7 +49,7 @@ def read_volume(
         scaled = windowed(values, _brain(values, item.image), grid.window, item.image)[0]
     else:
         scaled, labels, _ = on_grid(replace(image, data=intensity(image.data, reading, item.image)), lesion, grid)
-    return to_slices(scaled), to_slices(labels == 1)
+    return to_slices(np.clip(scaled, 0, 1)), to_slices(labels == 1)  # interpolation may leave [0, 1] by a rounding
 
 
 def _brain(values: NDArray[np.float32], path: Path) -> NDArray[np.bool_]:
