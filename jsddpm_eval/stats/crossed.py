@@ -18,6 +18,7 @@ from jsddpm_eval.stats.parts import Parts, half_width, two_sided
 from jsddpm_eval.stats.power import POWER
 
 _MOST_PATIENTS = 100_000
+_MOST_EXACT = 14
 _POWER_QUANTILE = NormalDist().inv_cdf(POWER)
 
 
@@ -30,12 +31,14 @@ class CrossedMean:
         patients: Number of patients.
         parts: Variance and units of the patients, and of the trainings.
         spread: Variance of a patient's mean over trainings.
+        trainings: What each training adds to the mean.
     """
 
     value: float
     patients: int
     parts: tuple[tuple[float, int], ...]
     spread: float
+    trainings: tuple[float, ...] = ()
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -45,11 +48,17 @@ class CrossedMean:
 
     @property
     def p_value(self) -> float | None:
-        """Two-sided, of "the mean is 0"; None where there is no interval."""
+        """Two-sided, of "the mean is 0"; None where there is no interval.
+
+        The larger one of two: of the interval, which takes trainings as normal, and of the signs that trainings could
+        have had as well, which takes them as nothing but exchangeable. Few trainings so claim nothing, however close
+        to each other they are by chance.
+        """
         if self.interval is None:
             return None
         found = two_sided(self.value, self.parts)
-        return float(2.0 ** (1 - self.patients)) if found is None else found  # no scale to judge it by but the signs
+        by_interval = float(2.0 ** (1 - self.patients)) if found is None else found  # without scatter, by the signs
+        return max(by_interval, flipped_p_value(self.trainings))
 
     def detectable(self, level: float) -> float | None:
         """Smallest mean that would be told from 0 in about 80 % of such studies; None where there is no interval.
@@ -93,6 +102,26 @@ class CrossedMean:
         return None if self.patients < MIN_UNITS or len(parts) < 2 else half_width(parts, level)
 
 
+def flipped_p_value(effects: Sequence[float]) -> float:
+    """Share of all choices of signs whose sum is as far from 0 as the one observed; of many effects, 20 000 choices.
+
+    Args:
+        effects: What each training adds to a mean.
+
+    >>> flipped_p_value([0.1, 0.2, 0.1])
+    0.25
+    """
+    values = np.asarray(effects, dtype=np.float64)
+    if len(values) <= _MOST_EXACT:
+        numbers = np.arange(2 ** len(values))
+        signs = 2 * ((numbers[:, None] >> np.arange(len(values))) & 1) - 1
+    else:
+        signs = 2 * np.random.default_rng(0).integers(0, 2, (20_000, len(values))) - 1
+        signs[0] = 1  # the one observed
+    sums, observed = np.abs(signs @ values), abs(values.sum())
+    return float((sums >= observed * (1 - 1e-9)).mean())
+
+
 def crossed_mean(tables: Sequence[NDArray[np.float64]]) -> CrossedMean:
     """The mean over all patients of their means over trainings.
 
@@ -117,4 +146,5 @@ def crossed_mean(tables: Sequence[NDArray[np.float64]]) -> CrossedMean:
     if len(repeated) == len(tables):
         variance = sum((len(t) / count) ** 2 * t.mean(0).var(ddof=1) / t.shape[1] for t in tables)
         parts.append((float(variance), sum(t.shape[1] - 1 for t in tables) + 1))
-    return CrossedMean(float(by_patient.mean()), count, tuple(parts), spread)
+    effects = [effect for t in tables for effect in (len(t) / count * t.mean(0) / t.shape[1]).tolist()]
+    return CrossedMean(float(by_patient.mean()), count, tuple(parts), spread, tuple(effects))

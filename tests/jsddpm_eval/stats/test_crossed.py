@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, norm, ttest_1samp
+from scipy.stats import binomtest, norm, permutation_test, ttest_1samp
 from scipy.stats import t as student
 
-from jsddpm_eval.stats.crossed import crossed_mean
+from jsddpm_eval.stats.crossed import crossed_mean, flipped_p_value
 
 RNG = np.random.default_rng(0)
 
@@ -24,7 +24,9 @@ def test_without_scatter_of_trainings_it_is_the_t_test_of_patients():
     mean = crossed_mean([np.stack([means[:5] - 1, means[:5] + 1], 1), np.stack([means[5:], means[5:]], 1)])
     assert mean.value == pytest.approx(means.mean())
     alone = crossed_mean([np.stack([means, means], 1)])
-    assert alone.p_value == pytest.approx(ttest_1samp(means, 0).pvalue)
+    assert alone.p_value == 0.5  # two trainings could as well have had two signs
+    repeated = crossed_mean([np.stack([means] * 12, 1)])
+    assert repeated.p_value == pytest.approx(ttest_1samp(means, 0).pvalue)
     assert alone.interval == pytest.approx(ttest_1samp(means, 0).confidence_interval(0.95))
 
 
@@ -46,6 +48,24 @@ def test_patients_alone_would_claim_too_much():
     ours = [crossed_mean([t]).p_value <= 0.05 for t in tables]
     assert np.mean(naive) > 0.3
     assert np.mean(ours) <= 0.07  # with Satterthwaite's degrees of freedom it would be more
+
+
+def test_three_trainings_claim_nothing_however_close_they_are():
+    """Nor are trainings normal: of three that are 1 or -1, all are equal in one of four studies."""
+    rng = np.random.default_rng(6)
+    told = [
+        crossed_mean([np.repeat(rng.choice([-1.0, 1.0], (1, 6)), 10, 0) + 0.01 * rng.standard_normal((10, 6))]).p_value
+        for _ in range(400)
+    ]
+    assert np.mean(np.array(told) <= 0.05) <= 0.06
+    assert flipped_p_value([1.0, 1.0, 1.0]) == 0.25
+
+
+def test_signs_of_many_trainings_are_drawn():
+    effects = np.random.default_rng(7).standard_normal(16) + 0.4
+    for count, difference in ((14, 1e-9), (16, 0.01)):  # of more than 14 only some are tried
+        oracle = permutation_test((effects[:count],), np.sum, permutation_type="samples", n_resamples=np.inf)
+        assert flipped_p_value(effects[:count]) == pytest.approx(oracle.pvalue, abs=difference)
 
 
 def test_one_training_gives_no_interval():
