@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--work", type=Path, default=BUILD / "utility.jsonl")
     asked = parser.parse_args()
-    protocol = Protocol(("unet",), asked.seeds, 1, replace(Training(), steps=asked.steps, batch_size=16, learning_rate=5e-3))
+    protocol = Protocol(("unet",), asked.seeds, 1, replace(Training(), steps=asked.steps, learning_rate=5e-3))
     rows = [json.loads(line) for line in asked.work.read_text().splitlines()] if asked.work.is_file() else []
     known = {(row["cohort"], row["kind"], row["trial"]) for row in rows}
     left = list(calls(asked, protocol, known))
