@@ -131,7 +131,7 @@ def _require_alike(first: Results, other: Results) -> None:
 
 
 def _share(results: Results) -> float:
-    """Held-out patients in all others of the store: those who trained the network or chose its checkpoint."""
+    """Held-out patients in those trained on; as in every score, validation patients are held out."""
     real = results.provenance["real"]
     held_out, patients = int(real.get("held_out_patients", 0)), int(real.get("patients", 0))
     return held_out / max(1, patients - held_out)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.budget import steps_within
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.generate import generate_store
@@ -26,7 +27,6 @@ from jsddpm.training.recommended import Recommendation
 from jsddpm.training.run import train
 
 PER_CONDITION = 8
-_TIMED = 14
 _PEERS = Path(__file__).parent / "peers"
 
 
@@ -58,9 +58,9 @@ class Ours:
 
     def run(self, task: Task) -> dict[str, float]:
         """Train, sample, and say what the training was."""
-        steps = max(2, int(task.cpu_seconds / self._step_seconds(task)))
-        config = self._config(task, steps)
         run = task.samples.parent / f"{task.samples.name}-run"
+        steps = steps_within(task.cpu_seconds, partial(self._config, task), task.store, run)
+        config = self._config(task, steps)
         start = time.process_time()
         last = train(config, task.store, run, resume=(run / "config.yaml").is_file())
         seconds = time.process_time() - start
@@ -73,14 +73,6 @@ class Ours:
     def _config(self, task: Task, steps: int) -> RunConfig:
         fixed = f"seed={task.seed}", f"trainer.max_steps={steps}", f"trainer.check_every={steps}", "logging.grid=0"
         return Recommendation.of(task.store).config([*self.settings, *fixed])
-
-    def _step_seconds(self, task: Task) -> float:
-        """CPU seconds of a step, from a short run."""
-        ends: list[float] = []
-        with tempfile.TemporaryDirectory() as folder:
-            config = self._config(task, _TIMED)
-            train(config, task.store, Path(folder) / "run", progress=lambda *_: ends.append(time.process_time()))
-        return statistics.median(np.diff(ends)[3:].tolist())
 
 
 @dataclass(frozen=True)
