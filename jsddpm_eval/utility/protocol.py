@@ -64,7 +64,7 @@ class Protocol:
 
 
 PRESETS = {
-    "quick": Protocol(("unet",), seeds=2, folds=3, training=Training()),
+    "quick": Protocol(("unet",), seeds=4, folds=3, training=Training()),
     "cpu": Protocol(("unet", "segresnet", "swin-unetr"), seeds=2, folds=3, training=Training()),
     "gpu": Protocol(
         ("unet", "segresnet", "swin-unetr"), seeds=3, folds=5,

@@ -17,7 +17,23 @@ from jsddpm_cli.app import app
 from jsddpm_cli.commands.utility import _generators
 from synthetic import N_SLICES, write_store
 
-QUICK = ["--preset", "quick", "--steps", "2", "--folds", "2", "--z-range", "5", "34", "--bins", "2", "--jobs", "1"]
+QUICK = [
+    "--preset",
+    "quick",
+    "--steps",
+    "2",
+    "--seeds",
+    "2",
+    "--folds",
+    "2",
+    "--z-range",
+    "5",
+    "34",
+    "--bins",
+    "2",
+    "--jobs",
+    "1",
+]
 ARMS = ["--arm", "real", "--arm", "real+copy-paste"]
 
 

@@ -126,7 +126,7 @@ def stages(folder: Path) -> list[Stage]:
     selftest = ("selftest", cohort, "--z-range", 5, 34, "--bins", 2, "--samples", 2, "--perfect", 1, "--quick",
                 "--fault", "blur", "--jobs", 1, "--out", "OUT")  # fmt: skip
 
-    utility = ("utility", cohort, "--z-range", 5, 34, "--bins", 2, "--preset", "quick", "--steps", 3, "--folds", 2,
+    utility = ("utility", cohort, "--z-range", 5, 34, "--bins", 2, "--preset", "quick", "--steps", 3, "--seeds", 2, "--folds", 2,
                "--arm", "real", "--arm", "real+poisson", "--jobs", 1, "--out", "OUT")  # fmt: skip
 
     def resume(out: Path) -> tuple[object, ...]:
