@@ -127,7 +127,8 @@ def stages(folder: Path) -> list[Stage]:
                 "--fault", "blur", "--jobs", 1, "--out", "OUT")  # fmt: skip
 
     utility = ("utility", cohort, "--z-range", 5, 34, "--bins", 2, "--preset", "quick", "--steps", 3,
-               "--seeds", 2, "--folds", 2, "--arm", "real", "--arm", "real+poisson", "--jobs", 1, "--out", "OUT")  # fmt: skip
+               "--seeds", 2, "--folds", 2, "--arm", "real", "--arm", "real+poisson", "--jobs", 1,
+               "--out", "OUT")  # fmt: skip
 
     def resume(out: Path) -> tuple[object, ...]:
         return ("train", "--resume", "--store", store, "--out", "OUT") if (out / _LAST).exists() else train
