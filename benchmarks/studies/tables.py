@@ -23,6 +23,7 @@ from jsddpm_reports.figures import png
 from jsddpm_reports.wording import plain
 
 SOURCE = "Patients: LGG MRI Segmentation (Buda et al. 2019; TCGA-LGG)."
+"""Named under every table; another cohort needs another line."""
 _SPECS = {spec.name: spec for metric in metrics().values() for spec in metric.specs}
 _BY_BIN = "binning"
 _BY_STEPS = "samplers"
@@ -77,7 +78,7 @@ def variants_table(found: Mapping[str, list[Results]], compared: Mapping[str, li
     rows = [[study.baseline.name, *(plain(d.first, d.unit) for d in first.values())]]
     for name, by_score in whole.items():
         rows.append([name, *(_cell(by_score.get(score)) for score in first)])
-    headings = ["", *(d.heading + (f" [{d.unit}]" if d.unit not in ("", "share") else "") for d in first.values())]
+    headings = ["", *(d.score + (f" [{d.unit}]" if d.unit not in ("", "share") else "") for d in first.values())]
     said = [f"Baseline: {study.baseline.name}; {len(found[study.baseline.name])} trainings of each variant.", SOURCE]
     return tables.markdown((headings, rows), left=1) + "\n\n" + " ".join([*said, *notes(compared)]) + "\n"
 
