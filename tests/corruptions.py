@@ -76,6 +76,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "ema.warmup_power": (*POSITIVE, "1.5", "null"),
     "sampling.sampler": (*WORD, "euler", "DDIM", "_private"),
     "sampling.steps": (*COUNT, "1001"),
+    "sampling.batch_size": COUNT,
     "sampling.spacing": (*WORD, "Karras", "linear"),
     "sampling.eta": SHARE,
     "sampling.guidance": ("-1", "2", "0", "101", "1e300", ".inf", ".nan", "null", "true"),

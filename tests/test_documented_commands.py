@@ -58,7 +58,22 @@ TINY = [
 ]  # fmt: skip
 SMALLER = {
     "train": [part for setting in TINY for part in ("--set", setting)],
-    "cache build": ["--shape", "16", "16", "128", "--spacing", "5", "5", "0.7", "--jobs", "1"],
+    "cache build": [
+        "--shape",
+        "16",
+        "16",
+        "128",
+        "--spacing",
+        "5",
+        "5",
+        "0.7",
+        "--jobs",
+        "1",
+        "--val",
+        "0.3",
+        "--test",
+        "0.3",
+    ],
     "cohort scan": ["--jobs", "1"],
     "export": ["--z-range", "55", "58"],
     "cohort split": ["--jobs", "1"],

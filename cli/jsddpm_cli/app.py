@@ -47,9 +47,6 @@ def options(
         os.environ["JSDDPM_DEBUG"] = "1"
 
 
-_COMMAND = get_command(app)
-
-
 def main() -> None:
     """Entry point: run a command; every failure is one line on stderr and its exit status."""
     with guarded():
@@ -59,7 +56,7 @@ def main() -> None:
 def _run() -> None:
     try:
         with stoppable():
-            status = _COMMAND(standalone_mode=False)
+            status = get_command(app)(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(status or 0)
     except _UsageError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,9 @@ def export_checkpoint(path: str | Path, out: str | Path, *, weights: Weights = "
     with torch.inference_mode():
         labels = denoiser.embedding(tokens).clone()
     unet = json.loads(denoiser.unet.to_json_string()) | {"class_embed_type": None, "num_class_embeds": len(tokens)}
-    steps = json.loads(scheduler.to_json_string()) | {"_class_name": kind}
+    known = json.loads(scheduler.to_json_string())
+    # strict JSON has no infinity; where the library's default is one, it is left to the library
+    steps = {k: v for k, v in known.items() if not (isinstance(v, float) and math.isinf(v))} | {"_class_name": kind}
     index = {
         "_class_name": ["pipeline", standalone.JointSlicePipeline.__name__],
         "_diffusers_version": diffusers.__version__,

@@ -83,13 +83,16 @@ def _contrasts(table: SliceTable, reach: int) -> Values:
     The mean inside the mask less that of a ring of 3 pixels around it, in standard deviations of the slice; NaN for
     slices without a lesion.
     """
-    out = np.full((len(table), 2 * reach + 1, 2 * reach + 1), np.nan)
-    for rows in torch.arange(len(table)).split(256):
-        part = table.where(rows)
-        keep = torch.nonzero((part.pathology == 1) & (part.masks.sum(dim=(1, 2)) >= _FEW))[:, 0]
-        if len(keep):
-            lesions = part.where(keep)
-            out[rows[keep].numpy()] = _moved_contrast(lesions.images, lesions.masks.float(), reach).numpy()
+    return table.mapped(lambda t: _of_lesions(t, reach)).numpy()
+
+
+def _of_lesions(part: SliceTable, reach: int) -> Tensor:
+    """:func:`_contrasts` of one batch."""
+    out = torch.full((len(part), 2 * reach + 1, 2 * reach + 1), torch.nan, dtype=torch.float64)
+    keep = torch.nonzero((part.pathology == 1) & (part.masks.sum(dim=(1, 2)) >= _FEW))[:, 0]
+    if len(keep):
+        lesions = part.where(keep)
+        out[keep] = _moved_contrast(lesions.images, lesions.masks.float(), reach).double()
     return out
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.kernel_ridge import KernelRidge
 
 from jsddpm_eval.features.crossfit import FOLDS
 from jsddpm_eval.import_check.suspicion import PLAIN, Pictured, Suspicion, Values, Yardstick
+
+if TYPE_CHECKING:
+    from sklearn.kernel_ridge import KernelRidge
 
 _OFF = 0.5  # bins by which the mean offset differs from that of real slices
 _APART = 0.3  # bins by which the mean distance exceeds that of real slices
@@ -51,6 +55,8 @@ def _of_real(yard: Yardstick) -> Values:
 
 def _fitted(yard: Yardstick, rows: NDArray[np.bool_]) -> KernelRidge:
     """Kernel ridge regression of the bin on the picture."""
+    from sklearn.kernel_ridge import KernelRidge  # brings pandas along where it is installed
+
     chosen = np.flatnonzero(rows)
     chosen = chosen[:: max(1, -(-len(chosen) // _MOST))]
     bins = yard.real.z_bin.numpy()[chosen].astype(np.float64)

@@ -95,8 +95,8 @@ def test_a_checkpoint_is_exported(run, tmp_path):
     assert found.exit_code == 0, found.stderr
     names = {p.name for p in (tmp_path / "model").iterdir()}
     assert names == {
-        "config.json", "diffusion_pytorch_model.safetensors", "condition_embedding.safetensors", "jsddpm.json",
-        "SHA256SUMS",
+        "README.md", "model_index.json", "pipeline.py", "scheduler", "unet", "condition_embedding.safetensors",
+        "jsddpm.json", "SHA256SUMS",
     }  # fmt: skip
     assert "Example: jsddpm" in jsddpm("checkpoint", "export", "--help").stdout
 

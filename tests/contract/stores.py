@@ -214,7 +214,8 @@ def interrupted(world: World) -> Found:
             pass
         os.kill(pid, signal.SIGINT)
 
-    return child(*map(world.fill, BUILD), while_running=press)
+    slow = ("--shape", 256, 256, 28, "--spacing", 1, 1, 4)  # three subjects are left to build when the key is pressed
+    return child(*map(world.fill, BUILD), *slow, while_running=press)
 
 
 ROWS = (

@@ -73,8 +73,8 @@ def test_a_loss_that_is_not_finite_at_once_leaves_no_trap(store, tmp_path, monke
     honest = JointDDPM.draw
 
     def poisoned(self, batch, chunk):
-        x0, tokens, timesteps, noise = honest(self, batch, chunk)
-        return x0, tokens, timesteps, noise * torch.nan
+        drawn = honest(self, batch, chunk)
+        return drawn._replace(noise=drawn.noise * torch.nan)
 
     monkeypatch.setattr(JointDDPM, "draw", poisoned)
     with pytest.raises(JsddpmError, match="NON_FINITE_LOSS"):
