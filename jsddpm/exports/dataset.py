@@ -85,11 +85,11 @@ def export_stores(
         sizes = ", ".join(sorted({"x".join(map(str, store.size)) for store in stores}))
         raise usage_error("CASES", f"slices of several sizes: {sizes}", fix="export the stores apart")
     cases: list[Case] = []
-    together, made = unit_of(stores), count(1)
+    together, numbers = unit_of(stores), count(1)
     several = sum(store.kind == "generated" for store in stores) > 1
     for number, store in enumerate(stores):
         own = unit or (together if chosen.one_unit else unit_of([store]))
-        prefix = f"synthetic{next(made)}" if several and store.kind == "generated" else "synthetic"
+        prefix = f"synthetic{next(numbers)}" if several and store.kind == "generated" else "synthetic"
         of_store = codes[number] if codes else None
         kept = z_range or (_asked_range(stores) if own == "slices" else None)
         cases += cases_of(store, own, prefix=prefix, z_range=kept, codes=of_store)

@@ -38,14 +38,14 @@ class ImportCheck:
         """
         if self._yard.real.n_patients <= FOLDS:
             return copies(generated)
-        yard, made = self._yard, Pictured.of(generated)
-        dark, made = inverted(yard, made)
-        laid, made = orientation(yard, made)
+        yard, imported = self._yard, Pictured.of(generated)
+        dark, imported = inverted(yard, imported)
+        laid, imported = orientation(yard, imported)
         if dark:
             return [*dark, *laid, *copies(generated)]
         found = [*laid, *levels(yard, generated)]
         found += [] if laid else sizes(yard, generated)
-        return [*found, *order(yard, made), *masks(yard, generated), *copies(generated)]
+        return [*found, *order(yard, imported), *masks(yard, generated), *copies(generated)]
 
     def untold(self, generated: SliceTable) -> list[str]:
         """What could not be told of a set, too few slices or patients being there."""

@@ -23,14 +23,14 @@ _FAR = 0.75  # standard deviations of real slices
 _JUMP = 0.5  # of the whole range, from one pixel to the next
 
 
-def inverted(yard: Yardstick, made: Pictured) -> tuple[list[Suspicion], Pictured]:
+def inverted(yard: Yardstick, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
     """Whether dark is bright, and the generated slices as if it were not."""
-    told = yard.compare(yard.once("fit", lambda: _fit(yard, yard.set)), made.table, _fit(yard, made))
+    told = yard.compare(yard.once("fit", lambda: _fit(yard, yard.set)), imported.table, _fit(yard, imported))
     if told is None or not (told.reversed and told.real > 0):
-        return [], made
+        return [], imported
     what = f"slices look inverted: they correlate at {told.generated:.2f} with the mean of their bin, real ones at "
     cure = "import them again with the two values of --value-range exchanged"
-    return [Suspicion("inverted", f"{what}{told.real:.2f}", cure)], made.moved(lambda x: -x)
+    return [Suspicion("inverted", f"{what}{told.real:.2f}", cure)], imported.moved(lambda x: -x)
 
 
 def levels(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:

@@ -40,12 +40,12 @@ def masks(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
 def _placed(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
     """Whether masks lie on what the images show."""
     reach = min(_MOST_REACH, max(_REACH, _REACH * max(yard.real.size) // 64))
-    real, made = yard.once("contrasts", lambda: _contrasts(yard.real, reach)), _contrasts(generated, reach)
-    here = yard.compare(real[:, reach, reach], generated, made[:, reach, reach])
+    real, imported = yard.once("contrasts", lambda: _contrasts(yard.real, reach)), _contrasts(generated, reach)
+    here = yard.compare(real[:, reach, reach], generated, imported[:, reach, reach])
     if here is None:
         return []
     sign = float(np.sign(here.real))
-    if moved := _moved(yard, generated, sign * real, sign * made, reach):
+    if moved := _moved(yard, generated, sign * real, sign * imported, reach):
         rows, columns = moved
         said = [f"{abs(rows)} pixels {'above' if rows > 0 else 'below'}"] * bool(rows)
         said += [f"{abs(columns)} pixels {'left' if columns > 0 else 'right'} of"] * bool(columns)
@@ -58,17 +58,19 @@ def _placed(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
     return []
 
 
-def _moved(yard: Yardstick, generated: SliceTable, real: Values, made: Values, reach: int) -> tuple[int, int] | None:
+def _moved(
+    yard: Yardstick, generated: SliceTable, real: Values, imported: Values, reach: int
+) -> tuple[int, int] | None:
     """Rows and columns by which masks have to move; found in one half of the units, and tested in the other."""
     half = np.unique(generated.unit.numpy(), return_inverse=True)[1] % 2
-    there = np.isfinite(made[:, reach, reach])
+    there = np.isfinite(imported[:, reach, reach])
     found = []
     for number in (0, 1):
-        picked = made[(half == number) & there]
+        picked = imported[(half == number) & there]
         if not len(picked):
             return None
         row, column = np.unravel_index(int(picked.mean(0).argmax()), picked.shape[1:])
-        gains = [values[:, row, column] - values[:, reach, reach] for values in (real, made)]
+        gains = [values[:, row, column] - values[:, reach, reach] for values in (real, imported)]
         told = yard.compare(gains[0], generated, np.where(half == number, np.nan, gains[1]))
         if told is None or told.p_value > _AGREED or not told.real < 0 < told.generated:
             return None

@@ -19,25 +19,29 @@ _ALPHA, _GAMMA = 0.02, 1.0
 _MOST = 3000  # slices that places are learned from; of more, evenly spread ones
 
 
-def order(yard: Yardstick, made: Pictured) -> list[Suspicion]:
+def order(yard: Yardstick, imported: Pictured) -> list[Suspicion]:
     """At most one: how the bins asked for and those that slices look like disagree."""
     if yard.binning.n_bins < 3:
         return []
     real = yard.once("places", lambda: _of_real(yard))
     everyone = yard.once("place", lambda: _fitted(yard, np.ones(len(yard.fold), bool)))
-    look, asked, bins = everyone.predict(_features(made.pictures)), made.table.z_bin.numpy(), yard.real.z_bin.numpy()
+    look, asked, bins = (
+        everyone.predict(_features(imported.pictures)),
+        imported.table.z_bin.numpy(),
+        yard.real.z_bin.numpy(),
+    )
     middle = (yard.binning.n_bins - 1) / 2
     along = [np.sign(b - middle) * (p - middle) for b, p in ((bins, real), (asked, look))]
-    told = yard.compare(along[0], made.table, along[1])
+    told = yard.compare(along[0], imported.table, along[1])
     if told and told.reversed and told.real > 0:
         cure = "reverse the bins, or correct the affine of volumes: z leads from inferior to superior"
         return [Suspicion("order", "the order of the bins looks reversed", cure)]
     cure = "check which bins were asked for, the z-range that was divided, and that names were not sorted as text"
-    offset = yard.compare(real - bins, made.table, look - asked)
+    offset = yard.compare(real - bins, imported.table, look - asked)
     if offset and offset.p_value < PLAIN and abs(moved := offset.generated - offset.real) >= _OFF:
         what = f"slices look {abs(moved):.1f} bins {'higher' if moved > 0 else 'lower'} than asked for"
         return [Suspicion("order", what, cure)]
-    apart = yard.compare(np.abs(real - bins), made.table, np.abs(look - asked))
+    apart = yard.compare(np.abs(real - bins), imported.table, np.abs(look - asked))
     if apart and apart.p_value < PLAIN and apart.generated - apart.real >= _APART:
         what = f"slices look {apart.generated:.1f} bins away from those asked for, real ones {apart.real:.1f}"
         return [Suspicion("order", what, cure)]

@@ -35,29 +35,29 @@ _SEEN = 4.3  # standard errors between right and wrong, of which the test sees n
 _SHRINK = 0.1  # of the scatter's mean variance, added to each: pixels are many and patients few
 
 
-def orientation(yard: Yardstick, made: Pictured) -> tuple[list[Suspicion], Pictured]:
+def orientation(yard: Yardstick, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
     """At most one suspicion, and the generated slices laid as they seem to have to be."""
-    move = _fitting(yard, made)
-    upright = made.moved(_MOVES[move])
+    move = _fitting(yard, imported)
+    upright = imported.moved(_MOVES[move])
     told = _told(yard, upright)
     mirrored = told is not None and told.reversed and told.real > 0
     if not move and not mirrored:
-        return [], made
+        return [], imported
     said, axes = _SAID[move, mirrored]
     cure = f"import them again with --axes {axes}, or correct the affine of volumes"
     found = Suspicion("orientation", f"slices look {said} beside real ones of their bins", cure)
     return [found], upright.moved(lambda x: x[:, :, ::-1]) if mirrored else upright
 
 
-def _fitting(yard: Yardstick, made: Pictured) -> str:
+def _fitting(yard: Yardstick, imported: Pictured) -> str:
     """The move that makes slices fit best, left and right aside; empty where they fit as they lie."""
     square = yard.real.size[0] == yard.real.size[1]
     gains = {}
     for name, move in _MOVES.items():
         if name and (square or name not in _OF_SQUARES):
             real = yard.once(f"move {name}", lambda move=move: _gain(yard, yard.set, move))  # type: ignore[misc]
-            gain = _gain(yard, made, move)
-            told = yard.compare(real, made.table, gain)
+            gain = _gain(yard, imported, move)
+            told = yard.compare(real, imported.table, gain)
             if told and told.reversed and told.real < 0:
                 gains[name] = told.generated
     return max(gains, key=lambda name: gains[name], default="")
@@ -70,13 +70,13 @@ def _gain(yard: Yardstick, pictured: Pictured, move: Move) -> Values:
     return np.asarray(np.einsum("nij,nij->n", move(pictured.pictures) - pictured.pictures, of_bin))
 
 
-def sides_told(yard: Yardstick, made: Pictured) -> bool:
+def sides_told(yard: Yardstick, imported: Pictured) -> bool:
     """Whether slices with left and right exchanged would be seen, most of the time, among so many."""
-    told = _told(yard, made)
+    told = _told(yard, imported)
     return told is not None and 2 * told.real > _SEEN * told.error > 0
 
 
-def _told(yard: Yardstick, made: Pictured) -> Difference | None:
+def _told(yard: Yardstick, imported: Pictured) -> Difference | None:
     """How slices differ from their own mirror images, beside real ones.
 
     What differs between a slice and its mirror image is weighed so that it tells the two apart best among the real
@@ -84,7 +84,7 @@ def _told(yard: Yardstick, made: Pictured) -> Difference | None:
     """
     weights = yard.once("sides", lambda: yard.learned(lambda rows: _weights(_asymmetry(yard.set.pictures[rows]))))
     real = yard.once("side", lambda: _side(yard, yard.set, weights))
-    return yard.compare(real, made.table, _side(yard, made, weights))
+    return yard.compare(real, imported.table, _side(yard, imported, weights))
 
 
 def _side(yard: Yardstick, pictured: Pictured, weights: Values) -> Values:

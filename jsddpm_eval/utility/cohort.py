@@ -1,4 +1,4 @@
-"""The patients of a utility study, divided into folds, and what a generator made for each fold."""
+"""The patients of a utility study, divided into folds, and what a generator samples for each fold."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class Cohort:
         return [
             {
                 "train": len(train), "test": len(test), "test_with_lesion": len(np.intersect1d(test, ill)),
-                "generated": 0 if made is None else len(made.images),
+                "generated": 0 if samples is None else len(samples.images),
             }
-            for train, test, made in people
+            for train, test, samples in people
         ]  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def divided(
     """
     slices, names = read_slices(store, store.patients.tolist(), binning)
     folds = []
-    for number, (division, made) in enumerate(zip(divisions, generators, strict=True), 1):
+    for number, (division, samples) in enumerate(zip(divisions, generators, strict=True), 1):
         tested = np.array([division.get(name) == "test" for name in names])
         known = np.array([name in division for name in names])
         train, test = (np.flatnonzero(flags[slices.patient]) for flags in (known & ~tested, tested))
@@ -116,8 +116,8 @@ def divided(
             if len(ill) < needed:
                 said = f"fold {number} has {len(ill)} patients with a lesion in the bins to {what}"
                 raise JsddpmError("UTILITY", said, fix=f"needs {needed}; take fewer folds", file=store.path)
-        arrays = None if made is None else _generated(made, binning)
-        folds.append(Fold(train, test, arrays, None if made is None else made.fingerprint))
+        arrays = None if samples is None else _generated(samples, binning)
+        folds.append(Fold(train, test, arrays, None if samples is None else samples.fingerprint))
     return Cohort(slices, tuple(folds), binning, store.spacing)
 
 

@@ -98,8 +98,8 @@ def refuse_tested_slices(generator: Generator, real: SliceStore, division: Divis
     tested = [patient for patient, split in division.items() if split == "test"]
     rows = np.flatnonzero(np.isin(real.patients, tested))
     there = set(slice_digests(real.images(rows)))
-    made = slice_digests(generator.store.images(np.arange(len(generator.store.index))))
-    if copies := sum(bool(digest) and digest in there for digest in made):
+    digests = slice_digests(generator.store.images(np.arange(len(generator.store.index))))
+    if copies := sum(bool(digest) and digest in there for digest in digests):
         what = f"{copies} generated slices are slices of patients tested in fold {fold}"
         cure = "give samples of a generator that never saw them"
         raise JsddpmError("SAME_PATIENT", what, fix=cure, file=generator.store.path)

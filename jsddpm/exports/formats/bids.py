@@ -102,12 +102,12 @@ def _of_store(store: Mapping[str, Any]) -> str:
 
 
 def _readme(data: DataSet) -> str:
-    made = sum(case.synthetic for case in data.cases)
+    synthetic = sum(case.synthetic for case in data.cases)
     return (
         f"# {data.name}\n\n{data.description}\n\n"
-        f"{len(data.cases) - made} cases are of patients, {made} were made by a generator; the column `synthetic` of\n"
-        "`participants.tsv` and the key `Synthetic` of every sidecar say which. `code/provenance.json` says how the\n"
-        "slices were made.\n"
+        f"{len(data.cases) - synthetic} cases are of patients, {synthetic} were made by a generator; the column\n"
+        "`synthetic` of `participants.tsv` and the key `Synthetic` of every sidecar say which.\n"
+        "`code/provenance.json` says how the slices were made.\n"
     )
 
 
