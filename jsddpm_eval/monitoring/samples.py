@@ -23,9 +23,9 @@ from jsddpm_eval.features.registry import DEFAULT, make_extractors
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context
-from jsddpm_eval.metrics.feature_distance import FeaturePair, kid_between_halves, kid_estimate
-from jsddpm_eval.metrics.obedience import lesion_pixels
-from jsddpm_eval.metrics.position import ZRegressor, middles, train_z_regressor
+from jsddpm_eval.metrics.feature_distance import KID, FeaturePair, kid_between_halves, kid_estimate
+from jsddpm_eval.metrics.obedience import EMPTY, PRESENT, lesion_pixels
+from jsddpm_eval.metrics.position import BINS, ZRegressor, middles, train_z_regressor
 from jsddpm_eval.metrics.seen_distance import GAP, SeenDistance
 from jsddpm_eval.monitoring.copies import CopySearch
 from jsddpm_eval.results.score import Influence, Score
@@ -177,8 +177,8 @@ class SampleMonitor:
             if score.value is not None:
                 key = ("kid between halves", space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
                 found = self.real.memo.values(key, lambda pair=pair: kid_between_halves(pair, self.seed))  # type: ignore[misc]
-                halves[f"kid_{space.name}"] = baseline_of(found).baseline
-        values = {f"kid_{name}": score.value for name, score in scores.items()}
+                halves[KID.named(space.name)] = baseline_of(found).baseline
+        values = {KID.named(name): score.value for name, score in scores.items()}
         baselines = {name: v for name, v in halves.items() if v is not None}
         left_out = [
             s.influence for s in scores.values() if s.influence and s.influence.patients and s.influence.samples
@@ -187,9 +187,9 @@ class SampleMonitor:
         if not scores or len(left_out) < len(scores):
             return defined, baselines, None, Influence()
         influence, kid = _mean_influence(left_out), float(np.mean(list(defined.values())))
-        defined |= {"kid": kid, "kid_error": _error(influence)}
+        defined |= {KID.name: kid, "kid_error": _error(influence)}
         if len(baselines) == len(defined) - 2:
-            baselines["kid"] = float(np.mean(list(baselines.values())))
+            baselines[KID.name] = float(np.mean(list(baselines.values())))
         return defined, baselines, kid, influence
 
     def _position(self, table: SliceTable) -> dict[str, float]:
@@ -201,12 +201,12 @@ class SampleMonitor:
             read = table.mapped(lambda batch: network(batch.images).double())
         width = (binning.z_range[1] - binning.z_range[0] + 1) / binning.n_bins
         distance = (read - middles(binning).double()[table.z_bin]).abs() / width
-        return {"z_error_bins": float((distance * _even(table.token(binning.n_bins))).sum())}
+        return {BINS.name: float((distance * _even(table.token(binning.n_bins))).sum())}
 
     def _masks(self, table: SliceTable) -> dict[str, float]:
         """Shares of masks that obey, and areas of lesions beside those of held-out patients in the same bins."""
         pixels, asked = lesion_pixels(table), table.pathology == 1
-        shares = {"lesion_present": (pixels > 0)[asked], "control_empty": (pixels == 0)[~asked]}
+        shares = {PRESENT.name: (pixels > 0)[asked], EMPTY.name: (pixels == 0)[~asked]}
         values = {name: float(found.double().mean()) for name, found in shares.items() if len(found)}
         drawn, real = table.where(asked & (pixels > 0)), self.held_out.where(lesion_pixels(self.held_out) > 0)
         size = self.binning.n_bins

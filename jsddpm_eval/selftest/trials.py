@@ -19,9 +19,10 @@ import numpy as np
 
 from jsddpm.checksums import read_recorded, write_recorded
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
-from jsddpm.files import make_directory, read_json, write_json
+from jsddpm.files import make_directory
 from jsddpm.parallel import in_processes
 from jsddpm.publish import exclusive_lock
+from jsddpm_eval.begun import begun_otherwise
 from jsddpm_eval.real_slices import GeneratedArrays
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.selftest.cohort import Cohort
@@ -105,9 +106,7 @@ def run_trials(
     out = make_directory(out)
     whole = {**plan, "samples": samples, "seed": seed}
     with exclusive_lock(out / ".lock"):
-        if not (out / "plan.json").exists():
-            write_json(out / "plan.json", whole)
-        elif read_json(out / "plan.json") != json.loads(json.dumps(whole)):
+        if begun_otherwise(out, whole):
             raise usage_error("SELFTEST", "was begun with other settings", fix="choose another --out", file=out)
         rows = _read(out / "trials.jsonl")
         left = [trial for trial in trials if trial.key not in rows]

@@ -9,6 +9,7 @@ from typing import Any
 from jsddpm.checksums import read_recorded
 from jsddpm.errors import usage_error
 from jsddpm.files import parse_json, read_json
+from jsddpm_eval.begun import PLAN
 from jsddpm_eval.utility.arms import Arm
 from jsddpm_eval.utility.comparison import Grid, compared
 from jsddpm_eval.utility.grid import Cell, read_cell
@@ -35,7 +36,7 @@ def between_studies(folders: Mapping[str, Path]) -> dict[str, Any]:
     Raises:
         JsddpmError: ``NOT_COMPARABLE`` (status 2) when they differ in more than their generators, or share no arm.
     """
-    plans = {name: read_json(folder / "plan.json") for name, folder in folders.items()}
+    plans = {name: read_json(folder / PLAN) for name, folder in folders.items()}
     (baseline, plan), *others = plans.items()
     for name, other in others:
         if differing := [k for k in {**plan, **other} if k != "generators" and plan.get(k) != other.get(k)]:

@@ -6,7 +6,6 @@ continues, and comes to the same cells; a folder takes more cells later, other a
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,9 +16,10 @@ from zlib import crc32
 
 from jsddpm.checksums import read_sealed, write_sealed
 from jsddpm.errors import integrity_error, usage_error
-from jsddpm.files import json_bytes, make_directory, parse_json, read_json, write_json
+from jsddpm.files import json_bytes, make_directory, parse_json
 from jsddpm.parallel import in_processes
 from jsddpm.publish import exclusive_lock
+from jsddpm_eval.begun import begun_otherwise
 from jsddpm_eval.utility.arms import Arm
 from jsddpm_eval.utility.cohort import Cohort
 from jsddpm_eval.utility.protocol import Training
@@ -112,13 +112,9 @@ def begin(out: Path, plan: dict[str, Any]) -> None:
     Raises:
         JsddpmError: ``UTILITY`` (status 2) when the folder is of another plan.
     """
-    plan = json.loads(json.dumps(plan))
     with exclusive_lock(out / ".lock", wait=True):
-        if not (out / "plan.json").exists():
-            write_json(out / "plan.json", plan)
-            return
-    before = read_json(out / "plan.json")
-    if differing := [name for name in {**before, **plan} if before.get(name) != plan.get(name)]:
+        differing = begun_otherwise(out, plan)
+    if differing:
         what = f"was begun with another {', '.join(differing)}"
         raise usage_error("UTILITY", what, fix="repeat what was asked then, or choose another --out", file=out)
 

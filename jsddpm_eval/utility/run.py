@@ -82,19 +82,19 @@ def utility(
     require_networks(list(protocol.networks))
     real = SliceStore(store)
     divisions, known = _divisions(real, binning, folds, protocol.folds, seed, alone=0 in (generators or {}))
-    made = _generators(generators or {}, divisions, [real, *known])
-    for number, (generator, division) in enumerate(zip(made, divisions, strict=True), 1):
+    chosen = _generators(generators or {}, divisions, [real, *known])
+    for number, (generator, division) in enumerate(zip(chosen, divisions, strict=True), 1):
         if generator is not None:
             generator.require_size(real)
             refuse_same_patients(generator, division, number)
             refuse_tested_slices(generator, real, division, number)
     arguments = (
         str(store), binning, tuple(tuple(sorted(d.items())) for d in divisions),
-        tuple(None if g is None else str(g.store.path) for g in made),
+        tuple(None if g is None else str(g.store.path) for g in chosen),
     )  # fmt: skip
     settings = {
         "store": real.fingerprint, "binning": binning.to_dict(), "folds": [_digest(d) for d in divisions],
-        "generators": [None if g is None else g.to_dict() for g in made],
+        "generators": [None if g is None else g.to_dict() for g in chosen],
     }  # fmt: skip
     return utility_of(
         out, open_cohort, arguments, settings, protocol, arms=arms, margin=margin, seed=seed, share=share, jobs=jobs,
@@ -146,7 +146,7 @@ def utility_of(
         "cohort": {**settings, "counts": cohort.counts}, "protocol": protocol.to_dict(), "seed": seed,
         **summary(ordered, cohort.binning, cohort.spacing, margin=margin),
     }  # fmt: skip
-    if any(made and not made["known"] for made in settings.get("generators", [])):
+    if any(generator and not generator["known"] for generator in settings.get("generators", [])):
         values["limits"].append(_STATED)
     with exclusive_lock(out / ".lock", wait=True):
         write_recorded(out / RESULT, json_bytes(values))
@@ -159,8 +159,8 @@ def open_cohort(
     store: str, binning: ZBinning, divisions: Sequence[Sequence[tuple[str, Any]]], generators: Sequence[str | None]
 ) -> Cohort:
     """The cohort of a store's folder, its folds, and the folders of generated stores."""
-    made = [None if place is None else SliceStore(place) for place in generators]
-    return divided(SliceStore(store), binning, [dict(d) for d in divisions], made)
+    samples = [None if place is None else SliceStore(place) for place in generators]
+    return divided(SliceStore(store), binning, [dict(d) for d in divisions], samples)
 
 
 def _divisions(

@@ -24,15 +24,20 @@ def rendered(template: str, script: str = "", /, **values: object) -> str:
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digests['style']}'"
     policy += f"; script-src 'sha256-{digests['script']}'" if script else ""
     policy += "; base-uri 'none'; form-action 'none'"
-    environment = Environment(
+    return (
+        environment().get_template(template).render(policy=policy, style=Markup(style), script=Markup(script), **values)
+    )
+
+
+def environment(*, keep_trailing_newline: bool = False) -> Environment:
+    """The templates: every value escaped, a value that is missing an error, lines of tags alone left out."""
+    return Environment(
         loader=PackageLoader("jsddpm_reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(
-        policy=policy, style=Markup(style), script=Markup(script), **values
+        keep_trailing_newline=keep_trailing_newline,
     )
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-Step = Callable[[torch.Tensor, torch.Tensor, int, int], torch.Tensor]
+Loss = Callable[[torch.Tensor, torch.Tensor, int, int], torch.Tensor]
 """Loss of ``(x0 (B, 2, H, W) in [-1, 1], tokens (B,), step, steps in all)``."""
+Step = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""``(noisy slices (B, 2, H, W), timesteps, labels (B,))`` to slices of that shape."""
 _TIMED = 6
 
 
@@ -31,7 +33,7 @@ def train(
     task: dict[str, Any],
     parameters: list[torch.nn.Parameter],
     optimizer: torch.optim.Optimizer,
-    loss: Step,
+    loss: Loss,
     rate: Callable[[int, int], float],
     *,
     batch_size: int,
@@ -44,7 +46,7 @@ def train(
         task: :func:`read_task`.
         parameters: Those whose gradient is clipped.
         optimizer: At its highest learning rate.
-        loss: See :data:`Step`.
+        loss: See :data:`Loss`.
         rate: Share of the highest learning rate at (step, steps in all).
         batch_size: Slices of a step.
         clip: Largest norm of the gradient; None leaves it.
@@ -72,6 +74,29 @@ def train(
         "steps": done, "cpu_seconds": time.process_time() - start, "loss": float(value.detach()),
         "parameters": sum(p.numel() for p in parameters),
     }  # fmt: skip
+
+
+def denoising(predict: Step, add_noise: Callable[..., torch.Tensor], kind: str) -> Loss:
+    """Mean squared error of the noise (``epsilon``) or of x0 (``sample``) over 1000 noise levels, equally likely."""
+
+    def loss(x0: torch.Tensor, token: torch.Tensor, step: int, steps: int) -> torch.Tensor:
+        noise, t = torch.randn_like(x0), torch.randint(1000, (len(x0),))
+        wanted = noise if kind == "epsilon" else x0
+        return torch.nn.functional.mse_loss(predict(add_noise(x0, noise, t), t, token), wanted)
+
+    return loss
+
+
+@torch.inference_mode()
+def drawn(task: dict[str, Any], timesteps: Iterable[torch.Tensor], step: Step) -> torch.Tensor:
+    """Samples of the task's tokens, 32 at once; ``step`` takes (noisy slices, timestep, labels) a timestep on."""
+    generator, parts = torch.Generator().manual_seed(task["seed"]), []
+    for labels in torch.tensor(task["tokens"]).split(32):
+        x = torch.randn((len(labels), *task["x0"].shape[1:]), generator=generator)
+        for t in timesteps:
+            x = step(x, t, labels)
+        parts.append(x)
+    return torch.cat(parts)
 
 
 def finish(task: dict[str, Any], samples: torch.Tensor, record: dict[str, float]) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import torch
-from budget import finish, read_task, train
+from budget import denoising, drawn, finish, read_task, train
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 from diffusers.optimization import get_cosine_schedule_with_warmup
 
@@ -29,10 +29,9 @@ def main() -> None:
     noises = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear", prediction_type=kind)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.95, 0.999), weight_decay=1e-6, eps=1e-8)
 
-    def loss(x0: torch.Tensor, token: torch.Tensor, step: int, steps: int) -> torch.Tensor:
-        noise, t = torch.randn_like(x0), torch.randint(1000, (len(x0),))
-        predicted = network(noises.add_noise(x0, noise, t), t, class_labels=token).sample
-        return torch.nn.functional.mse_loss(predicted, noise if kind == "epsilon" else x0)
+    def predicted(x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = network(x, t, class_labels=labels).sample
+        return output
 
     def share(step: int, steps: int) -> float:
         unit = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
@@ -40,23 +39,15 @@ def main() -> None:
         schedule: float = get_cosine_schedule_with_warmup(unit, warmup, steps).lr_lambdas[0](step)
         return schedule
 
+    loss = denoising(predicted, noises.add_noise, kind)
     record = train(task, list(network.parameters()), optimizer, loss, share, batch_size=BATCH)
     sampler = DDIMScheduler.from_config(noises.config, clip_sample=True)
     sampler.set_timesteps(SAMPLING_STEPS)
     network.eval()
-    finish(task, _drawn(network, sampler, task), record)
-
-
-@torch.inference_mode()
-def _drawn(network: UNet2DModel, sampler: DDIMScheduler, task: dict[str, object]) -> torch.Tensor:
-    tokens, size = torch.tensor(task["tokens"]), task["x0"].shape[1:]  # type: ignore[attr-defined]
-    generator, parts = torch.Generator().manual_seed(int(task["seed"])), []  # type: ignore[call-overload]
-    for labels in tokens.split(32):
-        x = torch.randn((len(labels), *size), generator=generator)
-        for t in sampler.timesteps:
-            x = sampler.step(network(x, t, class_labels=labels).sample, t, x).prev_sample
-        parts.append(x)
-    return torch.cat(parts)
+    samples = drawn(
+        task, sampler.timesteps, lambda x, t, labels: sampler.step(predicted(x, t, labels), t, x).prev_sample
+    )
+    finish(task, samples, record)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import torch
-from budget import finish, read_task, train
+from budget import denoising, drawn, finish, read_task, train
 from monai.networks.nets import DiffusionModelUNet
 from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
 
@@ -23,28 +23,17 @@ def main() -> None:
     noises = DDPMScheduler(num_train_timesteps=1000, prediction_type=kind)
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
 
-    def loss(x0: torch.Tensor, token: torch.Tensor, step: int, steps: int) -> torch.Tensor:
-        noise, t = torch.randn_like(x0), torch.randint(1000, (len(x0),))
-        predicted = network(noises.add_noise(x0, noise, t), t, class_labels=token)
-        return torch.nn.functional.mse_loss(predicted, noise if kind == "epsilon" else x0)
+    def predicted(x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = network(x, t.expand(len(x)), class_labels=labels)
+        return output
 
+    loss = denoising(predicted, noises.add_noise, kind)
     record = train(task, list(network.parameters()), optimizer, loss, lambda *_: 1.0, batch_size=BATCH, clip=None)
     sampler = DDIMScheduler(num_train_timesteps=1000, prediction_type=kind)
     sampler.set_timesteps(SAMPLING_STEPS)
     network.eval()
-    finish(task, _drawn(network, sampler, task), record)
-
-
-@torch.inference_mode()
-def _drawn(network: DiffusionModelUNet, sampler: DDIMScheduler, task: dict[str, object]) -> torch.Tensor:
-    tokens, size = torch.tensor(task["tokens"]), task["x0"].shape[1:]  # type: ignore[attr-defined]
-    generator, parts = torch.Generator().manual_seed(int(task["seed"])), []  # type: ignore[call-overload]
-    for labels in tokens.split(32):
-        x = torch.randn((len(labels), *size), generator=generator)
-        for t in sampler.timesteps:
-            x, _ = sampler.step(network(x, t.expand(len(x)), class_labels=labels), int(t), x)
-        parts.append(x)
-    return torch.cat(parts)
+    samples = drawn(task, sampler.timesteps, lambda x, t, labels: sampler.step(predicted(x, t, labels), int(t), x)[0])
+    finish(task, samples, record)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from jsddpm import __version__
@@ -22,6 +21,7 @@ from jsddpm_reports.cards.checklists import CHECKLISTS
 from jsddpm_reports.cards.facts import facts_of, sentence
 from jsddpm_reports.cards.header import header
 from jsddpm_reports.columns import readable_unit, spaced
+from jsddpm_reports.document import environment
 from jsddpm_reports.score_table import check_rows
 
 Kind = Literal["model", "data"]
@@ -122,16 +122,9 @@ def _references(keys: list[str]) -> str:
 
 def _rendered(template: str, /, **values: object) -> str:
     """A Markdown document; names that are HTML stay text."""
-    environment = Environment(
-        loader=PackageLoader("jsddpm_reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"cell": _cell, "sentence": lambda fact: _cell(sentence(fact))}
-    return environment.get_template(template).render(**values)
+    templates = environment(keep_trailing_newline=True)
+    templates.filters |= {"cell": _cell, "sentence": lambda fact: _cell(sentence(fact))}
+    return templates.get_template(template).render(**values)
 
 
 def _cell(value: object) -> Markup:
