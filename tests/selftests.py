@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from jsddpm.binning import ZBinning
-from jsddpm_eval.real_slices import Slices
 from jsddpm_eval.selftest.cohort import Cohort
 from jsddpm_eval.slice_table import SliceTable
+from synthetic import stacked
 
 BINNING = ZBinning((0, 11), 4, n_slices=12)
 PATIENTS, SIZE = 18, (40, 32)
@@ -17,7 +17,7 @@ def slices(patients=PATIENTS, seed=0):
     """Twelve slices of each patient; lesions on every other slice of all patients."""
     rng = np.random.default_rng(seed)
     row, column = np.meshgrid(np.linspace(-1, 1, SIZE[0]), np.linspace(-1, 1, SIZE[1]), indexing="ij")
-    images, masks, places, owners = [], [], [], []
+    rows = []
     for patient in range(patients):
         size = rng.uniform(0.75, 0.9)
         at = rng.uniform(-0.3, 0.3, 2)
@@ -26,15 +26,8 @@ def slices(patients=PATIENTS, seed=0):
             image = np.where(radius < 1, 0.35, 0) + np.where(np.abs(radius - 0.95) < 0.05, 0.4, 0)
             image = image + np.where(radius < 1, 0.05 * rng.standard_normal(SIZE), 0)
             mask = (np.hypot(row - at[0], column - at[1]) < rng.uniform(0.2, 0.3)) & (z % 2 == 1)
-            images.append(np.clip(image + 0.25 * mask, 0, 1))
-            masks.append(mask)
-            places.append(z)
-            owners.append(patient)
-    z_index, mask = np.array(places), np.array(masks)
-    return Slices(
-        np.array(images, np.float32), mask, z_index, np.asarray(BINNING.index(z_index)),
-        mask.any((1, 2)).astype(np.int64), np.array(owners),
-    )  # fmt: skip
+            rows.append((np.clip(image + 0.25 * mask, 0, 1), mask, z, patient))
+    return stacked(rows, BINNING)
 
 
 def cohort():

@@ -9,6 +9,7 @@ import numpy as np
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
+from jsddpm_eval.real_slices import Slices
 
 N_SLICES = 40
 SIZE = (32, 24)
@@ -48,6 +49,16 @@ def write_store(path: Path, *, patients: int = 6, held_out: int = 2, validation:
             info = {"patient": f"p{p}", "split": ("train", "val", "test")[splits[p]]}
             writer.add(Shard(f"sub-{p}", image, mask, rows, info))
     return SliceStore(path)
+
+
+def stacked(rows, binning) -> Slices:
+    """Slices in memory of rows (image, mask, axial slice, patient number); those with a lesion are lesion slices."""
+    images, masks, places, owners = zip(*rows, strict=True)
+    z_index, mask = np.array(places), np.array(masks)
+    return Slices(
+        np.array(images, np.float32), mask, z_index, np.asarray(binning.index(z_index)),
+        mask.any((1, 2)).astype(np.int64), np.array(owners),
+    )  # fmt: skip
 
 
 def write_bids(root: Path, subjects: int = 4, lesion: tuple[int, int] | None = None) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from jsddpm.binning import ZBinning
-from jsddpm_eval.real_slices import GeneratedArrays, Slices
+from jsddpm_eval.real_slices import GeneratedArrays
 from jsddpm_eval.utility.cohort import Cohort, Fold
 from jsddpm_eval.utility.protocol import Protocol, Training
+from synthetic import stacked
 
 BINNING = ZBinning((0, 7), 2, n_slices=8)
 TINY = Protocol(("unet",), seeds=1, folds=1, training=Training(steps=70, batch_size=8, learning_rate=2e-2))
@@ -20,22 +21,15 @@ def slices(patients, seed=0):
     """Eight slices of each patient, a lesion on every other one; lesions of the first four patients are bright."""
     rng = np.random.default_rng(seed)
     row, column = np.meshgrid(np.linspace(-1, 1, SIZE[0]), np.linspace(-1, 1, SIZE[1]), indexing="ij")
-    images, masks, places, owners = [], [], [], []
+    rows = []
     for patient in range(patients):
         brain, gain = rng.uniform(0.4, 0.5), rng.uniform(0.2, 0.4) * (-1 if patient > 3 and patient % 2 else 1)
         for z in range(8):
             image = np.where(np.hypot(row, column) < 0.85, brain, 0) + 0.03 * rng.standard_normal(SIZE)
             at, radius = rng.uniform(-0.5, 0.5, 2), rng.uniform(0.15, 0.3)
             mask = (np.hypot(row - at[0], column - at[1]) < radius) & (z % 2 == 1)
-            images.append(np.clip(image + gain * mask, 0, 1))
-            masks.append(mask)
-            places.append(z)
-            owners.append(patient)
-    z_index, mask = np.array(places), np.array(masks)
-    return Slices(
-        np.array(images, np.float32), mask, z_index, np.asarray(BINNING.index(z_index)),
-        mask.any((1, 2)).astype(np.int64), np.array(owners),
-    )  # fmt: skip
+            rows.append((np.clip(image + gain * mask, 0, 1), mask, z, patient))
+    return stacked(rows, BINNING)
 
 
 def cohort(kind="unseen", train=4, test=8, seed=0):
