@@ -135,3 +135,14 @@ def test_the_command_warns(at, monkeypatch, capsys, tmp_path):
         said = capsys.readouterr().err
         assert ("warning: slices look inverted" in said, "warning" in said) == (warned, warned)
         assert SliceStore(tmp_path / name).verify() == []
+
+
+def test_what_jsddpm_drew_itself_was_not_imported(store, generated):
+    """Samples of four steps look like nothing: suspected as arrays, and not in the store they were drawn into."""
+    own, binning = SliceTable.from_store(generated), generated.binning
+    real = SliceTable.from_store(store, binning)
+    arrays = SliceTable.from_arrays(
+        own.images, own.masks, pathology=own.pathology, z_index=own.z_index, binning=binning, spacing=own.spacing
+    )
+    assert suspicions(real, arrays, binning)
+    assert suspicions(real, own, binning) == []

@@ -143,11 +143,11 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
         "without a slice": ", ".join(plan.untrained) or "no condition",
         "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
         "time": f"{plan.step_seconds:.3f} s a step, {plan.train_seconds / 3600:.2f} h without checks",
-        "checks": plan.samples,
         "memory": f"{gigabytes['memory']} at its peak, {gigabytes['available']} available",
         "estimated": f"{gigabytes['estimated']} beside the libraries",
         "disk": f"{gigabytes['checkpoint']} a checkpoint, {gigabytes['free']} free",
     }
+    note(plan.samples)
     emit(results_table(["", ""], [[k, v] for k, v in shown.items()]), asdict(plan), how)
 
 
