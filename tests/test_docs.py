@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import math
 import re
 import runpy
 import shlex
@@ -13,6 +15,8 @@ from typer.main import get_command
 
 from documented import PAGES, ROOT, blocks
 from jsddpm_cli.app import app
+from jsddpm_eval.checks.verdict import checks
+from jsddpm_eval.selftest.fault import known_faults
 
 TEXTS = {name: path.read_text() for name, path in PAGES.items()}
 COMMANDS = sorted(
@@ -106,3 +110,28 @@ def test_every_error_code_is_explained_with_its_statuses():
 )
 def test_pictures_stay_small(picture):
     assert picture.stat().st_size < 300_000
+
+
+def test_the_page_on_reports_has_a_section_and_a_picture_of_every_check():
+    page, found = TEXTS["docs/tutorial/read-your-report.md"], [check.spec for check in checks()]
+    sections = dict(re.findall(r"^### (.+?)\n(.*?)(?=^#)", page.partition("\n## The checks\n")[2], re.M | re.S))
+    assert list(sections) == [spec.heading.capitalize() for spec in found]
+    for check, section in zip(checks(), sections.values(), strict=True):
+        assert re.findall(r"!\[.+\]\((\S+)\)", section) == [f"faults/{check.spec.name}.webp"]
+        said = re.search(r"^\*\*Off:\*\*(.*?)\n\n", section, re.M | re.S)[1]
+        source = inspect.getsource(inspect.getmodule(check))
+        assert all(words in source for words in re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", said.replace("\n", " ")))
+        assert "**Unknown:**" in section
+        assert "**Next:**" in section
+
+
+def test_the_pictures_of_faults_show_what_their_checks_look_for():
+    script = runpy.run_path(str(ROOT / "docs" / "tutorial" / "faults.py"))
+    assert list(script["EXAMPLES"]) == [check.spec.name for check in checks()]
+    assert all(known_faults()[e.fault].expected[0] == name for name, e in script["EXAMPLES"].items())
+
+
+def test_samples_that_a_share_needs_are_those_of_the_exact_binomial_bound():
+    page = TEXTS["docs/tutorial/read-your-report.md"]
+    fewest = {share: math.ceil(math.log(0.025) / math.log(1 - share)) for share in (0.02, 0.05)}
+    assert re.findall(r"(\d+) samples", page) == [str(fewest[share]) for share in (0.02, 0.05, 0.02)]
