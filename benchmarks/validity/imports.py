@@ -32,7 +32,7 @@ from jsddpm_eval.selftest.cohort import Cohort, divided  # noqa: E402
 from jsddpm_eval.slice_table import SliceTable  # noqa: E402
 
 BINS, PER_CONDITION, VOLUMES = 10, 8, 20
-OUTCOMES = ("refused", "named", "named otherwise", "said to be untold", "missed")
+OUTCOMES = ("refused", "named", "named otherwise", "declared undetermined", "missed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def outcome(at: World, form: Form, fault: ImportFault, faithful: str, seed: int,
     if names:
         return ("named" if set(names) & set(fault.called) else "named otherwise"), names
     untold = fault.name.startswith("left and right") and at.check.untold(table)
-    return ("said to be untold" if untold else "missed"), []
+    return ("declared undetermined" if untold else "missed"), []
 
 
 def trials(at: World, cohort: str, seed: int, forms: list[str], folder: Path) -> Iterator[dict[str, object]]:
