@@ -135,3 +135,41 @@ def test_samples_that_a_share_needs_are_those_of_the_exact_binomial_bound():
     page = TEXTS["docs/tutorial/read-your-report.md"]
     fewest = {share: math.ceil(math.log(0.025) / math.log(1 - share)) for share in (0.02, 0.05)}
     assert re.findall(r"(\d+) samples", page) == [str(fewest[share]) for share in (0.02, 0.05, 0.02)]
+
+
+def test_the_readme_says_what_the_bench_measured():
+    said = " ".join(TEXTS["README.md"].split())
+    folder = ROOT / "reports" / "gallery" / "validity"
+    bench, copies = (rows_of(folder / name / "table.md") for name in ("real-B", "copying"))
+    found, named = (sum(row[column] == "yes" for row in bench) for column in (2, 3))
+    assert f"Of {len(bench)} planted faults of medium strength, {found} were found and {named} named right" in said
+    alarms = re.search(
+        r"accused in (\d+ of \d+ draws \(95 % interval .*? %\))", (folder / "real-B/table.md").read_text()
+    )[1]
+    assert f"accused in {alarms}" in said
+    missed = {"dim", "lesions faint", "masks permuted", "mirrored"}  # the four examples of the sentence
+    assert missed < {row[0] for row in bench if row[2] == "no"}
+    listed = [re.findall(r"[\d.]+", cell) for row in copies if row[0] == "listed" for cell in row[2:5]]
+    shares, patients = zip(*listed, strict=True)
+    assert f"{min(map(int, shares))} to {max(map(int, shares))} % were found" in said
+    assert set(patients) == {"100"}, "the right patient was named each time"
+    unseen = [float(cell) for row in copies if row[0] == "unseen" for cell in row[2:5] if cell]
+    assert f"At most {max(unseen)} % of slices of unseen patients" in said
+    lost = {row[1]: max(float(cell.split()[0]) for cell in row[2:5]) for row in copies if row[0] == "not listed"}
+    assert {name for name, share in lost.items() if share < 10} == {"upside down", "blurred by 2.5 px"}
+
+
+def test_the_readme_counts_the_checks_of_the_demo():
+    said = " ".join(TEXTS["README.md"].split())
+    verdict = (ROOT / "reports" / "gallery" / "demo" / "verdict.txt").read_text()
+    off, total, fine, unknown = re.search(
+        r"(\d+) of (\d+) checks see a fault.*?, (\d+) is fine, (\d+) could not tell", verdict
+    ).groups()
+    assert f"finds a fault with {off} of {total} checks" in said
+    assert f"{fine} check is fine, and that 12 patients are too few for the other {unknown}" in said
+
+
+def rows_of(table):
+    """Rows of a Markdown table below its head, cell by cell."""
+    lines = [line for line in table.read_text().splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
