@@ -113,6 +113,41 @@ def first_of(problems: Sequence[JsddpmError], others: str = "") -> JsddpmError:
     return JsddpmError(first.code, what, fix=first.fix, file=first.file, status=first.status)
 
 
+def first_names(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are.
+
+    >>> first_names(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def by_kind(problems: Sequence[JsddpmError]) -> list[JsddpmError]:
+    """One problem for each code and cure, which names the first three files and says how many more there are.
+
+    >>> missing = [JsddpmError("MISSING", "no such file", fix="restore it", file=f"{n}.nii") for n in range(170)]
+    >>> print(*by_kind(missing))
+    error[MISSING] 0.nii, 1.nii, 2.nii and 167 more: no such file (170 files); fix: restore it
+    """
+    kinds: dict[tuple[str, str, ExitStatus], list[JsddpmError]] = {}
+    for problem in problems:
+        kinds.setdefault((problem.code, problem.fix, problem.status), []).append(problem)
+    return [kind[0] if len(kind) == 1 else _merged(kind) for kind in kinds.values()]
+
+
+def _merged(kind: Sequence[JsddpmError]) -> JsddpmError:
+    files = list(dict.fromkeys(p.file for p in kind if p.file is not None))
+    texts = list(dict.fromkeys(p.what for p in kind))
+    if len(files) < 2:
+        what = "; ".join(texts[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
+    elif len(texts) == 1:
+        what = f"{texts[0]} ({len(files)} files)"
+    else:
+        what = f"{texts[0]} (and {len(kind) - 1} more of this kind)"
+    where = first_names(files) if files else None
+    return JsddpmError(kind[0].code, what, fix=kind[0].fix, file=where, status=kind[0].status)
+
+
 def require_package(name: str, *, extra: str, why: str) -> None:
     """Refuse what needs a package of an optional part of the installation.
 

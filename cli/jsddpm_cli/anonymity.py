@@ -1,4 +1,4 @@
-"""Options that let codes stand for patients, shared by every command that writes what may be given away."""
+"""Options that replace patients by codes, for all commands whose output may be shared."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from jsddpm.anonymise import Codes
     from jsddpm.slices.store import SliceStore
 
-AnonymiseOption = Annotated[bool, typer.Option("--anonymise", help="Let codes stand for patients.")]
+AnonymiseOption = Annotated[bool, typer.Option("--anonymise", help="Replace patients by codes.")]
 KeyOption = Annotated[
     Path | None,
     typer.Option(
-        help="Key file that says which patient a code stands for; it is extended, or made, and never shared "
+        help="Key file that maps codes to patients; it is created or extended, and must not be shared "
         "(default: STORE.key.csv beside the real store)"
     ),
 ]
@@ -30,11 +30,11 @@ def codes_for(store: SliceStore, key: Path | None, *shared: Path) -> Codes:
 
     place = key or store.path.resolve().with_name(f"{store.path.resolve().name}.key.csv")
     codes = codes_of(place, store.subjects, shared=shared)
-    note(f"which patient each code stands for: {place}; it must not be shared")
+    note(f"key file that maps codes to patients: {place}; do not share it")
     return codes
 
 
 def refuse_key_alone(key: Path | None, *, anonymise: bool) -> None:
-    """A key file without ``--anonymise`` would change nothing."""
+    """Refuse a key file without ``--anonymise``: it would change nothing."""
     if key is not None and not anonymise:
-        raise usage_error("OPTION", "--key without --anonymise", fix="add --anonymise")
+        raise usage_error("OPTION", "--key is given without --anonymise", fix="add --anonymise")

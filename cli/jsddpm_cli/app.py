@@ -1,4 +1,4 @@
-"""The application: its commands, and how an error becomes one line and an exit status."""
+"""The application: its commands; each error becomes one line on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jsddpm_cli.streams import guarded
 
 app = typer.Typer(
     name="jsddpm",
-    help="Joint FLAIR-and-lesion diffusion on brain MRI slices, and its bin-aware evaluation.",
+    help="Joint diffusion of FLAIR slices and lesion masks of brain MRI, and its bin-aware evaluation.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,7 +48,7 @@ def options(
 
 
 def main() -> None:
-    """Entry point: run a command; every failure is one line on stderr and its exit status."""
+    """Entry point: run a command; a failure is one line on stderr and an exit status."""
     with guarded():
         _run()
 
@@ -83,11 +83,11 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer's own, or 
 
 
 def _usage(error: Any) -> JsddpmError:
-    """What typer says of the words of a command, as one of our errors."""
+    """The usage error of typer as one of our errors."""
     sys.stdout.flush()
     command = "jsddpm" if error.ctx is None else error.ctx.command_path
     if type(error).__name__ == "NoArgsIsHelpError":  # the help is shown already
-        return usage_error("USAGE", "no command", fix=f"give one of the commands above: {command} COMMAND")
+        return usage_error("USAGE", "no command is given", fix=f"give one of the commands above: {command} COMMAND")
     what, _, hint = error.format_message().replace("Value error, ", "").rstrip(".?").partition(". ")
     if near := getattr(error, "possibilities", None):
         what, hint = error.message.rstrip("."), f"did you mean {' or '.join(sorted(near))}"
@@ -106,7 +106,7 @@ def _leave(message: str, status: ExitStatus, error: BaseException) -> None:
 
 
 def _refused_by_the_system(error: OSError) -> tuple[str, ExitStatus]:
-    """A path that no reader or writer of ours met first, because its name is too long for instance."""
+    """An error of the operating system that none of our readers and writers caught, such as a name that is too long."""
     if not isinstance(error.filename, str | bytes):
         return _internal(error), ExitStatus.INTERNAL
     from jsddpm.files import unreadable
@@ -116,7 +116,7 @@ def _refused_by_the_system(error: OSError) -> tuple[str, ExitStatus]:
 
 
 def _internal(error: Exception) -> str:
-    """A bug of ours: the traceback goes to a file, not to the screen, which may be shared."""
+    """A bug of jsddpm; the traceback goes to a file because it may contain names, and a screen may be shared."""
     import tempfile
     import traceback
 
@@ -124,5 +124,5 @@ def _internal(error: Exception) -> str:
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         traceback.print_exception(error, file=stream)
     kind = type(error).__name__
-    cure = f"report it with {printable(path)} (check it for names first)"
+    cure = f"report it with the file {printable(path)} (remove names of patients from it first)"
     return f"error[INTERNAL]: {kind}: this is a bug in jsddpm; fix: {cure}"

@@ -1,4 +1,4 @@
-"""Which checkpoint of a run a command takes, and that it says so."""
+"""The option that chooses a checkpoint of a run, and the note on the choice."""
 
 from __future__ import annotations
 
@@ -18,20 +18,18 @@ else:
 
 CheckpointOption = Annotated[
     Which | None,
-    typer.Option(
-        "--checkpoint", help="Checkpoint of the run [default: best, where its samples chose one in training, else last]"
-    ),
+    typer.Option("--checkpoint", help="Checkpoint of the run (default: best if training chose one, else last)"),
 ]
 
 
 def noted_checkpoint(run: Path, which: Which | None) -> Path:
-    """The checkpoint by the option above, which is said with its step and the reason."""
+    """The checkpoint that the option above chooses; a note gives its step and the reason."""
     from jsddpm.diffusion.checkpoint import checkpoint_info
     from jsddpm.training.progress import chosen_checkpoint, read_choice
 
     path = chosen_checkpoint(run, which)
     choice = read_choice(run)
     reasons = {"best": choice.get("reason"), "last": choice.get("not_judged")}
-    why = "asked for" if which else reasons[path.stem] or "no check was chosen"
+    why = "requested" if which else reasons[path.stem] or "no best check was chosen"
     note(f"checkpoint {path}, step {checkpoint_info(path).step} ({why})")
     return path

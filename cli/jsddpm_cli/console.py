@@ -1,7 +1,8 @@
-"""What commands share: output, notes, progress. Results go to stdout, everything else to stderr."""
+"""Output, notes and progress of all commands: results go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -21,21 +22,29 @@ if TYPE_CHECKING:
 Format = Literal["table", "json"]
 """How a command prints its result."""
 
-FormatOption = Annotated[Format, typer.Option("--format", help="table, or json: strict JSON alone on stdout")]
+FormatOption = Annotated[Format, typer.Option("--format", help="table; or json: strict JSON alone on stdout.")]
 
 
 def out() -> Console:
-    """Console of stdout; 100 columns when it is not a terminal."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 100, soft_wrap=False)
+    """Console of stdout; where it is not a terminal, as wide as ``COLUMNS`` says, or 100 columns."""
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if narrow else 100, soft_wrap=False)
 
 
-def note(message: str) -> None:
-    """A line on stderr, for people; what a file is called cannot alter their terminal."""
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False).print(printable(message))
+def note(message: str, *, unbroken: bool = False) -> None:
+    """Print a message on stderr: one line, which is broken at blanks on a terminal.
+
+    Args:
+        message: The message; what is not printable in it is escaped.
+        unbroken: Whether it is a command that a person may copy, which is never broken.
+    """
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    one_line = unbroken or not console.is_terminal
+    console.print(printable(message), soft_wrap=one_line, overflow="ignore", crop=False)
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Text on stdout as it is."""
+    """Print text on stdout unchanged."""
     sys.stdout.write(text + end)
 
 

@@ -1,4 +1,4 @@
-"""``jsddpm cache import``, and its options: which layout, and what files cannot say of themselves."""
+"""``jsddpm cache import``, and its options: the layout, and facts that the files do not state."""
 
 from __future__ import annotations
 
@@ -20,45 +20,55 @@ else:
 LayoutOption = Annotated[
     LayoutName,
     typer.Option(
-        help="; ".join([*(f"{k}: {v.help}" for k, v in import_layouts().items()), "auto: the only one that fits."])
+        help="; ".join([*(f"{k}: {v.help}" for k, v in import_layouts().items()), "auto: the only one that fits."]),
+        metavar="LAYOUT",
     ),
 ]
 PathologyOption = Annotated[
-    Pathology | None, typer.Option(help="What slices were asked for, where files do not say it; mask: as it shows.")
+    Pathology | None,
+    typer.Option(
+        help="Pathology that samples were conditioned on, if the files do not say it; mask: take it from the masks."
+    ),
 ]
 FieldsOption = Annotated[
     str | None,
     typer.Option(
-        help="What file names say, such as 'z{z_bin}_c{pathology}_{}'; {z}, {seed} and {group} too, {} is anything."
+        help="Pattern of the file names, such as 'z{z_bin}_c{pathology}'; fields are {z_bin}, {z}, {pathology}, {seed} "
+        "and {group}; {} is any text."
     ),
 ]
-WithoutMasksOption = Annotated[bool, typer.Option("--without-masks", help="The generator makes no masks.")]
+WithoutMasksOption = Annotated[bool, typer.Option("--without-masks", help="Import images that have no masks.")]
 ValueRangeOption = Annotated[
-    tuple[float, float] | None, typer.Option(help="Values that mean 0 and 1.", metavar="LO HI")
+    tuple[float, float] | None, typer.Option(help="Values that are mapped to 0 and 1.", metavar="LO HI")
 ]
 WindowOption = Annotated[
-    bool, typer.Option("--window", help="Window each volume as real ones were: percentiles inside the brain.")
+    bool, typer.Option("--window", help="Window each volume as the real ones were: by percentiles inside the brain.")
 ]
-ClipOption = Annotated[bool, typer.Option("--clip", help="Take the few values that leave the range to its ends.")]
+ClipOption = Annotated[bool, typer.Option("--clip", help="Clip the few values outside the range to its ends.")]
 AxesOption = Annotated[
     str | None,
     typer.Option(
-        help="Where axes lead (R, L, A, P, S, I): LPS of volumes whose affine says nothing, rows and columns of slices."
+        help="Direction of each axis (R, L, A, P, S or I): LPS for volumes whose affine does not say it; of rows and "
+        "columns for slices."
     ),
 ]
 SpacingOption = Annotated[
-    tuple[float, float, float] | None, typer.Option(help="Voxel size of volumes in mm, along those axes.")
+    tuple[float, float, float] | None,
+    typer.Option(help="Voxel size of volumes in mm, along those axes.", metavar="MM MM MM"),
 ]
-ModalityOption = Annotated[str, typer.Option(help="Which images, of BIDS, nnU-Net and Med-DDPM.")]
+ModalityOption = Annotated[str, typer.Option(help="Which images to take, in BIDS, nnU-Net and Med-DDPM layouts.")]
 ControlsOption = Annotated[
-    list[str] | None, typer.Option(help="Pattern of BIDS or nnU-Net volumes that have no lesion, and no mask.")
+    list[str] | None,
+    typer.Option(help="Pattern of BIDS or nnU-Net volumes without a lesion and without a mask; repeatable."),
 ]
 
 
 def import_(
-    source: Annotated[Path, typer.Argument(help="Table, folder or file of samples, in one of the layouts.")],
-    real: Annotated[Path, typer.Option(help="Real store it will be compared with.")],
-    z_range: Annotated[tuple[int, int], typer.Option(help="Slices that were binned.", metavar="LO HI")],
+    source: Annotated[
+        Path, typer.Argument(help="Table, folder or file of samples, in one of the layouts of --layout.")
+    ],
+    real: Annotated[Path, typer.Option(help="Real store to compare the samples with.")],
+    z_range: Annotated[tuple[int, int], typer.Option(help="First and last slice that was binned.", metavar="LO HI")],
     out: Annotated[Path, typer.Option(help="New folder for the generated store.")],
     bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
     layout: LayoutOption = "auto",
@@ -75,14 +85,15 @@ def import_(
     modality: ModalityOption = "flair",
     controls: ControlsOption = None,
     root: sources.RootOption = None,
-    image_key: Annotated[str | None, typer.Option(help="Image array of .npz files.")] = None,
-    mask_key: Annotated[str | None, typer.Option(help="Mask array of .npz files.")] = None,
+    image_key: Annotated[str | None, typer.Option(help="Name of the image array in .npz files.")] = None,
+    mask_key: Annotated[str | None, typer.Option(help="Name of the mask array in .npz files.")] = None,
 ) -> None:
-    """Make a generated store of the slices or volumes that any generator left.
+    """Make a generated store from the slices or volumes of any generator.
 
-    What the files do not say has to be said by an option, and the error names it; nothing is guessed.
+    Nothing is guessed: if the files do not say something that has to be known, the error names the option that says it.
     """
     from jsddpm.binning import ZBinning
+    from jsddpm.errors import first_names
     from jsddpm.slices.imported import Facts, IntensityFormat, import_slices
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.import_check.check import import_check
@@ -101,11 +112,11 @@ def import_(
     made = SliceStore(out)
     origin = made.info["provenance"]["imported"]
     if origin["files_left"]:
-        note(f"files that were not taken: {', '.join(origin['files_left'])}")
+        note(f"files that were not imported: {first_names(origin['files_left'])}")
     check, table = import_check(SliceTable.from_store(store, binning), binning), SliceTable.from_store(made)
     for suspicion in check.suspicions(table):
         note(f"warning: {suspicion}")
     for question in check.untold(table):
-        note(f"not told: {question}")
+        note(f"not checked: {question}")
     note(f"{len(made.index)} slices in {out} (layout {origin['layout']}); evaluate them with")
-    note(f"jsddpm eval --real {real} --generated {out} --bin-aware")
+    note(f"jsddpm eval --real {real} --generated {out} --bin-aware", unbroken=True)

@@ -1,4 +1,4 @@
-"""Work that several processes share out among themselves: ``--share I/N``."""
+"""Work that is divided between several processes: ``--share I/N``."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def share_of(text: str | None) -> tuple[int, int]:
     given = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
     number, count = (int(part) for part in given.groups()) if given else (0, 0)
     if not 1 <= number <= count:
-        raise usage_error("OPTION", f"--share {text!r}", fix="give I/N with 1 <= I <= N, such as 2/8")
+        raise usage_error("OPTION", f"--share {text!r} is not a part", fix="give I/N with 1 <= I <= N, such as 2/8")
     return number - 1, count

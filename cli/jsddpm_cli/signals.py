@@ -1,4 +1,4 @@
-"""SIGTERM, by which batch systems end a command: finished work is kept, a message says so, the exit status is 143."""
+"""SIGTERM, with which batch systems stop a command: finished work is kept, and the exit status is 143."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from jsddpm.runtime import processes
 
 
 class Stopped(BaseException):
-    """SIGTERM arrived; not an ``Exception``, so that nothing takes it for a failure."""
+    """SIGTERM arrived; a ``BaseException``, so that no handler of failures catches it."""
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Turn SIGTERM into :class:`Stopped` within the block; a second one ends the process at once.
 
-    Training installs handlers of its own while it lasts. A process of several is ended by the system as before: it may
-    wait for another one, where no handler runs.
+    Training installs its own handlers while it runs. With several processes the system ends each of them as before,
+    because a process that waits for another one runs no handler.
     """
     _, local, machines = processes()
     if threading.current_thread() is not threading.main_thread() or local * machines > 1:
@@ -44,6 +44,6 @@ def stoppable() -> Iterator[None]:
 
 
 def stopped() -> JsddpmError:
-    """What is said of :class:`Stopped`."""
-    cure = "repeat the command; cache build and train go on with --resume"
+    """The error message for :class:`Stopped`."""
+    cure = "repeat the command to continue; cache build and train need --resume"
     return JsddpmError("TERMINATED", "stopped by SIGTERM", fix=cure, status=ExitStatus.SIGTERM)

@@ -22,23 +22,30 @@ RunChoice = Literal["refuse", "first", "last"]
 
 SourceArgument = Annotated[Path, typer.Argument(help="Folder or table of a cohort, in one of the layouts.")]
 LayoutOption = Annotated[
-    LayoutName, typer.Option(help="; ".join([*(f"{k}: {v.help}" for k, v in layouts().items()), "auto: as it looks."]))
+    LayoutName,
+    typer.Option(
+        help="; ".join([*(f"{k}: {v.help}" for k, v in layouts().items()), "auto: the first that fits."]),
+        metavar="LAYOUT",
+    ),
 ]
 ModalityOption = Annotated[str, typer.Option(help="BIDS or BraTS suffix, or nnU-Net channel (name or number).")]
-EntityOption = Annotated[list[str] | None, typer.Option(help="BIDS entity images must have: --entity acq=T2sel")]
-RunOption = Annotated[RunChoice, typer.Option(help="Which image, where only the BIDS run differs.")]
+EntityOption = Annotated[
+    list[str] | None, typer.Option(help="BIDS entity that images must have, such as acq=T2sel; repeatable.")
+]
+RunOption = Annotated[RunChoice, typer.Option(help="Which of several images that differ in their BIDS run alone.")]
 ControlsOption = Annotated[
-    list[str] | None, typer.Option(help="Pattern of patients who are controls: --controls 'HC*'")
+    list[str] | None, typer.Option(help="Pattern of patients who are controls, such as 'HC*'; repeatable.")
 ]
 RootOption = Annotated[
-    Path | None, typer.Option(help="Folder that files named in a table must lie in [default: the table's]")
+    Path | None, typer.Option(help="Folder that must contain the files that a table names (default: the table's)")
 ]
-MaskLabelOption = Annotated[list[int] | None, typer.Option(help="Mask value that means lesion; may be repeated.")]
-MaskThresholdOption = Annotated[float | None, typer.Option(help="Mask values above mean lesion.")]
+MaskLabelOption = Annotated[list[int] | None, typer.Option(help="Mask value that means lesion; repeatable.")]
+MaskThresholdOption = Annotated[float | None, typer.Option(help="Mask values above this one mean lesion.")]
 MaxVolumeOption = Annotated[
-    float, typer.Option("--max-volume-gb", min=0.001, help="Largest volume read, in GiB of memory.")
+    float,
+    typer.Option("--max-volume-gb", min=0.001, help="Largest volume that is read, in GiB of memory.", metavar="GIB"),
 ]
-JobsOption = Annotated[int | None, typer.Option(min=1, help="Processes [default: one per core]")]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="Number of processes (default: one per core)")]
 
 
 def open_cohort(
@@ -56,7 +63,7 @@ def open_cohort(
 
     pairs = [entity.partition("=") for entity in entities or []]
     if bad := [key + equals + value for key, equals, value in pairs if not (key and value)]:
-        raise usage_error("ENTITY", f"{bad[0]!r} is not key=value", fix="write --entity acq=T2sel")
+        raise usage_error("ENTITY", f"{bad[0]!r} is not key=value", fix="write key=value, such as --entity acq=T2sel")
     choice = Selection(modality, {k: v for k, _, v in pairs}, run, tuple(controls or ()), root)
     return read_cohort(source, layout=layout, selection=choice)
 
@@ -64,7 +71,7 @@ def open_cohort(
 def volume_bytes(gib: float) -> int:
     """The option above in bytes."""
     if not isfinite(gib):
-        raise usage_error("OPTION", f"--max-volume-gb {gib:g}", fix="give a number of GiB")
+        raise usage_error("OPTION", f"--max-volume-gb {gib:g} is not a size", fix="give a number of GiB")
     return int(gib * 2**30)
 
 

@@ -65,7 +65,9 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
     _check_unique(report)
     report.problems += patient_problems(report.records)
     if not report.records and not report.problems:
-        report.problem("EMPTY", f"no image found (layout {chosen.name})", fix=f"{chosen.name} is: {chosen.help}")
+        report.problem(
+            "EMPTY", f"no image found (layout {chosen.name})", fix=f"the layout {chosen.name} is: {chosen.help}"
+        )
     return Cohort(source, chosen.name, tuple(report.records), tuple(report.problems))
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.align import VerticalAlignMethod
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, JustifyMethod, RenderableType
-from rich.padding import PaddingDimensions
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.errors import printable
+from jsddpm.errors import first_names, printable
+from jsddpm_reports.fitting import column_widths, wrapped
 from jsddpm_reports.wording import SIGNS
 
 if TYPE_CHECKING:
@@ -150,30 +151,60 @@ def results_table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str | Text]],
     *,
-    padding: PaddingDimensions = (0, 1, 0, 0),
+    padding: int = 1,
     vertical: VerticalAlignMethod = "top",
-    folded: Sequence[str] = (),
+    left: Sequence[str] = (),
 ) -> RenderableType:
-    """A table of text under its headings, whose second and third columns are words.
+    """A table of text under its headings; it fits any width, and nothing in it is cut.
 
     Args:
-        headings: Heading of each column.
+        headings: Heading of each column; without any, no line of headings is printed.
         rows: Cells; what is not printable in a text is escaped.
-        padding: Blanks around a cell.
+        padding: Blanks to the right of a cell.
         vertical: Where a cell stands in a row of several lines.
-        folded: Headings of columns that take several lines where the width is too small; others are cut.
+        left: Headings of columns of words, as the second and the third are: their text begins at the left.
     """
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=padding)
-    for i, heading in enumerate(headings):
-        side: JustifyMethod = "left" if i in (1, 2) or heading in folded else "right"
-        wraps = heading in folded
-        table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis",
-                         min_width=8 if wraps else None, vertical=vertical)  # fmt: skip
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
-    return table
+    cells = [[Text(printable(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    sides: list[JustifyMethod] = ["left" if i in (1, 2) or h in left else "right" for i, h in enumerate(headings)]
+    return _ResultsTable(headings, cells, sides, padding, vertical)
+
+
+@dataclass(frozen=True)
+class _ResultsTable:
+    """A table that takes the width of its console when it is printed."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Text]]
+    sides: Sequence[JustifyMethod]
+    padding: int
+    vertical: VerticalAlignMethod
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Break headings and cells into lines until the table fits."""
+        columns = [[row[i].plain for row in self.rows] for i in range(len(self.headings))]
+        between = len(columns) * (1 + self.padding) + 1
+        widths = column_widths(self.headings, columns, options.max_width - between)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, self.padding, 0, 0), show_header=any(self.headings))
+        for heading, side, width in zip(self.headings, self.sides, widths, strict=True):
+            table.add_column(Text(wrapped(heading, width)), justify=side, width=width, vertical=self.vertical)
+        for row in self.rows:
+            cells = zip(row, widths, strict=True)
+            table.add_row(*(Text(wrapped(cell.plain, width), style=cell.style) for cell, width in cells))
+        yield table
 
 
 def stacked(rows: Sequence[Sequence[str]]) -> list[list[Text]]:
     """Cells whose second line, where they have one, stands below the first; what is not printable is escaped."""
     return [[Text("\n".join(map(printable, cell.split("\n")))) for cell in row] for row in rows]
+
+
+def notes_by_text(notes: Iterable[tuple[str, str]]) -> Text:
+    """Notes on subjects, a line for each different text with the subjects it is about.
+
+    Args:
+        notes: Subject and note.
+    """
+    subjects: dict[str, list[str]] = {}
+    for subject, text in notes:
+        subjects.setdefault(text, []).append(subject)
+    return Text("\n".join(f"{printable(text)}: {printable(first_names(names))}" for text, names in subjects.items()))

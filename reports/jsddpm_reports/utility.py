@@ -83,7 +83,7 @@ def utility_view(values: Values) -> RenderableType:
     said = Text("\n".join(values["sentences"]))
     arms, means = arm_table(values)
     flat = [[cell.partition("\n")[0] for cell in row] for row in means]
-    return Group(results_table(arms, flat), results_table(headings, rows, folded=headings[:2]), said)
+    return Group(results_table(arms, flat), results_table(headings, rows, left=headings[:1]), said)
 
 
 def utility_text(values: Values, suffix: str) -> str:

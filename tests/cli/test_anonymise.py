@@ -193,7 +193,7 @@ def test_a_report_of_names_is_written_with_codes(both, tmp_path):
     jsddpm(*asked, "--key", named / "keys" / "key.csv")
     assert (tmp_path / "shared" / "page.html").read_text() == page
     jsddpm("report", named / "coded", "--out", tmp_path / "again.html", "--anonymise")
-    with pytest.raises(AssertionError, match="without names to code"):
+    with pytest.raises(AssertionError, match="needs the names of the patients"):
         jsddpm(*asked)
 
 

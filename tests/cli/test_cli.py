@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_the_whole_way_from_nifti_to_report(jsddpm, bids, tmp_path):
         s for c in results["generation"] + results["reconstruction"] for s in c["scores"].values() if s["value"] is None
     ]
     assert (status, f"{len(undefined)} scores are undefined" in err) == (0, True)
-    assert "sampling with its settings" in err
+    assert "drawn now with its settings" in err
     for name in ("results.json", "per_bin.csv", "per_slice.csv", "report.html"):
         assert (run / "evaluation" / name).stat().st_size > 0
     page = (run / "evaluation" / "report.html").read_bytes()
@@ -109,9 +110,20 @@ def test_scanning_names_every_problem_and_reads_files_when_asked(jsddpm, bids, t
     assert [r["patient"] for r in found["records"]] == ["sub-01", "sub-03"]
     assert [p.split("]")[0] for p in found["problems"]] == ["error[MASK_MISSING", "error[NIFTI_TRUNCATED"]
     assert found["read"][0]["shape"] == [20, 24, 28]
-    assert "2 of 20 x 24 x 28 voxels, 3 x 3 x 3 mm" in err
+    assert "2 images have 20x24x28 voxels of 3x3x3 mm" in err
     assert "1 MASK_MISSING, 1 NIFTI_TRUNCATED" in err
     assert len((tmp_path / "cohort.csv").read_text().splitlines()) == 3
+
+
+def test_problems_of_one_kind_are_one_message_and_json_has_all(jsddpm, tmp_path):
+    rows = [f"gone-{n:03d}.nii.gz,p{n:03d}" for n in range(170)] + ["also-gone.nii.gz,q"]
+    (tmp_path / "cohort.csv").write_text("\n".join(["image,patient", *rows]) + "\n")
+    status, out, err = jsddpm("cohort", "scan", tmp_path / "cohort.csv", "--format", "json")
+    assert (status, len(json.loads(out)["problems"])) == (3, 171)
+    lines = err.splitlines()
+    first = ", ".join(str(tmp_path / f"gone-{n:03d}.nii.gz") for n in range(3))
+    assert f"error[MISSING] {first} and 168 more: no such file (171 files); fix: restore it or remove its row" in lines
+    assert sum("error[" in line for line in lines) == 1
 
 
 def test_folds_share_one_store(jsddpm, bids, tmp_path):
@@ -123,7 +135,7 @@ def test_folds_share_one_store(jsddpm, bids, tmp_path):
     built = ["cache", "build", folds / "fold-1.csv", "--out", store, *SMALL]
     refused = jsddpm(*built)
     assert (refused[0], "OUTSIDE" in refused[2], "--root FOLDER" in refused[2]) == (3, True, True)
-    assert f"give --root {bids.resolve()} with it" in err
+    assert f"use it with --root {bids.resolve()}" in err
     assert jsddpm(*built, "--root", bids)[0] == 0
     assert jsddpm("cache", "resplit", store, folds / "fold-2.csv", "--out", tmp_path / "second")[0] == 0
     splits = [
@@ -152,7 +164,7 @@ def test_an_interrupted_build_goes_on(jsddpm, bids, tmp_path):
     sheet = tmp_path / "sheet.png"
     status, _, err = jsddpm("cache", "info", tmp_path / "store", "--thumbnails", sheet)
     assert (status, sheet.read_bytes()[:4]) == (0, b"\x89PNG")
-    assert "kB a slice" in err
+    assert "kB per slice" in err
     assert jsddpm("cache", "build", bids, "--out", tmp_path / "b", *SMALL, "--z-range", 5, 20)[0] == 0
     report = ["bins", "report", "--bins", 3, "--format", "json"]
     assert json.loads(jsddpm(*report, "--store", tmp_path / "b")[1])["z_range"] == [5, 20]
@@ -225,7 +237,7 @@ def test_rebinning_leads_to_a_warm_start(jsddpm, run, store, tmp_path):
     rebin = ["checkpoint", "rebin", run / "checkpoints" / "last.ckpt", "--z-range", 5, 34, "--out", start]
     assert jsddpm(*rebin, "--bins", 40)[0] == 2
     status, _, err = jsddpm(*rebin, "--bins", 3)
-    assert (status, "continue with: jsddpm train --warm-start" in err) == (0, True)
+    assert (status, "continue with\njsddpm train --warm-start" in err) == (0, True)
     assert jsddpm(*rebin, "--bins", 3)[0] == 2
     settings = [part for s in ("binning.n_bins=3", "trainer.max_steps=5") for part in ("--set", s)]
     again = ["train", "--config", run / "config.yaml", "--store", store.path, "--out", next_run, *settings]
@@ -254,6 +266,8 @@ def test_damage_is_found_by_verify(jsddpm, store, tmp_path):
     status, _, err = jsddpm("cache", "verify", tmp_path / "s")
     assert status == 4
     assert err == f"error[STORE_DAMAGED] {tmp_path / 's'}: sub-2 mask: slices z [38]; fix: build the store again\n"
+    status, out, _ = jsddpm("cache", "verify", tmp_path / "s", "--format", "json")
+    assert (status, json.loads(out)) == (4, {"damaged": ["sub-2 mask: slices z [38]"]})
 
 
 def test_a_shifted_mask_stops_the_build(jsddpm, bids, tmp_path):
@@ -300,6 +314,23 @@ def test_every_command_has_help_with_an_example(jsddpm, words):
     status, out, _ = jsddpm(*words, "--help")
     assert status == 0
     assert f"Example: jsddpm {' '.join(words)} " in " ".join(out.split()) + " "
+
+
+@pytest.mark.parametrize("words", [(), ("cache",), *leaves(get_command(app))], ids=" ".join)
+def test_the_help_of_80_columns_cuts_nothing_and_hides_nothing(jsddpm, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = jsddpm(*words, "--help")[1]
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+    assert not re.search(r"<(?!=)[^>\n]*\n", out)  # types are not broken
+    prose = [line for line in out.splitlines() if line[:2] not in ("╭─", "╰─", "│ ")]
+    paragraphs = "\n".join(line.rstrip() for line in prose).split("\n\n")
+    for line, following in ((a, b) for p in paragraphs for a, b in pairwise(p.strip("\n").split("\n"))):
+        assert len(line) + len(following.split()[0]) + 1 > 79, line  # the next word had no room
+    command = get_command(app)
+    for word in words:
+        command = command.commands[word]
+    assert set(" ".join(p.help or "" for p in command.params).replace("\\[", "[").split()) <= set(out.split())
 
 
 def test_the_help_lists_the_commands_in_the_order_of_the_work(jsddpm):

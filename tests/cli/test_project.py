@@ -40,7 +40,7 @@ def test_elsewhere_the_error_shows_what_is_missing(tmp_path, monkeypatch, comman
     found = jsddpm(*command)
     assert isinstance(found.exception, JsddpmError)
     assert found.exception.status == 2
-    assert "no jsddpm.yaml is here" in str(found.exception)
+    assert "this folder has no jsddpm.yaml" in str(found.exception)
     assert "jsddpm " in found.exception.fix
 
 
@@ -64,4 +64,4 @@ def test_the_store_chooses_the_preset_where_none_is_named(store, tmp_path, monke
     assert "preset: real64\n" in (tmp_path / "jsddpm.yaml").read_text(encoding="utf-8")
     height, width = store.size
     for said in (begun.stderr, trained.stderr):
-        assert f"preset real64, as its slices have {height}x{width} pixels" in " ".join(said.split())
+        assert f"preset real64, because its slices have {height}x{width} pixels" in " ".join(said.split())

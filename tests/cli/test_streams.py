@@ -141,7 +141,7 @@ def test_names_that_are_not_utf8_are_left_out_by_name(tmp_path):
         ("bins report --z-range a b", r"invalid value for '--z-range': .*; fix: see jsddpm bins report --help"),
         ("cohort scan . --layout dicom", r"invalid value for '--layout': 'dicom' is not one of .*manifest.*; fix: see"),
         ("cohort scan", r"missing argument 'source'; fix: see jsddpm cohort scan --help"),
-        ("bins", r"no command; fix: give one of the commands above: jsddpm bins COMMAND"),
+        ("bins", r"no command is given; fix: give one of the commands above: jsddpm bins COMMAND"),
     ],
 )
 def test_usage_errors_are_errors_like_any_other(words, message):

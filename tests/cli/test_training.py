@@ -76,7 +76,7 @@ def test_samples_choose_the_checkpoint_that_is_sampled_and_the_page_says_why(tmp
     step = read_choice(run)["step"]
     assert f"best check: step {step} (KID" in said
     assert checkpoint_info(run / "checkpoints" / "best.ckpt").step == step
-    asked = (([], f"best.ckpt, step {step} (KID"), (["--checkpoint", "last"], "last.ckpt, step 4 (asked for)"))
+    asked = (([], f"best.ckpt, step {step} (KID"), (["--checkpoint", "last"], "last.ckpt, step 4 (requested)"))
     for option, name in asked:
         drawn = jsddpm("sample", run, "--per-condition", 1, "--bins", 1, *option, "--out", tmp_path / name[:4])
         assert drawn.exit_code == 0, drawn.stderr
@@ -107,9 +107,9 @@ def test_a_run_without_a_checkpoint_is_resumed_at_step_0_which_is_said(store, tm
     (out / "checkpoints").mkdir(parents=True)
     refused = jsddpm("train", "--resume", "--store", store.path, "--out", out)
     assert (refused.exception.code, refused.exception.status) == ("NO_RUN", 2)
-    assert "start it anew, without --resume" in str(refused.exception)
+    assert "start a new run, without --resume" in str(refused.exception)
     write_config(out / "config.yaml", load_config("demo", TINY))
     found = jsddpm("train", "--resume", "--store", store.path, "--out", out)
     assert found.exit_code == 0, found.stderr
-    assert "has no checkpoint yet: the run begins at step 0" in " ".join(found.stderr.split())
+    assert "has no checkpoint yet; the run starts at step 0" in " ".join(found.stderr.split())
     assert checkpoint_info(out / "checkpoints" / "last.ckpt").step == 4

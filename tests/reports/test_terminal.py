@@ -152,3 +152,27 @@ def test_the_bins_report_fits_80_columns():
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
     assert "87–93" in text
+
+
+@pytest.mark.parametrize("width", [30, 60, 80])
+def test_a_wide_table_is_broken_at_words_and_loses_nothing(width):
+    headings = ["condition", "score", "A", "B", "95% interval of the difference", "p (Holm)"]
+    cells = [["all bins control t=100 (reconstruction)", "kid_joint_slice-encoder", "1234.5", "–", "−17 pp to +17 pp",
+              "<0.001"]] * 2  # fmt: skip
+    text = printed(terminal.results_table(headings, cells), width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    kept = sorted("".join(text.replace("─", "").split()))
+    assert kept == sorted("".join("".join(headings + cells[0] + cells[1]).split()))
+    if width == 80:
+        words = {word for row in [headings, *cells] for cell in row for word in re.split(r"(?<=[_/-])|\s", cell)}
+        assert {part for word in text.split() for part in re.split(r"(?<=[_/-])", word)} <= words | {"─" * 77}
+
+
+def test_notes_of_many_subjects_are_one_line_each_kind():
+    notes = [(f"sub-{n}", "no lesion voxel") for n in range(5)] + [("sub-1", "tilted\x1b")]
+    assert terminal.notes_by_text(notes).plain == "no lesion voxel: sub-0, sub-1, sub-2 and 2 more\ntilted\\x1b: sub-1"
+
+
+def test_a_table_without_headings_begins_with_its_rows():
+    assert printed(terminal.results_table(["", ""], [["device", "cpu"]]), 80).split() == ["device", "cpu"]

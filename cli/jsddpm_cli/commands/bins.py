@@ -1,4 +1,4 @@
-"""``jsddpm bins``: what a z-range and a number of bins mean, local against global. Imports no torch without a store."""
+"""``jsddpm bins``: local and global binning of a z-range. Imports torch only with a store."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-app = typer.Typer(name="bins", help="Look at z-bins, local against global.", no_args_is_help=True)
+app = typer.Typer(name="bins", help="Inspect z-bins: local and global binning.", no_args_is_help=True)
 ORDER = 40
 
 RangeOption = Annotated[
-    tuple[int, int] | None, typer.Option(help="First and last axial slice used [default: the store's]", metavar="LO HI")
+    tuple[int, int] | None,
+    typer.Option(help="First and last axial slice to use (default: the store's)", metavar="LO HI"),
 ]
-SlicesOption = Annotated[int, typer.Option(help="Axial slices of the whole volume; a store's own win.")]
-StoreOption = Annotated[Path | None, typer.Option(help="Slice store: count its slices and patients.")]
+SlicesOption = Annotated[
+    int, typer.Option(help="Number of axial slices of a volume; with --store, the store's number is used.")
+]
+StoreOption = Annotated[Path | None, typer.Option(help="Slice store whose slices and patients are counted.")]
 
 
 ReportFormat = Literal["table", "json", "csv", "markdown", "html"]
@@ -37,15 +40,20 @@ def report(
     slices: SlicesOption = 128,
     store: StoreOption = None,
     samples: Annotated[
-        int, typer.Option(min=1, help="Generated slices of a condition, for the smallest detectable difference.")
+        int, typer.Option(min=1, help="Generated slices per condition, for the smallest detectable difference.")
     ] = 16,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept more bins than slices.")] = False,
-    how: Annotated[ReportFormat, typer.Option("--format", help="How the report is given.")] = "table",
+    how: Annotated[
+        ReportFormat, typer.Option("--format", help="table, json, csv, markdown or html.", metavar="FORMAT")
+    ] = "table",
     out: Annotated[
-        Path | None, typer.Option(help="Write to this file, .md, .csv, .json, .html or .txt; .png adds the figure.")
+        Path | None,
+        typer.Option(
+            help="File to write; its extension selects the format: .md, .csv, .json, .html, .txt, or .png for a figure."
+        ),
     ] = None,
 ) -> None:
-    """Show which bins a z-range uses under local and under global binning, and what a store holds in each."""
+    """Show which bins a z-range uses under local and global binning, and the slices of a store in each bin."""
     if out is not None:
         if out.suffix not in _ENDINGS:
             raise usage_error(
@@ -74,7 +82,7 @@ def report(
 
 @app.command(epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")
 def sweep(
-    bins: Annotated[list[int], typer.Option(help="Numbers of bins: --bins 5 10 20.")],
+    bins: Annotated[list[int], typer.Option(help="Numbers of bins, such as 5 10 20.")],
     z_range: RangeOption = None,
     more: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
     slices: SlicesOption = 128,
@@ -126,7 +134,9 @@ def show_utilization(values: dict[str, Any], how: Format) -> None:
     if "store" in values:
         tables.append(results_table(*cell_table(values["store"])))
         if how == "table":
-            note("s/p: slices/patients. detectable: the shift, in SD of real slices, that an evaluation would see")
+            note(
+                "s/p: slices/patients; detectable: the smallest shift, in SD of real slices, that an evaluation detects"
+            )
     emit(utilization_panel(values, sentence(values), tables), values, how)
 
 
@@ -145,7 +155,7 @@ def _range(given: tuple[int, int] | None, store: Any) -> tuple[int, int]:
     """The range asked for, or the one its store proposes."""
     z_range: tuple[int, int] | None = given or (store and store.z_range)
     if z_range is None:
-        raise usage_error("Z_RANGE", "no z-range", fix="give --z-range LO HI, or a --store that proposes one")
+        raise usage_error("Z_RANGE", "no z-range is given", fix="give --z-range LO HI, or a --store that proposes one")
     return z_range
 
 

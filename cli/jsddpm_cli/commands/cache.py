@@ -1,4 +1,4 @@
-"""``jsddpm cache``: build, look at and verify slice stores."""
+"""``jsddpm cache``: build, import, inspect and verify slice stores."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import typer
 from typer.core import TyperCommand
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.errors import ExitStatus, integrity_error, usage_error
+from jsddpm.errors import ExitStatus, by_kind, integrity_error, usage_error
 from jsddpm.runtime import cores
 from jsddpm_cli import sources
 from jsddpm_cli.anonymity import KeyOption, codes_for
-from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
 from jsddpm_cli.imports import import_
+from jsddpm_cli.streams import strict_json
 
 if TYPE_CHECKING:
     from jsddpm.cohort.sources import Cohort
     from jsddpm.slices.build import Outcome
     from jsddpm.slices.store import SliceStore
 
-app = typer.Typer(name="cache", help="Build, look at and verify slice stores.", no_args_is_help=True)
+app = typer.Typer(name="cache", help="Build, import, inspect and verify slice stores.", no_args_is_help=True)
 ORDER = 30
 _FROM_STORE_JSON = ("z_range", "split", "preprocessing", "mask_reading", "provenance", "created_by")
 StoreArgument = Annotated[Path, typer.Argument(help="Store folder.")]
@@ -47,11 +48,14 @@ def build(
     run: sources.RunOption = "refuse",
     controls: sources.ControlsOption = None,
     root: sources.RootOption = None,
-    shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels after crop or pad.")] = (160, 160, 128),
-    spacing: Annotated[tuple[float, float, float], typer.Option(help="Voxel size in mm.")] = (1.25,) * 3,
+    shape: Annotated[
+        tuple[int, int, int], typer.Option(help="Voxels of each volume, after cropping or padding.", metavar="X Y Z")
+    ] = (160, 160, 128),
+    spacing: Annotated[tuple[float, float, float], typer.Option(help="Voxel size in mm.", metavar="MM MM MM")] = (1.25,)
+    * 3,
     z_range: Annotated[
         tuple[str, str] | None,
-        typer.Option(help="Slices proposed for training; all are stored.", metavar="LO HI | auto"),
+        typer.Option(help="First and last slice proposed for training; all slices are stored.", metavar="LO HI | auto"),
     ] = None,
     val: Annotated[float, typer.Option(help="Share of patients for validation.")] = 0.15,
     test: Annotated[float, typer.Option(help="Share of patients for test.")] = 0.15,
@@ -60,11 +64,13 @@ def build(
     mask_threshold: sources.MaskThresholdOption = None,
     max_volume_gb: sources.MaxVolumeOption = 1.0,
     jobs: sources.JobsOption = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be used.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted build.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images that cannot be used, instead of stopping.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted build.")] = False,
     how: FormatOption = "table",
 ) -> None:
-    """Build a slice store from a cohort: every axial slice, split by patient, no bins."""
+    """Build a slice store from a cohort: all axial slices, split by patient, without bins."""
     from jsddpm.files import refuse_existing
 
     refuse_existing(out)
@@ -100,7 +106,7 @@ def build_store(
     from jsddpm.slices.store import SliceStore
 
     records = cohort.without_bad() if skip_bad else cohort.require_clean()
-    for problem in cohort.problems:
+    for problem in by_kind(cohort.problems):
         note(f"left out: {problem}")
     done = count(1)
     try:
@@ -115,7 +121,7 @@ def build_store(
                 **options,
             )
     except KeyboardInterrupt:
-        note("interrupted: the same command with --resume goes on")
+        note("interrupted; repeat the command with --resume to continue")
         raise
     _show_outcomes(outcomes, how)
     _note_range(SliceStore(out))
@@ -131,7 +137,9 @@ def _note_range(store: SliceStore) -> None:
 
 
 def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
-    from jsddpm_reports.terminal import results_table
+    from rich.console import Group
+
+    from jsddpm_reports.terminal import notes_by_text, results_table
 
     rows = [
         [
@@ -140,18 +148,17 @@ def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
             "skipped" if o.problem else "reused" if o.reused else "kept",
             str(o.slices),
             str(o.lesion_slices),
-            "; ".join(o.notes),
         ]
         for o in outcomes
     ]
     values = [vars(o) | {"problem": str(o.problem) if o.problem else None} for o in outcomes]
-    columns = ["subject", "split", "outcome", "slices", "lesion slices", "notes"]
-    emit(results_table(columns, rows, folded=("subject", "notes")), {"subjects": values}, how)
-    for o in outcomes:
-        if o.problem:
-            note(f"left out {o.subject}: {o.problem}")
+    table = results_table(["subject", "split", "outcome", "slices", "lesion slices"], rows, left=("subject",))
+    remarks = [(o.subject, n) for o in outcomes for n in o.notes]
+    emit(Group(table, notes_by_text(remarks)) if remarks else table, {"subjects": values}, how)
+    for problem in by_kind([o.problem for o in outcomes if o.problem]):
+        note(f"left out: {problem}")
     if not any(o.lesion_slices for o in outcomes):
-        note("no image has a lesion: every slice counts as control")
+        note("no image has a lesion: all slices count as control")
 
 
 def _asked_range(words: tuple[str, str] | None) -> tuple[int, int] | str | None:
@@ -160,7 +167,9 @@ def _asked_range(words: tuple[str, str] | None) -> tuple[int, int] | str | None:
     try:
         return int(words[0]), int(words[1])
     except ValueError:
-        raise usage_error("Z_RANGE", f"z-range {' '.join(words)}", fix="give --z-range LO HI, or auto") from None
+        raise usage_error(
+            "Z_RANGE", f"z-range {' '.join(words)} is not two numbers", fix="give --z-range LO HI, or --z-range auto"
+        ) from None
 
 
 app.command(
@@ -171,10 +180,12 @@ app.command(
 @app.command(epilog="Example: jsddpm cache resplit store folds/fold-2.csv --out store-2")
 def resplit(
     store: StoreArgument,
-    manifest: Annotated[Path, typer.Argument(help="CSV with patient and split, as jsddpm cohort split writes it.")],
+    manifest: Annotated[
+        Path, typer.Argument(help="CSV with columns patient and split, as jsddpm cohort split writes.")
+    ],
     out: Annotated[Path, typer.Option(help="New folder for the store.")],
 ) -> None:
-    """Give a store other splits; the slices are shared with it, not copied."""
+    """Make a store with other splits, which shares the slices of the first one on disk."""
     from jsddpm.slices.resplit import resplit as divide
     from jsddpm.slices.store import SliceStore
 
@@ -188,7 +199,7 @@ def anonymise(
     out: Annotated[Path, typer.Option(help="New folder for the store.")],
     key: KeyOption = None,
 ) -> None:
-    """Make a store to give away: codes stand for patients, and nothing names the files that the slices came from."""
+    """Make a store to share: codes replace patients, and the names of source files are left out."""
     from jsddpm.anonymise import Codes
     from jsddpm.files import refuse_existing
     from jsddpm.slices.anonymised import anonymised_store
@@ -203,10 +214,10 @@ def anonymise(
 @app.command(epilog="Example: jsddpm cache info store --thumbnails sheet.png")
 def info(
     store: StoreArgument,
-    thumbnails: Annotated[Path | None, typer.Option(help="Write a sheet of its subjects here.")] = None,
+    thumbnails: Annotated[Path | None, typer.Option(help="Write a picture with a slice of each subject here.")] = None,
     how: FormatOption = "table",
 ) -> None:
-    """Show what a store holds: provenance, size, subjects, slices by split and pathology."""
+    """Show the content of a store: provenance, size, subjects, slices by split and pathology."""
     from jsddpm.slices.store import SliceStore
     from jsddpm_reports.terminal import results_table
 
@@ -231,7 +242,7 @@ def info(
         size = "x".join(map(str, opened.size))
         mib, total = values["bytes"] / 2**20, len(opened.index)
         note(f"{opened.kind} store {opened.fingerprint}: {total} slices of {size}, {len(opened.subjects)} subjects")
-        note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB a slice; by {values['created_by']}")
+        note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB per slice; written by {values['created_by']}")
         _note_range(opened)
         for key in ("split", "preprocessing", "mask_reading"):
             if values[key]:
@@ -261,13 +272,19 @@ def _counts(store: SliceStore) -> dict[str, dict[str, int]]:
 
 
 @app.command(epilog="Example: jsddpm cache verify store")
-def verify(store: StoreArgument) -> None:
-    """Compare every checksum of a store; damage is named by subject and slice."""
+def verify(store: StoreArgument, how: FormatOption = "table") -> None:
+    """Compare every checksum of a store; damage is named by subject and slice.
+
+    --format json lists all damage.
+    """
     from jsddpm.slices.store import SliceStore
 
     damaged = SliceStore(store).verify()
-    for line in damaged:
-        note(str(integrity_error("STORE_DAMAGED", line, fix="build the store again", file=store)))
+    if how == "json":
+        say(strict_json({"damaged": damaged}))
+    problems = [integrity_error("STORE_DAMAGED", line, fix="build the store again", file=store) for line in damaged]
+    for problem in by_kind(problems):
+        note(str(problem))
     if damaged:
         raise typer.Exit(ExitStatus.INTEGRITY)
-    note(f"{store}: every checksum fits")
+    note(f"{store}: all checksums match")

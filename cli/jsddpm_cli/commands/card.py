@@ -1,4 +1,4 @@
-"""``jsddpm card``: what is published with a model or with samples."""
+"""``jsddpm card``: documents to publish with a model or with samples."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ ORDER = 95
 def card(
     evaluation: Annotated[Path, typer.Argument(help="Evaluation folder or its results.json.")],
     out: Annotated[Path, typer.Option(help="New folder for the documents.")],
-    kind: Annotated[Literal["model", "data"], typer.Option(help="A card of the model, or of its samples.")] = "model",
+    kind: Annotated[
+        Literal["model", "data"], typer.Option(help="Subject of the card: the model, or its samples (data).")
+    ] = "model",
     run: Annotated[
-        Path | None, typer.Option(help="Run that the samples are of [default: the folder around the evaluation]")
+        Path | None, typer.Option(help="Run that drew the samples (default: the folder that contains the evaluation)")
     ] = None,
     how: FormatOption = "table",
 ) -> None:
     """Write a Hugging Face card, a methods paragraph with BibTeX, and reviewers' checklists, filled from an evaluation.
 
-    The checklists are CLAIM 2024, MI-CLAIM-GEN and the scorecard for synthetic medical data. What is not known says so,
-    with its reason. No patient is named.
+    The checklists are CLAIM 2024, MI-CLAIM-GEN and the scorecard for synthetic medical data. Entries that are not known
+    are marked, with the reason. No patient is named.
     """
     from jsddpm.files import refuse_existing
     from jsddpm_reports.cards.card import write_cards
@@ -37,11 +39,11 @@ def card(
     folder = evaluation.parent if evaluation.name == "results.json" else evaluation
     written = write_cards(folder, out, kind, _run_provenance(folder, run))
     emit(results_table(["written"], [[str(out / name)] for name in written]), {"out": str(out), "files": written}, how)
-    note('licence, intended use and whatever else says "not known" are for you to add')
+    note('add the licence, the intended use and all entries that say "not known"')
 
 
 def _run_provenance(evaluation: Path, run: Path | None) -> dict[str, Any] | None:
-    """Provenance of the run that an evaluation is of; one that was trained on another store is refused."""
+    """Provenance of the evaluated run; a run that was trained on another store is refused."""
     from jsddpm.training.progress import is_run, read_provenance
     from jsddpm_eval.results.results import Results
 
@@ -57,6 +59,7 @@ def _run_provenance(evaluation: Path, run: Path | None) -> dict[str, Any] | None
     stores = {origin["training_store"] for origin in origins if "training_store" in origin}
     trained_on = provenance["store"].get("fingerprint")
     if run is not None and stores - {trained_on}:
-        what = f"was trained on store {trained_on}, the samples' generator on {', '.join(sorted(map(str, stores)))}"
-        raise usage_error("OPTION", what, fix="give the run that the samples are of", file=run)
+        others = ", ".join(sorted(map(str, stores)))
+        what = f"was trained on store {trained_on}, but the generator of the samples on {others}"
+        raise usage_error("OPTION", what, fix="give the run that drew the samples", file=run)
     return provenance if stores == {trained_on} else None

@@ -10,13 +10,13 @@ import typer
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, emit, note, tracked
 
-app = typer.Typer(name="checkpoint", help="Look at checkpoints, audit, export and rebin them.", no_args_is_help=True)
+app = typer.Typer(name="checkpoint", help="Inspect, audit, export and rebin checkpoints.", no_args_is_help=True)
 ORDER = 100
 
 
 @app.command(epilog="Example: jsddpm checkpoint info runs/first/checkpoints/last.ckpt")
 def info(checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")], how: FormatOption = "table") -> None:
-    """Show a checkpoint's step, binning and training data."""
+    """Show the step, the binning and the training data of a checkpoint."""
     from jsddpm.diffusion.checkpoint import checkpoint_info
     from jsddpm_reports.terminal import results_table
 
@@ -38,19 +38,21 @@ def audit(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
     store: Annotated[Path, typer.Option(help="Store that the network was trained on.")],
     out: Annotated[
-        Path | None, typer.Option(help="New folder for the results [default: CKPT with .audit for its suffix]")
+        Path | None, typer.Option(help="New folder for the results (default: the checkpoint with the suffix .audit)")
     ] = None,
     reference: Annotated[
         Path | None,
-        typer.Option(help="Checkpoint of a network that has not seen the patients, or hardly: the run's first one"),
+        typer.Option(
+            help="Checkpoint of a network that was hardly or not trained on the patients, such as the run's first"
+        ),
     ] = None,
-    slices: Annotated[int, typer.Option(min=1, help="Most slices of each patient, evenly spread.")] = 24,
+    slices: Annotated[int, typer.Option(min=1, help="Largest number of slices of each patient, evenly spread.")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the noise and of the relabellings.")] = 0,
     anonymise: AnonymiseOption = False,
     key: KeyOption = None,
     how: FormatOption = "table",
 ) -> None:
-    """Ask whether a network remembers its patients: membership inference by its own error, with a control."""
+    """Test whether a network memorised its patients: membership inference from its loss, with a control."""
     from jsddpm.files import refuse_existing
     from jsddpm.publish import published_directory
     from jsddpm.slices.store import SliceStore
@@ -73,12 +75,13 @@ def audit(
 @app.command(epilog="Example: jsddpm checkpoint export runs/first/checkpoints/last.ckpt model")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
-    out: Annotated[Path, typer.Argument(help="New folder.")],
-    raw: Annotated[bool, typer.Option("--raw", help="The raw weights, not their average.")] = False,
+    out: Annotated[Path, typer.Argument(help="New folder for the pipeline.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Export the raw weights instead of their average.")] = False,
 ) -> None:
     """Write a pipeline that diffusers opens: network, sampler, condition embedding, model card, configuration.
 
-    DiffusionPipeline.from_pretrained(OUT, trust_remote_code=True) draws what jsddpm sample draws with the same seed.
+    DiffusionPipeline.from_pretrained(OUT, trust_remote_code=True) draws the same samples as jsddpm sample with the same
+    seed.
     """
     from jsddpm.training.export import export_checkpoint
 
@@ -103,8 +106,9 @@ def rebin(
     new = old.config.binning.model_copy(update={"scheme": "local", "z_range": z_range, "n_bins": bins})
     mapping = rebin_checkpoint(checkpoint, out, new)
     if mapping.orphans:
-        note(f"bins without an ancestor, started from the mean of all: {', '.join(map(str, mapping.orphans))}")
+        note(f"bins that overlap no old bin start as the mean of all: {', '.join(map(str, mapping.orphans))}")
     note(f"{old.binning} mapped to {bins} bins of {list(z_range)}: {out}")
     lo, hi = z_range
     same = f"--set binning.z_range=[{lo},{hi}] --set binning.n_bins={bins}"
-    note(f"continue with: jsddpm train --warm-start {out} {same} ...")
+    note("continue with")
+    note(f"jsddpm train --warm-start {out} {same} ...", unbroken=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jsddpm.errors import first_of
+from jsddpm.errors import by_kind, first_of
 from jsddpm.runtime import cores
 from jsddpm_cli import sources
 from jsddpm_cli.console import FormatOption, emit, note, tracked
@@ -35,20 +35,25 @@ def scan(
     run: sources.RunOption = "refuse",
     controls: sources.ControlsOption = None,
     root: sources.RootOption = None,
-    read: Annotated[bool, typer.Option("--read", help="Read every file too: sizes, lesions, damage.")] = False,
+    read: Annotated[bool, typer.Option("--read", help="Also read every file: sizes, lesions, damage.")] = False,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
     max_volume_gb: sources.MaxVolumeOption = 1.0,
     jobs: sources.JobsOption = None,
-    out: Annotated[Path | None, typer.Option(help="Write the usable records as a manifest.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a manifest of the usable images.")] = None,
     how: FormatOption = "table",
 ) -> None:
-    """List what a source holds, what is missing, and every problem with its file."""
+    """List the images of a source, what is missing, and every problem with its file.
+
+    Problems of one kind are one message, which names the first three files; --format json lists all of them.
+    """
+    from rich.console import Group
+
     from jsddpm.cohort.inspect import cohort_problems
     from jsddpm.cohort.records import manifest_rows
     from jsddpm.csvfiles import to_csv
     from jsddpm.files import write_text
-    from jsddpm_reports.terminal import results_table
+    from jsddpm_reports.terminal import notes_by_text, results_table
 
     cohort = sources.open_cohort(source, layout, modality, entity, run, controls, root)
     problems = list(cohort.problems)
@@ -58,11 +63,9 @@ def scan(
     bad = {i.subject for i in inspected if i.problem}
     usable = [r for r in cohort.records if r.subject not in bad]
     seen = {i.subject: [_by(i.shape), _by(i.spacing), i.orientation, f"{i.lesion_mm3:.0f}"] for i in inspected}
-    columns = ["subject", "group", "mask", "split", *(["voxels", "mm", "axes", "lesion mm3"] if read else []), "notes"]
-    shown = [
-        [r.subject, r.group, "yes" if r.mask else "no", r.split or "", *seen.get(r.subject, []), _notes(r, inspected)]
-        for r in usable
-    ]
+    columns = ["subject", "group", "mask", "split", *(["voxels", "mm", "axes", "lesion mm3"] if read else [])]
+    shown = [[r.subject, r.group, "yes" if r.mask else "no", r.split or "", *seen.get(r.subject, [])] for r in usable]
+    remarks = [(r.subject, n) for r in usable for n in _notes(r, inspected)]
     values: dict[str, Any] = {
         "layout": cohort.layout,
         "records": manifest_rows(usable),
@@ -75,28 +78,29 @@ def scan(
             for i in inspected
             if not i.problem
         ]
-    emit(results_table(columns, shown, folded=("subject", "notes")), values, how)
+    table = results_table(columns, shown, left=("subject",))
+    emit(Group(table, notes_by_text(remarks)) if remarks else table, values, how)
     groups = Counter(r.group for r in usable)
-    note(f"{cohort.layout}: {len(usable)} images: {groups['patient']} of patients, {groups['control']} of controls")
+    note(f"layout {cohort.layout}: {len(usable)} images, {groups['patient']} of patients, {groups['control']} controls")
     for (shape, spacing), count in Counter((i.shape, i.spacing) for i in inspected if not i.problem).most_common():
-        note(f"{count} of {_by(shape)} voxels, {_by(spacing)} mm")
+        note(f"{count} images have {_by(shape)} voxels of {_by(spacing)} mm")
     if out is not None:
         write_text(out, to_csv(manifest_rows(usable)))
         note(f"manifest {out}")
         _note_root(usable, out.parent)
-    for problem in problems:
+    for problem in by_kind(problems):
         note(str(problem))
     if problems:
         note(
             f"{len(problems)} problems: " + ", ".join(f"{n} {c}" for c, n in Counter(p.code for p in problems).items())
         )
-        raise typer.Exit(max(p.status for p in problems))  # of a file that may not be read 5, whatever else is wrong
+        raise typer.Exit(max(p.status for p in problems))  # 5 for an unreadable file comes before 3
 
 
 @app.command(epilog="Example: jsddpm cohort split cohort.csv --folds 5 --out folds")
 def split(
     source: sources.SourceArgument,
-    out: Annotated[Path, typer.Option(help="New manifest; with --folds a new folder of them.")],
+    out: Annotated[Path, typer.Option(help="New manifest; with --folds, a new folder of manifests.")],
     layout: sources.LayoutOption = "auto",
     modality: sources.ModalityOption = "flair",
     entity: sources.EntityOption = None,
@@ -104,8 +108,12 @@ def split(
     controls: sources.ControlsOption = None,
     root: sources.RootOption = None,
     val: Annotated[float, typer.Option(help="Share of patients for validation.")] = 0.15,
-    test: Annotated[float, typer.Option(help="Share for test; a source's own test set wins.")] = 0.15,
-    fold_count: Annotated[int | None, typer.Option("--folds", help="Make folds, each the test set once.")] = None,
+    test: Annotated[
+        float, typer.Option(help="Share of patients for test; a test set of the source takes precedence.")
+    ] = 0.15,
+    fold_count: Annotated[
+        int | None, typer.Option("--folds", help="Number of folds; each is the test set once.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the division.")] = 0,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
@@ -148,10 +156,10 @@ def split(
 
 
 def _note_root(records: Sequence[Record], folder: Path) -> None:
-    """Say what a manifest needs whose files do not lie in its folder."""
+    """Say which --root a manifest needs if its files lie outside of its folder."""
     files = [str(path.resolve()) for r in records for path in (r.image, r.mask, r.brain) if path is not None]
     if not all(Path(file).is_relative_to(folder.resolve()) for file in files):
-        note(f"its files lie elsewhere: give --root {os.path.commonpath(files)} with it")
+        note(f"its files lie outside of its folder: use it with --root {os.path.commonpath(files)}")
 
 
 def _inspect(
@@ -170,13 +178,11 @@ def _inspect(
 
 
 def _by(numbers: Sequence[float]) -> str:
-    return " x ".join(f"{n:g}" for n in numbers)
+    return "x".join(f"{n:g}" for n in numbers)
 
 
-def _notes(record: Record, inspected: Sequence[Inspection]) -> str:
-    return "; ".join(
-        n for n in (record.note, *(n for i in inspected if i.subject == record.subject for n in i.notes)) if n
-    )
+def _notes(record: Record, inspected: Sequence[Inspection]) -> list[str]:
+    return [n for n in (record.note, *(n for i in inspected if i.subject == record.subject for n in i.notes)) if n]
 
 
 def _summary(patients: Any, division: Any, name: str) -> list[str]:
@@ -191,11 +197,11 @@ def _summary(patients: Any, division: Any, name: str) -> list[str]:
 def phantom(
     out: Annotated[Path, typer.Argument(help="New folder for the BIDS tree.")],
     subjects: Annotated[int, typer.Option(help="Number of subjects, controls included.")] = 12,
-    controls: Annotated[int, typer.Option(help="How many have no lesion.")] = 4,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    controls: Annotated[int, typer.Option(help="Number of subjects without a lesion.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 0,
     jobs: sources.JobsOption = None,
 ) -> None:
-    """Make a cohort of FLAIR-like volumes with cortical lesions, offline, as a BIDS tree."""
+    """Make a cohort of FLAIR-like volumes with cortical lesions as a BIDS tree, offline."""
     make_phantom(out, subjects, controls, seed, jobs)
     note(f"{subjects} subjects in {out}")
 

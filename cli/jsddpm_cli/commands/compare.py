@@ -84,7 +84,7 @@ def compare(
     values = {"baseline": found.baseline, "differences": differences} | found.more
     if how == "json" or any(shown.values()):
         headings, rows = comparison_table(shown)
-        emit(results_table(headings, stacked(rows)), values, how)
+        emit(results_table(headings, stacked(rows), left=headings[:1]), values, how)
     for line in notes(compared):
         note(line)
     for place in out or []:

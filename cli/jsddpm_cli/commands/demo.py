@@ -1,4 +1,4 @@
-"""``jsddpm demo``: from nothing to a bin-aware evaluation report, on data it makes itself."""
+"""``jsddpm demo``: from nothing to a bin-aware evaluation report, on a phantom cohort."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demo; finished stages in it are reused.")] = Path(
         "runs/demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all stages.")] = 0,
 ) -> None:
-    """Make a demo cohort, train on it, sample, and evaluate bin by bin: the whole way in minutes."""
+    """Make a demo cohort, train on it, draw samples and evaluate them bin by bin, in minutes."""
     from jsddpm.config import load_config
     from jsddpm.files import make_directory, read_json, write_json
     from jsddpm.publish import exclusive_lock
@@ -40,7 +40,7 @@ def demo(
         if not (out / "demo.json").exists():
             write_json(out / "demo.json", plan)
         elif read_json(out / "demo.json") != plan:
-            raise usage_error("DEMO", "was made with another seed or preset", fix="choose another --out", file=out)
+            raise usage_error("DEMO", "contains a demo of another seed or preset", fix="choose another --out", file=out)
         page = _run_stages(out, seed)
     note(f"done in {(time.monotonic() - start) / 60:.1f} min")
     say(f"report: {printable(str(page))}")
@@ -78,7 +78,7 @@ def _run_stages(out: Path, seed: int) -> Path:
 
 
 def _stage(number: int, name: str, place: Path, finished: bool, work: Callable[[], object]) -> None:
-    """Run a stage, or say that its result is already there."""
+    """Run a stage, or note that its result exists."""
     note(f"[{number}/7] {name}: {'reused, already in' if finished else 'into'} {place}")
     if not finished:
         work()
@@ -104,7 +104,7 @@ def _trained(run: Path) -> bool:
 
 
 def _evaluated(samples: Path, evaluation: Path) -> bool:
-    """Whether the results there are those of these samples."""
+    """Whether the folder holds the results of these samples."""
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.results.results import Results
 

@@ -25,12 +25,15 @@ ORDER = 70
 @app.command("eval", epilog="Example: jsddpm eval runs/first --bin-aware")
 def evaluate(
     run: Annotated[
-        Path | None, typer.Argument(help="Run folder of jsddpm train (with jsddpm.yaml: the newest finished one)")
+        Path | None,
+        typer.Argument(help="Run folder of jsddpm train (default with jsddpm.yaml: the newest finished one)"),
     ] = None,
     real: Annotated[Path | None, typer.Option(help="Real store (default: the run's)")] = None,
     generated: Annotated[Path | None, typer.Option(help="Generated store (default: the run's samples)")] = None,
-    bin_aware: Annotated[bool, typer.Option("--bin-aware", help="Bin-aware metrics of generated slices.")] = False,
-    split: Annotated[Literal["val", "test"], typer.Option(help="Held-out patients.")] = "test",
+    bin_aware: Annotated[
+        bool, typer.Option("--bin-aware", help="Compute the bin-aware metrics of generated slices.")
+    ] = False,
+    split: Annotated[Literal["val", "test"], typer.Option(help="Split of the held-out patients.")] = "test",
     checkpoint: CheckpointOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results (default: RUN/evaluation, or evaluation)")
@@ -51,7 +54,7 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Folder of features, baselines and networks, which evaluations share (default: STORE.cache beside the "
-            "real store, or OUT/features where that cannot be written)"
+            "real store, or OUT/features if that cannot be written)"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the evaluation.")] = 0,
@@ -60,19 +63,21 @@ def evaluate(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 7 if any score is undefined.")] = False,
     how: FormatOption = "table",
 ) -> None:
-    """Evaluate a run, or any generated store against a real one; writes results.json, per_bin.csv and report.html.
+    """Evaluate a run, or any generated store against a real one; write results.json, per_bin.csv and report.html.
 
-    The exit status is 7 if a score that --metrics names is undefined somewhere, or with --strict any score. A metric
-    that --metrics names may leave some of its scores undefined. The report gives the reasons.
+    The exit status is 7 if a score that --metrics names is undefined in some condition; with --strict, if any score is.
+    A metric that --metrics names may leave some of its scores undefined. The report gives the reasons.
 
-    With --anonymise, codes stand for patients in all that is written; the numbers are the same.
+    With --anonymise, codes replace patients in all files that are written; the scores are the same.
     """
     refuse_key_alone(key, anonymise=anonymise)
     if run is None and real is None and generated is None:
         run = _newest_run()
     if run is None and (real is None or generated is None):
         raise usage_error(
-            "OPTION", "nothing to evaluate", fix="give a RUN, or --real STORE --generated STORE --bin-aware"
+            "OPTION",
+            "neither a run nor two stores are given",
+            fix="give a RUN, or --real STORE --generated STORE --bin-aware",
         )
     if run is None and not bin_aware:
         raise usage_error("OPTION", "two stores can only be evaluated bin by bin", fix="add --bin-aware")
@@ -92,13 +97,13 @@ def evaluate(
 
 
 def _newest_run() -> Path:
-    """The newest finished run of the folder's project, which is said."""
+    """The newest finished run of the project in this folder; a note names it."""
     from jsddpm.training.project import Project
 
     project = Project.read()
     if project is None:
-        cure = "jsddpm eval RUN --bin-aware, or jsddpm eval --real STORE --generated STORE --bin-aware"
-        raise usage_error("OPTION", "no run is given, and no jsddpm.yaml is here", fix=cure)
+        cure = "use jsddpm eval RUN --bin-aware, or jsddpm eval --real STORE --generated STORE --bin-aware"
+        raise usage_error("OPTION", "no run is given, and this folder has no jsddpm.yaml", fix=cure)
     run = project.finished_run()
     note(f"{project.file}: run {run}")
     return run
@@ -132,7 +137,7 @@ def run_evaluation(
     if real is None and run is not None:
         real = training_store(run)
     if real is None:
-        raise usage_error("OPTION", "no real store", fix="give --real")
+        raise usage_error("OPTION", "no real store is given", fix="give --real STORE")
     opened = SliceStore(real)
     codes = codes_for(opened, key, *filter(None, (run, out))) if anonymise else None
     with tracked("evaluation") as bar:
@@ -156,7 +161,7 @@ def run_evaluation(
 
 
 def shared_cache(real: Path) -> Path | None:
-    """The folder beside a real store that all its evaluations share; None where it cannot be written."""
+    """The folder beside a real store that all its evaluations share; None if it cannot be written."""
     from jsddpm.files import make_directory
 
     store = real.resolve()
@@ -168,11 +173,11 @@ def shared_cache(real: Path) -> Path | None:
 
 
 def _samples_of(run: Path, checkpoint: Which | None) -> Path:
-    """The run's samples, which are sampled now when there are none."""
+    """The samples of the run, which are drawn now if there are none."""
     samples = run / "samples"
     if not samples.is_dir():
         from jsddpm_cli.commands.sample import run_sampling
 
-        note("the run has no samples yet: sampling with its settings")
+        note("the run has no samples yet; they are drawn now with its settings")
         run_sampling(run, samples, {}, None, None, 0, checkpoint=checkpoint)
     return samples

@@ -31,30 +31,34 @@ def export(
     stores: Annotated[list[Path], typer.Argument(metavar="STORE...", help="Real and generated stores.")],
     out: Annotated[Path, typer.Option(help="New folder for the data set.")],
     cases: Annotated[
-        UnitName, typer.Option(help="What a case is; auto: volumes where all slices are part of one, else slices")
+        UnitName, typer.Option(help="Unit of a case; auto: volumes if all slices are part of a volume, else slices.")
     ] = "auto",
     z_range: Annotated[
         tuple[int, int] | None,
         typer.Option(
-            help="Slices to keep [default: whole volumes; single slices where samples are conditioned]", metavar="LO HI"
+            help="First and last slice to keep (default: all of a volume; of single slices, those that were binned)",
+            metavar="LO HI",
         ),
     ] = None,
-    modality: Annotated[str, typer.Option(help="What the images are: nnU-Net's channel, BIDS suffix.")] = "FLAIR",
+    modality: Annotated[
+        str, typer.Option(help="Modality of the images: the channel of nnU-Net, the suffix of BIDS.")
+    ] = "FLAIR",
     skull_stripped: Annotated[
-        bool, typer.Option("--skull-stripped", help="The images show the brain alone; BIDS has to be told.")
+        bool, typer.Option("--skull-stripped", help="Say that the images show only the brain, which BIDS records.")
     ] = False,
     folds: Annotated[
-        int | None, typer.Option(min=1, help="Folds of nnU-Net by patient [default: 5, or the patients there are]")
+        int | None,
+        typer.Option(min=1, help="Number of folds of nnU-Net, by patient (default: 5, or the number of patients)"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the folds.")] = 0,
     anonymise: AnonymiseOption = False,
     key: KeyOption = None,
     how: FormatOption = "table",
 ) -> None:
-    """Write stores as a data set that nnU-Net or a BIDS tool opens; real and generated stores may go together.
+    """Write stores as a data set for nnU-Net or a BIDS tool; real and generated stores may be combined.
 
-    Generated cases are marked, and are in the training part of every fold; patients of the split train, whom the
-    generator may have memorised, are then not validated on. Test patients stay the test set.
+    Generated cases are marked, and are in the training part of every fold. Then patients of the split train, whom the
+    generator may have memorised, are not used for validation. Test patients remain the test set.
     """
     from jsddpm.exports.dataset import export_stores
     from jsddpm.files import refuse_existing
@@ -64,7 +68,7 @@ def export(
     refuse_existing(out)
     refuse_key_alone(key, anonymise=anonymise)
     if folds is not None and not formats()[form].folds:
-        raise usage_error("OPTION", f"--folds: {form} knows of none", fix="leave it out")
+        raise usage_error("OPTION", f"the format {form} has no folds", fix="leave out --folds")
     opened = [SliceStore(path) for path in stores]
     codes = [codes_for(s, key, out) if anonymise and s.kind == "real" else None for s in opened]
     with tracked("cases") as bar:

@@ -16,13 +16,16 @@ ORDER = 45
 
 @app.command(epilog="Example: jsddpm init --store store")
 def init(
-    store: Annotated[Path | None, typer.Option(help="Slice store (default: the one in this folder)")] = None,
+    store: Annotated[Path | None, typer.Option(help="Slice store (default: the only one in this folder)")] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="Configuration of the package (default: by the store)", metavar="|".join(PRESETS.names())),
+        typer.Option(
+            help=f"Configuration of the package: {', '.join(PRESETS.names())} (default: by the size of slices)",
+            metavar="PRESET",
+        ),
     ] = None,
 ) -> None:
-    """Write a commented jsddpm.yaml, with which train and eval need no option in this folder."""
+    """Write a commented jsddpm.yaml; with it, train and eval need no options in this folder."""
     from jsddpm.slices.store import SliceStore
     from jsddpm.training.project import found_store, write_project
     from jsddpm.training.recommended import Recommendation
@@ -30,7 +33,7 @@ def init(
     chosen, why = store or found_store(), ""
     if preset is None:
         found = Recommendation.of(SliceStore(chosen))
-        preset, why = found.preset, f", as {found.reason}"
+        preset, why = found.preset, f", because {found.reason}"
     file = write_project(Path(), chosen, preset)
-    note(f"store {chosen}, preset {preset}{why}; change them in {file}, then: jsddpm train")
+    note(f"store {chosen}, preset {preset}{why}; edit {file} to change them, then run: jsddpm train")
     say(str(file))

@@ -1,4 +1,4 @@
-"""``jsddpm report``: an evaluation, or a run that may still be training, as a page, a table or a picture."""
+"""``jsddpm report``: an evaluation, or a run that may still train, as a page, a table or a picture."""
 
 from __future__ import annotations
 
@@ -26,32 +26,33 @@ FigureFormat = StrEnum("FigureFormat", ["png", "pdf"])  # typer takes no list of
 @app.command(epilog="Example: jsddpm report runs/first/evaluation --out report.html")
 def report(
     source: Annotated[
-        Path, typer.Argument(help="Evaluation folder or its results.json; or a run folder, finished or not.")
+        Path, typer.Argument(help="Evaluation folder or its results.json; or a run folder, which may be unfinished.")
     ],
     out: Annotated[
         list[Path] | None,
         typer.Option(
-            help="File to write, repeatable. Of an evaluation: the report (.html), the per-bin table (.md, .tex, "
-            ".csv); of a run: its page (.html), its curves (.png) (default: report.html in the folder)"
+            help="File to write; repeatable. For an evaluation: the report (.html) or the per-bin table (.md, .tex, "
+            ".csv); for a run: its page (.html) or its curves (.png) (default: report.html in the folder)"
         ),
     ] = None,
     score: Annotated[
         list[str] | None, typer.Option(help="Column of the .md or .tex table, such as fid_radiomics; repeatable.")
     ] = None,
-    figures: Annotated[
-        Path | None, typer.Option(help="Folder for the figures of an evaluation, at print size.")
-    ] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder for the figures of an evaluation at print size.")] = None,
     anonymise: AnonymiseOption = False,
     key: KeyOption = None,
     real: Annotated[
-        Path | None, typer.Option(help="Real store of an evaluation whose patients the key file does not know yet.")
+        Path | None,
+        typer.Option(help="Real store of the evaluation, if the key file does not contain its patients yet."),
     ] = None,
-    figure_format: Annotated[list[FigureFormat] | None, typer.Option(help="Repeatable (default: png and pdf)")] = None,
+    figure_format: Annotated[
+        list[FigureFormat] | None, typer.Option(help="Format of the figures; repeatable (default: png and pdf)")
+    ] = None,
 ) -> None:
-    """Show an evaluation or a run: as a page that opens offline, or as a table for a paper.
+    """Write an evaluation or a run as a page that opens offline, or an evaluation as a table for a paper.
 
-    A run may be unfinished: its page shows its progress, its curves and newest samples, and how to resume it. With
-    --anonymise, codes stand for patients on the page of an evaluation; the page of a run names none.
+    A run may be unfinished: its page shows the progress, the curves, the newest samples, and how to resume it. With
+    --anonymise, codes replace patients on the page of an evaluation; the page of a run names no patient.
     """
     from jsddpm.training.progress import is_run
 
@@ -65,14 +66,24 @@ def report(
             file=source,
         )
     if figures is not None and not evaluation:
-        raise usage_error("OPTION", "--figures of a run", fix="give an evaluation; of a run: --out curves.png")
+        raise usage_error(
+            "OPTION",
+            "--figures needs an evaluation, and this is a run",
+            fix="give an evaluation; for a run use --out curves.png",
+        )
     places = out or ([] if figures else [folder / "report.html"])
     forms = _OF_EVALUATION if evaluation else _OF_RUN
     for place in places:
         if place.suffix not in forms:
-            raise usage_error("OPTION", f"--out {place.name}", fix=f"end it with one of {', '.join(forms)}")
+            raise usage_error(
+                "OPTION", f"--out {place.name} has an unknown extension", fix=f"end it with one of {', '.join(forms)}"
+            )
     if score and not any(p.suffix in (".md", ".tex") for p in places):
-        raise usage_error("OPTION", "--score chooses columns of a table", fix="add --out table.md or table.tex")
+        raise usage_error(
+            "OPTION",
+            "--score selects columns of a table, and no table is written",
+            fix="add --out table.md or table.tex",
+        )
     refuse_key_alone(key, anonymise=anonymise)
     codes = _codes(folder, key, real) if anonymise and evaluation else None
     for place in places:
@@ -96,7 +107,9 @@ def _codes(folder: Path, key: Path | None, real: Path | None) -> Codes | None:
     if real is not None:
         return codes_for(SliceStore(real), key, folder)
     if key is None:
-        raise usage_error("OPTION", "--anonymise without names to code", fix="give --real STORE, or --key FILE")
+        raise usage_error(
+            "OPTION", "--anonymise needs the names of the patients", fix="give --real STORE, or --key FILE"
+        )
     return known_codes(key)
 
 

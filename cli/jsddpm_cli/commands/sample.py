@@ -26,40 +26,50 @@ Weights = Literal["ema", "raw"]
 
 @app.command(epilog="Example: jsddpm sample runs/first --out more --per-condition 32 --seed 1")
 def sample(
-    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    run: Annotated[Path, typer.Argument(help="Run folder of jsddpm train.")],
     out: Annotated[Path, typer.Option(help="New folder for the generated store.")],
-    per_condition: Annotated[int | None, typer.Option(min=1, help="Samples of each condition.")] = None,
-    bins: Annotated[str | None, typer.Option(help="Bins, such as 0,3,7 [default: all]")] = None,
-    pathology: Annotated[str | None, typer.Option(help="0, 1 or 0,1 [default: both]")] = None,
+    per_condition: Annotated[
+        int | None, typer.Option(min=1, help="Number of samples of each condition (default: the run's)")
+    ] = None,
+    bins: Annotated[str | None, typer.Option(help="Bins, such as 0,3,7 (default: all)")] = None,
+    pathology: Annotated[str | None, typer.Option(help="Pathologies: 0, 1 or 0,1 (default: both)")] = None,
     volumes: Annotated[
-        int | None, typer.Option(min=1, help="Draw volumes: all bins of a brain from the same noise.")
+        int | None, typer.Option(min=1, help="Number of volumes: all bins of a brain from the same noise.")
     ] = None,
     coherence: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the steps in which slices of a volume share their noise.")
     ] = 1.0,
     lesion_bins: Annotated[
-        str | None, typer.Option(help="Bins of every volume that have a lesion, such as 3,4 [default: none]")
+        str | None, typer.Option(help="Bins of each volume that have a lesion, such as 3,4 (default: none)")
     ] = None,
-    sampler: Annotated[str | None, typer.Option(help="Sampler.", metavar="|".join(SAMPLERS.names()))] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Sampling steps.")] = None,
-    spacing: Annotated[str | None, typer.Option(help="Noise levels visited.", metavar="karras|trailing")] = None,
-    guidance: Annotated[float | None, typer.Option(min=0, help="Guidance weight.")] = None,
-    eta: Annotated[float | None, typer.Option(min=0, max=1, help="Share of step noise in ddim.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Samples drawn at once.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option(help=f"Sampler: {', '.join(SAMPLERS.names())} (default: the run's)", metavar="SAMPLER")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Number of sampling steps (default: the run's)")] = None,
+    spacing: Annotated[
+        str | None, typer.Option(help="Spacing of the noise levels (default: the run's)", metavar="karras|trailing")
+    ] = None,
+    guidance: Annotated[float | None, typer.Option(min=0, help="Guidance weight (default: the run's)")] = None,
+    eta: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of noise in each ddim step (default: the run's)")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Number of samples drawn at once (default: the run's)")
+    ] = None,
     checkpoint: CheckpointOption = None,
-    weights: Annotated[Weights, typer.Option(help="Averaged or raw weights.")] = "ema",
-    nifti: Annotated[Path | None, typer.Option(help="Also write NIfTI stacks, into a new folder.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Also write PNG pictures, into a new folder.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same samples.")] = 0,
-    share: Annotated[str | None, typer.Option(help="Draw part I of N only: --share 2/8", metavar="I/N")] = None,
+    weights: Annotated[Weights, typer.Option(help="Averaged weights (ema) or raw weights.")] = "ema",
+    nifti: Annotated[Path | None, typer.Option(help="New folder for the samples as NIfTI stacks.")] = None,
+    png: Annotated[Path | None, typer.Option(help="New folder for the samples as PNG pictures.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same samples.")] = 0,
+    share: Annotated[str | None, typer.Option(help="Draw only part I of N, such as 2/8.", metavar="I/N")] = None,
 ) -> None:
     """Draw samples of every trained condition into a generated slice store.
 
-    If it is interrupted, the same command continues. With --share, or under torchrun, processes draw a part each, on
-    any number of machines that see the folder; the last to finish publishes the store.
+    If sampling is interrupted, repeat the command to continue. With --share, or under torchrun, each process draws a
+    part, on any number of machines that share the folder; the last process to finish publishes the store.
 
-    With --volumes, the slices of a volume, one a bin, share their noise, which is what a 2D network can do for
-    neighbours; jsddpm volumes compares them with patients.
+    With --volumes, the slices of a volume (one per bin) share their noise, so that neighbours resemble each other as
+    far as a 2D network can achieve; jsddpm volumes compares them with slices of patients.
     """
     from jsddpm.files import refuse_existing
 
@@ -68,12 +78,16 @@ def sample(
         refuse_existing(folder)
     if len({out, *others}) <= len(others):
         raise usage_error(
-            "OPTION", "two outputs into one folder", fix="give --out, --nifti and --png different folders"
+            "OPTION", "two outputs have the same folder", fix="give --out, --nifti and --png different folders"
         )
     if volumes is None and lesion_bins is not None:
-        raise usage_error("OPTION", "--lesion-bins without --volumes", fix="add --volumes N, or use --pathology")
+        raise usage_error(
+            "OPTION", "--lesion-bins is given without --volumes", fix="add --volumes N, or use --pathology"
+        )
     if volumes is not None and (per_condition is not None or pathology is not None):
-        raise usage_error("OPTION", "--volumes with --per-condition or --pathology", fix="use --lesion-bins")
+        raise usage_error(
+            "OPTION", "--volumes excludes --per-condition and --pathology", fix="give --lesion-bins instead"
+        )
     changes = {
         "per_condition": volumes or per_condition, "sampler": sampler, "steps": steps, "spacing": spacing,
         "guidance": guidance, "eta": eta, "batch_size": batch_size,
@@ -106,7 +120,7 @@ def run_sampling(
     weights: Weights = "ema",
     share: tuple[int, int] = (0, 1),
 ) -> Path:
-    """Sample with a progress bar; volumes, where their coherence and their bins with a lesion are given."""
+    """Sample with a progress bar; ``brain`` gives the coherence and the lesion bins of volumes."""
     from jsddpm.diffusion.generate import generate_store
     from jsddpm.diffusion.pipeline import JointPipeline
 
@@ -123,12 +137,12 @@ def run_sampling(
     elif out.exists():
         note(f"{len(conditions)} conditions x {sampling.per_condition} samples in {out}")
     else:
-        note(f"part {share[0] + 1} of {share[1]} is drawn; the last part to finish publishes {out}")
+        note(f"part {share[0] + 1} of {share[1]} is complete; the last part to finish publishes {out}")
     return out
 
 
 def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) -> list[Condition]:
-    """The requested conditions; an untrained one is refused if its bin is named, else left out."""
+    """The requested conditions; an untrained one is refused if its bin was requested, else left out."""
     from jsddpm.binning import Condition
 
     wanted = [
@@ -140,14 +154,14 @@ def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) ->
     if unseen and bins is not None:
         raise usage_error(
             "UNTRAINED",
-            f"no training slice of {', '.join(c.name for c in unseen[:3])}",
-            fix="choose conditions it was trained on",
+            f"no training slice has the condition {', '.join(c.name for c in unseen[:3])}",
+            fix="choose conditions that the network was trained on",
         )
     if unseen:
-        note(f"left out, without a training slice: {', '.join(c.name for c in unseen)}")
+        note(f"conditions left out, because no training slice has them: {', '.join(c.name for c in unseen)}")
     chosen = [c for c in wanted if c not in set(unseen)]
     if not chosen:
-        raise usage_error("UNTRAINED", "none of these conditions has a training slice", fix="choose others")
+        raise usage_error("UNTRAINED", "no training slice has any of these conditions", fix="choose others")
     return chosen
 
 
@@ -159,7 +173,7 @@ def _of_volume(pipe: JointPipeline, bins: str | None, lesion_bins: str) -> list[
     chosen = _numbers(bins, every, "--bins")
     lesions = set(_numbers(lesion_bins, every, "--lesion-bins")) if lesion_bins else set()
     if outside := lesions - set(chosen):
-        raise usage_error("OPTION", f"--lesion-bins {min(outside)} is none of --bins", fix="add it to --bins")
+        raise usage_error("OPTION", f"bin {min(outside)} of --lesion-bins is not in --bins", fix="add it to --bins")
     return [Condition(k, int(k in lesions)) for k in chosen]
 
 
@@ -172,6 +186,8 @@ def _numbers(text: str | None, allowed: range, option: str) -> list[int]:
         numbers = []
     if not numbers or not set(numbers) <= set(allowed):
         raise usage_error(
-            "OPTION", f"{option} {text!r}", fix=f"give numbers from {allowed[0]} to {allowed[-1]}, such as 0,1"
+            "OPTION",
+            f"{option} {text!r} is not valid",
+            fix=f"give numbers from {allowed[0]} to {allowed[-1]}, such as 0,1",
         )
     return sorted(set(numbers))

@@ -1,4 +1,4 @@
-"""``jsddpm selftest``: what a cohort could reveal, measured with faults planted into its own slices."""
+"""``jsddpm selftest``: which faults an evaluation on a cohort finds, measured with faults planted into its slices."""
 
 from __future__ import annotations
 
@@ -20,28 +20,30 @@ def selftest(
     store: Annotated[Path, typer.Argument(help="Real store.")],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results; repeating the command continues (default: STORE.selftest)"),
+        typer.Option(help="Folder for the results; repeat the command to continue (default: STORE.selftest)"),
     ] = None,
     z_range: Annotated[
         tuple[int, int] | None,
-        typer.Option(help="First and last axial slice used [default: the store's]", metavar="LO HI"),
+        typer.Option(help="First and last axial slice to use (default: the store's)", metavar="LO HI"),
     ] = None,
     bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
-    samples: Annotated[int, typer.Option(min=1, help="Samples of each bin and pathology.")] = 16,
-    perfect: Annotated[int, typer.Option(min=0, help="Draws without a fault, for the false alarms.")] = 20,
+    samples: Annotated[int, typer.Option(min=1, help="Number of samples of each bin and pathology.")] = 16,
+    perfect: Annotated[
+        int, typer.Option(min=0, help="Number of draws without a fault, for the rate of false alarms.")
+    ] = 20,
     fault: Annotated[
-        list[str] | None, typer.Option(help="Fault or family of faults, repeatable [default: about fifty faults]")
+        list[str] | None, typer.Option(help="Fault or family of faults; repeatable (default: about fifty faults)")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Try every fault there is.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Try each fault at its middle strength alone.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the division and of everything drawn.")] = 0,
+    every: Annotated[bool, typer.Option("--all", help="Plant every fault.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Plant each fault at its middle strength only.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the division of patients and of all draws.")] = 0,
     jobs: JobsOption = None,
     how: FormatOption = "table",
 ) -> None:
-    """Plant faults of graded strength into the store's own slices, and see which ones the evaluation would reveal.
+    """Plant faults of graded strength into slices of a store, and report which faults the evaluation finds.
 
-    The patients are divided at random: one half is real, and a perfect generator shows slices of the other half. What
-    lies in STORE.selftest is shown by reports of every evaluation against the store.
+    The patients are divided at random: one half are the real patients, and slices of the other half stand for the
+    samples of a perfect generator. Reports of later evaluations against the store show the results in STORE.selftest.
     """
     from jsddpm.binning import ZBinning
     from jsddpm.runtime import cores
@@ -58,7 +60,7 @@ def selftest(
     place = out or beside(store)
     chosen = z_range or opened.z_range
     if chosen is None:
-        raise usage_error("Z_RANGE", "no z-range", fix="give --z-range LO HI")
+        raise usage_error("Z_RANGE", "no z-range is given, and the store proposes none", fix="give --z-range LO HI")
     with tracked("trials") as bar:
         values = run(
             store, place, ZBinning(chosen, bins, n_slices=opened.n_slices), faults=() if every else fault or CORE,

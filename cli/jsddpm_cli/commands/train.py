@@ -35,38 +35,42 @@ SHOWN = {
 
 @app.command(epilog="Example: jsddpm train --preset demo --store store --out runs/first")
 def train(
-    store: Annotated[Path | None, typer.Option(help="Slice store to train on (default: that of jsddpm.yaml)")] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Slice store to train on (default: the one in jsddpm.yaml)")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="New run folder (with jsddpm.yaml: the next free one of runs)")
+        Path | None, typer.Option(help="New run folder (default with jsddpm.yaml: the next free one in runs)")
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="Configuration of the package.", metavar="|".join(PRESETS.names()))
+        str | None,
+        typer.Option(help=f"Configuration of the package: {', '.join(PRESETS.names())}.", metavar="PRESET"),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML configuration.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file with the configuration.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Override: section.key=value", metavar="KEY=VALUE")
+        list[str] | None, typer.Option("--set", help="Set one key: section.key=value; repeatable.", metavar="KEY=VALUE")
     ] = None,
     warm_start: Annotated[
-        Path | None, typer.Option(help="Checkpoint of the same network and binning to start from.")
+        Path | None, typer.Option(help="Checkpoint of the same network and binning from which to start.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the run's last checkpoint.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check data, memory and one step, print the plan, write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Check the data, the memory and one step, and print the plan; write nothing."),
     ] = False,
     how: FormatOption = "table",
 ) -> None:
-    """Train on a slice store; validation scores are against exact ground truth.
+    """Train a network on a slice store; validation scores compare reconstructions with real slices.
 
-    Without --preset and --config the store chooses the preset by the size of its slices, and gives its range of slices.
+    Without --preset and --config, the size of the slices selects the preset, and the store gives the z-range.
 
-    At each check samples are drawn and judged by the validation patients (section monitoring of the configuration).
+    At each check, samples are drawn and compared with validation patients (section monitoring of the configuration).
     best.ckpt is the check with the lowest KID among those whose samples copy training slices no more often than slices
-    of validation patients seem to; a later check must be better by more than the standard error. Without three
-    validation patients nothing is chosen, and last.ckpt counts. The loss chooses nothing.
+    of validation patients appear to; a later check replaces it if it is better by more than the standard error. With
+    fewer than three validation patients no best check is chosen, and last.ckpt is used. The loss is not used for this.
 
     In a folder with a jsddpm.yaml (see jsddpm init) no option is needed.
 
-    On N processes: torchrun --no-python --nproc-per-node N jsddpm train ...
+    With N processes: torchrun --no-python --nproc-per-node N jsddpm train ...
     """
     if preset and config:
         raise usage_error("CONFIG", "both --preset and --config are given", fix="give one of them")
@@ -86,7 +90,9 @@ def train(
         chosen = project.config(settings or [])
     else:
         if resume and not (require_directory(out) / "config.yaml").is_file():
-            raise usage_error("NO_RUN", "holds no config.yaml", fix="start it anew, without --resume", file=out)
+            raise usage_error(
+                "NO_RUN", "does not contain config.yaml", fix="start a new run, without --resume", file=out
+            )
         source = out / "config.yaml" if resume else preset or config
         chosen = load_config(source, settings or []) if source else _recommended(store, settings or [])
     from jsddpm.slices.store import SliceStore
@@ -100,27 +106,27 @@ def train(
 
 
 def _recommended(store: Path, settings: list[str]) -> RunConfig:
-    """The settings that the store asks for, and why."""
+    """The recommended settings for a store; a note gives the reason."""
     from jsddpm.slices.store import SliceStore
     from jsddpm.training.recommended import Recommendation
 
     found = Recommendation.of(SliceStore(store))
-    note(f"preset {found.preset}, as {found.reason}; another one: --preset {'|'.join(PRESETS.names())}")
+    note(f"preset {found.preset}, because {found.reason}; choose another with --preset ({', '.join(PRESETS.names())})")
     return found.config(settings)
 
 
 def _places(project: Project | None, store: Path | None, out: Path | None, *, resume: bool) -> tuple[Path, Path]:
-    """Store and run folder: those of the options, else of the project, which says what it chose."""
+    """Store and run folder of the options, else of the project; a note says what was chosen."""
     if store and out:
         return store, out
     if project is None:
         missing = " and ".join(name for name, given in (("--store", store), ("--out", out)) if not given)
         cure = "jsddpm init --store STORE, then jsddpm train; or jsddpm train --store STORE --out runs/first"
-        raise usage_error("OPTION", f"{missing} not given, and no jsddpm.yaml is here", fix=cure)
+        raise usage_error("OPTION", f"{missing} missing, and this folder has no jsddpm.yaml", fix=cure)
     from jsddpm.runtime import processes
 
     if not out and processes() != (0, 1, 1):
-        raise usage_error("OPTION", "several processes need the run's folder", fix="give --out")
+        raise usage_error("OPTION", "several processes need the name of the run folder", fix="give --out")
     store = store or project.store
     out = out or (project.unfinished_run() if resume else project.next_run())
     settings = "" if resume else f", preset {project.preset or 'none'}"
@@ -137,15 +143,15 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
     sizes |= {"checkpoint": plan.checkpoint, "free": plan.free}
     gigabytes = {name: "unknown" if size is None else f"{size / 1e9:.2f} GB" for name, size in sizes.items()}
     shown = {
-        "device": f"{plan.device}, {plan.precision}, {plan.processes} process(es)",
+        "device": f"{plan.device}, {plan.precision}, {plan.processes} process{'es' if plan.processes > 1 else ''}",
         "network": f"{plan.parameters / 1e6:.1f} M weights on {store.size[0]}x{store.size[1]} slices",
         "slices": f"{plan.train_slices} to train, {plan.val_slices} to validate",
-        "without a slice": ", ".join(plan.untrained) or "no condition",
+        "without a slice": ", ".join(plan.untrained) or "none of the conditions",
         "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
-        "time": f"{plan.step_seconds:.3f} s a step, {plan.train_seconds / 3600:.2f} h without checks",
+        "time": f"{plan.step_seconds:.3f} s per step, {plan.train_seconds / 3600:.2f} h without checks",
         "memory": f"{gigabytes['memory']} at its peak, {gigabytes['available']} available",
-        "estimated": f"{gigabytes['estimated']} beside the libraries",
-        "disk": f"{gigabytes['checkpoint']} a checkpoint, {gigabytes['free']} free",
+        "estimated": f"{gigabytes['estimated']} besides the libraries",
+        "disk": f"{gigabytes['checkpoint']} per checkpoint, {gigabytes['free']} free",
     }
     note(plan.samples)
     emit(results_table(["", ""], [[k, v] for k, v in shown.items()]), asdict(plan), how)
@@ -166,7 +172,7 @@ def run_training(
     plan = required_plan(config, store)
     last: dict[str, float] = {}
     if resume and is_unbegun(out):
-        note(f"{out} has no checkpoint yet: the run begins at step 0")
+        note(f"{out} has no checkpoint yet; the run starts at step 0")
     judge = _judge(config, store) if plan.ids else None
     work = partial(
         train_run, config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores, judge=judge
@@ -183,7 +189,8 @@ def run_training(
         try:
             path = work(progress=show, checked=lambda: _draw_curves(out))
         except KeyboardInterrupt:
-            note(f"interrupted; continue with: jsddpm train --resume --store {store.path} --out {out}")
+            note("interrupted; continue with")
+            note(f"jsddpm train --resume --store {store.path} --out {out}", unbroken=True)
             raise
     _draw_curves(out)
     note(f"trained {checkpoint_info(path).step} steps: " + ", ".join(f"{k} {v:.3g}" for k, v in last.items()))
@@ -194,7 +201,7 @@ def run_training(
 
 
 def _judge(config: RunConfig, store: SliceStore) -> SampleJudge:
-    """Who judges the samples of the checks, as the configuration asks."""
+    """The judge of the samples of each check, as the configuration sets it."""
     from jsddpm_cli.commands.evaluate import shared_cache
     from jsddpm_eval.monitoring.judge import SampleJudge
     from jsddpm_eval.monitoring.samples import SampleMonitor
@@ -205,7 +212,7 @@ def _judge(config: RunConfig, store: SliceStore) -> SampleJudge:
 
 
 def _draw_curves(run: Path) -> None:
-    """Draw the curves; a failure to write them is noted and does not end training."""
+    """Draw the curves; if they cannot be written, a note says so and training continues."""
     from jsddpm_reports.run_page import write_curves
 
     try:

@@ -1,4 +1,4 @@
-"""``jsddpm volumes``: do the slices of generated volumes fit together?"""
+"""``jsddpm volumes``: whether the slices of generated volumes are consistent."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ def volumes(
     out: Annotated[Path | None, typer.Option(help="Also write the scores here, as JSON.")] = None,
     how: FormatOption = "table",
 ) -> None:
-    """Compare neighbouring slices of generated volumes with those of patients, by patient.
+    """Compare neighbouring slices of generated volumes with neighbouring slices of patients.
 
-    One slice a bin is taken of either side: how much the next one differs (gradient), how alike both are (SSIM), and
-    how much of a lesion goes on in it. Differences are in standard deviations of real slices of the same condition; off
-    is evidence of a difference, fine evidence that there is none larger than 0.5, unknown neither.
+    One slice per bin is taken from either side: how much the next slice differs (gradient), how similar both are
+    (SSIM), and how much of a lesion continues in it. Differences are in standard deviations of real slices of the same
+    condition, with the patient as the unit. The answer is off if there is evidence of a difference, fine if there is
+    evidence that it is at most 0.5, and unknown otherwise.
     """
     from jsddpm.errors import usage_error
     from jsddpm.files import write_json
@@ -36,7 +37,9 @@ def volumes(
     made, patients = SliceStore(generated), SliceStore(real)
     for store, kind in ((patients, "real"), (made, "generated")):
         if store.kind != kind:
-            raise usage_error("KIND", f"is a {store.kind} store", fix=f"give --{kind} a {kind} one", file=store.path)
+            raise usage_error(
+                "KIND", f"is a {store.kind} store", fix=f"give a {kind} store as --{kind}", file=store.path
+            )
     samples = SliceTable.from_store(made)
     scores = through_plane(SliceTable.from_store(patients, samples.binning), samples)
     values = {

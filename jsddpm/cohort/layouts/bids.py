@@ -121,7 +121,7 @@ def _run(path: Path) -> int:
 
 LAYOUT = Layout(
     name="bids",
-    help="BIDS tree, sub-ID/anat/sub-ID_FLAIR.nii.gz with sub-ID_FLAIR_roi.nii.gz",
+    help="BIDS tree, sub-ID/anat with *_FLAIR.nii.gz and *_FLAIR_roi.nii.gz",
     matches=lambda source: any(p.is_dir() for p in source.glob("sub-*")),
     read=_read,
     order=20,

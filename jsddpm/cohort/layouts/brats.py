@@ -51,7 +51,7 @@ def _files(folder: Path, suffix: str) -> list[Path]:
 
 LAYOUT = Layout(
     name="brats",
-    help="BraTS folders, CASE/CASE_flair.nii.gz with CASE_seg.nii.gz",
+    help="BraTS folders, CASE with CASE_flair.nii.gz and CASE_seg.nii.gz",
     matches=lambda source: source.is_dir() and bool(_case_folders(source)),
     read=_read,
     order=30,

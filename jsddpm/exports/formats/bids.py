@@ -123,7 +123,7 @@ def _label(name: str) -> str:
 
 FORMAT = ExportFormat(
     name="bids",
-    help="BIDS derivative, sub-ID/anat/sub-ID_desc-preproc_FLAIR.nii.gz with its lesion mask and sidecars",
+    help="BIDS derivative, sub-ID/anat with *_desc-preproc_FLAIR.nii.gz, its lesion mask and sidecars",
     write=_write,
     one_unit=False,
     folds=False,

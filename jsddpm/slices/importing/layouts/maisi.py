@@ -37,7 +37,7 @@ def _read(source: Path, facts: Facts) -> Found:
 
 LAYOUT = ImportLayout(
     name="maisi",
-    help="MAISI or NV-Generate, sample_TIME_image.nii.gz with sample_TIME_label.nii.gz, or X_seed..._modalityN.nii.gz",
+    help="MAISI or NV-Generate, sample_TIME_image.nii.gz with sample_TIME_label.nii.gz, or *_modalityN.nii.gz",
     matches=lambda source: (
         source.is_dir()
         and any(_TIMED.match(pairs.stem(p)) or _ALONE.match(pairs.stem(p)) for p in pairs.files(source, pairs.NIFTI))

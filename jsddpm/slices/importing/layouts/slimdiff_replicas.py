@@ -32,7 +32,7 @@ def _archives(source: Path) -> list[Path]:
 
 LAYOUT = ImportLayout(
     name="slimdiff-replicas",
-    help="replicas of SLIM-Diff, replicas/replica_NNN.npz with replica_NNN_meta.json",
+    help="replicas of SLIM-Diff, folder replicas with replica_NNN.npz and replica_NNN_meta.json",
     matches=lambda source: source.is_dir() and bool(_archives(source)),
     read=_read,
 )
