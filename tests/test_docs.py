@@ -169,6 +169,14 @@ def test_the_readme_counts_the_checks_of_the_demo():
     assert f"{fine} check is fine, and that 12 patients are too few for the other {unknown}" in said
 
 
+def test_the_table_of_systems_is_the_same_in_the_readme_and_on_its_page():
+    tables = [
+        re.search(r"^\| \| jsddpm \|.*?\n\n", TEXTS[page], re.M | re.S)[0]
+        for page in ("README.md", "docs/explanation/other-systems.md")
+    ]
+    assert re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", tables[0]) == tables[1]
+
+
 def rows_of(table):
     """Rows of a Markdown table below its head, cell by cell."""
     lines = [line for line in table.read_text().splitlines() if line.startswith("|")]

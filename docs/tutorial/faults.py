@@ -33,7 +33,7 @@ SUBJECTS, CONTROLS, SAMPLES = 24, 6, 8
 SPEC = Preprocessing((112, 136, 112), (1.5, 1.5, 1.5))
 BINNING = ZBinning((20, 99), 8, n_slices=112)
 ORANGE, BLACK = (255, 140, 26), (0, 0, 0)
-GAP, WIDTH = 6, 1160
+GAP, WIDTH = 6, 1480
 
 Picture = NDArray[np.uint8]
 
