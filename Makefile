@@ -27,6 +27,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs jsddpm jsddpm_eval cli reports benchmarks
 
 bench: setup
 	$(BIN)/python benchmarks/run.py

@@ -110,10 +110,10 @@ from tempfile import TemporaryDirectory
 import cohorts, jsddpm_eval
 with TemporaryDirectory() as folder:
     real = cohorts.real_store(Path(folder) / "real", {patients})
-    fakes = [cohorts.generated_store(Path(folder) / f"generated-{{s}}", {count}, {bins}, seed=s) for s in {seeds}]
-    table = jsddpm_eval.SliceTable.from_store(real, jsddpm_eval.SliceTable.from_store(fakes[0]).binning)
+    stores = [cohorts.generated_store(Path(folder) / f"generated-{{s}}", {count}, {bins}, seed=s) for s in {seeds}]
+    table = jsddpm_eval.SliceTable.from_store(real, jsddpm_eval.SliceTable.from_store(stores[0]).binning)
     Path("/proc/self/clear_refs").write_text("5")
-    for number, generated in enumerate(fakes):
+    for number, generated in enumerate(stores):
         start = time.process_time()
         jsddpm_eval.evaluate(table, generated, features={features})
         found[f"cpu_{{number}}"] = time.process_time() - start

@@ -1,7 +1,7 @@
 """The one error type users meet: a code, the file, what is wrong, the cure, and the exit status.
 
 Every check in the packages raises :class:`JsddpmError`; the command line prints it as
-``error[CODE] FILE: what; fix: cure`` and leaves with its status. Anything else that escapes is a bug of ours.
+``error[CODE] FILE: what; fix: cure`` and exits with its status. Anything else that escapes is a bug of ours.
 """
 
 from __future__ import annotations

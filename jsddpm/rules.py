@@ -97,5 +97,5 @@ def _run(config: RunConfig) -> Iterator[Conflict]:
             ("stop_at_memorisation", config.trainer.stop_at_memorisation),
         ):
             if asked:
-                what = "is decided by drawn samples, and monitoring.samples=0 draws none"
+                what = "is decided by generated samples, and monitoring.samples=0 generates none"
                 yield Conflict(f"trainer.{key}", what, "set monitoring.samples=null")

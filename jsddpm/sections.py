@@ -178,9 +178,9 @@ class TrainerConfig(Section):
     check_every: Steps = 1000
     """Steps between validations and checkpoints."""
     patience: Steps | None = None
-    """Stop after this many checks whose drawn samples are no better (see monitoring); null never stops early."""
+    """Stop after this many checks whose generated samples are no better (see monitoring); null never stops early."""
     stop_at_memorisation: Flag = False
-    """Stop at the first check whose drawn samples show signs that training slices are memorised."""
+    """Stop at the first check whose generated samples show signs that training slices are memorised."""
     accumulate: Annotated[int, Field(ge=1, le=1024), NUMERIC] = 1
     """Batches whose gradients are averaged into one step."""
     gradient_clip: Annotated[Number, Field(ge=1e-6, le=1e6)] = 1.0

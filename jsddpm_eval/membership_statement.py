@@ -41,7 +41,7 @@ _LIMITS = (
     "A patient who is told by a loss need not be seen in any sample, and the other way round: jsddpm eval looks for "
     "copies among samples.",
     "The answer presumes that held-out patients come from where the training patients come from. Patients of another "
-    "scanner or hospital are told apart by any network, whatever it remembers.",
+    "scanner or hospital are separated by any network, whatever it remembers.",
 )
 
 
@@ -180,7 +180,7 @@ def _sentences(found: Attack, measured: Measured) -> list[str]:
         if divisions is not None:
             low, high = divisions.interval
             said.append(
-                f"Random halves of the {name} patients alone are told apart with areas of {low:.2f} to {high:.2f} in "
+                f"Random halves of the {name} patients alone are separated with areas of {low:.2f} to {high:.2f} in "
                 f"95 of 100 divisions; {100 * divisions.beyond:.0f} % reach that of the attack."
             )
     return said + [_sensitivity(found.scores, measured.member, rate) for rate in RATES]

@@ -105,8 +105,8 @@ def guarded() -> Iterator[None]:
 def strict_json(value: object) -> str:
     r"""JSON that any terminal may be shown: no NaN, no control or bidirectional character, ASCII where it must be.
 
-    >>> strict_json(["caf\xe9 \x9b"])
-    '[\n  "caf\xe9 \\u009b"\n]'
+    >>> strict_json(["\xe9t\xe9 \x9b"])
+    '[\n  "\xe9t\xe9 \\u009b"\n]'
     """
     unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=not unicode)

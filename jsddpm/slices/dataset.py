@@ -173,7 +173,7 @@ class ClassDistribution:
 
     Attributes:
         slices: Number of slices.
-        lesion_share: Share of lesion slices among the drawn ones.
+        lesion_share: Share of lesion slices among the sampled slices.
         stored_lesion_share: Share of lesion slices in the data set.
         effective_slices: Effective sample size ``1 / sum(p ** 2)`` (Kish).
         most_frequent: Highest probability of a slice, relative to an equal draw.

@@ -41,7 +41,7 @@ class Interrupted(BaseException):
 class KeepLast(Checkpoint):
     """Writes the last checkpoint at every check, and when a signal ends training.
 
-    Lightning's ModelCheckpoint writes its last one only with a new best; on SIGTERM Lightning leaves with status 0 and
+    Lightning's ModelCheckpoint writes its last one only with a new best; on SIGTERM Lightning exits with status 0 and
     loses the steps since. Here SIGINT, SIGTERM and SLURM's SIGUSR1 end training after the current step, on all
     processes at the same one; a second SIGINT ends the process at once.
     """

@@ -23,8 +23,8 @@ _WRITTEN = _REPLACED | {"metrics.csv", "hparams.yaml", _CHECKPOINTS, _PICTURES, 
 def claimed(run: str | Path, *, new: bool) -> Iterator[None]:
     """Keep every other process out of a run's folder.
 
-    The lock file lies beside the folder (``.NAME.lock``), so that a folder that holds a run is told from one that is
-    being written.
+    The lock file lies beside the folder (``.NAME.lock``), so that a folder with a run is distinguished from one that
+    is being written.
 
     Args:
         run: The folder; it need not exist.

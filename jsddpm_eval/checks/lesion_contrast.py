@@ -18,8 +18,8 @@ _OF_CONTRAST = ("lesion_contrast", "lesion_step")
 class LesionContrastCheck(ShiftCheck):
     """Contrast, border and texture of the image at the mask, and the lesion that a network finds in it.
 
-    Too little contrast has several causes, told apart by what is kept of the real contrast, whether the network finds a
-    lesion elsewhere in the image, and whether the border has lost more than the whole.
+    Too little contrast has several causes, distinguished by what is kept of the real contrast, whether the network
+    finds a lesion elsewhere in the image, and whether the border has lost more than the whole.
     """
 
     spec = CheckSpec(

@@ -1,8 +1,8 @@
 """Networks that read real slices of patients they have not seen: one for each fold of patients.
 
-A network that learned from a patient's slices reads them better than new ones, so real slices would be no fair
-yardstick for generated ones. Real slices are read by the network whose training left their patient out, generated
-slices by all networks, averaged.
+A network that learned from a patient's slices reads them better than new slices, so these real slices would
+be no fair baseline for generated slices. Real slices are read by the network whose training left their patient out,
+generated slices by all networks, averaged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Small networks trained here, on real training slices: a judge of position, and a feature space."""
+"""Small networks trained here, on real training slices: a position regressor, and a feature space."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def frechet_distance(x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_we
     """Squared Frechet distance of the Gaussians fitted to two feature sets (FID, Heusel et al. 2017, 1706.08500).
 
     Biased upwards by about c/N with c depending on the model; compare at equal counts, beside a real-versus-real
-    floor.
+    baseline.
 
     Args:
         x: Features ``(n, d)``, n at least 2; covariances use n - 1.

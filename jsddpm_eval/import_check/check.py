@@ -10,7 +10,7 @@ from jsddpm_eval.import_check.masks import masks
 from jsddpm_eval.import_check.order import order
 from jsddpm_eval.import_check.orientation import orientation, sides_told
 from jsddpm_eval.import_check.size import sizes
-from jsddpm_eval.import_check.suspicion import Pictured, Suspicion, Yardstick
+from jsddpm_eval.import_check.suspicion import Pictured, RealReference, Suspicion
 from jsddpm_eval.memo import digest
 from jsddpm_eval.slice_table import SliceTable
 
@@ -24,7 +24,7 @@ class ImportCheck:
     """
 
     def __init__(self, real: SliceTable, binning: ZBinning) -> None:
-        self._yard = Yardstick(real, binning)
+        self._reference = RealReference(real, binning)
 
     def suspicions(self, generated: SliceTable) -> list[Suspicion]:
         """What seems to have gone wrong with a set as a whole, what explains the rest first.
@@ -36,21 +36,21 @@ class ImportCheck:
             Empty where nothing stands out. With fewer than four patients, or fewer than three generated samples or
             volumes, only repeated slices and masks that are empty or inverted can.
         """
-        if self._yard.real.n_patients <= FOLDS:
+        if self._reference.real.n_patients <= FOLDS:
             return copies(generated)
-        yard, imported = self._yard, Pictured.of(generated)
-        dark, imported = inverted(yard, imported)
-        laid, imported = orientation(yard, imported)
+        reference, imported = self._reference, Pictured.of(generated)
+        dark, imported = inverted(reference, imported)
+        laid, imported = orientation(reference, imported)
         if dark:
             return [*dark, *laid, *copies(generated)]
-        found = [*laid, *levels(yard, generated)]
-        found += [] if laid else sizes(yard, generated)
-        return [*found, *order(yard, imported), *masks(yard, generated), *copies(generated)]
+        found = [*laid, *levels(reference, generated)]
+        found += [] if laid else sizes(reference, generated)
+        return [*found, *order(reference, imported), *masks(reference, generated), *copies(generated)]
 
     def untold(self, generated: SliceTable) -> list[str]:
         """What could not be told of a set, too few slices or patients being there."""
-        few = self._yard.real.n_patients <= FOLDS
-        if few or not sides_told(self._yard, Pictured.of(generated)):
+        few = self._reference.real.n_patients <= FOLDS
+        if few or not sides_told(self._reference, Pictured.of(generated)):
             return ["whether left and right are exchanged: real slices differ too little from their mirror images"]
         return []
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import INTENSITY
-from jsddpm_eval.import_check.suspicion import Pictured, Suspicion, Values, Yardstick
+from jsddpm_eval.import_check.suspicion import Pictured, RealReference, Suspicion, Values
 from jsddpm_eval.slice_table import SliceTable
 
 _LEVELS = {
@@ -23,9 +23,11 @@ _FAR = 0.75  # standard deviations of real slices
 _JUMP = 0.5  # of the whole range, from one pixel to the next
 
 
-def inverted(yard: Yardstick, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
+def inverted(reference: RealReference, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
     """Whether dark is bright, and the generated slices as if it were not."""
-    told = yard.compare(yard.once("fit", lambda: _fit(yard, yard.set)), imported.table, _fit(yard, imported))
+    told = reference.compare(
+        reference.once("fit", lambda: _fit(reference, reference.set)), imported.table, _fit(reference, imported)
+    )
     if told is None or not (told.reversed and told.real > 0):
         return [], imported
     what = f"slices look inverted: they correlate at {told.generated:.2f} with the mean of their bin, real ones at "
@@ -33,11 +35,11 @@ def inverted(yard: Yardstick, imported: Pictured) -> tuple[list[Suspicion], Pict
     return [Suspicion("inverted", f"{what}{told.real:.2f}", cure)], imported.moved(lambda x: -x)
 
 
-def levels(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
+def levels(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """Intensities that patients do not have, and steps between neighbours that no anatomy makes."""
-    ours, theirs = (appearance(t, "intensity").numpy() for t in (yard.real, generated))
+    ours, theirs = (appearance(t, "intensity").numpy() for t in (reference.real, generated))
     told = {
-        name: yard.compare(ours[:, i], generated, theirs[:, i])
+        name: reference.compare(ours[:, i], generated, theirs[:, i])
         for name, i in ((name, INTENSITY.index(name)) for name in _LEVELS)
     }
     far = {name: t for name, t in told.items() if t is not None and t.sure and abs(t.deviations) >= _FAR}
@@ -47,7 +49,7 @@ def levels(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
         what = f"intensities are not those of real slices: {_LEVELS[name]} {most.generated:.2g}, real {most.real:.2g}"
         cure = "say what means 0 and 1 with --value-range, or use the window of the real store (--window for volumes)"
         found.append(Suspicion("intensity", what, cure))
-    jumps = yard.compare(_jumps(yard.real), generated, _jumps(generated))
+    jumps = reference.compare(_jumps(reference.real), generated, _jumps(generated))
     if jumps and jumps.sure and jumps.deviations >= 2 * _FAR:
         what = f"{np.exp(jumps.generated):.1%} of neighbouring pixels differ by half of the range, in real slices "
         cure = "look for values that were cast to 8 bits before they were scaled"
@@ -55,9 +57,9 @@ def levels(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
     return found
 
 
-def _fit(yard: Yardstick, pictured: Pictured) -> Values:
+def _fit(reference: RealReference, pictured: Pictured) -> Values:
     """Correlation of each slice with the mean of its bin."""
-    of_bin = yard.means[yard.folds(pictured.table), pictured.table.z_bin.numpy()]
+    of_bin = reference.means[reference.folds(pictured.table), pictured.table.z_bin.numpy()]
     return np.asarray(np.einsum("nij,nij->n", pictured.pictures, of_bin))
 
 

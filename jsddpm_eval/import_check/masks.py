@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
-from jsddpm_eval.import_check.suspicion import CHANCE, PLAIN, Suspicion, Values, Yardstick
+from jsddpm_eval.import_check.suspicion import CHANCE, PLAIN, RealReference, Suspicion, Values
 from jsddpm_eval.slice_table import SliceTable
 
 _REACH = 8
@@ -20,9 +20,9 @@ _KEPT = 0.5  # of the contrast of real lesions
 _AGREED = CHANCE**0.5  # each of two halves
 
 
-def masks(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
+def masks(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """What is wrong with masks as a whole; nothing where either side has none."""
-    if not (yard.real.has_masks and generated.has_masks):
+    if not (reference.real.has_masks and generated.has_masks):
         return []
     lesions = generated.where(generated.pathology == 1)
     if not len(lesions):
@@ -34,18 +34,21 @@ def masks(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
     if not share.any():
         cure = "check --mask-label, --mask-threshold and which files are the masks"
         return [Suspicion("masks", "no slice that was to have a lesion has one in its mask", cure)]
-    return _placed(yard, generated)
+    return _placed(reference, generated)
 
 
-def _placed(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
+def _placed(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """Whether masks lie on what the images show."""
-    reach = min(_MOST_REACH, max(_REACH, _REACH * max(yard.real.size) // 64))
-    real, imported = yard.once("contrasts", lambda: _contrasts(yard.real, reach)), _contrasts(generated, reach)
-    here = yard.compare(real[:, reach, reach], generated, imported[:, reach, reach])
+    reach = min(_MOST_REACH, max(_REACH, _REACH * max(reference.real.size) // 64))
+    real, imported = (
+        reference.once("contrasts", lambda: _contrasts(reference.real, reach)),
+        _contrasts(generated, reach),
+    )
+    here = reference.compare(real[:, reach, reach], generated, imported[:, reach, reach])
     if here is None:
         return []
     sign = float(np.sign(here.real))
-    if moved := _moved(yard, generated, sign * real, sign * imported, reach):
+    if moved := _moved(reference, generated, sign * real, sign * imported, reach):
         rows, columns = moved
         said = [f"{abs(rows)} pixels {'above' if rows > 0 else 'below'}"] * bool(rows)
         said += [f"{abs(columns)} pixels {'left' if columns > 0 else 'right'} of"] * bool(columns)
@@ -59,7 +62,7 @@ def _placed(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
 
 
 def _moved(
-    yard: Yardstick, generated: SliceTable, real: Values, imported: Values, reach: int
+    reference: RealReference, generated: SliceTable, real: Values, imported: Values, reach: int
 ) -> tuple[int, int] | None:
     """Rows and columns by which masks have to move; found in one half of the units, and tested in the other."""
     half = np.unique(generated.unit.numpy(), return_inverse=True)[1] % 2
@@ -71,7 +74,7 @@ def _moved(
             return None
         row, column = np.unravel_index(int(picked.mean(0).argmax()), picked.shape[1:])
         gains = [values[:, row, column] - values[:, reach, reach] for values in (real, imported)]
-        told = yard.compare(gains[0], generated, np.where(half == number, np.nan, gains[1]))
+        told = reference.compare(gains[0], generated, np.where(half == number, np.nan, gains[1]))
         if told is None or told.p_value > _AGREED or not told.real < 0 < told.generated:
             return None
         found.append((int(row) - reach, int(column) - reach))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm_eval.features.crossfit import FOLDS
-from jsddpm_eval.import_check.suspicion import PLAIN, Pictured, Suspicion, Values, Yardstick
+from jsddpm_eval.import_check.suspicion import PLAIN, Pictured, RealReference, Suspicion, Values
 
 if TYPE_CHECKING:
     from sklearn.kernel_ridge import KernelRidge
@@ -19,52 +19,52 @@ _ALPHA, _GAMMA = 0.02, 1.0
 _MOST = 3000  # slices that places are learned from; of more, evenly spread ones
 
 
-def order(yard: Yardstick, imported: Pictured) -> list[Suspicion]:
+def order(reference: RealReference, imported: Pictured) -> list[Suspicion]:
     """At most one: how the bins asked for and those that slices look like disagree."""
-    if yard.binning.n_bins < 3:
+    if reference.binning.n_bins < 3:
         return []
-    real = yard.once("places", lambda: _of_real(yard))
-    everyone = yard.once("place", lambda: _fitted(yard, np.ones(len(yard.fold), bool)))
+    real = reference.once("places", lambda: _of_real(reference))
+    everyone = reference.once("place", lambda: _fitted(reference, np.ones(len(reference.fold), bool)))
     look, asked, bins = (
         everyone.predict(_features(imported.pictures)),
         imported.table.z_bin.numpy(),
-        yard.real.z_bin.numpy(),
+        reference.real.z_bin.numpy(),
     )
-    middle = (yard.binning.n_bins - 1) / 2
+    middle = (reference.binning.n_bins - 1) / 2
     along = [np.sign(b - middle) * (p - middle) for b, p in ((bins, real), (asked, look))]
-    told = yard.compare(along[0], imported.table, along[1])
+    told = reference.compare(along[0], imported.table, along[1])
     if told and told.reversed and told.real > 0:
         cure = "reverse the bins, or correct the affine of volumes: z leads from inferior to superior"
         return [Suspicion("order", "the order of the bins looks reversed", cure)]
     cure = "check which bins were asked for, the z-range that was divided, and that names were not sorted as text"
-    offset = yard.compare(real - bins, imported.table, look - asked)
+    offset = reference.compare(real - bins, imported.table, look - asked)
     if offset and offset.p_value < PLAIN and abs(moved := offset.generated - offset.real) >= _OFF:
         what = f"slices look {abs(moved):.1f} bins {'higher' if moved > 0 else 'lower'} than asked for"
         return [Suspicion("order", what, cure)]
-    apart = yard.compare(np.abs(real - bins), imported.table, np.abs(look - asked))
+    apart = reference.compare(np.abs(real - bins), imported.table, np.abs(look - asked))
     if apart and apart.p_value < PLAIN and apart.generated - apart.real >= _APART:
         what = f"slices look {apart.generated:.1f} bins away from those asked for, real ones {apart.real:.1f}"
         return [Suspicion("order", what, cure)]
     return []
 
 
-def _of_real(yard: Yardstick) -> Values:
+def _of_real(reference: RealReference) -> Values:
     """The bin that each real slice looks like, as a real number, to those who have not seen its patient."""
-    places = np.full(len(yard.fold), np.nan)
+    places = np.full(len(reference.fold), np.nan)
     for number in range(FOLDS):
-        own = yard.fold == number
-        places[own] = _fitted(yard, ~own).predict(_features(yard.set.pictures[own]))
+        own = reference.fold == number
+        places[own] = _fitted(reference, ~own).predict(_features(reference.set.pictures[own]))
     return places
 
 
-def _fitted(yard: Yardstick, rows: NDArray[np.bool_]) -> KernelRidge:
+def _fitted(reference: RealReference, rows: NDArray[np.bool_]) -> KernelRidge:
     """Kernel ridge regression of the bin on the picture."""
     from sklearn.kernel_ridge import KernelRidge  # brings pandas along where it is installed
 
     chosen = np.flatnonzero(rows)
     chosen = chosen[:: max(1, -(-len(chosen) // _MOST))]
-    bins = yard.real.z_bin.numpy()[chosen].astype(np.float64)
-    return KernelRidge(alpha=_ALPHA, kernel="rbf", gamma=_GAMMA).fit(_features(yard.set.pictures[chosen]), bins)
+    bins = reference.real.z_bin.numpy()[chosen].astype(np.float64)
+    return KernelRidge(alpha=_ALPHA, kernel="rbf", gamma=_GAMMA).fit(_features(reference.set.pictures[chosen]), bins)
 
 
 def _features(pictures: Values) -> Values:

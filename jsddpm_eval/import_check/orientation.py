@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm_eval.import_check.suspicion import Difference, Pictured, Suspicion, Values, Yardstick
+from jsddpm_eval.import_check.suspicion import Difference, Pictured, RealReference, Suspicion, Values
 
 Move = Callable[[Values], Values]
 
@@ -35,11 +35,11 @@ _SEEN = 4.3  # standard errors between right and wrong, of which the test sees n
 _SHRINK = 0.1  # of the scatter's mean variance, added to each: pixels are many and patients few
 
 
-def orientation(yard: Yardstick, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
+def orientation(reference: RealReference, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
     """At most one suspicion, and the generated slices laid as they seem to have to be."""
-    move = _fitting(yard, imported)
+    move = _fitting(reference, imported)
     upright = imported.moved(_MOVES[move])
-    told = _told(yard, upright)
+    told = _told(reference, upright)
     mirrored = told is not None and told.reversed and told.real > 0
     if not move and not mirrored:
         return [], imported
@@ -49,46 +49,48 @@ def orientation(yard: Yardstick, imported: Pictured) -> tuple[list[Suspicion], P
     return [found], upright.moved(lambda x: x[:, :, ::-1]) if mirrored else upright
 
 
-def _fitting(yard: Yardstick, imported: Pictured) -> str:
+def _fitting(reference: RealReference, imported: Pictured) -> str:
     """The move that makes slices fit best, left and right aside; empty where they fit as they lie."""
-    square = yard.real.size[0] == yard.real.size[1]
+    square = reference.real.size[0] == reference.real.size[1]
     gains = {}
     for name, move in _MOVES.items():
         if name and (square or name not in _OF_SQUARES):
-            real = yard.once(f"move {name}", lambda move=move: _gain(yard, yard.set, move))  # type: ignore[misc]
-            gain = _gain(yard, imported, move)
-            told = yard.compare(real, imported.table, gain)
+            real = reference.once(f"move {name}", lambda move=move: _gain(reference, reference.set, move))  # type: ignore[misc]
+            gain = _gain(reference, imported, move)
+            told = reference.compare(real, imported.table, gain)
             if told and told.reversed and told.real < 0:
                 gains[name] = told.generated
     return max(gains, key=lambda name: gains[name], default="")
 
 
-def _gain(yard: Yardstick, pictured: Pictured, move: Move) -> Values:
+def _gain(reference: RealReference, pictured: Pictured, move: Move) -> Values:
     """How much better each slice fits the mean of its bin once it is moved; the mean and its mirror image together."""
-    both = yard.means + yard.means[..., ::-1]
-    of_bin = both[yard.folds(pictured.table), pictured.table.z_bin.numpy()]
+    both = reference.means + reference.means[..., ::-1]
+    of_bin = both[reference.folds(pictured.table), pictured.table.z_bin.numpy()]
     return np.asarray(np.einsum("nij,nij->n", move(pictured.pictures) - pictured.pictures, of_bin))
 
 
-def sides_told(yard: Yardstick, imported: Pictured) -> bool:
+def sides_told(reference: RealReference, imported: Pictured) -> bool:
     """Whether slices with left and right exchanged would be seen, most of the time, among so many."""
-    told = _told(yard, imported)
+    told = _told(reference, imported)
     return told is not None and 2 * told.real > _SEEN * told.error > 0
 
 
-def _told(yard: Yardstick, imported: Pictured) -> Difference | None:
+def _told(reference: RealReference, imported: Pictured) -> Difference | None:
     """How slices differ from their own mirror images, beside real ones.
 
     What differs between a slice and its mirror image is weighed so that it tells the two apart best among the real
     patients of other folds (a linear discriminant): neither brains nor scanners are symmetric.
     """
-    weights = yard.once("sides", lambda: yard.learned(lambda rows: _weights(_asymmetry(yard.set.pictures[rows]))))
-    real = yard.once("side", lambda: _side(yard, yard.set, weights))
-    return yard.compare(real, imported.table, _side(yard, imported, weights))
+    weights = reference.once(
+        "sides", lambda: reference.learned(lambda rows: _weights(_asymmetry(reference.set.pictures[rows])))
+    )
+    real = reference.once("side", lambda: _side(reference, reference.set, weights))
+    return reference.compare(real, imported.table, _side(reference, imported, weights))
 
 
-def _side(yard: Yardstick, pictured: Pictured, weights: Values) -> Values:
-    return np.asarray(np.einsum("np,np->n", _asymmetry(pictured.pictures), weights[yard.folds(pictured.table)]))
+def _side(reference: RealReference, pictured: Pictured, weights: Values) -> Values:
+    return np.asarray(np.einsum("np,np->n", _asymmetry(pictured.pictures), weights[reference.folds(pictured.table)]))
 
 
 def _asymmetry(pictures: Values) -> Values:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import OUTLINE
-from jsddpm_eval.import_check.suspicion import Suspicion, Yardstick
+from jsddpm_eval.import_check.suspicion import RealReference, Suspicion
 from jsddpm_eval.slice_table import SliceTable
 
 _SCALED = 0.05  # of the size; less is what generators and patients do
 _FAR = 1.0  # standard deviations of real slices, of a place
 
 
-def sizes(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
+def sizes(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """Size and place of heads."""
-    ours, theirs = (appearance(t, "outline").numpy() for t in (yard.real, generated))
-    told = {name: yard.compare(ours[:, i], generated, theirs[:, i]) for i, name in enumerate(OUTLINE)}
+    ours, theirs = (appearance(t, "outline").numpy() for t in (reference.real, generated))
+    told = {name: reference.compare(ours[:, i], generated, theirs[:, i]) for i, name in enumerate(OUTLINE)}
     sure = {name: t for name, t in told.items() if t is not None and t.sure and t.real > 0}
     ratios = {name: sure[name].generated / sure[name].real for name in ("height", "width") if name in sure}
     scaled = {"high" if name == "height" else "wide": r for name, r in ratios.items() if abs(r - 1) >= _SCALED}
@@ -23,7 +23,7 @@ def sizes(yard: Yardstick, generated: SliceTable) -> list[Suspicion]:
         cure = "check the voxel size that they were written with (--spacing for volumes), and how they were resized"
         return [Suspicion("size", what, cure)]
     words = {"row": ("higher", "lower"), "column": ("further left", "further right")}
-    side = dict(zip(words, yard.real.size, strict=True))
+    side = dict(zip(words, reference.real.size, strict=True))
     moved = {n: t.generated - t.real for n in words if (t := sure.get(n)) and abs(t.deviations) >= _FAR}
     if not moved:
         return []

@@ -78,7 +78,7 @@ class Pictured:
         return Pictured(self.table, move(self.pictures))
 
 
-class Yardstick:
+class RealReference:
     """Real slices, and what is learned of them: each patient's are read by what the other patients taught.
 
     Attributes:

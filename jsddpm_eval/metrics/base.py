@@ -114,7 +114,7 @@ class Context:
 
     @cached_property
     def least_equal_count(self) -> int:
-        """References that every bin with generated slices can offer any real slice, its own patient put aside."""
+        """References, not of its own patient, that every bin with generated slices can offer any real slice."""
         bins = [self.real.where(self.real.z_bin == k) for k in self.generated.z_bin.unique().tolist()]
         return min((equal_count(b.patient) for b in bins if len(b)), default=0)
 

@@ -35,7 +35,7 @@ from jsddpm_eval.stats.jackknife import jackknife_variance
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
 
 _MOST_TRAIN = 2000  # training slices in a kernel distance; of more, evenly spread ones
-_MOST_LEARNED = 10_000  # training slices that the judge of position learns from
+_MOST_LEARNED = 10_000  # training slices that the position regressor learns from
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Standing(Model):
     """A score beside its baseline.
 
     Attributes:
-        side: -1 below, 0 not told from it, 1 above.
+        side: -1 below, 0 within its band, 1 above.
         certain: Whether the score's whole interval lies on that side; never for 0.
     """
 
@@ -168,7 +168,7 @@ class Score(Model):
     def stand(self) -> Standing | None:
         """Where the score lies; None without a value or a baseline.
 
-        Within the baseline's band it is not told from it, which is no evidence that it equals it.
+        Within the baseline's band no difference is seen, which is no evidence that both are equal.
 
         A baseline without a band counts as met when the score's interval covers it.
 

@@ -61,7 +61,7 @@ class CrossedMean:
         return max(by_interval, flipped_p_value(self.trainings))
 
     def detectable(self, level: float) -> float | None:
-        """Smallest mean that would be told from 0 in about 80 % of such studies; None where there is no interval.
+        """Smallest mean that would be significant in about 80 % of such studies; None where there is no interval.
 
         Args:
             level: False alarms allowed to this one mean.
@@ -69,7 +69,7 @@ class CrossedMean:
         return self._detectable(level, self.parts)
 
     def patients_for(self, mean: float, level: float) -> int | None:
-        """Patients with whom such a mean would be told from 0 in about 80 % of studies with as many trainings.
+        """Patients with whom such a mean would be significant in about 80 % of studies with as many trainings.
 
         Args:
             mean: The mean.

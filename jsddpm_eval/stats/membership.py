@@ -1,4 +1,4 @@
-"""Are training patients told from held-out patients by a network's losses, or by how hard the patients are? Torch-free.
+"""Do a network's losses, or the difficulty of patients, separate training from held-out patients? Torch-free.
 
 A patient's value at a noise level is the mean over their slices of the logarithm of the loss. From it is taken what a
 reference's loss predicts: the slope is that within both groups (analysis of covariance), so that a difference between

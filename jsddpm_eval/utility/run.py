@@ -35,8 +35,8 @@ RESULT = "utility.json"
 """File that says what a study amounts to."""
 
 _STATED = (
-    "Whom the generator was trained on cannot be told from its store: that it never saw those who are tested is stated "
-    "by whoever asked."
+    "The store of the generated samples does not record its training patients. That the generator has not seen the "
+    "test patients is an assumption of this study."
 )
 
 

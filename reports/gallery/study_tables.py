@@ -34,7 +34,7 @@ def write(out: Path, store: SliceStore, work: Path) -> None:
 
 
 def difference_table(changed: pd.DataFrame) -> str:
-    """Local less global bins: mean over the seeds and 95 % interval, a star where it is told apart from 0."""
+    """Local less global bins: mean over the seeds and 95 % interval, a star where it is significant."""
     rows = ["| bin | " + " | ".join(SCORES.values()) + " |", "|---|" + "---|" * len(SCORES)]
     for z_bin in sorted(changed["z_bin"].unique()):
         cells = [_difference(changed, score, z_bin) for score in SCORES]
@@ -51,7 +51,7 @@ def _difference(changed: pd.DataFrame, score: str, z_bin: int) -> str:
 
 
 def difference_figure(changed: pd.DataFrame) -> Figure:
-    """Difference by bin with its interval, a panel for each score; filled where it is told apart from 0."""
+    """Difference by bin with its interval, a panel for each score; filled where it is significant."""
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     for axes, (score, label) in zip(figure.subplots(2, 3).flat, SCORES.items(), strict=True):
         own = changed[(changed["score"] == score) & (changed["z_bin"] >= 0)]

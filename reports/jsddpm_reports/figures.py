@@ -1,4 +1,4 @@
-"""What every figure shares: colours told apart without colour vision, a print size, and the forms it is given in."""
+"""What every figure shares: colours that differ without colour vision, a print size, and the forms it is given in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#9a9a9a"  # Okabe and Ito's, told apart without colour vision
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#9a9a9a"  # of Okabe and Ito, distinct without colour vision
 BLUE_SOFT, ORANGE_SOFT, GREY_SOFT, INK, PAPER = "#8fc1e3", "#f2b98a", "#e4e4e4", "#000000", "#ffffff"
 PATHOLOGY_STYLES = ((BLUE, "o"), (ORANGE, "s"))
 """Colour and marker of control and lesion."""

@@ -12,12 +12,12 @@ if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
     from jsddpm_eval.results.specs import Finding
 
 MARKS = {-1: "▼", 0: "", 1: "▲"}
-"""Signs of a score below, not told from, and above its baseline."""
+"""Signs of a score below its baseline, within its band, and above it."""
 
 SIGNS = {"off": "!", "fine": "✓", "unknown": "?"}
 """Signs of a check's answers."""
 
-_SIDES = {-1: "below the baseline", 0: "not told from the baseline", 1: "above the baseline"}
+_SIDES = {-1: "below the baseline", 0: "within the band of the baseline", 1: "above the baseline"}
 
 
 def number(score: Score | None) -> str:

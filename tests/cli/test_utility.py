@@ -129,7 +129,7 @@ def test_studies_of_two_generators_are_compared(place, tmp_path):
     assert (row["arm"], row["reference"], row["patients"]) == ("B: generated", "A: generated", 5)
     studies = [json.loads((Path(folder) / "utility.json").read_text()) for folder in both]
     means = [arm["dice"]["mean"] for values in studies for arm in values["arms"] if arm["arm"] == "generated"]
-    assert all("is stated by whoever asked" in values["limits"][-1] for values in studies)
+    assert all("is an assumption of this study" in values["limits"][-1] for values in studies)
     assert row["difference"] == pytest.approx(means[1] - means[0])
     assert CliRunner().invoke(app, ["compare", both[0], str(place / "out")]).exception.code == "NOT_COMPARABLE"
     assert CliRunner().invoke(app, ["compare", *both, "--all"]).exception.code == "OPTION"
