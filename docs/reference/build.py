@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -44,9 +44,13 @@ and what it takes. Every run keeps its whole configuration in `config.yaml` and 
 """
 SCORES = """# Scores and checks
 
-Every score with its exact definition, and every check of the verdict. [Metrics](metrics.md) explains intervals,
-baselines and p-values. *Reference* is what the score was tested against, *difference* the largest difference seen in
-the tests, in float64 unless another precision is named.
+This page defines every score and every check of the verdict, and says which faults each score does not detect.
+[Metrics](metrics.md) explains intervals, baselines and p-values. In the tables, *reference* is what the score was
+tested against. *Difference* is the largest difference in the tests, in float64 unless another precision is named.
+
+Scores with `_SPACE` compare features of images. They do not detect faults of masks, or differences that do not change
+the features. A check can detect only a fault that one of its scores detects: [How the verdict is
+reached](../explanation/verdict.md#what-was-measured) lists the planted faults that were missed.
 
 *Made from the metrics and checks by `make reference`.*
 """
@@ -89,18 +93,29 @@ def _scores() -> Iterator[str]:
         yield f"| `{name.replace('_', '-')}` | {_sentence((module.__doc__ or '').partition(chr(10) * 2)[0])} |"
 
 
-def _specs(specs: Iterable[ScoreSpec]) -> Iterator[str]:
+def _specs(specs: Sequence[ScoreSpec]) -> Iterator[str]:
     yield from [
         "| score | unit | better | definition | source | reference | difference |",
         "|---|---|---|---|---|---|---|",
     ]
     for spec in specs:
         reference, _, difference = spec.verified.partition(" | ")
-        name = f"{spec.name}_SPACE" if spec.per_space else spec.name
         definition = spec.definition + (f"; p-value of: {spec.hypothesis}" if spec.hypothesis else "")
-        cells = (f"`{name}`", spec.unit, spec.better or "", definition, spec.source, reference, difference)
+        cells = (f"`{_name(spec)}`", spec.unit, spec.better or "", definition, spec.source, reference, difference)
         yield "| " + " | ".join(_sentence(cell) or "–" for cell in cells) + " |"
-    yield ""
+    yield from ["", *_limits(specs), ""]
+
+
+def _name(spec: ScoreSpec) -> str:
+    return f"{spec.name}_SPACE" if spec.per_space else spec.name
+
+
+def _limits(specs: Sequence[ScoreSpec]) -> Iterator[str]:
+    """What scores do not detect: one line for all of a metric, or one for each kind."""
+    faults = dict.fromkeys(spec.blind_to for spec in specs)
+    for fault in faults:
+        names = ", ".join(f"`{_name(spec)}`" for spec in specs if spec.blind_to == fault)
+        yield f"{f'- Not detected by {names}' if len(faults) > 1 else 'Not detected'}: {fault}."
 
 
 def _commands(commands: typer.Typer, parent: str, level: int) -> Iterator[str]:

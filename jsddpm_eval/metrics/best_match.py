@@ -23,12 +23,18 @@ from jsddpm_eval.stats.intervals import mean_spread
 CEILING_DB = 96.3
 """PSNR of one step of the store's 16 bits: what two stored slices can reach without being equal."""
 
+ONE_PIXEL = "copies that differ from their source in one pixel value"
+"""What a count of exact copies cannot detect."""
+
 _SHORTLIST = 4
 _PROBES = 48
 _BRUTE_FORCE = "float64 brute force, scikit-image | 1e-9 dB at 80 and at 100 dB"
 _AMONG: WeakKeyDictionary[SliceTable, Tensor] = WeakKeyDictionary()
 
-_spec = partial(ScoreSpec, group="closeness", unit="dB", scope="cell")
+_spec = partial(
+    ScoreSpec, group="closeness", unit="dB", scope="cell",
+    blind_to="mirrored, shifted or rotated copies, because slices are compared pixel by pixel",
+)  # fmt: skip
 MATCH = _spec(
     "best_match_psnr", "match",
     "mean over generated slices of the PSNR to the nearest real slice of the bin; exact copies are counted instead",
@@ -43,7 +49,10 @@ EQUAL = _spec(
     "expected best match among as many references m as every bin has: sum of s_(i) C(i-1, m-1) / C(M, m)",
     source="order statistics", verified="all subsets | 1e-10",
 )  # fmt: skip
-COPIES = _spec("exact_copies", "exact copies", "generated slices equal to a real slice of the bin", unit="slices")
+COPIES = _spec(
+    "exact_copies", "exact copies", "generated slices equal to a real slice of the bin", unit="slices",
+    blind_to=ONE_PIXEL,
+)  # fmt: skip
 GAP = _spec(
     "copy_gap", "copy gap",
     "equal-count best match to training slices less that to held-out ones; PSNR capped at 96.3 dB, one step of 16 bits",

@@ -17,6 +17,7 @@ from torch import Tensor
 from jsddpm_eval.functional.copies import MEASURES, PAIRED, Nearness, References, nearest
 from jsddpm_eval.functional.patterns import pattern
 from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.best_match import ONE_PIXEL
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -30,10 +31,15 @@ _PROBES = 32  # real slices of each bin whose nearness to other patients is know
 _REACH = 4.0  # spreads at which one sample's say in the mean ends
 _NEVER = 1e-12  # stands for the p-value 0 of what cannot be
 
+_TOO_FAR = (
+    "copies that are upside down, strongly blurred, or rotated by more than about fifteen degrees, and copied parts of "
+    "less than half a slice"
+)
 _share = partial(
     ScoreSpec, group="closeness", unit="share", scope="levels", better="lower", source="registration, Clopper-Pearson",
     reading="Share of samples nearer to a real slice, once registered, than slices of other patients come.",
     verified="planted copies | all of them", hypothesis="samples are slices of new patients, one-sided",
+    blind_to=_TOO_FAR,
 )  # fmt: skip
 SHARE = _share(
     name="copied_share", heading="copies", definition="share of samples nearer to a real slice of the bin or the bins "
@@ -46,11 +52,12 @@ PATIENTS = ScoreSpec(
     name="patients_copied", heading="patients", definition="share of training patients of whom a sample is a copy",
     group="closeness", unit="share", scope="pooled", better="lower", source="Clopper & Pearson 1934",
     reading="Of these samples; the interval is that of new training patients.", verified="counting | 0",
+    blind_to=_TOO_FAR,
 )  # fmt: skip
 EXACT = ScoreSpec(
     name="copied_exactly", heading="equal", definition="share of samples that equal a real slice and are not blank",
     group="closeness", unit="share", scope="levels", better="lower", hypothesis="no sample equals a real slice",
-    verified="counting | 0",
+    verified="counting | 0", blind_to=ONE_PIXEL,
 )  # fmt: skip
 CLOSENESS = ScoreSpec(
     name="copy_closeness", heading="closeness", group="closeness", unit="SD", scope="levels",
@@ -58,6 +65,7 @@ CLOSENESS = ScoreSpec(
     reading="Above 0: samples come nearer to real slices than slices of other patients do.",
     source="Welch 1947; linearized by patient", verified="planted elastic copies",
     hypothesis="the mean over samples is that over slices of new patients, two-sided",
+    blind_to="a few copies among many new samples, because it is a mean",
 )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ _HEADINGS = {
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=f"head_{name}", heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="head",
-               reading="Above 0: larger, lower or further right than in real slices.")
+               reading="Above 0: larger, lower or further right than in real slices.",
+               blind_to="mirrored heads, and shapes of the same size, centre and extent")
     for name in OUTLINE
 )  # fmt: skip
 

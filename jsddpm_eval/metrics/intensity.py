@@ -28,7 +28,8 @@ _HEADINGS = {
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=f"intensity_{name}", heading=heading, definition=definition, group="intensity",
-               reading="Above 0: brighter, or more of it, than in real slices.")
+               reading="Above 0: brighter, or more of it, than in real slices.",
+               blind_to="local faults that leave mean, percentiles and slopes of the head unchanged")
     for name, (heading, definition) in _HEADINGS.items()
 )  # fmt: skip
 

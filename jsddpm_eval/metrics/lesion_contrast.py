@@ -22,17 +22,18 @@ _HEADINGS = {
     "beyond": ("around", "mean of the pixels that touch the mask less that of the rest of the ring"),
     "texture": ("texture", "log standard deviation inside the mask"),
 }  # fmt: skip
+_BLIND = "faults of some samples, such as exchanged masks, if the contrast of real lesions varies much"
 SPECS = tuple(
     shift_spec(name=f"lesion_{name}", heading=_HEADINGS[name][0], group="lesions", pathology=1,
                definition=f"{_HEADINGS[name][1]}, in standard deviations of the head outside the mask",
-               reading="Below 0: less of it than at masks of real lesions; above: more.",
+               reading="Below 0: less of it than at masks of real lesions; above: more.", blind_to=_BLIND,
                place="main" if name == "contrast" else "further")
     for name in CONTRAST
 )  # fmt: skip
 _KEPT = ("contrast", "step")
 KEPT = tuple(
     ScoreSpec(name=f"lesion_{name}_kept", heading=f"{_HEADINGS[name][0]} kept", group="lesions", pathology=1,
-              scope="levels", place="hidden", verified="closed form | 1e-9",
+              scope="levels", place="hidden", verified="closed form | 1e-9", blind_to=_BLIND,
               definition=f"mean {name} as a share of that of real slices of the same conditions; "
               "undefined where the interval of the latter holds 0")
     for name in _KEPT

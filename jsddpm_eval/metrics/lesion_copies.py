@@ -31,6 +31,7 @@ SHARE = ScoreSpec(
     f"least {LEAST} pixels",
     reading="Share of samples whose lesion is that of a real patient, in another brain or in its own.",
     hypothesis="lesions are those of new patients, one-sided",
+    blind_to=f"lesions of fewer than {LEAST} pixels, and many lesions that are rotated by ten degrees or more",
 )  # fmt: skip
 
 

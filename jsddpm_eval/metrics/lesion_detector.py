@@ -26,7 +26,10 @@ _STEPS = 180
 _WIDTHS = (12, 24, 48)
 _REACH = 3  # pixels that slices are moved by in training
 _TOP = 0.01  # share of a slice that speaks for it
-_spec = partial(shift_spec, group="lesions")
+_spec = partial(
+    shift_spec, group="lesions",
+    blind_to="lesions unlike those of the real patients from whom its networks learned",
+)  # fmt: skip
 CONTROL, SEEN, AGREEMENT = SPECS = (
     _spec(
         name="lesion_seen_control", heading="lesion in control", pathology=0,

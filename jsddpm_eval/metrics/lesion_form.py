@@ -34,7 +34,8 @@ _HEADINGS = {
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=f"form_{name}", heading=heading, definition=definition, group="lesion shapes", pathology=1,
-               reading="Above 0: more of it than in real lesions.")
+               reading="Above 0: more of it than in real lesions.",
+               blind_to="images without the lesion that the mask shows")
     for name, (heading, definition) in _HEADINGS.items()
 )  # fmt: skip
 

@@ -27,11 +27,14 @@ COPYING = ScoreSpec(
     reading="How often a sample is nearer to the training slices than a held-out slice is: 0.5 for new slices, 1 for "
     "copies.",
     source="2004.05675", verified="SciPy | 1e-12",
+    blind_to="a few copies among many new samples, because it is a mean, and copies in conditions without held-out "
+    "slices",
 )  # fmt: skip
 AUTHENTICITY = ScoreSpec(
     name="authenticity", heading="authenticity", group="neighbourhood", per_space=True, unit="share", better="higher",
     definition="share of samples further from their nearest training slice than that one is from other patients'",
     source="2102.08921", verified="loops | 0",
+    blind_to="copies that differ more from their source than slices of other patients do",
 )  # fmt: skip
 
 

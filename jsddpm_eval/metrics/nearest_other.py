@@ -36,6 +36,7 @@ NEAREST = ScoreSpec(
     reading="Below 0: samples resemble each other more than patients do; -0.7 is half the distance.",
     source="order statistics; linearized by patient", verified="loops over draws | 1e-9",
     hypothesis="samples are slices of different patients, or drawn from all slices, two-sided",
+    blind_to="samples that look unreal, because samples are compared only with each other",
 )  # fmt: skip
 REPEATED = ScoreSpec(
     name="repeated_share", heading="repeated", group="variety", unit="share", scope="levels", better="lower",
@@ -43,6 +44,7 @@ REPEATED = ScoreSpec(
     "distance between real slices",
     reading="Share of samples that are another sample again.", source="Clopper-Pearson", verified="counting | 0",
     hypothesis="samples are slices of new patients, one-sided",
+    blind_to="samples of one head that are not nearly equal",
 )  # fmt: skip
 
 

@@ -33,6 +33,8 @@ SHARE = ScoreSpec(
     reading="Share of samples that are like no real slice, and unlike the other samples.",
     source="Clopper-Pearson", verified="planted noise | all of it",
     hypothesis="samples are slices of new patients, one-sided",
+    blind_to="faults that most samples share, because the median difference is subtracted first, and some samples of "
+    "another bin or upside down",
 )  # fmt: skip
 
 Array = NDArray[np.float64]

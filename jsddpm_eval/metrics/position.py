@@ -29,7 +29,10 @@ _STEPS = 400
 _MOST_PAIRED = 2000  # samples paired with each other's bins for chance; with more, evenly spread ones
 _READ = "distance of the position small networks read off to the middle of the bin asked for, in"
 _SAME = "the mean over generated slices is that over real slices of the same conditions, two-sided"
-_spec = partial(ScoreSpec, group="place", scope="levels", axis_from_zero=True, verified="closed form | 1e-12")
+_spec = partial(
+    ScoreSpec, group="place", scope="levels", axis_from_zero=True, verified="closed form | 1e-12",
+    blind_to="small shifts of some samples, because the predicted position has an error of its own",
+)  # fmt: skip
 BINS = _spec(
     "z_error_bins", "z error", f"{_READ} bin widths", unit="bins", place="compact", better="lower", hypothesis=_SAME,
     reading="Distance in bin widths between the bin asked for and the position small networks read off the sample; the "
@@ -42,14 +45,17 @@ OFFSET = _spec(
     "z_offset_bins", "z offset", "position read off less the middle of the bin asked for, in bin widths", unit="bins",
     hypothesis=_SAME,
     reading="Above the baseline: slices of higher bins than asked for; below: of lower ones.",
+    blind_to="shifts upwards and downwards that cancel out",
 )  # fmt: skip
 PULL = _spec(
     "z_pull_bins", "z pull", "offset towards the middle of the range, in bin widths", unit="bins", hypothesis=_SAME,
     reading="Far above the baseline: the bin asked for is ignored.",
+    blind_to="a shift of all bins in one direction, which cancels out",
 )  # fmt: skip
 CHANCE = ScoreSpec(
     "z_error_chance_bins", "z error by chance", f"{_READ} bin widths, over all pairings of samples and bins", "place",
     unit="bins", scope="pooled", place="hidden", verified="closed form | 1e-12",
+    blind_to="wrong positions, because it is the error of random pairings, for comparison",
 )  # fmt: skip
 
 

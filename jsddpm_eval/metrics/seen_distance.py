@@ -24,13 +24,18 @@ _spec = partial(ScoreSpec, group="feature distance", per_space=True, source="180
 _OF = "patients alone, conditions that all three sides have, at the generated mix"
 HELD_OUT = _spec(
     "kid_held_out", "KID, held-out", f"KID against held-out {_OF}", better="lower", verified="double sum | 1e-9",
+    blind_to="copies of held-out slices, which lower it, single bad samples in a small set, and faults of masks",
 )  # fmt: skip
-TRAIN = _spec("kid_train", "KID, training", f"KID against training {_OF}", verified="double sum | 1e-9")
+TRAIN = _spec(
+    "kid_train", "KID, training", f"KID against training {_OF}", verified="double sum | 1e-9",
+    blind_to="copies of training slices, which lower it, single bad samples in a small set, and faults of masks",
+)  # fmt: skip
 GAP = _spec(
     "kid_seen_gap", "KID, held-out less training", "kid_held_out less kid_train; 0 is expected of new slices",
     reading="How much further samples are from held-out patients than from training patients. An interval above 0 "
     "means that the network reproduces what it was trained on.",
     verified="double sum | 1e-9",
+    blind_to="single copies among many new samples, and copies of training and held-out slices in equal shares",
 )  # fmt: skip
 
 

@@ -20,7 +20,8 @@ _HEADINGS = {
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=name, heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="sharpness",
-               reading="Below 0: smoother than real slices; above: sharper or noisier.")
+               reading="Below 0: smoother than real slices; above: sharper or noisier.",
+               blind_to="faults of a few samples or of a small part of the slice, because each slice is one number")
     for name in DETAIL
 )  # fmt: skip
 

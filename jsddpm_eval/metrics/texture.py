@@ -21,7 +21,8 @@ _HEADINGS = {
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=f"texture_{name}", heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="texture",
-               reading="Above 0: a regular pattern that real slices do not have.")
+               reading="Above 0: a regular pattern that real slices do not have.",
+               blind_to="patterns of a few samples or of a small part of the slice, because each slice is one number")
     for name in TEXTURE
 )  # fmt: skip
 

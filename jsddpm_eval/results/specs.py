@@ -45,6 +45,7 @@ class ScoreSpec:
         headline_reading: How to read it there; ``{baseline}``, ``{n_generated}`` and names of scores are filled in.
         axis_from_zero: Whether an axis of it begins at 0.
         hypothesis: What its p-value is of; empty where it has none.
+        blind_to: Faults that it does not detect, and why, as nouns.
     """
 
     name: str
@@ -64,6 +65,16 @@ class ScoreSpec:
     headline_reading: str = ""
     axis_from_zero: bool = False
     hypothesis: str = ""
+    blind_to: str = ""
+
+    @property
+    def help(self) -> str:
+        """How to read it and what it does not detect, for the help of a report.
+
+        >>> ScoreSpec(name="kid", heading="", group="", definition="", reading="A distance.", blind_to="copies").help
+        'A distance. Not detected: copies.'
+        """
+        return " ".join(part for part in (self.reading, self.blind_to and f"Not detected: {self.blind_to}.") if part)
 
     def named(self, space: str = "") -> str:
         """Name of the score in a feature space.

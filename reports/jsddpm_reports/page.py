@@ -57,7 +57,7 @@ def render(evaluation: Evaluation) -> str:
         binning=str(results.z_binning),
         headlines=headlines(results),
         columns=columns,
-        explanations={c.heading: c.spec.reading for c in columns if c.spec.reading},
+        explanations={c.heading: c.spec.help for c in columns if c.spec.help},
         groups=column_groups(columns),
         rows=table_rows(results, columns),
         checks=check_rows(results),

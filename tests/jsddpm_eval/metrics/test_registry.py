@@ -8,6 +8,7 @@ import pytest
 
 import jsddpm_eval.metrics
 from jsddpm.errors import JsddpmError
+from jsddpm_eval.metrics.reconstruction import SPECS as RECONSTRUCTION
 from jsddpm_eval.metrics.registry import chosen, metrics
 from jsddpm_eval.results.specs import GROUPS
 
@@ -30,6 +31,14 @@ def test_names_are_unique_and_every_score_is_described():
         assert spec.definition
         assert spec.group in GROUPS
         assert spec.reading or spec.place in ("further", "hidden"), spec.name
+
+
+def test_every_score_says_what_it_does_not_detect():
+    """As nouns that follow a colon; the reconstruction's scores too, which no metric computes."""
+    for spec in [*RECONSTRUCTION, *(spec for metric in metrics().values() for spec in metric.specs)]:
+        assert spec.blind_to, spec.name
+        assert not spec.blind_to.endswith("."), spec.name
+        assert spec.help.endswith(f"Not detected: {spec.blind_to}.")
 
 
 def test_scores_whose_p_value_is_of_another_hypothesis_say_so():
