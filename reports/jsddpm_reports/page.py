@@ -54,7 +54,6 @@ def render(evaluation: Evaluation) -> str:
         "report.html",
         template_text("report.js"),
         results=results,
-        binning=str(results.z_binning),
         headlines=headlines(results),
         columns=columns,
         explanations={c.heading: c.spec.help for c in columns if c.spec.help},

@@ -121,7 +121,7 @@ def check_rows(results: Results) -> list[CheckRow]:
     for check in results.checks:
         top = whole.get(check.name)
         parts = [[given.get((check.name, k, p)) for k in bins] for p in (None, *range(len(PATHOLOGY_NAMES)))]
-        nothing = "not looked at as a whole" if any(any(part) for part in parts) else "not looked at"
+        nothing = "not made for all slices together" if any(any(part) for part in parts) else "not made"
         seen = wording.seen(top) or "every interval lies within its margin" if top else nothing
         rows.append(CheckRow(
             check, top.answer if top else "unknown", top.kind if top else "", seen, results.counts(check.name), parts,

@@ -94,8 +94,8 @@ def utility_text(values: Values, suffix: str) -> str:
         return "\n\n".join([*(tables.markdown(table, left=left) for table, left in both), lines]) + "\n"
     captions = (
         "Scores of patients who were not trained on, by what the network was trained on: means over patients and "
-        "trainings, with 95% intervals.",
-        "Differences in Dice, paired by patient and training, with 95% intervals; p-values corrected by Holm.",
+        "trainings, with 95 % intervals.",
+        "Differences in Dice, paired by patient and training, with 95 % intervals; p-values corrected by Holm.",
     )
     return "\n".join(
         tables.latex(table, left=left, caption=caption) for (table, left), caption in zip(both, captions, strict=True)

@@ -59,9 +59,9 @@ def context(score: Score | None) -> str:
         return "not asked for"
     parts = []
     if score.interval:
-        parts.append(f"95% interval {interval(score)}")
+        parts.append(f"95 % interval {interval(score)}")
     if score.baseline is not None:
-        band = f", its 95% band {_span(score.baseline_interval, score.unit)}" if score.baseline_interval else ""
+        band = f", its 95 % band {_span(score.baseline_interval, score.unit)}" if score.baseline_interval else ""
         parts.append(f"baseline {plain(score.baseline, score.unit)}{band}")
     if score.standing is not None:
         parts.append(_SIDES[score.standing.side] + (" with the whole interval" if score.standing.certain else ""))
@@ -85,7 +85,7 @@ def finding(given: Finding) -> str:
     >>> finding(Finding(check="copied", answer="unknown", reason="the copy gap has no interval"))
     'unknown, the copy gap has no interval'
     """
-    borrowed = "seen only together with the other conditions" if given.inherited else ""
+    borrowed = "shown only together with the other conditions" if given.inherited else ""
     return ", ".join(filter(None, [given.answer, given.kind, seen(given), borrowed]))
 
 

@@ -128,7 +128,7 @@ def test_numbers_are_worded_alike_everywhere():
     score = Score(value=9.0, interval=(8, 10), baseline=5.0, baseline_interval=(4, 6), p_value=0.01, n_real=3)
     score = score.model_copy(update={"standing": score.stand()})
     assert wording.context(score) == (
-        "95% interval 8.00 to 10.00; baseline 5.00, its 95% band 4.00 to 6.00; above the baseline with the whole "
+        "95 % interval 8.00 to 10.00; baseline 5.00, its 95 % band 4.00 to 6.00; above the baseline with the whole "
         "interval; p = 0.01; 3 real"
     )
 
@@ -156,7 +156,7 @@ def test_the_bins_report_fits_80_columns():
 
 @pytest.mark.parametrize("width", [30, 60, 80])
 def test_a_wide_table_is_broken_at_words_and_loses_nothing(width):
-    headings = ["condition", "score", "A", "B", "95% interval of the difference", "p (Holm)"]
+    headings = ["condition", "score", "A", "B", "95 % interval of the difference", "p (Holm)"]
     cells = [["all bins control t=100 (reconstruction)", "kid_joint_slice-encoder", "1234.5", "–", "−17 pp to +17 pp",
               "<0.001"]] * 2  # fmt: skip
     text = printed(terminal.results_table(headings, cells), width)
