@@ -131,5 +131,8 @@ CONTENDERS: tuple[Ours | Peer, ...] = (
     Peer("MONAI tutorial", "monai_unet.py"),
     Peer("MONAI tuned", "monai_unet.py", "tuned"),
     Peer("slim-diff", "slimdiff.py"),
+    Peer("slim-diff tuned", "slimdiff.py", "tuned"),
 )
-"""*tuned* peers predict x0 with a learning rate of 5e-4, which serves them better in minutes than their examples do."""
+"""*tuned* peers predict x0 with a learning rate of 5e-4 in batches of 4, and in bfloat16. Their examples are made for
+more than minutes of a processor, and take some sixty steps in 20 of them, where these take four hundred.
+"""
