@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words
-from jsddpm_eval.results.score import Cell
+from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
 _NONE = 0.4  # share of the real contrast below which a mask shows no lesion
 _REVERSED = -0.25  # and below which it shows the opposite
 _WHOLE = 0.75  # share of what is kept of the contrast below which the border has lost more than that
 _OF_CONTRAST = ("lesion_contrast", "lesion_step")
+_BORDERLESS, _MOST_BORDERLESS = "lesion_borderless_share", 0.1
 
 
 class LesionContrastCheck(ShiftCheck):
@@ -25,7 +26,8 @@ class LesionContrastCheck(ShiftCheck):
     spec = CheckSpec(
         name="lesion_contrast", heading="lesion contrast", question="images with the lesion that the mask says",
         rule="mean contrast, border and texture of the image at the mask, and what a network that finds lesions says "
-        "of image and mask, beside real lesions; margin 0.5 SD",
+        "of image and mask, beside real lesions; margin 0.5 SD; and the share of masks with hardly a border in their "
+        "image; margin 10 %, exact binomial test against the bound of the real share",
         pathology=1,
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
@@ -40,8 +42,8 @@ class LesionContrastCheck(ShiftCheck):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The scores that have words, and what is kept of the real contrast."""
-        return (*self.words, *(f"{name}_kept" for name in _OF_CONTRAST))
+        """The scores that have words, what is kept of the real contrast, and the share of borderless masks."""
+        return (*self.words, *(f"{name}_kept" for name in _OF_CONTRAST), _BORDERLESS)
 
     def evidence(self, cell: Cell) -> list[Evidence]:
         """One for each score, in words that say which way the real contrast goes."""
@@ -55,7 +57,19 @@ class LesionContrastCheck(ShiftCheck):
             if self._real_are_dark(cell, kept):
                 names = (*_OF_CONTRAST, "lesion_within", "lesion_beyond")
                 words |= {name: (words[name][1], words[name][0]) for name in names}
-        return [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
+        means = [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
+        return means + [self._borderless(score) for score in cell.of(_BORDERLESS)]
+
+    @staticmethod
+    def _borderless(score: Score) -> Evidence:
+        if score.value is None or score.interval is None or score.baseline is None:
+            return Evidence(score.spec, reason=score.reason or "")
+        low, high = (bound - score.baseline for bound in score.interval)
+        return Evidence(
+            score.spec, score.value - score.baseline, (low, high), score.p_value, (-_MOST_BORDERLESS, _MOST_BORDERLESS),
+            ("", "masks that do not show in their images"), figure=f"{score.value:.0%} of masks",
+            patients=score.n_patients or 0,
+        )  # fmt: skip
 
     @staticmethod
     def _less(kept: float, edge: float | None, cell: Cell) -> Words:

@@ -49,7 +49,7 @@ class LesionContrast(ShiftMetric):
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """Of lesion slices; shares take the columns that they are shares of."""
-        columns = table.column("lesion-contrast", _contrast)
+        columns = contrast_columns(table)
         columns = torch.cat([columns, columns[:, [CONTRAST.index(name) for name in _KEPT]]], 1)
         return columns.where((table.pathology == 1)[:, None], torch.nan)
 
@@ -66,6 +66,11 @@ class LesionContrast(ShiftMetric):
 
 
 METRIC = LesionContrast()
+
+
+def contrast_columns(table: SliceTable) -> Tensor:
+    """:data:`~jsddpm_eval.functional.lesion_contrast.CONTRAST` of each slice, float64; NaN without a lesion mask."""
+    return table.column("lesion-contrast", _contrast)
 
 
 def _side(values: NDArray[np.float64], table: SliceTable, context: Context) -> Side:

@@ -77,17 +77,18 @@ def deviation(values: Mapping[str, Tensor], table: SliceTable, context: Context)
     would look more varied than they are.
 
     Args:
-        values: One number of each slice of the real and of the generated side, by kind.
+        values: One number of each slice of the real and of the generated side, by kind; NaN where a slice has none.
         table: One of the two sides.
         context: What holds both.
     """
     n_bins = context.binning.n_bins
     real = Side(values["real"].numpy(), context.real.token(n_bins).numpy(), context.real.patient.numpy())
-    scale = Scale.fit(real, 2 * n_bins)
+    known = np.isfinite(real.values)
+    scale = Scale.fit(real.where(known), 2 * n_bins)
     centre, chosen = scale.centre[table.token(n_bins).numpy()], values[table.kind].numpy()
     if table.kind == "real":
         for c in np.unique(real.condition):
-            rows = np.flatnonzero(real.condition == c)
+            rows = np.flatnonzero((real.condition == c) & known)
             for person in np.unique(real.unit[rows]):
                 others = rows[real.unit[rows] != person]
                 own = rows[real.unit[rows] == person]

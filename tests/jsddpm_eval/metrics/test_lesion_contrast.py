@@ -13,7 +13,7 @@ from jsddpm_eval.metrics.lesion_detector import train_lesion_network
 from jsddpm_eval.slice_table import SliceTable
 
 SIZE = (32, 32)
-METRICS = ["lesion_contrast", "lesion_detector"]
+METRICS = ["lesion_contrast", "lesion_detector", "borderless"]
 
 
 def slices(count, seed, contrast=0.3, lesion=True):
@@ -127,3 +127,26 @@ def test_too_few_patients_to_learn_from_is_the_reason(real):
     small = table(few.images, few.masks, few.pathology, few.patient)
     score = evaluate(small, made, metrics=["lesion_detector"], features=[])["lesion_seen", 0, "lesion"]
     assert score.reason == "needs 3 patients with and without a lesion to learn from"
+
+
+def test_a_minority_of_masks_of_other_images_is_counted(real):
+    images, masks = slices(90, 5)
+    moved = masks.clone()
+    moved[::3] = masks[::3].flip(0)
+    made = table(images, moved, [1] * 90)
+    results = evaluate(real, made, metrics=METRICS, features=[])
+    share = results["lesion_borderless_share", None, "lesion"]
+    assert 0.28 <= share.value <= 0.4  # a mask may fall onto another lesion, and a right one be among the faintest
+    whole = next(f for f in results.findings if (f.check, f.place) == ("lesion_contrast", (None, 1)))
+    assert whole.answer == "off"
+    assert "masks that do not show in their images" in whole.kind
+
+
+def test_the_share_of_borderless_masks_is_that_of_real_slices_for_new_patients(real):
+    shares = []
+    for seed in range(40, 48):
+        made = table(*slices(40, seed), [1] * 40)
+        score = evaluate(real, made, metrics=["borderless"], features=[])["lesion_borderless_share", None, "lesion"]
+        shares.append(score.value)
+        assert score.p_value > 0.05
+    assert np.mean(shares) == pytest.approx(0.05, abs=0.03)
