@@ -80,8 +80,8 @@ def block_correlations(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     window = min(_WINDOW, *a.shape[1:])
 
     def summed(values: Tensor, stride: int = _STRIDE) -> Tensor:
-        of_rows = nnf.avg_pool2d(values[:, None], (window, 1), (stride, 1))  # one axis at a time is faster
-        return nnf.avg_pool2d(of_rows, (1, window), (1, stride))[:, 0]
+        rows, columns = (_windows(n, window, stride) for n in values.shape[1:])
+        return rows @ (values @ columns.T)
 
     energy, theirs = summed(a.square()), summed(b.square(), 1)
     rows, columns = (torch.arange(0, n - window + 1, _STRIDE) for n in a.shape[1:])
@@ -93,6 +93,12 @@ def block_correlations(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
             best = torch.maximum(best, summed(a * torch.roll(b, (i, j), (1, 2))) / scale)
     weight = (energy / energy.mean((1, 2), keepdim=True).clamp(min=1e-12)).clamp(max=1)
     return best, weight / weight.sum((1, 2), keepdim=True).clamp(min=1e-9)
+
+
+def _windows(length: int, window: int, stride: int) -> Tensor:
+    """Means over windows as a matrix, float32 ``(windows, length)``: products of matrices are faster than pooling."""
+    first, place = torch.arange(0, length - window + 1, stride)[:, None], torch.arange(length)
+    return ((place >= first) & (place < first + window)).float() / window
 
 
 def by_block(a: Tensor, b: Tensor) -> Tensor:

@@ -16,15 +16,10 @@ from jsddpm_eval.selftest.summary import summary, write
 from jsddpm_eval.selftest.trials import Opener, grid, run_trials
 
 CORE = (
-    "copy_exact", "copy_traced", "copy_noise", "copy_shift", "copy_mirrored", "few_patients", "few_slices",
-    "duplicates", "bins_up", "bin_ignored", "bins_shuffled", "blur", "noise", "gain", "gamma", "contrast",
-    "bias_field", "inverted", "checkerboard", "stripes", "ringing", "ghosts", "blocks", "shrunk", "moved", "rotated",
-    "mirrored", "noise_around", "garbage_noise", "garbage_blank", "garbage_bins", "swapped", "lesions_missing",
-    "controls_masked", "control_lesions", "lesions_removed", "lesions_faint", "lesions_bright", "lesions_dark",
-    "dark_spot", "one_place", "masks_permuted", "masks_moved", "masks_dilated", "masks_eroded", "masks_one_pixel",
-    "masks_jagged", "masks_whole", "blur_one_bin", "copy_exact_lesions", "bins_up_half",
+    "copy_noise", "few_patients", "bins_up", "blur", "checkerboard", "gain", "garbage_blurred", "moved",
+    "lesions_missing", "control_lesions", "lesions_faint", "masks_permuted", "masks_dilated",
 )  # fmt: skip
-"""Faults that are tried where none is named: what networks are known to do, in the time of a coffee break."""
+"""Faults that are tried where none is named: one or two for each check, in ten minutes of two cores for 90 patients."""
 
 Progress = Callable[[int, int], None]
 
@@ -35,7 +30,7 @@ def selftest(
     binning: ZBinning,
     *,
     faults: Sequence[str] = CORE,
-    perfect: int = 20,
+    perfect: int = 10,
     samples: int = 16,
     seed: int = 0,
     jobs: int = 1,

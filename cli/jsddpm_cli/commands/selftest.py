@@ -30,9 +30,9 @@ def selftest(
     samples: Annotated[int, typer.Option(min=1, help="Number of samples of each bin and pathology.")] = 16,
     perfect: Annotated[
         int, typer.Option(min=0, help="Number of draws without a fault, for the rate of false alarms.")
-    ] = 20,
+    ] = 10,
     fault: Annotated[
-        list[str] | None, typer.Option(help="Fault or family of faults; repeatable (default: about fifty faults)")
+        list[str] | None, typer.Option(help="Fault or family of faults; repeatable (default: one or two a check)")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Plant every fault.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Plant each fault at its middle strength only.")] = False,
