@@ -79,7 +79,7 @@ def selftest_of(
     faults: Sequence[Fault],
     settings: dict[str, Any],
     *,
-    perfect: int = 20,
+    perfect: int = 10,
     samples: int = 16,
     seed: int = 0,
     jobs: int = 1,

@@ -9,10 +9,14 @@ import os
 import shutil
 import socket
 
+import numpy as np
 import pytest
 
 from evaluations import made_up
+from jsddpm.cohort.nifti import open_nifti, write_nifti
+from jsddpm.errors import JsddpmError
 from jsddpm_reports import page as report
+from jsddpm_reports.viewer import volume_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -215,3 +219,51 @@ def test_without_scripts_everything_is_there(opened):
 def test_nothing_moves_for_who_does_not_want_it(opened, motion, behaviour):
     page, _, _ = opened(reduced_motion=motion)
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == behaviour
+
+
+@pytest.fixture(scope="module")
+def brain(tmp_path_factory):
+    """A ball of grey, 4 by 3 by 6 mm voxels, and a mask of a box in it."""
+    folder = tmp_path_factory.mktemp("brain")
+    affine, place = np.diag([4.0, 3.0, 6.0, 1.0]), np.indices((20, 24, 12))
+    ball = (
+        (place - np.array([10, 12, 6])[:, None, None, None]) ** 2 / np.array([80, 100, 30])[:, None, None, None]
+    ).sum(0)
+    mask = np.zeros((20, 24, 12), np.uint8)
+    mask[8:13, 10:15, 4:9] = 1
+    write_nifti(folder / "image.nii.gz", (100 * (ball < 1)).astype(np.float32), affine)
+    write_nifti(folder / "mask.nii.gz", mask, affine)
+    return open_nifti(folder / "image.nii.gz", flat=True), open_nifti(folder / "mask.nii.gz", flat=True)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_volume_is_looked_through_offline_with_its_mask_over_it(browser, brain, tmp_path, masked):
+    file = tmp_path / "view.html"
+    file.write_text(volume_page(brain[0], brain[1] if masked else None, title="volume 0"), encoding="utf-8")
+    page, asked, said = browser.new_page(), [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(file.as_uri())
+    page.wait_for_function("document.querySelector('canvas')?.width > 100")
+    counts = page.evaluate("""() => {
+      const canvas = document.querySelector("canvas");
+      const p = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      let grey = 0, warm = 0;
+      for (let i = 0; i < p.length; i += 4) {
+        if (p[i] > 60 && Math.abs(p[i] - p[i + 2]) < 10) grey++;
+        if (p[i] > 120 && p[i] - p[i + 2] > 60) warm++;
+      }
+      return [grey, warm];
+    }""")
+    page.close()
+    assert counts[0] > 1000
+    assert (counts[1] > 200) is masked
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [file.as_uri()]
+
+
+def test_a_mask_of_another_grid_is_refused(brain):
+    image, mask = brain
+    with pytest.raises(JsddpmError) as refused:
+        volume_page(image, type(mask)(mask.data[1:], mask.affine, mask.path))
+    assert (refused.value.code, refused.value.status) == ("MASK_SHAPE", 3)

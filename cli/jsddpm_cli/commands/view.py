@@ -1,0 +1,30 @@
+"""``jsddpm view``: a page on which a volume and its mask are looked through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jsddpm_cli.console import note
+
+app = typer.Typer()
+ORDER = 76
+
+
+@app.command(epilog="Example: jsddpm view brains-nifti/volume_0_image.nii.gz --out view.html")
+def view(
+    image: Annotated[Path, typer.Argument(help="Volume, .nii or .nii.gz.")],
+    out: Annotated[Path, typer.Option(help="New HTML file.")],
+    mask: Annotated[Path | None, typer.Option(help="Mask of the volume.")] = None,
+) -> None:
+    """Write a page with three planes of a volume that follow the pointer, with its mask over them; it works offline."""
+    from jsddpm.cohort.nifti import open_nifti
+    from jsddpm.files import refuse_existing, write_text
+    from jsddpm_reports.viewer import volume_page
+
+    refuse_existing(out)
+    lesion = None if mask is None else open_nifti(mask, flat=True)
+    write_text(out, volume_page(open_nifti(image, flat=True), lesion, title=image.name))
+    note(f"written {out}")
