@@ -1,0 +1,119 @@
+"""Measured numbers in the prose of the docs are those of committed tables, by the comments below their paragraphs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from scipy.stats import binomtest
+
+from documented import PAGES, ROOT
+from jsddpm_eval.checks.decision import LEVELS
+from numbers_of_tables import COMMENT, problems, rows, sources
+
+TEXTS = {name: path.read_text() for name, path in PAGES.items()}
+COMMENTED = [name for name, text in TEXTS.items() if list(sources(text))]
+TABLE = """| a | b |
+|---|---|
+| x, 1 | 3.96 (2.5 to 4.1) |
+| y | 1,500 |
+| y | 2,500 |
+"""
+
+
+@pytest.mark.parametrize("page", COMMENTED)
+def test_numbers_are_those_of_their_tables(page):
+    assert problems(TEXTS[page], ROOT) == []
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_comment_says_where_something_comes_from(page):
+    known = [source for _, source in sources(TEXTS[page])]
+    assert [c for c in COMMENT.findall(TEXTS[page]) if c not in known and not re.fullmatch(r"reports/\S+", c)] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "source", "right"),
+    [
+        ("It is 4.0.", "4.0 = t.md [a=x, 1] b", True),
+        ("It is 3.9.", "3.9 = t.md [a=x, 1] b", False),
+        ("It is 2.5.", "2.5 = t.md [1=x, 1] 2#2", True),
+        ("It is 4.", "4.0 = t.md [a=x, 1] b", False),
+        ("It is 2000.", "2000 = mean t.md [a=y] b", True),
+        ("It is 2 of 3.", "2 = count t.md [a=y]", True),
+        ("It is 1 of 3.", "1 = count t.md [a=y]", False),
+        ("It is 500.", "500 = max t.md [a=y] b over 5", True),
+        ("It is a quarter.", "a quarter = t.md [a=x, 1] b over 16", True),
+        ("It is 2.5 to 4.1.", '"2.5 to 4.1" in t.md', True),
+        ("It is 2.5 to 4.2.", '"2.5 to 4.2" in t.md', False),
+    ],
+)
+def test_a_wrong_number_is_found(tmp_path, said, source, right):
+    (tmp_path / "t.md").write_text(TABLE)
+    assert (problems(f"Other 7.\n\n{said}\n<!-- {source} -->\n", tmp_path) == []) == right
+
+
+def test_a_row_that_is_not_alone_is_refused(tmp_path):
+    (tmp_path / "t.md").write_text(TABLE)
+    with pytest.raises(ValueError, match="2 rows fit"):
+        problems("It is 1500.\n<!-- 1500 = t.md [a=y] b -->", tmp_path)
+
+
+def numbers(text):
+    return [float(n) for n in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]
+
+
+STUDY = {
+    "position error": ("z_error_slices", "position error [slices]"),
+    "brain outline": ("brain_shape", "brain outline (Dice)"),
+    "best match": ("best_match_psnr", "best match [dB]"),
+    "diversity": ("diversity_rmse", "diversity (RMSE)"),
+    "KID, slice encoder": ("kid_slice-encoder", "KID, slice encoder"),
+    "KID, radiomics": ("kid_radiomics", "KID, radiomics"),
+}
+
+
+@pytest.mark.parametrize("label", STUDY)
+def test_local_and_global_bins_are_those_of_the_study(label):
+    score, heading = STUDY[label]
+    row = next(r for r in rows(PAGES["docs/explanation/binning.md"]) if r["1"].startswith(label))
+    folder = ROOT / "reports" / "gallery" / "studies"
+    for variant in ("global", "local"):
+        wanted = (variant, "-1", score)
+        values = [
+            float(r["value"]) for r in rows(folder / "binning.csv") if tuple(r[str(k)] for k in (1, 3, 4)) == wanted
+        ]
+        assert rounds(row[variant], sum(values) / len(values))
+    measured = next(r for r in rows(folder / "binning.md") if r["bin"] == "all")[heading]
+    shown = re.findall(r"[-+]?\d+(?:\.\d+)?", row["difference"])
+    assert all(rounds(s, n) for s, n in zip(shown, numbers(measured), strict=True))
+
+
+@pytest.mark.parametrize("target", ["x0", "v", "epsilon"])
+def test_prediction_targets_are_those_of_the_study(target):
+    pages = (PAGES["docs/explanation/exact-loss.md"], ROOT / "reports" / "gallery" / "studies" / "prediction.md")
+    shown, measured = (next(r for r in rows(page) if r.get("predicts") == target) for page in pages)
+    for heading in ("position error [slices]", "KID, slice encoder", "best match [dB]", "brain outline (Dice)"):
+        assert numbers(shown[heading]) == numbers(measured[heading])
+
+
+def test_levels_share_the_false_alarms_as_the_page_says():
+    table = [r for r in rows(PAGES["docs/explanation/few-samples.md"]) if "share of the false alarms" in r]
+    assert [f"{share:.0%}".replace("%", " %") for share in LEVELS.values()] == [r["2"] for r in table]
+
+
+def test_bounds_of_the_page_on_copies_are_exact():
+    page = " ".join(TEXTS["docs/explanation/copying.md"].split())
+    few, more = (100 * (1 - 0.05 ** (1 / n)) for n in (8, 24))
+    assert f"{few:.0f} % with 8 patients and {more:.0f} % with 24" in page
+    fewest = next(n for n in range(1, 99) if 1 - 0.05 ** (1 / n) < 0.09)
+    assert f"It takes {fewest} patients to be below 9 %" in page
+    low, high = binomtest(98, 100).proportion_ci()
+    assert f"an entry of 98 has a 95 % interval of about {100 * low:.0f} to {100 * high:.0f}" in page
+    bound = binomtest(0, 22).proportion_ci(0.9).high
+    assert f"{100 * bound:.0f} % with 22 patients of whom none" in page
+
+
+def rounds(shown, value):
+    """Whether a number as it is shown rounds a value; a table's own last digit may differ by one."""
+    return abs(float(shown) - value) <= 0.51 * 10.0 ** -len(shown.partition(".")[2])
