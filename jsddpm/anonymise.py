@@ -103,8 +103,8 @@ def codes_of(
     key = Path(key)
     for folder in shared:
         if key.resolve().is_relative_to(Path(folder).resolve()):
-            what = f"the key file lies in {folder}, which is to be shared"
-            raise usage_error("KEY", what, fix="keep it elsewhere: --key FILE", file=key)
+            what = f"the key file lies in {folder}, which will be shared"
+            raise usage_error("KEY", what, fix="keep it in another folder: --key FILE", file=key)
     patients = {str(s["name"]): str(s.get("patient", s["name"])) for s in subjects}
     sessions = {str(s["name"]) for s in subjects if s.get("session")}
     make_directory(key.parent)
@@ -112,8 +112,8 @@ def codes_of(
         rows = {row["image"]: row for row in (_read(key) if key.exists() else [])}
         for image, patient in patients.items():
             if image in rows and rows[image]["patient"] != patient:
-                what = f"{image} is of {rows[image]['patient']} in the key file, of {patient} in the store"
-                raise JsddpmError("KEY", what, fix="keep a key file for each cohort", file=key)
+                what = f"{image} belongs to {rows[image]['patient']} in the key file and to {patient} in the store"
+                raise JsddpmError("KEY", what, fix="use one key file per cohort", file=key)
         rows = _extended(rows, patients, sessions)
         with atomic_open(key, mode=0o600) as stream:
             stream.write(csv_bytes([rows[image] for image in sorted(rows)]))
@@ -208,7 +208,7 @@ def _codes(rows: Iterable[Mapping[str, str]]) -> Codes:
 
 def _read(key: Path) -> list[dict[str, str]]:
     """Rows of a key file that contradicts itself nowhere."""
-    rows = read_rows(key, _COLUMNS, code="KEY", fix="give another file; it is made where there is none")
+    rows = read_rows(key, _COLUMNS, code="KEY", fix="give another file; a missing file is created")
     wrong = [f"{row['code']!r} is no code" for row in rows if not _CODE.fullmatch(row["code"])]
     if not wrong:
         pairs = {(row["patient"], coded_parts(row["code"])[0]) for row in rows}
@@ -216,13 +216,13 @@ def _read(key: Path) -> list[dict[str, str]]:
         counts = [item for column in columns for item in Counter(column).items()]
         wrong = [f"{value} stands for two" for value, count in counts if count > 1]
     if wrong:
-        raise JsddpmError("KEY", f"is no key file: {wrong[0]}", fix="restore it, or give another file", file=key)
+        raise JsddpmError("KEY", f"is not a key file: {wrong[0]}", fix="restore it, or give another file", file=key)
     return rows
 
 
 def _known(codes: Mapping[str, str], name: str) -> str:
     if name not in codes:
-        raise usage_error("KEY", f"{name} has no code", fix="give the store that the patients are of: --real STORE")
+        raise usage_error("KEY", f"{name} has no code", fix="give the store of these patients: --real STORE")
     return codes[name]
 
 

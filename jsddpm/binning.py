@@ -113,10 +113,12 @@ class ZBinning:
         check_n_bins(self.n_bins)
         n_slices = check_n_slices(self.n_slices)
         if self.scheme not in get_args(Scheme):
-            raise usage_error("SCHEME", f"unknown scheme {self.scheme!r}", fix=f"one of {', '.join(get_args(Scheme))}")
+            raise usage_error(
+                "SCHEME", f"unknown scheme {self.scheme!r}", fix=f"use one of {', '.join(get_args(Scheme))}"
+            )
         if hi >= n_slices:
-            what = f"z_range [{lo}, {hi}] leaves the volume of {n_slices} slices (0..{n_slices - 1})"
-            raise usage_error("Z_RANGE", what, fix="lower HI or give the volume's number of slices")
+            what = f"z_range [{lo}, {hi}] exceeds the volume of {n_slices} slices (0..{n_slices - 1})"
+            raise usage_error("Z_RANGE", what, fix="lower HI, or give the right number of slices")
         divided = n_slices if self.scheme == "global" else hi - lo + 1
         if self.n_bins > divided and not self.allow_empty_bins:
             cure = f"use at most {divided} bins, or allow empty bins explicitly"
@@ -156,8 +158,8 @@ class ZBinning:
         27
         """
         if (middle := self.middle(z_bin)) is None:
-            cure = "choose a used bin, or fewer bins"
-            raise usage_error("EMPTY_BIN", f"bin {z_bin} holds no slice of {self}", fix=cure)
+            cure = "choose a bin with slices, or use fewer bins"
+            raise usage_error("EMPTY_BIN", f"bin {z_bin} of the {self} is empty", fix=cure)
         return middle
 
     def ranges(self) -> list[tuple[int, int] | None]:
@@ -192,8 +194,8 @@ class ZBinning:
         """Read :meth:`to_dict`'s values; a missing or unknown field is refused."""
         names = {f.name for f in fields(cls)}
         if set(values) - names or not {"z_range", "n_bins"} <= set(values):
-            cure = f"the fields are {', '.join(sorted(names))}"
-            raise usage_error("BINNING", f"not a binning: fields {sorted(values)}", fix=cure)
+            cure = f"give the fields {', '.join(sorted(names))}"
+            raise usage_error("BINNING", f"the fields {sorted(values)} are not those of a binning", fix=cure)
         return cls(**values)
 
     def diff(self, other: ZBinning) -> dict[str, tuple[object, object]]:
@@ -219,8 +221,8 @@ class ZBinning:
         """
         if differences := self.diff(other):
             table = ", ".join(f"{name}: {a} in {mine}, {b} in {others}" for name, (a, b) in differences.items())
-            cure = "use the binning the model was trained with, or train again with the new one"
-            raise usage_error("BINNING_MISMATCH", f"two binnings do not mix ({table})", fix=cure, file=file)
+            cure = "use the binning that the model was trained with, or train again with the new one"
+            raise usage_error("BINNING_MISMATCH", f"the two binnings differ ({table})", fix=cure, file=file)
 
     def __str__(self) -> str:
         lo, hi = self.z_range

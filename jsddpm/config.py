@@ -109,7 +109,7 @@ def _overridden(values: dict[str, Any], overrides: Sequence[str], file: str | No
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
-            raise usage_error("CONFIG", f"override {override!r}", fix="write section.key=value")
+            raise usage_error("CONFIG", f"the setting {override!r} has no value", fix="write section.key=value")
         *path, last = key.split(".")
         target = values
         for section in path:
@@ -189,7 +189,7 @@ def read_yaml(source: str | Path) -> dict[str, Any]:
 def _parse_yaml(text: str, where: str) -> Any:
     cure = "correct the line"
     if len(text) > MOST_CHARACTERS:
-        what = f"has {len(text)} characters, a configuration at most {MOST_CHARACTERS}"
+        what = f"has {len(text)} characters, and a configuration has at most {MOST_CHARACTERS}"
         raise usage_error("CONFIG", what, fix="give the configuration's file", file=where)
     try:
         return _yaml().load(text)
@@ -200,4 +200,4 @@ def _parse_yaml(text: str, where: str) -> Any:
     except Exception as error:  # ill-formed numbers, dates and tags raise what Python's own constructors raise
         reason = " ".join(str(error).split())
         reason = reason if isinstance(error, YAMLError) else f"a value cannot be read: {reason[:200]}"
-        raise usage_error("CONFIG", f"not valid YAML ({reason})", fix=cure, file=where) from None
+        raise usage_error("CONFIG", f"is not valid YAML ({reason})", fix=cure, file=where) from None

@@ -45,13 +45,15 @@ def read_rows(
         raise JsddpmError(code, f"cannot be read ({error})", fix=fix, file=path) from error
     names = [name.strip() for name in rows[0]] if rows else []
     if missing := [name for name in needed if name not in names]:
-        cure = f"columns: {', '.join(needed)}"
-        raise JsddpmError(code, f"lacks the column(s) {', '.join(missing)}", fix=cure, file=path)
+        cure = f"give the columns {', '.join(needed)}"
+        raise JsddpmError(
+            code, f"lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}", fix=cure, file=path
+        )
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise JsddpmError(code, f"names the column {twice[0]!r} twice", fix="rename or remove one", file=path)
     if unequal := [row for row in rows if len(row) != len(names)]:
         what = f"has {len(names)} columns, but {len(unequal[0])} cells in the row of {unequal[0][0]!r}"
-        raise JsddpmError(code, what, fix="give every row a cell for each column", file=path)
+        raise JsddpmError(code, what, fix="give each row one cell per column", file=path)
     return [dict(zip(names, map(_cell, row), strict=True)) for row in rows[1:]]
 
 
@@ -59,7 +61,7 @@ def refuse_outside(path: str | PathLike[str], root: str | PathLike[str]) -> None
     """Raise ``OUTSIDE`` (status 3) for a file that ``..``, an absolute path or a link leads out of a folder."""
     inside = Path(root).resolve()
     if not Path(path).resolve().is_relative_to(inside):
-        cure = "say which folder files may lie in: --root FOLDER"
+        cure = "name the folder that contains the files: --root FOLDER"
         raise JsddpmError("OUTSIDE", f"lies outside of {inside}", fix=cure, file=path)
 
 

@@ -103,7 +103,7 @@ def encoded(text: str, path: str | os.PathLike[str] | None = None) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         what = f"{text[error.start : error.end]!r} is not UTF-8"
-        raise JsddpmError("ENCODING", what, fix="rename the file or folder with this name", file=path) from None
+        raise JsddpmError("ENCODING", what, fix="rename the file or folder", file=path) from None
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -179,9 +179,9 @@ def parse_json(data: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         value = json.loads(data, parse_constant=refuse, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        raise integrity_error("JSON", f"not readable as JSON ({error})", fix="make it again", file=path) from error
+        raise integrity_error("JSON", f"is not valid JSON ({error})", fix="create it again", file=path) from error
     if not isinstance(value, dict):
-        raise integrity_error("JSON", "is not a JSON object", fix="make it again", file=path)
+        raise integrity_error("JSON", "is not a JSON object", fix="create it again", file=path)
     return value
 
 
@@ -194,7 +194,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise usage_error("MISSING", "no such file", fix="check the path", file=path) from None
+        raise usage_error("MISSING", "no such file", fix="correct the path", file=path) from None
     except OSError as error:
         raise unreadable(error, path) from error
 
@@ -238,7 +238,7 @@ def require_space(folder: str | os.PathLike[str], needed: int) -> int:
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
-        what = f"{needed} bytes are needed ({needed / 1e9:.3f} GB), {free} are free"
+        what = f"{needed} bytes are needed ({needed / 1e9:.3f} GB), and {free} are free"
         raise environment_error("DISK_FULL", what, fix="free space, or write to another disk", file=folder)
     return free
 
@@ -246,15 +246,15 @@ def require_space(folder: str | os.PathLike[str], needed: int) -> int:
 def refuse_existing(path: str | os.PathLike[str]) -> None:
     """Raise ``EXISTS`` (status 2) when something stands at ``path``."""
     if os.path.lexists(path):
-        raise usage_error("EXISTS", "already exists and is never overwritten", fix="choose another path", file=path)
+        raise usage_error("EXISTS", "already exists and is not overwritten", fix="choose another path", file=path)
 
 
 def require_directory(path: str | os.PathLike[str]) -> Path:
     """The folder, or a clear error (status 2) when there is none."""
     path = Path(path)
     if not path.is_dir():
-        what = "is a file, not a folder" if path.exists() else "no such folder"
-        raise usage_error("MISSING", what, fix="check the path", file=path)
+        what = "is a file instead of a folder" if path.exists() else "no such folder"
+        raise usage_error("MISSING", what, fix="correct the path", file=path)
     return path
 
 
@@ -284,7 +284,7 @@ def fsync_directory(path: Path) -> None:
 def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
     """What the system refused to read, with its cure."""
     reason = error.strerror or str(error)
-    cure = "give a shorter name" if error.errno == errno.ENAMETOOLONG else "check the path and its permissions"
+    cure = "give a shorter name" if error.errno == errno.ENAMETOOLONG else "correct the path or its permissions"
     return environment_error("NOT_READABLE", reason, fix=cure, file=path)
 
 
@@ -295,4 +295,4 @@ def explain(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
         return environment_error("DISK_FULL", reason, fix="free space, or write to another disk", file=path)
     if error.errno == errno.ENAMETOOLONG:
         return environment_error("NOT_WRITABLE", reason, fix="choose a shorter name", file=path)
-    return environment_error("NOT_WRITABLE", reason, fix="check the path and its permissions", file=path)
+    return environment_error("NOT_WRITABLE", reason, fix="correct the path or its permissions", file=path)

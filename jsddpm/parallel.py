@@ -31,7 +31,7 @@ def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], 
     try:
         yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(*call) for call in calls)
     except TerminatedWorkerError as error:
-        cure = "use fewer --jobs, or give more memory"
+        cure = "use fewer --jobs, or a machine with more memory"
         raise environment_error("WORKER", "a worker process was killed", fix=cure) from error
     except BaseException:  # nobody waits for what is still being worked on
         if jobs > 1:

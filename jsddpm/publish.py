@@ -166,8 +166,8 @@ def _begin(target: Path, plan: dict[str, Any], *, resume: bool) -> None:
         write_json(_plan(target), plan)  # before the folder: a folder without a plan cannot be understood
         make_directory(building)
     elif not resume:
-        cure = f"--resume finishes it; or remove {building}"
-        raise integrity_error("UNFINISHED", "an interrupted attempt lies here", fix=cure, file=target)
+        cure = f"finish it with --resume, or remove {building}"
+        raise integrity_error("UNFINISHED", "an interrupted attempt exists here", fix=cure, file=target)
     else:
         _same_plan(target, plan)
 
@@ -232,8 +232,8 @@ def _same_plan(target: Path, plan: dict[str, Any]) -> None:
     before, plan = read_json(_plan(target)), json.loads(json.dumps(plan))
     if differing := [k for k in {**before, **plan} if before.get(k) != plan.get(k)]:
         changes = "; ".join(f"{k}: {before.get(k)} then, {plan.get(k)} now" for k in differing)
-        cure = f"repeat what was asked then, or remove {unfinished(target)} and start again"
-        raise integrity_error("PLAN_DIFFERS", f"the interrupted attempt was another ({changes})", fix=cure)
+        cure = f"repeat the command with the same settings, or remove {unfinished(target)} and start again"
+        raise integrity_error("PLAN_DIFFERS", f"the interrupted attempt had other settings ({changes})", fix=cure)
 
 
 @contextmanager
@@ -254,7 +254,7 @@ def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Itera
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
-        cure = "wait for it, or choose another folder"
+        cure = "wait until it ends, or choose another folder"
         raise environment_error("LOCKED", f"{name} is working here", fix=cure, file=path) from None
     except OSError as error:  # a folder that cannot be written, a file system without locks
         raise explain(error, path) from error

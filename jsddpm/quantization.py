@@ -105,7 +105,7 @@ def check_z(z_index: object, lo: int, hi: int) -> Any:
         cure = "give an int, an integer array or an integer tensor"
         raise usage_error("Z_TYPE", f"z must be an integer position, not {_describe(z_index)}", fix=cure)
     if outside:
-        cure = "filter the slices, or widen the range"
+        cure = "leave out such slices, or widen the range"
         raise usage_error("Z_OUTSIDE", f"z {_describe(z_index)} is outside [{lo}, {hi}]", fix=cure)
     return z
 
@@ -122,12 +122,12 @@ def check_range(z_range: tuple[int, int]) -> tuple[int, int]:
     """``(lo, hi)`` as Python integers, refusing what is reversed, negative or no pair of integers."""
     pair = tuple(z_range) if isinstance(z_range, (tuple, list)) else ()
     if len(pair) != 2 or not all(is_integer(z) for z in pair):
-        raise usage_error("Z_RANGE", f"z_range {z_range!r} is not two integers", fix="give LO HI")
+        raise usage_error("Z_RANGE", f"z_range {z_range!r} is not two integers", fix="give two integers LO HI")
     lo, hi = int(pair[0]), int(pair[1])
     if lo > hi:
         raise usage_error("Z_RANGE", f"z_range [{lo}, {hi}] is reversed", fix="give LO <= HI")
     if lo < 0:
-        raise usage_error("Z_RANGE", f"z_range [{lo}, {hi}] is negative", fix="slices are counted from 0")
+        raise usage_error("Z_RANGE", f"z_range [{lo}, {hi}] is negative", fix="give LO >= 0: slices are counted from 0")
     return lo, hi
 
 
@@ -140,6 +140,6 @@ def check_n_bins(n_bins: int) -> None:
 def check_n_slices(n_slices: int) -> int:
     """The number of slices, refusing one below 1."""
     if not is_integer(n_slices) or n_slices < 1:
-        cure = "give the volume's slices"
+        cure = "give the number of slices of the volume"
         raise usage_error("N_SLICES", f"n_slices {n_slices!r} is not a positive integer", fix=cure)
     return int(n_slices)

@@ -45,7 +45,7 @@ def _network(config: RunConfig) -> Iterator[Conflict]:
                 f"give multiples of {groups}, or other model.norm_num_groups",
             )
     if outside := [level for level in levels if level >= len(channels)]:
-        what = f"level {outside[0]} is none of the {len(channels)} levels of model.channels"
+        what = f"level {outside[0]} is not one of the {len(channels)} levels of model.channels"
         yield Conflict("model.attention_levels", what, f"give levels from 0 to {len(channels) - 1}")
     if len(set(levels)) < len(levels):
         yield Conflict("model.attention_levels", f"{list(levels)} names a level twice", "name each level once")
@@ -68,13 +68,13 @@ def _noise_levels(config: RunConfig) -> Iterator[Conflict]:
         yield Conflict("diffusion.rescale_zero_snr", what, "predict sample or v_prediction, or set it to false")
     timesteps = config.evaluation.timesteps
     if outside := [t for t in timesteps if t >= levels]:
-        what = f"{outside[0]} is none of the {levels} noise levels (from 0)"
-        yield Conflict("evaluation.timesteps", what, f"give timesteps below {levels}, diffusion.num_train_timesteps")
+        what = f"{outside[0]} is not one of the {levels} noise levels (from 0)"
+        yield Conflict("evaluation.timesteps", what, f"give timesteps below diffusion.num_train_timesteps={levels}")
     if len(set(timesteps)) < len(timesteps):
         yield Conflict("evaluation.timesteps", f"{list(timesteps)} names a timestep twice", "name each timestep once")
     if config.sampling.steps > levels:
-        what = f"{config.sampling.steps} steps of {levels} noise levels"
-        yield Conflict("sampling.steps", what, f"give at most {levels}, diffusion.num_train_timesteps")
+        what = f"{config.sampling.steps} steps exceed the {levels} noise levels"
+        yield Conflict("sampling.steps", what, f"give at most diffusion.num_train_timesteps={levels}")
 
 
 def _weighting(config: RunConfig) -> Iterator[Conflict]:
@@ -97,5 +97,5 @@ def _run(config: RunConfig) -> Iterator[Conflict]:
             ("stop_at_memorisation", config.trainer.stop_at_memorisation),
         ):
             if asked:
-                what = "is decided by generated samples, and monitoring.samples=0 generates none"
+                what = "depends on generated samples, and monitoring.samples=0 generates none"
                 yield Conflict(f"trainer.{key}", what, "set monitoring.samples=null")

@@ -186,18 +186,20 @@ def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, Sl
             binning.require_same(table.binning, mine="the generated slices", others=f"the {kind} slices")
         elif len(table) and int(table.z_bin.max()) >= binning.n_bins:
             cure = f"give bins from 0 to {binning.n_bins - 1}"
-            raise JsddpmError("STORES", f"the {kind} slices reach bin {int(table.z_bin.max())}", fix=cure)
+            raise JsddpmError(
+                "STORES", f"the {kind} slices reach bin {int(table.z_bin.max())}, which the binning lacks", fix=cure
+            )
     if real.has_pixels and fake.has_pixels and len(real) and len(fake) and real.size != fake.size:
-        what = f"real slices of {real.size}, generated slices of {fake.size}"
-        raise JsddpmError("STORES", what, fix="generate slices of the real ones' size")
+        what = f"real slices have the size {real.size}, generated slices {fake.size}"
+        raise JsddpmError("STORES", what, fix="generate slices of the same size")
     return real, fake, binning
 
 
 def _require_kind(kind: str, expected: str, *, stored: bool) -> None:
     if kind != expected:
-        cure = "give real slices with their patients, generated ones without"
-        cure = "give a store of real slices, and one that jsddpm sample or cache import wrote" if stored else cure
-        raise JsddpmError("STORES", f"{expected} slices are expected, not {kind} ones", fix=cure)
+        cure = "give real slices with patients, and generated slices without"
+        cure = "give a store of real slices, and one of jsddpm sample or cache import" if stored else cure
+        raise JsddpmError("STORES", f"{expected} slices are expected instead of {kind} slices", fix=cure)
 
 
 def _counted(real: SliceTable, generated: SliceTable) -> ZBinning:

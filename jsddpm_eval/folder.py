@@ -86,7 +86,7 @@ def evaluate_into(
             results = _with_reconstruction(results, checkpoint, real, split, seed, say)
         if results is None:
             cure = "give generated slices, a checkpoint, or both"
-            raise usage_error("OPTION", "nothing to evaluate", fix=cure)
+            raise usage_error("OPTION", "there is nothing to evaluate", fix=cure)
         if detail is not None and (selftest := revealed(real, results.z_binning)):
             results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
         if codes is not None:

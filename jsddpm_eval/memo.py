@@ -106,7 +106,7 @@ class Memo:
             return table
         table = torch.from_numpy(read_table(path, "FEATURES"))
         if len(table) != count:
-            raise integrity_error("FEATURES", f"holds {tuple(table.shape)}", fix="remove it", file=path)
+            raise integrity_error("FEATURES", f"has the wrong shape {tuple(table.shape)}", fix="remove it", file=path)
         return table
 
     def _file(self) -> Path:

@@ -33,8 +33,8 @@ def refuse_real_slices(real: SliceTable, generated: SliceTable) -> None:
     shown = [digest for digest in digests(generated) if digest]
     copies, unseen = (sum(digest in known for digest in shown) for known in (set(there), held_out))
     if unseen and copies > MOST * len(shown):
-        what = f"{copies} of {len(shown)} generated slices are real ones, {unseen} of them of held-out patients"
-        raise JsddpmError("STORES", what, fix="give the slices that a network generated")
+        what = f"{copies} of {len(shown)} generated slices equal real ones, {unseen} of them those of held-out patients"
+        raise JsddpmError("STORES", what, fix="give slices that a generator drew")
 
 
 def slice_digests(images: NDArray[np.float32]) -> list[str]:

@@ -33,6 +33,6 @@ def loaded(point: EntryPoint, kind: Any) -> Any:
     except Exception as error:  # whatever another package's import raises
         raise environment_error("PLUGIN", f"{point.value} cannot be loaded ({error})", fix=cure) from error
     if not isinstance(value, kind):
-        what = f"{point.value} is no {kind.__name__} but {type(value).__name__}"
+        what = f"{point.value} is a {type(value).__name__} instead of a {kind.__name__}"
         raise environment_error("PLUGIN", what, fix=cure)
     return value

@@ -66,8 +66,8 @@ def matched(first: Sequence[Results], second: Sequence[Results]) -> Pairs:
             for k in uneven
             for s, split in [k]
         )
-        cure = "give both sides the same folds, and as many trainings of each"
-        raise usage_error("NOT_COMPARABLE", f"the evaluations make no pairs: of {'; of '.join(words)}", fix=cure)
+        cure = "give both sides the same folds, and the same number of trainings of each"
+        raise usage_error("NOT_COMPARABLE", f"the evaluations cannot be paired: of {'; of '.join(words)}", fix=cure)
     return [_by_seed(first, second, left[fold], right[fold]) for fold in left]
 
 
@@ -76,8 +76,8 @@ def _by_fold(group: Sequence[Results]) -> dict[tuple[str, str], list[int]]:
     for i, results in enumerate(group):
         real = results.provenance.get("real", {})
         if "store" not in real:
-            cure = "evaluate each against the store of its fold (jsddpm cache resplit)"
-            raise usage_error("NOT_COMPARABLE", "an evaluation without a real store says nothing of its fold", fix=cure)
+            cure = "evaluate each training against the store of its fold (jsddpm cache resplit)"
+            raise usage_error("NOT_COMPARABLE", "the fold of an evaluation without a real store is unknown", fix=cure)
         found.setdefault((real["store"], real.get("held_out_split", "")), []).append(i)
     return found
 
@@ -96,7 +96,7 @@ def _training_seeds(group: Sequence[Results], places: Iterable[int]) -> list[int
     seeds = [((group[i].provenance.get("checkpoint") or {}).get("config") or {}).get("seed") for i in places]
     repeated = next((s for s in seeds if s is not None and seeds.count(s) > 1), None)
     if repeated is not None:
-        what = f"two evaluations of one fold are of the training seed {repeated}"
+        what = f"two evaluations of one fold have the same training seed {repeated}"
         raise usage_error("NOT_COMPARABLE", what, fix="give one evaluation of each training")
     return seeds
 
@@ -126,7 +126,7 @@ def _require_alike(first: Results, other: Results) -> None:
     differing += ["features"] if names[0] != names[1] else []
     differing += [CODED] if first.provenance.get(CODED) != other.provenance.get(CODED) else []
     if differing:
-        cure = "evaluate all with the same bins, features and, where codes stand for patients, key file"
+        cure = "evaluate all with the same bins and features (and key file, if anonymised)"
         raise usage_error("NOT_COMPARABLE", f"the folds differ in {', '.join(differing)}", fix=cure)
 
 

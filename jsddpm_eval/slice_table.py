@@ -160,7 +160,7 @@ class SliceTable:
         opened = store if isinstance(store, SliceStore) else SliceStore(store)
         chosen = binning or opened.binning
         if chosen is None:
-            raise usage_error("BINNING", "a real store has no bins", fix="give a ZBinning", file=opened.path)
+            raise usage_error("BINNING", "is a real store, which has no bins", fix="give a ZBinning", file=opened.path)
         rows = np.sort(np.concatenate([opened.select(binning=chosen, split=part) for part in only or (None,)]))
         index, real = opened.index[rows], opened.kind == "real"
         position = torch.from_numpy(index["z_index"].astype(np.int64))

@@ -81,7 +81,7 @@ def through_plane(real: SliceTable, generated: SliceTable) -> list[PlaneScore]:
     sides = [_neighbours(table) for table in (real, generated)]
     if not len(sides[1].lower):
         what = "no generated volume has slices in two neighbouring bins"
-        raise usage_error("VOLUMES", what, fix="draw volumes: jsddpm sample RUN --volumes N")
+        raise usage_error("VOLUMES", what, fix="draw volumes with jsddpm sample RUN --volumes N")
     found = [_sides(side) for side in sides]
     shifts = {name: _shift(found[0][name], found[1][name], real.binning.n_bins) for name in _SCORES}  # type: ignore[union-attr]
     corrected = holm_adjusted({name: shift.p_value for name, shift in shifts.items() if shift is not None})
@@ -100,7 +100,7 @@ class _Neighbours:
 def _neighbours(table: SliceTable) -> _Neighbours:
     """One slice a unit and bin, the one nearest the bin's middle, paired with that of the next bin."""
     if table.binning is None:
-        raise usage_error("BINNING", "slices without a binning", fix="give a ZBinning")
+        raise usage_error("BINNING", "the slices have no binning", fix="give a ZBinning")
     middles = np.array([np.mean(table.binning.slices(k)) for k in range(table.binning.n_bins)])
     z, bins, units = (v.numpy() for v in (table.z_index, table.z_bin, table.unit))
     nearest: dict[tuple[int, int], int] = {}

@@ -98,10 +98,10 @@ class BinAwareMetrics(TorchMetric):
                 slices lack a patient or have a group, or generated ones have a patient.
         """
         if real == (patient is None):
-            what = "real slices without patients" if real else "generated slices with patients"
-            raise usage_error("SLICES", what, fix="give patient with real=True, and only then")
+            what = "real slices need patients" if real else "generated slices have no patients"
+            raise usage_error("SLICES", what, fix="give the argument patient only with real=True")
         if masks is None and "masks" in self.kept:
-            raise usage_error("SLICES", "masks: missing", fix="give the masks of the slices")
+            raise usage_error("SLICES", "the argument masks is missing", fix="give the masks of the slices")
         table = SliceTable.from_arrays(
             images, masks, z_bin=z_bin, pathology=pathology, patient=patient, group=group, held_out=held_out,
             binning=self.binning,
@@ -207,11 +207,13 @@ class BinAwareScore(BinAwareMetrics):
         super().__init__(binning, features=(feature,), metrics=[score], seed=seed)
         wanted = chosen([score])[1]
         if wanted != {score}:
-            raise usage_error("METRIC", f"{score!r} is a family of scores", fix=f"one of {', '.join(sorted(wanted))}")
+            raise usage_error(
+                "METRIC", f"{score!r} is a family of scores", fix=f"use one of {', '.join(sorted(wanted))}"
+            )
         self.score, self.place = score, (z_bin, pathology)
         spec = next(spec for metric in chosen([score])[0] for spec in metric.specs if spec.name == score)
         if not spec.asked(z_bin, pathology):
-            what = f"no {score!r} of bin {z_bin}, pathology {pathology}"
+            what = f"there is no {score!r} of bin {z_bin} and pathology {pathology}"
             raise usage_error("METRIC", what, fix="give z_bin and pathology of one condition, or neither")
         self._higher = {"higher": True, "lower": False}.get(spec.better or "")
 

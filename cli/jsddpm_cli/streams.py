@@ -67,7 +67,7 @@ class _Stream:
             if isinstance(error, BrokenPipeError):
                 raise SystemExit(BROKEN_PIPE) from None
             if isinstance(error, ValueError):  # what Python raises of a file that somebody closed
-                raise environment_error("NOT_WRITABLE", str(error), fix="leave it open", file=self._name) from error
+                raise environment_error("NOT_WRITABLE", str(error), fix="keep it open", file=self._name) from error
             raise explain(error, self._name) from error
 
     def _discard(self) -> None:

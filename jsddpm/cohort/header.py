@@ -99,7 +99,7 @@ def voxels_of(header: Any, path: Path) -> Voxels:
     except (HeaderDataError, KeyError):
         dtype = np.dtype("V1")
     if dtype.kind not in "iuf":
-        raise bad("DTYPE", path, f"unsupported voxel type {dtype}", "convert to an integer or floating type")
+        raise bad("DTYPE", path, f"unsupported voxel type {dtype}", "convert it to an integer or floating-point type")
     offset = float(header["vox_offset"])
     if not (np.isfinite(offset) and header.single_vox_offset <= offset <= 1 << 24):
         raise bad("OFFSET", path, f"impossible voxel offset {offset:g}", "export the file again")
@@ -153,9 +153,9 @@ def _check_affine(affine: NDArray[np.float64], header: Any, path: Path) -> None:
         sides = sizes * [int(n) for n in header["dim"][1:4]]
     if not (sizes.min() >= _SMALLEST_VOXEL and sizes.max() <= _LARGEST_VOXEL and sides.max() <= _LONGEST_SIDE):
         shown = " x ".join(f"{size:.3g}" for size in sizes)
-        raise bad("AFFINE", path, f"the affine says voxels of {shown} mm, which no scan has", cure)
+        raise bad("AFFINE", path, f"voxels of {shown} mm are implausible", cure)
     if np.abs(affine[:3, 3]).max() > _FARTHEST_ORIGIN:
-        raise bad("AFFINE", path, f"the affine says an origin {np.abs(affine[:3, 3]).max():.3g} mm away", cure)
+        raise bad("AFFINE", path, f"an origin {np.abs(affine[:3, 3]).max():.3g} mm away is implausible", cure)
 
 
 def _disagreement(header: Any) -> list[str]:

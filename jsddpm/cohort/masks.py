@@ -22,14 +22,14 @@ def check_same_grid(image: Volume, mask: Volume) -> None:
         JsddpmError: ``MASK_SHAPE`` or ``MASK_AFFINE``, printing both.
     """
     if image.data.shape != mask.data.shape:
-        what = f"mask shape {mask.data.shape} differs from the image's {image.data.shape} ({image.path.name})"
+        what = f"the mask has the shape {mask.data.shape}, its image {image.data.shape} ({image.path.name})"
         raise JsddpmError("MASK_SHAPE", what, fix="export the mask on the image's grid", file=mask.path)
     corners = np.array([[i, j, k, 1.0] for i in (0, 1) for j in (0, 1) for k in (0, 1)]).T
     corners[:3] *= np.array(image.data.shape)[:, None] - 1
     moved = np.linalg.solve(image.affine, mask.affine @ corners) - corners
     shift = float(np.linalg.norm(moved[:3], axis=0).max())
     if shift > _MAX_CORNER_SHIFT_VOXELS:
-        what = f"mask lies {shift:.2f} voxels away from the image at a corner ({image.path.name})"
+        what = f"a corner of the mask is {shift:.2f} voxels away from that of its image ({image.path.name})"
         cure = "export the mask on the image's grid, or correct its header"
         raise JsddpmError("MASK_AFFINE", what, fix=cure, file=mask.path)
 
@@ -51,9 +51,15 @@ class MaskReading:
 
     def __post_init__(self) -> None:
         if self.labels and self.threshold is not None:
-            raise usage_error("MASK_READING", "labels and a threshold", fix="give --mask-label or --mask-threshold")
+            raise usage_error(
+                "MASK_READING", "labels and a threshold exclude each other", fix="give --mask-label or --mask-threshold"
+            )
         if self.threshold is not None and not isfinite(self.threshold):
-            raise usage_error("MASK_READING", f"threshold {self.threshold:g}", fix="give --mask-threshold a number")
+            raise usage_error(
+                "MASK_READING",
+                f"the threshold {self.threshold:g} is not finite",
+                fix="give --mask-threshold a finite number",
+            )
 
 
 def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
@@ -71,8 +77,8 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     if not reading.labels and np.isin(values, (0.0, 1.0)).all():
         return np.equal(mask.data, 1)
     listed = ", ".join(f"{v:g}" for v in values[:6]) + (", ..." if len(values) > 6 else "")
-    what = f"mask values are {listed}, not {'whole labels' if reading.labels else '0 and 1'}"
-    cure = "say which voxels are lesion with --mask-label or --mask-threshold"
+    what = f"the mask has the values {listed} instead of {'whole labels' if reading.labels else '0 and 1'}"
+    cure = "select the voxels of lesions with --mask-label or --mask-threshold"
     raise JsddpmError("MASK_LABELS", what, fix=cure, file=mask.path)
 
 
@@ -96,15 +102,17 @@ def refuse_unused(reading: MaskReading, values: Collection[float]) -> None:
 
     >>> refuse_unused(MaskReading((1, 99)), {0.0, 1.0, 2.0})
     Traceback (most recent call last):
-    jsddpm.errors.JsddpmError: error[MASK_READING]: no mask holds the label 99; fix: labels that occur are 0, 1, 2
+    jsddpm.errors.JsddpmError: error[MASK_READING]: no mask has the label 99; fix: use labels that occur: 0, 1, 2
     """
     found = sorted(set(values))
     if not found:
         return
     if absent := [str(label) for label in reading.labels if label not in found]:
-        what = f"no mask holds the label {', '.join(absent)}"
+        what = f"no mask has the label {', '.join(absent)}"
         listed = ", ".join(f"{v:g}" for v in found[:20]) + (", ..." if len(found) > 20 else "")
-        raise JsddpmError("MASK_READING", what, fix=f"labels that occur are {listed}")
+        raise JsddpmError("MASK_READING", what, fix=f"use labels that occur: {listed}")
     if reading.threshold is not None and found[-1] <= reading.threshold:
-        what = f"no mask exceeds the threshold {reading.threshold:g}"
-        raise JsddpmError("MASK_READING", what, fix=f"mask values lie from {found[0]:g} to {found[-1]:g}")
+        what = f"no mask has a value above the threshold {reading.threshold:g}"
+        raise JsddpmError(
+            "MASK_READING", what, fix=f"lower the threshold: mask values range from {found[0]:g} to {found[-1]:g}"
+        )

@@ -122,7 +122,12 @@ def _content(path: Path) -> Iterator[IO[bytes]]:
 
 def _missing(path: Path) -> JsddpmError:
     if path.is_symlink():
-        return bad("NOT_PRESENT", path, "the link's content is not present", "fetch it (git annex get / datalad get)")
+        return bad(
+            "NOT_PRESENT",
+            path,
+            "the link points to content that was not fetched",
+            "fetch it (git annex get / datalad get)",
+        )
     if path.is_dir():
         return bad("MISSING", path, "is a folder", "give a NIfTI file")
     return bad("MISSING", path, "no such file", "check the path or restore the file")
@@ -132,21 +137,25 @@ def _check_name(path: Path, start: bytes, packed: bool) -> None:
     if not start:
         raise bad("EMPTY", path, "the file is empty", "copy it again")
     if start in (b"/ann", b"../."):
-        raise bad("NOT_PRESENT", path, "is a git-annex pointer, not an image", "fetch the content (git annex get)")
+        raise bad(
+            "NOT_PRESENT", path, "is a git-annex pointer instead of an image", "fetch the content (git annex get)"
+        )
     name = path.name.lower()
     if not name.endswith((".nii", ".nii.gz")):
-        what = f"is a {path.suffix} file" if path.suffix else "has no ending"
-        raise bad("NAME", path, f"{what}, not .nii or .nii.gz", "convert it to .nii.gz")
+        what = f"has the extension {path.suffix}" if path.suffix else "has no extension"
+        raise bad("NAME", path, f"{what} instead of .nii or .nii.gz", "convert it to .nii.gz")
     if packed != name.endswith(".gz"):
         other = path.name + ".gz" if packed else path.name[:-3]
         kind = "gzip-compressed" if packed else "not gzip-compressed"
-        raise bad("NAME", path, f"content is {kind}, unlike its name", f"rename it to {other}")
+        raise bad("NAME", path, f"the content is {kind}, which its name does not say", f"rename it to {other}")
 
 
 def _check_size(voxels: Voxels, path: Path, max_bytes: int) -> None:
     if voxels.bytes_in_memory > max_bytes:
         shape = " x ".join(map(str, voxels.shape))
-        what = f"{shape} voxels need {voxels.bytes_in_memory / 2**30:.3g} GiB, {max_bytes / 2**30:.3g} are allowed"
+        what = (
+            f"{shape} voxels need {voxels.bytes_in_memory / 2**30:.3g} GiB, and {max_bytes / 2**30:.3g} GiB are allowed"
+        )
         raise bad("TOO_LARGE", path, what, "check the header, crop the volume, or allow more with --max-volume-gb")
     there, packed = os.path.getsize(path), path.name.lower().endswith(".gz")
     if voxels.bytes_in_file > there * (_DEFLATE_RATIO if packed else 1):
@@ -177,7 +186,9 @@ def _decode(
         raw += _read_exactly(stream, wanted - len(raw))
         if len(raw) < wanted:
             there = voxels.offset + first * voxels.dtype.itemsize + len(raw)
-            raise bad("TRUNCATED", path, f"{there} of {voxels.bytes_in_file} bytes present", "copy the file again")
+            raise bad(
+                "TRUNCATED", path, f"only {there} of {voxels.bytes_in_file} bytes are present", "copy the file again"
+            )
         form = ((len(part),), voxels.dtype, 0, voxels.slope, voxels.intercept)
         try:
             with np.errstate(all="ignore"):  # what overflows is found afterwards, and counted
@@ -188,7 +199,7 @@ def _decode(
     while chunk := stream.read(_CHUNK):  # to the end: only then has gzip compared its checksum
         trailing += len(chunk)
         if trailing > max_bytes:
-            raise bad("TOO_LARGE", path, "the stream goes on far beyond its voxels", "check the file")
+            raise bad("TOO_LARGE", path, "the stream continues far beyond its voxels", "check the file")
     return data.reshape(voxels.shape, order="F"), trailing
 
 
@@ -198,11 +209,11 @@ def _as_volume(data: NDArray[np.float32], path: Path, *, flat: bool) -> tuple[ND
         data = data[..., None]
     if data.ndim > 3:
         if any(n != 1 for n in data.shape[3:]):
-            raise bad("DIMS", path, f"shape {data.shape} has more than one volume", "extract the volume to use")
+            raise bad("DIMS", path, f"the shape {data.shape} has more than one volume", "extract the volume to use")
         data, notes = data.reshape(data.shape[:3], order="F"), (f"shape {data.shape} read as {data.shape[:3]}",)
     if data.ndim < 3 or (min(data.shape) < MIN_SIDE and not flat):
         cure = f"give 3D data with sides of at least {MIN_SIDE}"
-        raise bad("DIMS", path, f"shape {data.shape} is not a volume", cure)
+        raise bad("DIMS", path, f"the shape {data.shape} is not that of a volume", cure)
     return data, notes
 
 
@@ -218,5 +229,5 @@ def _check_values(data: NDArray[np.float32], path: Path) -> None:
 def check_not_constant(volume: Volume) -> None:
     """Refuse an image without contrast; a mask may be constant (no lesion)."""
     if volume.data.min() == volume.data.max():
-        cure = "check the export, or leave it out"
-        raise bad("CONSTANT", volume.path, f"every voxel is {volume.data.flat[0]:g}", cure)
+        cure = "export the file again, or leave it out"
+        raise bad("CONSTANT", volume.path, f"every voxel has the value {volume.data.flat[0]:g}", cure)

@@ -26,7 +26,7 @@ def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:
     >>> from pathlib import Path
     >>> records = [Record(name, name, "", "control", Path(f"{name}.nii"), None) for name in ("7", "007", "8")]
     >>> [problem.what for problem in patient_problems(records)]
-    ['007 and 7 look like one patient']
+    ['007 and 7 appear to name one patient']
     """
     splits: dict[str, set[str]] = {}
     spellings: dict[str, set[str]] = {}
@@ -37,10 +37,12 @@ def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:
     problems = []
     for patient in sorted(p for p, s in splits.items() if len(s) > 1):
         what = f"{patient} is in several splits ({', '.join(sorted(s or 'none' for s in splits[patient]))})"
-        problems.append(JsddpmError("PATIENT_SPLIT", what, fix="one patient, one split", file=images[patient]))
+        problems.append(
+            JsddpmError("PATIENT_SPLIT", what, fix="assign each patient to one split", file=images[patient])
+        )
     for names in sorted(sorted(s) for s in spellings.values() if len(s) > 1):
-        what = f"{' and '.join(names)} look like one patient"
-        cure = "write one person's name in one way, two persons' clearly apart"
+        what = f"{' and '.join(names)} appear to name one patient"
+        cure = "write the name of one patient in one way; give two patients clearly different names"
         problems.append(JsddpmError("PATIENT_NAME", what, fix=cure, file=images[names[0]]))
     return problems
 
@@ -62,7 +64,7 @@ def same_image_problems(records: Sequence[Record], voxels: Mapping[str, str]) ->
     return [
         JsddpmError(
             "SAME_IMAGE",
-            f"{' and '.join(r.subject for r in same)} are the same image, voxel for voxel",
+            f"{' and '.join(r.subject for r in same)} have the same image, voxel for voxel",
             fix="remove all but one from the cohort",
             file=same[1].image,
         )

@@ -64,8 +64,8 @@ def make_phantom_cohort(
             ``MISSING_PACKAGE`` (status 5) without nilearn.
     """
     if subjects < 1 or not 0 <= controls <= subjects:
-        cure = "0 <= controls <= subjects, subjects >= 1"
-        raise usage_error("PHANTOM", f"{controls} controls of {subjects} subjects", fix=cure)
+        cure = "give at least 1 subject, and 0 to all of them as controls"
+        raise usage_error("PHANTOM", f"{controls} controls among {subjects} subjects are impossible", fix=cure)
     require_package("nilearn", extra="phantom", why="the demo cohort")
     patients = subjects - controls
     heights = (np.random.default_rng([seed, subjects]).permutation(patients) + 0.5) / max(patients, 1)

@@ -36,9 +36,13 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 8:
-            raise usage_error("SHAPE", f"shape {self.shape}", fix="give three sides of at least 8 voxels")
+            raise usage_error(
+                "SHAPE", f"the shape {self.shape} is not possible", fix="give three sides of at least 8 voxels"
+            )
         if len(self.spacing) != 3 or not all(0 < s < 100 for s in self.spacing):
-            raise usage_error("SPACING", f"spacing {self.spacing}", fix="give three positive sizes in mm")
+            raise usage_error(
+                "SPACING", f"the spacing {self.spacing} is not possible", fix="give three positive sizes in mm"
+            )
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VO
     brain = labels >= 2 if given else estimate_brain(values)
     if not brain.any():
         cure = "check the image and its orientation"
-        raise JsddpmError("NO_BRAIN", "no brain-like region found", fix=cure, file=path)
+        raise JsddpmError("NO_BRAIN", "no brain-like region was found", fix=cure, file=path)
     scaled, window = windowed(values, brain, spec.window, path)
     volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
     affine = place @ from_slices(spec.shape[1])
@@ -136,7 +140,9 @@ def windowed(
     """
     low, high = (float(v) for v in np.percentile(values[brain], window))
     if not high > low:
-        raise JsddpmError("CONTRAST", "the brain has no contrast", fix="check the image", file=path)
+        raise JsddpmError(
+            "CONTRAST", "the brain has a single intensity", fix="export the image again, or leave it out", file=path
+        )
     return np.clip((values - low) / (high - low), 0, 1).astype(np.float32), (low, high)
 
 
@@ -147,5 +153,5 @@ def _check_resampled(image: Any, spec: Preprocessing, path: Path, max_bytes: int
     if needed > max_bytes:
         spacing = " x ".join(f"{s:g}" for s in spec.spacing)
         what = f"at {spacing} mm it has {' x '.join(map(str, sides))} voxels, {needed / 2**30:.3g} GiB"
-        cure = "check its voxel sizes, choose a coarser --spacing, or allow more with --max-volume-gb"
+        cure = "correct its voxel sizes, choose a coarser --spacing, or allow more with --max-volume-gb"
         raise bad("TOO_LARGE", path, what, cure)

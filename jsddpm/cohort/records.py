@@ -127,12 +127,14 @@ class LayoutReport:
         control = control or group.lower() in CONTROL_GROUPS
         if mask is None and not control:
             what = f"{patient} has no lesion mask and is not declared a control (group {group or 'not given'!r})"
-            cure = f"add the mask, or declare the group ({', '.join(sorted(CONTROL_GROUPS))}) or --controls"
+            cure = (
+                f"add the mask, or declare a control with --controls or a group ({', '.join(sorted(CONTROL_GROUPS))})"
+            )
             self.problem("MASK_MISSING", what, fix=cure, file=image)
             return
         subject = f"{patient}_{session}" if session else patient
         if reason := _unusable(subject):
-            cure = f"give a name without / and of at most {_LONGEST_NAME} bytes of UTF-8"
+            cure = f"choose a name without / and of at most {_LONGEST_NAME} bytes in UTF-8"
             self.problem("SUBJECT_NAME", f"{subject[:80]!r} {reason}", fix=cure, file=image)
             return
         kind: Group = "control" if control else "patient"
@@ -142,7 +144,7 @@ class LayoutReport:
 def _unusable(subject: str) -> str:
     """Why a name cannot be that of files on every disk; empty for one that can."""
     if any(c in subject for c in "/\\\0"):
-        return "holds a path separator or NUL"
+        return "contains a path separator or NUL"
     try:
         length = len(subject.encode())
     except UnicodeEncodeError:

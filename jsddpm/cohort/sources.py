@@ -66,7 +66,7 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
     report.problems += patient_problems(report.records)
     if not report.records and not report.problems:
         report.problem(
-            "EMPTY", f"no image found (layout {chosen.name})", fix=f"the layout {chosen.name} is: {chosen.help}"
+            "EMPTY", f"no image was found (layout {chosen.name})", fix=f"use the layout's names: {chosen.help}"
         )
     return Cohort(source, chosen.name, tuple(report.records), tuple(report.problems))
 
@@ -74,15 +74,15 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
 def _layout_of(source: Path, name: str) -> Layout:
     """The layout of that name, if the source is laid out so; with ``auto``, the first that matches."""
     if name != "auto" and name not in layouts():
-        raise usage_error("LAYOUT", f"unknown layout {name!r}", fix=f"one of auto, {', '.join(layouts())}")
+        raise usage_error("LAYOUT", f"unknown layout {name!r}", fix=f"use one of auto, {', '.join(layouts())}")
     for layout in layouts().values():
         if name in ("auto", layout.name) and layout.matches(source):
             return layout
     if name == "auto":
-        what = f"no layout fits ({', '.join(layouts())})"
+        what = f"none of the layouts fits ({', '.join(layouts())})"
         raise JsddpmError("EMPTY", what, fix="see the layouts in docs/how-to/own-cohort.md", file=source)
-    fix = f"give another --layout; {name} is: {layouts()[name].help}"
-    raise usage_error("LAYOUT", f"is not a {name} source", fix=fix, file=source)
+    fix = f"choose another --layout, or use its names: {layouts()[name].help}"
+    raise usage_error("LAYOUT", f"does not have the layout {name}", fix=fix, file=source)
 
 
 def _check_unique(report: LayoutReport) -> None:
@@ -92,5 +92,5 @@ def _check_unique(report: LayoutReport) -> None:
         named.setdefault(r.subject.casefold(), []).append(r)
     for _, records in sorted((name, records) for name, records in named.items() if len(records) > 1):
         what = f"{' and '.join(sorted({r.subject for r in records}))} occurs {len(records)} times"
-        report.problem("DUPLICATE", what, fix="give sessions, or remove one")
+        report.problem("DUPLICATE", what, fix="name sessions, or remove all but one")
     report.records[:] = [records[0] for records in named.values() if len(records) == 1]

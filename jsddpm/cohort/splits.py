@@ -40,7 +40,7 @@ class SplitRule:
 
     def __post_init__(self) -> None:
         if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
-            what = f"val {self.val:g} and test {self.test:g} leave nothing to train on"
+            what = f"val {self.val:g} and test {self.test:g} leave no patient for training"
             raise usage_error("SPLIT", what, fix="give shares below 1")
 
 
@@ -69,8 +69,8 @@ def assign_splits(
     assigned = {p: s for p, s in (given or {}).items() if s is not None}
     if assigned and set(assigned.values()) != {"test"} and set(assigned) != set(patients):
         missing = sorted(set(patients) - set(assigned))
-        what = f"{len(missing)} patients have no split ({missing[0]})"
-        raise usage_error("SPLIT", what, fix="fill the column, name the test patients only, or leave it out")
+        what = f"{len(missing)} patients have no split, such as {missing[0]}"
+        raise usage_error("SPLIT", what, fix="complete the column split, give it for test patients alone, or remove it")
     rng = np.random.default_rng(rule.seed)
     left = {p: patients[p] for p in sorted(patients) if p not in assigned}
     result = dict(assigned)
@@ -105,7 +105,9 @@ def k_fold(
     """
     assigned = {p: s for p, s in (given or {}).items() if s is not None}
     if set(assigned.values()) - {"test"}:
-        raise usage_error("SPLIT", "the cohort names splits already", fix="leave the column out, but for a test set")
+        raise usage_error(
+            "SPLIT", "the cohort already has splits", fix="remove the column split, or give it for test patients alone"
+        )
     rest = {p: v for p, v in patients.items() if p not in assigned}
     divisions = []
     for number, fold in enumerate(stratified_folds(rest, count, seed=rule.seed)):
@@ -168,7 +170,7 @@ def _systematic(patients: Mapping[str, Patient], wanted: int, rng: np.random.Gen
     order = [names[i] for i in rng.permutation(len(names))]
     order.sort(key=lambda p: (patients[p].group, patients[p].load))
     if wanted > len(order):
-        raise JsddpmError("SPLIT", f"{wanted} of {len(order)} patients", fix="lower --val or --test")
+        raise JsddpmError("SPLIT", f"{wanted} of {len(order)} patients are wanted", fix="lower --val or --test")
     step = len(order) / max(wanted, 1)
     start = rng.uniform(0, step)
     return [order[int(start + i * step)] for i in range(wanted)]

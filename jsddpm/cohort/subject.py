@@ -66,7 +66,9 @@ def read_subject(record: Record, reading: MaskReading | None = None, *, max_byte
         brain = region.data > 0
         notes += _of("brain mask", region, image)
         if not brain.any():
-            raise JsddpmError("BRAIN_EMPTY", "the brain mask is empty", fix="check or leave it out", file=region.path)
+            raise JsddpmError(
+                "BRAIN_EMPTY", "the brain mask is empty", fix="export the mask again, or leave it out", file=region.path
+            )
     return Subject(image, lesion, brain, notes, values)
 
 
@@ -83,11 +85,13 @@ def named(record: Record) -> Iterator[None]:
     except JsddpmError:
         raise
     except MemoryError as error:
-        cure = "use fewer --jobs, or give more memory"
-        raise environment_error("MEMORY", "too little memory", fix=cure, file=record.image) from error
+        cure = "use fewer --jobs, or a machine with more memory"
+        raise environment_error(
+            "MEMORY", "there is too little memory for the image", fix=cure, file=record.image
+        ) from error
     except Exception as error:
         what = f"cannot be processed ({type(error).__name__}: {first_line(error)})"
-        cure = "check its header: voxel sizes, orientation, origin; or leave it out"
+        cure = "correct its header (voxel sizes, orientation, origin), or leave it out"
         raise JsddpmError("IMAGE", what, fix=cure, file=record.image) from error
 
 

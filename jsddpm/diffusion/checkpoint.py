@@ -118,7 +118,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if path.is_dir():
         return _checked(_of_exported(path), path)
     if not path.is_file():
-        raise usage_error("MISSING", "no such checkpoint", fix="train first, or check the path", file=path)
+        raise usage_error("MISSING", "there is no such checkpoint", fix="train first, or correct the path", file=path)
     require_sound_zip(path, "CHECKPOINT", _CURE)
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
@@ -126,7 +126,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise
     except Exception as error:  # damage raises many types; all of them mean an unreadable file
         # torch's own words propose to load it unsafely
-        reason = "it holds more than tensors and plain values"
+        reason = "it contains more than tensors and plain values"
         reason = reason if isinstance(error, UnpicklingError) else first_line(error)
         raise integrity_error("CHECKPOINT", f"cannot be loaded safely ({reason})", fix=_CURE, file=path) from error
     return _checked(loaded, path)
@@ -141,11 +141,11 @@ def _of_exported(folder: Path) -> dict[str, Any]:
 def _checked(loaded: Any, path: Path) -> dict[str, Any]:
     """What was loaded, if it has the form of a checkpoint."""
     if not isinstance(loaded, dict) or not isinstance(loaded.get(KEY), dict):
-        cure = "give one that jsddpm train wrote"
+        cure = "give a checkpoint of jsddpm train"
         raise integrity_error("CHECKPOINT", "is not a checkpoint of jsddpm", fix=cure, file=path)
     if loaded[KEY].get("version") != VERSION:
-        what = f"has format version {loaded[KEY].get('version')}, not {VERSION}"
-        raise integrity_error("CHECKPOINT", what, fix="use a matching jsddpm", file=path)
+        what = f"has the format version {loaded[KEY].get('version')}, and {VERSION} is expected"
+        raise integrity_error("CHECKPOINT", what, fix="use the version of jsddpm that wrote it", file=path)
     step, state = loaded.get("global_step", 0), loaded.get("state_dict")
     if type(step) is not int or step < 0:
         raise integrity_error("CHECKPOINT", "its step is not a number", fix=_CURE, file=path)
@@ -179,7 +179,7 @@ def load_denoiser(
     prefix = PREFIXES[weights]
     state = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
     if not state:
-        raise integrity_error("CHECKPOINT", f"holds no {weights} weights", fix="use the other weights", file=path)
+        raise integrity_error("CHECKPOINT", f"has no {weights} weights", fix="use the other weights", file=path)
     try:
         with torch.device("meta"):  # compared before a network of any size is made
             require_fit(Denoiser(info.config.model, info.binning, info.size, augmented=info.augmented), state)
@@ -216,7 +216,7 @@ def info_of(loaded: dict[str, Any], path: Path, expected: ZBinning | None = None
     except (JsddpmError, TypeError) as error:
         raise integrity_error("CHECKPOINT", str(getattr(error, "what", error)), fix=_CURE, file=path) from error
     if len(stored.token_counts) != 2 * binning.n_bins:
-        what = f"counts slices of {len(stored.token_counts)} conditions, not {2 * binning.n_bins}"
+        what = f"counts slices of {len(stored.token_counts)} conditions instead of {2 * binning.n_bins}"
         raise integrity_error("CHECKPOINT", what, fix=_CURE, file=path)
     if expected is not None:
         binning.require_same(expected, mine="the checkpoint", others="the request", file=str(path))

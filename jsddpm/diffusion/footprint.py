@@ -64,7 +64,7 @@ def network_bytes(
 def memory_error(key: str, parts: Mapping[Any, int], available: int, fix: str) -> JsddpmError:
     """The refusal of what does not fit into memory, with its parts; ``key`` says which one to change."""
     shares = ", ".join(f"{name} {gigabytes(part)}" for name, part in parts.items() if part)
-    what = f"{key}: needs {gigabytes(sum(parts.values()))} ({shares}), {gigabytes(available)} available"
+    what = f"{key} needs {gigabytes(sum(parts.values()))} ({shares}), and {gigabytes(available)} are available"
     return environment_error("MEMORY", what, fix=fix)
 
 

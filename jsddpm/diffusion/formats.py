@@ -75,7 +75,7 @@ def write_pngs(store: SliceStore, out: str | Path) -> Path:
 def _conditions(store: SliceStore) -> Iterator[tuple[str, int, NDArray[np.intp]]]:
     """Name, z_index and index rows (by sample number) of every condition of a generated store."""
     if store.kind != "generated":
-        raise usage_error("KIND", "is not a generated store", fix="give one that jsddpm sample wrote", file=store.path)
+        raise usage_error("KIND", "is not a generated store", fix="give a store of jsddpm sample", file=store.path)
     index = store.index
     for z, pathology in np.unique(np.stack([index["z_index"], index["pathology"]]), axis=1).T:
         rows = np.flatnonzero((index["z_index"] == z) & (index["pathology"] == pathology))

@@ -181,8 +181,8 @@ class JointPipeline:
         trained = {c.token(self.binning.n_bins) for c in self.trained}
         untrained = [c.name for c in requested if c.token(self.binning.n_bins) not in trained]
         if untrained or not requested:
-            what = f"no training slice of {', '.join(untrained[:3]) or 'any condition'}"
-            raise usage_error("UNTRAINED", what, fix="choose conditions it was trained on")
+            what = f"no training slice has the condition {', '.join(untrained[:3]) or '(any)'}"
+            raise usage_error("UNTRAINED", what, fix="choose conditions that the network was trained on")
         return [SampleId(c, k) for c in requested for k in range(sampling.per_condition)]
 
     def require_memory(self, samples: int, sampling: SamplingConfig) -> None:

@@ -39,7 +39,7 @@ def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> Any:
         JsddpmError: ``STEPS`` (status 2) for more steps than noise levels.
     """
     if sampling.steps > diffusion.num_train_timesteps:
-        what = f"{sampling.steps} sampling steps of {diffusion.num_train_timesteps} noise levels"
+        what = f"{sampling.steps} sampling steps exceed the {diffusion.num_train_timesteps} noise levels"
         raise usage_error("STEPS", what, fix="use fewer steps")
     sampler: Sampler = SAMPLERS.load(sampling.sampler).SAMPLER
     scheduler = sampler.scheduler(

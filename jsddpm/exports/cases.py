@@ -147,8 +147,8 @@ def refuse_equal_names(cases: Sequence[Case]) -> None:
     """Raise ``CASES`` (status 2) when two cases have one name, but for upper and lower case, as some disks see it."""
     twice = [name for name, count in Counter(case.name.lower() for case in cases).items() if count > 1]
     if twice:
-        what = f"{len(twice)} names stand for two cases, such as {twice[0]}"
-        raise usage_error("CASES", what, fix="export the stores into folders of their own")
+        what = f"{len(twice)} names belong to two cases each, such as {twice[0]}"
+        raise usage_error("CASES", what, fix="export the stores into separate folders")
 
 
 _Part = tuple[str, dict[str, Any], NDArray[np.float64], NDArray[np.intp]]
@@ -184,7 +184,7 @@ def _generated(store: SliceStore, rows: NDArray[np.intp], prefix: str, unit: Uni
         yield prefix, {}, base, rows
         return
     if bool((groups < 0).any()):
-        what = f"{int((groups < 0).sum())} slices are part of no volume"
+        what = f"{int((groups < 0).sum())} slices do not belong to a volume"
         raise usage_error("CASES", what, fix="export slices one by one: --cases slices", file=store.path)
     for number in np.unique(groups):
         yield f"{prefix}_{int(number):04d}", {}, base, rows[groups == number]
@@ -201,7 +201,7 @@ def _grid(z: NDArray[np.float64], name: str, store: SliceStore) -> NDArray[np.fl
     step = (z[-1] - z[0]) / (len(z) - 1) if len(z) > 1 else 1.0
     first = z.mean() - step * (len(z) - 1) / 2
     if step == 0 or np.abs(z - (first + step * np.arange(len(z)))).max() > _OFF_GRID:
-        what = f"the slices of {name} lie at {', '.join(f'{v:g}' for v in z[:6])}..., which is no even grid"
+        what = f"the slices of {name} lie at {', '.join(f'{v:g}' for v in z[:6])}..., which are not evenly spaced"
         raise usage_error("CASES", what, fix="export slices one by one: --cases slices", file=store.path)
     grid = np.diag([1.0, 1.0, step, 1.0])
     grid[2, 3] = first

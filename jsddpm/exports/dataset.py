@@ -80,10 +80,12 @@ def export_stores(
     """
     chosen, out = formats()[form], Path(out)
     if not re.fullmatch(r"[A-Za-z0-9]{1,32}", modality):
-        raise usage_error("OPTION", f"--modality {modality!r}", fix="give letters and digits, such as FLAIR")
+        raise usage_error(
+            "OPTION", f"--modality {modality!r} is not a name", fix="use letters and digits, such as FLAIR"
+        )
     if len({store.size for store in stores}) > 1:
         sizes = ", ".join(sorted({"x".join(map(str, store.size)) for store in stores}))
-        raise usage_error("CASES", f"slices of several sizes: {sizes}", fix="export the stores apart")
+        raise usage_error("CASES", f"the slices have several sizes: {sizes}", fix="export the stores separately")
     cases: list[Case] = []
     together, numbers = unit_of(stores), count(1)
     several = sum(store.kind == "generated" for store in stores) > 1
@@ -94,7 +96,7 @@ def export_stores(
         kept = z_range or (_asked_range(stores) if own == "slices" else None)
         cases += cases_of(store, own, prefix=prefix, z_range=kept, codes=of_store)
     if not cases:
-        raise usage_error("CASES", "no slice lies in the range", fix="give another --z-range")
+        raise usage_error("CASES", "no slice lies in the z-range", fix="give another --z-range")
     refuse_equal_names(cases)
     data = DataSet(
         name=out.name,

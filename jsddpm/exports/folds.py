@@ -38,8 +38,8 @@ def folds_of(cases: Sequence[Case], count: int | None = None, *, seed: int = 0) 
     patients = {p: Patient(_group(real, p), _load(real, p)) for p in sorted({case.patient for case in unseen})}
     if not patients:
         who = "that the generator has not seen (split val)" if synthetic else "outside of the test set"
-        cure = "give the store such a split: jsddpm cache resplit"
-        raise usage_error("SPLIT", f"no patient to validate on {who}", fix=cure)
+        cure = "make a store with validation patients: jsddpm cache resplit"
+        raise usage_error("SPLIT", f"there is no patient to validate on {who}", fix=cure)
     wanted = min(5, len(patients)) if count is None else count
     names = list(patients)
     parts = [names] if wanted == len(names) == 1 else stratified_folds(patients, wanted, seed=seed)

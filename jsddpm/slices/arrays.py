@@ -62,8 +62,8 @@ def npz_forms(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
 
 def other_size(shape: Sequence[int], size: Sequence[int], path: Path) -> JsddpmError:
     """Slices of a file that do not have the size of a store's."""
-    what = f"is {tuple(shape)}, the store's slices are {tuple(size)}"
-    return JsddpmError("SLICE_SHAPE", what, fix="export slices of the store's size", file=path)
+    what = f"has the shape {tuple(shape)}, and slices of the store have {tuple(size)}"
+    return JsddpmError("SLICE_SHAPE", what, fix="export slices of that size", file=path)
 
 
 def _promised(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -159,7 +159,7 @@ def _refuse_bad(outcomes: Sequence[Outcome], *, skip_bad: bool) -> None:
     if not problems or (skip_bad and len(problems) < len(outcomes)):
         return
     first = first_of(problems, f" of {len(outcomes)} images")
-    cure = first.fix if skip_bad else f"{first.fix}, then go on with --resume; or leave it out with --skip-bad"
+    cure = first.fix if skip_bad else f"{first.fix}, then continue with --resume; or leave it out with --skip-bad"
     raise JsddpmError(first.code, first.what, fix=cure, file=first.file, status=first.status)
 
 

@@ -42,7 +42,9 @@ class SliceDataModule(L.LightningDataModule):
     ) -> None:
         super().__init__()
         if residence == "device" and workers:
-            raise usage_error("RESIDENCE", "slices on the device need no workers", fix="set data.workers to 0")
+            raise usage_error(
+                "RESIDENCE", "slices on the device cannot be read by workers", fix="set data.workers to 0"
+            )
         held: Residence = "mapped" if residence == "mapped" else "memory"
         self.train = SliceDataset(store, binning, "train", residence=held)
         self.val = SliceDataset(store, binning, "val", residence=held)

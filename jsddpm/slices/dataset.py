@@ -65,8 +65,10 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.binning = binning
         self.rows = self.store.select(binning=binning, split=split)
         if len(self.rows) == 0:
-            cure = "check z_range and the split"
-            raise usage_error("NO_SLICES", f"no {split or ''} slice in {binning}", fix=cure, file=self.store.path)
+            cure = "change the z-range or the split"
+            raise usage_error(
+                "NO_SLICES", f"no {split or ''} slice lies in the {binning}", fix=cure, file=self.store.path
+            )
         index = self.store.index[self.rows]
         self.z_index = torch.from_numpy(index["z_index"].astype(np.int64))
         self.pathology = torch.from_numpy(index["pathology"].astype(np.int64))
@@ -163,7 +165,7 @@ def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.nd
     if not weights.any():
         what = f"data.lesion_share={lesion_share:g} draws from {'lesion' if lesion_share else 'control'} slices alone"
         cure = "set data.lesion_share=null, or train on a store that has them"
-        raise usage_error("NO_SLICES", f"{what}, and there are none in {dataset.binning}", fix=cure)
+        raise usage_error("NO_SLICES", f"{what}, and none lies in the {dataset.binning}", fix=cure)
     return np.asarray(weights / weights.sum())
 
 

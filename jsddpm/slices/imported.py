@@ -168,10 +168,15 @@ def _asked(
     chosen = layout_of(source, layout)
     found = chosen.read(source, said)
     if not found.items:
-        raise JsddpmError("EMPTY", f"nothing found (layout {chosen.name})", fix=f"it is: {chosen.help}", file=source)
+        raise JsddpmError(
+            "EMPTY",
+            f"no sample was found (layout {chosen.name})",
+            fix=f"use the layout's names: {chosen.help}",
+            file=source,
+        )
     if found.n_bins not in (None, binning.n_bins):
-        what = f"was made with {found.n_bins} bins, {binning.n_bins} are asked for"
-        raise usage_error("BIN", what, fix=f"say --bins {found.n_bins}, and the z-range they divided", file=source)
+        what = f"was generated with {found.n_bins} bins, and --bins is {binning.n_bins}"
+        raise usage_error("BIN", what, fix=f"give --bins {found.n_bins}, and the z-range of these bins", file=source)
     return _Asked(source, chosen.name, found, said, reading.over(found.reading), binning, real)
 
 
@@ -187,8 +192,8 @@ def _of_slices(asked: _Asked, items: Sequence[SliceItem]) -> Iterator[ImportedSl
     places = [_place(item, asked) for item in items]  # before anything is read: one wrong row is found at once
     axes = check_axes(asked.facts.axes, 2) if asked.facts.axes else asked.found.axes
     if asked.reading.window or asked.facts.spacing:
-        cure = "leave them out: slices lie on the store's grid and in its window, volumes are brought there"
-        raise usage_error("OPTION", "--window and --spacing are for volumes", fix=cure)
+        cure = "leave them out: only volumes are resampled and windowed, and slices must match the store"
+        raise usage_error("OPTION", "--window and --spacing apply to volumes", fix=cure)
     for start in range(0, len(items), _BATCH):
         part, z_index = items[start : start + _BATCH], places[start : start + _BATCH]
         images = np.stack([_image(item, asked, axes) for item in part])
@@ -231,7 +236,7 @@ def _image(item: SliceItem, asked: _Asked, axes: str) -> NDArray[np.float32]:
 def _mask(item: SliceItem, asked: _Asked, axes: str) -> NDArray[np.bool_]:
     path = item.mask or item.image
     if path == item.image and path.suffix != ".npz":
-        cure = "name its mask (in a table: the column mask), or say --without-masks"
+        cure = "name its mask (in a table: the column mask), or give --without-masks"
         raise JsddpmError("SLICE_MASK", "has no mask", fix=cure, file=path)
     array = read_slice(path, asked.reading.mask_key or "mask", item.position, asked.real.size, axes)
     return lesion(array, asked.reading, path)
@@ -243,7 +248,7 @@ def _place(item: SliceItem, asked: _Asked) -> int:
     if item.z is None and item.z_bin is None:
         if binning.n_bins == 1:
             return binning.representative(0)
-        cure = "--fields 'z{z_bin}_c{pathology}_{}' says what names tell; a table with z or z_bin says it for each"
+        cure = "describe the file names with --fields 'z{z_bin}_c{pathology}_{}', or give a table with z or z_bin"
         raise missing_fact(f"{item.where}: nothing says in which bin it is", cure, item.image)
     try:
         if item.z is None:
@@ -252,8 +257,10 @@ def _place(item: SliceItem, asked: _Asked) -> int:
     except JsddpmError as error:
         raise JsddpmError(error.code, f"{item.where}: {error.what}", fix=error.fix, file=asked.source) from None
     if item.z_bin not in (None, z_bin):
-        what = f"{item.where}: slice {item.z} is in bin {z_bin} of this binning, the files say {item.z_bin}"
-        raise usage_error("BIN", what, fix="give the --z-range and --bins they were made with", file=asked.source)
+        what = f"{item.where}: slice {item.z} is in bin {z_bin} of this binning, but in bin {item.z_bin} by the files"
+        raise usage_error(
+            "BIN", what, fix="give the --z-range and --bins with which they were generated", file=asked.source
+        )
     return item.z
 
 
@@ -261,15 +268,15 @@ def _pathology(own: int | None, shown: bool | None, asked: _Asked, where: str, f
     """What a slice was asked for: what its files say, or the user."""
     said = asked.facts.pathology
     if own is not None and said is not None:
-        what = f"{where}: the files say the pathology themselves"
+        what = f"{where}: the files already give the pathology"
         raise usage_error("OPTION", what, fix="leave out --pathology", file=asked.source)
     if own is None and (said is None or (said == "mask" and shown is None)):
-        what = f"{where}: nothing says whether it was to have a lesion"
-        cure = "--pathology lesion, control or mask (as each mask shows), or --fields"
+        what = f"{where}: the pathology it was conditioned on is not given"
+        cure = "give --pathology lesion, control or mask (taken from each mask), or --fields"
         raise missing_fact(what, cure, file)
     value = own if own is not None else int(bool(shown)) if said == "mask" else LESION if said == "lesion" else CONTROL
     if value not in (CONTROL, LESION):
-        what = f"{where}: pathology {value!r}"
+        what = f"{where}: the pathology {value!r} is unknown"
         raise usage_error("PATHOLOGY", what, fix="give 0 (control) or 1 (lesion)", file=asked.source)
     return value
 

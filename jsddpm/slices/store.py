@@ -57,17 +57,19 @@ class SliceStore:
         self.path = Path(path)
         if not self.path.exists() and unfinished(path).is_dir():
             parts = len(list(unfinished(path).glob("parts/*.json")))
-            what = f"its build was interrupted after {parts} subjects"
+            what = f"the build was interrupted after {parts} subjects"
             raise integrity_error("STORE_INCOMPLETE", what, fix="finish it with --resume", file=path)
         require_directory(path)
         if not (self.path / "store.json").is_file():
             cure = "build it with jsddpm cache build"
-            raise integrity_error("STORE_INCOMPLETE", "holds no store.json", fix=cure, file=path)
+            raise integrity_error("STORE_INCOMPLETE", "does not contain store.json", fix=cure, file=path)
         self._opened: dict[tuple[int, str], NDArray[Any]] = {}
         self._intact: dict[tuple[int, str], NDArray[np.bool_]] = {}
         self.info = read_json(self.path / "store.json")
         if self.info.get("schema") != SCHEMA or self.info.get("version") != VERSION:
-            what = f"is {self.info.get('schema')} version {self.info.get('version')}, not {SCHEMA} version {VERSION}"
+            what = (
+                f"is {self.info.get('schema')} version {self.info.get('version')} instead of {SCHEMA} version {VERSION}"
+            )
             raise integrity_error("STORE_VERSION", what, fix="build it again", file=path)
         self._check_description()
         described = check_description(self.info, self.path)
@@ -121,14 +123,14 @@ class SliceStore:
         keep = np.ones(len(self.index), bool)
         if binning is not None:
             if binning.n_slices != self.n_slices:
-                what = f"the binning is for volumes of {binning.n_slices} slices, the store has {self.n_slices}"
+                what = f"the binning is for volumes of {binning.n_slices} slices, and the store has {self.n_slices}"
                 cure = "set the binning's n_slices to the store's"
                 raise usage_error("STORE_SLICES", what, fix=cure, file=self.path)
             z = self.index["z_index"]
             keep &= (z >= binning.z_range[0]) & (z <= binning.z_range[1])
         if split is not None:
             if split not in SPLITS:
-                raise usage_error("SPLIT", f"unknown split {split!r}", fix=f"one of {', '.join(SPLITS)}")
+                raise usage_error("SPLIT", f"unknown split {split!r}", fix=f"use one of {', '.join(SPLITS)}")
             keep &= self.index["split"] == SPLITS.index(split)
         if pathology is not None:
             keep &= self.index["pathology"] == pathology
@@ -262,7 +264,7 @@ class SliceStore:
             raise integrity_error("STORE_INDEX", what, fix="build the store again", file=self.path)
 
     def _damage(self, what: str) -> JsddpmError:
-        cure = "build the store again, or restore a copy; jsddpm cache verify lists all that is damaged"
+        cure = "build the store again, or restore a copy; jsddpm cache verify lists all damage"
         return integrity_error("STORE_DAMAGED", what, fix=cure, file=self.path)
 
     def _load(self, name: str) -> NDArray[Any]:

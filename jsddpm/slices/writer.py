@@ -70,9 +70,15 @@ def write_shard(root: Path, shard: Shard) -> Written:
     """
     image, mask = shard.image, shard.mask
     if image.shape != mask.shape or image.ndim != 3:
-        raise usage_error("SLICE_SHAPE", f"image {image.shape} and mask {mask.shape}", fix="give two (n, H, W) arrays")
+        raise usage_error(
+            "SLICE_SHAPE",
+            f"image {image.shape} and mask {mask.shape} are not two stacks",
+            fix="give two (n, H, W) arrays",
+        )
     if not (np.isfinite(image).all() and image.min(initial=0) >= 0 and image.max(initial=0) <= 1):
-        raise JsddpmError("SLICE_VALUES", f"{shard.name} leaves [0, 1]", fix="scale the images to [0, 1]", file=root)
+        raise JsddpmError(
+            "SLICE_VALUES", f"{shard.name} has values outside [0, 1]", fix="scale the images to [0, 1]", file=root
+        )
     levels = np.rint(image * np.float32(layout.LEVELS)).astype("<u2")
     rows = np.zeros(len(image), layout.GROUPED_DTYPE if "group" in shard.rows else layout.INDEX_DTYPE)
     rows["row"] = np.arange(len(image))
@@ -202,10 +208,12 @@ class StoreWriter:
             JsddpmError: ``STORE_EMPTY``; ``SLICE_SHAPE`` when shards differ in size.
         """
         if not any(len(w.rows) for w in self.written):
-            raise JsddpmError("STORE_EMPTY", "no slice to store", fix="see the problems listed above", file=self.root)
+            raise JsddpmError(
+                "STORE_EMPTY", "there is no slice to store", fix="solve the problems listed above", file=self.root
+            )
         sizes = {tuple(w.entry.pop("size")) for w in self.written}
         if len(sizes) > 1:
-            raise usage_error("SLICE_SHAPE", f"slices of several sizes {sorted(sizes)}", fix="make them equal")
+            raise usage_error("SLICE_SHAPE", f"the slices have several sizes {sorted(sizes)}", fix="make them equal")
         for number, part in enumerate(self.written):
             part.rows["subject"] = number
             part.entry.pop(BUILD_ONLY, None)

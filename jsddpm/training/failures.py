@@ -38,15 +38,15 @@ def explained(config: RunConfig, last: Path | None = None, step: Callable[[], in
             raise environment_error("MEMORY", what, fix=cure) from error
         if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
             what = f"a process of data.workers={config.data.workers} was killed ({str(error).splitlines()[0]})"
-            cure = "give more memory, or use fewer data.workers"
+            cure = "use fewer data.workers, or a machine with more memory"
             cure += "; --resume continues from the last checkpoint" if kept else ""
             raise environment_error("WORKER", what, fix=cure) from error
         if config.trainer.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
-            cure = "set trainer.compile=false (--debug shows why)"
-            raise environment_error("COMPILE", "torch.compile fails here", fix=cure) from error
+            cure = "set trainer.compile=false (--debug shows the reason)"
+            raise environment_error("COMPILE", "torch.compile fails on this machine", fix=cure) from error
         _, local, machines = processes()
         if local * machines > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)):
             what = f"another process does not answer at step {step()} ({first_line(error)})"
-            cure = f"read its messages; it is waited for {config.trainer.collective_timeout} s"
+            cure = f"read the messages of that process; each waits {config.trainer.collective_timeout} s for the others"
             raise environment_error("PROCESSES", what, fix=f"{cure} (trainer.collective_timeout)") from error
         raise

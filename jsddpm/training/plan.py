@@ -82,7 +82,9 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
     check_packages(config)
     folder = next(p for p in Path(out).resolve().parents if p.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise environment_error("NOT_WRITABLE", "cannot be written", fix="check the path", file=folder)
+        raise environment_error(
+            "NOT_WRITABLE", "cannot be written", fix="correct the path or its permissions", file=folder
+        )
     precision, device = resolved_precision(config), best_device()
     samples = required_plan(config, store)
     estimate, on_gpu = require_memory(config, store), device.type == "cuda"

@@ -118,7 +118,7 @@ def read_provenance(run: str | Path) -> dict[str, Any]:
     provenance = parse_json(read_recorded(path, "JSON", cure), path)
     store = provenance.get("store")
     if not isinstance(store, dict) or not isinstance(store.get("path"), str):
-        raise integrity_error("JSON", "names no training store", fix=cure, file=path)
+        raise integrity_error("JSON", "does not name the training store", fix=cure, file=path)
     return provenance
 
 
@@ -130,7 +130,9 @@ def training_store(run: str | Path) -> Path:
     """
     store = store_place(run, read_provenance(run))
     if not store.is_dir():
-        raise usage_error("MISSING", "the run's store is not there any more", fix="give it: --real STORE", file=store)
+        raise usage_error(
+            "MISSING", "the training store no longer exists here", fix="give its new place: --real STORE", file=store
+        )
     return store
 
 
@@ -147,7 +149,7 @@ def last_checkpoint(run: str | Path) -> Path:
     """
     path = require_directory(run) / "checkpoints" / "last.ckpt"
     if not path.is_file():
-        cure = "train it, or wait for its first check"
+        cure = "train it, or wait for its first validation"
         raise usage_error("NO_CHECKPOINT", "the run has no checkpoint yet", fix=cure, file=run)
     return path
 
@@ -164,7 +166,7 @@ def chosen_checkpoint(run: str | Path, which: Which | None = None) -> Path:
     """
     best = require_directory(run) / "checkpoints" / "best.ckpt"
     if which == "best" and not best.is_file():
-        raise usage_error("NO_CHECKPOINT", "the run has no best check", fix="use --checkpoint last", file=run)
+        raise usage_error("NO_CHECKPOINT", "the run has no best checkpoint", fix="use --checkpoint last", file=run)
     chosen = which == "best" or (which is None and best.is_file() and read_choice(run).get("step") is not None)
     return best if chosen else last_checkpoint(run)
 

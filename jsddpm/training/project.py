@@ -68,7 +68,7 @@ class Project:
         values = read_yaml(file)
         store, preset = values.pop("store", None), values.pop("preset", None)
         if not isinstance(store, str) or not store:
-            raise usage_error("CONFIG", "names no store", fix="write store: FOLDER", file=file)
+            raise usage_error("CONFIG", "does not name a store", fix="add store: FOLDER", file=file)
         if preset is not None:
             require_preset(preset, file)
         return cls(file, file.parent / store, preset, values)
@@ -103,7 +103,7 @@ class Project:
         """
         done = [run for run in self._progress() if run.state != "unfinished" and run.written]
         if not done:
-            raise usage_error("NO_RUN", "no run is finished", fix="train one: jsddpm train", file=self.runs)
+            raise usage_error("NO_RUN", "contains no finished run", fix="train one with jsddpm train", file=self.runs)
         return max(done, key=lambda run: (run.written, run.folder)).folder
 
     def unfinished_run(self) -> Path:
@@ -137,11 +137,11 @@ def write_project(folder: str | Path, store: str | Path, preset: str) -> Path:
     """
     file = Path(folder) / PROJECT
     if os.path.lexists(file):
-        raise usage_error("EXISTS", "is here already", fix="edit it, or remove it", file=file)
+        raise usage_error("EXISTS", "already exists", fix="edit it, or remove it", file=file)
     require_preset(preset)
     opened = SliceStore(store)
     if opened.kind != "real":
-        raise usage_error("CONFIG", "holds generated slices", fix="give a store of jsddpm cache build", file=store)
+        raise usage_error("CONFIG", "contains generated slices", fix="give a store of jsddpm cache build", file=store)
     place = os.path.relpath(store, folder) if not Path(store).is_absolute() else str(store)
     text = _TEXT.format(store=json.dumps(place, ensure_ascii=False), preset=preset, presets=", ".join(PRESETS.names()))
     if opened.z_range:
@@ -160,7 +160,7 @@ def found_store(folder: str | Path = ".") -> Path:
     stores = [p.parent for p in sorted(Path(folder).glob("*/store.json")) if SliceStore(p.parent).kind == "real"]
     if len(stores) != 1:
         names = ", ".join(str(s) for s in stores[:5])
-        what = f"{len(stores)} stores are here: {names}" if stores else "no store is here"
-        cure = f"say which: --store {stores[0]}" if stores else "build one with jsddpm cache build, or give --store"
+        what = f"contains {len(stores)} stores: {names}" if stores else "contains no store"
+        cure = f"choose one: --store {stores[0]}" if stores else "build one with jsddpm cache build, or give --store"
         raise usage_error("MISSING", what, fix=cure, file=Path(folder))
     return stores[0]

@@ -46,7 +46,7 @@ def overlap_weights(old: ZBinning, new: ZBinning) -> Rebinned:
     """
     if old.n_slices != new.n_slices:
         cure = "keep the geometry of the slice store"
-        raise usage_error("REBIN", f"volumes of {old.n_slices} and {new.n_slices} slices", fix=cure)
+        raise usage_error("REBIN", f"the volumes have {old.n_slices} and {new.n_slices} slices", fix=cure)
     shared = torch.tensor(
         [[len(set(old.slices(a)) & set(new.slices(b))) for a in range(old.n_bins)] for b in range(new.n_bins)],
         dtype=torch.float64,

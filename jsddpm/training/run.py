@@ -214,11 +214,11 @@ def _check_resume(last: Path, info: CheckpointInfo) -> int:
         differing.append(f"store: {before.store} before, {info.store} now")
     if differing:
         what = f"the run was started with other settings ({'; '.join(differing)})"
-        cure = "resume it unchanged, or start a new run from it with --warm-start"
+        cure = "resume it with the same settings, or start a new run from it with --warm-start"
         raise usage_error("RESUME", what, fix=cure, file=last)
     if missing := [key for key in _STATE if key not in loaded]:
         cure = "start a new run from it with --warm-start"
-        raise integrity_error("CHECKPOINT", f"holds no {', '.join(missing)}", fix=cure, file=last)
+        raise integrity_error("CHECKPOINT", f"lacks {', '.join(missing)}", fix=cure, file=last)
     return before.step
 
 

@@ -152,7 +152,7 @@ def required_plan(config: RunConfig, store: SliceStore, *, judged: bool = True) 
         plan = replace(plan, ids=(), reason="no judge was given")
     for key in ("patience", "stop_at_memorisation"):
         if plan.reason and getattr(config.trainer, key):
-            what = f"trainer.{key} is decided by generated samples, and none are generated: {plan.reason}"
+            what = f"trainer.{key} depends on generated samples, and none are generated: {plan.reason}"
             raise usage_error("CONFIG", what, fix=f"leave out trainer.{key}, or set monitoring.samples")
     return plan
 

@@ -42,8 +42,8 @@ class Extractor:
                 (status 3) when the features are not float64 ``(N, d)`` and finite, or cannot be computed.
         """
         if images.dtype != torch.float32 or images.ndim != 3:
-            what = f"{self.name} takes float32 (N, H, W), not {images.dtype} {tuple(images.shape)}"
-            raise usage_error("SLICES", what, fix="convert the images")
+            what = f"{self.name} takes float32 (N, H, W) instead of {images.dtype} {tuple(images.shape)}"
+            raise usage_error("SLICES", what, fix="convert the images to float32")
         if images.numel() and not (float(images.min()) >= 0 and float(images.max()) <= 1):
             raise usage_error("SLICES", f"{self.name} takes images within [0, 1]", fix="scale the images")
         try:

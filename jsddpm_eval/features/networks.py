@@ -121,7 +121,7 @@ def kept_network(
     try:
         network.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
     except (RuntimeError, TypeError) as error:
-        raise integrity_error("NETWORK", f"is of another network ({error})", fix="remove it", file=path) from error
+        raise integrity_error("NETWORK", f"belongs to another network ({error})", fix="remove it", file=path) from error
     return network.eval()
 
 

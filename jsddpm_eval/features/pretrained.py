@@ -52,7 +52,7 @@ def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: s
     if kind is None:
         known = ", ".join(sorted(FEATURE_EXTRACTORS_REGISTRY))
         raise usage_error(
-            "EXTRACTOR", f"unknown extractor {name!r}", fix=f"{', '.join(extractor_names())}, a file, or {known}"
+            "EXTRACTOR", f"unknown extractor {name!r}", fix=f"use {', '.join(extractor_names())}, a file, or {known}"
         )
     _check_code(name, weights)
     if weights is not None:
@@ -95,7 +95,12 @@ def exported_extractor(path: Path, checksum: str | None = None, options: str = "
     wrong = [k for k, v in pairs if v not in _OPTIONS.get(k, ()) or [key for key, _ in pairs].count(k) > 1]
     if wrong:
         allowed = "; ".join(f"{k} one of {', '.join(v)}" for k, v in _OPTIONS.items())
-        raise usage_error("EXTRACTOR", f"option {wrong[0]!r}", fix=f"each once: {allowed}", file=path)
+        raise usage_error(
+            "EXTRACTOR",
+            f"the option {wrong[0]!r} is unknown or given twice",
+            fix=f"give each once: {allowed}",
+            file=path,
+        )
     digest = _check_file(path, _required(checksum, path) if path.suffix == ".pt2" else checksum)
     try:
         with _weights_only():
@@ -129,30 +134,36 @@ def _check_code(name: str, weights: Path | None) -> None:
         if not name.startswith(prefix):
             continue
         if weights is not None:
-            raise usage_error("EXTRACTOR", f"{name} takes no weights file", fix="export it to a file, or fetch it")
+            raise usage_error(
+                "EXTRACTOR",
+                f"{name} does not take a file of weights",
+                fix="export the network to a file, or leave out =FILE",
+            )
         if not any(Path(torch.hub.get_dir()).glob(f"{repository.replace('/', '_')}_*")):
-            cure = f"fetch it yourself: python -c \"import torch; torch.hub.load('{repository}', '{example}')\""
-            raise usage_error("EXTRACTOR", f"{name} runs code of github.com/{repository}, which is not here", fix=cure)
+            cure = f"fetch it with: python -c \"import torch; torch.hub.load('{repository}', '{example}')\""
+            raise usage_error(
+                "EXTRACTOR", f"{name} runs code of github.com/{repository}, which is not on this machine", fix=cure
+            )
 
 
 def _required(checksum: str | None, path: Path) -> str:
     if checksum is None:
-        raise usage_error("EXTRACTOR", "needs its SHA-256 stated", fix=f"write {path}@SHA256", file=path)
+        raise usage_error("EXTRACTOR", "is given without its SHA-256", fix=f"write {path}@SHA256", file=path)
     return checksum
 
 
 def _check_file(path: Path, checksum: str | None) -> str:
     if not path.is_file():
-        raise usage_error("MISSING", "no such file", fix="check the path", file=path)
+        raise usage_error("MISSING", "no such file", fix="correct the path", file=path)
     digest = sha256(path)
     if checksum is not None and digest != checksum.lower():
         cure = "fetch it again, or correct the checksum"
-        raise integrity_error("WEIGHTS", f"has SHA-256 {digest}, not {checksum}", fix=cure, file=path)
+        raise integrity_error("WEIGHTS", f"has the SHA-256 {digest} instead of {checksum}", fix=cure, file=path)
     return digest
 
 
 def _unreadable(file: Path | str, error: Exception) -> JsddpmError:
-    cure = "export it again; files that need unpickling are not opened"
+    cure = "export it again in a format that needs no unpickling"
     return integrity_error("WEIGHTS", f"cannot be read safely ({first_line(error)})", fix=cure, file=file)
 
 

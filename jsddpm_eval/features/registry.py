@@ -54,7 +54,7 @@ def make_extractors(
     for feature in features:
         extractor = feature if isinstance(feature, Extractor) else _by_name(feature, real, seed, folder)
         if extractor.name in {e.name for e in extractors}:
-            raise usage_error("EXTRACTOR", f"{extractor.name} is given twice", fix="name every extractor once")
+            raise usage_error("EXTRACTOR", f"{extractor.name} is given twice", fix="name each extractor once")
         extractors.append(extractor)
     return extractors
 

@@ -66,4 +66,4 @@ def _owner(name: str) -> Metric:
         if name == metric.name or name in {spec.name for spec in metric.specs}:
             return metric
     known = ", ".join(metrics())
-    raise usage_error("METRIC", f"no metric or score {name!r}", fix=f"one of {known}, or one of their scores")
+    raise usage_error("METRIC", f"unknown metric or score {name!r}", fix=f"use one of {known}, or one of their scores")

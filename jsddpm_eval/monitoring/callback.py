@@ -85,7 +85,9 @@ class BinAwareEvaluation(Callback):
         figure: bool = True,
     ) -> None:
         if min(every, per_condition) < 1:
-            raise usage_error("OPTION", f"every={every}, per_condition={per_condition}", fix="give at least 1")
+            raise usage_error(
+                "OPTION", f"every={every} or per_condition={per_condition} is below 1", fix="give at least 1"
+            )
         if not isinstance(store, SliceTable):
             store = SliceTable.from_store(store, binning, split=split, only=("train", split))
         self.monitor = SampleMonitor(store, features=features, cache=cache)

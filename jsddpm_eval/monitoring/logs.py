@@ -100,8 +100,8 @@ def _kind(logger: Any) -> str:
         return "lightning"
     if type(logger).__module__.startswith("wandb"):
         return "wandb"
-    cure = "give a logger of Lightning's, a SummaryWriter, a run of W&B, or the module mlflow"
-    raise usage_error("LOGGER", f"{type(logger).__name__} is no log that is known", fix=cure)
+    cure = "give a logger of Lightning, a SummaryWriter, a W&B run, or the module mlflow"
+    raise usage_error("LOGGER", f"{type(logger).__name__} is not a known logger", fix=cure)
 
 
 def _scores(results: Results) -> dict[str, float]:

@@ -92,10 +92,12 @@ class SampleMonitor:
         cache: str | Path | None = None,
     ) -> None:
         if real.binning is None:
-            raise usage_error("SLICES", "the real slices have no binning", fix="give binning")
+            raise usage_error("SLICES", "the real slices have no binning", fix="give the argument binning")
         self.held_out, self.train = real.where(real.held_out), real.where(~real.held_out)
         if self.held_out.n_patients < MIN_UNITS:
-            what = f"{self.held_out.n_patients} held-out patients, {MIN_UNITS} are needed to judge samples"
+            what = (
+                f"{MIN_UNITS} held-out patients are needed to judge samples, and there are {self.held_out.n_patients}"
+            )
             raise usage_error("SLICES", what, fix="hold out more patients: jsddpm cache resplit")
         self.real, self.binning, self.features, self.seed, self.cache = real, real.binning, features, seed, cache
         self._ready = False

@@ -86,11 +86,12 @@ class Results(Model):
         kind = PATHOLOGY_NAMES.index(pathology) if pathology in PATHOLOGY_NAMES else pathology
         cell = next((c for c in self.generation if c.key == (z_bin, kind, None)), None)
         if cell is None:
-            cure = f"bins 0 to {self.binning['n_bins'] - 1}, pathology control or lesion; neither for all"
-            raise usage_error("SCORE", f"no condition of bin {z_bin}, pathology {pathology}", fix=cure)
+            last = self.binning["n_bins"] - 1
+            cure = f"give a bin from 0 to {last} and control or lesion; or neither, for everything pooled"
+            raise usage_error("SCORE", f"there is no condition with bin {z_bin} and pathology {pathology}", fix=cure)
         score = cell.scores.get(name) or next(iter(cell.of(name)), None)
         if score is None:
-            raise usage_error("SCORE", f"no score {name!r} of {cell.name}", fix=f"one of {', '.join(cell.scores)}")
+            raise usage_error("SCORE", f"{cell.name} has no score {name!r}", fix=f"use one of {', '.join(cell.scores)}")
         return score
 
     def __getitem__(self, key: str | tuple[str, int | None, int | str | None]) -> Score:

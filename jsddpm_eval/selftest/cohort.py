@@ -91,8 +91,8 @@ def divided(store: SliceStore, binning: ZBinning, *, seed: int, half: Half = "bo
     if half != "both":
         patients = _part(patients, {"A": 0, "B": 1}[half], seed=0)
     if len(patients) < 4 * MIN_PATIENTS:
-        what = f"{len(patients)} patients with slices in the bins"
-        raise JsddpmError("SELFTEST", what, fix=f"needs {4 * MIN_PATIENTS}; take a larger cohort", file=store.path)
+        what = f"{len(patients)} patients have slices in the bins, and {4 * MIN_PATIENTS} are needed"
+        raise JsddpmError("SELFTEST", what, fix="use a larger cohort, or a wider z-range", file=store.path)
     real, source = (sorted(_part(patients, part, seed=seed)) for part in (0, 1))
     return paired((store, real), (store, source), binning, seed=seed)
 

@@ -100,6 +100,6 @@ def chosen_faults(names: tuple[str, ...]) -> list[Fault]:
     known = known_faults()
     families = {fault.family for fault in known.values()}
     if unknown := sorted(set(names) - set(known) - families):
-        cure = f"a family ({', '.join(sorted(families))}) or one of {', '.join(known)}"
-        raise usage_error("FAULT", f"no fault {unknown[0]!r}", fix=cure)
+        cure = f"use a family ({', '.join(sorted(families))}) or one of {', '.join(known)}"
+        raise usage_error("FAULT", f"unknown fault {unknown[0]!r}", fix=cure)
     return [f for f in known.values() if not names or f.name in names or f.family in names]

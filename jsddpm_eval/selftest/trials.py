@@ -107,7 +107,7 @@ def run_trials(
     whole = {**plan, "samples": samples, "seed": seed}
     with exclusive_lock(out / ".lock"):
         if begun_otherwise(out, whole):
-            raise usage_error("SELFTEST", "was begun with other settings", fix="choose another --out", file=out)
+            raise usage_error("SELFTEST", "was started with other settings", fix="choose another --out", file=out)
         rows = _read(out / "trials.jsonl")
         left = [trial for trial in trials if trial.key not in rows]
         calls = [(trial, opener, arguments, samples, seed) for trial in left]

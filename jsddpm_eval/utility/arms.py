@@ -51,8 +51,8 @@ class Arm:
         """
         arm = _read(name.split("+"))
         if arm.name != name:
-            cure = f"one of {', '.join(ARMS)}; generated-N takes N from 1 to 99"
-            raise usage_error("ARM", f"no arm {name!r}", fix=cure)
+            cure = f"use one of {', '.join(ARMS)}; in generated-N, N is from 1 to 99"
+            raise usage_error("ARM", f"unknown arm {name!r}", fix=cure)
         return arm
 
     @property

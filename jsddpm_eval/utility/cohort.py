@@ -115,7 +115,7 @@ def divided(
             ill = np.unique(slices.patient[rows][slices.pathology[rows] == 1])
             if len(ill) < needed:
                 said = f"fold {number} has {len(ill)} patients with a lesion in the bins to {what}"
-                raise JsddpmError("UTILITY", said, fix=f"needs {needed}; take fewer folds", file=store.path)
+                raise JsddpmError("UTILITY", said, fix=f"use fewer folds, so that each has {needed}", file=store.path)
         arrays = None if samples is None else _generated(samples, binning)
         folds.append(Fold(train, test, arrays, None if samples is None else samples.fingerprint))
     return Cohort(slices, tuple(folds), binning, store.spacing)

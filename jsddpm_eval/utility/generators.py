@@ -36,8 +36,13 @@ class Generator:
         """
         if self.store.size != real.size:
             (a, b), (c, d) = self.store.size, real.size
-            cure = "give samples made for this store"
-            raise usage_error("SLICE_SHAPE", f"slices of {a}x{b}, real ones of {c}x{d}", fix=cure, file=self.store.path)
+            cure = "give samples of a generator for this store"
+            raise usage_error(
+                "SLICE_SHAPE",
+                f"generated slices have {a}x{b} pixels, real ones {c}x{d}",
+                fix=cure,
+                file=self.store.path,
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without a patient's name."""
@@ -63,10 +68,10 @@ def open_generator(place: Path, known: Sequence[SliceStore]) -> Generator:
         trained_on, where = provenance["store"].get("fingerprint"), store_place(place, provenance)
         known = [*known, *([SliceStore(where)] if where.is_dir() else [])]
     else:
-        cure = f"jsddpm sample {place} --out {place / 'samples'}"
+        cure = f"draw them with jsddpm sample {place} --out {place / 'samples'}"
         raise usage_error("UTILITY", "the run has no samples", fix=cure, file=place)
     if store.kind != "generated":
-        raise usage_error("KIND", "holds real slices", fix="give a generated store, or a run", file=place)
+        raise usage_error("KIND", "contains real slices", fix="give a generated store, or a run", file=place)
     source = next((s for s in known if s.fingerprint == trained_on), None)
     return Generator(store, None if source is None else _seen(own_division(source)))
 
@@ -84,8 +89,9 @@ def refuse_same_patients(generator: Generator, division: Division, fold: int) ->
     """
     tested = {patient for patient, split in division.items() if split == "test"}
     if both := sorted(tested & (generator.seen or frozenset())):
-        what = f"{len(both)} of {len(tested)} patients tested in fold {fold} were seen by the generator: {both[0]}"
-        cure = "train a generator for each fold on its training patients: jsddpm cohort split --folds, cache resplit"
+        share = f"{len(both)} of {len(tested)} test patients of fold {fold}"
+        what = f"{share} were in the training set of the generator, such as {both[0]}"
+        cure = "train one generator per fold on its training patients: jsddpm cohort split --folds, cache resplit"
         raise JsddpmError("SAME_PATIENT", what, fix=cure, file=generator.store.path)
 
 
@@ -100,6 +106,6 @@ def refuse_tested_slices(generator: Generator, real: SliceStore, division: Divis
     there = set(slice_digests(real.images(rows)))
     digests = slice_digests(generator.store.images(np.arange(len(generator.store.index))))
     if copies := sum(bool(digest) and digest in there for digest in digests):
-        what = f"{copies} generated slices are slices of patients tested in fold {fold}"
-        cure = "give samples of a generator that never saw them"
+        what = f"{copies} generated slices equal slices of test patients of fold {fold}"
+        cure = "give samples of a generator that was not trained on them"
         raise JsddpmError("SAME_PATIENT", what, fix=cure, file=generator.store.path)

@@ -115,8 +115,10 @@ def begin(out: Path, plan: dict[str, Any]) -> None:
     with exclusive_lock(out / ".lock", wait=True):
         differing = begun_otherwise(out, plan)
     if differing:
-        what = f"was begun with another {', '.join(differing)}"
-        raise usage_error("UTILITY", what, fix="repeat what was asked then, or choose another --out", file=out)
+        what = f"was started with another {', '.join(differing)}"
+        raise usage_error(
+            "UTILITY", what, fix="repeat the command with the same settings, or choose another --out", file=out
+        )
 
 
 def run_cell(out: Path, cell: Cell, opener: Opener, arguments: tuple[Any, ...], training: Training, seed: int) -> None:
@@ -169,5 +171,5 @@ def read_cell(out: Path, cell: Cell) -> Row:
     path = _file(out, cell)
     data = read_sealed(path)
     if data is None:
-        raise integrity_error("CELL", "differs from its checksum", fix="remove it, and train it again", file=path)
+        raise integrity_error("CELL", "differs from its checksum", fix="remove it and repeat the command", file=path)
     return parse_json(data, path)

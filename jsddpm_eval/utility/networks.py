@@ -70,5 +70,5 @@ def build_network(name: str, width: int) -> nn.Module:
 def require_networks(names: list[str]) -> None:
     """Refuse names that are no families, and an installation without MONAI."""
     if unknown := [name for name in names if name not in FAMILIES]:
-        raise usage_error("SEGMENTER", f"no network {unknown[0]!r}", fix=f"one of {', '.join(FAMILIES)}")
+        raise usage_error("SEGMENTER", f"unknown network {unknown[0]!r}", fix=f"use one of {', '.join(FAMILIES)}")
     require_package("monai", extra="utility", why="training segmentation networks")

@@ -175,7 +175,7 @@ def _divisions(
     for place in folds:
         division = own_division(stores[place]) if place in stores else named_splits(place, patients)
         if missing := [p for p in patients if p not in division]:
-            cure = "give folds of this store: jsddpm cache resplit"
+            cure = "give folds of this store (jsddpm cache resplit)"
             raise usage_error("SPLIT", f"{missing[0]} has no split", fix=cure, file=place)
         divisions.append({p: division[p] for p in patients})
     return divisions, list(stores.values())
@@ -189,8 +189,8 @@ def _generators(
         return [None] * len(divisions)
     places = {1: given[0]} if set(given) == {0} else dict(given)
     if set(places) != set(range(1, len(divisions) + 1)):
-        what = f"generators for the folds {', '.join(map(str, sorted(places)))} of {len(divisions)}"
-        cure = "give each fold its own: --generator 1=RUN --generator 2=RUN ..."
+        what = f"generators are given for the folds {', '.join(map(str, sorted(places)))} of {len(divisions)}"
+        cure = "give one generator for each fold: --generator 1=RUN --generator 2=RUN ..."
         raise usage_error("UTILITY", what, fix=cure)
     return [open_generator(places[number], known) for number in sorted(places)]
 
@@ -201,12 +201,10 @@ def _arms(asked: Sequence[str], cohort: Cohort) -> list[str]:
     needing = [name for name in chosen if Arm.parse(name).generated]
     if not cohort.has_generated:
         if asked and needing:
-            raise usage_error("UTILITY", f"{needing[0]} needs a generator", fix="give --generator")
+            raise usage_error("UTILITY", f"the arm {needing[0]} needs a generator", fix="give --generator")
         chosen = [name for name in chosen if name not in needing]
     if len(chosen) < 2:
-        raise usage_error(
-            "UTILITY", "one arm has nothing to be compared with", fix="give two or more, one of them real"
-        )
+        raise usage_error("UTILITY", "a single arm cannot be compared", fix="give two or more arms, one of them real")
     return chosen
 
 

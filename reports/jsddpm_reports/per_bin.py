@@ -45,7 +45,7 @@ def chosen_columns(results: Results, scores: Sequence[str] | None) -> list[Colum
             named.setdefault(name, []).append(column)
     for name in scores:
         if name not in named:
-            raise usage_error("OPTION", f"no column {name!r}", fix=f"one of {', '.join(named)}")
+            raise usage_error("OPTION", f"unknown column {name!r}", fix=f"use one of {', '.join(named)}")
     return list(dict.fromkeys(column for name in scores for column in named[name]))
 
 

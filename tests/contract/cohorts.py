@@ -226,7 +226,7 @@ ROWS = (
         text(b"image,mask,patient\n")),
     Row("35", "every subject is bad", (*BUILD, "--skip-bad"), 3, "NIFTI_EMPTY", ("sub-00", "3 more of 4"), all_bad),
     Row("36", "a table as spreadsheets write it", spreadsheet, 0, "", ("007",), lambda world: world.bids),
-    Row("36", "a column missing", ("cohort", "scan", "{tmp}/cohort.csv"), 3, "MANIFEST", ("column(s) patient",),
+    Row("36", "a column missing", ("cohort", "scan", "{tmp}/cohort.csv"), 3, "MANIFEST", ("lacks the column patient",),
         text(b"image,mask\na.nii.gz,b.nii.gz\n")),
     Row("36", "a column named twice", ("cohort", "scan", "{tmp}/cohort.csv"), 3, "MANIFEST", ("'patient' twice",),
         text(b"image,patient,patient\na.nii.gz,b,c\n")),

@@ -322,7 +322,7 @@ SAMPLING = (
     Row("77", "more steps than noise levels", (*SAMPLE, "--steps", 99999), 2, "STEPS"),
     Row("77", "guidance of a network without it", (*SAMPLE, "--guidance", 2), 2, "GUIDANCE"),
     Row("77", "a share beyond their number", (*SAMPLE, "--share", "3/2"), 2, "OPTION"),
-    Row("78", "no averaged weights", BEGUN, 4, "CHECKPOINT", ("holds no ema weights",), altered(without_average)),
+    Row("78", "no averaged weights", BEGUN, 4, "CHECKPOINT", ("has no ema weights",), altered(without_average)),
     Row("79", "samples in batches of 1, 3 and 8", batch_sizes),
     Row("80", "samples that are not finite", BEGUN, 6, "NON_FINITE", (), altered(not_finite)),
     Row("81", "sampling killed in the middle", kill_sampling),

@@ -77,7 +77,7 @@ def test_a_cohort_larger_than_the_short_codes_gets_codes(tmp_path):
 
 @pytest.mark.parametrize("place", ["shared/key.csv", "shared/deep/key.csv", "other/../shared/key.csv"])
 def test_a_key_inside_what_is_shared_is_refused(tmp_path, place):
-    with pytest.raises(JsddpmError, match=r"KEY.*to be shared") as refused:
+    with pytest.raises(JsddpmError, match=r"KEY.*which will be shared") as refused:
         codes_of(tmp_path / place, COHORT, shared=[tmp_path / "else", tmp_path / "shared"])
     assert refused.value.status == 2
     assert not list(tmp_path.rglob("key.csv"))
@@ -86,7 +86,7 @@ def test_a_key_inside_what_is_shared_is_refused(tmp_path, place):
 def test_a_key_behind_a_link_is_refused(tmp_path):
     (tmp_path / "shared").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "shared")
-    with pytest.raises(JsddpmError, match="to be shared"):
+    with pytest.raises(JsddpmError, match="which will be shared"):
         codes_of(tmp_path / "link" / "key.csv", COHORT, shared=[tmp_path / "shared"])
 
 
@@ -99,7 +99,7 @@ def test_a_key_behind_a_link_is_refused(tmp_path):
         ("code,patient,image\nP-0001-0001,Anna,a\nP-0001-0002,Bela,b\n", "P-0001 stands for two"),
         ("code,patient,image\nP-0001-0001,Anna,a\nP-0002-0002,Anna,b\n", "Anna stands for two"),
         ("code,patient,image\nP-0001-0001,Anna,a\nP-0001-0002,Anna,a\n", "a stands for two"),
-        ("code,patient,image\nP-0001,Bela,Anna\n", "Anna is of Bela in the key file, of Anna in the store"),
+        ("code,patient,image\nP-0001,Bela,Anna\n", "Anna belongs to Bela in the key file and to Anna in the store"),
     ],
 )
 def test_a_file_that_is_no_key_is_refused_and_stays(tmp_path, text, what):

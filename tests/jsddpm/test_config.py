@@ -65,7 +65,7 @@ def test_the_configuration_of_version_0_1_means_what_it_meant():
         ("model.condition_embedding=none", "'none' is none of factored, sinusoidal, token"),
         ("trainer.precision=half", "'auto'"),
         ("evaluation.timesteps=[-1]", "given -1; fix: give evaluation.timesteps a list of 1 to 100 whole numbers"),
-        ("evaluation.timesteps=[300, 1000]", "1000 is none of the 1000 noise levels"),
+        ("evaluation.timesteps=[300, 1000]", "1000 is not one of the 1000 noise levels"),
     ],
 )
 def test_wrong_values_are_named_with_their_key(setting, what):

@@ -86,9 +86,9 @@ def test_values_of_each_slice_are_in_the_order_of_the_slices():
 @pytest.mark.parametrize(
     ("real", "generated", "message"),
     [
-        (REAL, REAL, "generated slices are expected, not real ones"),
-        (MADE, MADE, "real slices are expected, not generated ones"),
-        (REAL, labelled(IMAGES[:, :12]), r"real slices of \(16, 14\), generated slices of \(12, 14\)"),
+        (REAL, REAL, "generated slices are expected instead of real"),
+        (MADE, MADE, "real slices are expected instead of generated"),
+        (REAL, labelled(IMAGES[:, :12]), r"real slices have the size \(16, 14\), generated slices \(12, 14\)"),
         (labelled(IMAGES, patient=list("aabbcc"), z_bin=[0] * 5 + [7]), labelled(IMAGES, binning=BINNING), "bin 7"),
     ],
 )

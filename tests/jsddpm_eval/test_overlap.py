@@ -32,7 +32,7 @@ def test_the_real_store_shown_as_generated_is_refused(store, tmp_path):
     """It was evaluated, and every slice was an exact copy."""
     made = shown(tmp_path / "made", store, store.select(binning=BINNING))
     with pytest.raises(
-        JsddpmError, match=r"180 of 180 generated slices are real ones, 60 of them of held-out"
+        JsddpmError, match=r"180 of 180 generated slices equal real ones, 60 of them those of held-out"
     ) as caught:
         evaluate(store, made, metrics=["outline"], features=["radiomics"])
     assert (caught.value.code, caught.value.status) == ("STORES", 3)
@@ -44,7 +44,7 @@ def test_most_of_the_held_out_slices_in_eight_bits_are_enough(store, tmp_path):
     images = np.round(store.images(rows) * 255) / np.float32(255)
     images[: len(rows) // 3] *= 0.7
     made = shown(tmp_path / "made", store, rows, images)
-    with pytest.raises(JsddpmError, match=r"20 of 30 generated slices are real ones, 20 of them"):
+    with pytest.raises(JsddpmError, match=r"20 of 30 generated slices equal real ones, 20 of them"):
         evaluate(store, made, metrics=["outline"], features=["radiomics"])
 
 

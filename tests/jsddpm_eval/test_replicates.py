@@ -106,7 +106,7 @@ def test_what_each_patient_adds_must_be_known_within_one_fold():
         ([evaluation([1.0], "a")], r"store b \(test\): 1 and 0"),
         ([evaluation([1.0], "a"), evaluation([1.0], "c")], r"store b \(test\): 1 and 0; of store c \(test\): 0 and 1"),
         ([evaluation([1.0], "a"), evaluation([1.0], "b", seed=1)], "seed: 0 and 1"),
-        ([evaluation([1.0], "a"), evaluation([1.0], real={})], "nothing of its fold"),
+        ([evaluation([1.0], "a"), evaluation([1.0], real={})], "fold of an evaluation without"),
     ],
 )  # fmt: skip
 def test_what_makes_no_pairs_is_refused(second, message):
@@ -116,7 +116,7 @@ def test_what_makes_no_pairs_is_refused(second, message):
 
 def test_a_training_counts_once():
     twice = [evaluation([1.0], "a", 3), evaluation([1.1], "a", 3)]
-    with pytest.raises(JsddpmError, match="two evaluations of one fold are of the training seed 3"):
+    with pytest.raises(JsddpmError, match="two evaluations of one fold have the same training seed 3"):
         pooled(twice, twice)
 
 

@@ -193,7 +193,7 @@ SLICE = torch.rand((1, 12, 12), generator=torch.Generator().manual_seed(0))
         (SLICE, {"z_bin": torch.tensor([-1])}, "bins from 0 to 1"),
         (SLICE, {"z_bin": torch.tensor([0, 1])}, "z_bin"),
         (SLICE, {"pathology": torch.tensor([2])}, "0 for control, 1 for lesion"),
-        (SLICE, {"real": True}, "real slices without patients"),  # silently counted as generated
+        (SLICE, {"real": True}, "real slices need patients"),  # silently counted as generated
         (SLICE, {"patient": torch.tensor([4])}, "generated slices with patients"),
         (SLICE, {"real": True, "patient": ["anna"]}, "patient"),
         (SLICE, {"real": True, "patient": torch.tensor([4]), "group": torch.tensor([1])}, "group: given for real"),
@@ -218,7 +218,7 @@ def test_masks_are_needed_where_a_metric_reads_them():
 
 
 def test_other_metrics_are_refused_when_it_is_made():
-    with pytest.raises(JsddpmError, match="no metric or score 'psnr_best'"):
+    with pytest.raises(JsddpmError, match="unknown metric or score 'psnr_best'"):
         BinAwareMetrics(BINNING, metrics=["psnr_best"])
 
 
@@ -269,7 +269,7 @@ def test_a_single_score_can_be_cloned_and_needs_a_score():
     assert float(metric.compute()) >= 0
     assert metric.higher_is_better is True
     for name, place, why in (
-        ("feature_distance", {}, "is a family of scores"), ("kidd", {}, "no metric or score"),
+        ("feature_distance", {}, "is a family of scores"), ("kidd", {}, "unknown metric or score"),
         ("best_match_psnr", {"pathology": 0}, "no 'best_match_psnr' of bin None, pathology 0"),
     ):  # fmt: skip
         with pytest.raises(JsddpmError, match=f"METRIC.*{why}"):

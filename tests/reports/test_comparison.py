@@ -150,11 +150,11 @@ def test_pooled_evaluations_are_compared_in_every_form(trainings, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a"], "nothing to compare"),
-        (["a", "b", "b"], "nothing to compare"),
+        (["a"], "at least two evaluations are needed"),
+        (["a", "b", "b"], "at least two evaluations are needed"),
         (["a", "--baseline", "b", "c"], "store abc (test): 2 and 1"),
-        (["a", "a", "--baseline", "b", "c"], "nothing to compare"),
-        (["a", "b", "--score", "fid"], "no score 'fid'"),
+        (["a", "a", "--baseline", "b", "c"], "at least two evaluations are needed"),
+        (["a", "b", "--score", "fid"], "'fid' is not a score of both"),
         (["a", "b", "--out", "t.docx"], "end it with one of"),
     ],
 )

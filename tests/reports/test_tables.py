@@ -65,7 +65,7 @@ def test_columns_are_chosen_by_score(results):
     assert rows_of(chosen)[0][4:] == ["KID radiomics", "match"]
     assert per_bin_text(results, ".md", ["kid", "best_match_psnr"]) == chosen
     assert rows_of(per_bin_text(results, ".md", ["lesion_present"]))[0][4:] == ["obeys"]
-    with pytest.raises(JsddpmError, match="no column 'fid'"):
+    with pytest.raises(JsddpmError, match="unknown column 'fid'"):
         per_bin_text(results, ".md", ["fid"])
 
 

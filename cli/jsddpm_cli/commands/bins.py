@@ -57,7 +57,9 @@ def report(
     if out is not None:
         if out.suffix not in _ENDINGS:
             raise usage_error(
-                "OPTION", f"--out {out.name}", fix=f"end it with one of {', '.join(filter(None, _ENDINGS))}"
+                "OPTION",
+                f"--out {out.name} has an unknown extension",
+                fix=f"end it with one of {', '.join(filter(None, _ENDINGS))}",
             )
         how = _ENDINGS[out.suffix] if how == "table" else how
     values = utilization_report(z_range, bins, slices, store, samples, allow_empty=allow_empty)

@@ -68,13 +68,15 @@ def compare(
 
     alone = results[1:] if baseline is None else results
     if len(set(alone)) < len(alone) or len(set(baseline or [])) < len(baseline or []) or not alone:
-        raise usage_error("OPTION", "there is nothing to compare", fix="give two or more different evaluations")
+        raise usage_error("OPTION", "at least two evaluations are needed", fix="give two or more different evaluations")
     if any(map(is_study, [*results, *(baseline or [])])):
         _compare_studies(results, how, refused=bool(score or all_cells or out or baseline))
         return
     for place in out or []:
         if place.suffix not in FORMS:
-            raise usage_error("OPTION", f"--out {place.name}", fix=f"end it with one of {', '.join(FORMS)}")
+            raise usage_error(
+                "OPTION", f"--out {place.name} has an unknown extension", fix=f"end it with one of {', '.join(FORMS)}"
+            )
     found = _one_by_one(results) if baseline is None else _pooled(results, baseline)
     compared = {name: _chosen(part, score) for name, part in found.compared.items()}
     for line in legend(compared, found.baseline):
@@ -147,8 +149,8 @@ def _compare_studies(folders: list[Path], how: Format, *, refused: bool) -> None
     from jsddpm_reports.utility import comparison_table
 
     if refused or not all(map(is_study, folders)) or len(folders) > len(ascii_uppercase):
-        cure = "give folders of jsddpm utility alone, without --baseline, --score, --all and --out"
-        raise usage_error("OPTION", "utility studies are compared among themselves", fix=cure)
+        cure = "give only folders of jsddpm utility, without --baseline, --score, --all and --out"
+        raise usage_error("OPTION", "utility studies can only be compared with each other", fix=cure)
     letters = dict(zip(ascii_uppercase, folders, strict=False))
     for letter, name in zip(letters, local_names(folders), strict=True):
         note(f"{letter}: {name}")
@@ -160,7 +162,7 @@ def _chosen(differences: list[Difference], scores: list[str] | None) -> list[Dif
     unknown = set(scores or ()) - {d.score for d in differences}
     if unknown:
         known = ", ".join(sorted({d.score for d in differences}))
-        raise usage_error("OPTION", f"no score {sorted(unknown)[0]!r} in both", fix=f"one of {known}")
+        raise usage_error("OPTION", f"{sorted(unknown)[0]!r} is not a score of both", fix=f"use one of {known}")
     return [d for d in differences if not scores or d.score in scores]
 
 

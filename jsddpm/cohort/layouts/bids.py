@@ -40,14 +40,14 @@ def _read_session(
     if image is None:
         names = ", ".join(p.name for p, _ in candidates) or "none"
         wanted = " ".join(f"{k}-{v}" for k, v in selection.entities.items())
-        what = f"needs exactly one {selection.modality.upper()} image {wanted}".rstrip() + f", found {names}"
-        cure = "say which with --entity acq=NAME or --run first|last, or use a CSV manifest"
+        what = f"exactly one {selection.modality.upper()} image {wanted}".rstrip() + f" is needed, found: {names}"
+        cure = "choose one with --entity acq=NAME or --run first|last, or use a CSV manifest"
         report.problem("BIDS_IMAGES", what, fix=cure, file=anat)
         return
     masks = dict(candidates)[image]
     if len(masks) > 1:
         what = f"has several lesion masks: {', '.join(p.name for p in masks)}"
-        report.problem("BIDS_MASKS", what, fix="remove the others, or use a CSV manifest", file=image)
+        report.problem("BIDS_MASKS", what, fix="keep one of them, or use a CSV manifest", file=image)
         return
     mask = masks[0] if masks else None
     group, control = groups.get(folder.name, ""), selection.is_control(folder.name)

@@ -29,7 +29,7 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
         masks = _files(folder, "seg")
         if len(images) != 1 or len(masks) > 1:
             listed = ", ".join(p.name for p in [*images, *masks]) or "none"
-            what = f"needs one {'/'.join(sorted(names))} image and at most one seg, found {listed}"
+            what = f"one {'/'.join(sorted(names))} image and at most one seg are needed, found: {listed}"
             report.problem("BRATS_FILES", what, fix="choose another --modality, or complete the folder", file=folder)
             continue
         match = _VISIT.match(case)

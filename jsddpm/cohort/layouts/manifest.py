@@ -23,12 +23,14 @@ def _read(path: Path, report: LayoutReport, selection: Selection) -> None:
         return
     for row in rows:
         if not row["image"] or not row["patient"]:
-            report.problem("MANIFEST", f"row without image or patient: {row}", fix="fill it in")
+            report.problem("MANIFEST", f"a row has no image or no patient: {row}", fix="complete the row")
             continue
         named = row.get("split", "")
         split = next((s for s in SPLITS if s == named), None)
         if named and split is None:
-            report.problem("SPLIT", f"split {named!r} of {row['patient']}", fix=f"one of {', '.join(SPLITS)}")
+            report.problem(
+                "SPLIT", f"{row['patient']} has the unknown split {named!r}", fix=f"use one of {', '.join(SPLITS)}"
+            )
             continue
         mask, brain = (path.parent / row[k] if row.get(k) else None for k in ("mask", "brain"))
         image, patient, control = path.parent / row["image"], row["patient"], selection.is_control(row["patient"])

@@ -57,7 +57,7 @@ def _channel(root: Path, report: LayoutReport, selection: Selection) -> int | No
     if len(matching) == 1:
         return matching[0]
     listed = ", ".join(f"{k} {v}" for k, v in names.items()) or "none"
-    what = f"no single channel is called {selection.modality!r} (channels: {listed})"
+    what = f"no channel, or more than one, is named {selection.modality!r} (channels: {listed})"
     report.problem("NNUNET_CHANNEL", what, fix="give its number with --modality", file=path)
     return None
 

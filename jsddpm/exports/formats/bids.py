@@ -32,8 +32,8 @@ def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
         subject = f"sub-{_label(case.patient.removeprefix('sub-') if case.patient else case.name)}"
         owner = case.patient or case.name
         if owners.setdefault(subject, owner) != owner:
-            what = f"{owners[subject]} and {owner} are both {subject} in BIDS"
-            raise usage_error("CASES", what, fix="rename one of them, or let codes stand for patients: --anonymise")
+            what = f"{owners[subject]} and {owner} would both be named {subject} in BIDS"
+            raise usage_error("CASES", what, fix="rename one of them, or replace names by codes: --anonymise")
         before = people.get(subject, {}).get("pathology")
         pathology = "lesion" if "lesion" in (before, case.pathology) else "control"
         people[subject] = {

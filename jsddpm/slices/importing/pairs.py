@@ -56,7 +56,7 @@ def paired(source: Path, endings: Sequence[str], facts: Facts) -> list[Pair]:
     """
     images, masks = _roles(source, endings)
     if not images:
-        raise JsddpmError("EMPTY", f"no image ({', '.join(endings)})", fix="check the path", file=source)
+        raise JsddpmError("EMPTY", f"contains no image ({', '.join(endings)})", fix="correct the path", file=source)
     return matched(images, masks if facts.masks else {}, source, facts)
 
 
@@ -65,7 +65,7 @@ def matched(images: dict[str, Path], masks: dict[str, Path], source: Path, facts
     if facts.masks and (alone := sorted(set(images) ^ set(masks))):
         file = images.get(alone[0]) or masks[alone[0]]
         what = f"{file.name} has no {'mask' if alone[0] in images else 'image'} (and {len(alone) - 1} more)"
-        cure = "give both the same name, or say --without-masks if the generator makes none"
+        cure = "give image and mask the same name, or --without-masks if the generator makes no masks"
         raise JsddpmError("PAIRS", what.replace(" (and 0 more)", ""), fix=cure, file=source)
     return [Pair(name, path, masks.get(name)) for name, path in sorted(images.items())]
 
@@ -104,15 +104,15 @@ def read_fields(name: str, template: str | None, file: Path) -> dict[str, int | 
     forms |= {n: rf"(?P<{n}>\d+)" for n in ("z", "z_bin", "seed")}
     parts = re.split(r"\{(\w*)\}", template)
     if unknown := [p for p in parts[1::2] if p not in forms]:
-        cure = f"fields are {', '.join(f'{{{n}}}' for n in forms if n)}, and {{}} for anything"
-        raise usage_error("FIELDS", f"--fields has {{{unknown[0]}}}", fix=cure)
+        cure = f"use the fields {', '.join(f'{{{n}}}' for n in forms if n)}, and {{}} for any text"
+        raise usage_error("FIELDS", f"--fields has the unknown field {{{unknown[0]}}}", fix=cure)
     pattern = "".join(forms[p] if i % 2 else re.escape(p) for i, p in enumerate(parts))
     try:
         match = re.fullmatch(pattern, name)
     except re.error:
-        raise usage_error("FIELDS", f"--fields {template} names a field twice", fix="name each once") from None
+        raise usage_error("FIELDS", f"--fields {template} names a field twice", fix="name each field once") from None
     if match is None:
-        raise usage_error("FIELDS", f"{name!r} is not {template}", fix="correct --fields", file=file)
+        raise usage_error("FIELDS", f"{name!r} does not match {template}", fix="correct --fields", file=file)
     return known(match.groupdict(), name, file)
 
 
@@ -123,7 +123,7 @@ def _roles(source: Path, endings: Sequence[str]) -> tuple[dict[str, Path], dict[
     mask_folders = [folders[n] for n in MASK_FOLDERS if n in folders and files(folders[n], endings)]
     if len(image_folders) > 1 or len(mask_folders) > 1:
         several = ", ".join(p.name for p in (image_folders if len(image_folders) > 1 else mask_folders))
-        raise JsddpmError("PAIRS", f"has several folders for one role: {several}", fix="keep one", file=source)
+        raise JsddpmError("PAIRS", f"has several folders for one role: {several}", fix="keep one of them", file=source)
     if image_folders:
         found = files(image_folders[0], endings), [f for m in mask_folders for f in files(m, endings)]
     else:
@@ -138,7 +138,7 @@ def _by_name(paths: Iterable[Path], ending: re.Pattern[str], source: Path) -> di
     for path in paths:
         name = ending.sub("", stem(path))
         if name in named:
-            what = f"{named[name].name} and {path.name} are both {name}"
+            what = f"{named[name].name} and {path.name} are both named {name}"
             raise JsddpmError("PAIRS", what, fix="remove or rename one", file=source)
         named[name] = path
     return named

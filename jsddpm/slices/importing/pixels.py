@@ -70,8 +70,12 @@ def check_axes(axes: str, count: int) -> str:
     letters = axes.upper()
     pairs = {frozenset((c, _OPPOSITE.get(c, c))) for c in letters}
     if len(letters) != count or len(pairs) != count or not set(letters) <= set("RLAPSI" if count == 3 else "RLAP"):
-        cure = "give where rows and columns lead, as PR" if count == 2 else "give where the three axes lead, as LPS"
-        raise usage_error("AXES", f"--axes {axes}", fix=cure)
+        cure = (
+            "give the directions of rows and columns, such as PR"
+            if count == 2
+            else "give three directions, such as LPS"
+        )
+        raise usage_error("AXES", f"--axes {axes} are not directions of the body", fix=cure)
     return letters
 
 
@@ -95,12 +99,17 @@ def intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDAr
     top = 1.0 if array.dtype.kind in "bf" else float(np.iinfo(array.dtype).max)
     low, high = reading.value_range or (0.0, top)
     if array.dtype.kind == "i" and reading.value_range is None:
-        raise JsddpmError("SLICE_VALUES", "signed integers", fix="say what means 0 and 1: --value-range", file=path)
+        raise JsddpmError(
+            "SLICE_VALUES",
+            "holds signed integers",
+            fix="give the values that are mapped to 0 and 1: --value-range LO HI",
+            file=path,
+        )
     scaled = (array.astype(np.float64) - low) / (high - low)
     beyond = float(((scaled < -1e-6) | (scaled > 1 + 1e-6)).mean())
     if not np.isfinite(scaled).all() or beyond > (MOST_CLIPPED if reading.clip else 0):
-        what = f"values from {array.min():g} to {array.max():g} leave [{low:g}, {high:g}]"
-        cure = "say what means 0 and 1: --value-range LO HI"
+        what = f"values from {array.min():g} to {array.max():g} lie outside [{low:g}, {high:g}]"
+        cure = "give the values that are mapped to 0 and 1: --value-range LO HI"
         if 0 < beyond <= MOST_CLIPPED:
             cure += f"; or --clip, for {beyond:.1%} of the values"
         raise JsddpmError("SLICE_VALUES", what, fix=cure, file=path)
@@ -120,8 +129,8 @@ def lesion(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray
     values = np.unique(array)
     if len(values) > 2 or (len(values) == 2 and values[0] != 0) or (len(values) == 1 and values[0] < 0):
         listed = ", ".join(f"{v:g}" for v in values[:6])
-        cure = "say which are lesion: --mask-threshold or --mask-label"
-        raise JsddpmError("SLICE_MASK", f"mask values {listed}", fix=cure, file=path)
+        cure = "select the values of lesions with --mask-threshold or --mask-label"
+        raise JsddpmError("SLICE_MASK", f"the mask has the values {listed}", fix=cure, file=path)
     return np.asarray(array != 0)
 
 

@@ -24,7 +24,7 @@ def of_archives(paths: Sequence[Path], facts: Facts) -> Found:
     keys = [_keys(path, facts) for path in paths]
     if len(set(keys)) > 1:
         other = next(p for p, k in zip(paths, keys, strict=True) if k != keys[0])
-        what = f"holds other arrays than {paths[0].name}"
+        what = f"contains other arrays than {paths[0].name}"
         raise JsddpmError("SLICE_FILE", what, fix="import files of one kind at a time", file=other)
     image, mask = keys[0]
     items = [item for path in paths for item in _of_archive(path, image, facts)]
@@ -91,7 +91,7 @@ def _items(
 def _check_count(name: str, shape: tuple[int, ...], count: int, path: Path) -> None:
     """A value for all slices, or one for each."""
     if shape not in ((), (1,), (count,)):
-        what = f"{name} is {shape} beside {count} slices"
+        what = f"{name} has the shape {shape}, and there are {count} slices"
         raise JsddpmError("SLICE_SHAPE", what, fix="give one value for each slice", file=path)
 
 

@@ -55,7 +55,9 @@ def read_volume(
 def _brain(values: NDArray[np.float32], path: Path) -> NDArray[np.bool_]:
     brain = estimate_brain(values)
     if not brain.any():
-        raise JsddpmError("NO_BRAIN", "no brain-like region found", fix="check the image", file=path)
+        raise JsddpmError(
+            "NO_BRAIN", "no brain-like region was found", fix="check the image and its orientation", file=path
+        )
     return brain
 
 
@@ -63,7 +65,7 @@ def _affine(image: Volume, facts: Facts) -> NDArray[np.float64]:
     """The file's affine, or that of the axes the user names; an identity says nothing."""
     silent = np.allclose(image.affine, np.eye(4))
     if silent and (facts.axes is None or facts.spacing is None):
-        what = "its affine is the identity, which says neither where the axes lead nor how large voxels are"
+        what = "its affine is the identity, so directions of the axes and voxel sizes are unknown"
         raise missing_fact(what, "say both, as --axes LPS --spacing 1 1 1", image.path)
     if facts.axes is None and facts.spacing is None:
         return image.affine

@@ -66,7 +66,7 @@ def test_a_new_file_is_known_to_the_commands(flat):
 def test_every_layout_is_documented_and_refuses_what_is_not_its_own(tmp_path, layout):
     assert f"\n| `{layout.name}`" in (ROOT / "docs" / "how-to" / "own-cohort.md").read_text()
     assert layout.help in (ROOT / "docs" / "reference" / "cli.md").read_text()
-    with pytest.raises(JsddpmError, match=f"LAYOUT.*is not a {layout.name} source") as caught:
+    with pytest.raises(JsddpmError, match=f"LAYOUT.*does not have the layout {layout.name}") as caught:
         read_cohort(tmp_path, layout=layout.name)
     assert caught.value.status is ExitStatus.USAGE
 

@@ -153,7 +153,7 @@ def test_missing_file_folder_and_broken_link(tmp_path):
 def test_other_formats_are_to_be_converted(tmp_path, name):
     """It was told to call brain.mgz brain.mgz.gz."""
     (tmp_path / name).write_bytes(gzip.compress(b"\1\2" * 400))
-    with pytest.raises(JsddpmError, match=r"NIFTI_NAME.*not \.nii or \.nii\.gz; fix: convert it to \.nii\.gz$"):
+    with pytest.raises(JsddpmError, match=r"NIFTI_NAME.*instead of \.nii or \.nii\.gz; fix: convert it to \.nii\.gz$"):
         open_nifti(tmp_path / name)
 
 
@@ -222,8 +222,8 @@ def test_memory_is_bounded_by_the_voxels_as_they_are_kept(tmp_path):
 @pytest.mark.parametrize(
     ("edits", "what"),
     [
-        ([(SROW, "<12f", 1e18, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)], "which no scan has"),
-        ([(SROW, "<12f", 1e-6, 0, 0, 0, 0, 1e6, 0, 0, 0, 0, 1, 0)], "which no scan has"),
+        ([(SROW, "<12f", 1e18, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0)], "mm are implausible"),
+        ([(SROW, "<12f", 1e-6, 0, 0, 0, 0, 1e6, 0, 0, 0, 0, 1, 0)], "mm are implausible"),
         ([(SROW, "<12f", 1, 0, 0, 1e9, 0, 1, 0, 0, 0, 0, 1, 0)], "an origin 1e\\+09 mm away"),
         ([(254, "<h", 0), (252, "<h", 1), (256, "<3f", 1e20, 1e20, 1e20)], "cannot be read"),
     ],

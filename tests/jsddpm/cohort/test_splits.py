@@ -85,7 +85,7 @@ def test_a_predefined_test_set_stays_out_of_the_folds():
     divisions = k_fold(patients, 4, SplitRule(), {"p0": "test", **dict.fromkeys([f"p{i}" for i in range(1, 9)])})
     assert all(d["p0"] == "test" for d in divisions)
     assert sorted(p for d in divisions for p, s in d.items() if s == "val") == [f"p{i}" for i in range(1, 9)]
-    with pytest.raises(JsddpmError, match="names splits already"):
+    with pytest.raises(JsddpmError, match="already has splits"):
         k_fold(patients, 3, SplitRule(), {"p0": "train"})
     with pytest.raises(JsddpmError, match=r"10 folds from 9 patients.*use 2 to 9"):
         k_fold(patients, 10, SplitRule())

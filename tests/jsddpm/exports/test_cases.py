@@ -82,23 +82,23 @@ def test_a_generated_volume_lies_at_its_positions_and_in_the_middle(tmp_path):
 def test_bins_of_unequal_size_make_a_grid_and_gaps_do_not(tmp_path):
     case = cases_of(stacks(tmp_path / "bins", [[10, 14, 17, 21], [10, 14, 17, 21]]), "volumes")[0]
     assert abs((case.affine @ [0, 0, 2, 1])[2] - 17 * 1.5) <= 0.5 * 1.5
-    with pytest.raises(JsddpmError, match="no even grid") as caught:
+    with pytest.raises(JsddpmError, match="not evenly spaced") as caught:
         cases_of(stacks(tmp_path / "gap", [[10, 14, 30], [10, 14, 30]]), "volumes")
     assert caught.value.code == "CASES"
-    with pytest.raises(JsddpmError, match="no even grid"):
+    with pytest.raises(JsddpmError, match="not evenly spaced"):
         cases_of(stacks(tmp_path / "twice", [[10, 10], [10, 11]]), "volumes")
 
 
 def test_single_slices_are_no_volumes(generated, store):
     assert (unit_of([store]), unit_of([store, generated])) == ("volumes", "slices")
-    with pytest.raises(JsddpmError, match="part of no volume"):
+    with pytest.raises(JsddpmError, match="do not belong to a volume"):
         cases_of(generated, "volumes")
     names = [case.name for case in cases_of(generated, "slices")]
     assert len(set(names)) == len(names) == len(generated.index)
 
 
 def test_two_cases_never_have_one_name(store):
-    with pytest.raises(JsddpmError, match="stand for two cases"):
+    with pytest.raises(JsddpmError, match="belong to two cases"):
         refuse_equal_names(cases_of(store, "volumes") * 2)
 
 

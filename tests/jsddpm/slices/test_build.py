@@ -108,7 +108,7 @@ def test_one_image_under_two_names_is_found_by_its_voxels(bids, tmp_path, level)
     first, second = (bids / f"sub-{s:02d}" / "anat" / f"sub-{s:02d}_FLAIR.nii.gz" for s in (0, 3))
     second.write_bytes(gzip.compress(gzip.decompress(first.read_bytes()), level))
     assert first.read_bytes() != second.read_bytes()
-    with pytest.raises(JsddpmError, match=r"sub-03_FLAIR.*sub-00 and sub-03 are the same image"):
+    with pytest.raises(JsddpmError, match=r"sub-03_FLAIR.*sub-00 and sub-03 have the same image"):
         build(bids, tmp_path / "store", skip_bad=True)
     records = read_cohort(bids).records
     found = cohort_problems(records, inspect_records(records), MaskReading())
@@ -142,8 +142,11 @@ def test_whatever_a_library_raises_has_the_name_of_the_image(bids):
 @pytest.mark.parametrize(
     ("reading", "message"),
     [
-        (MaskReading((1, 99)), r"no mask holds the label 99; fix: labels that occur are 0, 1$"),
-        (MaskReading(threshold=7.0), r"no mask exceeds the threshold 7; fix: mask values lie from 0 to 1$"),
+        (MaskReading((1, 99)), r"no mask has the label 99; fix: use labels that occur: 0, 1$"),
+        (
+            MaskReading(threshold=7.0),
+            r"no mask has a value above the threshold 7; fix: lower the threshold: mask values range from 0 to 1$",
+        ),
     ],
 )
 def test_a_reading_that_no_mask_bears_out_is_refused_and_leaves_nothing(bids, tmp_path, reading, message):
@@ -179,7 +182,7 @@ def test_a_mended_cohort_is_finished_to_the_same_bytes(bids, tmp_path):
     path = bids / "sub-02" / "anat" / "sub-02_FLAIR.nii.gz"
     clean = path.read_bytes()
     damage(bids)
-    with pytest.raises(JsddpmError, match="then go on with --resume"):
+    with pytest.raises(JsddpmError, match="then continue with --resume"):
         build(bids, tmp_path / "store")
     path.write_bytes(clean)
     outcomes = build(bids, tmp_path / "store", resume=True)

@@ -70,7 +70,7 @@ def without(example, **facts):
     ("name", "facts", "reading", "message"),
     [
         ("wdm-3d", {"masks": True}, {}, r"IMPORT_FACTS.*makes no masks.*--without-masks"),
-        ("wdm-3d", {"pathology": None}, {}, r"IMPORT_FACTS.*was to have a lesion.*--pathology"),
+        ("wdm-3d", {"pathology": None}, {}, r"IMPORT_FACTS.*conditioned on is not given.*--pathology"),
         ("wdm-3d", {"axes": None}, {}, r"IMPORT_FACTS.*identity.*--axes LPS --spacing 1 1 1"),
         ("wdm-3d", {"spacing": None}, {}, r"IMPORT_FACTS.*identity.*--axes LPS --spacing 1 1 1"),
         ("wdm-3d", {"axes": "LPL"}, {}, r"AXES.*LPL"),
@@ -82,13 +82,13 @@ def without(example, **facts):
         ("med-ddpm-brats", {"modality": "t9"}, {}, r"EMPTY.*t9.*--modality"),
         ("monai-2d", {"masks": True}, {}, r"IMPORT_FACTS.*--without-masks"),
         ("images", {"fields": None}, {}, r"IMPORT_FACTS.*in which bin.*--fields"),
-        ("images", {"fields": "bin{z_bin}_{}"}, {}, r"IMPORT_FACTS.*was to have a lesion.*--fields"),
-        ("images", {"fields": "b{z_bin}"}, {}, r"FIELDS.*'bin0_control_0' is not b{z_bin}"),
+        ("images", {"fields": "bin{z_bin}_{}"}, {}, r"IMPORT_FACTS.*conditioned on is not given.*--fields"),
+        ("images", {"fields": "b{z_bin}"}, {}, r"FIELDS.*'bin0_control_0' does not match b{z_bin}"),
         ("images", {"fields": "{where}"}, {}, r"FIELDS.*{where}"),
         ("images", {"fields": "{z}{z}"}, {}, r"FIELDS.*twice"),
         ("images", {"pathology": "lesion"}, {}, r"OPTION.*leave out --pathology"),
         ("images", {"axes": "LS"}, {}, r"AXES.*rows and columns"),
-        ("images", {"spacing": (1, 1, 1)}, {}, r"OPTION.*for volumes"),
+        ("images", {"spacing": (1, 1, 1)}, {}, r"OPTION.*apply to volumes"),
         ("medigan", {}, {"mask_threshold": None}, r"SLICE_MASK.*12, 240.*--mask-threshold"),
         ("arrays-folder", {}, {"value_range": None}, r"SLICE_VALUES.*--value-range"),
         ("arrays-folder", {}, {"image_key": "x"}, r"IMPORT_FACTS.*image, mask.*--image-key"),
@@ -134,7 +134,11 @@ def other_mask(root):
         ("images", lambda r: (r / "masks").rename(r / "labels"), ""),
         ("slimdiff", replaced("generated_samples.csv", "c1_s0002,4,1,9", "c1_s0002,4,1,24"), r"TABLE.*several numbers"),
         ("slimdiff-replicas", replaced("replicas/replica_000_meta.json", '"z_bins": 5', '"z_bins": 30'), r"BIN.*30"),
-        ("slimdiff-cache", replaced("test.csv", ",33,4,", ",33,3,"), r"BIN.*slice 33 is in bin 4.*files say 3"),
+        (
+            "slimdiff-cache",
+            replaced("test.csv", ",33,4,", ",33,3,"),
+            r"BIN.*slice 33 is in bin 4.*in bin 3 by the files",
+        ),
         ("slimdiff", replaced("generated_samples.csv", "samples/z00", "../z00"), r"OUTSIDE.*--root"),
         ("table", replaced("made.csv", "i0.png", "/etc/passwd"), r"OUTSIDE.*/etc/passwd.*--root"),
         ("diffusers", replaced("metadata.jsonl", "images/0.png", "images/../../0.png"), r"OUTSIDE.*--root"),
@@ -142,7 +146,11 @@ def other_mask(root):
         ("diffusers", replaced("metadata.jsonl", '{"file_name": "images/3.png"', '["file_name"'), r"TABLE.*line 4"),
         ("nnunet", lambda r: (r / "labelsTr" / "syn_000.nii.gz").unlink(), r"MASK_MISSING.*--controls"),
         ("arrays-npy", lambda r: (r / "masks.npy").unlink(), r"IMPORT_FACTS.*masks.npy.*--without-masks"),
-        ("arrays-npy", lambda r: np.save(r / "z_bin.npy", [1, 2]), r"SLICE_SHAPE.*z_bin is \(2,\) beside 4"),
+        (
+            "arrays-npy",
+            lambda r: np.save(r / "z_bin.npy", [1, 2]),
+            r"SLICE_SHAPE.*z_bin has the shape \(2,\), and there are 4 slices",
+        ),
         ("arrays-npy", lambda r: np.save(r / "pathology.npy", [0, 1, 1, 2]), r"PATHOLOGY.*slice 3.*2"),
         ("arrays-npz", lambda r: (r / "made.npz").write_bytes(b"PK"), r"SLICE_FILE.*made.npz"),
         ("arrays-folder", lambda r: np.savez(r / "3.npz", images=np.zeros((2, 32, 24)), masks=0), r"SLICE_FILE.*3.npz"),
@@ -160,12 +168,12 @@ def test_one_wrong_file_is_named_or_makes_no_difference(name, change, message, s
 def test_a_folder_that_two_layouts_fit_is_not_guessed(tmp_path):
     for name in ("nnunet", "bids"):
         EXAMPLES[name][1](tmp_path / "both")
-    with pytest.raises(JsddpmError, match=r"LAYOUT.*bids and as nnunet.*--layout"):
+    with pytest.raises(JsddpmError, match=r"LAYOUT.*bids and nnunet.*--layout"):
         layout_of(tmp_path / "both")
     assert layout_of(tmp_path / "both", "bids").name == "bids"
     for name in ("images", "volumes"):
         EXAMPLES[name][1](tmp_path / "kinds")
-    with pytest.raises(JsddpmError, match=r"LAYOUT.*images and as volumes"):
+    with pytest.raises(JsddpmError, match=r"LAYOUT.*images and volumes"):
         layout_of(tmp_path / "kinds")
 
 
@@ -173,9 +181,9 @@ def test_a_folder_that_two_layouts_fit_is_not_guessed(tmp_path):
     ("source", "layout", "message"),
     [
         ("none", "auto", "MISSING"),
-        (".", "auto", "EMPTY.*no layout fits"),
+        (".", "auto", "EMPTY.*none of the layouts fits"),
         (".", "x", "LAYOUT.*unknown"),
-        (".", "bids", "LAYOUT.*is not laid out as bids"),
+        (".", "bids", "LAYOUT.*does not have the layout bids"),
     ],
 )
 def test_no_layout(source, layout, message, tmp_path):

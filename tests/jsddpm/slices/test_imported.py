@@ -142,10 +142,10 @@ FLAT = np.zeros(SIZE)
 @pytest.mark.parametrize(
     ("image", "mask", "row", "message"),
     [
-        (FLAT + 2, FLAT, None, "values from 2 to 2 leave .0, 1."),
+        (FLAT + 2, FLAT, None, "values from 2 to 2 lie outside .0, 1."),
         (FLAT * np.nan, FLAT, None, "SLICE_VALUES"),
         (FLAT.astype(np.int16), FLAT, None, "signed integers"),
-        (FLAT, FLAT - 1, None, "mask values -1"),
+        (FLAT, FLAT - 1, None, "the mask has the values -1"),
         (FLAT, np.eye(*SIZE) * 0.3 + np.eye(*SIZE, 1), None, "--mask-threshold"),
         (FLAT[:-1], FLAT, None, "SLICE_SHAPE"),
         (np.zeros((2, *SIZE)), FLAT, None, "holds 2 slices"),

@@ -74,7 +74,7 @@ def test_the_next_run_has_the_number_after_the_highest(project):
 
 
 def test_the_newest_finished_run_is_evaluated(project):
-    with pytest.raises(JsddpmError, match="no run is finished"):
+    with pytest.raises(JsddpmError, match="contains no finished run"):
         project.finished_run()
     begun(project.runs / "run-001", step=2, when=2000)
     begun(project.runs / "run-002", step=2, when=1000)

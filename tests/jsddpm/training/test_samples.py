@@ -183,5 +183,5 @@ def test_what_samples_decide_needs_samples(judged_store, store, tmp_path, key):
     for where, judge, why in ((judged_store, None, "no judge"), (store, Brightest(), "3 validation patients")):
         with pytest.raises(JsddpmError, match=rf"CONFIG.*none are drawn: {why}"):
             train(config, where, tmp_path / "run", judge=judge)
-    with pytest.raises(JsddpmError, match=r"monitoring\.samples=0 draws none"):
+    with pytest.raises(JsddpmError, match=r"monitoring\.samples=0 generates none"):
         load_config("demo", [key, "monitoring.samples=0"])

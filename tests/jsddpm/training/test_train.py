@@ -189,7 +189,7 @@ def test_absent_average_is_an_error_never_a_fallback(checkpoint):
     loaded = torch.load(checkpoint, weights_only=True)
     loaded["state_dict"] = {k: v for k, v in loaded["state_dict"].items() if not k.startswith("ema.")}
     torch.save(loaded, checkpoint)
-    with pytest.raises(JsddpmError, match="holds no ema weights"):
+    with pytest.raises(JsddpmError, match="has no ema weights"):
         load_denoiser(checkpoint)
 
 

@@ -73,7 +73,7 @@ def test_an_exported_program_needs_its_checksum(tmp_path):
     batch = torch.export.Dim("batch", min=2, max=64)
     torch.export.save(torch.export.export(Pooled(), (torch.zeros(4, 1, 24, 20),), dynamic_shapes=({0: batch},)), path)
     assert one(f"{path}@{checksum(path)}")(images()).shape == (5, 2)
-    with pytest.raises(JsddpmError, match="needs its SHA-256"):
+    with pytest.raises(JsddpmError, match="without its SHA-256"):
         one(str(path))
 
 
@@ -93,10 +93,10 @@ def test_torch_fidelitys_inception_from_given_weights(tmp_path):
     assert torch.allclose(extractor(images(2)), expected, rtol=1e-4, atol=1e-5)
     assert extractor.weights == checksum(path)
     assert extractor.describe()["preprocessing"]["quantisation"] == "8 bits, rounded"
-    with pytest.raises(JsddpmError, match="has SHA-256") as caught:
+    with pytest.raises(JsddpmError, match="has the SHA-256") as caught:
         one(f"inception-v3-compat={path}@{'0' * 64}")
     assert caught.value.status == 4
-    with pytest.raises(JsddpmError, match="needs its SHA-256"):
+    with pytest.raises(JsddpmError, match="without its SHA-256"):
         one(f"inception-v3-compat={path}")
 
 
@@ -124,7 +124,7 @@ def test_code_from_the_network_runs_only_where_the_user_fetched_it(tmp_path, mon
     found = one("dinov2-vit-s-14")(torch.full((2, 24, 24), 0.485))
     assert found.shape == (2, 3)
     assert float(found[:, 0].abs().max()) < 0.02  # torch-fidelity takes the mean of ImageNet's red channel off
-    with pytest.raises(JsddpmError, match="takes no weights file"):
+    with pytest.raises(JsddpmError, match="does not take a file of weights"):
         one(f"dinov2-vit-s-14={place}/hubconf.py@{'0' * 64}")
 
 
@@ -152,8 +152,8 @@ def test_files_that_need_unpickling_are_refused_and_not_run(tmp_path):
     [
         ("inceptionv3", "unknown extractor"),
         ("{script}?channels=2", "option 'channels'"),
-        ("{script}?channels=1&channels=3", "option 'channels'; fix: each once"),
-        ("{script}?range=0,1&range=0,1", "option 'range'; fix: each once"),
+        ("{script}?channels=1&channels=3", "option 'channels' is unknown or given twice; fix: give each once"),
+        ("{script}?range=0,1&range=0,1", "option 'range' is unknown or given twice; fix: give each once"),
         ("{script}?channels", "option 'channels'"),
         ("{script}?foo", "option 'foo'"),
         ("none.pt", "no such file"),

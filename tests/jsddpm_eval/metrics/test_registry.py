@@ -54,6 +54,6 @@ def test_metrics_are_chosen_by_family_by_score_and_as_objects():
     picked, wanted = chosen(["lesion_area", "kid", "fid", metrics()["best_match"]])
     assert [m.name for m in picked] == ["best_match", "feature_distance", "lesion_shape"]
     assert wanted == {"lesion_area", "kid", "fid", *(s.name for s in metrics()["best_match"].specs)}
-    with pytest.raises(JsddpmError, match="no metric or score 'fids'") as caught:
+    with pytest.raises(JsddpmError, match="unknown metric or score 'fids'") as caught:
         chosen(["fids"])
     assert (caught.value.code, caught.value.status) == ("METRIC", 2)

@@ -89,5 +89,5 @@ def test_mlflow_has_scores_and_figures(tmp_path, raw, monkeypatch):
 
 
 def test_anything_else_is_refused():
-    with pytest.raises(JsddpmError, match=r"LOGGER.*object is no log"):
+    with pytest.raises(JsddpmError, match=r"LOGGER.*object is not a known logger"):
         log_to(object(), {"kid": 1.0})

@@ -92,7 +92,7 @@ def test_a_score_is_found_by_spec_or_full_name_and_by_condition(kids):
     assert kids["kid", 1, "lesion"].value is None
     assert kids.spaces() == ["x", "y"]
     for key, message in (
-        (("kid", 9, 0), "bins 0 to 4"),
+        (("kid", 9, 0), "a bin from 0 to 4"),
         ("fid", "one of kid_x, kid_y"),
         (("kid", 1, "tumour"), "no condition"),
     ):

@@ -52,7 +52,9 @@ def test_a_run_of_ours_says_whom_it_has_seen(run, generated, tmp_path, store):
     assert found.seen == seen
     assert len(seen) == 5
     refuse_same_patients(found, own_division(store), 1)
-    with pytest.raises(JsddpmError, match="1 of 2 patients tested in fold 3 were seen by the generator: p4") as refused:
+    with pytest.raises(
+        JsddpmError, match="1 of 2 test patients of fold 3 were in the training set of the generator, such as p4"
+    ) as refused:
         refuse_same_patients(found, division("p4", "p5"), 3)  # p4 decided when it stopped
     assert (refused.value.code, refused.value.status) == ("SAME_PATIENT", 3)
 
@@ -70,17 +72,17 @@ def test_slices_of_tested_patients_are_no_samples(real, tmp_path):
     rows = np.flatnonzero(real.patients == "p4")[10:20]
     generator = open_generator(made(tmp_path / "made", real.images(rows), real.masks(rows)), [real])
     refuse_tested_slices(generator, real, division("p5"), 1)
-    with pytest.raises(JsddpmError, match="10 generated slices are slices of patients tested in fold 2"):
+    with pytest.raises(JsddpmError, match="10 generated slices equal slices of test patients of fold 2"):
         refuse_tested_slices(generator, real, division("p4", "p5"), 2)
 
 
 def test_what_is_no_generator_is_refused(real, tmp_path):
-    with pytest.raises(JsddpmError, match="holds real slices"):
+    with pytest.raises(JsddpmError, match="contains real slices"):
         open_generator(real.path, [real])
     with pytest.raises(JsddpmError, match="no such folder"):
         open_generator(tmp_path / "none", [real])
     small = open_generator(made(tmp_path / "small", size=(16, 16)), [real])
-    with pytest.raises(JsddpmError, match="16x16, real ones of 32x24"):
+    with pytest.raises(JsddpmError, match="16x16 pixels, real ones 32x24"):
         small.require_size(real)
     empty = SliceStore(made(tmp_path / "empty", masks=np.zeros((6, *SIZE), bool)))
     with pytest.raises(JsddpmError, match="no generated slice"):

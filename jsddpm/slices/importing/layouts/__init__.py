@@ -51,21 +51,23 @@ def layout_of(source: Path, name: str = "auto") -> ImportLayout:
             or several do; ``EMPTY`` (status 3) when none does.
     """
     if not source.exists():
-        raise usage_error("MISSING", "no such file or folder", fix="check the path", file=source)
+        raise usage_error("MISSING", "no such file or folder", fix="correct the path", file=source)
     every = import_layouts()
     if name != "auto":
         if name not in every:
-            raise usage_error("LAYOUT", f"unknown layout {name!r}", fix=f"one of auto, {', '.join(every)}")
+            raise usage_error("LAYOUT", f"unknown layout {name!r}", fix=f"use one of auto, {', '.join(every)}")
         if not every[name].matches(source):
-            fix = f"give another --layout; {name} is: {every[name].help}"
-            raise usage_error("LAYOUT", f"is not laid out as {name}", fix=fix, file=source)
+            fix = f"choose another --layout, or use its names: {every[name].help}"
+            raise usage_error("LAYOUT", f"does not have the layout {name}", fix=fix, file=source)
         return every[name]
     fitting = [layout for layout in every.values() if layout.matches(source)]
     fitting = [layout for layout in fitting if not layout.general] or fitting
     if not fitting:
-        what = f"no layout fits ({', '.join(every)})"
-        raise JsddpmError("EMPTY", what, fix="list the slices in a table: columns image, z, pathology", file=source)
+        what = f"none of the layouts fits ({', '.join(every)})"
+        raise JsddpmError(
+            "EMPTY", what, fix="list the slices in a table with the columns image, z and pathology", file=source
+        )
     if len(fitting) > 1:
-        what = f"is laid out as {' and as '.join(layout.name for layout in fitting)}"
-        raise usage_error("LAYOUT", what, fix="say which with --layout", file=source)
+        what = f"has several layouts: {' and '.join(layout.name for layout in fitting)}"
+        raise usage_error("LAYOUT", what, fix="choose one with --layout", file=source)
     return fitting[0]

@@ -27,7 +27,7 @@ def _read(source: Path, facts: Facts) -> Found:
     columns = [name for name in _MASKS if rows and name in rows[0]]
     if facts.masks and len(columns) != 1:
         what = f"names {'no mask' if not columns else ' and '.join(columns)}"
-        cure = "add the column mask_file_name, or say --without-masks"
+        cure = "add the column mask_file_name, or give --without-masks"
         raise missing_fact(what, cure, table)
     return Found(listed(table, rows, facts, image="file_name", mask=columns[0] if facts.masks else ""))
 
@@ -41,8 +41,8 @@ def _lines(table: Path) -> list[dict[str, str]]:
             if values is not None:
                 rows.append({str(k): "" if v is None else str(v) for k, v in dict(values).items()})
         except (ValueError, TypeError, RecursionError) as error:
-            cure = "one JSON object a line"
-            raise JsddpmError("TABLE", f"line {number} is no JSON object", fix=cure, file=table) from error
+            cure = "write one JSON object per line"
+            raise JsddpmError("TABLE", f"line {number} is not a JSON object", fix=cure, file=table) from error
     if missing := [number for number, row in enumerate(rows, 1) if "file_name" not in row]:
         raise JsddpmError("TABLE", f"line {missing[0]} has no file_name", fix="add it", file=table)
     return rows

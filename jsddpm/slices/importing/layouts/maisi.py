@@ -28,7 +28,7 @@ def _read(source: Path, facts: Facts) -> Found:
         elif _ALONE.match(pairs.stem(path)):
             images[pairs.stem(path)] = path
     if not images:
-        raise JsddpmError("EMPTY", "labels without images", fix="give the folder of the images", file=source)
+        raise JsddpmError("EMPTY", "contains labels without images", fix="give the folder of the images", file=source)
     if facts.masks and not labels:
         what = "image-only inference makes no masks"
         raise missing_fact(what, "say --without-masks and --pathology lesion or control", source)

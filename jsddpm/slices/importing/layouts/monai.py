@@ -20,7 +20,7 @@ _PICTURE = re.compile(r"synimg_sample_\d{8}_\d{6}.*")
 def _read(source: Path, facts: Facts) -> Found:
     """Volumes if there are any, else pictures."""
     if facts.masks:
-        cure = "say --without-masks and --pathology lesion or control"
+        cure = "give --without-masks and --pathology lesion or control"
         raise missing_fact("the generative bundles make no masks", cure, source)
     volumes, pictures = _volumes(source), _pictures(source)
     if volumes and pictures:

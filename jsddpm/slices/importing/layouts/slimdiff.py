@@ -25,8 +25,8 @@ def _read(source: Path, facts: Facts) -> Found:
     items = listed(table, rows, facts, image="filepath", mask="filepath")
     counts = {_bins(row["token"], row["z_bin"], table) for row in rows if row["pathology_class"] == "1"}
     if len(counts) > 1:
-        what = f"tokens of several numbers of bins ({', '.join(map(str, sorted(counts)))})"
-        raise JsddpmError("TABLE", what, fix="leave out samples of a bin that does not exist", file=table)
+        what = f"the tokens imply several numbers of bins ({', '.join(map(str, sorted(counts)))})"
+        raise JsddpmError("TABLE", what, fix="remove samples of bins that do not exist", file=table)
     return Found(items, READING, AXES, counts.pop() if counts else None)
 
 
@@ -35,7 +35,9 @@ def _bins(token: str, z_bin: str, table: Path) -> int:
     try:
         return int(token) - int(z_bin)
     except ValueError:
-        raise JsddpmError("TABLE", f"token {token!r}, bin {z_bin!r}", fix="give whole numbers", file=table) from None
+        raise JsddpmError(
+            "TABLE", f"token {token!r} or bin {z_bin!r} is not a whole number", fix="give whole numbers", file=table
+        ) from None
 
 
 LAYOUT = ImportLayout(

@@ -20,7 +20,9 @@ def _read(source: Path, facts: Facts) -> Found:
     descriptions = [path.with_name(f"{path.stem}_meta.json") for path in archives]
     bins = {read_json(path).get("config", {}).get("z_bins") for path in descriptions if path.is_file()} - {None}
     if len(bins) > 1:
-        raise usage_error("BIN", f"replicas of {sorted(bins)} bins", fix="import those of one run", file=source)
+        raise usage_error(
+            "BIN", f"the replicas have {sorted(bins)} bins", fix="import the replicas of one run", file=source
+        )
     reading = replace(READING, image_key="images", mask_key="masks")
     return replace(of_archives(archives, facts), reading=reading, axes=AXES, n_bins=bins.pop() if bins else None)
 

@@ -31,18 +31,23 @@ def listed(
         mask: Column of the mask.
     """
     if not rows:
-        raise usage_error("TABLE", "lists no slice", fix="columns: image, pathology, z", file=table)
+        raise usage_error("TABLE", "lists no slice", fix="add rows with the columns image, pathology and z", file=table)
     items = []
     for number, row in enumerate(rows, 2):
         where, values = f"line {number}", known(row, f"line {number}", table)
         if not row[image]:
-            raise JsddpmError("TABLE", f"{where}: no image", fix="name its file", file=table)
+            raise JsddpmError("TABLE", f"{where}: the column image is empty", fix="name the file", file=table)
         paths = [table.parent / row[image], table.parent / row[mask] if row.get(mask) else None]
         for path in filter(None, paths):
             refuse_outside(path, facts.root or table.parent)
         position = int(row["slice"]) if row.get("slice", "").isdigit() else None
         if row.get("slice") and position is None:
-            raise JsddpmError("TABLE", f"{where}: slice {row['slice']!r}", fix="give whole numbers", file=table)
+            raise JsddpmError(
+                "TABLE",
+                f"{where}: the slice {row['slice']!r} is not a whole number",
+                fix="give whole numbers",
+                file=table,
+            )
         items.append(SliceItem(paths[0], paths[1], where, position, **values))  # type: ignore[arg-type]
     return items if "group" in rows[0] else _by_volume(items, [Path(row[image]).as_posix() for row in rows])
 

@@ -15,7 +15,7 @@ _SAMPLE = re.compile(r"sample_\d+_\d+")
 def _read(source: Path, facts: Facts) -> Found:
     """Every sample; the generator makes no masks, and the user has to say so."""
     if facts.masks:
-        cure = "say --without-masks and --pathology lesion or control, or name pairs X.nii.gz and X_mask.nii.gz"
+        cure = "give --without-masks and --pathology lesion or control, or name pairs X.nii.gz and X_mask.nii.gz"
         raise missing_fact("wdm-3d makes no masks", cure, source)
     images = {pairs.stem(p): p for p in _samples(source)}
     return Found(pairs.volumes(pairs.matched(images, {}, source, facts)), IntensityFormat((0, 1)))
