@@ -114,6 +114,15 @@ def test_bounds_of_the_page_on_copies_are_exact():
     assert f"{100 * bound:.0f} % with 22 patients of whom none" in page
 
 
+def test_signs_of_planted_utility_are_counted():
+    page = " ".join(TEXTS["docs/explanation/utility.md"].split())
+    planted = rows(ROOT / "reports" / "gallery" / "validity" / "utility" / "planted.md")
+    right, trials = (sum(numbers(r["right sign"])[k] for r in planted if r["right sign"]) for k in (0, 1))
+    low, high = binomtest(int(right), int(trials)).proportion_ci()
+    assert f"right in {right:.0f} of {trials:.0f} trials" in page
+    assert f"({100 * low:.0f} to {100 * high:.0f} %)" in page
+
+
 def rounds(shown, value):
     """Whether a number as it is shown rounds a value; a table's own last digit may differ by one."""
     return abs(float(shown) - value) <= 0.51 * 10.0 ** -len(shown.partition(".")[2])
