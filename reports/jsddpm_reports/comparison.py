@@ -156,7 +156,7 @@ def comparison_page(compared: Differences, baseline: str, scores: Sequence[str])
     return rendered(
         "comparison.html",
         sides=[("A", f"{baseline}, the baseline"), *((letter, name) for name, letter in letters(compared).items())],
-        findings=[f"{letter}: {summary(part)}" for letter, part in _lettered(compared).items()],
+        findings=[f"{letter} against A: {summary(part)}" for letter, part in _lettered(compared).items()],
         charts=charts,
         headings=headings,
         significant=comparison_table(significant(compared))[1],
