@@ -25,18 +25,21 @@ from jsddpm_eval.results.specs import ScoreSpec
 HERE = Path(__file__).parent
 CLI = """# Command line
 
-Results go to stdout, everything else to stderr. Where a command has `--format json`, stdout is strict JSON and nothing
-else. On a terminal, longer work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks,
-`jsddpm COMMAND --help` the same text as this page. [Errors and exit statuses](errors.md) have their own page.
+This page lists every command with its options. `jsddpm COMMAND --help` shows the same text. Results go to stdout, and
+all other output goes to stderr. If a command has `--format json`, stdout is strict JSON and nothing else. On a
+terminal, longer work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks. [Errors and exit
+statuses](errors.md) are on another page.
 
 *Made from the commands by `make reference`.*
 """
 CONFIGURATION = """# Configuration
 
-The configuration is one YAML file, given to `jsddpm train --config FILE`. `--preset {presets}` names such a
-file of the package, and `--set section.key=value` overrides one key. A key that is not listed here is an error that
-names the nearest one; a value outside of its bounds, and values that cannot work together, are errors that name the key
-and what it takes. Every run keeps its whole configuration in `config.yaml` and in its checkpoints.
+This page lists every setting of a training. The configuration is one YAML file, given to `jsddpm train --config FILE`.
+`--preset {presets}` names such a
+file of the package, and `--set section.key=value` overrides one key. An unknown key is an error, and the message names
+the nearest known key. A value outside of its bounds is an error, and so are values that cannot work together; the
+message names the key and the values that it accepts. Every run keeps its whole configuration in `config.yaml` and in
+its checkpoints.
 
 *Made from the configuration's types by `make reference`.*
 
@@ -81,7 +84,7 @@ def _scores() -> Iterator[str]:
     yield from [
         "## reconstruction",
         "",
-        "Held-out slices against themselves, through a network.",
+        "Noise is added to held-out slices, a network removes it, and the results are compared with the slices.",
         "",
         *_specs(RECONSTRUCTION),
     ]
