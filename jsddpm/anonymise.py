@@ -1,6 +1,6 @@
-"""What may leave a machine: names that say nothing of its disk, and codes that stand for its patients.
+"""What may be shared: paths without the folders of this machine, and codes in place of patients.
 
-Codes are random: only the key file, which is kept apart, says which patient one stands for.
+Codes are random; only the key file, which is not shared, maps them to patients.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _COLUMNS = ("code", "patient", "image")
 _CODE = re.compile(r"(P-[0-9A-F]{4,})(?:-([0-9A-F]{4,}))?")
 _SHORT = 1 << 12  # with more names than this, codes are of eight digits instead of four
 POSITION = " z "
-"""What stands between image and position in the name of a real slice."""
+"""Separator of image and position in the name of a real slice."""
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Codes of patients, such as ``P-7F3A``, and of their images: the patient's, with another part where needed.
+    """Codes of patients, such as ``P-7F3A``, and of their images: the patient's code, with a second part if needed.
 
     Attributes:
         patients: Code of each patient, by name.
@@ -62,7 +62,7 @@ class Codes:
         return _known(self.images, name)
 
     def slice(self, name: str) -> str:
-        """A real slice's name with its image's code; any other name stays.
+        """Name of a real slice with its image's code; any other name is unchanged.
 
         >>> codes = Codes({"sub-003": "P-7F3A"}, {"sub-003": "P-7F3A"})
         >>> codes.slice("sub-003 z 57"), codes.slice("generated-0000 sample 2")
@@ -73,7 +73,7 @@ class Codes:
 
 
 def coded_parts(code: str) -> tuple[str, str]:
-    """Patient and session of an image's code; the session is empty where the code has one part.
+    """Patient and session of an image's code; the session is empty if the code has one part.
 
     >>> coded_parts("P-7F3A-03C7"), coded_parts("P-7F3A")
     (('P-7F3A', '03C7'), ('P-7F3A', ''))
@@ -87,14 +87,14 @@ def coded_parts(code: str) -> tuple[str, str]:
 def codes_of(
     key: str | PathLike[str], subjects: Sequence[Mapping[str, Any]], *, shared: Iterable[str | PathLike[str]]
 ) -> Codes:
-    """Codes of a store's patients and images; the key file is extended by those that it does not know.
+    """Codes of a store's patients and images; new ones are added to the key file.
 
     A code in the file never changes. The file is readable by its owner alone.
 
     Args:
-        key: CSV of ``code``, ``patient`` and ``image``; made where there is none.
+        key: CSV of ``code``, ``patient`` and ``image``; created if it does not exist.
         subjects: Entries of ``store.json``.
-        shared: Folders that are given away, in which the key must not lie.
+        shared: Folders that will be shared; the key file must not lie in them.
 
     Raises:
         JsddpmError: ``KEY``, with status 2 when it lies in such a folder, with status 3 when it is no key file or says
@@ -121,16 +121,16 @@ def codes_of(
 
 
 def known_codes(key: str | PathLike[str]) -> Codes:
-    """Codes of everybody in a key file.
+    """Codes of all patients in a key file.
 
     Raises:
-        JsddpmError: ``KEY`` (status 3) when it is none.
+        JsddpmError: ``KEY`` (status 3) when it is not a key file.
     """
     return _codes(_read(Path(key)))
 
 
 def local_name(path: str | PathLike[str]) -> str:
-    """A path as files that are shared may show it; never an absolute one.
+    """A path in the form in which shared files may show it; it is never absolute.
 
     Args:
         path: A relative path stays as it is; one below the current folder is shown from there on, any other by its
@@ -158,7 +158,7 @@ def local_names(paths: Sequence[str | PathLike[str]]) -> list[str]:
 
 
 def way(path: str | PathLike[str], start: str | PathLike[str]) -> str:
-    """The way from a folder to a path, as a relative path; absolute only where there is none (another drive).
+    """A path relative to a folder; absolute if there is no relative one (another drive).
 
     >>> way("data/store", "runs/first")
     '../../data/store'
@@ -173,9 +173,9 @@ def way(path: str | PathLike[str], start: str | PathLike[str]) -> str:
 def _extended(
     rows: Mapping[str, dict[str, str]], patients: Mapping[str, str], sessions: set[str]
 ) -> dict[str, dict[str, str]]:
-    """Rows of a key file by image, with a row for every image.
+    """Rows of a key file by image, with new rows for images that it lacks.
 
-    The code of an image that is not its patient's only one, or is of a session, has two parts.
+    The code has two parts if the patient has several images, or the image a session.
     """
     whole = dict(rows)
     people = {row["patient"]: coded_parts(row["code"])[0] for row in rows.values()}
@@ -207,7 +207,7 @@ def _codes(rows: Iterable[Mapping[str, str]]) -> Codes:
 
 
 def _read(key: Path) -> list[dict[str, str]]:
-    """Rows of a key file that contradicts itself nowhere."""
+    """Rows of a key file; contradictions are refused."""
     rows = read_rows(key, _COLUMNS, code="KEY", fix="give another file; a missing file is created")
     wrong = [f"{row['code']!r} is no code" for row in rows if not _CODE.fullmatch(row["code"])]
     if not wrong:
@@ -227,7 +227,7 @@ def _known(codes: Mapping[str, str], name: str) -> str:
 
 
 def _shown(path: Path, parts: int) -> str:
-    """A path from the current folder on, or its last parts."""
+    """A path relative to the current folder, or its last parts."""
     if not path.is_absolute():
         return str(path)
     here = Path.cwd()

@@ -1,8 +1,8 @@
-"""z-bins as a value that travels, and the conditions and tokens that follow from them.
+"""z-bins as a value object, and the conditions and tokens derived from them.
 
-Binning is a view. Stores keep ``z_index`` only; a :class:`ZBinning` travels with checkpoints, generated
-stores and results, and its fingerprint is compared at every boundary. The rules are in :mod:`jsddpm.quantization`.
-This module imports neither numpy, torch nor pandas, and stays instant without them.
+Stores keep ``z_index`` only. A :class:`ZBinning` is saved with checkpoints, generated stores and results, and its
+fingerprint is compared whenever they meet. The rules are in :mod:`jsddpm.quantization`.
+This module imports neither numpy, torch nor pandas, so that it loads instantly.
 """
 
 from __future__ import annotations
@@ -125,14 +125,14 @@ class ZBinning:
             raise usage_error("N_BINS", f"{self.n_bins} bins for {divided} slices leave bins empty", fix=cure)
 
     def index(self, z_index: Index) -> Index:
-        """Bin(s) of slice position(s); a position outside ``z_range`` raises, whatever the scheme."""
+        """Bin(s) of slice position(s); a position outside ``z_range`` is refused with every scheme."""
         if self.scheme == "global":
             return quantize_z_global(cast(Index, check_z(z_index, *self.z_range)), self.n_slices, self.n_bins)
         rule = quantize_z_local if self.scheme == "local" else quantize_z_inclusive
         return rule(z_index, self.z_range, self.n_bins)
 
     def token(self, z_index: Index, pathology: Index) -> Index:
-        """What :meth:`Condition.token` gives, for whole arrays or tensors of slices and their pathology.
+        """Condition tokens of arrays or tensors of slices and their pathology; see :meth:`Condition.token`.
 
         >>> ZBinning((24, 93), 10).token(31, 1)
         11
@@ -140,7 +140,7 @@ class ZBinning:
         return cast(Index, cast(Any, self.index(z_index)) + cast(Any, pathology) * self.n_bins)
 
     def slices(self, z_bin: int) -> range:
-        """The consecutive slice positions of a bin; empty when the scheme leaves it without any."""
+        """The consecutive slice positions of a bin; empty if the scheme assigns it none."""
         if not is_integer(z_bin) or not 0 <= z_bin < self.n_bins:
             cure = "give a bin of this binning"
             raise usage_error("BIN", f"bin {z_bin!r} is not one of 0..{self.n_bins - 1}", fix=cure)
@@ -199,7 +199,7 @@ class ZBinning:
         return cls(**values)
 
     def diff(self, other: ZBinning) -> dict[str, tuple[object, object]]:
-        """Fields that differ, ``{name: (self, other)}``; empty when the bins are the same.
+        """Fields that differ, ``{name: (self, other)}``; empty if the bins are the same.
 
         >>> ZBinning((24, 93), 10).diff(ZBinning((24, 93), 12))
         {'n_bins': (10, 12)}
@@ -208,13 +208,13 @@ class ZBinning:
         return {name: (mine, others) for name, (mine, others) in pairs.items() if mine != others}
 
     def require_same(self, other: ZBinning, *, mine: str, others: str, file: str | None = None) -> None:
-        """Refuse to mix two binnings.
+        """Refuse a binning that differs from this one.
 
         Args:
             other: The binning that must equal this one.
-            mine: What this binning belongs to, for the message.
-            others: What the other belongs to.
-            file: The file the other came from.
+            mine: Owner of this binning, for the message.
+            others: Owner of the other binning.
+            file: File of the other binning.
 
         Raises:
             JsddpmError: ``BINNING_MISMATCH`` naming each differing field with both values.

@@ -1,7 +1,7 @@
-"""Checksums of what the packages write and read again: whether the bytes are the ones that were written.
+"""Checksums of the files that the packages write, compared when they are read.
 
-SHA-256 stands beside a file, in the record of its folder (:data:`RECORD`), or at the end of the file itself
-(:func:`write_sealed`); CRC-32 stands in the index of a slice store and inside every zip file.
+The SHA-256 is stored beside a file, in the record of its folder (:data:`RECORD`), or at the end of the file itself
+(:func:`write_sealed`); CRC-32 checksums are in the index of a slice store and inside every zip file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def checksum_line(digest: str, name: str) -> str:
 
 
 def crc32_differs(arrays: Iterable[NDArray[np.generic]], expected: Iterable[int]) -> list[int]:
-    """Numbers of the arrays whose CRC-32 is another one than expected; each array is contiguous."""
+    """Numbers of the arrays whose CRC-32 differs from the expected one; each array is contiguous."""
     pairs = enumerate(zip(arrays, expected, strict=True))
     return [number for number, (array, crc) in pairs if zlib.crc32(array) != crc]  # type: ignore[arg-type]
 
@@ -58,8 +58,8 @@ def require_sound_zip(path: str | os.PathLike[str], code: str, fix: str) -> None
         fix: Its cure.
 
     Raises:
-        JsddpmError: ``code`` (status 4) when the file is no zip file, a member is damaged, or is compressed: what is
-            small on the disk stays small in memory.
+        JsddpmError: ``code`` (status 4) when the file is not a zip file, or a member is damaged or compressed (a
+            compressed member could be much larger in memory than on the disk).
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -74,20 +74,20 @@ def require_sound_zip(path: str | os.PathLike[str], code: str, fix: str) -> None
         raise
     except PermissionError as error:
         raise unreadable(error, path) from error
-    except Exception as error:  # damage of a zip file raises many types
+    except Exception as error:  # a damaged zip file raises many types of errors
         raise integrity_error(code, f"is damaged ({first_line(error)})", fix=fix, file=path) from error
 
 
 def write_sealed(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file whose last line is the SHA-256 of what is before it; :func:`read_sealed` compares them.
+    """Write a file whose last line is the SHA-256 of its content; :func:`read_sealed` compares them.
 
-    Readers of ``.npy`` and ``.npz`` files do not mind the line.
+    Readers of ``.npy`` and ``.npz`` files ignore that line.
     """
     write_bytes(path, data + _SEAL + hashlib.sha256(data).hexdigest().encode() + b"\n")
 
 
 def read_sealed(path: str | os.PathLike[str]) -> bytes | None:
-    """What :func:`write_sealed` was given; None when the file holds anything else.
+    """The content that :func:`write_sealed` wrote; None if the file contains anything else.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +104,7 @@ def read_sealed(path: str | os.PathLike[str]) -> bytes | None:
 def write_recorded(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file, and its SHA-256 into the record of its folder.
 
-    The old and the new checksum both stand there while the file is replaced: a kill leaves a file that is accepted.
+    The record has both the old and the new checksum while the file is replaced, so that it is valid after a kill.
     """
     path, digest = Path(path), hashlib.sha256(data).hexdigest()
     known = _recorded(path.parent)
@@ -118,7 +118,7 @@ def record_folder(folder: str | os.PathLike[str], *, free: Sequence[str] = ()) -
 
     Args:
         folder: The folder.
-        free: Files that its reader may change.
+        free: Files that a reader may change.
     """
     folder = Path(folder)
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -126,7 +126,7 @@ def record_folder(folder: str | os.PathLike[str], *, free: Sequence[str] = ()) -
 
 
 def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
-    """The bytes of a file, compared with the record of its folder; a file that no record names is not compared.
+    """The bytes of a file, after a comparison with the record of its folder; a file without a record is not compared.
 
     Raises:
         JsddpmError: ``MISSING`` (status 2); ``code`` (status 4) when the file is not the one that was written.
@@ -139,7 +139,7 @@ def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
 
 
 def require_recorded(folder: str | os.PathLike[str], names: Sequence[str], code: str, fix: str) -> None:
-    """Compare all that the record of a folder names with it; it must name these files.
+    """Compare all files that the record of a folder names; it must name the given ones.
 
     Raises:
         JsddpmError: ``code`` (status 4) naming the file that differs, or is not there.

@@ -22,7 +22,7 @@ from jsddpm.registry import PRESETS
 
 AnySection = TypeVar("AnySection", bound=sections.Section)
 MOST_CHARACTERS = 1 << 20
-"""Length of a configuration's text; every key written out has two thousand."""
+"""Largest length of a configuration's text; a file with all keys has two thousand characters."""
 
 
 class RunConfig(sections.Section):
@@ -77,9 +77,9 @@ def combined_config(
 
     Args:
         preset: Name of a preset; None for the defaults.
-        sections: What is changed of it.
+        sections: Changed keys by section.
         overrides: See :func:`load_config`.
-        file: Where the sections stand.
+        file: File of the sections.
 
     Raises:
         JsddpmError: ``CONFIG`` (status 2).
@@ -95,7 +95,7 @@ def combined_config(
 
 
 def require_preset(name: object, file: str | Path | None = None) -> None:
-    """Refuse what is not the name of a preset.
+    """Refuse a name that is not that of a preset.
 
     Raises:
         JsddpmError: ``CONFIG`` (status 2).
@@ -168,7 +168,7 @@ def read_yaml(source: str | Path) -> dict[str, Any]:
     """The values of a preset or a YAML file, unchecked.
 
     Raises:
-        JsddpmError: ``CONFIG`` (status 2) when it cannot be read, or is no mapping.
+        JsddpmError: ``CONFIG`` (status 2) when it cannot be read, or is not a mapping.
     """
     if str(source) in PRESETS.names():
         text = PRESETS.read(str(source))
@@ -197,7 +197,7 @@ def _parse_yaml(text: str, where: str) -> Any:
         raise usage_error("CONFIG", "is nested too deeply", fix="write section: {key: value}", file=where) from None
     except MemoryError:
         raise
-    except Exception as error:  # ill-formed numbers, dates and tags raise what Python's own constructors raise
+    except Exception as error:  # ill-formed numbers, dates and tags raise errors of Python
         reason = " ".join(str(error).split())
         reason = reason if isinstance(error, YAMLError) else f"a value cannot be read: {reason[:200]}"
         raise usage_error("CONFIG", f"is not valid YAML ({reason})", fix=cure, file=where) from None

@@ -1,4 +1,4 @@
-"""The one reader and writer of CSV tables: strict, as text, and safe to open in a spreadsheet."""
+"""The reader and writer of CSV tables of all packages: strict, as text, and safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def read_rows(
 ) -> list[dict[str, str]]:
     """Rows of a table with headings, as text: ``007`` stays ``007``.
 
-    The separator may be a tab, a semicolon or a comma, whichever the headings hold most of; any line ends and a
-    byte-order mark are accepted. Cells are stripped of blanks, and what :func:`to_csv` neutralised is as it was.
+    The separator is the tab, semicolon or comma that is most frequent in the headings; any line ends and a byte-order
+    mark are accepted. Blanks around cells are removed, and cells that :func:`to_csv` neutralised are restored.
 
     Args:
         path: The file.
-        needed: Columns it must have.
+        needed: Required columns.
         code: Code of the error.
         fix: Cure of a table that cannot be read.
 
@@ -58,7 +58,7 @@ def read_rows(
 
 
 def refuse_outside(path: str | PathLike[str], root: str | PathLike[str]) -> None:
-    """Raise ``OUTSIDE`` (status 3) for a file that ``..``, an absolute path or a link leads out of a folder."""
+    """Raise ``OUTSIDE`` (status 3) for a file outside of a folder, by ``..``, an absolute path or a link."""
     inside = Path(root).resolve()
     if not Path(path).resolve().is_relative_to(inside):
         cure = "name the folder that contains the files: --root FOLDER"
@@ -85,7 +85,7 @@ def csv_bytes(rows: Sequence[Mapping[str, object]]) -> bytes:
 
 
 def _runs(text: str) -> bool:
-    """Whether a spreadsheet takes a cell for a formula."""
+    """Whether a spreadsheet would read a cell as a formula."""
     return text.startswith(_FORMULA) and not _NUMBER.fullmatch(text)
 
 

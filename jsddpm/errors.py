@@ -1,7 +1,7 @@
-"""The one error type users meet: a code, the file, what is wrong, the cure, and the exit status.
+"""The error type for users: a code, the file, what is wrong, the cure, and the exit status.
 
 Every check in the packages raises :class:`JsddpmError`; the command line prints it as
-``error[CODE] FILE: what; fix: cure`` and exits with its status. Anything else that escapes is a bug of ours.
+``error[CODE] FILE: what; fix: cure`` and exits with its status. Any other exception that reaches the user is a bug.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class JsddpmError(ValueError):
     Args:
         code: Short upper-case identifier, stable across versions (``NIFTI_TRUNCATED``).
         what: What is wrong, with the offending value.
-        fix: What the user can do about it.
+        fix: What the user can do, as an instruction.
         file: The file or folder at fault, if there is one.
         status: Exit status of the command that hits it.
 
@@ -71,24 +71,24 @@ class JsddpmError(ValueError):
         return f"error[{self.code}]{where}: {printable(self.what)}; fix: {printable(self.fix)}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep the keyword arguments, so the error crosses process boundaries (worker pools pickle it)."""
+        """Keep the keyword arguments when the error is pickled, as worker pools do."""
         return partial(JsddpmError, self.code, self.what, fix=self.fix, file=self.file, status=self.status), ()
 
 
 usage_error = partial(JsddpmError, status=ExitStatus.USAGE)
-"""An error in what was asked for (exit status 2)."""
+"""An error in the request (exit status 2)."""
 
 integrity_error = partial(JsddpmError, status=ExitStatus.INTEGRITY)
-"""Something we wrote is incomplete, altered or of another version (exit status 4)."""
+"""A file of jsddpm is incomplete, altered or of another version (exit status 4)."""
 
 environment_error = partial(JsddpmError, status=ExitStatus.ENVIRONMENT)
-"""The machine refuses: disk, permission, lock, memory (exit status 5)."""
+"""The machine refuses the work: disk, permission, lock, memory (exit status 5)."""
 
 
 def first_line(error: BaseException) -> str:
-    r"""What somebody else's error says, short enough for one of ours.
+    r"""The message of a library's error, short enough for one of ours.
 
-    Only its first sentence: libraries go on with advice that is not ours to give, such as to load what is not safe.
+    Only its first sentence is kept, because libraries may continue with unsafe advice.
 
     >>> first_line(RuntimeError("no such key. Re-run with weights_only=False\nmore"))
     'no such key'
@@ -99,11 +99,11 @@ def first_line(error: BaseException) -> str:
 
 
 def first_of(problems: Sequence[JsddpmError], others: str = "") -> JsddpmError:
-    """The first of several problems, which says how many more there are.
+    """The first of several problems, with the number of others.
 
     Args:
         problems: At least one.
-        others: What is said of the others, after their number.
+        others: Text about the others, after their number.
 
     >>> print(first_of([JsddpmError("EMPTY", "no bytes", fix="copy it again")] * 3))
     error[EMPTY]: no bytes (and 2 more); fix: copy it again
@@ -114,7 +114,7 @@ def first_of(problems: Sequence[JsddpmError], others: str = "") -> JsddpmError:
 
 
 def first_names(names: Sequence[str]) -> str:
-    """The first three names, and how many more there are.
+    """The first three names, and the number of others.
 
     >>> first_names(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
@@ -123,7 +123,7 @@ def first_names(names: Sequence[str]) -> str:
 
 
 def by_kind(problems: Sequence[JsddpmError]) -> list[JsddpmError]:
-    """One problem for each code and cure, which names the first three files and says how many more there are.
+    """One problem for each code and cure, with the first three files and the number of others.
 
     >>> missing = [JsddpmError("MISSING", "no such file", fix="restore it", file=f"{n}.nii") for n in range(170)]
     >>> print(*by_kind(missing))
@@ -149,12 +149,12 @@ def _merged(kind: Sequence[JsddpmError]) -> JsddpmError:
 
 
 def require_package(name: str, *, extra: str, why: str) -> None:
-    """Refuse what needs a package of an optional part of the installation.
+    """Refuse work that needs a package of an optional part of the installation.
 
     Args:
         name: The package, as it is imported.
         extra: Which extra of ``jsddpm`` installs it.
-        why: What needs it, for the message.
+        why: Subject of the message: what needs it.
 
     Raises:
         JsddpmError: ``MISSING_PACKAGE`` (status 5) with the line that installs it.

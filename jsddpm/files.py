@@ -1,9 +1,8 @@
-"""The one place that opens files for writing: they appear whole or not at all.
+"""Atomic writing of files, for all packages: a file appears complete or not at all.
 
 A file is written beside its target, flushed to the disk, renamed over it, and the folder entry flushed; a kill at
-any moment leaves the old file or the new one. Every other module writes through these functions, but for the files that
-libraries write themselves into a folder of ours (Lightning's logs); whole folders are published
-by :mod:`jsddpm.publish`.
+any moment leaves the old file or the new one. All modules write with these functions, except for files that libraries
+write (Lightning's logs); folders are published by :mod:`jsddpm.publish`.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ PARTIAL = ".partial"
 
 @contextmanager
 def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[IO[bytes]]:
-    """Open ``path`` for writing bytes; the file appears, whole, when the block ends without an exception.
+    """Open ``path`` for writing bytes; the file appears, complete, when the block ends without an exception.
 
     Args:
         path: Target; its folder must exist.
@@ -69,12 +68,12 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
 
 
 def partial_prefix(path: Path) -> str:
-    """How names of what is being written for ``path`` begin; short, so that a name of 255 bytes leaves room."""
+    """Prefix of the names of partial files of ``path``; short, so that a name of 255 bytes leaves room."""
     return f".{path.name[:32]}."
 
 
 def sweep(path: str | os.PathLike[str]) -> None:
-    """Remove what killed processes left of a file or folder that they were writing; the caller is its only writer."""
+    """Remove partial files of killed processes beside a file or folder; the caller must be its only writer."""
     path = Path(path)
     pattern = re.compile(rf"{re.escape(partial_prefix(path))}[a-z0-9_]{{8}}{re.escape(PARTIAL)}")
     for left_over in path.parent.glob(f".*{PARTIAL}"):
@@ -97,7 +96,7 @@ def encoded(text: str, path: str | os.PathLike[str] | None = None) -> bytes:
         path: File that it is written to, for the error.
 
     Raises:
-        JsddpmError: ``ENCODING`` (status 3) for text that UTF-8 cannot hold: the name of a file, most likely.
+        JsddpmError: ``ENCODING`` (status 3) for text that UTF-8 cannot encode, such as some names of files.
     """
     try:
         return text.encode()
@@ -113,10 +112,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def write_array(path: str | os.PathLike[str], array: NDArray[Any]) -> None:
     """Write a ``.npy`` file atomically."""
-    import numpy as np  # not at the top: commands that write no array start sooner
+    import numpy as np  # imported here so that commands that write no array start faster
 
     with atomic_open(path) as stream:
-        # given a real file, NumPy writes through C and loses why a write failed
+        # with a real file, NumPy writes in C and loses the reason of a failure
         np.lib.format.write_array(SimpleNamespace(write=stream.write), array, allow_pickle=False)
 
 
@@ -133,7 +132,7 @@ def parse_array(data: bytes) -> NDArray[Any]:
     """The array of :func:`array_bytes`.
 
     Raises:
-        ValueError: When it is none, or holds objects.
+        ValueError: When it is not an array, or contains objects.
     """
     import numpy as np
 
@@ -142,7 +141,7 @@ def parse_array(data: bytes) -> NDArray[Any]:
 
 
 def json_bytes(value: object, path: str | os.PathLike[str] | None = None) -> bytes:
-    """Strict JSON: NaN and Infinity are refused, not written; for ``path`` see :func:`encoded`."""
+    """Strict JSON: NaN and Infinity are refused; for ``path`` see :func:`encoded`."""
     return encoded(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", path)
 
 
@@ -161,10 +160,10 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def parse_json(data: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The strict JSON object that a file holds.
+    """The strict JSON object in a file.
 
     Raises:
-        JsddpmError: ``JSON`` (status 4) when it is truncated, holds NaN, a duplicate key, or is not an object.
+        JsddpmError: ``JSON`` (status 4) when it is truncated, contains NaN or a duplicate key, or is not an object.
     """
 
     def refuse(constant: str) -> None:
@@ -189,7 +188,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """A whole file.
 
     Raises:
-        JsddpmError: ``MISSING`` (status 2) when there is none, ``NOT_READABLE`` (status 5).
+        JsddpmError: ``MISSING`` (status 2) when the file does not exist, ``NOT_READABLE`` (status 5).
     """
     try:
         return Path(path).read_bytes()
@@ -200,7 +199,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def make_directory(path: str | os.PathLike[str]) -> Path:
-    """Create a folder and its parents; a file in the way or a missing permission is a clear error."""
+    """Create a folder and its parents; ``NOT_WRITABLE`` if a file is in the way or permission is missing."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -222,7 +221,7 @@ def link_or_copy(source: str | os.PathLike[str], target: str | os.PathLike[str])
 
 
 def require_writable(folder: str | os.PathLike[str]) -> Path:
-    """Create ``folder`` and prove, before long work, that a file can be written there."""
+    """Create ``folder`` and check, before long work, that a file can be written there."""
     folder = make_directory(folder)
     probe = folder / f".probe{PARTIAL}"
     write_bytes(probe, b"\0")
@@ -244,13 +243,13 @@ def require_space(folder: str | os.PathLike[str], needed: int) -> int:
 
 
 def refuse_existing(path: str | os.PathLike[str]) -> None:
-    """Raise ``EXISTS`` (status 2) when something stands at ``path``."""
+    """Raise ``EXISTS`` (status 2) when ``path`` exists."""
     if os.path.lexists(path):
         raise usage_error("EXISTS", "already exists and is not overwritten", fix="choose another path", file=path)
 
 
 def require_directory(path: str | os.PathLike[str]) -> Path:
-    """The folder, or a clear error (status 2) when there is none."""
+    """The folder; ``MISSING`` (status 2) when it does not exist."""
     path = Path(path)
     if not path.is_dir():
         what = "is a file instead of a folder" if path.exists() else "no such folder"
@@ -259,7 +258,7 @@ def require_directory(path: str | os.PathLike[str]) -> Path:
 
 
 def make_read_only(path: str | os.PathLike[str]) -> None:
-    """Take the write permission from a published file."""
+    """Remove the write permission of a published file."""
     os.chmod(path, os.stat(path).st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
 
 
@@ -271,7 +270,7 @@ def umask() -> int:
 
 
 def fsync_directory(path: Path) -> None:
-    """Bring a folder's entries to the disk; Windows opens no folder, and journals its entries itself."""
+    """Flush a folder's entries to the disk; Windows cannot open folders, and journals their entries itself."""
     if os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY)
@@ -282,14 +281,14 @@ def fsync_directory(path: Path) -> None:
 
 
 def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
-    """What the system refused to read, with its cure."""
+    """The error for a path that the system refuses to read."""
     reason = error.strerror or str(error)
     cure = "give a shorter name" if error.errno == errno.ENAMETOOLONG else "correct the path or its permissions"
     return environment_error("NOT_READABLE", reason, fix=cure, file=path)
 
 
 def explain(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
-    """What the system refused, with its cure."""
+    """The error for a path that the system refuses to write."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return environment_error("DISK_FULL", reason, fix="free space, or write to another disk", file=path)

@@ -1,4 +1,4 @@
-"""The keys of the configuration in words: which there are, which is nearest, which values each takes."""
+"""The keys of the configuration in words: all of them, the nearest to a name, and their values."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def _keys(model: type[Section], prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def nearest_key(model: type[Section], key: str) -> str | None:
-    """The known key most like an unknown one, if any is like it."""
+    """The known key that is most similar to an unknown one, if any is similar."""
     near = difflib.get_close_matches(key, known_keys(model), n=1, cutoff=0.4)
     return near[0] if near else None
 
 
 def allowed_values(schema: Mapping[str, Any], *, several: bool = False) -> str:
-    """What a JSON schema allows, in words; in the plural for the items of a list.
+    """The values that a JSON schema allows, in words; in the plural for items of a list.
 
     >>> allowed_values({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "null"}]})
     'a number above 0 and at most 1, or null'

@@ -1,4 +1,4 @@
-"""Work spread over processes: results in order, workers gone when done, a dead worker explained."""
+"""Work in several processes: results in order, workers ended afterwards, an error for a killed worker."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Result = TypeVar("Result")
 
 
 def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], *, jobs: int) -> Iterator[Result]:
-    """``work(*call)`` for every call, in order, as they finish.
+    """Yield ``work(*call)`` for every call, in order.
 
     Args:
         work: A module-level function.
         calls: Its arguments, call by call.
-        jobs: Processes; 1 works in this one.
+        jobs: Number of processes; 1 uses this one.
 
     Raises:
         JsddpmError: ``WORKER`` (status 5) when a process is killed, by the system's memory limit for instance.
@@ -33,10 +33,10 @@ def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], 
     except TerminatedWorkerError as error:
         cure = "use fewer --jobs, or a machine with more memory"
         raise environment_error("WORKER", "a worker process was killed", fix=cure) from error
-    except BaseException:  # nobody waits for what is still being worked on
+    except BaseException:  # nobody waits for the remaining work
         if jobs > 1:
             get_reusable_executor().shutdown(wait=False, kill_workers=True)
         raise
     finally:
-        if jobs > 1:  # joblib keeps idle workers, and their memory, for minutes
+        if jobs > 1:  # joblib would keep idle workers, and their memory, for minutes
             get_reusable_executor().shutdown(wait=False)

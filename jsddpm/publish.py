@@ -1,4 +1,4 @@
-"""Folders that appear complete or not at all, and the lock of those who fill them.
+"""Atomic publication of folders, and the locks of the processes that fill them.
 
 A folder is filled under another name beside its target and published by one rename.
 """
@@ -37,12 +37,12 @@ from jsddpm.files import (
 
 @contextmanager
 def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """A new folder beside ``target`` that becomes it, complete, when the block ends without an exception.
+    """A new folder beside ``target`` that is renamed to it when the block ends without an exception.
 
-    What a killed process left of its own attempt is removed.
+    Leftovers of killed processes are removed.
 
     Raises:
-        JsddpmError: ``EXISTS`` (status 2) when the target exists: nothing is ever overwritten; ``LOCKED`` (status 5)
+        JsddpmError: ``EXISTS`` (status 2) when the target exists, which is not overwritten; ``LOCKED`` (status 5)
             while another process fills it.
     """
     target = Path(target)
@@ -78,12 +78,12 @@ def resumable_directory(target: str | os.PathLike[str], plan: dict[str, Any], *,
 
     Args:
         target: The folder to publish.
-        plan: What is being made; continuing with another plan is refused.
+        plan: Settings of the work; another plan is refused when the work is continued.
         resume: Continue an unfinished folder, if there is one.
 
     Raises:
         JsddpmError: ``EXISTS`` (status 2); ``LOCKED`` (status 5) while another process fills it; ``UNFINISHED``
-            (status 4) when one is left over and ``resume`` is off; ``PLAN_DIFFERS`` (status 4) naming the fields.
+            (status 4) when one exists and ``resume`` is off; ``PLAN_DIFFERS`` (status 4) naming the fields.
     """
     target = Path(target)
     refuse_existing(target)
@@ -105,15 +105,15 @@ def resumable_directory(target: str | os.PathLike[str], plan: dict[str, Any], *,
 
 @contextmanager
 def shared_directory(target: str | os.PathLike[str], plan: dict[str, Any], *, part: str) -> Iterator[Path]:
-    """A folder that several processes fill, each its own part; :func:`publish_shared` publishes it.
+    """A folder of which several processes fill a part each; :func:`publish_shared` publishes it.
 
-    What an interrupted process left is kept, and its part goes on when it is started again. An attempt without any
-    part, and one that would fail again (what was asked cannot be done, a number is not finite), is not kept, unless
+    The files of an interrupted process are kept, and its part continues when it is started again. An attempt without
+    any part, and one that would fail again (an impossible request, a number that is not finite), is removed, unless
     another process works on it.
 
     Args:
         target: The folder to publish.
-        plan: What is being made; every part must have the same.
+        plan: Settings of the work; all parts must have the same.
         part: Name of this process's part.
 
     Raises:
@@ -143,12 +143,12 @@ def shared_directory(target: str | os.PathLike[str], plan: dict[str, Any], *, pa
 
 
 def publish_shared(target: str | os.PathLike[str], finish: Callable[[Path], bool]) -> bool:
-    """Publish a shared folder if all its parts are there; whether it stands at ``target`` now.
+    """Publish a shared folder if all its parts are complete; return whether ``target`` exists now.
 
     Args:
         target: The folder to publish.
-        finish: Given the folder being filled, whether it is complete; it may complete it. One process calls it at a
-            time.
+        finish: Function of the folder being filled that says whether it is complete, and may complete it. One process
+            calls it at a time.
     """
     target = Path(target)
     with exclusive_lock(lock_of(target), wait=True):
@@ -163,7 +163,7 @@ def _begin(target: Path, plan: dict[str, Any], *, resume: bool) -> None:
     building = unfinished(target)
     sweep(_plan(target))
     if not building.is_dir():
-        write_json(_plan(target), plan)  # before the folder: a folder without a plan cannot be understood
+        write_json(_plan(target), plan)  # before the folder: a folder without a plan cannot be continued
         make_directory(building)
     elif not resume:
         cure = f"finish it with --resume, or remove {building}"
@@ -173,7 +173,7 @@ def _begin(target: Path, plan: dict[str, Any], *, resume: bool) -> None:
 
 
 def _filled(target: Path) -> bool:
-    """Whether any file of what is being made is there."""
+    """Whether the folder contains any file of the work."""
     files = (path for path in unfinished(target).rglob("*") if path.is_file())
     return any(path.suffix != PARTIAL for path in files)
 
@@ -197,7 +197,7 @@ def _others_work(target: Path, own: Path) -> bool:
 
 
 def _sweep(building: Path) -> None:
-    """Remove what a killed process was writing."""
+    """Remove partial files of a killed process."""
     for orphan in building.rglob(f"*{PARTIAL}"):
         orphan.unlink()
 
@@ -214,17 +214,17 @@ def _publish(target: Path) -> None:
 
 
 def lock_of(target: Path) -> Path:
-    """Lock file of whoever fills or writes a folder, beside it."""
+    """Lock file, beside a folder, of the process that writes it."""
     return target.parent / f".{target.name}.lock"
 
 
 def unfinished(target: str | os.PathLike[str]) -> Path:
-    """Where :func:`resumable_directory` fills the folder it will publish at ``target``."""
+    """The folder that :func:`resumable_directory` fills before it is published at ``target``."""
     return Path(target).parent / f".{Path(target).name}.building"
 
 
 def _plan(target: Path) -> Path:
-    """Where the plan stands while :func:`unfinished` is filled."""
+    """File of the plan while :func:`unfinished` is filled."""
     return unfinished(target).with_suffix(".json")
 
 
@@ -238,11 +238,11 @@ def _same_plan(target: Path, plan: dict[str, Any]) -> None:
 
 @contextmanager
 def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
-    """Hold ``path`` as a lock file; a second holder is refused at once, and a dead one's lock is free again.
+    """Hold ``path`` as a lock file; a second holder is refused at once, and the lock of a dead process is free.
 
     Args:
-        path: The lock file; it is removed at the end, as is the file beside it that names its holder.
-        wait: Wait for another holder instead.
+        path: The lock file; it is removed at the end, like the file beside it that names its holder.
+        wait: Wait for another holder instead of refusing.
 
     Raises:
         JsddpmError: ``LOCKED`` (status 5) naming the process that holds it, its machine and since when.
@@ -264,7 +264,7 @@ def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Itera
         write_text(holder, f"process {os.getpid()} on {platform.node()}, since {now},")
         yield
     finally:
-        # removed while it is held: whoever waits at it sees that it has no name any more, and opens the next one;
+        # removed while it is held: a waiting process sees that it has no name any more, and opens the next one;
         # Windows removes no open file, and filelock does it there
         with suppress(OSError):
             holder.unlink(missing_ok=True)

@@ -4,11 +4,10 @@ Local rule, for ``lo <= z <= hi`` (the default)::
 
     bin(z) = min((z - lo) * n_bins // (hi - lo), n_bins - 1)        and 0 when hi == lo
 
-This is the exact value of ``min(int((z - lo) / (hi - lo) * n_bins), n_bins - 1)``, which floating point gets
-wrong for some settings: at z_range (24, 93) with 23 bins, z = 63 is 13.0 exactly and 12.999... in float64.
+This is the exact value of ``min(int((z - lo) / (hi - lo) * n_bins), n_bins - 1)``, which floating-point arithmetic
+computes wrongly for some settings: at z_range (24, 93) with 23 bins, z = 63 is 13.0 exactly and 12.999... in float64.
 
-Python integers, NumPy integers and integer tensors are taken alike; numpy and torch are recognised without being
-imported.
+Python integers, NumPy integers and integer tensors are accepted; numpy and torch are recognised without an import.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> I
         n_bins: Number of bins, at least 1.
 
     Returns:
-        Bin(s) in ``[0, n_bins - 1]``, of the kind given.
+        Bin(s) in ``[0, n_bins - 1]``, of the same kind as ``z_index``.
 
     Raises:
         JsddpmError: ``Z_TYPE`` for bool, float or text; ``Z_OUTSIDE`` for a position outside the range (never
@@ -46,7 +45,7 @@ def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> I
     if hi == lo:
         return cast(Index, z * 0)
     binned = z - lo
-    binned *= n_bins  # in place: large arrays are bound by memory, not by arithmetic
+    binned *= n_bins  # in place: large arrays are bound by memory
     binned //= hi - lo
     return cast(Index, min(binned, n_bins - 1) if isinstance(binned, int) else binned.clip(max=n_bins - 1))
 
@@ -54,7 +53,7 @@ def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> I
 def quantize_z_global(z_index: Index, n_slices: int, n_bins: int) -> Index:
     """Bin of a slice within the whole volume: ``min(z * n_bins // (n_slices - 1), n_bins - 1)``.
 
-    The rule that local binning replaces: with z_range (24, 93) of 128 slices, 3 of 10 bins stay empty.
+    Local binning replaces this rule: with z_range (24, 93) of 128 slices, 3 of 10 bins are empty.
 
     Args:
         z_index: Slice position(s) in ``[0, n_slices - 1]``.
@@ -86,7 +85,7 @@ def is_integer(value: object) -> bool:
 
 
 def check_z(z_index: object, lo: int, hi: int) -> Any:
-    """Return ``z_index`` in a type wide enough for the products, after refusing what is not a slice of [lo, hi]."""
+    """Return ``z_index`` in a type wide enough for the products; positions outside of [lo, hi] are refused."""
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if is_integer(z_index):
         z = int(z_index) if isinstance(z_index, int) else cast(Any, numpy).int64(z_index)
@@ -119,7 +118,7 @@ def _describe(value: Any) -> str:
 
 
 def check_range(z_range: tuple[int, int]) -> tuple[int, int]:
-    """``(lo, hi)`` as Python integers, refusing what is reversed, negative or no pair of integers."""
+    """``(lo, hi)`` as Python integers; a reversed or negative range and other values are refused."""
     pair = tuple(z_range) if isinstance(z_range, (tuple, list)) else ()
     if len(pair) != 2 or not all(is_integer(z) for z in pair):
         raise usage_error("Z_RANGE", f"z_range {z_range!r} is not two integers", fix="give two integers LO HI")

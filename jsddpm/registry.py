@@ -1,4 +1,4 @@
-"""Samplers, condition embeddings and presets by name: each is one file, and a new file is a new name everywhere."""
+"""Samplers, condition embeddings and presets by name: each is one file, and a new file is a new name."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Registry:
     """The files of one package, listed without importing them.
 
     Args:
-        package: Dotted name; its ``__init__`` holds a docstring alone, so that looking inside stays cheap.
-        suffix: Ending of the files.
+        package: Dotted name; its ``__init__`` holds a docstring alone, so that listing its files is cheap.
+        suffix: Extension of the files.
 
     >>> SAMPLERS.names()
     ('ddim', 'ddpm', 'dpmpp', 'dpmpp_sde', 'unipc')
@@ -37,10 +37,10 @@ class Registry:
         return import_module(f"{self.package}.{name}")
 
     def check(self, name: str) -> str:
-        """The name, if there is such a file.
+        """The name, if the file exists.
 
         Raises:
-            ValueError: Naming what there is; the configuration adds the key.
+            ValueError: With the names that exist; the configuration adds the key.
         """
         if name not in self.names():
             raise ValueError(f"{name!r} is none of {', '.join(self.names())}")

@@ -1,6 +1,6 @@
 """Combinations of keys that cannot work together, each with the key to change and its cure.
 
-Bounds of a single key stand at the key, in :mod:`jsddpm.sections`.
+Bounds of a single key are defined with the key, in :mod:`jsddpm.sections`.
 """
 
 from __future__ import annotations

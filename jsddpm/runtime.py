@@ -1,4 +1,4 @@
-"""The machine a process runs on: its device, cores, memory, and the processes it works with."""
+"""The machine of a process: its device, cores and memory, and the other processes of its job."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def best_device() -> torch.device:
 
 
 def cores() -> int:
-    """CPU cores this process may use; all of the machine's where the system does not say."""
+    """CPU cores this process may use; all cores of the machine if the system does not say."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def peak_memory() -> int | None:
-    """Largest resident memory of this process so far, in bytes; None on systems that do not count it (Windows)."""
+    """Largest resident memory of this process so far, in bytes; None on systems that do not measure it (Windows)."""
     try:
         import resource
     except ImportError:
@@ -39,7 +39,7 @@ def peak_memory() -> int | None:
 
 
 def available_memory() -> int | None:
-    """Memory this process can still get, in bytes: what the system has left, its control group and its own limit allow.
+    """Memory this process can still allocate, in bytes, by the system, its control group and its own limit.
 
     None on systems that do not say.
     """
@@ -55,7 +55,7 @@ def device_memory() -> int:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory could not be had, on the CPU or on a GPU.
+    """Whether an exception means that memory could not be allocated, on the CPU or on a GPU.
 
     PyTorch's allocator of the CPU raises a plain RuntimeError.
 
@@ -94,10 +94,10 @@ def _limits() -> Iterator[int]:
 
 
 def _control_groups(root: Path, path: str, limit: str, usage: str, cache: str) -> Iterator[int]:
-    """What each control group above this process leaves; its file cache can be given back."""
+    """Memory that each control group above this process leaves; its file cache counts as free."""
     group = root / path.lstrip("/")
     for folder in (group, *group.parents):
-        with suppress(OSError, ValueError, IndexError):  # a group without a limit says "max", or does not exist
+        with suppress(OSError, ValueError, IndexError):  # a group without a limit contains "max", or does not exist
             most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
             given_back = int((folder / "memory.stat").read_text().split(f"{cache} ")[1].split()[0])
             yield max(most - used + given_back, 0)
@@ -108,7 +108,7 @@ def _control_groups(root: Path, path: str, limit: str, usage: str, cache: str) -
 def processes() -> tuple[int, int, int]:
     """``(rank, processes of this machine, machines)`` from the environment of ``torchrun`` or ``srun``.
 
-    A process that neither of them started is alone: ``(0, 1, 1)``.
+    A process that neither of them started is a single one: ``(0, 1, 1)``.
 
     >>> processes()
     (0, 1, 1)
@@ -133,7 +133,7 @@ def _under_torchrun() -> bool:
 
 
 def has_bfloat16() -> bool:
-    """Whether the device that training takes multiplies bfloat16 itself; emulated, it is slower than float32."""
+    """Whether the training device multiplies bfloat16 in hardware; emulated bfloat16 is slower than float32."""
     import torch
 
     if torch.cuda.is_available():

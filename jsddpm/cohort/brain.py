@@ -1,4 +1,4 @@
-"""Where the brain is in a volume or slice, as far as intensities tell; needs no torch."""
+"""An estimate of the brain region of a volume or slice from its intensities; needs no torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from skimage.filters import threshold_otsu
 def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Brain region of a volume: above Otsu's threshold, largest connected part, closed and filled.
 
-    An estimate for windows and fractions (a scalp, where present, is included); not a segmentation. Parts are found on
-    every other voxel of each axis; at their edge, every voxel decides for itself.
+    This estimate is for intensity windows and fractions, and includes the scalp of images that show it; it does not
+    replace a segmentation. Parts are found on every other voxel of each axis; at their edges, each voxel is tested.
 
     Args:
         values: ``(X, Y, Z)`` intensities of a volume, or ``(H, W)`` of a slice, background dark.
@@ -24,7 +24,7 @@ def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     labels, _ = ndimage.label(coarse > threshold)
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     closed = ndimage.binary_closing(np.pad(largest, 2))
-    outside, _ = ndimage.label(~closed)  # the padding makes all that is not enclosed one part
+    outside, _ = ndimage.label(~closed)  # the padding connects all background that is not enclosed
     filled = (outside != outside.flat[0])[(slice(2, -2),) * values.ndim]
     core = ndimage.binary_erosion(filled)
     twice = np.ones((2,) * values.ndim, bool)

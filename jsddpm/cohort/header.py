@@ -1,6 +1,6 @@
-"""What a NIfTI header promises, checked before a voxel is read: size, type, scaling, where the volume lies.
+"""Checks of a NIfTI header before any voxel is read: size, type, scaling, position of the volume.
 
-A header has no checksum, so whatever stands in it must be possible, and what nibabel mends or ignores in it is said.
+A header has no checksum, so its values are checked for plausibility, and notes say what nibabel repairs or ignores.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _LONGEST_SIDE, _FARTHEST_ORIGIN = 1e4, 1e6  # mm
 
 @dataclass(frozen=True)
 class Voxels:
-    """How voxels lie in a file, as its header says.
+    """The layout of voxels in a file according to its header.
 
     Attributes:
         shape: Voxels along each axis, first axis fastest.
         dtype: Type in the file, with its byte order.
         offset: Bytes before the first voxel.
         slope: Factor to scaled units.
-        intercept: What is added afterwards.
+        intercept: Offset added afterwards.
     """
 
     shape: tuple[int, ...]
@@ -55,7 +55,7 @@ class Voxels:
 
     @property
     def bytes_in_memory(self) -> int:
-        """Bytes of the voxels in the file, or as float32 where that is more."""
+        """Bytes of the voxels in the file or as float32, whichever is more."""
         return self.count * max(self.dtype.itemsize, 4)
 
 
@@ -65,7 +65,7 @@ def bad(code: str, path: Path, what: str, fix: str) -> JsddpmError:
 
 
 def parse_header(head: bytes, path: Path) -> Any:
-    """Nibabel's header of the first bytes of a file.
+    """Parse the first bytes of a file into a header of nibabel.
 
     Raises:
         JsddpmError: ``NIFTI_NOT_NIFTI``, ``NIFTI_HEADER``.
@@ -83,7 +83,7 @@ def parse_header(head: bytes, path: Path) -> Any:
 
 
 def voxels_of(header: Any, path: Path) -> Voxels:
-    """Where the voxels lie and what they are.
+    """The layout of the voxels.
 
     Raises:
         JsddpmError: ``NIFTI_NOT_NIFTI``, ``NIFTI_DIMS``, ``NIFTI_DTYPE``, ``NIFTI_OFFSET``, ``NIFTI_SCALING``.
@@ -107,18 +107,18 @@ def voxels_of(header: Any, path: Path) -> Voxels:
     if np.isfinite(slope) and abs(slope) > 1e20:
         raise bad("SCALING", path, f"impossible intensity slope {slope:g}", "export the file again")
     try:
-        slope, intercept = header.get_slope_inter()  # None where the header says none
+        slope, intercept = header.get_slope_inter()  # None if the header has none
     except HeaderDataError as error:
         raise bad("SCALING", path, first_line(error), "export the file again") from error
     return Voxels(shape, dtype, int(offset), 1.0 if slope is None else slope, intercept or 0.0)
 
 
 def place_of(header: Any, path: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Voxel-to-world affine in mm, float64 ``(4, 4)``, and what nibabel mends or ignores in the header.
+    """Voxel-to-world affine in mm, float64 ``(4, 4)``, and notes on what nibabel repairs or ignores in the header.
 
     Raises:
-        JsddpmError: ``NIFTI_HEADER``; ``NIFTI_AFFINE`` when the affine is missing, singular, or of no scan: voxels,
-            sides or an origin of impossible size.
+        JsddpmError: ``NIFTI_HEADER``; ``NIFTI_AFFINE`` when the affine is missing, singular, or implausible for a scan
+            (voxels, sides or an origin of impossible size).
     """
     written = [float(size) for size in header["pixdim"][1:4]]
     said = _Said()
@@ -170,7 +170,7 @@ def _disagreement(header: Any) -> list[str]:
 
 
 class _Said(logging.Handler):
-    """What nibabel would log of a header, which names no file."""
+    """Collects what nibabel logs about a header, which does not name the file."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Reading every file of a cohort before anything is built: what fits, what does not, how large the lesions are."""
+"""Read every file of a cohort before a store is built: usable images, problems, lesion volumes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from jsddpm.parallel import in_processes
 
 @dataclass(frozen=True)
 class Inspection:
-    """What reading one record showed.
+    """The result of reading one record.
 
     Attributes:
-        subject: Which record.
+        subject: Name of the record.
         shape: Voxels of its image in the file's own order.
         spacing: Voxel size in mm, likewise.
-        orientation: Where the axes lead, such as ``RAS``.
+        orientation: Directions of the axes, such as ``RAS``.
         lesion_mm3: Lesion volume.
-        notes: What a user should know.
+        notes: Notes for the user.
         problem: Why it cannot be used, or None.
         voxels_sha256: :func:`~jsddpm.cohort.patients.voxel_digest` of its image.
         mask_values: See :func:`~jsddpm.cohort.masks.mask_values`; empty without a mask.
@@ -52,13 +52,13 @@ def inspect_records(
     max_volume_bytes: int = MAX_VOLUME_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Inspection]:
-    """Read every image and mask; problems are collected, not raised.
+    """Read every image and mask; problems are collected instead of raised.
 
     Args:
-        records: What to read.
+        records: Records to read.
         reading: How mask values become lesion voxels.
         jobs: Processes.
-        max_volume_bytes: Largest volume read.
+        max_volume_bytes: Size of the largest volume that is read.
         progress: Called with (records done, records).
     """
     calls = ((r, reading or MaskReading(), max_volume_bytes) for r in records)
@@ -92,9 +92,9 @@ def _inspect(record: Record, reading: MaskReading, max_bytes: int) -> Inspection
 def cohort_problems(
     records: Sequence[Record], inspections: Sequence[Inspection], reading: MaskReading
 ) -> list[JsddpmError]:
-    """Everything that cannot be used, record by record, then what only the whole cohort shows.
+    """All problems: first those of single records, then those of the whole cohort.
 
-    That is one image under two names, and a reading of masks that no mask bears out.
+    Problems of the cohort are one image under two names, and a mask label or threshold that no mask has.
     """
     problems = [i.problem for i in inspections if i.problem is not None]
     problems += same_image_problems(records, {i.subject: i.voxels_sha256 for i in inspections if i.problem is None})

@@ -1,4 +1,4 @@
-"""Lesion masks on the grid of their image: nothing is resampled to make one fit, no label is guessed."""
+"""Lesion masks on the grid of their image; masks are not resampled, and labels are not guessed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_CORNER_SHIFT_VOXELS = 0.1
 
 
 def check_same_grid(image: Volume, mask: Volume) -> None:
-    """Refuse a mask that does not lie on its image's grid; nothing is resampled to make it fit.
+    """Refuse a mask that does not lie on its image's grid; it is not resampled.
 
     Raises:
         JsddpmError: ``MASK_SHAPE`` or ``MASK_AFFINE``, printing both.
@@ -36,7 +36,7 @@ def check_same_grid(image: Volume, mask: Volume) -> None:
 
 @dataclass(frozen=True)
 class MaskReading:
-    """How mask values become lesion voxels; without either, only masks of 0 and 1 are accepted.
+    """Which mask values mean lesion; without labels and threshold, only masks of 0 and 1 are accepted.
 
     Args:
         labels: Voxels equal to one of these are lesion.
@@ -66,8 +66,8 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     """Lesion voxels of a mask volume.
 
     Raises:
-        JsddpmError: ``MASK_LABELS`` when the values are not understood: other than 0 and 1 without ``reading``, or
-            not whole numbers where labels are asked for.
+        JsddpmError: ``MASK_LABELS`` when values other than 0 and 1 occur without labels or threshold, or
+            values that are not whole numbers with labels.
     """
     if reading.threshold is not None:
         return np.greater(mask.data, reading.threshold)
@@ -83,7 +83,7 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
 
 
 def mask_values(mask: Volume, reading: MaskReading) -> tuple[float, ...]:
-    """What a cohort's reading is compared with: every value where labels are asked for, else the extremes."""
+    """Values of a mask against which labels or threshold are checked: all of them for labels, else the extremes."""
     if not reading.labels:
         return float(mask.data.min()), float(mask.data.max())
     labelled = mask.data != 0
@@ -91,7 +91,7 @@ def mask_values(mask: Volume, reading: MaskReading) -> tuple[float, ...]:
 
 
 def refuse_unused(reading: MaskReading, values: Collection[float]) -> None:
-    """Refuse a label that no mask of a cohort holds, and a threshold that none exceeds.
+    """Refuse a label that no mask of a cohort has, and a threshold that no mask exceeds.
 
     Args:
         reading: How mask values become lesion voxels.

@@ -1,8 +1,8 @@
-"""The one NIfTI reader: every volume is validated, and a damaged file never becomes data.
+"""The NIfTI reader of all packages: every volume is validated, and a damaged file is refused.
 
-nibabel stops reading at the last voxel, so the gzip checksum that follows is never compared and a flipped bit loads
+nibabel stops reading at the last voxel and does not compare the gzip checksum that follows, so a flipped bit would load
 as wrong intensities. Here the header is checked before anything is allocated (:mod:`jsddpm.cohort.header`), voxels are
-scaled part by part as they are read, and the stream is read to its end so that the checksum counts.
+scaled part by part as they are read, and the stream is read to its end, where the checksum is compared.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.files import atomic_open
 
 MAX_VOLUME_BYTES = 1 << 30
-"""Largest volume read unless more is allowed, as float32: 645 voxels along each side."""
+"""Default size of the largest volume that is read, as float32: 645 voxels along each side."""
 
 MIN_SIDE = 8
 _CHUNK = 1 << 20
@@ -42,8 +42,8 @@ class Volume:
     Attributes:
         data: float32 ``(X, Y, Z)`` in the file's own orientation and scaled units.
         affine: float64 ``(4, 4)``, voxel to world in mm.
-        path: Where it came from.
-        notes: What a user should know but that is not an error.
+        path: Its file.
+        notes: Notes for the user that are not errors.
     """
 
     data: NDArray[np.float32]
@@ -53,9 +53,9 @@ class Volume:
 
 
 def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES, flat: bool = False) -> Volume:
-    """Read one 3D NIfTI file (``.nii`` or ``.nii.gz``), or say exactly why not.
+    """Read one 3D NIfTI file (``.nii`` or ``.nii.gz``).
 
-    No more memory is taken than the voxels need as float32, and a megabyte.
+    The memory needed is that of the voxels as float32, and one megabyte.
 
     Args:
         path: The file.
@@ -97,7 +97,7 @@ def write_nifti(path: str | Path, data: NDArray[Any], affine: NDArray[np.float64
 
 @contextmanager
 def _content(path: Path) -> Iterator[IO[bytes]]:
-    """The uncompressed content of a file, and what goes wrong with it as an error of ours."""
+    """The uncompressed content of a file; failures become errors of jsddpm."""
     try:
         if not path.is_file():
             raise _missing(path)
@@ -191,12 +191,12 @@ def _decode(
             )
         form = ((len(part),), voxels.dtype, 0, voxels.slope, voxels.intercept)
         try:
-            with np.errstate(all="ignore"):  # what overflows is found afterwards, and counted
-                part[:] = np.asarray(ArrayProxy(io.BytesIO(raw), form), np.float32)  # nibabel's own arithmetic
+            with np.errstate(all="ignore"):  # overflow is found and counted afterwards
+                part[:] = np.asarray(ArrayProxy(io.BytesIO(raw), form), np.float32)  # the arithmetic of nibabel
         except (ValueError, OverflowError) as error:
             raise bad("DATA", path, f"the voxels cannot be scaled ({error})", "export the file again") from error
     trailing = len(rest)
-    while chunk := stream.read(_CHUNK):  # to the end: only then has gzip compared its checksum
+    while chunk := stream.read(_CHUNK):  # to the end, because only then gzip compares its checksum
         trailing += len(chunk)
         if trailing > max_bytes:
             raise bad("TOO_LARGE", path, "the stream continues far beyond its voxels", "check the file")

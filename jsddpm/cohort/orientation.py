@@ -1,4 +1,4 @@
-"""Which way the axes of a volume and of its axial slices lead."""
+"""Directions of the axes of a volume and of its axial slices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def to_slices(volume: NDArray[Any]) -> NDArray[Any]:
-    """``(X, Y, Z)`` right-anterior-superior to ``(Z, row, column)`` with anterior on top and left at left."""
+    """``(X, Y, Z)`` right-anterior-superior to ``(Z, row, column)`` with anterior at the top and left at the left."""
     return np.ascontiguousarray(volume[:, ::-1].transpose(2, 1, 0))
 
 
@@ -24,7 +24,7 @@ def to_volume(slices: NDArray[Any]) -> NDArray[Any]:
 
 
 def centred_affine(size: tuple[int, int], spacing: tuple[float, float, float]) -> NDArray[np.float64]:
-    """Affine float64 ``(4, 4)`` of a volume whose origin is not known: x = 0 and y = 0 in the middle of its slices.
+    """Affine float64 ``(4, 4)`` of a volume without an origin: x = 0 and y = 0 in the middle of its slices.
 
     Args:
         size: ``(H, W)`` of a slice.

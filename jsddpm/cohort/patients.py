@@ -1,4 +1,4 @@
-"""Who is who in a cohort: guards that keep one person on one side of a split. No option switches them off."""
+"""Checks that keep all images of one patient in one split; no option switches them off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jsddpm.errors import JsddpmError, first_of
 
 
 def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:
-    """What would part one person's images: ``7`` and ``007``, or a patient with two splits.
+    """Problems that would divide the images of one patient: ``7`` and ``007``, or a patient with two splits.
 
     Args:
         records: A cohort.
@@ -48,7 +48,7 @@ def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:
 
 
 def same_image_problems(records: Sequence[Record], voxels: Mapping[str, str]) -> list[JsddpmError]:
-    """Subjects whose images hold the same voxels, whatever their files are called or how they are compressed.
+    """Subjects whose images have the same voxels; names and compression of the files do not matter.
 
     Args:
         records: A cohort.
@@ -74,25 +74,25 @@ def same_image_problems(records: Sequence[Record], voxels: Mapping[str, str]) ->
 
 
 def refuse_mixed_patients(records: Sequence[Record], voxels: Mapping[str, str] | None = None) -> None:
-    """Raise the first of :func:`patient_problems` or, where images were read, :func:`same_image_problems`."""
+    """Raise the first of :func:`patient_problems` or, if images were read, of :func:`same_image_problems`."""
     problems = patient_problems(records) if voxels is None else same_image_problems(records, voxels)
     if problems:
         raise first_of(problems)
 
 
 def voxel_digest(data: NDArray[np.float32]) -> str:
-    """SHA-256 of a volume's values ``(X, Y, Z)``, float32, and of its shape; not of its file.
+    """SHA-256 of a volume's values ``(X, Y, Z)``, float32, and its shape.
 
     >>> voxel_digest(np.zeros((8, 8, 8), np.float32)) == voxel_digest(np.zeros((8, 8, 9), np.float32))
     False
     """
     hashed = hashlib.sha256(repr(data.shape).encode())
-    for plane in np.moveaxis(data, -1, 0):  # plane by plane: no second copy of the volume
+    for plane in np.moveaxis(data, -1, 0):  # plane by plane, without a second copy of the volume
         hashed.update(plane.astype("<f4").tobytes())
     return hashed.hexdigest()
 
 
 def _spelling(patient: str) -> str:
-    """What two ways of writing one name have in common: case, leading zeros, Unicode form."""
+    """A name without differences in case, leading zeros and Unicode form."""
     plain = unicodedata.normalize("NFKC", patient).casefold()
     return re.sub(r"\d+", lambda digits: str(int(digits[0])), plain)

@@ -1,9 +1,9 @@
-"""A demo cohort anyone can make offline: FLAIR-like volumes of a real anatomy, with cortical lesions.
+"""A demo cohort that can be made offline: FLAIR-like volumes of a real anatomy, with cortical lesions.
 
 The anatomy is the MNI152 template that nilearn ships. Each subject gets its own affine and smooth elastic
 deformation, bias field, Rician noise, intensity scale and, for patients, one lesion that looks like a focal cortical
-dysplasia: at the cortex, mildly hyperintense, with a blurred grey-white border. It exists to try the tools and to
-test them; it does not replace patients.
+dysplasia: at the cortex, mildly hyperintense, with a blurred grey-white border. The cohort is for trying and testing
+the tools; it does not replace patients.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _write_subject(root: Path, number: int, seed: int, height: float | None) -> 
     signal = _acquire(_flair(grey, white, brain, lesion, rng), rng)
     affine = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
     affine[:3, 3] = _grid_origin()
-    if number % 3 == 1:  # some scanners write left and front first; readers must not care
+    if number % 3 == 1:  # some scanners write left and front first
         signal, mask = signal[::-1, ::-1], mask[::-1, ::-1]
         turn = np.diag([-1.0, -1.0, 1.0, 1.0])
         turn[:2, 3] = np.array(SHAPE[:2]) - 1

@@ -1,4 +1,4 @@
-"""From a scanner's volume to a stack of axial slices in [0, 1], image and mask through the same geometry."""
+"""From a volume to a stack of axial slices in [0, 1]; image and mask pass through the same geometry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Preprocessing:
     Args:
         shape: Voxels ``(X, Y, Z)`` after cropping or padding about the centre.
         spacing: Voxel size in mm.
-        window: Percentiles inside the brain that become 0 and 1.
+        window: Percentiles inside the brain that are mapped to 0 and 1.
     """
 
     shape: tuple[int, int, int] = (160, 160, 128)
@@ -54,7 +54,7 @@ class Stack:
         mask: bool ``(Z, H, W)``.
         brain: bool ``(Z, H, W)``, the brain region, given or estimated.
         affine: float64 ``(4, 4)``: (row, column, z) to world in mm.
-        window: Source intensities that became 0 and 1: ``source = lo + value * (hi - lo)`` inside the window.
+        window: Source intensities that were mapped to 0 and 1: ``source = lo + value * (hi - lo)`` inside the window.
         lesion_mm3: Lesion volume before and after.
     """
 
@@ -67,9 +67,9 @@ class Stack:
 
 
 def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VOLUME_BYTES) -> Stack:
-    """Canonical orientation, spacing, shape and intensity window of one subject.
+    """Bring one subject to canonical orientation, spacing, shape and intensity window.
 
-    The image is interpolated linearly, after smoothing where it is made coarser; masks by nearest neighbour.
+    The image is interpolated linearly, after smoothing if the grid is coarser; masks by nearest neighbour.
 
     Args:
         subject: Validated volumes.
@@ -97,10 +97,10 @@ def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VO
 def on_grid(
     image: Volume, labels: NDArray[np.uint8], spec: Preprocessing, *, max_bytes: int = MAX_VOLUME_BYTES
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float64]]:
-    """A volume and its labels in canonical orientation, on a grid about the volume's centre.
+    """Resample a volume and its labels in canonical orientation, to a grid about the volume's centre.
 
     Args:
-        image: The volume; what the grid has beyond it is 0.
+        image: The volume; the grid outside of it is filled with 0.
         labels: Labels on its grid, ``(X, Y, Z)``.
         spec: Shape and spacing of the grid.
         max_bytes: Largest volume after resampling, as float32.
@@ -127,7 +127,7 @@ def on_grid(
 def windowed(
     values: NDArray[np.float32], brain: NDArray[np.bool_], window: tuple[float, float], path: Path
 ) -> tuple[NDArray[np.float32], tuple[float, float]]:
-    """Intensities in [0, 1], clipped, and the two source intensities that became 0 and 1.
+    """Intensities in [0, 1], clipped, and the two source intensities that were mapped to 0 and 1.
 
     Args:
         values: Source intensities.
@@ -147,7 +147,7 @@ def windowed(
 
 
 def _check_resampled(image: Any, spec: Preprocessing, path: Path, max_bytes: int) -> None:
-    """Refuse a grid that voxel sizes of metres would make, before it is allocated."""
+    """Refuse a grid that is too large before it is allocated: wrong voxel sizes can make it huge."""
     sides = [ceil(n * old / new) for n, old, new in zip(image.spatial_shape, image.spacing, spec.spacing, strict=True)]
     needed = 4 * prod(sides)
     if needed > max_bytes:

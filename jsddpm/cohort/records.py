@@ -1,4 +1,4 @@
-"""What a cohort is made of: one record per image, and every problem found while looking for them."""
+"""Records of a cohort, one per image, and the problems found while a source is read."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Record:
 
     Attributes:
         subject: Unique name of this image within the cohort (patient and session).
-        patient: The person; splits and statistics are by patient.
+        patient: Name of the patient, the unit of splits and statistics.
         session: Session label, or empty.
         group: ``control`` or ``patient``.
         image: NIfTI file of the FLAIR volume.
         mask: NIfTI file of the lesion mask; None for a declared control without one.
         split: Predefined split, or None.
         brain: NIfTI file of a brain mask on the image's grid, or None to estimate the region.
-        note: How the image was chosen where there were several.
+        note: How the image was chosen among several.
     """
 
     subject: str
@@ -49,12 +49,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which of a source's images are meant.
+    """Which images of a source to use.
 
     Attributes:
         modality: BIDS suffix, BraTS file suffix or nnU-Net channel (name or number), in any case.
         entities: BIDS entities an image must have, such as ``{"acq": "T2sel"}``.
-        run: Which image is taken when only their ``run`` differs; ``refuse`` takes none.
+        run: Which image to use if several differ in ``run`` alone; ``refuse`` uses none.
         controls: Shell patterns of patients who are controls although no table says so.
         root: Folder that files named in a table must lie in; the table's own when None.
     """
@@ -75,10 +75,10 @@ class LayoutReport:
     """The records and problems of a source, collected while its layout is read.
 
     Attributes:
-        source: What is read.
+        source: The source.
         records: Records found so far.
         problems: Problems found so far.
-        root: Folder that every file must lie in, links followed; anywhere when None.
+        root: Folder that must contain every file, links followed; None allows any.
     """
 
     source: Path
@@ -87,11 +87,11 @@ class LayoutReport:
     root: Path | None = None
 
     def problem(self, code: str, what: str, *, fix: str, file: Path | None = None) -> None:
-        """Note something that cannot be used."""
+        """Add a problem."""
         self.problems.append(JsddpmError(code, what, fix=fix, file=file or self.source))
 
     def can_read(self, folder: Path) -> bool:
-        """Whether a folder may be read; noted as a problem (status 5) if not: ``glob`` passes over it in silence."""
+        """Whether a folder can be read; if not, add a problem (status 5), because ``glob`` would skip it silently."""
         try:
             next(folder.iterdir(), None)
         except PermissionError as error:
@@ -112,7 +112,7 @@ class LayoutReport:
         brain: Path | None = None,
         note: str = "",
     ) -> None:
-        """Take one image over, unless a file is missing or a patient has no mask."""
+        """Add one image, unless a file is missing or a patient has no mask."""
         for path in (image, mask, brain):
             if path is not None and not path.exists():
                 cure = "fetch it (git annex get)" if path.is_symlink() else "restore it or remove its row"
@@ -142,7 +142,7 @@ class LayoutReport:
 
 
 def _unusable(subject: str) -> str:
-    """Why a name cannot be that of files on every disk; empty for one that can."""
+    """Why a name cannot be used for files on every disk; empty if it can."""
     if any(c in subject for c in "/\\\0"):
         return "contains a path separator or NUL"
     try:

@@ -1,4 +1,4 @@
-"""A source of any layout, read into one list of records; see :mod:`jsddpm.cohort.layouts`."""
+"""Read a source of any layout into one list of records; see :mod:`jsddpm.cohort.layouts`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jsddpm.files import unreadable
 
 @dataclass(frozen=True)
 class Cohort:
-    """The usable records of a source, the name of its layout, and every problem met on the way."""
+    """The usable records of a source, the name of its layout, and all problems."""
 
     source: Path
     layout: str
@@ -28,11 +28,11 @@ class Cohort:
         return self.records
 
     def without_bad(self) -> tuple[Record, ...]:
-        """The records that can be used, whatever is wrong with others.
+        """The usable records; problems of others are ignored.
 
         Raises:
-            JsddpmError: The first problem when no record is left; and ``PATIENT_NAME``, ``PATIENT_SPLIT``: which of a
-                person's images are left out is not for a program to choose.
+            JsddpmError: The first problem when no record is left; ``PATIENT_NAME``, ``PATIENT_SPLIT``, because a
+                program cannot decide which images of a patient to leave out.
         """
         refuse_mixed_patients(self.records)
         return self.records or self.require_clean()
@@ -44,13 +44,13 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
     Args:
         source: Folder or file in one of the layouts (:func:`jsddpm.cohort.layouts.layouts`).
         layout: Name of a layout; ``auto`` takes the first that matches.
-        selection: Which images are meant where there are several.
+        selection: Which images to use.
 
     Returns:
         Records in name order. Problems are collected, so that one call shows them all.
 
     Raises:
-        JsddpmError: ``MISSING`` or ``LAYOUT`` (status 2), ``EMPTY`` (status 3): there is nothing to read at all;
+        JsddpmError: ``MISSING`` or ``LAYOUT`` (status 2), ``EMPTY`` (status 3) when there is nothing to read;
             ``NOT_READABLE`` (status 5) for a folder that may not be read.
     """
     source = Path(source)
@@ -72,7 +72,7 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
 
 
 def _layout_of(source: Path, name: str) -> Layout:
-    """The layout of that name, if the source is laid out so; with ``auto``, the first that matches."""
+    """The layout of that name, if the source has it; with ``auto``, the first that matches."""
     if name != "auto" and name not in layouts():
         raise usage_error("LAYOUT", f"unknown layout {name!r}", fix=f"use one of auto, {', '.join(layouts())}")
     for layout in layouts().values():
@@ -86,7 +86,7 @@ def _layout_of(source: Path, name: str) -> Layout:
 
 
 def _check_unique(report: LayoutReport) -> None:
-    """Names must differ, in more than their case: they become file names, also on disks that ignore it."""
+    """Add problems of names that differ in case alone: they become file names, also on disks that ignore case."""
     named: dict[str, list[Record]] = {}
     for r in report.records:
         named.setdefault(r.subject.casefold(), []).append(r)

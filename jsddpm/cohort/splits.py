@@ -1,4 +1,4 @@
-"""Train, validation and test sets by patient: slices of one patient are never on two sides."""
+"""Training, validation and test sets by patient: all slices of a patient are in one of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARTS = 3  # lesion loads are cut into at most this many equal parts for k-fold
 
 @dataclass(frozen=True)
 class Patient:
-    """What a split balances: the group, and the lesion load in mm^3 (0 where there is none)."""
+    """A patient with the values that a split balances: the group, and the lesion load in mm^3 (0 without a lesion)."""
 
     group: str
     load: float
@@ -26,7 +26,7 @@ class Patient:
 
 @dataclass(frozen=True)
 class SplitRule:
-    """Shares of patients to validate and test on.
+    """Shares of patients for validation and test.
 
     Args:
         val: Share for validation, in [0, 1); at least one patient when above 0.
@@ -50,7 +50,7 @@ def assign_splits(
     """Split of every patient, balanced over groups and lesion loads.
 
     Systematic sampling: patients are put in order of group and load (equal ones shuffled), and every k-th from a random
-    start is taken, first for test, then for validation. Each split so spans the order evenly, however few patients.
+    start is taken, first for test, then for validation. So each split spans the order evenly, also with few patients.
 
     Args:
         patients: The patients.
@@ -90,14 +90,14 @@ def assign_splits(
 def k_fold(
     patients: Mapping[str, Patient], count: int, rule: SplitRule, given: Mapping[str, Split | None] | None = None
 ) -> list[dict[str, Split]]:
-    """``count`` divisions in which every patient is tested once; ``rule.val`` of the rest validate, the others train.
+    """``count`` divisions with every patient once in the test set; a share ``rule.val`` of the rest is for validation.
 
-    With a predefined test set, that stays the test set of all divisions, and the folds take turns validating.
+    A predefined test set is the test set of all divisions, and the folds are the validation sets in turn.
 
     Args:
         patients: The patients.
         count: Number of folds.
-        rule: Share to validate on, and seed; ``rule.test`` has no meaning here.
+        rule: Share for validation, and seed; ``rule.test`` is not used.
         given: Splits assigned beforehand; only ``test`` may be among them.
 
     Raises:
@@ -137,7 +137,7 @@ def stratified_folds(patients: Mapping[str, Patient], count: int, *, seed: int) 
     choices = (_strata(patients, names, parts) for parts in range(_PARTS, -1, -1))
     strata = next(s for s in choices if max(Counter(s).values()) >= count)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a stratum with fewer members than folds cannot be in all of them
+        warnings.simplefilter("ignore")  # a stratum with fewer members than folds cannot be in all folds
         return [[names[i] for i in rows] for _, rows in folder.split(names, strata, names)]
 
 
@@ -153,7 +153,7 @@ def _strata(patients: Mapping[str, Patient], names: list[str], parts: int) -> li
 
 
 def given_splits(records: Iterable[Record]) -> dict[str, Split | None]:
-    """The split each patient's records name."""
+    """The predefined split of each patient."""
     return {r.patient: r.split for r in records}
 
 

@@ -1,4 +1,4 @@
-"""One subject as read: image, lesion voxels and brain mask, known to lie on one grid."""
+"""One validated subject: image, lesion voxels and brain mask on one grid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Subject:
         image: The FLAIR volume.
         lesion: Lesion voxels on its grid; all False for a control without a mask.
         brain: Brain voxels on its grid, or None where no mask was given.
-        notes: What a user should know but that is not an error.
+        notes: Notes for the user that are not errors.
         mask_values: See :func:`~jsddpm.cohort.masks.mask_values`; empty without a mask.
     """
 
@@ -43,7 +43,7 @@ def read_subject(record: Record, reading: MaskReading | None = None, *, max_byte
     """Read and validate the files of one record.
 
     Args:
-        record: What to read.
+        record: The record to read.
         reading: How mask values become lesion voxels.
         max_bytes: Largest volume read; see :func:`~jsddpm.cohort.nifti.open_nifti`.
 
@@ -74,11 +74,11 @@ def read_subject(record: Record, reading: MaskReading | None = None, *, max_byte
 
 @contextmanager
 def named(record: Record) -> Iterator[None]:
-    """Give every failure of the block the name of the record's image: one file in a hundred is found by its name.
+    """Add the name of the record's image to every failure of the block.
 
     Raises:
-        JsddpmError: What the block raises; ``IMAGE`` (status 3) for what a library raises of a header or of voxels that
-            no check foresaw; ``MEMORY`` (status 5).
+        JsddpmError: Errors of the block; ``IMAGE`` (status 3) for an error of a library on a header or voxels that no
+            check covers; ``MEMORY`` (status 5).
     """
     try:
         yield
@@ -96,5 +96,5 @@ def named(record: Record) -> Iterator[None]:
 
 
 def _of(kind: str, mask: Volume, image: Volume) -> tuple[str, ...]:
-    """Notes of a mask that are not the image's own."""
+    """Notes of a mask that the image does not have."""
     return tuple(f"{kind}: {note}" for note in mask.notes if note not in image.notes)

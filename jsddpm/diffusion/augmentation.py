@@ -1,4 +1,4 @@
-"""Augmentation that does not leak: slices are moved in the plane, and the network is told how.
+"""Non-leaky augmentation: slices are moved in the plane, and the network is conditioned on how.
 
 Karras et al. 2022 (arXiv 2206.00364, appendix F): each transformation moves a share of the training slices by a
 random amount, and the amounts are a condition of the network. They are 0 when samples are drawn, so samples look like
@@ -17,24 +17,24 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from jsddpm.sections import AugmentationConfig
 
 AMOUNTS = ("flip", "scale", "cosine", "sine", "stretch_column", "stretch_row", "shift_column", "shift_row")
-"""What the network is told: whether a slice is mirrored; log2 of the size; cosine (less 1) and sine of the angle;
+"""Amounts that condition the network: mirrored or not; log2 of the size; cosine (less 1) and sine of the angle;
 log2 of the stretch along its axis; shifts. Scale, stretch and shifts are in units of their configured deviation."""
 
 
 def augmented(x0: Tensor, config: AugmentationConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Slices, some of them moved, and by how much.
+    """Move some of the slices, and return the amounts.
 
-    A lesion that would leave the slice, or shrink to no pixel, keeps its slice where it is: the condition *lesion*
-    stays true.
+    If its lesion would leave the slice or shrink to no pixel, a slice is not moved, so that the condition *lesion*
+    remains true.
 
     Args:
         x0: Exact pairs of image and mask, float32 ``(B, 2, H, W)`` in [-1, 1]; the mask is -1 or 1.
         config: Shares and amounts.
-        generator: Source of everything random, on the device of ``x0``.
+        generator: Random generator, on the device of ``x0``.
 
     Returns:
-        Pairs of the same shape, range and kind of mask, and the amounts, float32 ``(B, len(AMOUNTS))``. Where all
-        amounts are 0, the pair is unchanged.
+        Pairs of the same shape and range, with masks of -1 or 1, and the amounts, float32 ``(B, len(AMOUNTS))``. A pair
+        is unchanged if all its amounts are 0.
 
     >>> x0, generator = torch.ones(2, 2, 8, 8), torch.Generator().manual_seed(0)
     >>> moved, amounts = augmented(x0, AugmentationConfig(probability=0.0), generator)
@@ -52,7 +52,7 @@ def augmented(x0: Tensor, config: AugmentationConfig, generator: torch.Generator
 def _drawn(
     count: int, config: AugmentationConfig, generator: torch.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Amounts, and where the pixels of the moved slices come from.
+    """Draw amounts, and the positions from which the moved slices take their pixels.
 
     Returns:
         Amounts; matrices ``(B, 2, 2)`` and shifts ``(B, 2)``, columns before rows: pixel ``p`` of the moved slice, from
@@ -83,9 +83,9 @@ def _rotations(angle: Tensor) -> Tensor:
 
 
 def _moved(x0: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
-    """Pairs whose pixels come from elsewhere; outside of the slice there is air."""
+    """Pairs with pixels from other positions; positions outside of the slice are air."""
     sides = torch.tensor([x0.shape[3], x0.shape[2]], device=x0.device)  # columns, rows
-    linear = linear * sides[None, None] / sides[None, :, None]  # torch counts places in halves of each side
+    linear = linear * sides[None, None] / sides[None, :, None]  # torch counts positions in halves of each side
     grid = F.affine_grid(torch.cat([linear, -linear @ (2 * shift[..., None])], 2), list(x0.shape), align_corners=False)
     image = F.grid_sample(x0[:, :1] + 1, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
     mask = F.grid_sample(x0[:, 1:] + 1, grid, mode="nearest", padding_mode="zeros", align_corners=False)

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, carrying configuration and binning, loaded without executing anything."""
+"""Checkpoints: written atomically, with configuration and binning, and loaded without executing code."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ KEY = "jsddpm"
 VERSION = 1
 Weights = Literal["ema", "raw"]
 PREFIXES: dict[Weights, str] = {"ema": "ema.module.", "raw": "denoiser."}
-"""Where the averaged and the raw weights of the network lie in a checkpoint's ``state_dict``."""
+"""Prefixes of the averaged and the raw weights in a checkpoint's ``state_dict``."""
 
 
 _CURE = "use another checkpoint"
 
 
 class _Stored(BaseModel):
-    """The form of what a checkpoint says of itself."""
+    """The form of a checkpoint's metadata."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
@@ -46,7 +46,7 @@ class _Stored(BaseModel):
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """Metadata that a checkpoint carries.
+    """Metadata of a checkpoint.
 
     Attributes:
         config: Configuration of the run.
@@ -73,7 +73,7 @@ class CheckpointInfo:
 
     @property
     def augmented(self) -> bool:
-        """Whether the network is told how training slices were moved."""
+        """Whether the network is conditioned on how training slices were moved."""
         return self.config.augmentation.probability > 0
 
     @property
@@ -100,7 +100,7 @@ def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
     with atomic_open(path) as stream:
         try:
             torch.save(checkpoint, stream)
-        except RuntimeError as error:  # after a failed write torch closes its archive, which fails in its own way
+        except RuntimeError as error:  # after a failed write torch closes its archive, which raises another error
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
@@ -112,7 +112,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     The CRC-32 of every part of the file is compared first.
 
     Raises:
-        JsddpmError: ``CHECKPOINT`` (status 4) when it is damaged, not ours, or holds anything but data.
+        JsddpmError: ``CHECKPOINT`` (status 4) when it is damaged, not of jsddpm, or contains anything but data.
     """
     path = Path(path)
     if path.is_dir():
@@ -124,8 +124,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # damage raises many types; all of them mean an unreadable file
-        # torch's own words propose to load it unsafely
+    except Exception as error:  # a damaged file raises many types of errors
+        # torch's message would suggest to load it unsafely
         reason = "it contains more than tensors and plain values"
         reason = reason if isinstance(error, UnpicklingError) else first_line(error)
         raise integrity_error("CHECKPOINT", f"cannot be loaded safely ({reason})", fix=_CURE, file=path) from error
@@ -139,7 +139,7 @@ def _of_exported(folder: Path) -> dict[str, Any]:
 
 
 def _checked(loaded: Any, path: Path) -> dict[str, Any]:
-    """What was loaded, if it has the form of a checkpoint."""
+    """The loaded content, if it has the form of a checkpoint."""
     if not isinstance(loaded, dict) or not isinstance(loaded.get(KEY), dict):
         cure = "give a checkpoint of jsddpm train"
         raise integrity_error("CHECKPOINT", "is not a checkpoint of jsddpm", fix=cure, file=path)
@@ -168,7 +168,7 @@ def load_denoiser(
         path: Checkpoint file.
         weights: Averaged weights, or the raw ones.
         expected: Binning it must have been trained with.
-        device: Where the network goes.
+        device: Device for the network.
 
     Raises:
         JsddpmError: ``BINNING_MISMATCH`` (status 2) field by field; ``CHECKPOINT`` (status 4) when the
@@ -187,7 +187,7 @@ def load_denoiser(
         denoiser.load_state_dict(state)
     except MemoryError:
         raise
-    except Exception as error:  # what makes no network raises many types
+    except Exception as error:  # settings that make no network raise many types of errors
         reason = " ".join(str(getattr(error, "what", error)).split())[:200]
         raise integrity_error("CHECKPOINT", f"does not fit its network ({reason})", fix=_CURE, file=path) from error
     return denoiser.to(device, memory_format=torch.channels_last).eval(), info  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""What a condition embedding is: token to vector, the null token included, and what another binning makes of it."""
+"""Base of condition embeddings: token to vector, including the null token, and their weights for another binning."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ConditionEmbedding(nn.Module):
         self.n_bins, self._dim = binning.n_bins, dim
 
     def add_amounts(self, count: int) -> None:
-        """Let ``count`` numbers be a condition too: how a training slice was moved, 0 for one that was not."""
+        """Add ``count`` numbers as a condition: how a training slice was moved, 0 if it was not."""
         self.amounts = nn.Linear(count, self._dim, bias=False)
 
     def of_amounts(self, amounts: Tensor) -> Tensor:
-        """What such numbers ``(B, count)`` add to the vectors of the tokens, ``(B, dim)``; nothing where they are 0."""
+        """Terms that such numbers ``(B, count)`` add to the vectors of the tokens, ``(B, dim)``; 0 for numbers of 0."""
         vectors: Tensor = self.amounts(amounts)
         return vectors
 

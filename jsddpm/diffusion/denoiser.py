@@ -21,7 +21,7 @@ class Denoiser(nn.Module):
         config: Network configuration.
         binning: Bins of the condition.
         size: ``(H, W)`` of the slices.
-        augmented: Whether it is told how training slices were moved.
+        augmented: Whether it is conditioned on how training slices were moved.
 
     Raises:
         JsddpmError: ``SIZE`` (status 2) when the slices cannot be divided by the network's downsampling.
@@ -73,7 +73,7 @@ class Denoiser(nn.Module):
             x0_hat: An estimate of the clean pair for a network with self-conditioning (Chen et al. 2022, arXiv
                 2208.04202); None before the first one. Other networks ignore it.
             amounts: How slices were moved, ``(B, len(AMOUNTS))`` of :mod:`jsddpm.diffusion.augmentation`, for a network
-                that is told; None for slices that were not.
+                with this condition; None for slices that were not moved.
 
         Returns:
             Prediction of the same shape as ``x_t``.

@@ -1,4 +1,4 @@
-"""The folder of an exported network: a pipeline that diffusers opens, what jsddpm reads back, and their checksums."""
+"""The folder of an exported network: a pipeline for diffusers, the files that jsddpm reads, and their checksums."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from jsddpm.publish import published_directory
 
 ABOUT = "jsddpm.json"
 CARD = "README.md"
-"""The model card, to which whoever publishes the folder adds; it has no checksum."""
+"""The model card, which users complete before they publish the folder; it has no checksum."""
 WEIGHTS = {"unet.": "unet/diffusion_pytorch_model.safetensors", "embedding.": "condition_embedding.safetensors"}
 """Files of the weights, by the first part of their names."""
 LABELS = "class_embedding.weight"
-"""The condition embedding as a table of its vectors, which diffusers' network looks up by itself."""
+"""Prefix of the condition embedding as a table of vectors, which the network of diffusers looks up."""
 
 
 def weight_files(state: Mapping[str, Tensor], labels: Tensor) -> dict[str, bytes]:
@@ -57,7 +57,7 @@ def write_exported(out: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_exported(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What the network is, and its ``state_dict``; every file that is read is compared with its checksum first.
+    """The description of the network and its ``state_dict``; every file is compared with its checksum first.
 
     Raises:
         JsddpmError: ``CHECKPOINT`` (status 4) when a file is damaged or missing.

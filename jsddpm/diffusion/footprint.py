@@ -1,7 +1,7 @@
-"""How much memory a network takes, from the sizes of its tensors alone: nothing is allocated.
+"""Memory of a network, computed from the sizes of its tensors; nothing is allocated.
 
-The network runs on PyTorch's meta device, whose tensors have a shape and no values. What is alive at once, saved for
-the backward pass or in use, is counted storage by storage.
+The network runs on PyTorch's meta device, whose tensors have a shape and no values. All storages that are alive at the
+same time, saved for the backward pass or in use, are counted.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from torch.utils._pytree import tree_leaves
 from jsddpm.errors import JsddpmError, environment_error
 
 ALLOCATOR_SHARE = 1.5
-"""Resident memory of a CPU process over the bytes of its live tensors: freed blocks stay with the process, and the
-libraries of convolution keep copies. Measured 1.4 to 1.6 on the three presets."""
+"""Ratio of the resident memory of a CPU process to its live tensors: the process keeps freed blocks, and libraries of
+convolutions keep copies. Measured 1.4 to 1.6 on the three presets."""
 
 
 def meta_copy(network: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers of the same shape on the meta device; parameters want a gradient."""
+    """Parameters and buffers of the same shape on the meta device; parameters require a gradient."""
     state = {n: torch.empty_like(p, device="meta").requires_grad_() for n, p in network.named_parameters()}
     return state | {n: torch.empty_like(b, device="meta") for n, b in network.named_buffers()}
 
@@ -62,14 +62,14 @@ def network_bytes(
 
 
 def memory_error(key: str, parts: Mapping[Any, int], available: int, fix: str) -> JsddpmError:
-    """The refusal of what does not fit into memory, with its parts; ``key`` says which one to change."""
+    """The error for work that does not fit into memory, with its parts; ``key`` is the setting to change."""
     shares = ", ".join(f"{name} {gigabytes(part)}" for name, part in parts.items() if part)
     what = f"{key} needs {gigabytes(sum(parts.values()))} ({shares}), and {gigabytes(available)} are available"
     return environment_error("MEMORY", what, fix=fix)
 
 
 def gigabytes(size: float) -> str:
-    """A size in words.
+    """A size as text.
 
     >>> gigabytes(1_500_000_000)
     '1.50 GB'
@@ -78,7 +78,7 @@ def gigabytes(size: float) -> str:
 
 
 class _LiveTensors(TorchDispatchMode):
-    """Adds up the storages that results of operations hold, until they are freed; views of ``uncounted`` add none."""
+    """Adds up the storages of results of operations until they are freed; views of ``uncounted`` are not counted."""
 
     def __init__(self, uncounted: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -104,7 +104,7 @@ class _LiveTensors(TorchDispatchMode):
 
 
 class _LinearAttention(TorchFunctionMode):
-    """Attention by its memory: devices keep query, key, value and result, and never the matrix of all pairs."""
+    """Attention with the memory of devices: query, key, value and result, without the matrix of all pairs."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""A generated store in the formats others read: NIfTI stacks and PNG pictures."""
+"""A generated store as NIfTI stacks and PNG pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a trained model to a generated slice store."""
+"""Draw a generated slice store from a trained model."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ def generate_store(
         out: New store folder.
         conditions: Conditions to draw; None draws every trained one.
         sampling: Sampler and number per condition; None takes the run's settings.
-        coherence: Makes the samples of one number a volume: they share their noise in this share of the steps, from
-            the noisiest on, and the store says that they belong together. None for samples by themselves.
+        coherence: Share of the steps, from the noisiest on, in which samples with the same number share their noise;
+            the store marks them as one volume. None for independent samples.
         seed: Base of all seeds.
         share: Number of this process, and how many there are.
         progress: Called with (network calls done, in all) of this share.
 
     Raises:
         JsddpmError: ``EXISTS``, ``UNTRAINED``, ``GUIDANCE``, ``STEPS`` (status 2); ``PLAN_DIFFERS`` (status 4) when
-            other samples were begun at ``out``; ``MEMORY`` (status 5); ``NON_FINITE`` (status 6), such a batch is
-            not kept.
+            other samples were started at ``out``; ``MEMORY`` (status 5); ``NON_FINITE`` (status 6), and such a batch
+            is not kept.
     """
     sampling, binning = sampling or pipe.sampling, pipe.binning
     ids = [replace(i, coherence=coherence or 0.0) for i in pipe.ids(conditions, sampling)]
     groups = [] if coherence is None else [f"volume-{n:04d}" for n in range(sampling.per_condition)]
     pipe.require_memory(len(ids), sampling)
-    make_scheduler(pipe.diffusion, sampling)  # refuses what cannot be drawn before anything is written
+    make_scheduler(pipe.diffusion, sampling)  # refuses impossible requests before anything is written
     size = sampling.batch_size
     batches = {f"generated-{i // size:04d}": ids[i : i + size] for i in range(0, len(ids), size)}
     part = list(batches)[share[0] :: share[1]]

@@ -1,4 +1,4 @@
-"""The training objective as pure functions of (x0, noise, timesteps); the draw happens elsewhere.
+"""The training objective as pure functions of (x0, noise, timesteps), which other modules draw.
 
 Notation of Ho et al. 2020 (arXiv 2006.11239) and Salimans & Ho 2022 (arXiv 2202.00512)::
 
@@ -6,7 +6,7 @@ Notation of Ho et al. 2020 (arXiv 2006.11239) and Salimans & Ho 2022 (arXiv 2202
     v   = sqrt(abar_t) noise - sqrt(1 - abar_t) x0
     SNR = abar_t / (1 - abar_t)
 
-The loss is always against the exact noisy slice, never against another slice of its bin.
+The loss always compares with the slice itself, never with another slice of its bin.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from jsddpm.sections import DiffusionConfig, ObjectiveConfig
 
 
 def noise_schedule(config: DiffusionConfig, *, rescale_zero_snr: bool) -> DDPMScheduler:
-    """Diffusers' holder of the configured betas, rescaled to zero terminal SNR or not."""
+    """The scheduler of diffusers with the configured betas, optionally rescaled to zero terminal SNR."""
     return DDPMScheduler(
         num_train_timesteps=config.num_train_timesteps,
         beta_schedule=config.beta_schedule,
@@ -39,7 +39,7 @@ def alphas_cumprod(config: DiffusionConfig) -> Tensor:
 
 
 def require_signal(diffusion: DiffusionConfig, objective: ObjectiveConfig) -> None:
-    """Refuse a schedule whose noise levels float32 cannot hold, or give no finite weight to the loss.
+    """Refuse a schedule with noise levels that float32 cannot represent, or without a finite weight of the loss.
 
     Raises:
         JsddpmError: ``CONFIG`` (status 2) naming the key.
@@ -71,7 +71,7 @@ def add_noise(x0: Tensor, noise: Tensor, timesteps: Tensor, abar: Tensor) -> Ten
 
 
 def target(x0: Tensor, noise: Tensor, timesteps: Tensor, abar: Tensor, prediction_type: str) -> Tensor:
-    """What the network should predict: ``epsilon``, ``sample`` (x0) or ``v_prediction``."""
+    """The target of the network: ``epsilon``, ``sample`` (x0) or ``v_prediction``."""
     if prediction_type == "epsilon":
         return noise
     if prediction_type == "sample":
@@ -98,7 +98,7 @@ def timestep_weights(
     ``min_snr_gamma`` alone is Min-SNR (Hang et al. 2023, arXiv 2303.09556), ``snr_floor=1`` alone the truncated SNR
     weighting of Salimans & Ho 2022. An error of the noise is ``sqrt(SNR)`` times that of x0, one of the velocity
     ``sqrt(SNR + 1)`` times: for squared errors the weight is divided by ``SNR`` or ``SNR + 1``, for other exponents by
-    their power ``p / 2``. Without either limit, every timestep of the target counts alike. With zero terminal SNR and
+    their power ``p / 2``. Without limits, all timesteps of the target have equal weights. With zero terminal SNR and
     no floor, the last timestep has weight 0.
     """
     if config.min_snr_gamma is None and config.snr_floor is None:
@@ -125,7 +125,7 @@ class Loss:
 
 
 def joint_loss(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, config: ObjectiveConfig) -> Loss:
-    """Weighted mean ``|error| ** p`` of image and mask, and the image's focal frequency loss when it has a weight.
+    """Weighted mean ``|error| ** p`` of image and mask, and the image's focal frequency loss if its weight is not 0.
 
     Args:
         prediction: Network output, ``(B, 2, H, W)``.
@@ -135,7 +135,7 @@ def joint_loss(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, 
         config: Exponents, weights of the mask channel, of lesion pixels and of the frequencies.
     """
     weights = weights.view(len(x0), -1).expand(-1, 3)
-    error = prediction - wanted  # wanted and with it the loss stay float32 under autocast
+    error = prediction - wanted  # the target, and so the loss, remain float32 under autocast
     pixel_weights = torch.where(x0[:, 1] > 0, config.lesion_weight, 1.0)
 
     def part(channel: int, p: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""A trained model as one object: from a checkpoint and conditions to images and lesion masks."""
+"""A trained model as one object, which draws images and lesion masks for conditions."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class JointOutput:
 
 @dataclass(frozen=True, eq=False)
 class JointPipeline:
-    """A trained network with everything sampling needs; :meth:`from_checkpoint` reads it.
+    """A trained network with all that sampling needs; :meth:`from_checkpoint` reads it.
 
-    A sample depends on (seed, condition, number within the condition) alone: batch size, order and device do not enter.
+    A sample depends only on (seed, condition, number within the condition): batch size, order and device do not matter.
 
     Attributes:
         denoiser: The network, in evaluation mode.
@@ -59,7 +59,7 @@ class JointPipeline:
         sampling: The run's sampling settings, the defaults of every call.
         trained: Conditions with at least one training slice; the others are refused.
         guided: Whether it was trained with null tokens, which guidance needs.
-        provenance: Where the network comes from, for ``store.json``.
+        provenance: Origin of the network, for ``store.json``.
 
     Example::
 
@@ -92,7 +92,7 @@ class JointPipeline:
         Args:
             path: Checkpoint file.
             weights: Averaged weights, or the raw ones.
-            device: Where the network goes; None takes the GPU if there is one.
+            device: Device for the network; None uses the GPU if there is one.
             expected: Binning it must have been trained with.
 
         Raises:
@@ -127,7 +127,7 @@ class JointPipeline:
         eta: float | None = None,
         seed: int = 0,
     ) -> JointOutput:
-        """Draw samples. Arguments that are None take the run's sampling settings.
+        """Draw samples; for arguments that are None, the run's sampling settings apply.
 
         Args:
             conditions: Conditions, or pairs ``(z_bin, pathology)``; None draws every trained condition.
@@ -137,7 +137,7 @@ class JointPipeline:
             spacing: Noise levels visited, ``karras`` or ``trailing``.
             guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
             eta: Share of DDPM's step noise in DDIM.
-            seed: Same seed, same samples.
+            seed: Seed; the same seed gives the same samples.
 
         Raises:
             JsddpmError: ``UNTRAINED``, ``GUIDANCE``, ``CONFIG``, ``STEPS``, ``BIN``, ``PATHOLOGY`` (status 2);
@@ -186,7 +186,7 @@ class JointPipeline:
         return [SampleId(c, k) for c in requested for k in range(sampling.per_condition)]
 
     def require_memory(self, samples: int, sampling: SamplingConfig) -> None:
-        """Refuse batches that cannot fit into the memory available, before any is asked for.
+        """Refuse batches that cannot fit into the memory available, before any is allocated.
 
         Raises:
             JsddpmError: ``MEMORY`` (status 5) with the bytes needed and available.

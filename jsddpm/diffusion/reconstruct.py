@@ -1,6 +1,6 @@
 """Exact reconstruction: the network's estimate of a given slice at a given noise level.
 
-Used by validation during training and by the evaluation, so both measure the same thing.
+Validation during training and the evaluation both use it, so they measure the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from jsddpm.diffusion.objective import add_noise, predict_x0
 
 
 def fixed_noise(rows: Tensor, shape: torch.Size, seed: int) -> Tensor:
-    """Standard normal noise that depends on (seed, store row) alone, float32 ``(len(rows), *shape)`` on the CPU."""
+    """Standard normal noise that depends only on (seed, store row), float32 ``(len(rows), *shape)`` on the CPU."""
     drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed * 1_000_003 + int(r))) for r in rows]
     return torch.stack(drawn)
 

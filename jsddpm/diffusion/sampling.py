@@ -1,7 +1,7 @@
-"""What a sample is: its condition, its number, and the seed of everything random in it.
+"""Identity of a sample: its condition, its number, and the seed of its noise.
 
 Each sample owns a random generator seeded by a hash of (run seed, condition, number), and draws its starting noise and
-its step noise from it on the CPU; batch size, order, rank and device do not enter.
+its step noise from it on the CPU; batch size, order, rank and device do not matter.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class SampleId:
     Attributes:
         condition: Its condition.
         number: Its number within the condition, or that of its volume.
-        coherence: Share of the sampling steps, from the noisiest on, in which it has the noise of its volume, the
-            starting noise included; 0 for a sample by itself.
+        coherence: Share of the sampling steps, from the noisiest on, in which it has the noise of its volume,
+            including the starting noise; 0 for an independent sample.
     """
 
     condition: Condition
@@ -44,7 +44,7 @@ class SampleId:
 
 
 class Noise:
-    """Where samples get their noise from: a generator of their own, or that of their volume.
+    """Random generators of samples: their own, or those of their volumes.
 
     Args:
         ids: The samples.

@@ -1,4 +1,4 @@
-"""What a sampler is, and the scheduler of one by its name: on the schedule of training, stepping from x0."""
+"""Samplers, and their schedulers by name: on the noise schedule of training, with steps from x0."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from jsddpm.sections import DiffusionConfig, SamplingConfig
 
 @dataclass(frozen=True)
 class Sampler:
-    """One way to step from noise to samples; a file of :mod:`jsddpm.diffusion.samplers` holds it as ``SAMPLER``.
+    """A method to step from noise to samples; a file of :mod:`jsddpm.diffusion.samplers` holds it as ``SAMPLER``.
 
     Attributes:
         scheduler: A scheduler class of diffusers, or one that behaves like it.
-        options: What its constructor takes beside the schedule.
-        step_options: What its ``step`` takes, from the sampling settings and one generator for each sample.
+        options: Arguments of its constructor besides the schedule.
+        step_options: Arguments of its ``step``, from the sampling settings and one generator for each sample.
     """
 
     scheduler: Callable[..., Any]
@@ -33,7 +33,7 @@ class Sampler:
 def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> Any:
     """The sampler's scheduler, set to the timesteps of :func:`~jsddpm.diffusion.standalone.visited_timesteps`.
 
-    It is given x0, whatever the network predicts: the pipeline recovers and clips x0 in one place for all samplers.
+    It steps from x0 with every prediction type: the pipeline recovers and clips x0 in one place for all samplers.
 
     Raises:
         JsddpmError: ``STEPS`` (status 2) for more steps than noise levels.
@@ -44,7 +44,7 @@ def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> Any:
     sampler: Sampler = SAMPLERS.load(sampling.sampler).SAMPLER
     scheduler = sampler.scheduler(
         num_train_timesteps=diffusion.num_train_timesteps,
-        # not every scheduler knows every schedule by name
+        # some schedulers do not know all schedules by name
         trained_betas=noise_schedule(diffusion, rescale_zero_snr=False).betas.tolist(),
         rescale_betas_zero_snr=diffusion.rescale_zero_snr,
         prediction_type="sample",

@@ -1,7 +1,7 @@
-"""The pipeline of an exported model: diffusers opens it without jsddpm, and it draws what ``jsddpm sample`` draws.
+"""The pipeline of an exported model: diffusers opens it without jsddpm, and it draws the samples of ``jsddpm sample``.
 
-A copy of this file lies in every folder that ``jsddpm checkpoint export`` writes. It is part of jsddpm too, which takes
-seeds, noise, the noise levels of a sampler and the DDIM step from here.
+``jsddpm checkpoint export`` copies this file into every folder that it writes. jsddpm itself uses its seeds, noise,
+noise levels of samplers and DDIM step.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 WORDS = slice(24, 24 + 624 * 8)
-"""Where the 624 words of the Mersenne Twister, 64 bits each, lie in the state of PyTorch's CPU generator."""
+"""Position of the 624 words of the Mersenne Twister, 64 bits each, in the state of PyTorch's CPU generator."""
 AT_ONCE = 64
-"""Slices that the network sees at once."""
+"""Number of slices in a call of the network."""
 
 
 RHO = 7.0
 """Exponent of Karras et al. 2022 (arXiv 2206.00364, equation 5)."""
 NOISIEST = 80.0
-"""Highest noise of their schedule, as a ratio of noise to signal; higher levels differ by nothing a network can see."""
+"""Highest noise of their schedule, as a ratio of noise to signal; a network cannot distinguish higher levels."""
 LEAST = 4
-"""Fewest steps that are spread by Karras et al.; a step at the lowest level is wasted on fewer."""
+"""Smallest number of steps spaced as by Karras et al.; with fewer, a step at the lowest level would be wasted."""
 
 
 def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
@@ -43,8 +43,8 @@ def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
 def seeded_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator that depends on every bit of a 63-bit seed.
 
-    ``manual_seed`` of the CPU generator reads the low 32 bits alone, so that some pair among 100 000 seeds would draw
-    the same noise. Here NumPy's seed sequence fills the generator's whole state. Generators of a GPU read 64 bits.
+    ``manual_seed`` of the CPU generator reads only the low 32 bits, so that some pair among 100 000 seeds would draw
+    the same noise. Here NumPy's seed sequence fills the whole state of the generator. Generators of a GPU read 64 bits.
 
     >>> low, high = (seeded_generator(s) for s in (5, 5 + 2**32))
     >>> bool(torch.equal(torch.randn(3, generator=low), torch.randn(3, generator=high)))
@@ -88,10 +88,10 @@ def ddim_step(
 
 
 def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]:
-    """Timesteps of a sampler, the noisiest first, no two alike.
+    """Timesteps of a sampler, the noisiest first, all different.
 
     ``trailing`` goes down from the last level in equal strides (Lin et al. 2023, arXiv 2305.08891, table 2); the step
-    from the last of them to no noise is as long as the others, and what is finer than its noise is averaged away.
+    from the last of them to no noise is as long as the others, and texture finer than its noise is averaged away.
     ``karras`` goes from the last level to the level of :data:`NOISIEST` and from there to timestep 0, with
     ``sigma ** (1 / RHO)`` evenly spread, ``sigma`` being the ratio of noise to signal. With fewer than :data:`LEAST`
     steps both are ``trailing``.
@@ -118,7 +118,7 @@ def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]
     place = np.rint(np.interp(np.log(wanted), np.log(sigma), np.arange(len(sigma)))).astype(np.int64)
     order = np.arange(steps)
     place = np.concatenate([[levels - 1], place]) + order
-    # no two alike: at least one level above the next, then at most one below the one before
+    # all different: at least one level above the next, then at most one below the one before
     place = np.maximum.accumulate(place[::-1])[::-1] - order
     place = np.minimum.accumulate(np.minimum(place, levels - 1) + order) - order
     visited: list[int] = place.tolist()
@@ -126,7 +126,7 @@ def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]
 
 
 def visit(scheduler: Any, timesteps: Sequence[int]) -> None:
-    """Set a scheduler of diffusers to these timesteps, the noisiest first; not each of them takes a list itself."""
+    """Set a scheduler of diffusers to these timesteps, the noisiest first; some of them do not take a list."""
     if "timesteps" in signature(scheduler.set_timesteps).parameters:
         scheduler.set_timesteps(timesteps=list(timesteps))
         return
@@ -169,9 +169,9 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def __init__(self, unet: UNet2DModel, scheduler: SchedulerMixin, settings: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        unet = unet.eval().to(memory_format=torch.channels_last)  # the order in which jsddpm sums
+        unet = unet.eval().to(memory_format=torch.channels_last)  # the order of summation in jsddpm
         self.register_modules(unet=unet, scheduler=scheduler)
-        self.register_to_config(settings=dict(settings or {}))  # diffusers passes on what has a default
+        self.register_to_config(settings=dict(settings or {}))  # diffusers passes arguments that have a default
 
     @torch.inference_mode()
     def __call__(
@@ -184,7 +184,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         eta: float | None = None,
         seed: int = 0,
     ) -> JointSliceOutput:
-        """Draw samples. Arguments that are None take the settings of the model.
+        """Draw samples; for arguments that are None, the settings of the model apply.
 
         Args:
             conditions: Pairs ``(z_bin, pathology)``; None draws every condition with a training slice.
@@ -192,7 +192,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
             num_inference_steps: Network evaluations of a sample.
             guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
             eta: Share of DDPM's step noise in DDIM.
-            seed: Same seed, same samples: a sample depends on seed, condition and number within the condition alone.
+            seed: Seed; a sample depends only on seed, condition and number within the condition.
 
         Raises:
             ValueError: For a condition without a training slice, and for guidance that was not trained.
@@ -260,7 +260,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         return following
 
     def _alphas_cumprod(self) -> torch.Tensor:
-        """The schedule of training; multistep schedulers keep the last noise level off zero."""
+        """The schedule of training; multistep schedulers change the last noise level if it is 0."""
         names = ("num_train_timesteps", "trained_betas", "rescale_betas_zero_snr")
         schedule: torch.Tensor = DDPMScheduler(**{n: self.scheduler.config[n] for n in names}).alphas_cumprod
         return schedule

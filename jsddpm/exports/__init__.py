@@ -1,1 +1,1 @@
-"""Slice stores as the data sets that other tools open: cases, folds, and one file a format."""
+"""Slice stores as data sets for other tools: cases, folds, and one module per format."""

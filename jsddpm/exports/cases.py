@@ -1,4 +1,4 @@
-"""Cases of a data set: the volumes of a store, or its slices one by one, each with a name and a place in the world."""
+"""Cases of a data set: the volumes of a store, or its single slices, each with a name and an affine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from jsddpm.slices.store import SliceStore
 Unit = Literal["volumes", "slices"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_OFF_GRID = 0.5  # slices that a position may lie beside an evenly spaced grid
+_OFF_GRID = 0.5  # largest distance of a position from an evenly spaced grid, in slices
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +33,12 @@ class Case:
 
     Attributes:
         name: File name stem, unique in the data set, of letters, digits, dots, hyphens and underscores.
-        store: Where its pixels are read.
+        store: Store of its pixels.
         rows: Index rows, from inferior to superior.
         affine: float64 ``(4, 4)``, (x, y, z) of the case to mm.
         patient: Name or code of the patient; empty for a generated case.
-        session: Session, where there are several.
-        group: The patient's group, as the cohort names it; empty where not known.
+        session: Session, if there are several.
+        group: The patient's group in the cohort; empty if not known.
         split: The patient's split; None for a generated case.
     """
 
@@ -53,7 +53,7 @@ class Case:
 
     @property
     def synthetic(self) -> bool:
-        """Whether a generator made it."""
+        """Whether the case is generated."""
         return self.store.kind == "generated"
 
     @property
@@ -68,7 +68,7 @@ class Case:
 
     @property
     def pathology(self) -> str:
-        """``lesion`` when a slice has one (real) or is conditioned on one (generated), else ``control``."""
+        """``lesion`` if a slice has a lesion (real) or is conditioned on one (generated), else ``control``."""
         return PATHOLOGY_NAMES[int(self.store.index["pathology"][self.rows].max())]
 
     def write_image(self, path: Path) -> None:
@@ -80,7 +80,7 @@ class Case:
         write_nifti(path, to_volume(self.store.masks(self.rows).astype(np.uint8)), self.affine)
 
     def row(self) -> dict[str, Any]:
-        """What a table says of it."""
+        """Row of the case in a table."""
         first = self.store.index[self.rows[0]]
         single = self.synthetic and len(self.rows) == 1
         return {
@@ -101,7 +101,7 @@ class Case:
 
 
 def unit_of(stores: Sequence[SliceStore]) -> Unit:
-    """``volumes`` when every slice of these stores is part of a volume, else ``slices``."""
+    """``volumes`` if all slices of these stores belong to volumes, else ``slices``."""
     whole = all(store.kind == "real" or bool((store.groups >= 0).all()) for store in stores)
     return "volumes" if whole else "slices"
 
@@ -118,14 +118,14 @@ def cases_of(
 
     Args:
         store: Real or generated store.
-        unit: Whole volumes, or every slice by itself.
+        unit: Volumes, or single slices.
         prefix: How names of generated cases begin.
         z_range: Inclusive range of the slices that are kept; None keeps all.
         codes: Codes of the patients of a real store.
 
     Raises:
-        JsddpmError: ``CASES`` (status 2) when volumes are asked of slices that are in none, two slices of a volume
-            have one position, or they do not lie on an even grid; ``KEY`` (status 2).
+        JsddpmError: ``CASES`` (status 2) when volumes are requested and slices belong to none, two slices of a
+            volume have the same position, or they are not evenly spaced; ``KEY`` (status 2).
     """
     rows = np.arange(len(store.index))
     if z_range is not None:
@@ -144,7 +144,7 @@ def cases_of(
 
 
 def refuse_equal_names(cases: Sequence[Case]) -> None:
-    """Raise ``CASES`` (status 2) when two cases have one name, but for upper and lower case, as some disks see it."""
+    """Raise ``CASES`` (status 2) for names that are equal on disks that ignore case."""
     twice = [name for name, count in Counter(case.name.lower() for case in cases).items() if count > 1]
     if twice:
         what = f"{len(twice)} names belong to two cases each, such as {twice[0]}"
@@ -197,7 +197,7 @@ def _slice_name(store: SliceStore, name: str, row: int) -> str:
 
 
 def _grid(z: NDArray[np.float64], name: str, store: SliceStore) -> NDArray[np.float64]:
-    """From (x, y, number of the slice) to (x, y, z): the even grid nearest to the positions."""
+    """Affine from (x, y, number of the slice) to (x, y, z): the even grid nearest to the positions."""
     step = (z[-1] - z[0]) / (len(z) - 1) if len(z) > 1 else 1.0
     first = z.mean() - step * (len(z) - 1) / 2
     if step == 0 or np.abs(z - (first + step * np.arange(len(z)))).max() > _OFF_GRID:

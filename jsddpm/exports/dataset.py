@@ -22,16 +22,16 @@ from jsddpm.slices.store import SliceStore
 
 @dataclass(frozen=True)
 class DataSet:
-    """What a format writes.
+    """The content of a data set, which a format writes.
 
     Attributes:
         name: Name of the folder.
-        description: One sentence that says what it holds.
-        modality: What the images are, such as ``FLAIR``.
-        cases: Its cases, with names that differ.
-        folds: Folds by patient; empty where the format has none, or there is no real case.
-        provenance: What its stores say of how they were made, as plain values; no name of a patient or a file.
-        skull_stripped: Whether the images show the brain alone; a store does not know it.
+        description: One sentence on its content.
+        modality: Modality of the images, such as ``FLAIR``.
+        cases: Its cases, with unique names.
+        folds: Folds by patient; empty if the format has none, or there is no real case.
+        provenance: Provenance of its stores, as plain values without names of patients or files.
+        skull_stripped: Whether the images show only the brain; a store does not record it.
         version: Version of the package.
     """
 
@@ -65,14 +65,14 @@ def export_stores(
         stores: Real and generated stores, with slices of one size.
         out: New folder.
         form: Name of the format.
-        unit: What a case is; None takes volumes where all slices are part of one, else slices.
+        unit: Unit of a case; None uses volumes if all slices belong to volumes, else slices.
         z_range: Inclusive range of slices to keep; None keeps whole volumes, and of single slices those that generated
             stores are conditioned on, or else that real stores propose for training.
-        modality: What the images are, in letters and digits.
-        skull_stripped: Whether the images show the brain alone, which BIDS has to be told.
-        folds: Number of folds; None takes up to 5.
+        modality: Modality of the images, in letters and digits.
+        skull_stripped: Whether the images show only the brain, which BIDS records.
+        folds: Number of folds; None uses up to 5.
         seed: Seed of the folds.
-        codes: Codes for each store's patients, or None; empty names patients as the stores do.
+        codes: Codes for each store's patients, or None; empty uses the names in the stores.
         progress: Called with (cases written, cases).
 
     Raises:
@@ -117,7 +117,7 @@ def export_stores(
 
 
 def _asked_range(stores: Sequence[SliceStore]) -> tuple[int, int] | None:
-    """The range of slices that stores are made for, from the lowest to the highest; None where none says so."""
+    """The range of slices of the stores, from the lowest to the highest; None if no store gives one."""
     asked = [store.binning.z_range for store in stores if store.binning is not None]
     ranges = asked or [store.z_range for store in stores if store.z_range is not None]
     return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None

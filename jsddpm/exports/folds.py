@@ -1,4 +1,4 @@
-"""Folds of a data set with synthetic cases: those are trained on, and who is validated on has not been seen by them."""
+"""Folds of a data set with synthetic cases, which are used for training alone."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Fold = dict[str, list[str]]
 
 
 def folds_of(cases: Sequence[Case], count: int | None = None, *, seed: int = 0) -> list[Fold]:
-    """Folds by patient; test patients are in none.
+    """Folds by patient; test patients are in no fold.
 
-    Synthetic cases are in the training part of every fold. Where there are any, only patients outside of the split
-    ``train`` are validated on: a generator that was trained on a patient may have memorised them, and cases made by it
-    would tell a segmentation network what it is tested on.
+    Synthetic cases are in the training part of every fold. If there are any, only patients outside of the split
+    ``train`` are in validation sets: the generator may have memorised its training patients, and its cases would then
+    show the validation images to a segmentation network.
 
     Args:
         cases: Cases of a data set.
-        count: Number of folds; None takes 5, or as many as there are patients to validate on.
+        count: Number of folds; None uses 5, or the number of patients for validation if there are fewer.
         seed: Seed of the draw.
 
     Returns:
         At least one fold; one for a single patient; none without a real case.
 
     Raises:
-        JsddpmError: ``SPLIT`` (status 2) for more folds than patients to validate on, or when there is none.
+        JsddpmError: ``SPLIT`` (status 2) for more folds than patients for validation, or without any.
     """
     real = [case for case in cases if not case.synthetic and case.split != "test"]
     synthetic = [case.name for case in cases if case.synthetic]

@@ -1,4 +1,4 @@
-"""A store to give away: the same slices, with codes for their patients and nothing of the files they came from."""
+"""A store to share: the same slices, with codes for their patients and without names of source files."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _SAYS_OF_SUBJECT = ("slices", "group", "split", "affine", "window", "lesion_mm3"
 
 
 def shareable_info(store: SliceStore) -> dict[str, Any]:
-    """What ``store.json`` says of the whole store and names neither a patient nor a file."""
+    """Entries of ``store.json`` on the whole store that name neither a patient nor a file."""
     info = _picked(store.info, _SAYS)
     return info | {part: _picked(store.info[part], says) for part, says in _PARTS_SAY.items() if part in store.info}
 
 
 def anonymised_store(store: SliceStore, codes: Codes, out: str | Path) -> Path:
-    """Publish a store in which codes stand for patients, sessions and images; its arrays are the first store's.
+    """Publish a store with codes for patients, sessions and images, which shares the arrays of the first store.
 
-    Subjects lie in the order of their codes. Names and checksums of source files, notes on them, and the names of
+    Subjects are in the order of their codes. Names and checksums of source files, notes on them, and the names of
     tables and generated volumes are left out. Pixels, positions and splits are the same.
 
     Args:
         store: Real or generated store.
-        codes: Codes of its patients; not looked at for a generated store, which knows of none.
+        codes: Codes of its patients; not used for a generated store, which has no patients.
         out: New store folder.
 
     Raises:
@@ -81,7 +81,7 @@ def _picked(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]
 
 
 def _shuffled(count: int) -> NDArray[np.int32]:
-    """Numbers in an order that nobody can know: volumes are numbered in the order of their names."""
+    """Numbers in random order, because volumes are numbered in the order of their names."""
     numbers = list(range(count))
     secrets.SystemRandom().shuffle(numbers)
     return np.array(numbers, np.int32)

@@ -1,4 +1,4 @@
-"""Arrays in other people's files: what their headers promise is checked before anything is read of them."""
+"""Arrays in files of other programs: headers are checked before any data is read."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 from jsddpm.errors import JsddpmError
 
 MAX_ARRAY_BYTES = 1 << 30
-"""Largest array read of a file."""
+"""Size of the largest array that is read."""
 
 
 def read_npz(path: Path, key: str, size: Sequence[int]) -> NDArray[Any]:
-    """One array of a zip of arrays: slices ``(H, W)``, or a stack ``(n, H, W)`` or ``(n, 1, H, W)``.
+    """Read one array of an ``.npz`` file: slices ``(H, W)``, or a stack ``(n, H, W)`` or ``(n, 1, H, W)``.
 
     Args:
         path: The ``.npz`` file.
         key: Name of the array.
-        size: ``(H, W)`` that it must have.
+        size: Required ``(H, W)``.
 
     Raises:
         JsddpmError: ``SLICE_SHAPE`` (status 3) when its slices have another size.
-        ValueError: When it holds Python objects, or more than :data:`MAX_ARRAY_BYTES`; with it, whatever NumPy and
-            zipfile raise of a file that is damaged or lacks the array.
+        ValueError: When it contains Python objects, or more than :data:`MAX_ARRAY_BYTES`. Other errors of NumPy and
+            zipfile are raised for a file that is damaged or lacks the array.
     """
     with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as stream:
         shape, dtype = _promised(stream)
@@ -46,10 +46,10 @@ def read_npz(path: Path, key: str, size: Sequence[int]) -> NDArray[Any]:
 
 
 def npz_forms(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shape and type of every array of a zip of arrays, as their headers promise them.
+    """Shape and type of every array of an ``.npz`` file, according to their headers.
 
     Raises:
-        ValueError: When it is damaged; with it, whatever NumPy and zipfile raise.
+        ValueError: When it is damaged. Other errors of NumPy and zipfile are raised too.
     """
     forms = {}
     with zipfile.ZipFile(path) as archive:
@@ -61,13 +61,13 @@ def npz_forms(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
 
 
 def other_size(shape: Sequence[int], size: Sequence[int], path: Path) -> JsddpmError:
-    """Slices of a file that do not have the size of a store's."""
+    """The error for slices that do not have the size of a store."""
     what = f"has the shape {tuple(shape)}, and slices of the store have {tuple(size)}"
     return JsddpmError("SLICE_SHAPE", what, fix="export slices of that size", file=path)
 
 
 def _promised(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type that the header of a ``.npy`` stream names."""
+    """Shape and type in the header of an ``.npy`` stream."""
     version = npy.read_magic(stream)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(stream)

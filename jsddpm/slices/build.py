@@ -1,4 +1,4 @@
-"""Build a slice store from a cohort, in parallel processes, one subject at a time; an interrupted build can go on."""
+"""Build a slice store from a cohort, in parallel processes, one subject at a time; a build can be resumed."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from jsddpm.slices.writer import (
 )
 
 AUTO_SHARE = 0.25
-"""An automatic z-range holds the slices whose mean brain area is at least this share of the largest."""
+"""An automatic z-range contains the slices whose mean brain area is at least this share of the largest."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one record: kept, or skipped with the reason; notes are not errors."""
+    """Outcome of one record: kept, or skipped with the problem; notes are not errors."""
 
     subject: str
     split: Split | None = None
@@ -66,17 +66,17 @@ def build_slice_cache(
     """Preprocess every record and publish a store of all its axial slices.
 
     Args:
-        records: Cohort, as :func:`jsddpm.cohort.sources.read_cohort` gives it.
+        records: Records of :func:`jsddpm.cohort.sources.read_cohort`.
         out: New store folder.
         spec: Geometry and intensity window.
-        split: How patients are divided where the records do not say; balanced over group and lesion load.
+        split: How patients without a predefined split are divided; balanced over group and lesion load.
         masks: How to read mask values.
         z_range: Range of slices the store proposes for training; ``"auto"`` derives it from the training patients
-            (:data:`AUTO_SHARE`). All slices are stored whatever it is.
+            (:data:`AUTO_SHARE`). All slices are stored in any case.
         jobs: Processes; the bytes do not depend on it.
         skip_bad: Leave out records that cannot be used, instead of refusing to build.
-        resume: Go on with an interrupted build; the bytes are those of an uninterrupted one.
-        max_volume_bytes: Largest volume read, and largest after resampling.
+        resume: Continue an interrupted build; the bytes are those of an uninterrupted one.
+        max_volume_bytes: Size of the largest volume, as read and after resampling.
         progress: Called with each outcome, in the order of the records.
 
     Returns:
@@ -84,8 +84,8 @@ def build_slice_cache(
 
     Raises:
         JsddpmError: The first bad record's error, with the number of others, unless ``skip_bad``; ``EXISTS``;
-            ``PATIENT_NAME``, ``PATIENT_SPLIT``, ``SAME_IMAGE`` when a person may be in two splits, also with
-            ``skip_bad``; ``MASK_READING`` (status 3) when no mask holds a label that was asked for; those of
+            ``PATIENT_NAME``, ``PATIENT_SPLIT``, ``SAME_IMAGE`` when a patient may be in two splits, also with
+            ``skip_bad``; ``MASK_READING`` (status 3) when no mask has a requested label; those of
             :func:`~jsddpm.publish.resumable_directory`.
     """
     refuse_mixed_patients(records)
@@ -114,7 +114,7 @@ def build_slice_cache(
         try:
             refuse_unused(reading, {value for of in seen.values() for value in of["mask_values"]})
         except JsddpmError:
-            writer.discard()  # with another reading, every subject is another
+            writer.discard()  # another reading of masks changes every subject
             raise
         splits = _divide(writer, records, rule)
         if z_range is not None:
@@ -123,7 +123,7 @@ def build_slice_cache(
 
 
 def _divide(writer: StoreWriter, records: Sequence[Record], rule: SplitRule) -> dict[str, Split]:
-    """Give every written subject its split; splits by subject."""
+    """Assign a split to every written subject; return splits by subject."""
     entries = {w.entry["name"]: w.entry for w in writer.written}
     kept = [r for r in records if r.subject in entries]
     loads = {name: float(entry["lesion_mm3"]["before"]) for name, entry in entries.items()}
@@ -139,7 +139,7 @@ def _divide(writer: StoreWriter, records: Sequence[Record], rule: SplitRule) -> 
 
 
 def _proposed_range(written: Sequence[Written], asked: tuple[int, int] | str, n_slices: int) -> dict[str, Any]:
-    """The range the store proposes, and how it came about; from training patients alone when automatic."""
+    """The z-range that the store proposes, and its rule; an automatic one is from training patients alone."""
     rows = np.concatenate([w.rows for w in written if w.entry["split"] == "train"])
     if isinstance(asked, str):
         profile = np.bincount(rows["z_index"], rows["brain_fraction"], minlength=n_slices)
@@ -175,7 +175,7 @@ def _build_one(
             stack = preprocess(subject, spec, max_bytes=max_bytes)
             seen = {"voxels_sha256": voxel_digest(subject.image.data), "mask_values": list(subject.mask_values)}
     except JsddpmError as problem:
-        if problem.code == "MEMORY":  # of this machine, not of the image: no reason to leave it out
+        if problem.code == "MEMORY":  # a limit of this machine is no reason to leave the image out
             raise
         return Outcome(record.subject, problem=problem), None
     rows = {

@@ -1,4 +1,4 @@
-"""Training and validation slices as Lightning takes them."""
+"""Training and validation slices for Lightning."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jsddpm.slices.dataset import BalancedBatches, Batch, Residence, SliceDatase
 from jsddpm.slices.store import SliceStore
 
 VALIDATED_AT_ONCE = 64
-"""Slices of one batch of a validation."""
+"""Number of slices in a validation batch."""
 
 
 class SliceDataModule(L.LightningDataModule):
@@ -26,7 +26,7 @@ class SliceDataModule(L.LightningDataModule):
         lesion_share: See :class:`BalancedBatches`.
         seed: Seed of the order.
         residence: Where slices are held: in ``memory``, on the training ``device``, or ``mapped`` (read when needed).
-        workers: Processes that make batches; the batches are the same. None on a device.
+        workers: Number of processes that make batches, which do not depend on it; 0 on a device.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class SliceDataModule(L.LightningDataModule):
         """Endless balanced batches, starting at the trainer's step.
 
         Batch ``j`` of a step on process ``r`` of ``w`` is number ``(step * accumulate + j) * w + r`` of one sequence: a
-        resumed run continues it, and no two processes see the same batch.
+        resumed run continues it, and no two processes use the same batch.
         """
         trainer, first, stride = self.trainer, 0, 1
         if trainer is not None:

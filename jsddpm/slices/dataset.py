@@ -39,8 +39,8 @@ class Batch(TypedDict):
 class SliceDataset(Dataset[dict[str, Tensor]]):
     """The slices of a store inside a binning's range.
 
-    A sample carries ``x0``, ``z_index``, ``z_bin``, ``pathology`` and ``token``; ``row`` is its row in the store's
-    index. Another binning needs another ``SliceDataset``, not another store.
+    A sample has ``x0``, ``z_index``, ``z_bin``, ``pathology`` and ``token``; ``row`` is its row in the store's index.
+    Another binning needs another ``SliceDataset`` of the same store.
 
     Args:
         store: Store or its folder.
@@ -77,7 +77,7 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.device = torch.device("cpu")
         self._held: tuple[Tensor, Tensor] | None = None
         if residence == "memory":
-            # PyTorch has no arithmetic on unsigned 16 bits: the levels are shifted into the signed ones
+            # PyTorch has no arithmetic on unsigned 16-bit integers: the levels are shifted to signed ones
             levels = (self.store.levels(self.rows) ^ np.uint16(_SHIFT)).view(np.int16)
             self._held = torch.from_numpy(levels), torch.from_numpy(self.store.masks(self.rows))
 
@@ -125,7 +125,7 @@ class BalancedBatches(Sampler[list[int]]):
         batch_size: Slices in a batch.
         lesion_share: Expected share of lesion slices in [0, 1]; None draws every slice equally often.
         seed: Seed of the order.
-        first: Batch of the sequence to start from.
+        first: Number of the first batch in the sequence.
         stride: Take every ``stride``-th batch; processes that train together share one sequence.
     """
 
@@ -149,7 +149,7 @@ class BalancedBatches(Sampler[list[int]]):
 
 
 def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Probability of each slice to be drawn; with a share, equal over (pathology, bin) cells that have slices.
+    """Probability of each slice to be sampled; with a share, equal over (pathology, bin) cells that have slices.
 
     Raises:
         JsddpmError: ``NO_SLICES`` (status 2) when only slices of a pathology without any would be drawn.

@@ -1,4 +1,4 @@
-"""The form of ``store.json``: every field that is read has its type and its bounds."""
+"""The form of ``store.json``: the type and the bounds of every field that is read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jsddpm.cohort.records import Split
 from jsddpm.errors import JsddpmError, integrity_error
 
 LARGEST_SIDE = 8192
-"""Most rows or columns of a slice."""
+"""Largest number of rows or columns of a slice."""
 MOST_SLICES = 1 << 20
-"""Most slices of a volume, and of a subject."""
+"""Largest number of slices of a volume, and of a subject."""
 
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=1, le=MOST_SLICES)]
@@ -61,7 +61,7 @@ class _Range(_Part):
 
 
 class Description(_Part):
-    """What a store says of itself, as far as it is relied on."""
+    """The description of a store: all fields that are used."""
 
     kind: Literal["real", "generated"]
     n_slices: _Count
@@ -108,7 +108,7 @@ def check_description(info: dict[str, Any], store: Path) -> Description:
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first field of something we wrote that does not fit, and why."""
+    """The first invalid field of a file of jsddpm, and the reason."""
     first = error.errors(include_url=False, include_input=False)[0]
     where, why = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     return f"{where}: {why}" if where else why

@@ -1,4 +1,4 @@
-"""Slices and volumes made by any generator, read from its files, into a generated store."""
+"""Import slices and volumes of any generator from its files into a generated store."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _KINDS = (*NIFTI, *PICTURES, ".npz", ".npy")
 
 @dataclass(frozen=True)
 class ImportedSlices:
-    """Some slices of a generator, in a store's form.
+    """Slices of a generator, in the form of a store.
 
     Attributes:
         images: Intensities in [0, 1], float32 ``(n, H, W)``.
-        masks: Lesion masks, boolean ``(n, H, W)``; empty where the generator makes none.
+        masks: Lesion masks, boolean ``(n, H, W)``; empty if the generator makes none.
         z_index: Axial slices, ``(n,)``.
-        pathology: 0 control, 1 lesion: what was asked for, ``(n,)``.
-        seed: Of each sample; -1 where unknown.
-        group: Name of the volume each slice is part of; empty for a slice of its own.
+        pathology: Pathology that each was conditioned on, 0 control, 1 lesion, ``(n,)``.
+        seed: Seed of each sample; -1 if unknown.
+        group: Name of the volume of each slice; empty for a single slice.
     """
 
     images: NDArray[np.float32]
@@ -53,7 +53,7 @@ class ImportedSlices:
 
 @dataclass(frozen=True)
 class _Asked:
-    """An import: what was found, and all that decides how it is read."""
+    """An import: the items found, and all settings of reading them."""
 
     source: Path
     layout: str
@@ -75,22 +75,22 @@ def import_slices(
     layout: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Publish a generated store of the slices or volumes that a generator left.
+    """Publish a generated store from the slices or volumes of a generator.
 
     Args:
         source: File or folder in one of the layouts (:func:`jsddpm.slices.importing.layouts.import_layouts`), such as
             a table with columns ``image``, ``pathology`` (0 or 1) and ``z`` (axial slice) or ``z_bin``.
         out: New store folder.
-        binning: The bins the slices were asked for.
-        real: The real store they will be compared with; its size, spacing and number of slices apply. Volumes are
-            resampled to its grid, and their slices inside the binning's range are taken.
-        intensities: How numbers become intensities and lesions.
-        facts: What the files do not say.
-        layout: Name of a layout; ``auto`` takes the only one that fits.
+        binning: The bins that the slices are conditioned on.
+        real: The real store for the comparison, which gives size, spacing and number of slices. Volumes are
+            resampled to its grid, and their slices inside the binning's range are used.
+        intensities: How values are mapped to intensities and lesions.
+        facts: Facts that the files do not contain.
+        layout: Name of a layout; ``auto`` uses the only one that fits.
         progress: Called with (slices or volumes done, how many there are).
 
     Raises:
-        JsddpmError: ``LAYOUT``, ``IMPORT_FACTS`` (status 2) when it has to be said which layout, or which fact;
+        JsddpmError: ``LAYOUT``, ``IMPORT_FACTS`` (status 2) when the layout or a fact has to be given;
             ``TABLE``, ``Z_INDEX`` and such for a bad row; ``SLICE_...``, ``NIFTI_...``, ``MASK_...`` for a file that
             cannot be used.
     """
@@ -144,7 +144,7 @@ def read_generated(
     facts: Facts | None = None,
     layout: str = "auto",
 ) -> ImportedSlices:
-    """What :func:`import_slices` would store, in memory."""
+    """The slices that :func:`import_slices` would store, in memory."""
     asked = _asked(source, binning, real, intensities, facts, layout)
     parts = list(_batches(asked))
     z_index, pathology, seed, group = (
@@ -162,7 +162,7 @@ def _asked(
     facts: Facts | None,
     layout: str,
 ) -> _Asked:
-    """Everything that is found before a pixel is read."""
+    """Find the items of an import before any pixel is read."""
     source, reading, said = Path(source), intensities or IntensityFormat(), facts or Facts()
     said = replace(said, image_key=reading.image_key, mask_key=reading.mask_key)
     chosen = layout_of(source, layout)
@@ -189,7 +189,7 @@ def _batches(asked: _Asked) -> Iterator[ImportedSlices]:
 
 
 def _of_slices(asked: _Asked, items: Sequence[SliceItem]) -> Iterator[ImportedSlices]:
-    places = [_place(item, asked) for item in items]  # before anything is read: one wrong row is found at once
+    places = [_place(item, asked) for item in items]  # before any image is read, so that a wrong row is found at once
     axes = check_axes(asked.facts.axes, 2) if asked.facts.axes else asked.found.axes
     if asked.reading.window or asked.facts.spacing:
         cure = "leave them out: only volumes are resampled and windowed, and slices must match the store"
@@ -208,13 +208,15 @@ def _of_slices(asked: _Asked, items: Sequence[SliceItem]) -> Iterator[ImportedSl
 
 
 def _of_volumes(asked: _Asked, items: Sequence[VolumeItem]) -> Iterator[ImportedSlices]:
-    from jsddpm.slices.importing.volumes import grid_of, read_volume  # torch: a table of slices needs none
+    from jsddpm.slices.importing.volumes import grid_of, read_volume  # imported here: a table of slices needs no torch
 
     grid, (first, last) = grid_of(asked.real), asked.binning.z_range
     for item in items:
         image, masks = read_volume(item, asked.facts, asked.reading, grid)
         image, masks = image[first : last + 1], masks[first : last + 1] if asked.facts.masks else masks[:0]
-        own = asked.facts.pathology is None and asked.facts.masks  # a volume's slices are what its mask shows
+        own = (
+            asked.facts.pathology is None and asked.facts.masks
+        )  # the masks of a volume give the pathology of its slices
         pathology = [
             int(bool(shown)) if own else _pathology(None, shown, asked, item.name, item.image)
             for shown in _shown(masks, len(image))
@@ -224,7 +226,7 @@ def _of_volumes(asked: _Asked, items: Sequence[VolumeItem]) -> Iterator[Imported
 
 
 def _shown(masks: NDArray[np.bool_], count: int) -> list[bool | None]:
-    """Whether each of so many slices shows a lesion; None where there are no masks."""
+    """Whether each slice has a lesion in its mask; None without masks."""
     return [bool(m.any()) for m in masks] if len(masks) else [None] * count
 
 
@@ -265,7 +267,7 @@ def _place(item: SliceItem, asked: _Asked) -> int:
 
 
 def _pathology(own: int | None, shown: bool | None, asked: _Asked, where: str, file: Path) -> int:
-    """What a slice was asked for: what its files say, or the user."""
+    """Pathology that a slice is conditioned on, by its files or by the user."""
     said = asked.facts.pathology
     if own is not None and said is not None:
         what = f"{where}: the files already give the pathology"
@@ -286,7 +288,7 @@ def _groups(items: Sequence[SliceItem] | Sequence[VolumeItem]) -> list[str]:
 
 
 def _left(asked: _Asked) -> list[str]:
-    """Files of the source that look like samples and were not taken; the first few, and how many there are."""
+    """Files of the source that look like samples and were not imported; the first few, and their number."""
     if asked.source.is_file():
         return []
     taken = {path for item in asked.found.items for path in (item.image, item.mask)}

@@ -1,4 +1,4 @@
-"""The layout of a slice store: what its files and index columns mean. No bins: see :mod:`jsddpm.binning`.
+"""The layout of a slice store: its files and index columns. It has no bins; see :mod:`jsddpm.binning`.
 
 A store folder::
 
@@ -8,9 +8,9 @@ A store folder::
     arrays/NAME.image.npy         uint16 (d, h, w); value / 65535 is the intensity in [0, 1]
     arrays/NAME.mask.npy          uint8 (d, ceil(h * w / 8)): the mask's bits, row by row, first pixel in the high bit
 
-Each array holds a box of the subject's slices (its ``box``: first and end slice, row, column); around it are zeros.
-Real and generated stores differ only in ``kind`` and in what the index knows (a generated slice has a seed and a sample
-number, and the store a binning; the index of slices cut from generated volumes also says from which).
+Each array contains a box of the subject's slices (its ``box``: first and end slice, row, column); the slices are 0
+outside of it. Real and generated stores differ only in ``kind`` and in their index (a generated slice has a seed and a
+sample number, and the store a binning; the index of slices of generated volumes also has the volume).
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ INDEX_DTYPE = np.dtype(
         ("subject", "<i4"),  # position in store.json's subjects
         ("row", "<i4"),  # position among that subject's slices
         ("z_index", "<i4"),
-        ("pathology", "i1"),  # 1 where the mask is not empty (real), or as asked for (generated)
+        ("pathology", "i1"),  # 1 if the mask is not empty (real), or if conditioned on a lesion (generated)
         ("split", "i1"),  # position in SPLITS; -1 for generated slices
         ("lesion_pixels", "<i4"),
-        ("brain_fraction", "<f4"),  # share of the slice inside the brain; NaN where not known
+        ("brain_fraction", "<f4"),  # share of the slice inside the brain; NaN if not known
         ("sample", "<i4"),  # number of the sample within its condition; -1 for real slices
         ("seed", "<i8"),  # -1 for real slices
         ("image_crc32", "<u4"),
         ("mask_crc32", "<u4"),
     ]
 )
-GROUPED_DTYPE = np.dtype([*INDEX_DTYPE.descr, ("group", "<i4")])  # position in store.json's groups; -1 in no volume
-"""The index of a generated store that knows of volumes."""
+GROUPED_DTYPE = np.dtype([*INDEX_DTYPE.descr, ("group", "<i4")])  # position in store.json's groups; -1 without a volume
+"""The index of a generated store with volumes."""
 
 Kind = Literal["real", "generated"]
 
 
 def patient_of(subject: Mapping[str, Any]) -> str:
-    """Patient of an entry of ``store.json``; one without a patient is its own."""
+    """Patient of an entry of ``store.json``; an entry without a patient counts as its own."""
     return str(subject.get("patient", subject["name"]))
 
 
@@ -77,7 +77,7 @@ def pack_masks(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def bounding_box(used: NDArray[Any]) -> list[int]:
-    """First and end slice, row and column of what is not zero in ``(n, H, W)``; one pixel where nothing is."""
+    """First and end slice, row and column of what is not zero in ``(n, H, W)``; one pixel if all values are 0."""
     planes = [used.any(axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
     edges = [np.flatnonzero(plane) for plane in planes]
     return [int(v) for edge in edges for v in ((edge[0], edge[-1] + 1) if len(edge) else (0, 1))]

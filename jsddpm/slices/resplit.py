@@ -1,4 +1,4 @@
-"""Another division of a store's patients, without another copy of their slices."""
+"""Make a store with other splits, without a copy of the slices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a slice store: arrays per subject, one index, no bins; see :mod:`jsddpm.slices.layout`."""
+"""Read a slice store: arrays per subject and one index, without bins; see :mod:`jsddpm.slices.layout`."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from jsddpm.slices.layout import (
 class SliceStore:
     """A published store, opened for reading; arrays are memory-mapped.
 
-    Description and index are compared with their checksums when the store is opened, the bytes of a slice with its
-    CRC-32 when they are first read.
+    Description and index are compared with their checksums when the store is opened, and each slice with its CRC-32
+    when it is first read.
 
     Args:
         path: The store folder.
@@ -44,10 +44,10 @@ class SliceStore:
         index: Structured array (:data:`INDEX_DTYPE` or :data:`GROUPED_DTYPE`), one row per slice.
         subjects: Entries of ``store.json``, one per array pair.
         kind: Whether the slices are ``real`` or ``generated``.
-        n_slices: Axial slices of the volumes that ``z_index`` counts in.
+        n_slices: Number of axial slices of the volumes, in which ``z_index`` counts.
         size: Pixels of a slice, ``(H, W)``.
         spacing: Distance of neighbouring rows, columns and slices, in mm.
-        has_masks: Whether masks mean anything; not where a generator makes none.
+        has_masks: Whether the store has masks; some generators make none.
 
     Raises:
         JsddpmError: ``STORE_...`` (status 4) when it is incomplete, of another version, or its files do not fit.
@@ -85,12 +85,12 @@ class SliceStore:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of ``store.json``, which holds the checksum of everything else."""
+        """Hash of ``store.json``, which contains the checksums of all other files."""
         return sha256(self.path / "store.json")[:16]
 
     @cached_property
     def binning(self) -> ZBinning | None:
-        """The binning a generated store was asked for; None for a real store, which has none."""
+        """The binning that generated slices are conditioned on; None for a real store."""
         return ZBinning.from_dict(self.info["binning"]) if self.info.get("binning") else None
 
     @cached_property
@@ -101,7 +101,7 @@ class SliceStore:
 
     @property
     def groups(self) -> NDArray[np.int32]:
-        """Generated volume of each index row, as a position in ``store.json``'s ``groups``; -1 for one in no volume."""
+        """Generated volume of each index row, as a position in ``store.json``'s ``groups``; -1 without a volume."""
         if "group" in (self.index.dtype.names or ()):
             return np.asarray(self.index["group"])
         return np.full(len(self.index), -1, np.int32)
@@ -115,7 +115,7 @@ class SliceStore:
     def select(
         self, *, binning: ZBinning | None = None, split: str | None = None, pathology: int | None = None
     ) -> NDArray[np.intp]:
-        """Index rows inside a binning's ``z_range``, of a split, of a pathology; all that are not given.
+        """Index rows inside a binning's ``z_range``, of a split, of a pathology; arguments that are None select all.
 
         Raises:
             JsddpmError: ``SPLIT`` for an unknown split, ``STORE_SLICES`` when the binning counts other slices.
@@ -138,7 +138,7 @@ class SliceStore:
 
     def tokens(self, rows: NDArray[np.intp], binning: ZBinning) -> NDArray[np.int64]:
         """Condition tokens of index rows inside a binning's range, int64 ``(len(rows),)``."""
-        picked = self.index[rows]  # the columns are narrow: a token may not fit into theirs
+        picked = self.index[rows]  # the columns have narrow types, which a token may exceed
         tokens: NDArray[np.int64] = binning.token(
             picked["z_index"].astype(np.int64), picked["pathology"].astype(np.int64)
         )
@@ -163,7 +163,7 @@ class SliceStore:
         return out
 
     def release(self) -> None:
-        """Close the memory maps opened so far: pages that were read then no longer count as this process's memory."""
+        """Close the memory maps opened so far, so that the pages read no longer count as memory of this process."""
         self._opened.clear()
 
     def slice_name(self, row: int) -> str:
@@ -173,7 +173,7 @@ class SliceStore:
         return f"{name} sample {entry['sample']}" if self.kind == "generated" else f"{name} z {entry['z_index']}"
 
     def verify(self) -> list[str]:
-        """Compare every checksum; a list of what is damaged, naming subject and slice, empty when all is well."""
+        """Compare every checksum; return a list of damage by subject and slice, empty if there is none."""
         bad = []
         for number, subject in enumerate(self.subjects):
             for kind, entry in subject["files"].items():
@@ -185,11 +185,11 @@ class SliceStore:
         return bad
 
     def __reduce__(self) -> tuple[type[SliceStore], tuple[Path]]:
-        """A worker opens the files itself: memory maps would travel as whole arrays."""
+        """Pickle the path alone, because memory maps would be pickled as whole arrays; workers open the files."""
         return SliceStore, (self.path,)
 
     def _boxes(self, rows: NDArray[np.intp], kind: str) -> Iterator[tuple[NDArray[np.intp], NDArray[Any], list[int]]]:
-        """Subject by subject: places in the result of index rows inside its box, what is stored, rows and columns."""
+        """Per subject: positions in the result of index rows inside its box, the stored part, rows and columns."""
         subject, row = self.index["subject"][rows], self.index["row"][rows]
         order = np.argsort(subject, kind="stable")
         edges = np.flatnonzero(np.diff(subject[order])) + 1
@@ -217,7 +217,7 @@ class SliceStore:
         return self._opened[key]
 
     def _check_slices(self, number: int, kind: str, rows: NDArray[np.int32], part: NDArray[Any]) -> None:
-        """Compare the bytes of a subject's slices with their CRC-32, those that this process has not compared yet."""
+        """Compare a subject's slices with their CRC-32, unless this process has done so before."""
         intact = self._intact.setdefault((number, kind), np.zeros(self.subjects[number]["slices"], bool))
         new = np.flatnonzero(~intact[rows])
         if not len(new):
@@ -270,7 +270,9 @@ class SliceStore:
     def _load(self, name: str) -> NDArray[Any]:
         path = self.path / name
         try:
-            loaded: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")  # refuses objects; inflates nothing
+            loaded: NDArray[Any] = np.lib.format.open_memmap(
+                path, mode="r"
+            )  # refuses objects, and decompresses nothing
             return loaded
         except FileNotFoundError:
             what = f"{name} is missing"
@@ -279,5 +281,5 @@ class SliceStore:
             raise unreadable(error, path) from error
         except MemoryError:
             raise
-        except Exception as error:  # a damaged header raises many types
+        except Exception as error:  # a damaged header raises many types of errors
             raise self._damage(f"{name}: {error}") from error

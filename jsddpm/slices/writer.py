@@ -1,4 +1,4 @@
-"""Writing slice stores: complete, checksummed and read-only, or not there at all."""
+"""Write slice stores atomically, with checksums and read-only."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from jsddpm.publish import publish_shared, published_directory, resumable_direct
 from jsddpm.slices import layout
 
 BUILD_ONLY = "build"
-"""Key of a subject's entry whose value is needed while a store is built, and is no part of the store."""
+"""Key of a subject's entry that is needed while a store is built, and is not part of the store."""
 
 _PARTS = "parts"  # index rows and entry of each finished subject, while a resumable store is filled
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One subject's (or one batch of generated) slices, ready to be written.
+    """Slices of one subject, or one batch of generated slices, to be written.
 
     Attributes:
         name: File name stem, unique in the store.
         image: Intensities in [0, 1], ``(n, H, W)``.
         mask: Lesion mask, ``(n, H, W)``, boolean.
         rows: Values of index columns, each of length n or scalar.
-        info: What ``store.json`` says of this subject (``patient``, ``session``, ``group``, ``split``, ...).
+        info: Entry of this subject in ``store.json`` (``patient``, ``session``, ``group``, ``split``, ...).
     """
 
     name: str
@@ -63,7 +63,7 @@ class Written:
 
 
 def write_shard(root: Path, shard: Shard) -> Written:
-    """Write one shard's arrays below a store folder being built.
+    """Write one shard's arrays into a store folder being built.
 
     Raises:
         JsddpmError: ``SLICE_VALUES`` when an intensity is not finite or leaves [0, 1]; ``SLICE_SHAPE``.
@@ -105,12 +105,12 @@ def write_shard(root: Path, shard: Shard) -> Written:
 def new_store(
     out: str | Path, *, kind: layout.Kind, n_slices: int, spacing: Sequence[float], **info: Any
 ) -> Iterator[StoreWriter]:
-    """Build a store that appears at ``out``, complete and read-only, when the block ends.
+    """Build a store that is published at ``out``, read-only, when the block ends.
 
     Args:
-        out: New folder; never overwritten.
+        out: New folder.
         kind: ``real`` or ``generated``.
-        n_slices: Axial slices of the volume that ``z_index`` counts in.
+        n_slices: Number of axial slices of the volume, in which ``z_index`` counts.
         spacing: ``(row, column, z)`` in mm.
         info: Further entries of ``store.json`` (preprocessing, binning, provenance).
     """
@@ -126,8 +126,8 @@ def resumable_store(
 ) -> Iterator[StoreWriter]:
     """Like :func:`new_store`, but what was written survives an interruption.
 
-    With ``resume``, :func:`finished` gives the shards that :func:`mark_finished` noted before. The plan that must not
-    change in between is everything given here.
+    With ``resume``, :func:`finished` returns the shards that :func:`mark_finished` recorded before. All arguments given
+    here are the plan, which must not change in between.
     """
     head = _head(kind, n_slices, spacing, info)
     with resumable_directory(out, head, resume=resume) as root:
@@ -147,7 +147,7 @@ def shared_store(
     spacing: Sequence[float],
     **info: Any,
 ) -> Iterator[Path]:
-    """The folder of a store that several processes fill; whoever finishes last publishes it.
+    """The folder of a store that several processes fill; the last to finish publishes it.
 
     Args:
         out: New folder.
@@ -155,7 +155,7 @@ def shared_store(
             :func:`mark_finished`.
         share: This process's number and how many there are.
         kind: ``real`` or ``generated``.
-        n_slices: Axial slices of the volume that ``z_index`` counts in.
+        n_slices: Number of axial slices of the volume, in which ``z_index`` counts.
         spacing: ``(row, column, z)`` in mm.
         info: Further entries of ``store.json``.
     """
@@ -176,7 +176,7 @@ def shared_store(
 
 
 def _head(kind: layout.Kind, n_slices: int, spacing: Sequence[float], info: dict[str, Any]) -> dict[str, Any]:
-    """What ``store.json`` says before anything is written."""
+    """Entries of ``store.json`` before any slice is written."""
     return {"kind": kind, "n_slices": n_slices, "spacing": [float(s) for s in spacing], **info}
 
 
@@ -197,12 +197,12 @@ class StoreWriter:
         self.written.append(write_shard(self.root, shard))
 
     def discard(self) -> None:
-        """Remove everything written, where no other attempt could use it."""
+        """Remove all files written, if no other attempt could use them."""
         for folder in ("arrays", _PARTS):
             shutil.rmtree(self.root / folder, ignore_errors=True)
 
     def finish(self) -> None:
-        """Write the index and ``store.json``, and remove what only a resumption needs.
+        """Write the index and ``store.json``, and remove files that only a resumed build needs.
 
         Raises:
             JsddpmError: ``STORE_EMPTY``; ``SLICE_SHAPE`` when shards differ in size.
@@ -230,7 +230,7 @@ class StoreWriter:
 
 
 def mark_finished(root: Path, written: Written) -> None:
-    """Remember a shard of a resumable store as finished; its entry is written last."""
+    """Record a shard of a resumable store as finished; its entry is written last."""
     parts = make_directory(root / _PARTS)
     write_sealed(parts / f"{written.entry['name']}.npy", array_bytes(written.rows))
     write_sealed(parts / f"{written.entry['name']}.json", json_bytes(written.entry))

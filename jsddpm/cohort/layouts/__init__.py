@@ -1,4 +1,4 @@
-"""How cohorts lie on disk: each module here declares one :class:`Layout` as ``LAYOUT``; nothing else lists them."""
+"""Layouts of cohorts on disk: each module declares one :class:`Layout` as ``LAYOUT``, and is found by its file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from jsddpm.cohort.records import LayoutReport, Selection
 
 @dataclass(frozen=True)
 class Layout:
-    """One way a cohort lies on disk.
+    """A layout of a cohort on disk.
 
     Attributes:
-        name: What ``layout`` and ``--layout`` call it.
-        help: One line that says which files it means.
-        matches: Whether a file or folder that exists is laid out so.
+        name: Name for ``layout`` and ``--layout``.
+        help: One line that names its files.
+        matches: Whether an existing file or folder has this layout.
         read: Called with the source, the report to fill and the selection. It calls ``report.add`` for every image and
             ``report.problem`` for everything it cannot use, naming the file; nothing is skipped silently.
-        order: Where several match, the layout of the lowest order is taken.
+        order: If several layouts match, the one with the lowest order is used.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Layout:
 
 @cache
 def layouts() -> dict[str, Layout]:
-    """Every layout by its name, in the order in which a source is compared with them.
+    """All layouts by name, in the order in which they are tried.
 
     >>> list(layouts())
     ['nnunet', 'bids', 'brats', 'manifest']

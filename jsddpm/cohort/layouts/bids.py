@@ -1,11 +1,11 @@
 """BIDS trees such as OpenNeuro ds004199: ``sub-*/[ses-*/]anat/*_FLAIR.nii.gz`` with ``*_FLAIR_roi.nii.gz`` beside it.
 
 A lesion mask may also follow the BIDS derivatives' naming, ``*_label-lesion*_mask.nii.gz``, beside the image or in the
-same place below ``derivatives/*/``. ``participants.tsv`` tells controls (column ``group``).
+same place below ``derivatives/*/``. The column ``group`` of ``participants.tsv`` marks controls.
 
-Several images of one session are never chosen silently. The rule, in order: only images with the entities asked for;
-if just one of them has a lesion mask, that one; if they differ in ``run`` alone and a run was asked for, that one;
-else it is a problem that names them all.
+Among several images of one session, those with the requested entities are considered. If only one of them has a lesion
+mask, it is used; if they differ in ``run`` alone and a run was requested, that one is used; otherwise the session is a
+problem that names all of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """BraTS-style subject folders: ``CASE/CASE_flair.nii.gz`` with ``CASE_seg.nii.gz``, or ``CASE/CASE-t2f.nii.gz``.
 
 Since 2023 a name ends in the number of the visit (``BraTS-GLI-00002-001``): visits of one patient share its split.
-Segmentations hold several labels; ``--mask-label`` says which are lesion.
+Segmentations have several labels; ``--mask-label`` selects those of lesions.
 """
 
 from __future__ import annotations

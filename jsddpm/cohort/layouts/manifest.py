@@ -1,4 +1,4 @@
-"""A CSV or TSV table of images, masks and patients; what ``jsddpm cohort scan --out`` writes."""
+"""A CSV or TSV table of images, masks and patients, as ``jsddpm cohort scan --out`` writes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jsddpm.errors import JsddpmError
 
 
 def _read(path: Path, report: LayoutReport, selection: Selection) -> None:
-    """Columns ``image`` and ``patient``, and if wanted ``mask``, ``brain``, ``session``, ``group``, ``split``.
+    """Columns ``image`` and ``patient``; optional ``mask``, ``brain``, ``session``, ``group``, ``split``.
 
     Paths are relative to the manifest, and must stay in its folder unless another is given.
     """

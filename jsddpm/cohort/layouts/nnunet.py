@@ -43,7 +43,7 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
 
 
 def _channel(root: Path, report: LayoutReport, selection: Selection) -> int | None:
-    """Number of the channel asked for, by ``dataset.json`` (``channel_names``, formerly ``modality``)."""
+    """Number of the requested channel, by ``dataset.json`` (``channel_names``, formerly ``modality``)."""
     if selection.modality.isdigit():
         return int(selection.modality)
     path = root / "dataset.json"

@@ -13,7 +13,7 @@ from jsddpm.diffusion.conditioning import ConditionEmbedding, mean_of_ancestors
 
 
 class FactoredEmbedding(ConditionEmbedding):
-    """A sum, so that a lesion seen in one bin teaches every bin what a lesion is."""
+    """A sum of two vectors, so that the vector of lesions is trained by slices of all bins."""
 
     def __init__(self, binning: ZBinning, dim: int) -> None:
         super().__init__(binning, dim)

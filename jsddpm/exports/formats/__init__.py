@@ -1,4 +1,4 @@
-"""Formats of data sets: each module here declares one :class:`ExportFormat` as ``FORMAT``; nothing else lists them."""
+"""Formats of data sets: each module declares one :class:`ExportFormat` as ``FORMAT``, and is found by its file."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """One way in which a data set lies on disk.
+    """A format of a data set on disk.
 
     Attributes:
-        name: What ``jsddpm export`` calls it.
-        help: One line that says which files are written.
+        name: Name for ``jsddpm export``.
+        help: One line that names the files.
         write: Called with the data set, the folder to fill, and a function to call after each case.
         one_unit: Whether all cases must be volumes, or all slices.
-        folds: Whether it knows of folds.
+        folds: Whether it has folds.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ExportFormat:
 
 @cache
 def formats() -> dict[str, ExportFormat]:
-    """Every format by its name.
+    """All formats by name.
 
     >>> list(formats())
     ['bids', 'nnunet']

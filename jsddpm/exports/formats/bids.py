@@ -55,7 +55,7 @@ def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
 
 
 def _write_case(case: Case, subject: str, folder: Path, data: DataSet) -> None:
-    """Image and mask of a case, each with its sidecar; a generator may make no masks."""
+    """Image and mask of a case, each with its sidecar; generators without masks have none."""
     session = f"ses-{_label(case.session.removeprefix('ses-'))}" if case.session else ""
     apart = f"acq-z{case.z[0]:03d}" if not case.synthetic and len(case.rows) == 1 else ""
     stem = "_".join(part for part in (subject, session, apart) if part)
@@ -93,7 +93,7 @@ def _description(data: DataSet) -> dict[str, Any]:
 
 
 def _of_store(store: Mapping[str, Any]) -> str:
-    """In words, what a store says of how it was made."""
+    """The provenance of a store in words."""
     parts = [f"made by {store['created_by']}"] if "created_by" in store else []
     if sampling := store.get("sampling"):
         parts.append(f"sampler {sampling.get('sampler')}, {sampling.get('steps')} steps")

@@ -1,6 +1,6 @@
 """nnU-Net v2 raw data: imagesTr, labelsTr and dataset.json, test patients in imagesTs, and splits_final.json.
 
-``splits_final.json`` belongs into nnU-Net's folder of preprocessed data; here it lies beside ``dataset.json``.
+Users move ``splits_final.json`` to nnU-Net's folder of preprocessed data; it is written beside ``dataset.json``.
 """
 
 from __future__ import annotations

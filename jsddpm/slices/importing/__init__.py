@@ -1,1 +1,1 @@
-"""Slices and volumes of any generator: how they lie on disk (``layouts``), how they are read, and on which grid."""
+"""Import of slices and volumes of any generator: layouts on disk, reading, and resampling."""

@@ -1,4 +1,4 @@
-"""What a layout finds of somebody's generator, and what files cannot say of themselves."""
+"""Items that a layout finds in the files of a generator, and facts that files do not contain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jsddpm.errors import JsddpmError, usage_error
 
 Pathology = Literal["mask", "lesion", "control"]
 STORE_AXES = "PR"
-"""Where rows and columns of a store's slices lead: to posterior, to the patient's right."""
+"""Directions of rows and columns of a store's slices: to posterior, to the patient's right."""
 
 COLUMNS = {
     "z": ("z", "z_index"),
@@ -21,21 +21,21 @@ COLUMNS = {
     "seed": ("seed",),
     "group": ("group", "subject_id"),
 }
-"""What is known of a slice, with the names that generators give it."""
+"""Facts on a slice, with the names that generators use for them."""
 
 
 @dataclass(frozen=True)
 class IntensityFormat:
-    """What the numbers in the files mean; None leaves it to the layout, where the generator's own code says it.
+    """The meaning of values in the files; None uses what the layout knows from the generator's code.
 
     Args:
-        value_range: Values that mean 0 and 1; None takes an integer type's own range, and [0, 1] for floats.
-        mask_threshold: Mask values above it are lesion; None accepts masks of two values, the lower of them 0.
-        image_key: Array of an ``.npz`` file that holds the image.
-        mask_key: Array that holds the mask.
-        mask_labels: Mask values that are lesion.
+        value_range: Values that are mapped to 0 and 1; None uses the range of an integer type, and [0, 1] for floats.
+        mask_threshold: Mask values above it mean lesion; None accepts masks of two values, the lower of them 0.
+        image_key: Name of the image array in an ``.npz`` file.
+        mask_key: Name of the mask array.
+        mask_labels: Mask values that mean lesion.
         window: Whether each volume is windowed as the real ones were: percentiles inside the brain.
-        clip: Whether values that leave ``value_range`` are taken to its ends.
+        clip: Whether values outside ``value_range`` are clipped to its ends.
     """
 
     value_range: tuple[float, float] | None = None
@@ -47,7 +47,7 @@ class IntensityFormat:
     clip: bool = False
 
     def over(self, known: IntensityFormat) -> IntensityFormat:
-        """What was asked for, and for the rest what a layout knows."""
+        """The given values, completed by those that a layout knows."""
         keys = replace(self, image_key=self.image_key or known.image_key, mask_key=self.mask_key or known.mask_key)
         if keys.value_range is None and not keys.window:
             keys = replace(keys, value_range=known.value_range)
@@ -58,19 +58,19 @@ class IntensityFormat:
 
 @dataclass(frozen=True)
 class Facts:
-    """What only the user knows where files do not say it.
+    """Facts that only the user knows if the files do not contain them.
 
     Args:
-        pathology: What slices were asked for: ``lesion``, ``control``, or what each one's ``mask`` shows.
+        pathology: Pathology that slices are conditioned on: ``lesion``, ``control``, or ``mask``, by each mask.
         fields: Parts of the files' names, such as ``z{z_bin}_c{pathology}_{}``; see :func:`read_fields`.
-        axes: Where rows and columns (``PR``), or the axes of a volume (``LPS``), lead; the file's own when None.
-        spacing: Voxel size of volumes whose files do not hold it, in mm along their axes.
+        axes: Directions of rows and columns (``PR``), or of the axes of a volume (``LPS``); None uses the file's.
+        spacing: Voxel size of volumes whose files do not contain it, in mm along their axes.
         masks: Whether the generator makes masks.
-        modality: Which images of a BIDS or nnU-Net data set, or of Med-DDPM, are meant.
-        controls: Patterns of volumes that have no lesion, and need no mask.
+        modality: Which images of a BIDS or nnU-Net data set, or of Med-DDPM, to use.
+        controls: Patterns of volumes without a lesion, which need no mask.
         root: Folder that files named in a table must lie in; the table's own when None.
-        image_key: Array of ``.npz`` files that holds images.
-        mask_key: Array that holds masks.
+        image_key: Name of the image array in ``.npz`` files.
+        mask_key: Name of the mask array.
     """
 
     pathology: Pathology | None = None
@@ -87,18 +87,18 @@ class Facts:
 
 @dataclass(frozen=True)
 class SliceItem:
-    """One slice: where it lies, and what is known of it.
+    """One slice: its files, and the facts on it.
 
     Attributes:
         image: File of the image.
-        mask: File of the mask; the image's own for an ``.npz`` that holds both; None where there is none.
-        where: What says it, for errors: a line of a table, a file.
-        position: Place along the first axis of an array or the last of a NIfTI volume; None for a file of one slice.
-        z: Axial slice; None where only the bin is known.
-        z_bin: Bin; None where only the slice is known.
-        pathology: 0 control, 1 lesion; None where nothing says it.
-        seed: Of the sample; -1 where unknown.
-        group: Generated volume it is part of; empty for a slice of its own.
+        mask: File of the mask; that of the image for an ``.npz`` with both; None without a mask.
+        where: Origin of the facts, for errors: a line of a table, or a file.
+        position: Index along the first axis of an array or the last of a NIfTI volume; None for a file of one slice.
+        z: Axial slice; None if only the bin is known.
+        z_bin: Bin; None if only the slice is known.
+        pathology: 0 control, 1 lesion; None if not known.
+        seed: Seed of the sample; -1 if unknown.
+        group: Its generated volume; empty for a single slice.
     """
 
     image: Path
@@ -118,8 +118,8 @@ class VolumeItem:
 
     Attributes:
         image: NIfTI file.
-        mask: NIfTI file on the image's grid; None for one that has no lesion, or where no masks are made.
-        name: What its slices' ``group`` is called.
+        mask: NIfTI file on the image's grid; None without a lesion, or if the generator makes no masks.
+        name: Name of the volume, the ``group`` of its slices.
     """
 
     image: Path
@@ -129,13 +129,13 @@ class VolumeItem:
 
 @dataclass(frozen=True)
 class Found:
-    """What a layout found.
+    """The items that a layout found.
 
     Attributes:
         items: Slices or volumes, in the order in which they are stored.
-        reading: What the generator's own code says of its numbers.
-        axes: Where rows and columns of its slices lead.
-        n_bins: Bins that the files say they were made with; None where they do not.
+        reading: The meaning of values according to the generator's code.
+        axes: Directions of rows and columns of its slices.
+        n_bins: Number of bins according to the files; None if they do not contain it.
     """
 
     items: Sequence[SliceItem] | Sequence[VolumeItem]
@@ -145,15 +145,15 @@ class Found:
 
 
 def known(values: Mapping[str, object], where: str, file: Path) -> dict[str, int | str | None]:
-    """Place, pathology, seed and group that a row of a table, or the arrays beside a slice, name.
+    """Position, pathology, seed and group according to a row of a table, or to arrays beside a slice.
 
     Args:
-        values: By column; the names that generators use are understood, empty values count as not there.
-        where: What says it.
-        file: The file it stands in.
+        values: Values by column; the names that generators use are understood, and empty values count as missing.
+        where: Origin of the values.
+        file: File of the values.
 
     Raises:
-        JsddpmError: ``TABLE`` for a value that is no whole number, or a pathology other than 0, 1, control, lesion.
+        JsddpmError: ``TABLE`` for a value that is not a whole number, or a pathology other than 0, 1, control, lesion.
 
     >>> known({"zbin": "3", "lesion_present": "1", "seed": ""}, "line 2", Path("a.csv"))
     {'z': None, 'z_bin': 3, 'pathology': 1, 'seed': -1, 'group': ''}
@@ -176,5 +176,5 @@ def known(values: Mapping[str, object], where: str, file: Path) -> dict[str, int
 
 
 def missing_fact(what: str, fix: str, file: Path) -> JsddpmError:
-    """Something that has to be said, and by which option."""
+    """The error for a fact that has to be given, and its option."""
     return usage_error("IMPORT_FACTS", what, fix=fix, file=file)

@@ -1,4 +1,4 @@
-"""Images and masks as files side by side: which belong together, and what their names say."""
+"""Images and masks as separate files: their pairs, and the facts in their names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PICTURES = (".png", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Pair:
-    """An image, its mask where there is one, and the name they share."""
+    """An image, its mask if there is one, and the name they share."""
 
     name: str
     image: Path
@@ -28,17 +28,17 @@ class Pair:
 
 
 def stem(path: Path) -> str:
-    """File name without its ending, ``.nii.gz`` counting as one."""
+    """File name without its extension, of which ``.nii.gz`` is one."""
     return path.name[: -len(".nii.gz")] if path.name.lower().endswith(".nii.gz") else path.stem
 
 
 def files(folder: Path, endings: Sequence[str]) -> list[Path]:
-    """Files of a folder with these endings, in name order; hidden ones are none."""
+    """Files of a folder with these extensions, in name order, without hidden files."""
     return sorted(p for p in folder.iterdir() if p.is_file() and p.name[0] != "." and has_ending(p, endings))
 
 
 def has_ending(path: Path, endings: Sequence[str]) -> bool:
-    """Whether a name ends so, in any case."""
+    """Whether a name has one of the extensions, in any case."""
     return path.name.lower().endswith(tuple(endings))
 
 
@@ -47,7 +47,7 @@ def paired(source: Path, endings: Sequence[str], facts: Facts) -> list[Pair]:
 
     Args:
         source: A folder.
-        endings: Of the files.
+        endings: Extensions of the files.
         facts: Whether there are masks.
 
     Raises:
@@ -61,7 +61,7 @@ def paired(source: Path, endings: Sequence[str], facts: Facts) -> list[Pair]:
 
 
 def matched(images: dict[str, Path], masks: dict[str, Path], source: Path, facts: Facts) -> list[Pair]:
-    """Images and masks of equal names; what has no partner is refused."""
+    """Images and masks with equal names; a file without a partner is refused."""
     if facts.masks and (alone := sorted(set(images) ^ set(masks))):
         file = images.get(alone[0]) or masks[alone[0]]
         what = f"{file.name} has no {'mask' if alone[0] in images else 'image'} (and {len(alone) - 1} more)"
@@ -76,7 +76,7 @@ def volumes(pairs: Iterable[Pair]) -> list[VolumeItem]:
 
 
 def slices(pairs: Iterable[Pair], facts: Facts) -> list[SliceItem]:
-    """Pairs of pictures as slices; ``facts.fields`` says what their names tell."""
+    """Pairs of pictures as slices; ``facts.fields`` describes their names."""
     return [
         SliceItem(p.image, p.mask, p.image.name, **read_fields(p.name, facts.fields, p.image))  # type: ignore[arg-type]
         for p in pairs
@@ -84,12 +84,12 @@ def slices(pairs: Iterable[Pair], facts: Facts) -> list[SliceItem]:
 
 
 def read_fields(name: str, template: str | None, file: Path) -> dict[str, int | str | None]:
-    """What a name says.
+    """The facts in a name.
 
     Args:
         name: File name without ending and role.
         template: The name with ``{z}``, ``{z_bin}``, ``{pathology}`` (0, 1, control, lesion), ``{seed}`` or
-            ``{group}`` in place of what varies; ``{}`` stands for anything. None where names say nothing.
+            ``{group}`` for the parts that vary; ``{}`` is any text. None if names contain no facts.
         file: For the error.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One slice of a file as intensities in [0, 1] and lesion pixels, in a store's orientation; nothing is guessed."""
+"""Read one slice of a file as intensities in [0, 1] and lesion pixels, in a store's orientation."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from jsddpm.slices.arrays import other_size, read_npz
 from jsddpm.slices.importing.items import STORE_AXES, IntensityFormat
 
 MOST_CLIPPED = 0.05
-"""Largest share of an image's values that may leave the range and be clipped: with more, the range is another one."""
+"""Largest share of an image's values that are clipped to the range; with more, the range must be wrong."""
 
 _OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 _GREY = ("1", "L", "I;16", "I", "F")
 
 
 def read_slice(path: Path, key: str, position: int | None, size: Sequence[int], axes: str = STORE_AXES) -> NDArray[Any]:
-    """One slice ``(H, W)`` of a file, in the file's own numbers and a store's orientation.
+    """One slice ``(H, W)`` of a file, with the file's values and in a store's orientation.
 
     Args:
         path: PNG, TIF, npz, npy or NIfTI file.
-        key: Array of an ``.npz`` file.
-        position: Place in a stack; None for a file of one slice.
-        size: ``(H, W)`` that slices must have.
-        axes: Where rows and columns lead; a NIfTI file says that itself.
+        key: Name of the array in an ``.npz`` file.
+        position: Index in a stack; None for a file of one slice.
+        size: Required ``(H, W)``.
+        axes: Directions of rows and columns; not needed for a NIfTI file.
 
     Raises:
         JsddpmError: ``MISSING``, ``SLICE_FILE``, ``SLICE_SHAPE`` (status 3), ``NOT_READABLE`` (status 5).
@@ -49,7 +49,7 @@ def read_slice(path: Path, key: str, position: int | None, size: Sequence[int], 
         raise unreadable(error, path) from error
     except (JsddpmError, MemoryError):
         raise
-    except Exception as error:  # whatever a file that holds no such slices makes the readers raise
+    except Exception as error:  # any error of the readers on a file without such slices
         cure = "write single-channel PNG, TIF, npz, npy or NIfTI files"
         raise JsddpmError("SLICE_FILE", f"cannot be used: {first_line(error)}", fix=cure, file=path) from error
     array = array if path.name.endswith((".nii", ".nii.gz")) else upright(array, axes)
@@ -80,7 +80,7 @@ def check_axes(axes: str, count: int) -> str:
 
 
 def upright(array: NDArray[Any], axes: str) -> NDArray[Any]:
-    """A slice whose rows lead to posterior and columns to the right, of one with other axes.
+    """Turn a slice so that rows point to posterior and columns to the right.
 
     >>> upright(np.array([[1, 2], [3, 4]]), "RA").tolist()  # rows led to the right, columns to anterior
     [[2, 4], [1, 3]]
@@ -94,7 +94,7 @@ def intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDAr
     """Intensities in [0, 1].
 
     Raises:
-        JsddpmError: ``SLICE_VALUES`` (status 3) when the numbers do not lie in the range they should have.
+        JsddpmError: ``SLICE_VALUES`` (status 3) when values lie outside of their range.
     """
     top = 1.0 if array.dtype.kind in "bf" else float(np.iinfo(array.dtype).max)
     low, high = reading.value_range or (0.0, top)
@@ -120,7 +120,7 @@ def lesion(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray
     """Lesion pixels of a mask.
 
     Raises:
-        JsddpmError: ``SLICE_MASK`` (status 3) when nothing says which of its values are lesion.
+        JsddpmError: ``SLICE_MASK`` (status 3) when the values of lesions are not known.
     """
     if reading.mask_labels:
         return np.isin(array, reading.mask_labels)
@@ -134,7 +134,7 @@ def lesion(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray
     return np.asarray(array != 0)
 
 
-@lru_cache(maxsize=2)  # an image's and a mask's: neighbouring slices lie in one file
+@lru_cache(maxsize=2)  # one for the image and one for the mask: neighbouring slices lie in one file
 def _stack(path: Path, key: str, size: tuple[int, int], _changed: int) -> NDArray[Any]:
     """All slices of a file, ``(n, H, W)``."""
     if path.name.endswith((".nii", ".nii.gz")):
@@ -155,9 +155,9 @@ def _stack(path: Path, key: str, size: tuple[int, int], _changed: int) -> NDArra
 
 
 def _picture(path: Path, size: tuple[int, int]) -> NDArray[Any]:
-    """The pages of a picture, one grey channel each; grey that was written as colours is grey."""
+    """The pages of a picture, one grey channel each; colour pictures with equal channels count as grey."""
     with Image.open(path) as picture:
-        if picture.size[::-1] != size:  # before it is unpacked
+        if picture.size[::-1] != size:  # checked before it is decompressed
             raise other_size(picture.size[::-1], size, path)
         pages = []
         for page in range(getattr(picture, "n_frames", 1)):

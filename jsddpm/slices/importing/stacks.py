@@ -1,4 +1,4 @@
-"""Slices in arrays: many in one file, with what is known of them in arrays beside."""
+"""Slices in arrays: many in one file, with facts in further arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _IMAGES, _MASKS = ("images", "image"), ("masks", "mask")
 
 
 def of_archives(paths: Sequence[Path], facts: Facts) -> Found:
-    """The slices of ``.npz`` files: each holds one, or a stack; all name their arrays alike."""
+    """The slices of ``.npz`` files: each contains one slice or a stack; all have the same names of arrays."""
     keys = [_keys(path, facts) for path in paths]
     if len(set(keys)) > 1:
         other = next(p for p, k in zip(paths, keys, strict=True) if k != keys[0])
@@ -32,7 +32,7 @@ def of_archives(paths: Sequence[Path], facts: Facts) -> Found:
 
 
 def of_arrays(folder: Path, facts: Facts) -> Found:
-    """The slices of ``images.npy``, with ``masks.npy`` and what is known of them in files such as ``z_bin.npy``."""
+    """The slices of ``images.npy``, with ``masks.npy``, and facts in files such as ``z_bin.npy``."""
     images, masks = folder / "images.npy", folder / "masks.npy"
     if facts.masks and not masks.is_file():
         raise missing_fact("has no masks.npy", "add it, or say --without-masks", folder)
@@ -48,7 +48,7 @@ def of_arrays(folder: Path, facts: Facts) -> Found:
 
 
 def _keys(path: Path, facts: Facts) -> tuple[str, str]:
-    """The arrays that hold images and masks; the second empty without masks."""
+    """Names of the arrays of images and masks; the second is empty without masks."""
     names = _read(path, npz_forms)
     image = facts.image_key or next((key for key in _IMAGES if key in names), "")
     mask = facts.mask_key or next((key for key in _MASKS if key in names), "")
@@ -79,7 +79,7 @@ def _columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
 def _items(
     image: Path, count: int, there: Mapping[str, NDArray[Any]], stacked: bool, facts: Facts
 ) -> Iterator[SliceItem]:
-    """The slices of one file; columns come before what its name says."""
+    """The slices of one file; facts in columns take precedence over its name."""
     named = {k: v for k, v in read_fields(stem(image), facts.fields, image).items() if v not in (None, "", -1)}
     for i in range(count):
         where = f"slice {i}"
@@ -89,7 +89,7 @@ def _items(
 
 
 def _check_count(name: str, shape: tuple[int, ...], count: int, path: Path) -> None:
-    """A value for all slices, or one for each."""
+    """Check that there is one value for all slices, or one for each."""
     if shape not in ((), (1,), (count,)):
         what = f"{name} has the shape {shape}, and there are {count} slices"
         raise JsddpmError("SLICE_SHAPE", what, fix="give one value for each slice", file=path)
@@ -100,11 +100,11 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def _read(path: Path, read: Callable[[Path], _T]) -> _T:
-    """What a library reads of somebody's file, its errors as ours."""
+    """Read a file with a library; its errors become errors of jsddpm."""
     try:
         return read(path)
     except (JsddpmError, MemoryError):
         raise
-    except Exception as error:  # whatever a damaged file makes NumPy and zipfile raise
+    except Exception as error:  # any error of NumPy and zipfile on a damaged file
         cure = "write it with numpy.savez or numpy.save, without objects"
         raise JsddpmError("SLICE_FILE", f"cannot be used: {first_line(error)}", fix=cure, file=path) from error

@@ -1,4 +1,4 @@
-"""A generated volume on a real store's grid: resampled by its affine, about its centre, as patients' volumes were."""
+"""Resample a generated volume to the grid of a real store, about its centre, like the volumes of patients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_volume(
 
     Raises:
         JsddpmError: ``NIFTI_...``, ``MASK_...``, ``SLICE_VALUES``, ``NO_BRAIN``, ``CONTRAST`` (status 3);
-            ``IMPORT_FACTS``, ``AXES`` (status 2) when the file does not say how it lies.
+            ``IMPORT_FACTS``, ``AXES`` (status 2) when the file does not contain its orientation.
     """
     image = open_nifti(item.image)
     check_not_constant(image)
@@ -43,13 +43,13 @@ def read_volume(
         check_same_grid(image, mask)
         lesion = binary_mask(mask, MaskReading(reading.mask_labels, reading.mask_threshold)).astype(np.uint8)
     image = replace(image, affine=_affine(image, facts))
-    if reading.window:  # what the grid has beyond the volume becomes its darkest
+    if reading.window:  # the grid outside of the volume gets its lowest value
         dark = replace(image, data=image.data - image.data.min())
         values, labels, _ = on_grid(dark, lesion, grid)
         scaled = windowed(values, _brain(values, item.image), grid.window, item.image)[0]
     else:
         scaled, labels, _ = on_grid(replace(image, data=intensity(image.data, reading, item.image)), lesion, grid)
-    return to_slices(np.clip(scaled, 0, 1)), to_slices(labels == 1)  # interpolation may leave [0, 1] by a rounding
+    return to_slices(np.clip(scaled, 0, 1)), to_slices(labels == 1)  # interpolation may exceed [0, 1] by rounding
 
 
 def _brain(values: NDArray[np.float32], path: Path) -> NDArray[np.bool_]:
@@ -62,7 +62,7 @@ def _brain(values: NDArray[np.float32], path: Path) -> NDArray[np.bool_]:
 
 
 def _affine(image: Volume, facts: Facts) -> NDArray[np.float64]:
-    """The file's affine, or that of the axes the user names; an identity says nothing."""
+    """The file's affine, or the one of the axes that the user gives; an identity does not count."""
     silent = np.allclose(image.affine, np.eye(4))
     if silent and (facts.axes is None or facts.spacing is None):
         what = "its affine is the identity, so directions of the axes and voxel sizes are unknown"

@@ -1,4 +1,4 @@
-"""How generators leave their samples: each module here declares one :class:`ImportLayout` as ``LAYOUT``."""
+"""Layouts of samples of generators: each module declares one :class:`ImportLayout` as ``LAYOUT``."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from jsddpm.slices.importing.items import Facts, Found
 
 @dataclass(frozen=True)
 class ImportLayout:
-    """One way samples lie on disk.
+    """A layout of samples on disk.
 
     Attributes:
-        name: What ``layout`` and ``--layout`` call it.
-        help: One line that says which files it means.
-        matches: Whether a file or folder that exists is laid out so.
-        read: Lists what lies there; refuses, naming the file, what it cannot use.
-        general: Whether it is a kind of file rather than one tool's habit: it counts only where no tool's layout fits.
+        name: Name for ``layout`` and ``--layout``.
+        help: One line that names its files.
+        matches: Whether an existing file or folder has this layout.
+        read: Lists the items; an error names a file that cannot be used.
+        general: Whether it is a kind of file rather than the layout of a tool; it is used if no tool's layout fits.
     """
 
     name: str
@@ -34,7 +34,7 @@ class ImportLayout:
 
 @cache
 def import_layouts() -> dict[str, ImportLayout]:
-    """Every layout by its name.
+    """All layouts by name.
 
     >>> {"table", "volumes", "nnunet"} <= set(import_layouts())
     True

@@ -1,4 +1,4 @@
-"""Arrays: ``X.npz`` with images, masks and what is known of them, a folder of these, or ``images.npy`` and others."""
+"""Arrays: ``X.npz`` with images, masks and facts, a folder of such files, or ``images.npy`` and others."""
 
 from __future__ import annotations
 

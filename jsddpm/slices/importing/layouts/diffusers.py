@@ -1,7 +1,7 @@
 """Folders that Hugging Face ``datasets`` and the training scripts of diffusers read: pictures and ``metadata.jsonl``.
 
 ``file_name`` names the picture, and a column that ends in ``_file_name`` (``mask_file_name``, or the
-``conditioning_image_file_name`` of ControlNet) the mask; other columns say what is known of it. Captions are not read.
+``conditioning_image_file_name`` of ControlNet) the mask; other columns give facts on the slice. Captions are not read.
 """
 
 from __future__ import annotations

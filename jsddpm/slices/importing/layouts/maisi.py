@@ -1,7 +1,8 @@
 """MAISI and NV-Generate: ``sample_TIME_image.nii.gz`` with ``sample_TIME_label.nii.gz``, or images alone.
 
 Image-only inference writes ``PREFIX_seedN_sizeXxYxZ_spacingAxBxC_TIME_rankN_modalityN.nii.gz``. Labels are numbered
-structures: which of them is the lesion only the user knows. MR intensities have no fixed top, CT spans 2000 units.
+structures, and only the user knows which of them is the lesion. MR intensities have no fixed maximum, CT spans 2000
+units.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _TIMED = re.compile(r"(?P<name>.+_\d{8}_\d{6}(_\d{6})?)_(?P<role>image|label)$")
 
 
 def _read(source: Path, facts: Facts) -> Found:
-    """Pairs by their time; images without a label only where the user says that there are none."""
+    """Pairs by their time; images without a label only if the user says that there are no masks."""
     images: dict[str, Path] = {}
     labels: dict[str, Path] = {}
     for path in pairs.files(source, pairs.NIFTI):

@@ -1,6 +1,6 @@
 """Med-DDPM: ``image/N_NAME.nii.gz`` with ``mask/N_NAME.nii.gz``; of BraTS ``flair/N_NAME_flair.nii.gz`` with ``seg``.
 
-``sample.py`` leaves values in [-1, 1] beside the label map it was given, 2 being tumour and 1 the rest of the brain;
+``sample.py`` writes values in [-1, 1] beside its input label map, 2 being tumour and 1 the rest of the brain;
 ``sample_brats.py`` scales each volume to [0, 1] and numbers the parts of the tumour from 1.
 """
 
@@ -18,7 +18,7 @@ _COUNTED = re.compile(r"\d+_.+")
 
 
 def _read(source: Path, facts: Facts) -> Found:
-    """The pairs of either script."""
+    """The pairs of one of the scripts."""
     if _counted(source / "image"):
         images, masks = _named(source / "image", ""), _named(source / "mask", "")
         reading = IntensityFormat((-1, 1), mask_labels=(2,))

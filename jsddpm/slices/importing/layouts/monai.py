@@ -1,7 +1,7 @@
 """Generative bundles of MONAI's model zoo: volumes ``N/N_sample_TIME.nii.gz``, slices ``synimg_sample_TIME.png``.
 
 ``SaveImage`` of a sample without a file name counts from 0, in a folder each. The bundles make no masks. The pictures
-of slices show the patient as a viewer does: rows lead to posterior, columns to the patient's left.
+of slices show the patient like a viewer: rows point to posterior, columns to the patient's left.
 """
 
 from __future__ import annotations

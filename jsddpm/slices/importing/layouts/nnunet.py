@@ -11,9 +11,9 @@ from jsddpm.slices.importing.layouts import ImportLayout
 
 
 def of_cohort(source: Path, layout: str, facts: Facts) -> Found:
-    """The volumes of a data set that is laid out as cohorts are."""
+    """The volumes of a data set with the layout of a cohort."""
     controls = facts.controls if facts.masks else ("*",)
-    from jsddpm.cohort.sources import read_cohort  # not at the top: names of layouts are asked for by jsddpm --help
+    from jsddpm.cohort.sources import read_cohort  # imported here: jsddpm --help needs the names of layouts alone
 
     cohort = read_cohort(source, layout=layout, selection=Selection(facts.modality, controls=controls))
     return Found([VolumeItem(r.image, r.mask if facts.masks else None, r.subject) for r in cohort.require_clean()])

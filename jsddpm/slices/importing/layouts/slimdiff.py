@@ -1,6 +1,6 @@
 """SLIM-Diff's ``slimdiff-generate``: ``generated_samples.csv`` and ``samples/zBB_cP_sNNNN.npz``.
 
-Images lie in [-1, 1], masks around -1 and 1; rows lead to the patient's right, columns to anterior.
+Images are in [-1, 1], masks near -1 and 1; rows point to the patient's right, columns to anterior.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TABLE = "generated_samples.csv"
 
 
 def _read(source: Path, facts: Facts) -> Found:
-    """The rows of its index; their tokens say with how many bins they were made."""
+    """The rows of its index; their tokens imply the number of bins."""
     table = source / _TABLE
     rows = read_rows(table, ("filepath", "z_bin", "pathology_class", "token"))
     items = listed(table, rows, facts, image="filepath", mask="filepath")
@@ -31,7 +31,7 @@ def _read(source: Path, facts: Facts) -> Found:
 
 
 def _bins(token: str, z_bin: str, table: Path) -> int:
-    """A lesion's token is the number of bins and the bin."""
+    """The token of a lesion is the number of bins plus the bin."""
     try:
         return int(token) - int(z_bin)
     except ValueError:

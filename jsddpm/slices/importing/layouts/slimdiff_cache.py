@@ -1,7 +1,7 @@
 """SLIM-Diff's slice cache: ``train.csv``, ``val.csv``, ``test.csv`` and ``slices/SUBJECT_zNNN_binBB_cP.npz``.
 
-A cache holds slices of people. Imported as generated it shows what a perfect generator would get; an evaluation
-against the very same people is refused.
+A cache contains slices of patients. Imported as generated, it stands for a perfect generator; an evaluation against the
+same patients is refused.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from jsddpm.slices.importing.layouts.slimdiff import AXES, READING
 
 
 def _read(source: Path, facts: Facts) -> Found:
-    """All replicas of a folder; they must be of one number of bins."""
+    """All replicas of a folder; they must have the same number of bins."""
     from jsddpm.slices.importing.stacks import of_archives  # NumPy: the command line lists layouts without it
 
     archives = _archives(source)

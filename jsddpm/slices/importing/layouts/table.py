@@ -14,14 +14,14 @@ from jsddpm.slices.importing.layouts import ImportLayout
 
 
 def _read(table: Path, facts: Facts) -> Found:
-    """Columns ``image`` and, as far as they are known, ``mask``, ``z`` or ``z_bin``, ``pathology``, ``group``..."""
+    """Columns ``image`` and, if known, ``mask``, ``z`` or ``z_bin``, ``pathology``, ``group``..."""
     return Found(listed(table, read_rows(table, ("image",)), facts))
 
 
 def listed(
     table: Path, rows: Sequence[Mapping[str, str]], facts: Facts, *, image: str = "image", mask: str = "mask"
 ) -> list[SliceItem]:
-    """The slices that rows of a table name; their files must stay in the table's folder.
+    """The slices in the rows of a table; their files must lie in the table's folder.
 
     Args:
         table: The table's file; paths are relative to its folder.
@@ -53,7 +53,7 @@ def listed(
 
 
 def _by_volume(items: Sequence[SliceItem], names: Sequence[str]) -> list[SliceItem]:
-    """Without a column ``group``, slices of one NIfTI file are of one volume, which has the file's name."""
+    """Without a column ``group``, slices of one NIfTI file belong to one volume with the file's name."""
     shared = {name for name, n in Counter(names).items() if n > 1 and name.endswith((".nii", ".nii.gz"))}
     return [replace(item, group=name) if name in shared else item for item, name in zip(items, names, strict=True)]
 

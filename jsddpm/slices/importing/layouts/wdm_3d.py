@@ -1,4 +1,4 @@
-"""wdm-3d: ``sample_N_N.nii.gz`` with an identity affine, no masks, and values that may leave [0, 1]."""
+"""wdm-3d: ``sample_N_N.nii.gz`` with an identity affine, no masks, and values that may exceed [0, 1]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SAMPLE = re.compile(r"sample_\d+_\d+")
 
 
 def _read(source: Path, facts: Facts) -> Found:
-    """Every sample; the generator makes no masks, and the user has to say so."""
+    """Every sample; the generator makes no masks, which the user has to confirm."""
     if facts.masks:
         cure = "give --without-masks and --pathology lesion or control, or name pairs X.nii.gz and X_mask.nii.gz"
         raise missing_fact("wdm-3d makes no masks", cure, source)
