@@ -131,10 +131,21 @@ def test_the_pictures_of_faults_show_what_their_checks_look_for():
     assert all(known_faults()[e.fault].expected[0] == name for name, e in script["EXAMPLES"].items())
 
 
+def test_the_page_on_reports_says_how_weak_a_fault_was_found():
+    examples = runpy.run_path(str(ROOT / "docs" / "tutorial" / "faults.py"))["EXAMPLES"]
+    bench = {row[0]: row for row in rows_of(ROOT / "reports" / "gallery" / "validity" / "real-B" / "table.md")}
+    rows = ["| check | planted fault | strength | found | named right |", "|---|---|---|:-:|:-:|"]
+    for check in checks():
+        fault = known_faults()[examples[check.spec.name].fault]
+        _, strength, found, named, *_ = bench[fault.name.replace("_", " ")]
+        rows.append(f"| {check.spec.heading} | {fault.title} | {strength} | {found} | {named} |")
+    assert "\n".join(rows) + "\n\n" in TEXTS["docs/tutorial/read-your-report.md"]
+
+
 def test_samples_that_a_share_needs_are_those_of_the_exact_binomial_bound():
     page = TEXTS["docs/tutorial/read-your-report.md"]
     fewest = {share: math.ceil(math.log(0.025) / math.log(1 - share)) for share in (0.02, 0.05)}
-    assert re.findall(r"(\d+) samples", page) == [str(fewest[share]) for share in (0.02, 0.05, 0.02)]
+    assert re.findall(r"from (\d+) samples", page) == [str(fewest[share]) for share in (0.02, 0.05, 0.02)]
 
 
 def test_the_readme_says_what_the_bench_measured():
