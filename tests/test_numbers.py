@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
 from documented import PAGES, ROOT
 from jsddpm_eval.checks.decision import LEVELS
@@ -121,6 +123,30 @@ def test_signs_of_planted_utility_are_counted():
     low, high = binomtest(int(right), int(trials)).proportion_ci()
     assert f"right in {right:.0f} of {trials:.0f} trials" in page
     assert f"({100 * low:.0f} to {100 * high:.0f} %)" in page
+
+
+def test_slices_that_floats_put_into_the_wrong_bin_are_counted():
+    page = " ".join(TEXTS["docs/explanation/binning.md"].split())
+    wrong = []
+    for length in range(2, 161):
+        for n in range(1, 61):
+            z = np.arange(length)
+            by_floats = (z / (length - 1) * n).astype(int)
+            wrong.append(int((by_floats != z * n // (length - 1)).sum()))
+    assert f"{len(wrong):,} pairs of a range length" in page
+    assert (
+        f"In {np.count_nonzero(wrong)} of them the formula puts a slice into the wrong bin, {sum(wrong)} slices" in page
+    )
+
+
+@pytest.mark.parametrize(("text", "training"), [("at least 2.4 standard deviations", 0.75), ("or 3 (with 15 %", 0.6)])
+def test_differences_that_four_folds_show(text, training):
+    """Nadeau and Bengio: t of 3 degrees of freedom times the root of 1/4 + others / training patients."""
+    page = " ".join(TEXTS["docs/how-to/compare.md"].split())
+    needed = student.ppf(0.975, 3) * (1 / 4 + (1 - training) / training) ** 0.5
+    shown = re.search(r"\d\S*", text)[0]
+    assert text in page
+    assert rounds(shown, needed)
 
 
 def rounds(shown, value):
