@@ -1,4 +1,4 @@
-"""``plan.json``: what a folder of trials or trainings was begun with, so that it only goes on as it began."""
+"""``plan.json``: the settings of a folder of trials or trainings, which must be the same when it is continued."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from jsddpm.files import read_json, write_json
 
 PLAN = "plan.json"
-"""What a folder was begun with."""
+"""File of the settings of a folder."""
 
 
 def begun_otherwise(out: Path, plan: dict[str, Any]) -> list[str]:
-    """Names of what a folder was begun with differently; a folder that was not begun is begun with this plan.
+    """Names of settings that differ from those of a folder; a folder without a plan gets this one.
 
     Args:
         out: Folder, which the caller has locked.

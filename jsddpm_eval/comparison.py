@@ -39,13 +39,13 @@ class Difference:
         difference: Second minus first.
         interval: 95 % of the difference; None where it is not known.
         p_value: Two-sided, corrected over the bins of this score and the evaluations compared; None where not known.
-        better: Which evaluation is better by the corrected test at 5 %; None where neither is, or where the score has
-            no better direction.
+        better: Which evaluation is better by the corrected test at 5 %; None if neither is, or if the score has no
+            better direction.
         paired: Whether patients, or samples of the same seeds, were paired.
         n_patients: Patients (or blocks of them) that were paired.
         n_generated: Generated slices of either side.
         n_pairs: Pairs of evaluations that define it on both sides.
-        n_folds: Folds of patients those pairs are of.
+        n_folds: Number of folds of patients with such pairs.
         reason: Why there is no interval.
         z_bin: Bin of the condition, None for all.
         pathology: Its pathology, None for both.
@@ -76,7 +76,7 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether the corrected test sees a difference at 5 %."""
+        """Whether the corrected test is significant at 5 %."""
         return self.p_value is not None and self.p_value <= ALPHA
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def compare(first: Results, second: Results) -> list[Difference]:
 
 
 def compare_all(baseline: Results, others: Mapping[str, Results]) -> dict[str, list[Difference]]:
-    """Differences of every other evaluation to the baseline, by name, corrected over all of them.
+    """Differences of all other evaluations to the baseline, by name, corrected over all of them.
 
     Raises:
         JsddpmError: ``NOT_COMPARABLE`` (status 2) naming every field that differs.
@@ -111,7 +111,7 @@ def corrected(compared: Mapping[str, Sequence[Difference]]) -> dict[str, list[Di
 
 
 class Place(NamedTuple):
-    """Where a score stands."""
+    """Place of a score: its condition and name."""
 
     protocol: str
     cell: Cell
@@ -120,7 +120,7 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What identifies it in other evaluations."""
+        """Key of the place in other evaluations."""
         return self.protocol, self.cell.key, self.score
 
 
@@ -141,7 +141,7 @@ def difference(place: Place, unit: Score, sides: tuple[float, float], change: Co
     """A difference, not corrected yet.
 
     Args:
-        place: Of the score.
+        place: Place of the score.
         unit: The score of any evaluation, for its unit and feature space.
         sides: Value of either side.
         change: Interval and p-value of the difference.
@@ -168,7 +168,7 @@ def _differences(first: Results, second: Results) -> list[Difference]:
 
 
 def same_seeds(first: Results, second: Results) -> bool:
-    """Whether both drew all their samples from one seed; the slices made by another generator have none."""
+    """Whether both drew all samples from one seed; slices of other generators have no seed."""
     return _seeds(first) is not None and _seeds(first) == _seeds(second)
 
 
@@ -201,7 +201,7 @@ def summary(differences: Sequence[Difference]) -> str:
 
 
 def _context(results: Results) -> dict[str, Any]:
-    """What must be equal beside the bins, flat."""
+    """The properties besides the bins that must be equal, as a flat mapping."""
     provenance = results.provenance
     context = {f"real.{k}": v for k, v in provenance.get("real", {}).items()}
     for features in provenance.get("features", []):
@@ -210,7 +210,7 @@ def _context(results: Results) -> dict[str, Any]:
 
 
 def _tested(differences: list[Difference]) -> list[Difference]:
-    """Corrected p-values and what they say: score by score, bins apart from what is pooled over bins."""
+    """Corrected p-values and better sides, score by score; bins are separate from scores pooled over bins."""
     families: dict[tuple[str, str, bool], dict[int, float]] = {}
     for i, d in enumerate(differences):
         if d.p_value is not None:

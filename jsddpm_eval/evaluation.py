@@ -1,4 +1,4 @@
-"""An evaluation of generated slices: one table against another, one loop over cells, results out."""
+"""Evaluate generated slices: compare two tables of slices, cell by cell."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ Slices = SliceTable | SliceStore | str | Path
 """A table, an open store, or a store's folder."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with the name of a part, how much of it is done, and how much there is; (0, 1) where it has no steps."""
+"""Called with the name of a part, the steps done and their number; (0, 1) for a part without steps."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Results, and what they rest on.
+    """Results with their data.
 
     Attributes:
         results: The results.
         real: Real slices inside the binning.
         generated: Generated slices.
-        per_slice: Values of each generated slice by name, float64 ``(M,)``, NaN where there is none.
+        per_slice: Values of each generated slice by name, float64 ``(M,)``, NaN without a value.
     """
 
     results: Results
@@ -67,19 +67,18 @@ def evaluate(
     """Compare generated with real slices, bin by bin, pathology by pathology, and pooled.
 
     Args:
-        real: Real slices; of a store those inside the generated slices' bins.
+        real: Real slices; of a store, those inside the bins of the generated slices.
         generated: Generated slices.
         metrics: Metrics or single scores by name (``"best_match"``, ``"kid"``), or metrics themselves; all when None.
-        features: Feature extractors by name, as :func:`~jsddpm_eval.features.registry.make_extractors` takes them, or
-            themselves.
-        split: Held-out split, where ``real`` is a store.
-        seed: Seed of everything random in the evaluation.
-        cache: Folder of features, baselines and trained networks, for evaluations to share; nothing is written when
-            None. A table keeps them in memory for the next evaluation in any case.
+        features: Feature extractors, or their names for :func:`~jsddpm_eval.features.registry.make_extractors`.
+        split: Held-out split, if ``real`` is a store.
+        seed: Seed of all random numbers of the evaluation.
+        cache: Folder of features, baselines and trained networks, which evaluations share; None writes nothing. A table
+            keeps them in memory for the next evaluation in any case.
         progress: See :data:`Progress`.
 
     Raises:
-        JsddpmError: ``STORES`` (status 3) when the two do not belong together; ``METRIC``, ``EXTRACTOR`` (status 2).
+        JsddpmError: ``STORES`` (status 3) when the two cannot be compared; ``METRIC``, ``EXTRACTOR`` (status 2).
 
     >>> images, bins, asked = torch.rand((12, 16, 16), generator=torch.Generator().manual_seed(0)), [0] * 12, [1] * 12
     >>> real = SliceTable.from_arrays(images, z_bin=bins, pathology=asked, patient=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
@@ -100,7 +99,7 @@ def evaluate_in_detail(
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """:func:`evaluate`, with what the results rest on."""
+    """:func:`evaluate`, with the data of the results."""
     say = progress or (lambda *_: None)
     picked, wanted = chosen(metrics)
     real, generated, binning = _tables(real, generated, split)
@@ -119,7 +118,7 @@ def evaluate_in_detail(
     cells = []
     for number, (z_bin, pathology) in enumerate(every):
         say("bin-aware metrics", number, len(every))
-        if pathology is None:  # both pathologies of a bin share what is read and computed of it
+        if pathology is None:  # both pathologies of a bin share its data and computations
             real_bin = real if z_bin is None else real.where(real.z_bin == z_bin)
         cells.append(_scored(_cell(context, real_bin, z_bin, pathology), context, picked))
     say("bin-aware metrics", len(every), len(every))
@@ -147,7 +146,7 @@ def evaluate_in_detail(
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that decides a number."""
+    """Versions of all packages that affect scores."""
     return {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()}
 
 
@@ -166,7 +165,7 @@ def _scored(cell: Cell, context: Context, metrics: Sequence[Metric]) -> ScoredCe
 
 
 def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, SliceTable, ZBinning]:
-    """Both sides in one binning.
+    """Both tables with one binning.
 
     Raises:
         JsddpmError: ``STORES`` (status 3), ``BINNING_MISMATCH`` (status 2).
@@ -203,6 +202,6 @@ def _require_kind(kind: str, expected: str, *, stored: bool) -> None:
 
 
 def _counted(real: SliceTable, generated: SliceTable) -> ZBinning:
-    """Bins that count from 0 to the largest, each one slice thick."""
+    """Bins from 0 to the largest one, each with one slice."""
     last = max((int(t.z_bin.max()) for t in (real, generated) if len(t)), default=0)
     return ZBinning((0, last), last + 1, n_slices=last + 1)

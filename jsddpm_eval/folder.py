@@ -1,4 +1,4 @@
-"""A whole evaluation in a folder: exact reconstruction, bin-aware generation, and the files both leave."""
+"""A complete evaluation in a folder: exact reconstruction, bin-aware generation, and their files."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ FILES = (
     "results.json", "results.influence.json", "per_bin.csv", "per_slice.csv", "lesions.csv", "panels.npz", PRIVACY,
     "report.html", RECORD,
 )  # fmt: skip
-"""What evaluations leave."""
+"""Files of an evaluation."""
 
 Rows = Sequence[Mapping[str, Any]]
 
-_ROW = "_row"  # ends the name of a value that is a real slice
+_ROW = "_row"  # suffix of the name of a value that is a real slice
 
 
 def evaluate_into(
@@ -52,27 +52,27 @@ def evaluate_into(
     codes: Codes | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Evaluate, writing results, tables, example slices and the statement on copies.
+    """Evaluate, and write results, tables, example slices and the statement on copies.
 
     Files are ``results.json``, ``per_bin.csv``, ``per_slice.csv``, ``lesions.csv``, ``panels.npz``, ``privacy.json``;
-    their checksums stand in ``SHA256SUMS``.
+    their checksums are in ``SHA256SUMS``.
 
     Args:
-        out: Folder for the files, which are replaced one by one.
+        out: Folder for the files; existing files are replaced.
         real: Real store.
         generated: Generated slices for the bin-aware protocol; None leaves it out.
         checkpoint: Network for the exact reconstruction; None leaves it out.
         split: Held-out split.
-        seed: Seed of everything random in the evaluation.
+        seed: Seed of all random numbers of the evaluation.
         metrics: See :func:`~jsddpm_eval.evaluation.evaluate`.
         features: See :func:`~jsddpm_eval.evaluation.evaluate`.
         cache: Folder of features, baselines and trained networks; ``features`` below ``out`` when None.
-        codes: Codes that stand for the patients in every file and in the results; their names when None. The numbers
-            are the same. Files of an earlier evaluation are removed first: they would name patients.
+        codes: Codes that replace patients in all files and in the results; None uses their names. The scores are the
+            same. Files of an earlier evaluation are removed first, because they would name patients.
         progress: See :data:`~jsddpm_eval.evaluation.Progress`.
 
     Raises:
-        JsddpmError: When the stores, or store and checkpoint, do not belong together; ``KEY`` (status 2) for a patient
+        JsddpmError: When the stores, or store and checkpoint, cannot be compared; ``KEY`` (status 2) for a patient
             without a code; ``LOCKED`` (status 5) while another process evaluates into the folder.
     """
     out, say = make_directory(out), progress or (lambda *_: None)
@@ -102,7 +102,7 @@ def evaluate_into(
 
 
 def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes | None) -> None:
-    """Write what is said of single slices, by name or by code."""
+    """Write the values of single slices, by name or by code."""
     panels = Panels.collect(detail.real, detail.generated, *nearest_pairs(detail))
     slices: Rows = per_slice_rows(detail)
     copies: Rows = copied_pairs(detail, slices)
@@ -120,7 +120,7 @@ def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes 
 
 
 def beside(store: str | Path) -> Path:
-    """The folder beside a store in which its selftest lies: ``STORE.selftest``.
+    """The folder of a store's selftest beside it: ``STORE.selftest``.
 
     >>> beside("data/store").as_posix()
     'data/store.selftest'
@@ -129,12 +129,12 @@ def beside(store: str | Path) -> Path:
 
 
 def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
-    """What the selftest beside a store says of it in these bins.
+    """The results of a store's selftest in these bins.
 
-    These are ``sentences``, those of them that are about ``copies``, and ``perfect`` (false alarms).
+    These are ``sentences``, the sentences on ``copies``, and ``perfect`` (false alarms).
 
     Returns:
-        None where there is no selftest of this very store and binning.
+        None without a selftest of this store and binning.
 
     Raises:
         JsddpmError: ``JSON`` (status 4) when it is damaged.
@@ -151,7 +151,7 @@ def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
 
 
 def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
-    """One row per generated slice: what it is, and every value that was kept of it."""
+    """One row per generated slice: its description, and all values of it."""
     table, values = detail.generated, detail.per_slice
     seeds = None if table.store is None else table.store.index["seed"][table.index_rows]
     matches = values.get("best_match_psnr")

@@ -1,4 +1,4 @@
-"""Files of the folder that evaluations share: arrays that are compared with their checksum when they are read."""
+"""Arrays in the folder that evaluations share, compared with their checksums when they are read."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from jsddpm.errors import JsddpmError, integrity_error
 from jsddpm.files import array_bytes, parse_array
 
 FORMAT = 2
-"""Part of the names of what is kept: files of another format are left alone."""
+"""Part of the names of files; files of another format are ignored."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 def write_table(path: Path, table: NDArray[Any]) -> None:
-    """Keep one array, as ``.npy``."""
+    """Write one array, as ``.npy``."""
     write_sealed(path, array_bytes(table))
 
 
 def read_table(path: Path, code: str) -> NDArray[Any]:
-    """What :func:`write_table` kept.
+    """The array of :func:`write_table`.
 
     Raises:
         JsddpmError: ``code`` (status 4) when the file is not the one that was written.
@@ -40,14 +40,14 @@ def read_table(path: Path, code: str) -> NDArray[Any]:
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:
-    """Keep arrays by name, as ``.npz``."""
+    """Write arrays by name, as ``.npz``."""
     stream = io.BytesIO()
     np.savez(stream, **arrays)  # type: ignore[arg-type]
     write_sealed(path, stream.getvalue())
 
 
 def read_arrays(path: Path, code: str) -> dict[str, NDArray[Any]]:
-    """What :func:`write_arrays` kept.
+    """The arrays of :func:`write_arrays`.
 
     Raises:
         JsddpmError: ``code`` (status 4) when the file is not the one that was written.

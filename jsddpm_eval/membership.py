@@ -1,6 +1,6 @@
-"""Membership inference on a network: its losses, and those of a denoiser that has not seen the patient, slice by slice.
+"""Membership inference: losses of a network by slice, and of a denoiser that was not fitted to the patient.
 
-The loss is the one that training minimises, at fixed levels of noise that depends on (seed, slice, level) alone.
+The loss is the one that training minimises, at fixed levels of noise that depends only on (seed, slice, level).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from jsddpm_eval.functional.wiener import Moments, WienerFilter
 from jsddpm_eval.stats.membership import Losses
 
 NOISE = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""Standard deviations of the noise, for slices that lie in [-1, 1]; the schedule's nearest timesteps are taken."""
+"""Standard deviations of the noise, for slices in [-1, 1]; the nearest timesteps of the schedule are used."""
 
 SLICES = 24
-"""Slices of each patient, evenly spread, where nothing else is asked for."""
+"""Default number of slices of each patient, evenly spread."""
 
 _BATCH = 64
 _LEAST = 1e-12  # no loss is smaller, so that its logarithm is finite
@@ -58,7 +58,7 @@ class Measured:
         network: Losses of the network, ``(S, L)``.
         filter: Losses of the Wiener filter of the other patients, ``(S, L)``.
         reference: Losses of the network named as reference, ``(S, L)``; None without one.
-        info: What the checkpoint says of itself.
+        info: Metadata of the checkpoint.
     """
 
     rows: NDArray[np.intp]
@@ -79,7 +79,7 @@ class Measured:
         return np.stack([np.bincount(self.patient, level) / counts for level in logs.T], axis=1)
 
     def losses(self) -> Losses:
-        """The losses by patient, calibrated by the reference network where there is one, else by the filter."""
+        """The losses by patient, calibrated by the reference network if there is one, else by the filter."""
         reference = self.filter if self.reference is None else self.reference
         return Losses(self.by_patient(self.network), self.by_patient(reference), self.member)
 
@@ -101,9 +101,9 @@ class _Level:
         """The training loss of each slice.
 
         Args:
-            predict: From noisy slices and timesteps to what the network predicts.
+            predict: Prediction for noisy slices and timesteps.
             batch: Exact slices.
-            seed: Of the noise.
+            seed: Seed of the noise.
         """
         x0 = batch["x0"]
         config, kind = self.info.config, self.info.config.diffusion.prediction_type
@@ -115,7 +115,7 @@ class _Level:
         return slice_losses(predict(x_t, timesteps), wanted, x0, weights, config.objective).clamp(min=_LEAST)
 
     def filtered(self, wiener: WienerFilter, z_bin: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        """The Wiener filter in the place of the network, predicting what the network predicts."""
+        """The Wiener filter as a network, with the same prediction target."""
         kind = self.info.config.diffusion.prediction_type
 
         def predict(x_t: Tensor, timesteps: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def noise_levels(info: CheckpointInfo) -> list[_Level]:
 
 
 def level_noise(rows: Tensor, shape: torch.Size, seed: int, timestep: int) -> Tensor:
-    """Standard normal noise that depends on (seed, store row, timestep) alone, float32 ``(len(rows), *shape)``."""
+    """Standard normal noise that depends only on (seed, store row, timestep), float32 ``(len(rows), *shape)``."""
     drawn = [
         np.random.default_rng([seed, int(row), timestep]).standard_normal(tuple(shape), np.float32) for row in rows
     ]
@@ -153,16 +153,16 @@ def measure(
 ) -> Measured:
     """Losses of a checkpoint's averaged network on slices of training and held-out patients, and of other denoisers.
 
-    The Wiener filter that judges a patient was fitted to all others, training and held-out alike: what it says of a
-    patient does not depend on who was trained on, so that patients can be exchanged. Were it fitted to training
-    patients alone, all held-out patients would share its error, and no test by patient would hold.
+    The Wiener filter for a patient is fitted to all others, training and held-out patients alike. Its losses do not
+    depend on which patients were in the training set, so patients are exchangeable. If it were fitted to training
+    patients alone, all held-out patients would share its error, and tests by patient would be invalid.
 
     Args:
         checkpoint: The network.
         store: The store it was trained on.
-        reference: Checkpoint of a network that has not seen these patients, or hardly, such as an early one.
-        slices: Most slices of a patient, evenly spread.
-        seed: Of the noise.
+        reference: Checkpoint of a network that was hardly or not trained on these patients, such as an early one.
+        slices: Largest number of slices of a patient, evenly spread.
+        seed: Seed of the noise.
         progress: Called with (patients done, in all).
 
     Raises:
@@ -220,14 +220,14 @@ class _Slicer:
             raise usage_error("NO_SLICES", f"no train slice in {dataset.binning}", fix=cure, file=dataset.store.path)
 
     def chosen(self, person: str) -> NDArray[np.intp]:
-        """Places of a patient's slices in the data set, at most so many, evenly spread."""
+        """Positions of a patient's slices in the data set, evenly spread, up to the largest number."""
         places = np.flatnonzero(self.names == person)
         if len(places) <= self.most:
             return places
         return places[np.linspace(0, len(places) - 1, self.most).round().astype(np.intp)]
 
     def some(self, person: str) -> Batch:
-        """The slices that are judged."""
+        """The slices that are measured."""
         return self.dataset.batch(torch.from_numpy(self.chosen(person)))
 
     def moments(self, person: str) -> Moments:

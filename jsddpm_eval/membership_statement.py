@@ -1,4 +1,4 @@
-"""What an audit says of a network's memory of its patients: the answer, its numbers, its control, and its limits."""
+"""The statement of an audit on memorised patients: the answer, its numbers, its control, and its limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AUDIT, SLICE_TABLE = "audit.json", "slices.csv"
 """Files of an audit."""
 
 MARGIN = 0.6
-"""Areas below this are taken for no memory worth the name: of ten pairs the attack gets fewer than six right."""
+"""Areas below this count as negligible memorisation: the attack is right in fewer than six of ten pairs."""
 
 RATES = (0.1, 0.01)
 """False-positive rates at which true positives are counted."""
@@ -56,20 +56,20 @@ def audit(
     codes: Codes | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Ask a checkpoint for its memory of patients, and write ``audit.json`` and ``slices.csv``.
+    """Audit a checkpoint for memorised patients, and write ``audit.json`` and ``slices.csv``.
 
     Args:
         checkpoint: See :func:`~jsddpm_eval.membership.measure`, as for the other arguments.
         store: The store it was trained on.
-        out: Folder for the files, which exists.
-        reference: Checkpoint of a network that has not seen the patients.
-        slices: Most slices of a patient.
+        out: Existing folder for the files.
+        reference: Checkpoint of a network that was not trained on the patients.
+        slices: Largest number of slices of a patient.
         seed: Seed of the noise and of the relabellings.
-        codes: Codes that stand for the patients, who then lie in the order of the codes; their names when None.
+        codes: Codes that replace patients, which are then in the order of the codes; None uses their names.
         progress: Called with (patients done, in all).
 
     Returns:
-        What ``audit.json`` holds.
+        The content of ``audit.json``.
 
     Raises:
         JsddpmError: As :func:`~jsddpm_eval.membership.measure`; ``KEY`` (status 2) for a patient without a code.

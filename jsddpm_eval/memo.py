@@ -1,4 +1,4 @@
-"""What is computed of one table's slices once: by key in memory, and in a folder that evaluations share."""
+"""Values computed once for the slices of a table: by key in memory, and in a folder that evaluations share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jsddpm.files import make_directory
 from jsddpm_eval.kept import FORMAT, read_arrays, read_table, write_arrays, write_table
 
 Value = TypeVar("Value")
-_MOST_HELD = 1 << 26  # bytes of objects that are kept for their speed alone
+_MOST_HELD = 1 << 26  # bytes of objects that are kept only for speed
 
 
 def digest(*parts: object) -> str:
@@ -38,8 +38,8 @@ class Memo:
     """Values and tables of one set of slices.
 
     Args:
-        pixels: Hash of the slices' pixels, asked for only when there is a folder.
-        labels: Hash of everything else that is known of them.
+        pixels: Hash of the slices' pixels, computed only with a folder.
+        labels: Hash of their other properties.
     """
 
     def __init__(self, pixels: Callable[[], str], labels: Callable[[], str]) -> None:
@@ -50,10 +50,10 @@ class Memo:
         self._changed, self._held = False, 0
 
     def keep_in(self, folder: str | Path) -> None:
-        """Read what earlier evaluations left in a folder, and write tables there from now on.
+        """Read the values of earlier evaluations from a folder, and write tables there from now on.
 
         Raises:
-            JsddpmError: ``BASELINES`` (status 4) when what lies there is damaged.
+            JsddpmError: ``BASELINES`` (status 4) when a file there is damaged.
         """
         self.folder = make_directory(folder)
         if self._file().is_file():
@@ -66,11 +66,11 @@ class Memo:
             self._changed = False
 
     def values(self, key: tuple[object, ...], compute: Callable[[], ArrayLike]) -> NDArray[np.float64]:
-        """A list of numbers computed from the slices, float64; computed when it is not known.
+        """A list of numbers computed from the slices, float64; computed if it is not known.
 
         Args:
-            key: Everything but the slices that decides the numbers.
-            compute: Gives them.
+            key: All settings besides the slices that affect the numbers.
+            compute: Function that computes them.
         """
         name = digest(*key)
         if name not in self._values:
@@ -79,13 +79,13 @@ class Memo:
         return self._values[name]
 
     def once(self, key: tuple[object, ...], compute: Callable[[], Value]) -> Value:
-        """Any object computed from the slices, held in memory only."""
+        """Any object computed from the slices, kept only in memory."""
         if key not in self._objects:
             self._objects[key] = compute()
         return self._objects[key]  # type: ignore[return-value]
 
     def room(self, key: tuple[object, ...], size: int) -> bool:
-        """Whether an object of so many bytes may be held: it is already, or all of them stay below a limit."""
+        """Whether an object of this size may be kept: it is already, or all of them remain below a limit."""
         if key not in self._objects and self._held + size <= _MOST_HELD:
             self._held += size
             return True

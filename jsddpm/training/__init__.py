@@ -1,1 +1,1 @@
-"""Training: the Lightning module, checkpoints with their binning, and the run that ties them together."""
+"""Training: the Lightning module, checkpoints with their binning, and runs."""

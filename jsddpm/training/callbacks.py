@@ -1,4 +1,4 @@
-"""What happens around the steps of a run: checkpoints, signals, progress, pictures."""
+"""Callbacks of a run: checkpoints, signals, progress, pictures."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Interrupted(BaseException):
 
 
 class KeepLast(Checkpoint):
-    """Writes the last checkpoint at every check, and when a signal ends training.
+    """Writes the last checkpoint at every validation, and when a signal ends training.
 
-    Lightning's ModelCheckpoint writes its last one only with a new best; on SIGTERM Lightning exits with status 0 and
-    loses the steps since. Here SIGINT, SIGTERM and SLURM's SIGUSR1 end training after the current step, on all
-    processes at the same one; a second SIGINT ends the process at once.
+    Lightning's ModelCheckpoint writes the last checkpoint only with a new best one; on SIGTERM Lightning exits with
+    status 0 and loses the steps since then. Here SIGINT, SIGTERM and SLURM's SIGUSR1 end training after the current
+    step, which is the same on all processes; a second SIGINT ends the process at once.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -55,7 +55,7 @@ class KeepLast(Checkpoint):
 
     @contextmanager
     def restored(self) -> Iterator[None]:
-        """Restore the signal handlers when the block ends; training replaces them when it starts."""
+        """Restore the signal handlers when the block ends, because training replaces them."""
         before = {n: signal.getsignal(n) for n in self.SIGNALS}
         try:
             yield
@@ -73,13 +73,13 @@ class KeepLast(Checkpoint):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save between two steps after a signal; a validation that is due comes first."""
+        """Save between two steps after a signal; a validation that is due is done first."""
         done, check = batch_idx + 1, int(trainer.val_check_batch or 1)
         if done % trainer.accumulate_grad_batches == 0 and done % check != 0 and self._signalled(trainer):
             self._save(trainer, stopping=True)
 
     def on_train_batch_start(self, *_: Any) -> None:
-        """Stop, now that the values of the saved step are logged."""
+        """Stop after the values of the saved step were logged."""
         if self._stopping:
             raise Interrupted(self.received or signal.SIGTERM)
 
@@ -88,21 +88,21 @@ class KeepLast(Checkpoint):
         self.leave_check(trainer)
 
     def leave_check(self, trainer: L.Trainer) -> None:
-        """Save and stop in the middle of a check after a signal; a resumed run repeats the check."""
+        """Save and stop during a check after a signal; a resumed run repeats the check."""
         if self._signalled(trainer):
             self._repeat_validation = True
             self._save(trainer, stopping=True)
             self.on_train_batch_start()
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Mark an interrupted validation as just begun; Lightning would skip it after a resume."""
+        """Mark an interrupted validation as just started, because Lightning would skip it after a resume."""
         if self._repeat_validation:
             begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
             progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
             progress.update(total=dict(begun), current=dict(begun), is_last_batch=False)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Save at every validation, better or not."""
+        """Save at every validation."""
         self._save(trainer, stopping=self._signalled(trainer))
 
     def _save(self, trainer: L.Trainer, *, stopping: bool) -> None:
@@ -122,18 +122,18 @@ class KeepLast(Checkpoint):
 
 
 class KeepBest(Checkpoint):
-    """The check whose samples are the best, in ``best.ckpt``.
+    """Writes ``best.ckpt`` at the check with the best samples.
 
     Args:
-        path: Where it goes.
-        samples: What says whether a check is the best.
+        path: File of the checkpoint.
+        samples: The judged samples, which say whether a check is the best.
     """
 
     def __init__(self, path: Path, samples: JudgedSamples) -> None:
         self.path, self.samples = path, samples
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Save a check that is better than all before it."""
+        """Save a check that is better than all earlier ones."""
         if self.samples.best:
             trainer.save_checkpoint(self.path)
 
@@ -154,10 +154,10 @@ class ProgressReport(Callback):
 
 
 class Speed(Callback):
-    """Logs ``train/slices_per_second`` since the last logged value, without the time of validations.
+    """Logs ``train/slices_per_second`` since the last logged value, excluding validations.
 
     Args:
-        slices: Slices of a step on each process.
+        slices: Number of slices of a step on each process.
         every: Steps between two values.
     """
 
@@ -188,7 +188,7 @@ class AfterValidation(Callback):
     """Writes the logs to the disk after every validation, so that an unfinished run can be read, and calls ``action``.
 
     Args:
-        action: Called on the first process when the validation's values are on the disk; None calls nothing.
+        action: Called on the first process when the values of the validation are on the disk.
     """
 
     def __init__(self, action: Callable[[], None] | None) -> None:
@@ -206,7 +206,7 @@ class Pictures(Callback):
     """Draws the same samples after every validation into ``pictures/step-N.png``: images above, masks below.
 
     Args:
-        folder: Where they go.
+        folder: Folder of the pictures.
         info: The run's checkpoint information; conditions are spread over those with training slices.
     """
 

@@ -1,4 +1,4 @@
-"""What a run needs of memory, before any is asked for; a run that cannot fit is refused here."""
+"""Estimate the memory of a run before any is allocated; a run that cannot fit is refused."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from jsddpm.slices.store import SliceStore
 from jsddpm.training.samples import SamplePlan
 
 BYTES_PER_WEIGHT = 16
-"""Of a run and of its checkpoint: a weight, its average and AdamW's two moments, float32."""
+"""Bytes per weight of a run and of its checkpoint: weight, average and two moments of AdamW, float32."""
 _PIXEL_BYTES = 3
-"""Of a slice that is held: 16-bit levels and the mask."""
+"""Bytes per pixel of a slice in memory: 16-bit levels and the mask."""
 _WORKER_BYTES = 50_000_000
-"""Of a worker beside what it shares with the process it is forked from, its libraries' own state."""
+"""Bytes of a worker besides the memory that it shares with its parent process."""
 _PREFETCHED = 2
-"""Batches that each worker holds ready."""
+"""Number of batches that each worker prefetches."""
 
 Part = Literal["model.channels", "data.batch_size", "data.residence", "data.workers"]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The memory of one process of a run, in bytes, beside that of its libraries.
+    """The memory of one process of a run, in bytes, besides that of its libraries.
 
     Attributes:
-        parameters: Weights of the network (a number).
+        parameters: Number of weights of the network.
         network: Weights, average and optimiser.
-        step: What is alive at most in one training step: activations, their gradients, those of the weights.
+        step: Peak of one training step: activations, their gradients, gradients of the weights.
         check: The same for a validation and the picture of samples, which need no gradient.
-        slices: The slices held.
+        slices: The slices in memory.
         workers: The processes that make batches.
     """
 
@@ -53,7 +53,7 @@ class Estimate:
 
     @property
     def parts(self) -> dict[Part, int]:
-        """The parts by the key that changes them most; their sum is the memory needed."""
+        """The parts by the setting that changes them most; their sum is the memory needed."""
         return {
             "model.channels": self.network + max(self.check - self.step, 0),
             "data.batch_size": self.step,
@@ -63,7 +63,7 @@ class Estimate:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of all parts."""
         return sum(self.parts.values())
 
 
@@ -71,7 +71,7 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
     """The memory of a run, from the sizes of its tensors; nothing is allocated and no slice is read.
 
     On the CPU in float32, measured peaks lie between 0.6 and 1.5 times the estimate. On a GPU and in 16 bits it is
-    what the tensors themselves take at least.
+    a lower bound, the size of the tensors.
 
     Raises:
         JsddpmError: ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
@@ -94,11 +94,11 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
     )
 
 
-@lru_cache(maxsize=8)  # the plan of a run and the run itself ask for the same
+@lru_cache(maxsize=8)  # the plan of a run and the run itself need the same estimate
 def _sizes(
     model: ModelConfig, binning: ZBinning, size: tuple[int, int], batch: int, at_once: int
 ) -> tuple[int, int, int]:
-    """Weights of the network (a number), and the bytes alive in a training step and in a check."""
+    """Number of weights of the network, and peak bytes of a training step and of a check."""
     with torch.device("meta"):
         network = Denoiser(model, binning, size)
     conditioned = network.self_conditioned
@@ -111,7 +111,7 @@ def require_memory(config: RunConfig, store: SliceStore) -> Estimate:
     """The estimate of a run that fits into the memory available to each of its processes on this machine.
 
     Raises:
-        JsddpmError: ``MEMORY`` (status 5) naming the key that takes most, the bytes needed and available; ``SIZE``,
+        JsddpmError: ``MEMORY`` (status 5) with the setting that needs most, the bytes needed and available; ``SIZE``,
             ``Z_RANGE``, ``N_BINS`` (status 2).
     """
     estimate = estimate_run(config, store)

@@ -72,7 +72,7 @@ def export_checkpoint(path: str | Path, out: str | Path, *, weights: Weights = "
     these vectors lie in ``condition_embedding.safetensors``. ``jsddpm.json`` has configuration, binning and step,
     ``SHA256SUMS`` the checksums. The network works on patches: fold the ``(B, 2, H, W)`` pair, and with
     self-conditioning the ``(B, 2, H, W)`` estimate of x0 after it, by ``torch.nn.functional.pixel_unshuffle`` with the
-    configuration's ``patch_size``. What reads a checkpoint file reads the folder too.
+    configuration's ``patch_size``. Functions that read a checkpoint file also read the folder.
 
     Args:
         path: Checkpoint file.
@@ -92,7 +92,7 @@ def export_checkpoint(path: str | Path, out: str | Path, *, weights: Weights = "
         labels = denoiser.embedding(tokens).clone()
     unet = json.loads(denoiser.unet.to_json_string()) | {"class_embed_type": None, "num_class_embeds": len(tokens)}
     known = json.loads(scheduler.to_json_string())
-    # strict JSON has no infinity; where the library's default is one, it is left to the library
+    # strict JSON has no infinity; a value that equals an infinite default of the library is left out
     steps = {k: v for k, v in known.items() if not (isinstance(v, float) and math.isinf(v))} | {"_class_name": kind}
     index = {
         "_class_name": ["pipeline", standalone.JointSlicePipeline.__name__],
@@ -115,12 +115,12 @@ def export_checkpoint(path: str | Path, out: str | Path, *, weights: Weights = "
 
 
 def _of_diffusers(scheduler: Any) -> str:
-    """Name of the library's class that a scheduler is, or refines."""
+    """Name of the scheduler's class in the library, or of its base class there."""
     return next(c.__name__ for c in type(scheduler).__mro__ if c.__module__.startswith("diffusers."))
 
 
 def _settings(denoiser: Denoiser, info: CheckpointInfo) -> dict[str, Any]:
-    """What :class:`~jsddpm.diffusion.standalone.JointSlicePipeline` needs to know."""
+    """Settings for :class:`~jsddpm.diffusion.standalone.JointSlicePipeline`."""
     sampling, n_bins = info.config.sampling, info.binning.n_bins
     return {
         "n_bins": n_bins,

@@ -1,4 +1,4 @@
-"""What ends a training from outside, in words: no memory, a process that was killed or hangs, a compiler that fails."""
+"""Failures of training caused by the machine: memory, a process that was killed or hangs, a compiler."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from jsddpm.errors import environment_error, first_line
 from jsddpm.runtime import out_of_memory, processes
 
 _LOST = re.compile("timed? ?out|closed by peer|connection (reset|refused)|broken pipe|heartbeat", re.IGNORECASE)
-"""In what torch.distributed says of a process that is gone, or hangs."""
+"""Parts of the messages of torch.distributed on a process that was killed or hangs."""
 
 
 @contextmanager
 def explained(config: RunConfig, last: Path | None = None, step: Callable[[], int] = lambda: 0) -> Iterator[None]:
-    """Explain what the block raises when the machine is at fault; everything else goes through.
+    """Raise errors with a cure for failures of the machine in the block; other exceptions are not changed.
 
     Args:
         config: The run's configuration.
-        last: The run's last checkpoint, which the cure names if there is one.
+        last: The run's last checkpoint, which the cure names if it exists.
         step: Optimiser steps done.
 
     Raises:

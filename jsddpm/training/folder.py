@@ -1,4 +1,4 @@
-"""The folder of a run: who writes there, and whether a run has got as far as its first checkpoint."""
+"""The folder of a run: its lock, and whether the run has reached its first checkpoint."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from jsddpm.training.progress import CHOICE
 
 _CHECKPOINTS, _PICTURES = "checkpoints", "pictures"
 _REPLACED = {"config.yaml", "provenance.json", RECORD, "curves.png", CHOICE}
-"""Files of a run's folder that are written whole, again and again."""
+"""Files of a run's folder that are replaced repeatedly."""
 _WRITTEN = _REPLACED | {"metrics.csv", "hparams.yaml", _CHECKPOINTS, _PICTURES, "tensorboard", "wandb"}
-"""What a run writes into its folder before, or while, it trains."""
+"""Files that a run writes into its folder before or during training."""
 
 
 @contextmanager
 def claimed(run: str | Path, *, new: bool) -> Iterator[None]:
-    """Keep every other process out of a run's folder.
+    """Lock a run's folder against other processes.
 
-    The lock file lies beside the folder (``.NAME.lock``), so that a folder with a run is distinguished from one that
-    is being written.
+    The lock file lies beside the folder (``.NAME.lock``), so that it is not a file of the run.
 
     Args:
         run: The folder; it need not exist.
-        new: Whether a new run begins there: refuse a folder that holds anything else than an unbegun run.
+        new: Whether a new run starts there; a folder with anything other than an unbegun run is then refused.
 
     Raises:
         JsddpmError: ``LOCKED`` (status 5) naming the process that writes there; ``EXISTS`` (status 2).
@@ -41,7 +40,7 @@ def claimed(run: str | Path, *, new: bool) -> Iterator[None]:
 
 
 def is_unbegun(run: str | Path) -> bool:
-    """Whether a run failed or was killed here before its first checkpoint: its files are there, and no other."""
+    """Whether a run failed or was killed here before its first checkpoint, and the folder has no other files."""
     run = Path(run)
     if not (run / _CHECKPOINTS).is_dir() or not {path.name for path in run.iterdir()} <= _WRITTEN | _partial(run):
         return False
@@ -49,7 +48,7 @@ def is_unbegun(run: str | Path) -> bool:
 
 
 def clear_unbegun(run: str | Path) -> None:
-    """Remove what an unbegun run left; any other folder stays as it is."""
+    """Remove the files of an unbegun run; any other folder is not changed."""
     run = Path(run)
     if not is_unbegun(run):
         return
@@ -64,7 +63,7 @@ def clear_unbegun(run: str | Path) -> None:
 
 
 def sweep_run(run: str | Path) -> None:
-    """Remove what a killed run was writing, and nothing that another command may be writing beside it."""
+    """Remove partial files of a killed run, but none of other commands."""
     run = Path(run)
     for name in _REPLACED:
         sweep(run / name)

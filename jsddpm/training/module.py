@@ -1,4 +1,4 @@
-"""The LightningModule: wiring of network, objective, averaging and validation; no maths of its own."""
+"""The LightningModule: connects network, objective, averaging and validation, without maths of its own."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from jsddpm.slices.dataset import Batch
 Validator = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """Scores of reconstructions: ``(x0_hat, x0)``, both ``(B, 2, H, W)`` in [-1, 1], to named ``(B,)`` values.
 
-A value that is undefined for a slice (Dice without a lesion) is NaN and left out of the mean.
+A value that is undefined for a slice (Dice without a lesion) is NaN and not part of the mean.
 """
 
 MOST_SKIPPED = 20
-"""Steps in a row that 16-bit training may lose to overflow."""
+"""Largest number of successive steps that 16-bit training may skip because of overflow."""
 
 
 class Draw(NamedTuple):
-    """A batch as the network sees it.
+    """A batch as input of the network.
 
     Attributes:
         x0: Slices, flipped and moved, ``(B, 2, H, W)``.
@@ -58,7 +58,7 @@ class JointDDPM(L.LightningModule):
         config: The run's configuration.
         binning: The run's binning.
         size: ``(H, W)`` of the slices.
-        validator: Scores logged during validation, beside the loss.
+        validator: Scores logged during validation, besides the loss.
     """
 
     abar: Tensor
@@ -80,7 +80,7 @@ class JointDDPM(L.LightningModule):
         return cast(Denoiser, self.ema.module)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Loss of one batch; everything random in it depends on (seed, step, place among the step's batches) alone."""
+        """Loss of one batch; its random numbers depend only on (seed, step, number of the batch in the step)."""
         accumulate, world = self.trainer.accumulate_grad_batches, self.trainer.world_size
         chunk = (self.global_step * accumulate + batch_idx % accumulate) * world + self.global_rank
         loss = self.loss(batch, self.global_step, chunk)
@@ -100,7 +100,7 @@ class JointDDPM(L.LightningModule):
             batch: Exact slices.
             step: Optimiser steps done, the same on every process.
             chunk: Number of the batch among all batches of all processes since the start of the run. One process
-                that accumulates two batches sees the chunks of two processes, and takes the same step.
+                that accumulates two batches uses the chunks of two processes, and takes the same step.
         """
         x0, tokens, timesteps, noise, amounts = self.draw(batch, chunk)
         kind, config = self.config.diffusion.prediction_type, self.config.objective
@@ -114,7 +114,7 @@ class JointDDPM(L.LightningModule):
     def _own_estimate(
         self, x_t: Tensor, timesteps: Tensor, tokens: Tensor, amounts: Tensor | None, step: int
     ) -> Tensor | None:
-        """Self-conditioning: in its share of the steps, on every process alike, what the network makes of x0."""
+        """Self-conditioning: the network's estimate of x0, in its share of the steps, the same on all processes."""
         share = self.config.model.self_conditioning
         if not share or np.random.default_rng([self.config.seed, step]).random() >= share:
             return None
@@ -124,15 +124,15 @@ class JointDDPM(L.LightningModule):
             return objective.predict_x0(prediction, x_t, timesteps, self.abar, kind).clamp(-1, 1)
 
     def draw(self, batch: Batch, chunk: int = 0) -> Draw:
-        """Everything random of a batch, in one place.
+        """Draw all random numbers of a batch.
 
-        Flips, augmentation, timesteps, noise, dropped conditions, dropout's seed.
+        These are flips, augmentation, timesteps, noise, dropped conditions and the seed of dropout.
         """
         x0, tokens = batch["x0"], batch["token"]
         state = np.random.SeedSequence([self.config.seed, chunk, 0]).generate_state(1, np.uint64)
         seed = int(state[0] >> np.uint64(1))
         if self.config.model.dropout:
-            torch.manual_seed(seed)  # dropout draws from the global generator
+            torch.manual_seed(seed)  # dropout uses the global generator
         generator = seeded_generator(seed, x0.device)
         coins = torch.rand((2, len(x0)), generator=generator, device=x0.device)
         if self.config.data.flip:
@@ -147,10 +147,10 @@ class JointDDPM(L.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        """Clip the norm of the gradient; one that is not finite never reaches the weights.
+        """Clip the norm of the gradient; a gradient that is not finite never changes the weights.
 
-        With 16-bit floats the loss scale is found by overflowing: the scaler skips such a step, and only several in a
-        row are an error.
+        With 16-bit floats the scaler adapts the loss scale by skipping steps that overflow, and only several successive
+        ones are an error.
         """
         norm = torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.config.trainer.gradient_clip)
         self.log("train/gradient_norm", norm)
@@ -167,12 +167,12 @@ class JointDDPM(L.LightningModule):
         )
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step, and let the average follow: a checkpoint written after any step holds both."""
+        """Step, and update the average, so that a checkpoint after any step contains both."""
         super().optimizer_step(*args, **kwargs)
         self.ema.update_parameters(self.denoiser)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Exact reconstruction by the averaged network on fixed timesteps and noise: by timestep, and over all."""
+        """Exact reconstruction by the averaged network on fixed timesteps and noise, by timestep and on average."""
         x0, tokens = batch["x0"], batch["token"]
         noise = fixed_noise(batch["row"], x0.shape[1:], self.config.seed).to(x0)
         kind = self.config.diffusion.prediction_type
@@ -191,7 +191,7 @@ class JointDDPM(L.LightningModule):
                 defined, exact = value[torch.isfinite(value)], torch.isinf(value)
                 if len(defined):
                     self.log(f"val/{key}", defined.mean(), batch_size=len(defined), on_epoch=True)
-                if exact.any():  # an exact reconstruction has an infinite PSNR, which no mean can hold
+                if exact.any():  # an exact reconstruction has an infinite PSNR, which a mean cannot include
                     self.log(f"val/{key}_exact", exact.float().sum(), on_epoch=True, reduce_fx="sum")
 
     def configure_optimizers(self) -> Any:

@@ -1,4 +1,4 @@
-"""What a run would take, measured by two of its steps: data, memory, time, disk."""
+"""The plan of a run, measured with two of its steps: data, memory, time, disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Plan:
     """A run in numbers; sizes in bytes, times in seconds.
 
     Attributes:
-        device: What it runs on.
+        device: Device of the run.
         precision: Floating-point precision.
         processes: Processes that share the work.
         parameters: Weights of the network.
@@ -36,15 +36,15 @@ class Plan:
         val_slices: Slices of the validation split inside the binning.
         untrained: Conditions without a training slice.
         slices_per_step: Slices of one optimiser step, over all processes.
-        epochs: Times every training slice is seen on average.
+        epochs: Mean number of times that a training slice is used.
         step_seconds: Time of one optimiser step (the second of two).
         train_seconds: Time of all steps, checks not included.
-        samples: What is drawn and judged at every check, in words.
-        estimate: Memory that each process needs beside its libraries, worked out before anything was allocated.
+        samples: Samples at every check, in words.
+        estimate: Memory that each process needs besides its libraries, estimated before anything was allocated.
         available: Memory that was available to them (on a GPU: of the GPU); None on systems that do not say.
-        memory: Peak memory of this process (on a GPU: of the GPU) during a step; None on systems that do not count it.
+        memory: Peak memory of this process (on a GPU: of the GPU) in a step; None on systems that do not measure it.
         checkpoint: Size of one checkpoint.
-        free: Free disk space where the run would be.
+        free: Free disk space for the folder of the run.
     """
 
     device: str
@@ -67,15 +67,15 @@ class Plan:
 
 
 def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
-    """Check everything a run needs and make two steps, writing nothing.
+    """Check all requirements of a run and make two steps, without writing files.
 
     Args:
         config: The run's configuration.
         store: Slices to train on.
-        out: Where the run would be.
+        out: Folder of the run.
 
     Raises:
-        JsddpmError: What :func:`jsddpm.training.run.train` would raise before its first step, ``MEMORY`` (status 5).
+        JsddpmError: Errors of :func:`jsddpm.training.run.train` before its first step; ``MEMORY`` (status 5).
     """
     if not is_unbegun(out):
         refuse_existing(out)

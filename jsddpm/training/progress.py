@@ -1,4 +1,4 @@
-"""The state of a run folder, finished or still being written. Torch-free."""
+"""The state of a run folder, which may be finished or still being written. Torch-free."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from jsddpm.files import explain, parse_json, read_json, require_directory
 
 State = Literal["finished", "stopped early", "unfinished"]
 CHOICE = "choice.json"
-"""File of a run that says which check is the best, and why."""
+"""File of a run with the best check and the reason."""
 Which = Literal["best", "last"]
 """A checkpoint of a run."""
 
 
 def read_metrics(path: str | Path) -> list[dict[str, str]]:
-    """The complete rows of ``metrics.csv``, as text; a row that is still being written is left out.
+    """The complete rows of ``metrics.csv``, as text; a row that is still being written is skipped.
 
     A file that does not exist yet has no rows.
     """
@@ -49,9 +49,9 @@ class RunProgress:
         config: Its configuration.
         provenance: Its provenance.
         metrics: Per logged value, ``(steps done, value)`` in order; values that are not finite are left out.
-        pictures: Sample grids in the order they were drawn, by steps done.
+        pictures: Sample grids by steps done, in order.
         checkpoints: Checkpoint files.
-        choice: What ``choice.json`` says; empty where there is none.
+        choice: Content of ``choice.json``; empty without the file.
         written: Time of its last change, UTC; None for an empty run.
     """
 
@@ -66,7 +66,7 @@ class RunProgress:
 
     @classmethod
     def read(cls, folder: str | Path) -> RunProgress:
-        """Read a run folder; only its configuration and provenance must be there.
+        """Read a run folder; only its configuration and provenance are required.
 
         Raises:
             JsddpmError: ``MISSING``, ``NO_RUN``, ``CONFIG`` (status 2), ``JSON`` (status 4).
@@ -97,7 +97,7 @@ class RunProgress:
 
     @property
     def state(self) -> State:
-        """Whether all steps are done, the samples of a check ended the run early, or steps remain."""
+        """Whether all steps are done, samples of a check ended the run early, or steps remain."""
         if self.step >= self.config.trainer.max_steps and self.checkpoints:
             return "finished"
         return "stopped early" if self.choice.get("stopped") else "unfinished"
@@ -109,10 +109,10 @@ def is_run(folder: str | Path) -> bool:
 
 
 def read_provenance(run: str | Path) -> dict[str, Any]:
-    """What ``provenance.json`` of a run says.
+    """Content of ``provenance.json`` of a run.
 
     Raises:
-        JsddpmError: ``MISSING`` (status 2); ``JSON`` (status 4) when it is damaged, or names no store.
+        JsddpmError: ``MISSING`` (status 2); ``JSON`` (status 4) when it is damaged, or does not name a store.
     """
     path, cure = require_directory(run) / "provenance.json", "restore a copy of it"
     provenance = parse_json(read_recorded(path, "JSON", cure), path)
@@ -126,7 +126,7 @@ def training_store(run: str | Path) -> Path:
     """Folder of the store that the run was trained on.
 
     Raises:
-        JsddpmError: ``MISSING`` (status 2) when it is not where the run left it.
+        JsddpmError: ``MISSING`` (status 2) when it is no longer there.
     """
     store = store_place(run, read_provenance(run))
     if not store.is_dir():
@@ -137,7 +137,7 @@ def training_store(run: str | Path) -> Path:
 
 
 def store_place(run: str | Path, provenance: Mapping[str, Any]) -> Path:
-    """Where the training store lies: the provenance of a run names it from the run's folder on."""
+    """Path of the training store, which the provenance of a run gives relative to the run's folder."""
     return Path(os.path.normpath(Path(run).resolve() / provenance["store"]["path"]))
 
 
@@ -155,11 +155,11 @@ def last_checkpoint(run: str | Path) -> Path:
 
 
 def chosen_checkpoint(run: str | Path, which: Which | None = None) -> Path:
-    """The checkpoint that is sampled and evaluated: the best check where samples chose one, else the last.
+    """The checkpoint for sampling and evaluation: the best check if samples chose one, else the last.
 
     Args:
         run: The run folder.
-        which: ``best`` or ``last``; None for the rule above.
+        which: ``best`` or ``last``; None applies the rule above.
 
     Raises:
         JsddpmError: ``NO_CHECKPOINT`` (status 2) when there is none.
@@ -172,7 +172,7 @@ def chosen_checkpoint(run: str | Path, which: Which | None = None) -> Path:
 
 
 def read_choice(run: str | Path) -> dict[str, Any]:
-    """What ``choice.json`` of a run says: the best check, and why; empty where there is none.
+    """Content of ``choice.json`` of a run: the best check and the reason; empty without the file.
 
     Raises:
         JsddpmError: ``JSON`` (status 4) when it is damaged.

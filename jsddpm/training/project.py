@@ -1,4 +1,4 @@
-"""``jsddpm.yaml``: what the commands take in a folder where no option says otherwise. Torch-free."""
+"""``jsddpm.yaml``: defaults of the commands in a folder. Torch-free."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jsddpm.training.progress import RunProgress, is_run
 
 PROJECT = "jsddpm.yaml"
 RUNS = "runs"
-"""Folder of the runs beside the file."""
+"""Name of the folder of runs beside the file."""
 
 _TEXT = """\
 # What jsddpm train and jsddpm eval take in this folder where no option says otherwise.
@@ -45,9 +45,9 @@ class Project:
 
     Attributes:
         file: The file.
-        store: Folder of the store it names.
-        preset: Name of the preset it starts from; None for the defaults.
-        sections: What it changes of the preset.
+        store: Folder of its store.
+        preset: Name of its preset; None for the defaults.
+        sections: Its changes of the preset.
     """
 
     file: Path
@@ -57,10 +57,10 @@ class Project:
 
     @classmethod
     def read(cls, folder: str | Path = ".") -> Project | None:
-        """The project of a folder; None where there is no ``jsddpm.yaml``.
+        """The project of a folder; None without a ``jsddpm.yaml``.
 
         Raises:
-            JsddpmError: ``CONFIG`` (status 2) when it cannot be read, or names no store or an unknown preset.
+            JsddpmError: ``CONFIG`` (status 2) when it cannot be read, lacks a store, or names an unknown preset.
         """
         file = Path(folder) / PROJECT
         if not file.is_file():
@@ -90,16 +90,16 @@ class Project:
         return self.file.parent / RUNS
 
     def next_run(self) -> Path:
-        """The folder of the next run, ``runs/run-001`` onwards: one more than the highest number there is."""
+        """The folder of the next run, ``runs/run-001`` onwards: one more than the highest number in use."""
         taken = [p.name.removeprefix("run-") for p in self.runs.glob("run-*")]
         number = 1 + max((int(n) for n in taken if n.isdecimal()), default=0)
         return self.runs / f"run-{number:03d}"
 
     def finished_run(self) -> Path:
-        """The finished run that was written last.
+        """The newest finished run.
 
         Raises:
-            JsddpmError: ``NO_RUN`` (status 2) where none is finished.
+            JsddpmError: ``NO_RUN`` (status 2) when no run is finished.
         """
         done = [run for run in self._progress() if run.state != "unfinished" and run.written]
         if not done:
@@ -107,10 +107,10 @@ class Project:
         return max(done, key=lambda run: (run.written, run.folder)).folder
 
     def unfinished_run(self) -> Path:
-        """The one run that is not finished.
+        """The only run that is not finished.
 
         Raises:
-            JsddpmError: ``NO_RUN`` (status 2) where there is none, or more than one.
+            JsddpmError: ``NO_RUN`` (status 2) when there is none, or more than one.
         """
         open_ = [str(run.folder) for run in self._progress() if run.state == "unfinished"]
         if len(open_) != 1:
@@ -127,13 +127,13 @@ def write_project(folder: str | Path, store: str | Path, preset: str) -> Path:
     """Write a commented ``jsddpm.yaml``.
 
     Args:
-        folder: Where to.
+        folder: Folder for the file.
         store: Real store, absolute or from the working directory.
         preset: Name of a preset.
 
     Raises:
-        JsddpmError: ``EXISTS`` (status 2) when there is one; ``CONFIG`` (status 2) for an unknown preset or a generated
-            store; what :class:`~jsddpm.slices.store.SliceStore` raises.
+        JsddpmError: ``EXISTS`` (status 2) when the file exists; ``CONFIG`` (status 2) for an unknown preset or a
+            generated store; errors of :class:`~jsddpm.slices.store.SliceStore`.
     """
     file = Path(folder) / PROJECT
     if os.path.lexists(file):
@@ -152,10 +152,10 @@ def write_project(folder: str | Path, store: str | Path, preset: str) -> Path:
 
 
 def found_store(folder: str | Path = ".") -> Path:
-    """The one real store inside a folder.
+    """The only real store inside a folder.
 
     Raises:
-        JsddpmError: ``MISSING`` (status 2) where there is none, or more than one.
+        JsddpmError: ``MISSING`` (status 2) when there is none, or more than one.
     """
     stores = [p.parent for p in sorted(Path(folder).glob("*/store.json")) if SliceStore(p.parent).kind == "real"]
     if len(stores) != 1:

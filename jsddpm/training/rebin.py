@@ -58,10 +58,10 @@ def overlap_weights(old: ZBinning, new: ZBinning) -> Rebinned:
 
 
 def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> Rebinned:
-    """Write a checkpoint whose condition embedding is mapped to a new binning; every other weight stays.
+    """Write a checkpoint whose condition embedding is mapped to a new binning; all other weights are copied.
 
-    Each new bin's vector is the overlap-weighted mean of the old ones, for each pathology; the null vector stays.
-    Optimiser and loop states are left out: the result is a warm start, not a run to resume.
+    Each new bin's vector is the overlap-weighted mean of the old ones, for each pathology; the null vector is copied.
+    Optimiser and loop states are left out: the result is for a warm start and cannot be resumed.
 
     Args:
         path: Checkpoint to map.
@@ -80,7 +80,7 @@ def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> R
     for prefix in (f"{p}embedding." for p in PREFIXES.values()):
         weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         state |= {prefix + name: value for name, value in embedding.rebinned(weights, mapping.ancestors).items()}
-    # a condition of the new binning counts as trained by the slices of its ancestors
+    # the training slices of a new condition are those of its ancestors
     before = torch.tensor(info.token_counts, dtype=torch.float64).reshape(2, info.binning.n_bins)
     inherited = mapping.ancestors.clone()
     inherited[list(mapping.orphans)] = 0

@@ -1,4 +1,4 @@
-"""Settings that a store asks for where none are named: a preset by the size of its slices, and its range of slices."""
+"""Recommended settings for a store: a preset by the size of its slices, and its z-range."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from jsddpm.config import RunConfig, combined_config
 from jsddpm.slices.store import SliceStore
 
 _BY_SIDE = ((96, "real64"), (144, "real128"))
-"""Longest side of the slices up to which a preset is taken, in pixels."""
+"""Longest side of slices for which a preset is recommended, in pixels."""
 _LARGEST = "real160"
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What a store asks for.
+    """Recommended settings for a store.
 
     Attributes:
         preset: Name of a preset.
-        z_range: Range of slices that the store proposes; None where it proposes none.
-        reason: Why, in words.
+        z_range: Range of slices that the store proposes; None if it proposes none.
+        reason: The reason in words.
     """
 
     preset: str
@@ -38,7 +38,7 @@ class Recommendation:
         return cls(preset, store.z_range, reason)
 
     def config(self, overrides: Sequence[str] = ()) -> RunConfig:
-        """The preset in the proposed range, with overrides; see :func:`jsddpm.config.load_config`.
+        """The preset with the proposed range and overrides; see :func:`jsddpm.config.load_config`.
 
         Raises:
             JsddpmError: ``CONFIG`` (status 2).

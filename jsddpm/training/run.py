@@ -39,13 +39,13 @@ from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolv
 
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
-"""Of a checkpoint: what only a resumed run needs."""
+"""Entries of a checkpoint that only a resumed run needs."""
 
 
 def prepare(
     config: RunConfig, store: SliceStore, validator: Validator | None = None
 ) -> tuple[JointDDPM, SliceDataModule, CheckpointInfo]:
-    """Network, data and checkpoint information of a run, the first weights drawn from its seed.
+    """Network, data and checkpoint information of a run; its seed gives the initial weights.
 
     Raises:
         JsddpmError: ``CONFIG``, ``NO_SLICES``, ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
@@ -55,7 +55,7 @@ def prepare(
     data = SliceDataModule(store, binning, seed=config.seed, **config.data.model_dump(exclude={"flip"}))
     counts = tuple(torch.bincount(data.train.token, minlength=2 * binning.n_bins).tolist())
     info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
-    torch.manual_seed(config.seed)  # of the first weights; everything later is seeded by step
+    torch.manual_seed(config.seed)  # for the initial weights; later random numbers are seeded by step
     return JointDDPM(config, binning, store.size, validator), data, info
 
 
@@ -82,14 +82,14 @@ def train(
 
     Args:
         config: The run's configuration.
-        store: Slices to train on; its validation split scores the reconstruction.
-        out: New run folder, or that of a run that ended before its first checkpoint; any other only with ``resume``.
+        store: Training slices; its validation split scores the reconstruction.
+        out: New run folder, or that of a run that ended before its first checkpoint; others need ``resume``.
         resume: Continue from ``checkpoints/last.ckpt`` with the folder's configuration; from step 0 before the first
             checkpoint.
         warm_start: Checkpoint of the same network and binning whose weights a new run starts from.
-        validator: Scores of the exact reconstruction beside its mean squared error.
-        judge: Judges samples drawn at every check, and says which goes into ``checkpoints/best.ckpt``; without one
-            there is no best check.
+        validator: Scores of the exact reconstruction besides its mean squared error.
+        judge: Judges the samples drawn at every check, and chooses ``checkpoints/best.ckpt``; without a judge there is
+            no best check.
         progress: See :data:`Progress`.
         checked: Called on the first process after each check, when its values are in ``metrics.csv``.
 
@@ -107,7 +107,7 @@ def train(
     out, first = Path(out), processes()[0] == 0
     last = out / "checkpoints" / "last.ckpt"
     with claimed(out, new=not resume) if first else nullcontext():
-        if resume and (is_unbegun(out) if first else not last.is_file()):  # the first process may be clearing it
+        if resume and (is_unbegun(out) if first else not last.is_file()):  # the first process may be emptying it
             resume = False
         check_packages(config)
         resolved_precision(config)
@@ -158,7 +158,7 @@ def _train(
     if config.trainer.compile:
         module.denoiser.unet.compile()
     _fit(trainer, module, data, keep, None if resumed_at is None else last)
-    if trainer.global_step % min(config.trainer.check_every, config.trainer.max_steps):  # the last check came earlier
+    if trainer.global_step % min(config.trainer.check_every, config.trainer.max_steps):  # the last check was earlier
         trainer.save_checkpoint(last)
     return last
 
@@ -189,7 +189,9 @@ def require_checkpoint_space(folder: Path, module: JointDDPM) -> int:
     Raises:
         JsddpmError: ``DISK_FULL`` (status 5).
     """
-    return require_space(folder, 3 * checkpoint_bytes(module))  # the best, the last, the next one while it is written
+    return require_space(
+        folder, 3 * checkpoint_bytes(module)
+    )  # the best, the last, and the next one while it is written
 
 
 def _start_from(module: JointDDPM, path: str | Path) -> None:
@@ -205,7 +207,7 @@ def _start_from(module: JointDDPM, path: str | Path) -> None:
 
 
 def _check_resume(last: Path, info: CheckpointInfo) -> int:
-    """The step from which a run resumes; other settings than at its start are refused, each one named."""
+    """The step from which a run resumes; other settings than at its start are refused, with their names."""
     loaded = read_checkpoint(last)
     before = info_of(loaded, last, info.binning)
     old, new = _flat(before.config.model_dump(mode="json")), _flat(info.config.model_dump(mode="json"))
@@ -229,7 +231,7 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _machine(config: RunConfig) -> dict[str, Any]:
-    """What the bytes of a run depend on beside its configuration and store."""
+    """Properties of the machine on which the bytes of a run depend."""
     _, local, machines = processes()
     return {
         "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
@@ -240,7 +242,7 @@ def _machine(config: RunConfig) -> dict[str, Any]:
 
 
 def _resumed(provenance: dict[str, Any], step: int, config: RunConfig) -> dict[str, Any]:
-    """The provenance with one resumption more: from which step, where, and whether the bytes stay those of one run."""
+    """The provenance with a further resumption: its step, its machine, and whether the results are unaffected."""
     now, earlier = _machine(config), provenance.get("resumed", [])
     before = earlier[-1] if earlier else provenance
     exact = all(before.get(name) == value for name, value in now.items())
@@ -250,7 +252,7 @@ def _resumed(provenance: dict[str, Any], step: int, config: RunConfig) -> dict[s
 def _provenance(
     config: RunConfig, store: SliceStore, out: Path, info: CheckpointInfo, data: SliceDataModule
 ) -> dict[str, Any]:
-    """What made a run. It names no patient: the store's fingerprint stands for who is in which split."""
+    """Provenance of a run. It names no patient; the store's fingerprint identifies the splits."""
     splits = {patient_of(s): s["split"] for s in store.subjects if "split" in s}
     return {
         **_machine(config),

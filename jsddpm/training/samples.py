@@ -1,7 +1,7 @@
-"""Samples that a network draws at every check, always from the same noise, and who judges them.
+"""Samples that a network draws at every check, always from the same noise, and their judge.
 
-The core draws and logs; what the samples are worth, and which check is the best, is for a :class:`Judge` to say, which
-the evaluation brings (:class:`jsddpm_eval.monitoring.judge.SampleJudge`).
+This package draws and logs; a :class:`Judge` scores the samples and chooses the best check. The evaluation provides it
+(:class:`jsddpm_eval.monitoring.judge.SampleJudge`).
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from jsddpm.slices.store import SliceStore
 from jsddpm.training.module import JointDDPM
 
 MIN_PATIENTS = 3
-"""Validation patients without whom samples are not judged: a spread between patients needs three."""
+"""Smallest number of validation patients for judging samples: a spread between patients needs three."""
 MIN_SAMPLES = 16
-"""Samples below which nothing is drawn: their scores would be noise."""
+"""Smallest number of samples: scores of fewer would be noise."""
 _BACKWARD = 3
-"""Cost of a training step beside one pass of its slices through the network: forward, and backward at twice that."""
+"""Cost of a training step in passes of its slices through the network: one forward, two for backward."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of the samples of one check.
+    """The judgement on the samples of one check.
 
     Attributes:
         values: Scores by name.
         best: Whether this check is the best so far.
-        stop: Why training should stop; empty where it should go on.
+        stop: Why training should stop; empty if it should continue.
     """
 
     values: Mapping[str, float]
@@ -55,10 +55,10 @@ class Judgement:
 
 
 class Judge(Protocol):
-    """Judges samples drawn during training; on the first process alone."""
+    """Judges samples drawn during training, on the first process."""
 
     def prepare(self) -> None:
-        """Compute what does not change, before the first step."""
+        """Compute the constant parts before the first step."""
 
     def judge(self, step: int, output: JointOutput) -> Judgement:
         """Judge the samples drawn after ``step`` steps."""
@@ -67,10 +67,10 @@ class Judge(Protocol):
         """Plain values, for a checkpoint."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from such values."""
+        """Continue from such values."""
 
     def record(self) -> dict[str, Any]:
-        """What ``choice.json`` of the run says."""
+        """Content of ``choice.json`` of the run."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class SamplePlan:
     """Which samples are drawn at every check.
 
     Attributes:
-        ids: The samples; none where they are not drawn.
-        sampling: How they are drawn.
-        reason: Why none are drawn; empty where they are.
+        ids: The samples; empty if none are drawn.
+        sampling: Settings of sampling.
+        reason: Why none are drawn; empty if they are.
     """
 
     ids: tuple[SampleId, ...]
@@ -89,7 +89,7 @@ class SamplePlan:
 
     @property
     def sentence(self) -> str:
-        """What is drawn, or why nothing is, in words."""
+        """The plan, or the reason why no samples are drawn, in words."""
         if self.reason:
             return f"samples are not judged during training, and no best check is chosen: {self.reason}"
         conditions = len({i.condition for i in self.ids})
@@ -107,13 +107,13 @@ class SamplePlan:
     def of(cls, config: RunConfig, store: SliceStore, *, workers: int = 1) -> SamplePlan:
         """The plan of a run: the same for the same configuration, store and number of processes.
 
-        Conditions are those of which training and validation patients both have slices. Samples are as many as the
-        configuration says, or as cost ``monitoring.share`` of the steps between two checks.
+        Conditions are those with slices of training and of validation patients. The number of samples is set by the
+        configuration, or by their cost, ``monitoring.share`` of that of the steps between two checks.
 
         Args:
             config: The run's configuration.
             store: Its store.
-            workers: Processes that train together.
+            workers: Number of processes that train together.
         """
         monitoring, sampling = config.monitoring, config.sampling
         sampling = sampling.model_copy(update={"steps": min(sampling.steps, monitoring.steps)})
@@ -136,15 +136,15 @@ class SamplePlan:
 
 
 def required_plan(config: RunConfig, store: SliceStore, *, judged: bool = True) -> SamplePlan:
-    """The plan of a run that all processes of this job train, refused where the configuration needs samples it has not.
+    """The plan of a run on all processes of this job; refused if the configuration needs samples that are not drawn.
 
     Args:
         config: The run's configuration.
         store: Its store.
-        judged: Whether anybody judges samples.
+        judged: Whether there is a judge.
 
     Raises:
-        JsddpmError: ``CONFIG`` (status 2) naming the key that samples decide.
+        JsddpmError: ``CONFIG`` (status 2) with the setting that depends on samples.
     """
     _, local, machines = processes()
     plan = SamplePlan.of(config, store, workers=local * machines)
@@ -171,11 +171,11 @@ def affordable(config: RunConfig, sampling: SamplingConfig, workers: int = 1) ->
 
 
 MOST_SAMPLES = 256
-"""Samples of a check that are drawn by cost; more tell little more."""
+"""Largest number of samples of a check if it is set by cost; more would add little information."""
 
 
 def spread_ids(conditions: list[Condition], count: int) -> tuple[SampleId, ...]:
-    """So many samples, of every condition the same number; of evenly spread conditions where there are more of them.
+    """Samples with the same number of each condition; of evenly spread conditions if there are more of them.
 
     >>> [i.condition.z_bin for i in spread_ids([Condition(k, 0) for k in range(5)], 3)]
     [0, 2, 4]
@@ -189,14 +189,14 @@ def spread_ids(conditions: list[Condition], count: int) -> tuple[SampleId, ...]:
 
 
 class JudgedSamples(Callback):
-    """Draws the same samples at every check, has them judged, logs the scores, and stops training where asked to.
+    """Draws the same samples at every check, has them judged, logs the scores, and stops training if the judge asks.
 
-    Every process draws a share; the first one judges, and the others follow. A signal is heard between two steps of the
-    sampler (with several processes, after the last one); the check is then repeated when the run is resumed.
+    Every process draws a share, and the first one judges. Signals are handled between two steps of the sampler (with
+    several processes, after the last one); the check is then repeated when the run is resumed.
 
     Args:
-        judge: Who judges.
-        plan: What is drawn.
+        judge: The judge.
+        plan: The plan of samples.
         info: The run's checkpoint information.
         file: ``choice.json``, written at every check.
         leave: Ends training when a signal was received.
@@ -218,7 +218,7 @@ class JudgedSamples(Callback):
         self._trained += time.monotonic() - self._since
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Compute what does not change, before the first step."""
+        """Compute the constant parts before the first step."""
         if trainer.is_global_zero:
             self.judge.prepare()
 
@@ -237,7 +237,7 @@ class JudgedSamples(Callback):
         values = {f"samples/{name}": value for name, value in judged.values.items()}
         seconds = time.monotonic() - start
         values["samples/seconds"] = seconds
-        if self._trained:  # a check that is repeated after a resume follows no step
+        if self._trained:  # a check that is repeated after a resume does not follow a step
             values["samples/share_of_training"] = seconds / self._trained
         pl_module.log_dict(values)
         self._trained = 0.0
@@ -245,12 +245,12 @@ class JudgedSamples(Callback):
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write what was chosen."""
+        """Write ``choice.json``."""
         if trainer.is_global_zero:
             write_json(self.file, self.plan.to_dict() | dict(self.judge.record()))
 
     def _drawn(self, trainer: L.Trainer, module: JointDDPM) -> JointOutput:
-        """The samples, drawn by all processes together; whole on the first one."""
+        """The samples, drawn by all processes together; complete on the first one."""
         world, rank = trainer.world_size, trainer.global_rank
         passes = 1 if self.plan.sampling.guidance == 1 else 2
         sampling = self.plan.sampling.model_copy(update={"batch_size": max(1, VALIDATED_AT_ONCE // passes)})
@@ -268,9 +268,9 @@ class JudgedSamples(Callback):
         return pipe.output(self.plan.ids, x)
 
     def state_dict(self) -> dict[str, Any]:
-        """What the judge goes on from."""
+        """State of the judge."""
         return self.judge.state()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from it."""
+        """Restore the state of the judge."""
         self.judge.restore(state_dict)

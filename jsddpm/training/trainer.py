@@ -1,4 +1,4 @@
-"""Lightning's trainer as a run needs it: devices, precision, logs, checkpoints, processes."""
+"""The trainer of Lightning for a run: devices, precision, logs, checkpoints, processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from jsddpm.training.progress import read_metrics
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files through the one atomic writer and the one safe loader."""
+    """Reads and writes Lightning's checkpoints with our atomic writer and safe loader."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write a checkpoint; see :func:`~jsddpm.diffusion.checkpoint.write_checkpoint`."""
@@ -38,7 +38,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def resolved_precision(config: RunConfig) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
-    """The configured precision; ``auto`` is bf16-mixed where the device multiplies bfloat16, 32-true elsewhere.
+    """The configured precision; ``auto`` is bf16-mixed if the device multiplies bfloat16, else 32-true.
 
     Raises:
         JsddpmError: ``PRECISION`` (status 2) for 16-bit floats without a GPU: their loss scaling needs one.
@@ -74,7 +74,7 @@ def build_trainer(
             devices=local,
             num_nodes=machines,
             strategy=DDPStrategy(timeout=patience) if local * machines > 1 else "auto",
-            use_distributed_sampler=False,  # the data share themselves out
+            use_distributed_sampler=False,  # the data module divides batches between processes itself
             max_steps=limits.max_steps,
             precision=resolved_precision(config),
             gradient_clip_val=limits.gradient_clip,
@@ -85,7 +85,7 @@ def build_trainer(
             log_every_n_steps=min(config.logging.every, limits.max_steps),
             logger=loggers(config, out, resumed_at),
             callbacks=callbacks,
-            # SLURM's signals end a run as any other: its script requeues the job, Lightning does not
+            # SLURM's signals end a run like any other: the job script requeues the job instead of Lightning
             plugins=[AtomicCheckpointIO(), *([SLURMEnvironment(auto_requeue=False)] if under_slurm() else [])],
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -103,7 +103,7 @@ def loggers(config: RunConfig, out: Path, resumed_at: int | None = None) -> list
 
 
 def _csv_logger(out: Path, resumed_at: int | None) -> CSVLogger:
-    """Lightning's CSV log with the rows before a resume, which Lightning would drop."""
+    """The CSV log of Lightning with the rows before a resume, which Lightning would drop."""
     path, rows = out / "metrics.csv", []
     if resumed_at is not None and path.is_file() and processes()[0] == 0:
         rows = [row for row in read_metrics(path) if int(row["step"]) < resumed_at]
@@ -116,10 +116,10 @@ def _csv_logger(out: Path, resumed_at: int | None) -> CSVLogger:
 
 
 def check_packages(config: RunConfig) -> None:
-    """Refuse logs whose package is not installed.
+    """Refuse loggers whose package is not installed.
 
     Raises:
-        JsddpmError: ``MISSING_PACKAGE`` (status 5) naming what to install.
+        JsddpmError: ``MISSING_PACKAGE`` (status 5) with the package to install.
     """
     for package, wanted in (("tensorboard", config.logging.tensorboard), ("wandb", config.logging.wandb)):
         if wanted and find_spec(package) is None:
@@ -129,7 +129,7 @@ def check_packages(config: RunConfig) -> None:
 
 
 class quiet(warnings.catch_warnings):  # noqa: N801 - used as a function
-    """Silence Lightning's notes on hardware and loaders, on which users cannot act."""
+    """Silence notes of Lightning on hardware and loaders, on which users cannot act."""
 
     def __enter__(self) -> Any:
         log = super().__enter__()

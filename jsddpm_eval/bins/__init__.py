@@ -1,1 +1,1 @@
-"""What a z-range and a number of bins mean, and what a store holds of each."""
+"""Utilization of bins by a z-range, and slices and patients of a store in each bin."""

@@ -1,4 +1,4 @@
-"""What a store holds for each condition of a binning: slices and patients by split. Torch-free."""
+"""Slices and patients of a store for each condition of a binning, by split. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def condition_counts(store: SliceStore, binning: ZBinning) -> list[dict[str, Any
 
     Returns:
         Per cell ``z_bin``, ``pathology``, ``slices`` and ``patients`` (each by split, and ``all``), and ``assessable``:
-        whether at least :data:`MIN_PATIENTS` patients have such a slice; fewer cannot be halved and compared.
+        whether at least :data:`MIN_PATIENTS` patients have such a slice, because fewer cannot be halved and compared.
 
     Raises:
         JsddpmError: ``STORE_SLICES`` when the binning is for other volumes.
@@ -44,7 +44,7 @@ def condition_counts(store: SliceStore, binning: ZBinning) -> list[dict[str, Any
 
 
 def brain_profile(store: SliceStore) -> list[float | None]:
-    """Mean share of each axial slice inside the brain, over all subjects; None where it was not estimated."""
+    """Mean share of each axial slice inside the brain, over all subjects; None if it was not estimated."""
     z, fraction = store.index["z_index"], store.index["brain_fraction"]
     known = np.isfinite(fraction)
     total = np.bincount(z[known], fraction[known], minlength=store.n_slices)

@@ -19,7 +19,7 @@ from jsddpm_eval.stats.power import POWER, detectable
 from jsddpm_eval.stats.shift import REACH, Scale, Side, mean_shift
 
 SAMPLES = 16
-"""Generated slices of each condition that the smallest detectable difference is for."""
+"""Default number of generated slices per condition for the smallest detectable difference."""
 
 
 def store_report(
@@ -29,21 +29,21 @@ def store_report(
     samples: int = SAMPLES,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """What can be learned and assessed in each bin x pathology of a store.
+    """Counts and the smallest detectable difference in each bin x pathology of a store.
 
-    The smallest detectable difference is that of the tests an evaluation runs, at the level they are run at: of the
-    means of what slices look like (detail, texture, intensity, outline), in standard deviations of real slices.
+    The smallest detectable difference is that of the tests of an evaluation, at their levels, for means of appearance
+    (detail, texture, intensity, outline), in standard deviations of real slices.
 
     Args:
         store: A real store.
         binning: The local binning.
-        samples: Generated slices of each condition.
+        samples: Number of generated slices per condition.
         progress: Called with (cells done, cells).
 
     Returns:
         Plain values for JSON: ``cells`` as :func:`~jsddpm_eval.bins.condition_counts.condition_counts` gives them,
-        each with ``minimum_detectable`` (``median`` and ``largest`` over what is compared; null with a ``reason``), and
-        ``whole``, the same of all cells together.
+        each with ``minimum_detectable`` (``median`` and ``largest`` over the columns compared; null with a ``reason``),
+        and ``whole``, the same for all cells together.
     """
     table = SliceTable.from_store(store, binning)
     columns, tokens = appearance(table).numpy(), table.token(binning.n_bins).numpy()
@@ -76,7 +76,7 @@ def _smallest(
     samples: int,
     level: float,
 ) -> dict[str, Any]:
-    """Smallest shift seen in the slices of some conditions, over all columns; samples like real slices are assumed."""
+    """Smallest detectable shift in the slices of some conditions, over all columns, for samples like real slices."""
     here = np.isin(tokens, conditions)
     asked = np.repeat(np.unique(tokens[here]), samples)
     planned = Side(np.zeros(len(asked)), asked, np.arange(len(asked)))

@@ -1,4 +1,4 @@
-"""Several numbers of bins compared over one range, and one recommended by stated rules. Torch-free."""
+"""Compare several numbers of bins over one range, and recommend one by rules. Torch-free."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def bin_sweep(
 
     The recommendation is the largest number of bins that keeps every bin used, at least :data:`MIN_SLICES` slices in
     each, and, with a store, at least :data:`~jsddpm_eval.stats.limits.MIN_PATIENTS` patients in every cell that can be
-    assessed at all; where none does, the one with the most such cells, then the fewest bins.
+    assessed. If none does, it is the one with the most such cells, then the fewest bins.
 
     Args:
         z_range: Inclusive range in slices.
         choices: Numbers of bins to compare.
-        n_slices: Slices of the volume; a store's own number wins.
+        n_slices: Number of slices of the volume; a store's number takes precedence.
         store: Counts patients per cell and gives thicknesses in mm.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Bin utilization: how many bins and embeddings a scheme really uses over a training range. Torch-free."""
+"""Bin utilization: how many bins and embeddings a scheme uses over a training range. Torch-free."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def bin_utilization(
 
 
 def verdict(report: dict[str, Any]) -> str:
-    """One sentence on what the schemes of a report use.
+    """One sentence on the bins that the schemes of a report use.
 
     >>> verdict(bin_utilization((24, 93)))
     'local uses all 10 bins; global uses 7 of 10, and 6 of 20 embeddings would never get a gradient'

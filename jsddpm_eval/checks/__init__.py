@@ -1,1 +1,1 @@
-"""What the verdict rests on: one file a fault, found by :mod:`jsddpm_eval.checks.verdict`. Torch-free."""
+"""The checks of the verdict: one module per fault, found by :mod:`jsddpm_eval.checks.verdict`. Torch-free."""

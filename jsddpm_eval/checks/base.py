@@ -1,7 +1,7 @@
-"""What a check is: one fault, what it looks at, and what would be a fault there.
+"""A check: one fault, the scores it reads, and their margins.
 
 A check declares evidence; :mod:`jsddpm_eval.checks.decision` turns the evidence of all checks into answers, with one
-control of false alarms over everything asked.
+control of false alarms over all of them.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
 Words = tuple[str, str]
-"""What it means when a score lies below, and above, its margin; empty where that is no fault."""
+"""The fault of a score below and above its margin; empty if there is none on that side."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one score of one place says of a fault.
+    """The evidence on a fault from one score of one place.
 
     Attributes:
         score: Name of the score.
-        value: Its value; None where it is undefined.
+        value: Its value; None if it is undefined.
         interval: Its 95 % interval.
-        p_value: Of no fault, two-sided, not corrected; None where there is no test.
-        margin: Values within which there is no fault worth the name.
-        words: What lies below and above the margin.
-        reason: Why nothing can be said.
+        p_value: Two-sided p-value of no fault, not corrected; None without a test.
+        margin: Values within which a fault is negligible.
+        words: The faults below and above the margin.
+        reason: Why there is no answer.
         least_p: The smallest p-value that the test can give.
-        patients: Real patients it rests on.
+        patients: Number of real patients it is based on.
         figure: The value in words, for the reason of a finding.
     """
 
@@ -48,19 +48,19 @@ class Evidence:
 
     @property
     def kind(self) -> str:
-        """The fault on the side of the margin the value lies on; empty inside the margin, or where that is no fault."""
+        """The fault on the value's side of the margin; empty inside the margin, or on a side without a fault."""
         if self.value is None or self.margin[0] < self.value < self.margin[1]:
             return ""
         return self.words[int(self.value > sum(self.margin) / 2)]
 
     @property
     def within(self) -> bool:
-        """Whether the whole interval lies within the margin; beyond it on a side that is no fault is no pass either."""
+        """Whether the whole interval lies within the margin; beyond it on a side without a fault does not count."""
         return self.interval is not None and self.margin[0] <= self.interval[0] and self.interval[1] <= self.margin[1]
 
 
 class Check(ABC):
-    """One fault the verdict looks for, in the whole and in every part of it.
+    """One fault that the verdict looks for, in the whole and in every condition.
 
     Attributes:
         spec: Its name and words.
@@ -75,20 +75,20 @@ class Check(ABC):
 
     @property
     def tests(self) -> int:
-        """Tests it makes at one place."""
+        """Number of tests at one place."""
         return len(self.reads)
 
     @abstractmethod
     def evidence(self, cell: Cell) -> list[Evidence]:
-        """What the scores of one place say; empty where the place has none of them."""
+        """Evidence from the scores of one place; empty if the place has none of them."""
 
 
 class ShiftCheck(Check):
     """A check of scores that are mean differences in standard deviations of real slices.
 
     Attributes:
-        words: What each score means below and above its margin, by name.
-        margin: Shift, to either side, below which there is no fault worth the name.
+        words: Faults of each score below and above its margin, by name.
+        margin: Largest shift, to either side, that is negligible.
     """
 
     words: ClassVar[Mapping[str, Words]]
@@ -100,7 +100,7 @@ class ShiftCheck(Check):
         return tuple(self.words)
 
     def evidence(self, cell: Cell) -> list[Evidence]:
-        """One for each score."""
+        """One piece of evidence for each score."""
         return [self._of(score, self.words[score.spec]) for score in cell.scores.values() if score.spec in self.words]
 
     def _of(self, score: Score, words: Words) -> Evidence:

@@ -13,7 +13,7 @@ _SHARE = 0.2
 
 
 class Collapsed(Check):
-    """Samples nearer to each other than patients are, and samples that come again."""
+    """Samples nearer to each other than patients are, and repeated samples."""
 
     spec = CheckSpec(
         name="collapsed", heading="collapsed", question="samples that differ from each other as patients do",
@@ -27,7 +27,7 @@ class Collapsed(Check):
         return "nearest_other", "repeated_share"
 
     def evidence(self, cell: Cell) -> list[Evidence]:
-        """One for the distance, one for repeated samples; more variety than real slices have is no fault."""
+        """Evidence from the distance and from repeated samples; more variety than real slices have is not a fault."""
         found = []
         for score in cell.scores.values():
             if score.spec == "nearest_other":

@@ -10,7 +10,7 @@ from jsddpm_eval.results.specs import CheckSpec
 
 
 class ControlLesion(ShiftCheck):
-    """What a network that finds lesions says of control images."""
+    """Lesions that a network finds in control images."""
 
     spec = CheckSpec(
         name="control_lesion", heading="lesion in control", question="control images without a lesion",

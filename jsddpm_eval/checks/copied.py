@@ -1,4 +1,4 @@
-"""Copied: samples are slices of real patients again."""
+"""Copied: samples are copies of slices of real patients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHARE, _NEARER = 0.02, 1.5
 
 
 class Copied(Check):
-    """Copies of training and of held-out slices, altered or not, and samples that all come too near to real slices."""
+    """Copies of training and of held-out slices, altered or not, and samples that are all too near to real slices."""
 
     spec = CheckSpec(
         name="copied", heading="copies", question="new slices, no copies of real ones",
@@ -35,7 +35,7 @@ class Copied(Check):
         return tuple(self.words)
 
     def evidence(self, cell: Cell) -> list[Evidence]:
-        """One for each kind of copy, and one for nearness."""
+        """Evidence from each kind of copy, and from nearness."""
         return [self._of(score, self.words[score.spec]) for score in cell.scores.values() if score.spec in self.words]
 
     def _of(self, score: Score, word: str) -> Evidence:

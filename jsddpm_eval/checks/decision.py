@@ -1,8 +1,8 @@
-"""From evidence to answers: the whole first, then its parts, with one control of false alarms.
+"""Turn evidence into answers: for the whole first, then for its parts, with one control of false alarms.
 
-The false alarms allowed are divided over levels, most of them to the whole, where the power is; within a level Holm's
-correction holds over every score of every check and place that could reject at all (Tarone 1990). Below a place that is
-off, a condition is off where its own value, partially pooled with that place (random effects, DerSimonian and Laird
+The allowed false alarms are divided between levels, and most go to the whole, which has the most power. Within a level,
+Holm's correction covers every score of every check and place that could reject at all (Tarone 1990). Below a place that
+is off, a condition is off where its own value, partially pooled with that place (random effects, DerSimonian and Laird
 1986), has an interval without 0: the whole is evidence of its parts, unless the parts differ.
 """
 
@@ -40,7 +40,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class _Judged:
-    """Evidence with its corrected p-value, the level of its own test, and what it has from the places above it."""
+    """Evidence with its corrected p-value, the level of its test, and its pooling with the places above it."""
 
     evidence: Evidence
     p_value: float | None
@@ -54,7 +54,7 @@ class _Judged:
 
 
 def decide(checks: Iterable[Check], cells: Iterable[Cell]) -> tuple[Finding, ...]:
-    """Every check's answer at every place it looks at, the whole first."""
+    """The answer of every check at every place, the whole first."""
     every = list(checks)
     asked = {
         Key(check.spec.name, evidence.score, (cell.z_bin, cell.pathology)): evidence
@@ -95,7 +95,7 @@ def level(place: Place, pathology: int | None = None) -> str:
 
 
 def single_level(name: str, n_bins: int) -> float:
-    """Level of a single test when every check is made: what is allowed to a level, shared by its tests.
+    """Level of a single test if all checks are made: the false alarms of its level, divided by the tests.
 
     Args:
         name: One of :data:`LEVELS`.
@@ -111,7 +111,7 @@ def single_level(name: str, n_bins: int) -> float:
 def _corrected(
     asked: Mapping[Key, Evidence], pathology: Mapping[str, int | None]
 ) -> tuple[dict[Key, float], dict[str, float]]:
-    """P-values to be compared with :data:`~jsddpm_eval.stats.limits.ALPHA`; the level of a single test, by level."""
+    """P-values for comparison with :data:`~jsddpm_eval.stats.limits.ALPHA`; the level of a single test, by level."""
     corrected: dict[Key, float] = {}
     single: dict[str, float] = {}
     for name, share in LEVELS.items():
@@ -124,7 +124,7 @@ def _corrected(
 
 
 def _with_parents(key: Key, judged: Mapping[Key, _Judged], conditions: list[tuple[Place, Evidence]]) -> _Judged:
-    """A condition's evidence, partially pooled with that of a place above it where that decides; others as they are."""
+    """Evidence of a condition, partially pooled with that of a place above it if that is decisive."""
     own = judged[key]
     if own.evidence.interval is None or _depth(key.place) < 2:
         return own
@@ -167,7 +167,7 @@ def _heterogeneity(siblings: list[Evidence]) -> float:
     mean = sum(v * w for v, w in values) / total
     excess = sum(w * (v - mean) ** 2 for v, w in values) - (len(values) - 1)
     freedom = total - sum(w * w for _, w in values) / total
-    if freedom <= total * _LEAST_FREEDOM:  # one value is all but certain: the others' weights are lost beside its own
+    if freedom <= total * _LEAST_FREEDOM:  # one value is almost certain: the weights of the others vanish
         return variance([v for v, _ in values])
     return max(0.0, excess / freedom)
 
@@ -178,7 +178,7 @@ def _variance(evidence: Evidence) -> float:
 
 
 def _finding(check: str, place: Place, judged: list[_Judged]) -> Finding:
-    """The answer of one check at one place: off where any score is, fine where all are, else unknown."""
+    """The answer of one check at one place: off if any score is, fine if all are, else unknown."""
     smallest = max((d for d in map(_detectable, judged) if d is not None), default=None)
     off = sorted((j for j in judged if j.off), key=lambda j: (j.inherited, -_size(j.evidence)))
     z_bin, pathology = place
@@ -206,7 +206,7 @@ def _finding(check: str, place: Place, judged: list[_Judged]) -> Finding:
 
 
 def _detectable(judged: _Judged) -> float | None:
-    """The smallest difference of a score that its test would see, at the first step of the correction."""
+    """The smallest difference of a score that its test detects, at the first step of the correction."""
     evidence, interval = judged.evidence, judged.evidence.interval
     if interval is None or evidence.p_value is None or evidence.patients < MIN_UNITS or interval[0] == interval[1]:
         return None
@@ -222,7 +222,7 @@ def _seen(evidence: Evidence) -> str:
 
 
 def _open(evidence: Evidence) -> str:
-    """Why an interval that is no evidence of a fault is none of its absence either."""
+    """Why an interval is evidence neither of a fault nor of its absence."""
     low, high = evidence.interval or (0.0, 0.0)
     first, last = evidence.margin
     fine = f"within {first:.2g} to {last:.2g} it would be fine"
@@ -232,7 +232,7 @@ def _open(evidence: Evidence) -> str:
 
 
 def _size(evidence: Evidence) -> float:
-    """How far from its margin's middle the value lies, in standard errors."""
+    """Distance of the value from the middle of its margin, in standard errors."""
     error = _variance(evidence) ** 0.5
     distance = abs((evidence.value or 0.0) - sum(evidence.margin) / 2)
     return distance / error if error else distance
@@ -248,12 +248,12 @@ def _depth(place: Place) -> int:
 
 
 def _above(place: Place) -> list[Place]:
-    """The places a condition is part of, nearest first."""
+    """The places that contain a condition, nearest first."""
     return [(place[0], None), (None, place[1]), (None, None)]
 
 
 def under(place: Place, above: Place) -> bool:
-    """Whether a place is another one or a part of it.
+    """Whether a place equals another one or is part of it.
 
     >>> under((3, 1), (None, 1)), under((3, 1), (3, 0))
     (True, False)

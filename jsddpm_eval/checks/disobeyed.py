@@ -1,4 +1,4 @@
-"""Disobeyed: masks do not obey the pathology asked for."""
+"""Disobeyed: masks do not match the pathology that samples are conditioned on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Disobeyed(Check):
         return "control_empty", "lesion_present"
 
     def evidence(self, cell: Cell) -> list[Evidence]:
-        """One for each pathology."""
+        """Evidence for each pathology."""
         words = {
             "control_empty": "control samples with a lesion mask",
             "lesion_present": "lesion samples without a mask",

@@ -9,8 +9,8 @@ from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
-_NONE = 0.4  # share of the real contrast below which a mask shows no lesion
-_REVERSED = -0.25  # and below which it shows the opposite
+_NONE = 0.4  # share of the real contrast below which there is no lesion at the mask
+_REVERSED = -0.25  # and below which its contrast is the opposite
 _WHOLE = 0.75  # share of what is kept of the contrast below which the border has lost more than that
 _OF_CONTRAST = ("lesion_contrast", "lesion_step")
 _BORDERLESS, _MOST_BORDERLESS = "lesion_borderless_share", 0.1

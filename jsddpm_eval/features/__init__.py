@@ -1,1 +1,1 @@
-"""Feature extractors and the float64 feature table every distance is computed from."""
+"""Feature extractors and the float64 features from which all distances are computed."""

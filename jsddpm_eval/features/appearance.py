@@ -1,4 +1,4 @@
-"""What slices look like, as columns of their table: computed once, shared by every metric that asks."""
+"""Appearance of slices as columns of their table, computed once for all metrics."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from jsddpm_eval.slice_table import SliceTable
 PARTS = {"detail": detail, "texture": texture, "intensity": intensity, "outline": outline}
 """Functions of :mod:`jsddpm_eval.functional.appearance` by the name of their columns."""
 
-_VERSION = "1"  # of what they compute: folders keep columns
+_VERSION = "1"  # of the definitions, because folders keep columns
 
 
 def appearance(table: SliceTable, *parts: str) -> Tensor:
-    """Columns of some parts side by side, float64 ``(N, d)``.
+    """Columns of some parts, concatenated, float64 ``(N, d)``.
 
     Args:
         table: The slices.

@@ -1,8 +1,8 @@
-"""Networks that read real slices of patients they have not seen: one for each fold of patients.
+"""Cross-fitted networks: one for each fold of patients, trained on all other patients.
 
-A network that learned from a patient's slices reads them better than new slices, so these real slices would
-be no fair baseline for generated slices. Real slices are read by the network whose training left their patient out,
-generated slices by all networks, averaged.
+A network predicts slices of its training patients better than new slices, so these real slices would not be a fair
+baseline for generated slices. Predictions for real slices come from the network that was not trained on their patient,
+and predictions for generated slices are the mean over all networks.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Network = TypeVar("Network", bound=nn.Module)
 
 FOLDS = 3
 MOST = 10_000
-"""Slices that training reads; of more, evenly spread ones."""
+"""Largest number of training slices; of more, evenly spread ones are used."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What one network learns from.
+    """The training data of one network.
 
     Attributes:
         number: Number of the fold.
         table: Slices of all patients but the fold's own.
-        images: Averaged down to what networks look at, float32 ``(N, h, w)`` in [0, 1].
+        images: Averaged down to the size of the networks' input, float32 ``(N, h, w)`` in [0, 1].
     """
 
     number: int
@@ -41,7 +41,7 @@ class Fold:
 
 
 def fold_of(table: SliceTable) -> Tensor:
-    """Fold of each real slice, int64 ``(N,)``: patients are dealt out in turn, so a fold holds whole patients.
+    """Fold of each real slice, int64 ``(N,)``: patients are assigned in turn, each to one fold.
 
     >>> table = SliceTable.from_arrays(None, z_bin=[0] * 4, pathology=[0] * 4, patient=["a", "a", "b", "c"])
     >>> fold_of(table).tolist()
@@ -67,7 +67,7 @@ class CrossFit(Generic[Network]):
 
         Args:
             real: Real slices of at least two patients.
-            fit: Trains a network.
+            fit: Function that trains a network.
         """
         fold = fold_of(real)
         folds = range(int(fold.max()) + 1)
@@ -80,11 +80,11 @@ class CrossFit(Generic[Network]):
 
     @torch.no_grad()
     def read_real(self, real: SliceTable, read: Callable[[Network, SliceTable], Tensor]) -> Tensor:
-        """What each real slice's own network, which has not seen its patient, reads; rows as in the table.
+        """Predictions for real slices by the networks that were not trained on their patients; rows as in the table.
 
         Args:
             real: The very table the networks were fitted to.
-            read: Reads a batch of slices, ``(n, ...)``.
+            read: Prediction for a batch of slices, ``(n, ...)``.
         """
         fold = fold_of(real)
         parts = [real.where(fold == i).mapped(lambda b, n=n: read(n, b)) for i, n in enumerate(self.networks)]  # type: ignore[misc]
@@ -93,7 +93,7 @@ class CrossFit(Generic[Network]):
 
     @torch.no_grad()
     def read_generated(self, batch: SliceTable, read: Callable[[Network, SliceTable], Tensor]) -> Tensor:
-        """Mean of what the networks read in a batch of generated slices."""
+        """Mean prediction of the networks for a batch of generated slices."""
         return torch.stack([read(network, batch) for network in self.networks]).mean(0)
 
 
@@ -106,15 +106,15 @@ def readings(
     name: str,
     settings: object,
 ) -> Tensor:
-    """What cross-fitted networks read in the slices of a table, ``(N, ...)``; trained and read once.
+    """Predictions of cross-fitted networks for the slices of a table, ``(N, ...)``; computed once.
 
     Args:
         table: The real slices themselves, or generated ones.
         real: Real slices the networks are fitted to.
         fit: As :meth:`CrossFit.fit` takes it.
-        read: Reads a batch of slices.
-        name: What is read, fit for a file name.
-        settings: What the training depends on besides rows, patients, positions and pathologies.
+        read: Prediction for a batch of slices.
+        name: Name of the prediction, used in file names.
+        settings: Further settings on which the training depends.
     """
     key = (name, settings, FOLDS, digest(real.row, real.patient, real.z_index, real.pathology))
     networks = real.memo.once(key, lambda: CrossFit.fit(real, fit))

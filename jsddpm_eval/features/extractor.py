@@ -1,4 +1,4 @@
-"""What a feature extractor is: a function of slices with a name, a stated preprocessing and an identity."""
+"""A feature extractor: a function of slices with a name, a stated preprocessing and an identity."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Extractor:
     Attributes:
         name: Its name in the scores.
         extract: float64 ``(N, d)`` of float32 images ``(N, H, W)`` in [0, 1].
-        preprocessing: What happens to a slice before the network sees it: range, quantisation, size, channels.
-        weights: SHA-256 of its weights; None where there are none.
+        preprocessing: Preprocessing of a slice: range, quantisation, size, channels.
+        weights: SHA-256 of its weights; None without weights.
         standardize: Whether columns are scaled by the reference before distances are taken (columns of unequal units).
-        saw_training: Whether it has learned from the training slices, so that only held-out ones are a fair reference.
+        saw_training: Whether it was trained on the training slices, so that only held-out ones are a fair reference.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Extractor:
     saw_training: bool = False
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Checked features.
+        """Features, after checks.
 
         Raises:
             JsddpmError: ``SLICES`` (status 2) when images are not float32 ``(N, H, W)`` in [0, 1]; ``EXTRACTOR``
@@ -50,7 +50,7 @@ class Extractor:
             features = self.extract(images)
         except JsddpmError:
             raise
-        except Exception as error:  # whatever somebody else's network raises, the network is at fault
+        except Exception as error:  # any error of a user's network is a fault of that network
             raise self._at_fault(f"fails on {tuple(images.shape)} slices ({first_line(error)})") from error
         if not isinstance(features, Tensor):
             raise self._at_fault(f"gave {type(features).__name__}, no tensor")
@@ -65,7 +65,7 @@ class Extractor:
         return JsddpmError("EXTRACTOR", f"{self.name} {what}", fix=cure)
 
     def describe(self) -> dict[str, Any]:
-        """What a result says of it, as plain values."""
+        """Description for results, as plain values."""
         return {
             "name": self.name,
             "weights_sha256": self.weights,
@@ -76,20 +76,20 @@ class Extractor:
 
     @property
     def key(self) -> str:
-        """Hash of everything that decides its features."""
+        """Hash of all settings that affect its features."""
         return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Standardizer:
-    """Centre and scale of each column, frozen by the reference so that every bin is measured alike."""
+    """Centre and scale of each column, taken from the reference, so that all bins are scaled equally."""
 
     mean: Tensor
     std: Tensor
 
     @classmethod
     def fit(cls, reference: Tensor) -> Standardizer:
-        """From reference features ``(n, d)``; a constant column is left out of every distance (scale 0)."""
+        """From reference features ``(n, d)``; a constant column does not enter distances (scale 0)."""
         std = reference.std(dim=0, correction=1) if len(reference) > 1 else torch.zeros(reference.shape[1])
         return cls(reference.mean(0), std.double())
 

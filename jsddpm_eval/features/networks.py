@@ -1,4 +1,4 @@
-"""Small networks trained here, on real training slices: a position regressor, and a feature space."""
+"""Small networks trained on real training slices: a position regressor, and a feature space."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SliceNetwork(nn.Module):
     """Three strided convolutions and a linear head.
 
     Args:
-        outputs: Numbers predicted for a slice.
+        outputs: Number of values predicted for a slice.
     """
 
     def __init__(self, outputs: int) -> None:
@@ -59,11 +59,11 @@ def fit(
     """Train a network; the same data and seed give the same network.
 
     Args:
-        make: Makes the network.
-        loss_of: Loss of the network on a batch of row numbers.
-        count: Rows to draw from.
-        steps: Optimizer steps.
-        seed: Seed of initial weights, order and augmentation; torch's global generator is left as it was.
+        make: Function that makes the network.
+        loss_of: Loss of the network for a batch of row numbers.
+        count: Number of rows.
+        steps: Optimiser steps.
+        seed: Seed of initial weights, order and augmentation; torch's global generator is not changed.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -90,17 +90,17 @@ def kept_network(
     settings: object,
     folder: Path | None,
 ) -> Network:
-    """:func:`fit` a network, or read it back when the same data and settings trained it before.
+    """:func:`fit` a network, or read it if it was trained with the same data and settings before.
 
     Args:
-        make: Makes the network.
-        loss_of: As :func:`fit` takes it.
-        count: As :func:`fit` takes it.
-        steps: As :func:`fit` takes it.
-        seed: As :func:`fit` takes it.
+        make: Function that makes the network.
+        loss_of: See :func:`fit`.
+        count: See :func:`fit`.
+        steps: See :func:`fit`.
+        seed: See :func:`fit`.
         name: First part of the file's name.
-        settings: What the training depends on besides, data included; its text enters the file's name.
-        folder: Existing folder of the weights; nothing is kept when None.
+        settings: Further settings of the training, including its data; their text is part of the file's name.
+        folder: Existing folder for the weights; None keeps none.
 
     Returns:
         The network, ready for use.
@@ -116,7 +116,7 @@ def kept_network(
         write_arrays(path, {key: value.numpy() for key, value in network.state_dict().items()})
         return network
     arrays = read_arrays(path, "NETWORK")
-    with torch.random.fork_rng(devices=[]):  # making one draws weights; the caller's generator stays as it was
+    with torch.random.fork_rng(devices=[]):  # making a network draws weights; the caller's generator is not changed
         network = make()
     try:
         network.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
@@ -134,7 +134,7 @@ def weights_hash(network: nn.Module) -> str:
 
 
 def shrunk(images: Tensor) -> Tensor:
-    """Slices averaged down to what the networks look at, ``(N, H, W)``; done once before training."""
+    """Slices averaged down to the size of the networks' input, ``(N, H, W)``; done once before training."""
     height, width = images.shape[1:]
     if max(height, width) <= _SIDE:
         return images

@@ -1,9 +1,9 @@
-"""Pretrained and exported networks as extractors: torch-fidelity's, and any TorchScript or torch.export file.
+"""Pretrained and exported networks as extractors: those of torch-fidelity, and TorchScript or torch.export files.
 
-Networks whose code torch.hub fetches (torch-fidelity's ``dinov2-...``) are opened only once the user has fetched them.
-Nothing is unpickled: torch is told to load weights only for as long as a network is read, whatever the reading library
-asks for, and a file is compared with its stated SHA-256 before it is opened. ``torch.export`` files hold expressions
-that torch evaluates when it reads them, so those are opened only when their SHA-256 vouches for them.
+Networks whose code torch.hub fetches (``dinov2-...`` of torch-fidelity) are opened only if the user has fetched them.
+Nothing is unpickled: torch loads only weights while a network is read, also if the reading library asks for more, and a
+file is compared with its stated SHA-256 before it is opened. Torch evaluates expressions in ``torch.export`` files when
+it reads them, so these need their SHA-256.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from jsddpm_eval.features.networks import weights_hash
 _BATCH = 32
 _FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _HUB = {"dinov2-": ("facebookresearch/dinov2", "dinov2_vits14")}
-"""Prefix of an extractor's name, the repository its code comes from, and one of its networks."""
+"""Prefix of an extractor's name, the repository of its code, and one of its networks."""
 _OPTIONS = {"channels": ("1", "3"), "range": ("0,1", "-1,1", "0,255")}
 
 
 def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: str | None = None) -> Extractor:
-    """One of torch-fidelity's networks, on slices quantised to 8 bits and repeated over three channels.
+    """A network of torch-fidelity, on slices quantised to 8 bits and repeated over three channels.
 
     Args:
-        name: Its name there, such as ``inception-v3-compat``, ``vgg16``, ``clip-vit-b-32``.
+        name: Its name in torch-fidelity, such as ``inception-v3-compat``, ``vgg16``, ``clip-vit-b-32``.
         weights: Weights file; fetched by torch-fidelity when None.
         checksum: SHA-256 of the weights file; required with one.
 
     Raises:
         JsddpmError: ``EXTRACTOR`` (status 2) for an unknown name, a missing checksum, or a network whose code was not
-            fetched yet; ``WEIGHTS`` (status 4) when the file is another; ``OFFLINE`` (status 5) when weights cannot be
+            fetched yet; ``WEIGHTS`` (status 4) when the file differs; ``OFFLINE`` (status 5) when weights cannot be
             fetched.
     """
     from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
@@ -64,7 +64,7 @@ def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: s
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
         cure = f"give its weights: {name}=FILE@SHA256"
         raise environment_error("OFFLINE", f"weights of {name} cannot be fetched ({error})", fix=cure) from error
-    except Exception as error:  # whatever a file that holds no such weights makes the reader raise
+    except Exception as error:  # any error of the reader on a file without such weights
         raise _unreadable(weights or name, error) from error
 
     def forward(batch: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: s
 def exported_extractor(path: Path, checksum: str | None = None, options: str = "") -> Extractor:
     """A network exported to one file: TorchScript (``.pt``, ``.ts``) or ``torch.export`` (``.pt2``).
 
-    It is given float32 ``(N, channels, H, W)`` and gives ``(N, d)``, or maps that are averaged over space.
+    It takes float32 ``(N, channels, H, W)`` and returns ``(N, d)``, or maps that are averaged over space.
 
     Args:
         path: The file.
@@ -87,8 +87,8 @@ def exported_extractor(path: Path, checksum: str | None = None, options: str = "
         options: ``channels=3&range=-1,1``; one channel in [0, 1] by default.
 
     Raises:
-        JsddpmError: ``EXTRACTOR`` (status 2) for unknown options, ``WEIGHTS`` (status 4) when it is another file or
-            cannot be read without unpickling.
+        JsddpmError: ``EXTRACTOR`` (status 2) for unknown options, ``WEIGHTS`` (status 4) when its checksum differs or
+            it cannot be read without unpickling.
     """
     pairs = [option.partition("=")[::2] for option in options.split("&") if option]
     chosen = dict(pairs)
@@ -105,7 +105,7 @@ def exported_extractor(path: Path, checksum: str | None = None, options: str = "
     try:
         with _weights_only():
             loaded: Any = torch.export.load(path).module() if path.suffix == ".pt2" else torch.jit.load(path)
-    except Exception as error:  # whatever a file that is no network makes the readers raise
+    except Exception as error:  # any error of the readers on a file that is not a network
         raise _unreadable(path, error) from error
     low, high = (float(v) for v in chosen.get("range", "0,1").split(","))
     channels = int(chosen.get("channels", "1"))
@@ -129,7 +129,7 @@ def _batched(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 
 
 def _check_code(name: str, weights: Path | None) -> None:
-    """Whether somebody has chosen to run the code of a network that torch.hub would fetch."""
+    """Check that the user has chosen to run the code of a network that torch.hub would fetch."""
     for prefix, (repository, example) in _HUB.items():
         if not name.startswith(prefix):
             continue
@@ -169,9 +169,9 @@ def _unreadable(file: Path | str, error: Exception) -> JsddpmError:
 
 @contextmanager
 def _weights_only() -> Iterator[None]:
-    """Make every ``torch.load`` refuse to unpickle objects, whatever its caller asks for."""
+    """Make every ``torch.load`` refuse to unpickle objects, even if its caller asks for it."""
     before, log = os.environ.get(_FORCE), logging.getLogger("torch.export")
-    os.environ[_FORCE], log.disabled = "1", True  # it logs the traceback of what we explain
+    os.environ[_FORCE], log.disabled = "1", True  # it logs the traceback of errors that we explain
     try:
         yield
     finally:

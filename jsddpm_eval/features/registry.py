@@ -1,8 +1,8 @@
-"""Extractors by name, as ``jsddpm eval --features`` takes them.
+"""Extractors by name, for ``jsddpm eval --features``.
 
 A name is that of a module of :mod:`jsddpm_eval.features.extractors` (with hyphens), of an entry point of the group
-``jsddpm.extractors`` of another package, of one of torch-fidelity's networks, or a file. A module's ``make``, or what
-an entry point names, is called as ``make(real, seed=..., folder=...)`` and gives an extractor.
+``jsddpm.extractors`` of another package, of a network of torch-fidelity, or a file. A module's ``make``, or what
+an entry point names, is called as ``make(real, seed=..., folder=...)`` and returns an extractor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Maker = Callable[..., Extractor]
 
 
 def extractor_names() -> list[str]:
-    """Names that need no file and no other library, those of other packages last; imports none of them.
+    """Names that need no file and no other library, those of other packages last; nothing is imported.
 
     >>> extractor_names()[:2]
     ['radiomics', 'slice-encoder']
@@ -43,9 +43,9 @@ def make_extractors(
         features: Extractors themselves; names (:func:`extractor_names`); a name of torch-fidelity's, alone (weights are
             fetched) or as ``NAME=WEIGHTS@SHA256``; a file of an exported network, as
             ``FILE[@SHA256][?channels=3&range=-1,1]``.
-        real: Real slices, should an extractor learn from those that are not held out.
-        seed: Seed of what is trained.
-        folder: Where trained weights are kept; nowhere when None.
+        real: Real slices, for extractors that are trained on those that are not held out.
+        seed: Seed of training.
+        folder: Folder for trained weights; None keeps none.
 
     Raises:
         JsddpmError: ``EXTRACTOR`` (status 2) for an unknown or repeated one, and as the extractors themselves.
@@ -60,7 +60,7 @@ def make_extractors(
 
 
 def asked_name(name: str) -> str:
-    """A name as results show it: a file without the folders that it lies in on this machine.
+    """A name for results: a file is shown without its folders on this machine.
 
     >>> asked_name("radiomics"), asked_name("/home/me/net.pt2@ab12?range=-1,1")
     ('radiomics', 'net.pt2@ab12?range=-1,1')

@@ -1,4 +1,4 @@
-"""A feature space: an extractor and the scale the real slices give it, the same for every bin."""
+"""A feature space: an extractor and its standardization by real slices, the same for every bin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jsddpm_eval.slice_table import SliceTable
 
 @dataclass(frozen=True, eq=False)
 class FeatureSpace:
-    """Features of any slice, standardized by the real slices that are a fair reference.
+    """Features of slices, standardized by the real slices that are a fair reference.
 
     Attributes:
         extractor: The extractor.
@@ -35,7 +35,7 @@ class FeatureSpace:
         return raw if self._scale is None else self._scale(raw)
 
     def reference(self, real: SliceTable) -> SliceTable:
-        """The real slices that are a fair reference: held-out ones where the extractor learned from the others."""
+        """The real slices that are a fair reference: held-out ones if the extractor was trained on the others."""
         return real.where(real.held_out) if self.extractor.saw_training else real
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What the networks trained here learn from: real training slices, averaged down, at most so many."""
+"""Training data of the networks: real training slices, averaged down, with a limit on their number."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jsddpm_eval.memo import digest
 from jsddpm_eval.slice_table import SliceTable
 
 MOST = 10_000
-"""Slices read; of more, evenly spread ones: training draws no more than that."""
+"""Largest number of training slices; of more, evenly spread ones are used."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSlices:
-    """What an extractor may learn from.
+    """The training data of an extractor.
 
     Attributes:
         images: Averaged down to at most 64 x 64, float32 ``(N, h, w)`` in [0, 1].
@@ -31,7 +31,7 @@ class TrainingSlices:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with every slice."""
+        """Hash of all slices."""
         return digest(self.images, self.z_index, self.lesion)
 
     @classmethod

@@ -9,7 +9,7 @@ from jsddpm_eval.overlap import digests
 from jsddpm_eval.slice_table import SliceTable
 
 _FEW = 0.01
-"""Share of slices that may be there twice unmentioned."""
+"""Largest share of repeated slices without a warning."""
 
 
 def copies(generated: SliceTable) -> list[Suspicion]:

@@ -1,4 +1,4 @@
-"""Inverted, in another range or window, wrapped at 8 bits."""
+"""Intensities that are inverted, in another range or window, or wrapped at 8 bits."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a metric is: what it declares, what it is given, and what it gives.
+"""Metrics: their specifications, their input, and their scores.
 
 A metric is a file of this package, or of another one that registers it under the entry point ``jsddpm.metrics``. It
 declares a :class:`~jsddpm_eval.results.specs.ScoreSpec` for every score and computes them from one cell; tables,
-figures, comparisons, docs and tests look everything else up.
+figures, comparisons, docs and tests use these specifications.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Cell:
         pathology: Its pathology; None for both.
         real: Real slices of the condition.
         generated: Generated slices of the condition.
-        real_bin: Real slices of the bin, of either pathology; all of them for all bins.
+        real_bin: Real slices of the bin, of both pathologies; all of them for all bins.
     """
 
     z_bin: int | None
@@ -54,24 +54,24 @@ class Cell:
 
     @property
     def key(self) -> tuple[int | None, int | None]:
-        """What identifies the condition."""
+        """Key of the condition."""
         return self.z_bin, self.pathology
 
 
 @dataclass(eq=False)
 class Context:
-    """What all cells of an evaluation share.
+    """The data that all cells of an evaluation share.
 
     Attributes:
         real: Every real slice inside the binning.
         generated: Every generated slice.
         binning: The bins.
         spaces: Feature spaces.
-        seed: Seed of everything drawn.
-        wanted: Names of the specs that are asked for.
+        seed: Seed of all draws.
+        wanted: Names of the requested specs.
         per_slice: Values of each generated slice by name, ``(M,)``; see :meth:`record`.
-        kept: What cells share; see :meth:`once`.
-        confusion: Generated slices by bin asked for and bin read off, once that is known.
+        kept: Objects that cells share; see :meth:`once`.
+        confusion: Generated slices by requested bin and predicted bin, once it is known.
     """
 
     real: SliceTable
@@ -85,36 +85,36 @@ class Context:
     confusion: list[list[int]] = field(default_factory=list)
 
     def wants(self, spec: ScoreSpec) -> bool:
-        """Whether a score is asked for."""
+        """Whether a score is requested."""
         return spec.name in self.wanted
 
     def record(self, name: str, cell: Cell, values: Tensor) -> None:
-        """Keep a value of each generated slice of a cell for ``per_slice.csv``; NaN where there is none."""
+        """Keep a value of each generated slice of a cell for ``per_slice.csv``; NaN without a value."""
         if name not in self.per_slice:
             self.per_slice[name] = torch.full((len(self.generated),), torch.nan, dtype=torch.float64)
         self.per_slice[name][cell.generated.row] = values.double()
 
     def once(self, key: object, compute: Callable[[], Value]) -> Value:
-        """Anything that all cells of this evaluation share, computed once."""
+        """An object that all cells of this evaluation share, computed once."""
         if key not in self.kept:
             self.kept[key] = compute()
         return self.kept[key]  # type: ignore[return-value]
 
     def baseline(self, cell: Cell, name: str, *settings: object, compute: Callable[[], ArrayLike]) -> Values:
-        """Numbers of the real side alone, computed once for every evaluation against the same real slices.
+        """Numbers from real slices alone, computed once for all evaluations against the same real slices.
 
         Args:
-            cell: The condition whose real slices they are of.
-            name: What they are.
-            settings: All else that decides them: counts, feature space.
-            compute: Gives them.
+            cell: The condition of the real slices.
+            name: Their name.
+            settings: Other settings that affect them: counts, feature space.
+            compute: Function that computes them.
         """
         key = (name, self.binning.fingerprint, self.seed, cell.key, *settings)
         return self.real.memo.values(key, compute)
 
     @cached_property
     def least_equal_count(self) -> int:
-        """References, not of its own patient, that every bin with generated slices can offer any real slice."""
+        """Smallest number of references of other patients for a real slice, over all bins with generated slices."""
         bins = [self.real.where(self.real.z_bin == k) for k in self.generated.z_bin.unique().tolist()]
         return min((equal_count(b.patient) for b in bins if len(b)), default=0)
 
@@ -131,7 +131,7 @@ class Metric(ABC):
     Attributes:
         name: Name of the family, unique.
         specs: Its scores.
-        needs: What it reads beside features: ``pixels`` of images, ``masks``, or networks trained on real slices
+        needs: Its input besides features: ``pixels`` of images, ``masks``, or networks trained on real slices
             (``training``). Without masks its scores are undefined.
     """
 
@@ -141,9 +141,9 @@ class Metric(ABC):
 
     @abstractmethod
     def compute(self, cell: Cell, context: Context) -> Mapping[str, Score]:
-        """The scores of a cell by name (:meth:`ScoreSpec.named`), whatever its counts.
+        """The scores of a cell by name (:meth:`ScoreSpec.named`), for any counts.
 
-        A score that cannot be computed is :meth:`Score.undefined` with the reason. Names that are not asked for may be
+        A score that cannot be computed is :meth:`Score.undefined` with the reason. Names that are not requested may be
         left out.
         """
 
@@ -160,7 +160,7 @@ class Metric(ABC):
         return {spec.named(space): score for spec, space in self.asked(cell, context)}
 
     def scores(self, cell: Cell, context: Context) -> dict[str, Score]:
-        """What an evaluation takes: the scores asked for, in the order of the specs, with their units and standings.
+        """The requested scores, in the order of the specs, with units and standings.
 
         Raises:
             RuntimeError: When the metric leaves out a score.

@@ -1,4 +1,4 @@
-"""Best match: how close generated slices come to real ones of their bin, and to training slices above all.
+"""Best match: the similarity of generated slices to real ones of their bin, and to training slices in particular.
 
 A generated slice is compared with every real slice of its bin, of either pathology: all of them, those trained on, and
 held-out ones. The baseline is a real slice of the same condition among the other patients' slices.
@@ -21,7 +21,7 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
 
 CEILING_DB = 96.3
-"""PSNR of one step of the store's 16 bits: what two stored slices can reach without being equal."""
+"""PSNR of one step of the store's 16 bits: the highest value of two stored slices that are not equal."""
 
 ONE_PIXEL = "copies that differ from their source in one pixel value"
 """What a count of exact copies cannot detect."""
@@ -67,14 +67,14 @@ SSIM = _spec(
 
 
 class BestMatch(Metric):
-    """Closeness to real slices of the bin, and to training slices above all."""
+    """Similarity to real slices of the bin, and to training slices in particular."""
 
     name = "best_match"
     specs = (MATCH, TRAIN, HELD_OUT, EQUAL, COPIES, GAP, SSIM)
     needs = frozenset({"pixels"})
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
-        """Scores of one condition; every generated slice keeps its own matches and its nearest training slice."""
+        """Scores of one condition; matches and the nearest training slice are recorded for every generated slice."""
         real, generated = cell.real_bin, cell.generated
         counts = Counts(len(real), len(generated), real.n_patients)
         if not len(real) or not len(generated):
@@ -130,7 +130,7 @@ def _closest(psnr: Tensor, cell: Cell, among: Tensor, baseline: Baseline, counts
 
 
 def _equal(psnr: Tensor, cell: Cell, count: int, baseline: Baseline, counts: Counts) -> Score:
-    """Expected best match among as many real slices as every bin can offer."""
+    """Expected best match among a number of real slices that every bin has."""
     counts = counts._replace(n_real=count)
     if count < 1:
         return Score.undefined("a bin has slices of one patient only: no equal count", counts)
@@ -171,7 +171,7 @@ def _shortlisted_ssim(images: Tensor, psnr: Tensor, real: Tensor) -> Tensor:
 
 
 def _gap_count(real: SliceTable) -> int:
-    """References of both kinds, trained on and held out, that any slice can be compared with at equal count."""
+    """Equal count of training and held-out references for any slice."""
     held = real.held_out
     counts = real.patient[~held].unique(return_counts=True)[1]
     trained = int((~held).sum())
@@ -188,7 +188,7 @@ def _among(real: SliceTable) -> Tensor:
 
 
 def _baselines(cell: Cell, count: int) -> list[float]:
-    """What real slices of the condition reach, in the order of the scores; NaN where there are none to compare."""
+    """Values of real slices of the condition, in the order of the scores; NaN if there are none to compare."""
     real, among = cell.real_bin, _among(cell.real_bin)
     held, probes = real.held_out, torch.eq(real.pathology, cell.pathology or 0)
     pairs = ((torch.ones_like(held), torch.ones_like(held)), (~held, ~held), (held, ~held))
@@ -223,7 +223,7 @@ def _ssim_among_others(real: SliceTable, among: Tensor, probes: Tensor) -> Tenso
 
 
 def _by_patient(real: SliceTable, probes: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Per patient: its slices among the probes, and everybody else's slices, both boolean."""
+    """Per patient: its slices among the probes, and the slices of all others, both boolean."""
     return [(probes & (real.patient == p), real.patient != p) for p in real.patient[probes].unique()]
 
 

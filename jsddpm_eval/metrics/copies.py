@@ -1,7 +1,7 @@
-"""Copies: is a sample a real slice again, also mirrored, moved, brighter, blurred, bent, or put together from two?
+"""Copies: whether a sample is a real slice, also mirrored, moved, brighter, blurred, bent, or composed of two.
 
 Every sample is registered to the real slices of its bin and of the bins beside it, and so are real slices to those of
-other patients: what no real patient comes near is a copy.
+other patients: a sample that is nearer than slices of other patients are is a copy.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from jsddpm_eval.stats.shift import Side, mean_shift
 _THRESHOLD, _FEW = 2.8, 2.0
 _CLEAR, _CHANCE = 2.0, 0.005  # thresholds beyond which a copy is clear, and the share of new patients' slices there
 _PROBES = 32  # real slices of each bin whose nearness to other patients is known
-_REACH = 4.0  # spreads at which one sample's say in the mean ends
-_NEVER = 1e-12  # stands for the p-value 0 of what cannot be
+_REACH = 4.0  # spreads at which the weight of one sample in the mean is limited
+_NEVER = 1e-12  # replaces a p-value of 0
 
 _TOO_FAR = (
     "copies that are upside down, strongly blurred, or rotated by more than about fifteen degrees, and copied parts of "
@@ -72,7 +72,7 @@ CLOSENESS = ScoreSpec(
 def threshold(patients: int) -> float:
     """Upper spreads above the median of real slices of other patients beyond which a sample is a copy.
 
-    The fewer patients the spread is known from, the further: set on the LGG cohort with 10, 30 and 60 patients.
+    It is larger if the spread is known from fewer patients: set on the LGG cohort with 10, 30 and 60 patients.
 
     Args:
         patients: Patients whose slices were compared with other patients'.
@@ -145,7 +145,7 @@ METRIC = Copies()
 
 
 def clearly(nearness: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which samples are beyond doubt, from their nearness as a share of the threshold.
+    """Which samples are clearly copies, from their nearness as a share of the threshold.
 
     >>> clearly(np.array([0.9, 1.5, 2.5])).tolist()
     [False, False, True]
@@ -168,9 +168,9 @@ def copied_share(
         copied: Whether each sample is a copy.
         clear: Which of them are clear, see :func:`clearly`.
         unit: What is independent of each other among them.
-        beyond: Whether each real slice would be one of other patients' slices.
-        people: The patients of these.
-        counts: Of the score.
+        beyond: Whether each real slice would count as a copy of other patients' slices.
+        people: Their patients.
+        counts: Counts of the score.
     """
     bound = share_bound(beyond, people, 1 - ALPHA)
     count, total = by_unit(copied, unit)
@@ -263,9 +263,9 @@ def nearest_by_bin(queries: SliceTable, real: SliceTable, bins: int, *, others: 
 
     Args:
         queries: Generated or real slices.
-        real: What they are compared with.
+        real: Slices for the comparison.
         bins: Number of bins.
-        others: Whether a query is compared with other patients' slices alone.
+        others: Whether a query is compared only with slices of other patients.
     """
     count = len(queries)
     measures = torch.full((count, len(MEASURES)), torch.nan)

@@ -1,4 +1,4 @@
-"""Diversity: do different seeds give different slices? Beside real slices of different patients."""
+"""Diversity: differences between samples of different seeds, compared with real slices of different patients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jsddpm_eval.stats.limits import MIN_PATIENTS
 from jsddpm_eval.stats.resampling import one_per_patient, one_per_unit
 
 MAX_PAIRS = 200
-"""Pairs of slices compared by SSIM; with more, evenly spread ones."""
+"""Largest number of pairs compared by SSIM; of more, evenly spread ones are used."""
 
 _DRAWS = 20
 
@@ -57,13 +57,13 @@ VENDI = _spec(
 
 
 class Diversity(Metric):
-    """Mean pairwise differences between seeds, and Vendi scores at equal n; no pair of one generated volume counts."""
+    """Mean pairwise differences between seeds, and Vendi scores at equal n; pairs of one volume do not count."""
 
     name = "diversity"
     specs = (RMSE, SSIM, MS_SSIM, DISTANCE, VENDI)
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
-        """Scores of one condition, those that need pixels only where there are some."""
+        """Scores of one condition; those of pixels need slices with pixels."""
         real, generated = cell.real, cell.generated
         if len(generated) < 2:
             return self.undefined(cell, context, f"{len(generated)} generated slices have no pairs")

@@ -1,4 +1,4 @@
-"""Head: do generated heads have the size and the place of real ones of their bin?"""
+"""Head: size and position of generated heads, compared with real ones of their bin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPECS = tuple(
 
 
 class Head(ShiftMetric):
-    """Size and place of the head."""
+    """Size and position of the head."""
 
     name = "head"
     specs = SPECS

@@ -1,4 +1,4 @@
-"""Intensity: are generated slices as bright, and is their brightness spread as in real ones?"""
+"""Intensity: brightness of generated slices and its spread, compared with real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesion contrast: does the image show a lesion where the mask says, with its border where the mask has its own?"""
+"""Lesion contrast: whether the image shows a lesion at the mask, with the same border."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesion copies: is the lesion of a sample one of a real patient, in whatever brain it lies?"""
+"""Lesion copies: whether the lesion of a sample is that of a real patient, also in another brain."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Found:
     Attributes:
         score: Nearness to the nearest real lesion.
         row: Its real row.
-        beyond: Whether the real probes are beyond the threshold among other patients' lesions.
+        beyond: Whether the real probes are beyond the threshold for lesions of other patients.
         people: Patients of the probes.
         threshold: Beyond which a lesion is a copy.
     """

@@ -1,7 +1,7 @@
-"""Lesion detector: how much of a lesion images show, and whether it is where the mask says.
+"""Lesion detector: how clearly images show a lesion, and whether it lies at the mask.
 
-Small networks learn from real slices to find lesions, each leaving out a fold of patients. Real slices are read by the
-network that has not seen their patient, so that they can stand beside generated ones.
+Small networks are trained on real slices to find lesions, each without one fold of patients. Predictions for real
+slices come from the network that was not trained on their patient, so that they are a fair baseline.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ CONTROL, SEEN, AGREEMENT = SPECS = (
 class LesionNetwork(nn.Module):
     """Finds lesions: convolutions down to an eighth of the slice, and up again to a half.
 
-    It sees the slice, divided by its mean, beside its mirror image: a healthy brain is nearly symmetric.
+    Its input is the slice, divided by its mean, and its mirror image, because a healthy brain is nearly symmetric.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class LesionNetwork(nn.Module):
 
 
 class LesionDetector(ShiftMetric):
-    """What networks that find lesions say of images and masks."""
+    """Predictions of networks that find lesions, and their agreement with masks."""
 
     name = "lesion_detector"
     specs = SPECS
@@ -97,7 +97,7 @@ class LesionDetector(ShiftMetric):
         )
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
-        """Shifts; undefined where there is too little to learn from."""
+        """Shifts; undefined with too little training data."""
         real = context.real
         people = [len(real.patient[real.pathology == kind].unique()) for kind in (0, 1)]
         if min(people) < FOLDS:
@@ -129,8 +129,8 @@ def train_lesion_network(fold: Fold, *, seed: int, folder: Path | None = None) -
 
     Args:
         fold: The slices.
-        seed: Seed of initial weights, order and augmentation; torch's global generator is left as it was.
-        folder: Where its weights are kept and read back from; nowhere when None.
+        seed: Seed of initial weights, order and augmentation; torch's global generator is not changed.
+        folder: Folder for its weights; None keeps none.
     """
     masks = fold.table.mapped(lambda batch: shrunk(batch.masks.float()))
     kinds = [torch.nonzero(fold.table.pathology == kind)[:, 0] for kind in (0, 1)]
@@ -158,7 +158,7 @@ def train_lesion_network(fold: Fold, *, seed: int, folder: Path | None = None) -
 
 
 def _augment(images: Tensor) -> Tensor:
-    """Between sharp and blurred, more or less noisy: what a generator may get wrong besides lesions."""
+    """Vary blur and noise, in which generators may differ besides lesions."""
     blurred = images[:, None]
     for _ in range(2):
         blurred = F.avg_pool2d(blurred, 3, stride=1, padding=1)

@@ -1,4 +1,4 @@
-"""Lesion form: mean size, outline and place of generated lesions beside real ones, and how much they vary."""
+"""Lesion form: mean size, outline and position of generated lesions and their spread, compared with real ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SPECS = tuple(
 
 
 class LesionForm(ShiftMetric):
-    """Size, outline and place of lesions; empty masks are left out (see obedience)."""
+    """Size, outline and position of lesions; empty masks are left out (see obedience)."""
 
     name = "lesion_form"
     specs = SPECS
@@ -79,7 +79,7 @@ def distance_from_others(
     """Distance of each slice's values from the mean over slices of other units of its group, ``(N,)``.
 
     The mean of few others varies more than that of many: the distance is divided by the factor by which that raises
-    its root mean square between independent units, so that counts do not enter.
+    its root mean square between independent units, so that it does not depend on counts.
 
     Args:
         values: ``(N, d)``.

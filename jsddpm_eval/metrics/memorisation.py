@@ -42,7 +42,7 @@ class Memorisation(Metric):
     """How often samples are nearer to training slices than held-out slices are, and authenticity.
 
     Distances are to training slices of the same condition. Between equals the first is 0.5; the baseline of
-    authenticity takes held-out slices for generated ones.
+    authenticity uses held-out slices in place of generated ones.
     """
 
     name = "memorisation"

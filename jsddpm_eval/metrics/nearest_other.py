@@ -1,6 +1,6 @@
-"""Nearest other sample: do samples of a condition differ as slices of different patients do?
+"""Nearest other sample: whether samples of a condition differ as much as slices of different patients.
 
-The mean difference between samples hardly moves when they show a few patients; the nearest other sample does.
+If samples show only a few patients, their mean difference hardly changes, but the nearest other sample is nearer.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class _Distances(NamedTuple):
 class NearestOther(Metric):
     """Distance to the nearest other sample beside that of real slices, at equal numbers, and repeated samples.
 
-    A generator that is right may draw patients, or slices; real slices are compared with one slice each of other
-    patients, and with all other slices, and the smaller difference in standard errors counts.
+    A perfect generator may draw patients or slices. Real slices are compared with one slice each of other patients, and
+    with all other slices, and the smaller difference in standard errors counts.
     """
 
     name = "nearest_other"

@@ -1,4 +1,4 @@
-"""Obedience: do generated masks obey the pathology asked for?"""
+"""Obedience: whether generated masks match the pathology they are conditioned on."""
 
 from __future__ import annotations
 

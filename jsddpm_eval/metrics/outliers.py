@@ -1,4 +1,4 @@
-"""Outliers: is a minority of the samples unlike any real slice? Noise, blank or inverted slices among good ones."""
+"""Outliers: a minority of samples unlike any real slice, such as noise, blank or inverted slices."""
 
 from __future__ import annotations
 

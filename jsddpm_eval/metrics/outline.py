@@ -1,4 +1,4 @@
-"""Outline: does the brain of a generated slice have the shape of its bin's?"""
+"""Outline: whether the brain of a generated slice has the shape of real ones of its bin."""
 
 from __future__ import annotations
 

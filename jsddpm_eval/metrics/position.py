@@ -1,7 +1,7 @@
-"""Position: is a generated slice where in the brain it was asked to be?
+"""Position: whether a generated slice has the axial position it is conditioned on.
 
-Small networks regress ``z_index`` from real slices, each leaving out a fold of patients. Real slices, read by the
-network that has not seen their patient, are the baseline, so a reader can judge the judge.
+Small networks regress ``z_index`` on real slices, each without one fold of patients. Predictions for real slices, by
+the network that was not trained on their patient, are the baseline, which also shows the error of the networks.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ CHANCE = ScoreSpec(
 class ZRegressor(SliceNetwork):
     """Slice position from its image, in slices of the volume.
 
-    Trained with random mirroring, gain, noise and blur, so that it reads anatomy rather than texture or brightness.
+    Trained with random mirroring, gain, noise and blur, so that it depends on anatomy, not on texture or brightness.
 
     Args:
         z_range: Inclusive range of the positions, in slices.
@@ -79,7 +79,7 @@ class ZRegressor(SliceNetwork):
 
 
 class Position(Metric):
-    """How far, and in which direction, generated slices lie from the bin asked for, beside real ones of the bin."""
+    """Distance and direction of generated slices from the requested bin, compared with real ones of the bin."""
 
     name = "position"
     specs = (BINS, SLICES, MILLIMETRES, OFFSET, PULL, CHANCE)
@@ -115,7 +115,7 @@ METRIC = Position()
 
 
 def _beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Score:
-    """Mean of the samples, beside the mean of real slices and the band a perfect generator's mean stays in."""
+    """Mean of the samples, with the mean of real slices and the band of a perfect generator's mean."""
     tables = {"real": cell.real, "generated": cell.generated}
     n_bins = context.binning.n_bins
     real, generated = (
@@ -131,7 +131,7 @@ def _beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Sco
 
 
 def _readings(context: Context) -> dict[str, Tensor]:
-    """Positions read off all slices, float64 by row of the whole table; NaN for rows that are not evaluated."""
+    """Predicted positions of all slices, float64 by row of the whole table; NaN for rows that are not evaluated."""
     positions: dict[str, Tensor] = {}
     for table in (context.real, context.generated):
         values = readings(
@@ -153,8 +153,8 @@ def train_z_regressor(fold: Fold, z_range: tuple[int, int], *, seed: int, folder
     Args:
         fold: The slices.
         z_range: Range of the positions.
-        seed: Seed of initial weights, order and augmentation; torch's global generator is left as it was.
-        folder: Where its weights are kept and read back from; nowhere when None.
+        seed: Seed of initial weights, order and augmentation; torch's global generator is not changed.
+        folder: Folder for its weights; None keeps none.
     """
     images, z_index = fold.images, fold.table.z_index
 
@@ -179,7 +179,7 @@ def _augment(images: Tensor) -> Tensor:
 
 
 def _moved(images: Tensor) -> Tensor:
-    """The batch moved by up to 3 pixels in the plane, which says nothing of z."""
+    """The batch moved by up to 3 pixels in the plane, which does not change z."""
     shifts = torch.randint(-3, 4, (2,)).tolist()
     return torch.roll(images, shifts, dims=(1, 2))
 
@@ -206,7 +206,7 @@ def _chance(predicted: Tensor, cell: Cell, context: Context, width: float) -> Sc
 
 
 def position_confusion(predicted: Tensor, z_bin: Tensor, binning: ZBinning) -> list[list[int]]:
-    """Samples by bin asked for (rows) and nearest bin of the position read off (columns)."""
+    """Samples by requested bin (rows) and nearest bin of the predicted position (columns)."""
     used = [k for k in range(binning.n_bins) if binning.slices(k)]
     nearest = torch.tensor(used)[(predicted[:, None] - middles(binning)[used][None]).abs().argmin(1)]
     counts = torch.zeros((binning.n_bins,) * 2, dtype=torch.int64)

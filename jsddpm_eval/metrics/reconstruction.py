@@ -141,7 +141,7 @@ def condition_scores(
 def _summarized(
     values: Mapping[str, Tensor], slices: SliceTable, keep: Tensor, pathology: int | None
 ) -> dict[str, Score]:
-    """Means over slices; scores of lesions are not asked of control slices, nor the reverse."""
+    """Means over slices; scores of lesions do not apply to control slices, nor the reverse."""
     asked = [s for s in SPECS if s.name in values and (None in (s.pathology, pathology) or s.pathology == pathology)]
     patients = slices.patient_names[keep.numpy()]
     return {spec.name: _mean(spec, values[spec.name][keep], patients).placed(spec) for spec in asked}

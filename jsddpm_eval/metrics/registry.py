@@ -1,6 +1,6 @@
-"""Every metric there is: the modules of this package, and the entry points ``jsddpm.metrics`` of others.
+"""All metrics: the modules of this package, and the entry points ``jsddpm.metrics`` of others.
 
-A module (or what an entry point names) holds one :class:`~jsddpm_eval.metrics.base.Metric` as ``METRIC``.
+A module (or the object of an entry point) provides one :class:`~jsddpm_eval.metrics.base.Metric` as ``METRIC``.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def metrics() -> dict[str, Metric]:
 
 
 def group_order(spec: ScoreSpec) -> int:
-    """Place of a score's group in reading order."""
+    """Position of a score's group in reading order."""
     return GROUPS.index(spec.group) if spec.group in GROUPS else len(GROUPS)
 
 
 def chosen(names: Sequence[str | Metric] | None) -> tuple[list[Metric], frozenset[str]]:
-    """Metrics and the names of their specs that are asked for.
+    """Requested metrics and the names of their requested specs.
 
     Args:
         names: Names of metrics or of single scores, or metrics themselves; all metrics when None.

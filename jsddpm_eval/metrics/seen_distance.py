@@ -1,4 +1,4 @@
-"""Distances to held-out and to training patients apart: nearer to those that were seen means copying."""
+"""Separate distances to held-out and to training patients: a smaller distance to training patients means copying."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ GAP = _spec(
 
 
 class SeenDistance(Metric):
-    """KID against the patients the generator was not trained on, against those it was, and the difference."""
+    """KID against held-out patients, KID against training patients, and their difference."""
 
     name = "seen_distance"
     specs = (HELD_OUT, TRAIN, GAP)

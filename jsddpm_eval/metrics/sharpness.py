@@ -1,4 +1,4 @@
-"""Sharpness: is there as much fine detail in generated slices as in real ones, and as little noise?"""
+"""Sharpness: fine detail and noise of generated slices, compared with real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What metrics share that compare the mean of one number of each slice: see :mod:`jsddpm_eval.stats.shift`."""
+"""Base of metrics that compare the mean of one number of each slice; see :mod:`jsddpm_eval.stats.shift`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ShiftMetric(Metric):
     """Mean differences, generated less real, in standard deviations of real slices of the same condition.
 
     Each score is one number of each slice; a slice without it (NaN) is left out. The baseline is 0, with the band that
-    the score of a perfect generator stays in, 95 times in 100.
+    the score of a perfect generator lies in with a probability of 95 %.
     """
 
     @abstractmethod
@@ -73,13 +73,13 @@ class ShiftMetric(Metric):
 def deviation(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> NDArray[np.float64]:
     """How far slices lie from the median slice of other patients of their condition, in SD of real slices, ``(N,)``.
 
-    A real slice is compared with the others' median: its own patient would draw the median near, and generated slices
-    would look more varied than they are.
+    A real slice is compared with the median of other patients, because its own patient would pull the median to it,
+    and generated slices would appear more varied than they are.
 
     Args:
         values: One number of each slice of the real and of the generated side, by kind; NaN where a slice has none.
         table: One of the two sides.
-        context: What holds both.
+        context: The context with both sides.
     """
     n_bins = context.binning.n_bins
     real = Side(values["real"].numpy(), context.real.token(n_bins).numpy(), context.real.patient.numpy())

@@ -1,4 +1,4 @@
-"""Texture: do generated slices show grids, stripes or blocks that real ones do not have?"""
+"""Texture: grids, stripes or blocks in generated slices that real ones do not have."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Samples judged while a network trains: few scores, cheap ones, against validation patients."""
+"""Judge samples during training with few, cheap scores against validation patients."""

@@ -1,4 +1,4 @@
-"""A Lightning callback for any module: what it draws, judged by held-out patients while it trains."""
+"""A Lightning callback for any module: evaluate its samples against held-out patients during training."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ _SHOWN = 16  # samples in the figure
 
 
 class BinAwareEvaluation(Callback):
-    """Draws samples of any Lightning module every so many steps, and logs their scores and a figure.
+    """Draws samples of any Lightning module at regular steps, and logs their scores and a figure.
 
     The scores are those by which ``jsddpm train`` chooses its checkpoint; they are logged under ``samples/`` into
-    whatever loggers the trainer has, so that ``ModelCheckpoint(monitor="samples/kid")`` and ``EarlyStopping`` can use
+    the loggers of the trainer, so that ``ModelCheckpoint(monitor="samples/kid")`` and ``EarlyStopping`` can use
     them. With several processes each draws a share of the conditions, the first one scores, and all log the same. The
-    state of random generators is as it was afterwards.
+    state of random generators is restored afterwards.
 
     Args:
         sample_fn: Draws slices, see :data:`SampleFn`; called on every process with its share of the conditions and a
             seed of its own. The module is in evaluation mode then.
-        store: Real slices: a store or its folder, with ``binning``; or a table whose ``held_out`` slices judge.
+        store: Real slices: a store or its folder, with ``binning``; or a table with ``held_out`` slices.
         every: Training steps between two evaluations.
         binning: The bins that the module is conditioned on.
-        conditions: Conditions to draw; those of which training and held-out patients both have slices when None.
-        per_condition: Samples of each.
-        split: Held-out split of the store that judges.
+        conditions: Conditions to draw; None uses those with slices of training and of held-out patients.
+        per_condition: Number of samples of each.
+        split: Held-out split of the store.
         features: Feature spaces of the KID.
-        seed: Seed of what is drawn; the same at every evaluation.
-        cache: Folder for what is computed of real slices.
+        seed: Seed of the samples; the same at every evaluation.
+        cache: Folder for values of real slices.
         figure: Whether a figure of the first samples is logged too.
 
     Raises:
@@ -103,13 +103,13 @@ class BinAwareEvaluation(Callback):
         return [Condition.from_token(t, bins) for t in sorted(set.intersection(*sides))]
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Compute what is real, on the first process."""
+        """Compute the values of real slices, on the first process."""
         _on_first(trainer, self.monitor.prepare)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Draw, score and log when so many steps are done."""
+        """Draw, score and log at every ``every``-th step."""
         step = trainer.global_step
         if step % self.every or step == self._last:
             return
@@ -162,13 +162,13 @@ class BinAwareEvaluation(Callback):
 
 
 def _on_first(trainer: L.Trainer, work: Callable[[], Result]) -> Result:
-    """What work on the first process gives, on every process; where it fails, all end, with its reason."""
+    """The result of work on the first process, on every process; if it fails, all end with its reason."""
     result: Result | None = None
     failure: Exception | None = None
     if trainer.is_global_zero:
         try:
             result = work()
-        except Exception as error:  # the others wait for it: they are told first
+        except Exception as error:  # the others wait for it, so they are informed first
             failure = error
     result, reason = trainer.strategy.broadcast((result, None if failure is None else str(failure)))
     if failure is not None:
@@ -181,7 +181,7 @@ def _on_first(trainer: L.Trainer, work: Callable[[], Result]) -> Result:
 
 @contextmanager
 def _aside(module: nn.Module) -> Iterator[None]:
-    """In evaluation mode, without gradients; modes and random generators are as they were afterwards."""
+    """Evaluation mode without gradients; modes and random generators are restored afterwards."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:

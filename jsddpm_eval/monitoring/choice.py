@@ -1,4 +1,4 @@
-"""Which check of a training is the best one: a rule on what the network draws, never on its loss. Torch-free."""
+"""The rule that chooses the best check of a training from its samples; the loss is not used. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ RULE = (
 
 @dataclass(frozen=True)
 class Check:
-    """What the choice rests on.
+    """The values of a check on which the choice is based.
 
     Attributes:
         step: Optimiser steps done.
         kid: KID of the samples against validation patients, mean over the feature spaces.
-        patients: What leaving out each validation patient adds to it, in one order at all checks.
-        samples: What leaving out each sample, or block of samples, adds to it.
-        sample_blocks: Samples of each block; empty where every block is one.
-        copying: Whether samples copy training slices more often than slices of validation patients seem to.
+        patients: Its jackknife influences by validation patient, in the same order at all checks.
+        samples: Its jackknife influences by sample, or block of samples.
+        sample_blocks: Samples of each block; empty if every block is one sample.
+        copying: Whether samples copy training slices more often than slices of validation patients appear to.
     """
 
     step: int
@@ -57,7 +57,7 @@ def difference_error(one: Check, other: Check) -> float:
 
 
 def why_better(new: Check, best: Check | None) -> str:
-    """Why a check replaces the best one so far, in words; empty where it does not.
+    """Why a check replaces the best one so far, in words; empty if it does not.
 
     >>> first = Check(100, 1.0, (0.1, -0.1), (0.2, -0.2), (), False)
     >>> why_better(Check(200, 0.9, (0.1, -0.1), (0.3, -0.3), (), False), first)  # no more than the standard error
@@ -77,14 +77,14 @@ def why_better(new: Check, best: Check | None) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is known of a training so far.
+    """The choice of a training so far.
 
     Attributes:
         best: The best check; None before the first.
-        reason: Why it is the best.
-        waited: Checks since.
-        onset: Step of the first check with signs of memorisation; None before.
-        signs: Which signs these were, in words.
+        reason: Reason why it is the best.
+        waited: Number of checks since then.
+        onset: Step of the first check with signs of memorisation; None without.
+        signs: These signs in words.
     """
 
     best: Check | None = None
@@ -94,7 +94,7 @@ class Choice:
     signs: tuple[str, ...] = ()
 
     def after(self, check: Check, signs: tuple[str, ...]) -> Choice:
-        """What is known after one check more.
+        """The choice after another check.
 
         Args:
             check: The check.
@@ -107,7 +107,7 @@ class Choice:
         return Choice(self.best, self.reason, self.waited + 1, onset, seen)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a checkpoint holds them."""
+        """Plain values for a checkpoint."""
         return asdict(self)
 
     @classmethod

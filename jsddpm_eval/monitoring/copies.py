@@ -1,7 +1,7 @@
-"""Copies of training slices among samples, beside what slices of held-out patients show: a search for every check.
+"""Search copies of training slices among samples at every check, with held-out slices as the baseline.
 
-:mod:`jsddpm_eval.metrics.copies` asks the same once, at the end, of all real slices. Here held-out patients alone say
-how near slices of other people come to training slices, so that the search costs little.
+:mod:`jsddpm_eval.metrics.copies` does the same in an evaluation, for all real slices. Here only held-out patients give
+the nearness of slices of other patients to training slices, so that the search is cheap.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _MOST = 1000  # training slices of each bin that are searched; of more, evenly s
 
 @dataclass(frozen=True, eq=False)
 class CopySearch:
-    """What samples are compared with.
+    """The data for the comparison of samples.
 
     Attributes:
         train: Training slices.
         bins: Number of bins.
-        scale: How near slices of held-out patients come to them.
+        scale: Nearness of slices of held-out patients to them.
         probe: Nearness of the held-out probes in upper spreads, ``(n,)``.
         people: Their patients, ``(n,)``.
     """
@@ -42,7 +42,7 @@ class CopySearch:
 
     @classmethod
     def of(cls, real: SliceTable, bins: int) -> CopySearch | None:
-        """Compare held-out slices with the training slices of a table, once; None where no bin has both.
+        """Compare held-out slices with the training slices of a table, once; None if no bin has both.
 
         Args:
             real: Slices of training and of held-out patients.
@@ -70,7 +70,7 @@ class CopySearch:
         return float((self.probe > self.limit).mean())
 
     def __call__(self, samples: SliceTable) -> Score:
-        """Share of samples that are copies of training slices; the p-value is of "no more than of new patients"."""
+        """Share of samples that are copies of training slices; the p-value tests "no more than for new patients"."""
         places = torch.linspace(0, len(samples) - 1, min(len(samples), _SEARCHED))
         samples = samples.where(places.round().long())
         near = nearest_by_bin(samples, self.train, self.bins, others=False)

@@ -1,4 +1,4 @@
-"""What a training asks at every check: the scores of what was drawn, whether the check is the best, when to stop."""
+"""The judge of a training: scores of the samples of each check, the best check, and when to stop."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class SampleJudge:
     """Judges the samples of a training; see :class:`jsddpm.training.samples.Judge`.
 
     Args:
-        monitor: What scores them.
-        patience: Checks without a better one after which training stops; None never stops it.
+        monitor: The monitor that scores them.
+        patience: Number of checks without a better one after which training stops; None never stops it.
         stop_at_memorisation: Whether the first sign of memorisation stops it.
     """
 
@@ -31,11 +31,11 @@ class SampleJudge:
         self._stopped = ""
 
     def prepare(self) -> None:
-        """Compute what is real."""
+        """Compute the values of real slices."""
         self.monitor.prepare()
 
     def judge(self, step: int, output: JointOutput) -> Judgement:
-        """Score samples, and choose."""
+        """Score samples, and update the choice."""
         table = SliceTable.from_arrays(
             output.images, output.masks, z_index=output.z_index, z_bin=output.z_bin, pathology=output.pathology,
             binning=self.monitor.binning, spacing=self.monitor.real.spacing,
@@ -54,15 +54,15 @@ class SampleJudge:
         return Judgement(scores.values, self.choice.waited == 0, self._stopped)
 
     def state(self) -> dict[str, Any]:
-        """Plain values from which :meth:`restore` goes on."""
+        """Plain values for :meth:`restore`."""
         return {"choice": self.choice.to_dict()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state from a checkpoint."""
         self.choice = Choice.from_dict(state["choice"])
 
     def record(self) -> dict[str, Any]:
-        """What ``choice.json`` of a run says."""
+        """Content of ``choice.json`` of a run."""
         best = self.choice.best
         return {
             "rule": RULE,
@@ -79,7 +79,7 @@ class SampleJudge:
 
 
 def _check(step: int, scores: SampleScores) -> Check | None:
-    """What a choice rests on; None where the KID is undefined."""
+    """The check for the choice; None if the KID is undefined."""
     if scores.kid is None:
         return None
     left_out = scores.influence

@@ -1,4 +1,4 @@
-"""Scores and figures into the log that a training already keeps: Lightning's loggers, TensorBoard, W&B, MLflow."""
+"""Log scores and figures to the loggers of a training: Lightning's, TensorBoard, W&B, MLflow."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def log_to(
 ) -> None:
     """Log an evaluation.
 
-    Scores that are undefined are left out: no logger has a place for a reason. A log without figures (CSV) gets the
-    scores alone.
+    Undefined scores are left out, because loggers cannot store a reason. A logger without figures (CSV) gets only the
+    scores.
 
     Args:
         logger: A logger of Lightning's; TensorBoard's ``SummaryWriter``; a run of W&B; the module ``mlflow``, which
             logs to its active run.
         results: Results, whose pooled scores and those of each bin are logged; or scores by name.
-        step: Training step; the logger's own count when None.
-        prefix: What names begin with.
-        figures: Figures by name; of results the curves of their first scores along the bins when None.
+        step: Training step; None uses the count of the logger.
+        prefix: Prefix of the names.
+        figures: Figures by name; None draws curves of the first scores of results along the bins.
 
     Raises:
         JsddpmError: ``LOGGER`` (status 2) for anything else.
@@ -64,7 +64,7 @@ def log_values(logger: Any, values: Mapping[str, float], step: int | None = None
 
 
 def log_figure(logger: Any, name: str, figure: Figure, step: int | None = None) -> bool:
-    """Log a figure; whether the log takes figures."""
+    """Log a figure; return whether the logger supports figures."""
     kind = _kind(logger)
     if kind == "lightning":
         return _into_lightning(logger, name, figure, step)
@@ -78,7 +78,7 @@ def log_figure(logger: Any, name: str, figure: Figure, step: int | None = None) 
 
 
 def _into_lightning(logger: Any, name: str, figure: Figure, step: int | None) -> bool:
-    """By what the logger writes to: a SummaryWriter, a run of W&B's, a client of MLflow's."""
+    """Log through the object of the logger: a SummaryWriter, a W&B run, an MLflow client."""
     written: Any = getattr(logger, "experiment", None)
     if hasattr(logger, "log_image"):
         logger.log_image(name, [_picture(figure)], step=step)

@@ -1,6 +1,6 @@
-"""Radiomics-like features: first-order, gradient and grey-level co-occurrence statistics; nothing to download.
+"""Radiomics-like features: first-order, gradient and grey-level co-occurrence statistics, without a download.
 
-Named radiomics-like because they follow the usual definitions on a fixed [0, 1] window without being pyradiomics.
+They follow the usual definitions on a fixed [0, 1] window, and are not those of pyradiomics.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _position(image: NDArray[np.float32]) -> list[float]:
 
 
 def make(real: SliceTable, *, seed: int, folder: Path | None = None) -> Extractor:
-    """The extractor by its name; it learns nothing from the slices."""
+    """The extractor by its name; it is not trained."""
     return EXTRACTOR
 
 

@@ -1,8 +1,8 @@
-"""Slice encoder: features of a small network trained here, on the real training slices, offline and in seconds.
+"""Slice encoder: features of a small network, trained on the real training slices, offline and in seconds.
 
-It learns to tell a slice's position and whether it shows a lesion; the features are the mean activation of every
-channel at three depths, so that texture and anatomy both count. As it has seen the training slices, only held-out
-patients are a fair reference for it.
+It is trained to predict the position of a slice and whether it shows a lesion; the features are the mean activation of
+every channel at three depths, so that texture and anatomy both count. Because it is trained on the training slices,
+only held-out patients are a fair reference for it.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def make(real: SliceTable, *, seed: int, folder: Path | None = None) -> Extracto
     Args:
         real: Real slices.
         seed: Seed of the training.
-        folder: Where trained weights are kept; nowhere when None.
+        folder: Folder for trained weights; None keeps none.
     """
     return real.memo.once((NAME, seed), lambda: train(TrainingSlices.of(real), seed=seed, folder=folder))
 
 
 def train(slices: TrainingSlices, *, seed: int, folder: Path | None = None) -> Extractor:
-    """Train the encoder, or read it back when the same slices and seed trained it before.
+    """Train the encoder, or read it if it was trained with the same slices and seed before.
 
     Args:
         slices: Real training slices.
         seed: Seed of the training.
-        folder: Where trained weights are kept; nowhere when None.
+        folder: Folder for trained weights; None keeps none.
     """
     images, z, lesion = slices.images, slices.z_index.float(), slices.lesion.float()
     z = (z - z.mean()) / z.std().clamp_min(1.0)
