@@ -170,14 +170,20 @@ def test_the_readme_says_what_the_bench_measured():
     assert {name for name, share in lost.items() if share < 10} == {"upside down", "blurred by 2.5 px"}
 
 
-def test_the_readme_counts_the_checks_of_the_demo():
+def test_the_readme_says_what_the_report_of_the_demo_says():
     said = " ".join(TEXTS["README.md"].split())
-    verdict = (ROOT / "reports" / "gallery" / "demo" / "verdict.txt").read_text()
+    folder = ROOT / "reports" / "gallery" / "demo"
     off, total, fine, unknown = re.search(
-        r"(\d+) of (\d+) checks see a fault.*?, (\d+) is fine, (\d+) could not tell", verdict
+        r"(\d+) of (\d+) checks see a fault.*?, (\d+) is fine, (\d+) could not tell",
+        (folder / "verdict.txt").read_text(),
     ).groups()
     assert f"finds a fault with {off} of {total} checks" in said
-    assert f"{fine} check is fine, and that 12 patients are too few for the other {unknown}" in said
+    assert f"{fine} check is fine. The other {unknown} are unknown" in said
+    report = (folder / "report.html").read_text()
+    copies = re.search(r"(\d+ of \d+ samples) are copies of training slices", report)[1]
+    copied, people = re.search(r"(\d+) of (\d+) training patients are copied", report).groups()
+    assert f"{copies} are copies of slices of {copied} of the {people} training patients" in said
+    assert "checkerboard of single pixels" in report
 
 
 def test_the_table_of_systems_is_the_same_in_the_readme_and_on_its_page():
