@@ -117,3 +117,20 @@ def test_the_command_takes_the_run_around_the_evaluation(results, tmp_path, caps
         card(run / "evaluation", tmp_path / "again", run=other)
     with pytest.raises(JsddpmError, match="already exists"):
         card(run / "evaluation", tmp_path / "card")
+
+
+@pytest.mark.parametrize(
+    ("flip", "settings", "said"),
+    [
+        (False, {"probability": 0.0, "flip": True}, "No augmentation"),
+        (True, {}, "mirrored"),
+        (False, {"probability": 0.15, "flip": False}, "Each transformation (size, angle, stretch, shift) changes 15%"),
+        (False, {"probability": 0.15, "flip": True}, "mirror image"),
+    ],
+)
+def test_a_card_says_how_training_slices_were_changed(results, flip, settings, said):
+    config = {"data": {"flip": flip}, "augmentation": settings, "trainer": {"max_steps": 900}}
+    checkpoint = {"step": 700, "weights": "ema", "config": config}
+    facts = facts_of(results.model_copy(update={"provenance": results.provenance | {"checkpoint": checkpoint}}))
+    assert said in facts["augmentation"].text
+    assert facts["selection"].text.startswith("Step 700 of 900, averaged (EMA) weights")

@@ -167,7 +167,6 @@ def _of_network(checkpoint: Mapping[str, Any]) -> dict[str, Fact]:
         config.get(part, {}) for part in ("model", "diffusion", "data", "optimizer", "trainer")
     )
     averaged = "averaged (EMA)" if checkpoint.get("weights") == "ema" else "raw"
-    flip = data.get("flip")
     return {
         "technology": Fact("Deep learning: a denoising diffusion model of image and mask together"),
         "model": Fact(
@@ -181,12 +180,26 @@ def _of_network(checkpoint: Mapping[str, Any]) -> dict[str, Fact]:
             f"slices, learning rate {optimizer.get('learning_rate')}, weight decay {optimizer.get('weight_decay')}, "
             f"share of lesion slices drawn {data.get('lesion_share')}, seed {config.get('seed')}"
         ),
-        "augmentation": unknown("the configuration does not say")
-        if flip is None
-        else Fact("Images are mirrored left and right" if flip else "No augmentation"),
-        "selection": Fact(f"The last check of training, step {checkpoint.get('step')}, {averaged} weights"),
+        "augmentation": _augmentation(data.get("flip"), config.get("augmentation", {})),
+        "selection": Fact(
+            f"Step {checkpoint.get('step')} of {trainer.get('max_steps')}, {averaged} weights; choice.json of the run "
+            "says whether samples chose the step, and why"
+        ),
         "ensemble": Fact("None: one network"),
     }
+
+
+def _augmentation(flip: bool | None, settings: Mapping[str, Any]) -> Fact:
+    """How training slices are changed, of the configuration's ``data.flip`` and its section ``augmentation``."""
+    if flip is None:
+        return unknown("the configuration does not say")
+    said = ["Half of the slices are mirrored left and right"] if flip else []
+    if share := settings.get("probability"):
+        kinds = "size, angle, stretch, shift" + (", mirror image" if settings.get("flip") else "")
+        said.append(
+            f"Each transformation ({kinds}) changes {share:.0%} of the slices, and the network is told by how much"
+        )
+    return Fact(". ".join(said) or "No augmentation")
 
 
 def _sampling(generated: Mapping[str, Any]) -> Fact:
