@@ -65,7 +65,7 @@ def bins_report_against_imports() -> Comparison:
 
 
 def bins_report_against_bare_command() -> Comparison:
-    """Against a typer command with two of its options that prints them: what typer itself costs."""
+    """Against a typer command that prints two of its options: the cost of typer itself."""
     return bins_report("bare typer command", BARE_COMMAND, "--z-range", "24", "93")
 
 

@@ -1,4 +1,4 @@
-"""Trainings of equal cost: how many steps a number of CPU seconds pays for."""
+"""Trainings of equal cost: the number of steps within a budget of CPU seconds."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _TIMED = 14
 
 
 def steps_within(cpu_seconds: float, config_of: Callable[[int], RunConfig], store: SliceStore, run: Path) -> int:
-    """Optimiser steps of a training that the seconds pay for, at least two.
+    """Number of optimiser steps of a training within a budget of seconds, at least two.
 
     Args:
         cpu_seconds: Budget.
         config_of: Configuration of a training of so many steps.
         store: Real store.
-        run: Its folder. A run that was begun keeps its steps: timed again, it would be another run.
+        run: Its folder. A run that was started keeps its number of steps.
     """
     if (run / "config.yaml").is_file():
         return load_config(run / "config.yaml").trainer.max_steps

@@ -1,6 +1,6 @@
-"""What a training step costs against slice size, width and batch, found as `jsddpm train --dry-run` does.
+"""Cost of a training step by slice size, width and batch, measured like `jsddpm train --dry-run`.
 
-One setting is changed at a time from the `zbins` preset's network; every step is made in a process of its own.
+One setting is changed at a time from the `zbins` preset's network; every step runs in its own process.
 """
 
 from __future__ import annotations

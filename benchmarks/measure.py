@@ -1,4 +1,4 @@
-"""What benchmarks share: a comparison with a named rival, median wall times, and what a process of its own takes."""
+"""Helpers of benchmarks: a comparison with a named rival, median wall times, and measurements in a new process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def seconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def side_by_side(own: Callable[[], object], other: Callable[[], object], repeats: int = REPEATS) -> tuple[float, float]:
-    """Median wall times of two calls in turn, so that a slow spell of the machine meets both; after a warm-up."""
+    """Median wall times of two calls in turn, so that changes of the machine's load affect both; after a warm-up."""
     own(), other()
     times = [(_once(own), _once(other)) for _ in range(repeats)]
     return median(t for t, _ in times), median(t for _, t in times)
@@ -47,7 +47,7 @@ def printed(command: list[Any], *, threads: int | None = None) -> dict[str, floa
 def alone(code: str, *, threads: int | None = None) -> dict[str, float]:
     """Run code in a Python of its own, benchmarks importable: ``peak`` resident MiB and ``took`` seconds.
 
-    What the code puts into ``found``, a dictionary, comes back too.
+    Entries that the code adds to the dictionary ``found`` are returned too.
     """
     program = f"""
 import json, sys, time

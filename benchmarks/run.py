@@ -1,4 +1,4 @@
-"""Side by side with a named rival in one run; ratios, never a verdict. `make bench` prints the table."""
+"""Comparisons with named rivals in one run, as ratios. `make bench` prints the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether what is shown as generated is the real data: such an evaluation would praise it, or accuse it of copying."""
+"""Refuse real data in place of generated slices, because their evaluation would be meaningless."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.whole_table import BATCH
 
 MOST = 0.5
-"""Share of generated slices that may be real ones; networks do not reproduce held-out slices at all."""
+"""Largest allowed share of generated slices that equal real ones; networks do not reproduce held-out slices."""
 
 
 def refuse_real_slices(real: SliceTable, generated: SliceTable) -> None:
-    """Refuse generated slices of which most are real ones, held-out patients' among them.
+    """Refuse generated slices if most of them equal real ones, including slices of held-out patients.
 
-    Slices are compared in 256 grey levels, so that a detour over PNG files hides nothing; blank ones do not count.
-    Copies of training slices alone are no reason: a network may make them, and an evaluation is to show it.
+    Slices are compared in 256 grey levels, so that conversion to PNG files does not matter; blank ones do not count.
+    Copies of training slices alone are not refused: a network may make them, and an evaluation has to show it.
 
     Args:
         real: The reference.
-        generated: What is compared with it.
+        generated: The slices to check.
 
     Raises:
         JsddpmError: ``STORES`` (status 3).

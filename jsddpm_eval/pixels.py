@@ -1,4 +1,4 @@
-"""Where pixels are read, and the checks of slices that are given as arrays."""
+"""Sources of pixels, and checks of slices that are given as arrays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Values = ArrayLike | Tensor
 
 
 class Pixels(Protocol):
-    """Where pixels are read: an open store, or arrays."""
+    """A source of pixels: an open store, or arrays."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -35,8 +35,8 @@ class ArrayPixels:
     """Slices in memory.
 
     Args:
-        images: float32 ``(N, H, W)`` in [0, 1]; None where there are none.
-        masks: Boolean, of the same shape; None where there are none.
+        images: float32 ``(N, H, W)`` in [0, 1]; None without images.
+        masks: Boolean, of the same shape; None without masks.
     """
 
     def __init__(self, images: NDArray[np.float32] | None, masks: NDArray[np.bool_] | None) -> None:
@@ -58,7 +58,7 @@ class ArrayPixels:
 
 
 def refused(what: str, why: str, fix: str) -> JsddpmError:
-    """A refusal of slices given as arrays."""
+    """The error for slices given as arrays."""
     return usage_error("SLICES", f"{what}: {why}", fix=fix)
 
 
@@ -122,11 +122,11 @@ def as_patients(values: Sequence[object] | Values | None, count: int) -> tuple[T
 
 
 def as_units(group: Sequence[object] | Values | None, patient: Tensor, *, real: bool) -> Tensor:
-    """What is independent of each other, int64 ``(N,)``: a patient, a generated volume, or a slice without one.
+    """Independent units, int64 ``(N,)``: a patient, a generated volume, or a slice without a volume.
 
     Args:
         group: Volume of each generated slice, names or numbers; None, NaN, an empty name or a negative number for a
-            slice that is in none. None when no slice is in one.
+            slice without a volume. None if no slice has a volume.
         patient: Patient numbers, int64 ``(N,)``.
         real: Whether the slices are real.
     """
@@ -145,7 +145,7 @@ def as_units(group: Sequence[object] | Values | None, patient: Tensor, *, real: 
 
 
 def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | None) -> tuple[Tensor, Tensor]:
-    """Positions and bins, one from the other where only one is given."""
+    """Positions and bins; one is computed from the other if only one is given."""
     if z_bin is None:
         if z_index is None or binning is None:
             raise refused("z_bin", "missing", "give z_bin, or z_index and binning")

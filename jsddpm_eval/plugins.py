@@ -1,4 +1,4 @@
-"""Things that are one file each: the modules of a package, and what other installed packages register."""
+"""Plugins: the modules of a package, and objects that other installed packages register."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ def modules_with(package: str, attribute: str) -> list[ModuleType]:
 
 
 def registered(group: str) -> dict[str, EntryPoint]:
-    """What installed packages register under an entry-point group, by name."""
+    """Entry points of installed packages in a group, by name."""
     return {point.name: point for point in entry_points(group=group)}
 
 
 def loaded(point: EntryPoint, kind: Any) -> Any:
-    """What an entry point names, an instance of ``kind``.
+    """The object of an entry point, an instance of ``kind``.
 
     Raises:
-        JsddpmError: ``PLUGIN`` (status 5) when its package cannot be imported, or it names something else.
+        JsddpmError: ``PLUGIN`` (status 5) when its package cannot be imported, or the object is of another type.
     """
     cure = "repair or remove the package that registers it"
     try:
         value = point.load()
-    except Exception as error:  # whatever another package's import raises
+    except Exception as error:  # any error of another package's import
         raise environment_error("PLUGIN", f"{point.value} cannot be loaded ({error})", fix=cure) from error
     if not isinstance(value, kind):
         what = f"{point.value} is a {type(value).__name__} instead of a {kind.__name__}"

@@ -1,4 +1,4 @@
-"""What an evaluation says of copies of patients, for an ethics board: rates with bounds, and what they do not show."""
+"""The statement of an evaluation on copies of patients, for an ethics board: rates with bounds, and their limits."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def copied_pairs(detail: Evaluation, slices: Sequence[Mapping[str, Any]]) -> lis
 
 
 def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The content of ``privacy.json``; None where copies were not looked for.
+    """The content of ``privacy.json``; None if copies were not searched.
 
     Args:
         results: Results of the metrics ``copies`` and ``lesion_copies``.
@@ -94,7 +94,7 @@ def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> 
 
 
 def read_statement(folder: str | Path) -> dict[str, Any] | None:
-    """What an evaluation's folder says of copies; None where it has no ``privacy.json``.
+    """The statement on copies in an evaluation's folder; None without a ``privacy.json``.
 
     Raises:
         JsddpmError: ``RESULTS``, ``JSON`` (status 4) when it is damaged.

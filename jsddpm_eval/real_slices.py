@@ -1,4 +1,4 @@
-"""Slices in memory, of real patients or of a generator, for work that draws them again and again."""
+"""Slices in memory, of real patients or of a generator, for repeated draws."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class GeneratedArrays:
     Attributes:
         images: Intensities in [0, 1], float32 ``(M, H, W)``.
         masks: Lesion masks, boolean ``(M, H, W)``.
-        z_bin: Bins asked for, int64 ``(M,)``.
-        pathology: Pathology asked for, int64 ``(M,)``.
+        z_bin: Bins that they are conditioned on, int64 ``(M,)``.
+        pathology: Pathology that they are conditioned on, int64 ``(M,)``.
     """
 
     images: Images

@@ -37,7 +37,7 @@ def reconstruct_held_out(
         checkpoint: The network.
         store: Real store.
         split: Held-out split.
-        expected: Binning the checkpoint must have; any when None.
+        expected: Required binning of the checkpoint; None allows any.
         progress: Called with (batches done, in all).
 
     Raises:

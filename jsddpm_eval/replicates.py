@@ -1,8 +1,8 @@
 """Evaluations of several trainings against those of others: pairs within folds of patients, pooled. Torch-free.
 
-A network depends on its seed and on its fold of patients, so one pair of networks says little of the two ways they were
-trained. Evaluations are paired within a fold (the same real store and held-out patients), by training seed where every
-evaluation of the fold says it, else in the order given. The statistics are in :mod:`jsddpm_eval.stats.replicates`;
+A network depends on its seed and on its fold of patients, so one pair of networks says little about two methods of
+training. Evaluations are paired within a fold (the same real store and held-out patients), by training seed if every
+evaluation of the fold has it, else in the order given. The statistics are in :mod:`jsddpm_eval.stats.replicates`;
 a single pair is compared as :mod:`jsddpm_eval.comparison` does.
 """
 
@@ -33,7 +33,7 @@ from jsddpm_eval.stats.replicates import over_folds, over_seeds
 
 Scores = tuple[Score, Score]
 Pairs = list[list[tuple[int, int]]]
-"""Fold by fold, the places of the evaluations that are pairs."""
+"""By fold, the positions of paired evaluations."""
 
 
 def compare_replicates(
@@ -42,11 +42,11 @@ def compare_replicates(
     """Mean differences of every other group of evaluations to the baseline's, by name, corrected over all of them.
 
     Args:
-        baseline: Evaluations of one way to train, each of another fold or seed.
-        others: Evaluations of other ways, with as many of each fold.
+        baseline: Evaluations of one method of training, each of another fold or seed.
+        others: Evaluations of other methods, with the same number for each fold.
 
     Raises:
-        JsddpmError: ``NOT_COMPARABLE`` (status 2) when they make no pairs, or a pair is not comparable.
+        JsddpmError: ``NOT_COMPARABLE`` (status 2) when they cannot be paired, or a pair is not comparable.
     """
     return corrected({name: _pooled(baseline, other) for name, other in others.items()})
 
@@ -56,7 +56,7 @@ def matched(first: Sequence[Results], second: Sequence[Results]) -> Pairs:
 
     Raises:
         JsddpmError: ``NOT_COMPARABLE`` (status 2) when a fold has more evaluations on one side, when two evaluations of
-            a side are of one training, or when nothing says which fold an evaluation is of.
+            a side belong to one training, or when the fold of an evaluation is unknown.
     """
     left, right = _by_fold(first), _by_fold(second)
     uneven = [k for k in {**left, **right} if len(left.get(k, [])) != len(right.get(k, []))]
@@ -178,7 +178,7 @@ def _patients_of(pairs: Sequence[Scores]) -> tuple[float, int] | None:
 
 
 def _n_patients(pairs: Sequence[Scores]) -> int | None:
-    """Different real patients whose slices have a part in any pair, where the evaluations name them."""
+    """Number of different real patients in all pairs, if the evaluations name them."""
     names = {
         patient for pair in pairs for score in pair if score.influence is not None
         for block in score.influence.patients for patient in block.split(JOINER)

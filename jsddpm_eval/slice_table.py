@@ -1,7 +1,7 @@
-"""Slices with all that an evaluation must know of them: one table for real and for generated ones.
+"""Tables of real or generated slices, with all facts that an evaluation needs.
 
-Pixels stay where they are (an array, a store's files) and are read when a selection of rows is looked at, so memory
-follows the largest selection. What is computed of every slice (features, shapes) is a column, computed once.
+Pixels remain in an array or in a store's files, and are read for a selection of rows, so memory depends on the largest
+selection. Values of every slice (features, shapes) are columns, which are computed once.
 """
 
 from __future__ import annotations
@@ -37,27 +37,27 @@ from jsddpm_eval.whole_table import BATCH, WholeTable
 
 
 class SliceTable:
-    """Real or generated slices, row by row; made by :meth:`from_arrays`, :meth:`from_store` or :meth:`from_files`.
+    """Real or generated slices, one per row; made by :meth:`from_arrays`, :meth:`from_store` or :meth:`from_files`.
 
     Attributes:
         kind: ``real`` or ``generated``.
-        z_index: Slice positions, int64 ``(N,)``; of generated slices the position asked for.
-        z_bin: Bins, int64 ``(N,)``; of generated slices what was asked for.
-        pathology: 0 control, 1 lesion, int64 ``(N,)``; of generated slices what was asked for.
+        z_index: Slice positions, int64 ``(N,)``; for generated slices the requested position.
+        z_bin: Bins, int64 ``(N,)``; for generated slices those they are conditioned on.
+        pathology: 0 control, 1 lesion, int64 ``(N,)``; for generated slices what they are conditioned on.
         patient: Patient numbers in name order, int64 ``(N,)``; -1 for generated slices.
-        unit: What is independent of each other, int64 ``(N,)``: the patient of a real slice; the volume of a generated
-            one, or the slice itself where it is in none. The numbers mean nothing beyond being equal or not.
+        unit: Independent unit, int64 ``(N,)``: the patient of a real slice; the volume of a generated slice, or the
+            slice itself without a volume. Only equality of these numbers has a meaning.
         held_out: Real slices the generator was not trained on, boolean ``(N,)``.
-        in_split: Held-out slices that networks trained here are judged on, boolean ``(N,)``.
-        row: Place in the whole table, int64 ``(N,)``; kept by :meth:`where`.
+        in_split: Held-out slices that validate networks trained here, boolean ``(N,)``.
+        row: Row in the whole table, int64 ``(N,)``; :meth:`where` keeps it.
         has_pixels: Whether images can be read.
         has_masks: Whether masks can be read.
         size: ``(H, W)`` of the slices; (0, 0) without images and masks.
         spacing: Pixel size and slice distance ``(row, column, z)`` in mm.
-        binning: The binning; None where slices came with bins alone.
-        origin: What is known of where the slices came from, as plain values.
-        store: The store they lie in, if they do.
-        memo: What was computed of the whole table and serves every evaluation with it.
+        binning: The binning; None if only bins are known.
+        origin: Provenance of the slices, as plain values.
+        store: Their store, if there is one.
+        memo: Values of the whole table, which all evaluations share.
     """
 
     def __init__(self, whole: WholeTable, row: Tensor) -> None:
@@ -89,17 +89,17 @@ class SliceTable:
         """Slices in memory.
 
         Args:
-            images: ``(N, H, W)`` or ``(N, 1, H, W)`` floats in [0, 1]; None where the rest holds all that is needed.
-            masks: Lesion masks of the same shape, boolean or 0 and 1; None where there are none: scores that need
-                masks are then undefined.
-            pathology: 0 for control, 1 for lesion, ``(N,)``; of generated slices what was asked for.
+            images: ``(N, H, W)`` or ``(N, 1, H, W)`` floats in [0, 1]; None if the columns contain all that is needed.
+            masks: Lesion masks of the same shape, boolean or 0 and 1; None without masks; scores that need masks are
+                then undefined.
+            pathology: 0 for control, 1 for lesion, ``(N,)``; for generated slices what they are conditioned on.
             z_bin: Bins, ``(N,)``; needed without ``z_index``.
             z_index: Slice positions, ``(N,)``; ``binning`` turns them into bins.
             patient: Patients of real slices, names or numbers, ``(N,)``; None for generated slices.
-            group: Volumes that generated slices are parts of, names or numbers, ``(N,)``: slices of one volume depend
-                on each other, as those of one patient do. None (or a negative number) for a slice that is in none;
-                None where all slices are independent.
-            held_out: Whether the generator was not trained on these real slices, boolean ``(N,)``; None when it may
+            group: Volumes of generated slices, names or numbers, ``(N,)``: slices of one volume depend on each other,
+                like those of one patient. None (or a negative number) for a slice without a volume; None if all
+                slices are independent.
+            held_out: Whether the generator was not trained on these real slices, boolean ``(N,)``; None if it may
                 have been trained on any.
             binning: The bins. Without it bins count from 0 to the largest of either table, each one slice thick.
             spacing: Pixel size and slice distance ``(row, column, z)`` in mm.
@@ -148,10 +148,10 @@ class SliceTable:
 
         Args:
             store: Store or its folder.
-            binning: The bins; a generated store's own when None.
-            split: Held-out split (``val`` or ``test``) that networks trained here are judged on. Slices of the
-                training split count as seen by the generator, all others as held out.
-            only: Splits whose slices are taken; None takes every slice.
+            binning: The bins; None uses those of a generated store.
+            split: Held-out split (``val`` or ``test``) that validates networks trained here. Slices of the training
+                split count as training slices of the generator, all others as held out.
+            only: Splits whose slices are used; None uses all.
 
         Raises:
             JsddpmError: ``BINNING`` (status 2) for a real store without a binning, ``STORE_SLICES`` when it is for
@@ -192,15 +192,15 @@ class SliceTable:
         intensities: IntensityFormat | None = None,
         facts: Facts | None = None,
     ) -> SliceTable:
-        """Slices or volumes that any generator left, in memory: what ``jsddpm cache import`` makes a store of.
+        """Slices or volumes of any generator, in memory; ``jsddpm cache import`` makes a store of them.
 
         Args:
             source: File or folder; see :func:`~jsddpm.slices.imported.import_slices`.
-            real: Real store that they will be compared with.
+            real: Real store for the comparison.
             binning: The bins.
-            layout: Name of a layout; ``auto`` takes the only one that fits.
-            intensities: How numbers become intensities and lesions.
-            facts: What the files do not say.
+            layout: Name of a layout; ``auto`` uses the only one that fits.
+            intensities: How values are mapped to intensities and lesions.
+            facts: Facts that the files do not contain.
         """
         store = real if isinstance(real, SliceStore) else SliceStore(real)
         read = read_generated(source, binning=binning, real=store, intensities=intensities, facts=facts, layout=layout)
@@ -221,7 +221,7 @@ class SliceTable:
         return f"SliceTable({len(self)} {self.kind} slices{people}, {size})"
 
     def where(self, keep: Tensor | slice) -> SliceTable:
-        """The slices a boolean mask, an index or a slice picks."""
+        """The slices selected by a boolean mask, an index or a slice."""
         return SliceTable(self._whole, self.row[keep])
 
     def spread(self, most: int) -> SliceTable:
@@ -230,12 +230,12 @@ class SliceTable:
 
     @property
     def n_patients(self) -> int:
-        """Patients of the real slices."""
+        """Number of patients of the real slices."""
         return len(self.patient[self.patient >= 0].unique())
 
     @property
     def n_units(self) -> int:
-        """Patients of real slices; volumes, and slices that are in none, of generated ones."""
+        """Number of patients of real slices; of volumes and single slices of generated ones."""
         return len(self.unit.unique())
 
     @property
@@ -263,12 +263,12 @@ class SliceTable:
 
     @cached_property
     def images(self) -> Tensor:
-        """Intensities, float32 ``(N, H, W)`` in [0, 1]; read once, held as long as this selection is."""
+        """Intensities, float32 ``(N, H, W)`` in [0, 1]; read once, kept as long as this selection."""
         return self._read(self._whole.pixels.images)
 
     @cached_property
     def masks(self) -> Tensor:
-        """Lesion masks, boolean ``(N, H, W)``; read once, held as long as this selection is."""
+        """Lesion masks, boolean ``(N, H, W)``; read once, kept as long as this selection."""
         return self._read(self._whole.pixels.masks)
 
     def _read(self, read: Callable[[NDArray[np.intp]], NDArray[Any]]) -> Tensor:
@@ -281,9 +281,9 @@ class SliceTable:
         """A value, or a row of values, of each slice; computed once for the whole table, batch by batch.
 
         Args:
-            key: Name of the column, fit for a file name.
-            compute: Gives float64 or boolean ``(n, ...)`` for a batch of this table.
-            settings: Whatever else decides the values.
+            key: Name of the column, used in file names.
+            compute: Function of a batch of this table that returns float64 or boolean ``(n, ...)``.
+            settings: Other settings that affect the values.
         """
         whole, name = self._whole, f"{key} {settings}"
         if name not in whole.columns:
@@ -292,5 +292,5 @@ class SliceTable:
         return whole.columns[name][self.row]
 
     def mapped(self, compute: Callable[[SliceTable], Tensor]) -> Tensor:
-        """``compute`` of every slice of this selection, batch by batch; one empty batch where there is none."""
+        """``compute`` of every slice of this selection, batch by batch; an empty batch without slices."""
         return torch.cat([compute(self.where(rows)) for rows in torch.arange(len(self)).split(BATCH)])

@@ -1,7 +1,7 @@
-"""Do the slices of generated volumes fit together as those of real patients do?
+"""Through-plane consistency: whether slices of generated volumes fit together like those of patients.
 
 Of every volume, and of every patient, the slice nearest the middle of each bin is taken, so that both sides are
-compared over equal distances. A number of a slice and the next one (gradient, SSIM, what goes on of a lesion) is then
+compared over equal distances. A number of a slice and the next one (gradient, SSIM, continuation of a lesion) is then
 compared by condition and by patient, see :mod:`jsddpm_eval.stats.shift`.
 """
 
@@ -23,7 +23,7 @@ from jsddpm_eval.stats.limits import ALPHA
 from jsddpm_eval.stats.shift import Scale, Shift, Side, mean_shift
 
 MARGIN = 0.5
-"""Standard deviations of real slices within which a difference is none worth the name, as in the verdict's checks."""
+"""Largest negligible difference in standard deviations of real slices, as in the checks of the verdict."""
 
 _SCORES = {
     "plane_gradient": "mean change from a slice to the next, over the head",
@@ -39,15 +39,15 @@ class PlaneScore:
 
     Attributes:
         name: Name of the number.
-        definition: What it is.
+        definition: Its definition.
         answer: ``off`` (evidence of a difference), ``fine`` (its interval lies within the margin) or ``unknown``.
         real: Mean over patients' slices; None without any.
         generated: Mean over slices of generated volumes; None without any.
-        shift: Difference in standard deviations of real slices of the same condition; None where it is undefined.
+        shift: Difference in standard deviations of real slices of the same condition; None if it is undefined.
         interval: 95 % interval of the difference.
         p_value: Of no difference, corrected for all scores.
-        patients: Real patients it rests on.
-        volumes: Generated volumes it rests on.
+        patients: Number of real patients.
+        volumes: Number of generated volumes.
         reason: Why it is undefined or unknown; empty otherwise.
     """
 

@@ -26,17 +26,17 @@ from jsddpm_eval.slice_table import SliceTable
 
 
 class BinAwareMetrics(TorchMetric):
-    """What compares generated with real slices, per bin x pathology and pooled.
+    """Compares generated with real slices, per bin x pathology and pooled.
 
     Real and generated slices are added in any order and any number of batches; states are concatenated across
-    processes. The state is features and labels, and pixels and masks only where a metric asked for needs them.
+    processes. The state is features and labels; pixels and masks are kept only if a requested metric needs them.
 
     Args:
-        binning: The binning the slices were asked for.
+        binning: The binning that the slices are conditioned on.
         features: Feature spaces.
-        metrics: Metrics or single scores by name, or metrics themselves. None takes every metric that needs features
-            alone, so that no pixel is kept.
-        seed: Seed of everything drawn: patient halves, relabellings, one slice per patient.
+        metrics: Metrics or single scores by name, or metrics themselves. None uses all metrics that need only
+            features, so that no pixels are kept.
+        seed: Seed of all draws: patient halves, relabellings, one slice per patient.
 
     >>> metric = BinAwareMetrics(ZBinning((0, 9), 2, n_slices=10), metrics=["best_match_psnr"])
     >>> slices = torch.stack([torch.zeros(12, 12), torch.full((12, 12), 0.4)])
@@ -83,18 +83,18 @@ class BinAwareMetrics(TorchMetric):
 
         Args:
             images: ``(B, H, W)`` or ``(B, 1, H, W)`` floats in [0, 1].
-            masks: Their lesion masks; needed where a metric asked for reads them.
-            z_bin: Bins, of generated slices those asked for, int64 ``(B,)``.
+            masks: Their lesion masks; required if a requested metric needs them.
+            z_bin: Bins, for generated slices those they are conditioned on, int64 ``(B,)``.
             pathology: 0 control, 1 lesion, int64 ``(B,)``.
             patient: Patient numbers of real slices, ``(B,)``.
-            group: Numbers of the volumes that generated slices are parts of, ``(B,)``, negative for a slice in none;
-                the same number means the same volume in every batch and process. None where all are independent.
-            held_out: Whether the generator was not trained on these real slices, boolean ``(B,)``; None when it may
+            group: Numbers of the volumes of generated slices, ``(B,)``, negative for a slice without a volume; a number
+                means the same volume in all batches and processes. None if all slices are independent.
+            held_out: Whether the generator was not trained on these real slices, boolean ``(B,)``; None if it may
                 have been trained on any.
             real: Whether these are real slices.
 
         Raises:
-            JsddpmError: ``SLICES`` (status 2) when slices do not fit, leave [0, 1] or are outside the bins; when real
+            JsddpmError: ``SLICES`` (status 2) when slices do not fit, exceed [0, 1] or are outside the bins; when real
                 slices lack a patient or have a group, or generated ones have a patient.
         """
         if real == (patient is None):
@@ -118,7 +118,7 @@ class BinAwareMetrics(TorchMetric):
                 getattr(self, name).append(values.to(self.device))
 
     def compute(self) -> dict[str, Tensor]:
-        """Pooled scores by name; NaN where a score is undefined. :meth:`results` has everything."""
+        """Pooled scores by name; NaN if a score is undefined. :meth:`results` has the full results."""
         scores = self.results().pooled
         return {n: torch.tensor(torch.nan if s.value is None else s.value) for n, s in scores.items()}
 
@@ -137,7 +137,7 @@ class BinAwareMetrics(TorchMetric):
         columns = {
             f"{extractor.name} {extractor.key}": rows[f"features_{i}"] for i, extractor in enumerate(self.features)
         }
-        kept = {name: rows[name] for name in self.kept if rows[name].ndim > 1}  # nothing was added to a flat one
+        kept = {name: rows[name] for name in self.kept if rows[name].ndim > 1}  # a flat state has no slices
         return SliceTable.from_arrays(
             kept.get("pixels"), kept.get("masks"), z_bin=rows["z_bin"].long(), pathology=rows["pathology"].long(),
             patient=rows["patient"].long() if real else None, group=None if real else rows["group"].long(),
@@ -173,18 +173,18 @@ class BinAwareMetrics(TorchMetric):
 class BinAwareScore(BinAwareMetrics):
     """One score of :class:`BinAwareMetrics` as a tensor, for ``self.log`` and for a ``MetricCollection``.
 
-    Slices are added as there. In a collection, scores that keep the same of their slices share it.
+    Slices are added in the same way. In a collection, scores with the same state share it.
 
     Args:
         score: Name of the score, such as ``kid`` or ``lesion_present``.
-        binning: The binning the slices were asked for.
-        feature: Feature space, where the score has one.
+        binning: The binning that the slices are conditioned on.
+        feature: Feature space, if the score has one.
         z_bin: Bin; None for all bins.
         pathology: 0 control, 1 lesion; None for both.
-        seed: Seed of everything drawn.
+        seed: Seed of all draws.
 
     Raises:
-        JsddpmError: ``METRIC`` (status 2) for what is not the name of one score, or of a condition that has it.
+        JsddpmError: ``METRIC`` (status 2) for a name that is not that of one score, or a condition without it.
 
     >>> metric = BinAwareScore("best_match_psnr", ZBinning((0, 9), 2, n_slices=10), z_bin=0, pathology=0)
     >>> slices = torch.stack([torch.zeros(12, 12), torch.full((12, 12), 0.4)])
@@ -219,18 +219,18 @@ class BinAwareScore(BinAwareMetrics):
 
     @property
     def higher_is_better(self) -> bool | None:  # type: ignore[override]  # torchmetrics asks for a constant of the class
-        """Whether a higher score is better; None where neither is."""
+        """Whether a higher score is better; None if there is no better direction."""
         return self._higher
 
     def compute(self) -> Tensor:  # type: ignore[override]  # one tensor in place of a dictionary
-        """The score; NaN where it is undefined. :meth:`results` has the reason."""
+        """The score; NaN if it is undefined. :meth:`results` has the reason."""
         cell = next(c for c in self.results().generation if (c.z_bin, c.pathology) == self.place)
         value = next((score.value for score in cell.of(self.score)), None)
         return torch.tensor(torch.nan if value is None else value)
 
 
 def gathered(state: Tensor, group: Any = None) -> list[Tensor]:
-    """The state of every process, in rank order; torchmetrics' gathering, also where a process has seen no slice.
+    """The state of every process, in rank order; gathered by torchmetrics, also if a process has no slices.
 
     Args:
         state: Rows of this process, ``(n, ...)``; of any shape and type when there are none.
@@ -244,5 +244,5 @@ def gathered(state: Tensor, group: Any = None) -> list[Tensor]:
 
 
 def _joined(state: Tensor | list[Tensor]) -> Tensor:
-    """A state as one tensor on the CPU; an empty one where there is nothing."""
+    """A state as one tensor on the CPU; an empty one without slices."""
     return torch.empty(0) if isinstance(state, list) and not state else dim_zero_cat(state).cpu()

@@ -1,4 +1,4 @@
-"""Who is compared: each takes training slices, CPU seconds and a seed, and leaves a generated store."""
+"""The contenders: each takes training slices, CPU seconds and a seed, and writes a generated store."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _PEERS = Path(__file__).parent / "peers"
 
 @dataclass(frozen=True)
 class Task:
-    """What each contender gets.
+    """The task of each contender.
 
     Attributes:
-        store: Real store; its training split is learned from.
+        store: Real store; its training split is the training set.
         binning: The bins.
-        seed: Of weights, batches and noise.
+        seed: Seed of weights, batches and noise.
         cpu_seconds: Budget of the training.
-        samples: Where the generated store goes.
+        samples: Folder for the generated store.
     """
 
     store: SliceStore
@@ -57,7 +57,7 @@ class Ours:
     settings: tuple[str, ...] = ()
 
     def run(self, task: Task) -> dict[str, float]:
-        """Train, sample, and say what the training was."""
+        """Train, sample, and describe the training."""
         run = task.samples.parent / f"{task.samples.name}-run"
         steps = steps_within(task.cpu_seconds, partial(self._config, task), task.store, run)
         config = self._config(task, steps)
@@ -84,7 +84,7 @@ class Peer:
     variant: str = "example"
 
     def run(self, task: Task) -> dict[str, float]:
-        """Train, sample, and say what the training was."""
+        """Train, sample, and describe the training."""
         data, n_bins = SliceDataset(task.store, task.binning, "train"), task.binning.n_bins
         trained = data.token.unique().tolist()
         tokens = [t for t in trained for _ in range(PER_CONDITION)]

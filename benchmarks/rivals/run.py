@@ -1,4 +1,4 @@
-"""Trainings at equal CPU cost on one store, judged alike by held-out patients; resumable, one row a training.
+"""Trainings at equal CPU cost on one store, evaluated with held-out patients; resumable, one row per training.
 
     PEER_PYTHON=peer/bin/python python benchmarks/rivals/run.py STORE --out reports/gallery/rivals --work DIR
 

@@ -1,10 +1,10 @@
-"""Studies on real patients: trainings of equal cost over folds of patients, resumable, pooled as `compare` does.
+"""Studies on real patients: trainings of equal cost over folds of patients, resumable, pooled like `compare`.
 
     jsddpm cohort split cohort.csv --folds 4 --out folds
     python benchmarks/studies/run.py STORE --folds folds/fold-*.csv --work DIR --out reports/gallery/patients
 
-`trainings.csv` has a row for each network, `scores.csv` one for each score of its samples. What has its rows is not
-made again, and tables are made from the rows alone. Patients, slices and samples stay in the work folder.
+`trainings.csv` has a row for each network, `scores.csv` one for each score of its samples. Existing rows are
+not computed again, and tables are made from the rows alone. Patients, slices and samples stay in the work folder.
 """
 
 from __future__ import annotations

@@ -35,13 +35,13 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Protocol:
-    """What all trainings of a study share.
+    """Settings that all trainings of a study share.
 
     Attributes:
         cpu_seconds: Budget of a training.
         per_condition: Samples of each bin and pathology.
         base: Changes of the preset for every training.
-        metrics: What the samples are judged by.
+        metrics: Metrics of the samples.
         features: Feature spaces.
     """
 
@@ -73,7 +73,7 @@ class Training:
     seed: int
 
     def trained(self) -> dict[str, float]:
-        """Train, or go on; steps, CPU seconds of this call, weights."""
+        """Train, or resume; return steps, CPU seconds of this call, and number of weights."""
         run = self.place / "run"
         steps = steps_within(self.protocol.cpu_seconds, self._config, self.store, run)
         start, last = time.process_time(), run / "checkpoints" / "last.ckpt"

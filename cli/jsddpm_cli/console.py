@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 Format = Literal["table", "json"]
-"""How a command prints its result."""
+"""Format of a command's result."""
 
 FormatOption = Annotated[Format, typer.Option("--format", help="table; or json: strict JSON alone on stdout.")]
 
 
 def out() -> Console:
-    """Console of stdout; where it is not a terminal, as wide as ``COLUMNS`` says, or 100 columns."""
+    """Console of stdout; if it is not a terminal, its width is ``COLUMNS``, or else 100."""
     narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(highlight=False, width=None if narrow else 100, soft_wrap=False)
 
@@ -57,11 +57,11 @@ def emit(renderable: RenderableType, value: object, how: Format) -> None:
 
 
 class Tracker:
-    """Progress of one task after another: a bar with time left on a terminal, a line every tenth otherwise.
+    """Progress of successive tasks: a bar with the time left on a terminal, else a line at every tenth.
 
     Args:
-        title: What is being done.
-        bar: The terminal's bar; None where there is no terminal.
+        title: Name of the task.
+        bar: The bar of the terminal; None without a terminal.
     """
 
     def __init__(self, title: str, bar: Progress | None) -> None:
@@ -78,7 +78,7 @@ class Tracker:
             self._task = self._bar.add_task(title, total=None, values="")
 
     def part(self, title: str, done: int, total: int) -> None:
-        """Report progress of a named part; another name than before begins the next one."""
+        """Report progress of a named part; a new name starts the next part."""
         if title != self.title:
             self._begin(title)
             if self._bar is None:
@@ -88,7 +88,7 @@ class Tracker:
 
     def update(self, done: int, total: int, values: Mapping[str, float] | None = None) -> None:
         """Report progress, with the latest values worth showing."""
-        self._first = self._first or (done, time.monotonic())  # a resumed task does not begin at 0
+        self._first = self._first or (done, time.monotonic())  # a resumed task does not start at 0
         text = "  ".join(f"{k} {v:.3g}" for k, v in (values or {}).items())
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total, values=text)

@@ -1,8 +1,8 @@
-"""Standard output and standard error as they are: of any encoding, full, closed, or pipes that nobody reads.
+"""Robust standard output and standard error: any encoding, full disks, closed streams, and pipes without a reader.
 
-Inside :func:`guarded` whatever is printed passes here, by whichever library. A character that the encoding lacks is
-replaced, never an error. A stream that cannot be written ends the command: with 141 where a reader has gone, as
-``| head`` does, otherwise with an error of ours (status 5).
+Inside :func:`guarded` all output passes through this module, also that of libraries. Characters that the encoding lacks
+are replaced. A stream that cannot be written ends the command: with exit status 141 if the reader has ended, as with
+``| head``, otherwise with an error of jsddpm (status 5).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ BROKEN_PIPE = 141
 """Exit status when nobody reads the output any more: 128 and the number of SIGPIPE."""
 
 _PLAIN = str.maketrans({"█": "#", "–": "-", "…": "~", "×": "x", "▲": "^", "▼": "v", "✓": "+", "─": "-", "│": "|"})
-"""What our tables are made of, for encodings without it."""
+"""Replacements of the characters of tables, for encodings without them."""
 
 
 class _Stream:
-    """A text stream whose failures are errors of ours; afterwards it takes everything and writes nothing.
+    """A text stream whose failures are errors of jsddpm; after a failure it discards all output.
 
     Args:
-        stream: The stream; None where there is none.
-        name: What messages call it.
+        stream: The stream; None if it does not exist.
+        name: Its name in messages.
         needed: Whether a stream that was closed from the start is a failure.
     """
 
@@ -66,12 +66,12 @@ class _Stream:
             self._discard()
             if isinstance(error, BrokenPipeError):
                 raise SystemExit(BROKEN_PIPE) from None
-            if isinstance(error, ValueError):  # what Python raises of a file that somebody closed
+            if isinstance(error, ValueError):  # Python raises it for a closed file
                 raise environment_error("NOT_WRITABLE", str(error), fix="keep it open", file=self._name) from error
             raise explain(error, self._name) from error
 
     def _discard(self) -> None:
-        """Let what is still buffered go nowhere: it would fail again when the interpreter ends."""
+        """Discard buffered output, which would fail again when the interpreter ends."""
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
@@ -135,7 +135,7 @@ def _encodable(text: str, encoding: str) -> str:
 
 
 def _occupy() -> None:
-    """Keep numbers 0 to 2 from files opened later: what a library prints would be written into them."""
+    """Occupy file numbers 0 to 2, so that output of a library cannot be written into files opened later."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)

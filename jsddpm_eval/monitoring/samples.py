@@ -1,4 +1,4 @@
-"""Samples of a network under training against patients it is not trained on: a few scores, the real side once."""
+"""Scores of samples of a network during training, against held-out patients; real slices are evaluated once."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class SampleScores:
     """Scores of the samples of one check.
 
     Attributes:
-        values: Numbers by name; what is undefined is left out.
-        baselines: What other patients reach, by the same names.
-        kid: KID against held-out patients, mean over the feature spaces; None where it is undefined.
-        influence: What leaving out each held-out patient, and each sample, adds to it.
-        copying: Whether samples copy training slices more often than held-out slices seem to.
+        values: Scores by name; undefined ones are left out.
+        baselines: The same scores of other patients.
+        kid: KID against held-out patients, mean over the feature spaces; None if it is undefined.
+        influence: Its jackknife influences by held-out patient and by sample.
+        copying: Whether samples copy training slices more often than held-out slices appear to.
         signs: Signs of memorisation, in words.
     """
 
@@ -60,16 +60,16 @@ class SampleScores:
 
 
 class SampleMonitor:
-    """Judges samples by patients that the network is not trained on.
+    """Judges samples by held-out patients.
 
-    What is computed of real slices is computed once, by :meth:`prepare` or the first call, and kept in ``cache`` for
-    other trainings on the same slices.
+    Values of real slices are computed once, by :meth:`prepare` or the first call, and kept in ``cache`` for other
+    trainings on the same slices.
 
     Args:
         real: Real slices of training patients and of held-out ones (``held_out``), with their binning.
         features: Feature spaces of the KID.
-        seed: Seed of the networks trained here.
-        cache: Folder for what is computed of real slices; nothing is written when None.
+        seed: Seed of the networks of scores.
+        cache: Folder for values of real slices; None writes nothing.
 
     Raises:
         JsddpmError: ``SLICES`` (status 2) for slices without a binning, or of fewer than three held-out patients.
@@ -106,11 +106,11 @@ class SampleMonitor:
     def of_store(
         cls, store: SliceStore | str | Path, binning: ZBinning, *, split: str = "val", cache: str | Path | None = None
     ) -> SampleMonitor:
-        """Judge by one held-out split of a store; its other held-out patients are not looked at."""
+        """Judge by one held-out split of a store; its other held-out patients are not used."""
         return cls(SliceTable.from_store(store, binning, split=split, only=("train", split)), cache=cache)
 
     def prepare(self) -> None:
-        """Compute what is real."""
+        """Compute the values of real slices."""
         if self._ready:
             return
         memo = self.real.memo
@@ -125,7 +125,7 @@ class SampleMonitor:
         """Score samples, always of the same number for each condition.
 
         Raises:
-            JsddpmError: What the feature extractors raise.
+            JsddpmError: Errors of the feature extractors.
         """
         self.prepare()
         with _with_gradients():
@@ -171,7 +171,7 @@ class SampleMonitor:
         return self._position(self.held_out)
 
     def _kid(self, samples: SliceTable) -> tuple[dict[str, float], dict[str, float], float | None, Influence]:
-        """KID of every feature space, its baselines, the mean over the spaces and what each unit adds to it."""
+        """KID of every feature space, its baselines, the mean over the spaces and its influences."""
         scores, halves = {}, {}
         for space in self._spaces:
             pair = FeaturePair.of(self.held_out, samples, space, self.binning.n_bins)
@@ -195,7 +195,7 @@ class SampleMonitor:
         return defined, baselines, kid, influence
 
     def _position(self, table: SliceTable) -> dict[str, float]:
-        """Mean distance between the position read off and the middle of the bin, in bin widths; conditions alike."""
+        """Mean distance of the predicted position from the middle of the bin, in bin widths, over conditions."""
         network, binning = self._regressor, self.binning
         if network is None or not len(table):
             return {}
@@ -238,13 +238,13 @@ class SampleMonitor:
 
 @contextmanager
 def _with_gradients() -> Iterator[None]:
-    """Gradients on, wherever this is called: networks are trained here, and slices are deformed onto each other."""
+    """Enable gradients, because networks are trained here, and slices are deformed onto each other."""
     with torch.inference_mode(False), torch.enable_grad():
         yield
 
 
 def _mean_influence(parts: Sequence[Influence]) -> Influence:
-    """What each unit adds to the mean of several scores of the same units."""
+    """Influences of the mean of several scores with the same units."""
     patients = {name: float(np.mean([p.patients[name] for p in parts])) for name in parts[0].patients}
     samples = tuple(np.mean([p.samples for p in parts], axis=0).tolist())
     return Influence(patients=patients, samples=samples, sample_blocks=parts[0].sample_blocks)

@@ -1,1 +1,1 @@
-"""What an evaluation leaves: scores with their context, findings, tables. Torch-free."""
+"""Results of an evaluation: scores with their context, findings, tables. Torch-free."""

@@ -1,4 +1,4 @@
-"""An evaluation in which codes stand for the patients: the same numbers, in the order of the codes. Torch-free."""
+"""Anonymise an evaluation: the same scores, with codes in place of patients, in the order of the codes. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jsddpm_eval.results.score import JOINER, Cell, Influence, Score
 CODED = "patient_codes"
 """Entry of the provenance: the fingerprint of the codes; evaluations of other codes cannot be paired by patient."""
 
-_NEAREST = "nearest_"  # begins the columns of per_slice.csv that name a real slice
+_NEAREST = "nearest_"  # prefix of the columns of per_slice.csv that name a real slice
 
 
 def coded_results(results: Results, codes: Codes) -> Results:
-    """Results whose influences are by code, and whose provenance says so."""
+    """Results whose influences are by code, as their provenance records."""
 
     def score(found: Score) -> Score:
         before = found.influence
@@ -50,7 +50,7 @@ def coded_rows(rows: Sequence[Mapping[str, Any]], codes: Codes) -> list[dict[str
 
 
 def in_code_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows by the code of their patient and image, those of no patient last: their order was that of the names."""
+    """Rows by the code of their patient and image, those without a patient last; their order was that of the names."""
 
     def place(row: Mapping[str, Any]) -> tuple[bool, str, str]:
         return not row["patient"], row["patient"], str(row.get("slice", "")).rpartition(POSITION)[0]
@@ -59,7 +59,7 @@ def in_code_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def coded_panels(panels: Panels, codes: Codes) -> Panels:
-    """Example slices named by code; the real ones of a condition lie in the order of the codes."""
+    """Example slices named by code; the real ones of a condition are in the order of the codes."""
     names, copies = _slices(panels.real_name, codes), _slices(panels.copies_name, codes)
     order = np.argsort(np.where(names == "", "~", names), axis=1, kind="stable")
     if not order.shape[1]:
@@ -82,7 +82,7 @@ def _influence(influence: Influence, codes: Codes) -> Influence:
 
 
 def _block(names: str, codes: Codes) -> str:
-    """Codes of a patient, or of a block's patients; a name may hold what joins names."""
+    """Codes of a patient, or of a block's patients; a name may contain the separator."""
     rest, found = names.split(JOINER), []
     while rest:
         count = next((n for n in range(len(rest), 0, -1) if JOINER.join(rest[:n]) in codes.patients), 1)

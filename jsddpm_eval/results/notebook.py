@@ -19,7 +19,7 @@ _COLOURS = ("#0072b2", "#d55e00")
 
 
 def html(results: Results) -> str:
-    """Verdict, what each check says, then a table of the first scores of each condition, as HTML."""
+    """Verdict, answers of the checks, then a table of the first scores of each condition, as HTML."""
     shown = [s.name for s in results.specs if s.place == "compact"] or [s.name for s in results.specs]
     cells = results.cells()
     names = [
@@ -47,7 +47,7 @@ def html(results: Results) -> str:
 
 
 def _checks(results: Results) -> str:
-    """A table of what each check says of the whole, and in how many conditions."""
+    """A table of the answers of each check for the whole, and the number of conditions."""
     rows = ""
     order = ("off", "unknown", "fine")
     for check, finding in sorted(results.whole().items(), key=lambda item: order.index(item[1].answer)):
@@ -63,8 +63,8 @@ def plot(results: Results, name: str | None = None, ax: Axes | None = None) -> A
 
     Args:
         results: An evaluation.
-        name: Name of the score, as :meth:`Results.score` takes it; the first one when None.
-        ax: Axes to draw into; new ones when None.
+        name: Name of the score for :meth:`Results.score`; None draws the first one.
+        ax: Axes for the chart; None makes new ones.
 
     Raises:
         JsddpmError: ``SCORE`` (status 2) when there is no such score.

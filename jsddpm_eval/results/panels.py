@@ -32,13 +32,13 @@ class Panels:
     Attributes:
         real_image: uint8 ``(conditions, examples, H, W)``, 0..255 for [0, 1]; of different patients where possible.
         real_mask: boolean, likewise.
-        real_count: int64 ``(conditions,)``: how many of the examples there are.
+        real_count: int64 ``(conditions,)``: number of examples.
         generated_image: uint8 ``(conditions, seeds, H, W)``.
         generated_mask: boolean, likewise.
         generated_count: int64 ``(conditions,)``.
         copies: uint8 ``(2, pairs, H, W)``: the generated slices nearest to a real slice once registered, nearest first,
             and those real slices.
-        real_name: Names of the real examples, ``(conditions, examples)``; empty where there is none.
+        real_name: Names of the real examples, ``(conditions, examples)``; empty without an example.
         generated_name: Names of the generated ones.
         copies_name: Names of the pairs, ``(2, pairs)``.
         copies_nearness: Nearness of the pairs, float64 ``(pairs,)``: above 1 a copy, infinite if both are equal.
@@ -58,13 +58,13 @@ class Panels:
 
     @classmethod
     def collect(cls, real: SliceTable, generated: SliceTable, nearest: Tensor, nearness: Tensor) -> Panels:
-        """The middle slice of each bin of the first patients, beside the first seeds of every condition.
+        """Collect the middle slice of each bin of the first patients, and the first seeds of every condition.
 
         Args:
             real: Real slices.
             generated: Generated slices.
             nearest: Generated slices and their nearest real slices, ``(2, n)``, nearest first.
-            nearness: Of these pairs, ``(n,)``.
+            nearness: Nearness of these pairs, ``(n,)``.
         """
         binning = generated.binning or real.binning
         n_bins = binning.n_bins if binning else 1 + int(max(t.z_bin.max() for t in (real, generated)))
@@ -94,7 +94,7 @@ class Panels:
 
     @classmethod
     def read(cls, path: str | Path) -> Panels:
-        """Read :meth:`write`'s file.
+        """Read the file of :meth:`write`.
 
         Raises:
             JsddpmError: ``PANELS`` (status 4) when it is damaged.

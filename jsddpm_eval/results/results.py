@@ -1,4 +1,4 @@
-"""The result of an evaluation: every number with its context, as strict JSON, a tidy table and a page of a notebook."""
+"""Results of an evaluation: scores with their context, as strict JSON, a tidy table and in a notebook."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PROTOCOLS: tuple[Literal["reconstruction", "generation"], ...] = ("reconstructi
 
 
 class Results(Model):
-    """Everything an evaluation found.
+    """All results of an evaluation.
 
     ``results["kid", 3, "lesion"]`` is one score, ``results["kid"]`` the pooled one; see :meth:`score`.
 
@@ -32,13 +32,13 @@ class Results(Model):
         binning: :meth:`ZBinning.to_dict` of the generated slices.
         provenance: Stores, split, checkpoint, sampler, seeds, extractors, versions.
         utilization: Bin utilization, local and global.
-        specs: What each score is, in the order of their columns.
-        checks: What each check asks.
-        reconstruction: Exact reconstruction, by timestep and pathology; empty where no network was given.
+        specs: Specification of each score, in the order of their columns.
+        checks: Specification of each check.
+        reconstruction: Exact reconstruction, by timestep and pathology; empty without a network.
         generation: Bin-aware scores: of the whole, of each pathology, then of each bin and each bin x pathology.
-        confusion: Generated slices by bin asked for (rows) and bin their position was read as (columns).
-        findings: What each check says of the whole, each pathology, each bin and each bin x pathology.
-        verdict: What the findings say, sentence by sentence.
+        confusion: Generated slices by requested bin (rows) and bin of their predicted position (columns).
+        findings: Answers of each check for the whole, each pathology, each bin and each bin x pathology.
+        verdict: The findings in sentences.
     """
 
     schema_name: Literal["jsddpm-results"] = "jsddpm-results"
@@ -69,7 +69,7 @@ class Results(Model):
         return [c for c in self.generation if c.z_bin is not None and c.pathology is not None]
 
     def spaces(self) -> list[str]:
-        """Feature spaces, in the order they were asked for."""
+        """Feature spaces, in the requested order."""
         return list(dict.fromkeys(s.space for c in self.generation for s in c.scores.values() if s.space))
 
     def score(self, name: str, z_bin: int | None = None, pathology: int | str | None = None) -> Score:
@@ -199,10 +199,10 @@ class Results(Model):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read :meth:`write`'s file, and the influences beside it where they are of these results.
+        """Read the file of :meth:`write`, and the influences beside it if they belong to these results.
 
         Raises:
-            JsddpmError: ``RESULTS`` (status 4) when it is damaged, no such file, or of another version.
+            JsddpmError: ``RESULTS`` (status 4) when it is damaged, another file, or of another version.
         """
         try:
             results = cls.model_validate(_read(path))
@@ -218,7 +218,7 @@ class Results(Model):
 
     @property
     def has_influences(self) -> bool:
-        """Whether any score says what each patient or sample adds to it."""
+        """Whether any score has influences of patients or samples."""
         return any(score.influence is not None for _, score in self._places())
 
     def _places(self) -> Iterator[tuple[str, Score]]:
@@ -241,7 +241,7 @@ class Results(Model):
 
 
 def _place(protocol: str, cell: Cell, name: str) -> str:
-    """Where a score stands, as ``generation/3/1/-/vendi_radiomics``: bin, pathology and timestep."""
+    """Key of a score, such as ``generation/3/1/-/vendi_radiomics``: bin, pathology and timestep."""
     return "/".join([protocol, *("-" if part is None else str(part) for part in cell.key), name])
 
 

@@ -18,12 +18,12 @@ JOINER = "+"
 
 
 class Influence(Model):
-    """What leaving out one unit adds to a score: the values of the jackknife, and what pairs two evaluations.
+    """Changes of a score without one unit: the values of the jackknife, with which two evaluations are paired.
 
     Attributes:
-        patients: By patient, or by a block's patients joined by ``+``; a patient who is not listed adds nothing.
-        samples: By generated sample (volume, where slices come in volumes), or block of them, in order.
-        sample_blocks: Samples (volumes) of each block; empty where every block is one.
+        patients: Changes by patient, or by a block's patients joined by ``+``; patients not listed change nothing.
+        samples: Changes by generated sample (or volume), or block of them, in order.
+        sample_blocks: Samples (volumes) of each block; empty if every block is one sample.
     """
 
     patients: dict[str, float] = Field(default_factory=dict)
@@ -39,7 +39,7 @@ class Influence(Model):
         samples: Iterable[float] = (),
         sample_blocks: Sequence[int] = (),
     ) -> Influence:
-        """From a score and its values without each unit; rounded to seven digits, as files hold them."""
+        """From a score and its values without each unit; rounded to seven digits, as in files."""
         added = {str(name): _rounded(v - value) for name, v in (patients or {}).items()}
         blocks = tuple(sample_blocks) if any(size > 1 for size in sample_blocks) else ()
         return cls(patients=added, samples=tuple(_rounded(v - value) for v in samples), sample_blocks=blocks)
@@ -51,7 +51,7 @@ class Influence(Model):
 
 
 class Standing(Model):
-    """A score beside its baseline.
+    """A score relative to its baseline.
 
     Attributes:
         side: -1 below, 0 within its band, 1 above.
@@ -63,7 +63,7 @@ class Standing(Model):
 
 
 class Counts(NamedTuple):
-    """What a score rests on: real slices, generated slices, real patients."""
+    """Counts of a score: real slices, generated slices, real patients."""
 
     n_real: int | None = None
     n_generated: int | None = None
@@ -71,7 +71,7 @@ class Counts(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Interval (95 %) of a score and what each unit adds to it; nothing where it is not known."""
+    """Interval (95 %) and influences of a score; empty if not known."""
 
     interval: tuple[float, float] | None = None
     influence: Influence | None = None
@@ -88,13 +88,13 @@ _NO_COUNTS, _NO_SPREAD, _NO_BASELINE = Counts(), Spread(), Baseline()
 
 
 class Score(Model):
-    """One number and what is needed to judge it.
+    """One number with its context.
 
-    ``value`` is null exactly when the status is ``undefined``, and a status other than ``ok`` has a ``reason``.
-    ``interval`` is 95 %; ``baseline`` is the same score between real patients, or its expectation between equals, where
+    ``value`` is null if and only if the status is ``undefined``, and a status other than ``ok`` has a ``reason``.
+    ``interval`` is 95 %; ``baseline`` is the same score between real patients, or its expectation between equals, if
     there is one, and ``baseline_interval`` its 95 % band. ``spec`` names its
-    :class:`~jsddpm_eval.results.specs.ScoreSpec`, which states the hypothesis ``p_value`` is of; ``space`` is the
-    feature space, empty where it needs none.
+    :class:`~jsddpm_eval.results.specs.ScoreSpec`, which states the hypothesis of ``p_value``; ``space`` is the
+    feature space, empty if it needs none.
     """
 
     value: float | None
@@ -139,11 +139,11 @@ class Score(Model):
 
         Args:
             value: The number.
-            counts: What it rests on.
-            spread: Its interval, and what each unit adds to it.
-            baseline: What real slices reach.
-            p_value: Of its hypothesis.
-            unreliable: Why it should be read with care, if it should.
+            counts: Its counts.
+            spread: Its interval and influences.
+            baseline: Its value for real slices.
+            p_value: P-value of its hypothesis.
+            unreliable: Why it is unreliable; empty otherwise.
         """
         status: Status = "ok" if unreliable is None else "unreliable"
         context = counts._asdict() | spread._asdict() | baseline._asdict()
@@ -161,16 +161,16 @@ class Score(Model):
 
     @property
     def n_units(self) -> int:
-        """Generated slices that are independent of each other: volumes, where slices were left out by volume."""
+        """Generated slices that are independent of each other: volumes, if slices were left out by volume."""
         left_out = self.influence or Influence()
         return sum(left_out.sample_blocks) or len(left_out.samples) or self.n_generated or 0
 
     def stand(self) -> Standing | None:
-        """Where the score lies; None without a value or a baseline.
+        """Position of the score relative to its baseline; None without a value or a baseline.
 
-        Within the baseline's band no difference is seen, which is no evidence that both are equal.
+        Within the baseline's band there is no evidence of a difference, which is not evidence that both are equal.
 
-        A baseline without a band counts as met when the score's interval covers it.
+        Without a band, the score counts as equal to the baseline if its interval covers it.
 
         >>> Score(value=5.0, interval=(3, 7), baseline=1.0, baseline_interval=(0, 2)).stand()
         Standing(side=1, certain=True)
@@ -203,7 +203,7 @@ class Cell(Model):
 
     @property
     def key(self) -> tuple[int | None, int | None, int | None]:
-        """Bin, pathology and timestep: what identifies the condition."""
+        """Bin, pathology and timestep: the key of the condition."""
         return self.z_bin, self.pathology, self.timestep
 
     @property

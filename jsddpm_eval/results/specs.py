@@ -1,4 +1,4 @@
-"""What a score is and what a check asks: everything tables, figures, comparisons and docs need to know of either."""
+"""Specifications of scores and checks, for tables, figures, comparisons and docs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 
 class Model(BaseModel):
-    """Frozen; unknown fields are refused."""
+    """Base of models: frozen; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,25 +26,25 @@ class ScoreSpec:
     """One score that a metric computes.
 
     Attributes:
-        name: Name of the score; with ``per_space`` the feature space follows, as :meth:`named` gives it.
+        name: Name of the score; with ``per_space`` the feature space is added, see :meth:`named`.
         heading: Heading of its column, in few words. Scores of a group with the same heading share a column.
         definition: How it is computed, for the reference.
-        group: What it tells about, one of :data:`GROUPS` or another.
+        group: Its topic, one of :data:`GROUPS` or another.
         reading: How to read its column, in one or two sentences.
         unit: Unit of the value.
-        better: Which direction is better; None where neither is.
+        better: Which direction is better; None if neither is.
         source: Paper and equation.
-        verified: What it was compared with, and the largest difference seen.
+        verified: The reference for its test, and the largest difference.
         per_space: Whether there is one score for each feature space.
-        pathology: The only pathology it is asked of (0 control, 1 lesion); None for both.
+        pathology: The only pathology it applies to (0 control, 1 lesion); None for both.
         scope: Whether it is computed for everything pooled (``pooled``), for each bin x pathology (``cell``), for these
             (``both``), or for each pathology and each bin as well (``levels``).
-        place: Where it is shown: ``compact`` everywhere, ``main`` on the page, ``further`` in the table of all others,
+        place: Tables that show it: ``compact`` all, ``main`` on the page, ``further`` in the table of all others,
             ``hidden`` in files only.
-        headline: What the pooled value is called among the first numbers of a report; empty where it is none of them.
+        headline: Name of the pooled value among the first numbers of a report; empty if it is not one of them.
         headline_reading: How to read it there; ``{baseline}``, ``{n_generated}`` and names of scores are filled in.
-        axis_from_zero: Whether an axis of it begins at 0.
-        hypothesis: What its p-value is of; empty where it has none.
+        axis_from_zero: Whether its axis starts at 0.
+        hypothesis: The hypothesis of its p-value; empty without one.
         blind_to: Faults that it does not detect, and why, as nouns.
     """
 
@@ -104,10 +104,10 @@ class CheckSpec(Model):
 
     Attributes:
         name: Name of the check.
-        heading: What is found wrong, in a word or two.
-        question: What it asks, for the list of checks that were made.
-        rule: What it rests on, for the reference.
-        pathology: The only pathology it is asked of; None for both.
+        heading: The fault in a word or two.
+        question: Its question, for the list of checks.
+        rule: Its rule, for the reference.
+        pathology: The only pathology it applies to; None for both.
     """
 
     name: str
@@ -121,7 +121,7 @@ Answer = Literal["off", "fine", "unknown"]
 
 
 class Finding(Model):
-    """What one check says of the whole generator, a pathology, a bin, or one condition.
+    """The answer of one check for the whole generator, a pathology, a bin, or one condition.
 
     Attributes:
         check: Name of the check.
@@ -131,13 +131,13 @@ class Finding(Model):
         pathology: Pathology; None for both.
         timestep: Timestep of an exact reconstruction; None otherwise.
         kind: What kind of fault it is, in words.
-        score: Name of the score that decided.
+        score: Name of the decisive score.
         value: The score's value.
         interval: Its 95 % interval; of one condition partially pooled with the whole.
-        p_value: Of the score's hypothesis, corrected for everything asked; compare it with 0.05.
-        detectable: Smallest difference of the least certain score that would be seen here, in 80 of 100 cohorts.
+        p_value: P-value of the score's hypothesis, corrected for all tests; compare it with 0.05.
+        detectable: Smallest difference of the least certain score that is detected here in 80 of 100 cohorts.
         inherited: Whether the condition is off because the whole, its pathology or its bin is.
-        reason: What was seen, or what would be needed.
+        reason: The evidence, or what is missing for an answer.
     """
 
     check: str
@@ -161,7 +161,7 @@ class Finding(Model):
 
     @property
     def seen(self) -> str:
-        """The score that decided and its size; empty where there is none.
+        """The decisive score and its size; empty if there is none.
 
         >>> Finding(check="a", answer="off", score="grain", value=-2, interval=(-3, -1), reason="-2.0 SD").seen
         'grain -2.0 SD'

@@ -1,1 +1,1 @@
-"""What a cohort could reveal: planted faults in its own slices, the very evaluation, and what was found."""
+"""Selftest: plant faults into slices of a cohort, evaluate them, and report which faults are found."""

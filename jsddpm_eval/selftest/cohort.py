@@ -1,4 +1,4 @@
-"""A cohort divided by patients: one part is real, the other one is what a perfect generator draws from."""
+"""A cohort divided by patients: one part are the real patients, and a perfect generator draws from the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a planted fault is, and where faults are found: the modules of :mod:`jsddpm_eval.selftest.faults`."""
+"""Planted faults, and their registry: the modules of :mod:`jsddpm_eval.selftest.faults`."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def in_controls(z_bin: int, pathology: int, n_bins: int) -> bool:
 
 @dataclass(frozen=True)
 class Fault:
-    """One way in which a generator can be wrong, at several strengths.
+    """A fault of generators, at several strengths.
 
     Attributes:
         name: Name, unique among all faults.
-        family: Name of the module it stands in.
-        title: What it is, as the subject of a sentence.
+        family: Name of its module.
+        title: Its description, as the subject of a sentence.
         expected: Names of the checks that may find it; the first is its proper name.
-        strengths: Strengths, the one that is hardest to see first.
+        strengths: Strengths, the least visible first.
         unit: Unit of the strengths.
         plant: See :data:`Plant`; what it does to unaffected conditions is undone.
         where: See :data:`Where`.

@@ -1,4 +1,4 @@
-"""A whole selftest: trials, and the files that say what they amount to."""
+"""A complete selftest: trials, and the files of its results."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ def selftest(
     half: Half = "both",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Plant faults into a cohort's own slices, evaluate, and write what this cohort could reveal.
+    """Plant faults into slices of a cohort, evaluate them, and write which faults are found.
 
-    The patients are divided at random: one half is real, and a perfect generator shows slices of the other half.
+    The patients are divided at random: one half are the real patients, and a perfect generator draws from the others.
 
     Args:
         store: Folder of a real store.
-        out: Folder for ``selftest.json``, ``faults.csv``, ``names.csv`` and ``trials.jsonl``; what an earlier call with
-            the same settings left there is not done again.
+        out: Folder for ``selftest.json``, ``faults.csv``, ``names.csv`` and ``trials.jsonl``; trials of an
+            earlier call with the same settings are not repeated.
         binning: The bins.
-        faults: Names of faults or families; all when empty.
+        faults: Names of faults or families; empty plants all.
         perfect: Draws without a fault, for the share of false alarms.
         samples: Samples of each condition.
-        seed: Seed of the division and of everything drawn.
+        seed: Seed of the division and of all draws.
         jobs: Processes; the result does not depend on it.
-        quick: Each fault at its middle strength alone.
+        quick: Plant each fault only at its middle strength.
         half: See :func:`~jsddpm_eval.selftest.cohort.divided`.
         progress: Called with (done, total) after each trial.
 
     Returns:
-        What ``selftest.json`` holds.
+        The content of ``selftest.json``.
 
     Raises:
-        JsddpmError: ``SELFTEST`` (status 3) with too few patients, ``SELFTEST`` (status 2) when ``out`` was begun with
-            other settings, ``FAULT`` (status 2) for an unknown fault.
+        JsddpmError: ``SELFTEST`` (status 3) with too few patients, ``SELFTEST`` (status 2) when ``out`` has other
+            settings, ``FAULT`` (status 2) for an unknown fault.
     """
     chosen, where = chosen_faults(tuple(faults)), (str(store), binning, seed, half)
     settings = {"store": SliceStore(store).fingerprint, "binning": binning.to_dict(), "half": half}

@@ -1,4 +1,4 @@
-"""What trials amount to: fault x strength, false alarms, names given, and sentences on what would not be seen."""
+"""Summary of trials: fault x strength, false alarms, confusion of checks, and sentences on faults."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Trials: the very evaluation of perfect samples, and of samples with a planted fault; what it says of each.
+"""Trials: evaluations of perfect samples, and of samples with a planted fault.
 
-Every trial depends on the seed and on what it tries, not on other trials or on the process that runs it. Rows are
-written as trials end, so what was interrupted continues, and comes to the same table.
+A trial depends only on the seed and its fault, so trials can run in any process and order. Rows are written as trials
+end, so an interrupted selftest continues, and gives the same table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a fault is planted in: slices of real patients, and the samples that a perfect generator drew from them."""
+"""The data for planting a fault: slices of real patients, and samples of a perfect generator."""
 
 from __future__ import annotations
 

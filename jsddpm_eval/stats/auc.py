@@ -1,4 +1,4 @@
-"""The area under the receiver operating characteristic of two groups of patients. Torch-free.
+"""The area under the receiver operating characteristic (AUC) of two groups of patients. Torch-free.
 
 It is the probability that a value of the first group is above one of the second, ties counting one half (Bamber 1975).
 """

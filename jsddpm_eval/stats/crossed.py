@@ -1,4 +1,4 @@
-"""Means over patients who were all judged by several trainings: both are samples, and both make the mean uncertain.
+"""Means over patients and trainings, each of which is a sample and makes the mean uncertain.
 
 Torch-free. Rows of one table are patients, columns are trainings, which every patient of the table shares; tables are
 folds, with patients and trainings of their own.
@@ -50,9 +50,8 @@ class CrossedMean:
     def p_value(self) -> float | None:
         """Two-sided, of "the mean is 0"; None where there is no interval.
 
-        The larger one of two: of the interval, which takes trainings as normal, and of the signs that trainings could
-        have had as well, which takes them as nothing but exchangeable. Few trainings so claim nothing, however close
-        to each other they are by chance.
+        The larger one of two p-values: that of the interval, which assumes normal trainings, and that of a sign test,
+        which assumes only that they are exchangeable. So few trainings that agree by chance are not significant.
         """
         if self.interval is None:
             return None
@@ -64,7 +63,7 @@ class CrossedMean:
         """Smallest mean that would be significant in about 80 % of such studies; None where there is no interval.
 
         Args:
-            level: False alarms allowed to this one mean.
+            level: Allowed rate of false alarms for this mean.
         """
         return self._detectable(level, self.parts)
 
@@ -73,10 +72,10 @@ class CrossedMean:
 
         Args:
             mean: The mean.
-            level: False alarms allowed to this one mean.
+            level: Allowed rate of false alarms for this mean.
 
         Returns:
-            None where no number of patients suffices, as the trainings themselves scatter too much.
+            None if no number of patients suffices, because the trainings vary too much.
         """
         if self.interval is None:
             return None
@@ -125,8 +124,8 @@ def flipped_p_value(effects: Sequence[float]) -> float:
 def crossed_mean(tables: Sequence[NDArray[np.float64]]) -> CrossedMean:
     """The mean over all patients of their means over trainings.
 
-    The variance is that of patients' means plus that of trainings' means: what patient and training have in common is
-    counted in both, which errs on the safe side (Owen 2007, Annals of Applied Statistics 1, 386, "pigeonhole").
+    The variance is that of patients' means plus that of trainings' means: the interaction of patient and training
+    is counted in both, which is conservative (Owen 2007, Annals of Applied Statistics 1, 386, "pigeonhole").
 
     Args:
         tables: Fold by fold, values ``(patients, trainings)``.

@@ -1,7 +1,7 @@
-"""Samples beyond what real slices reach: how many, and whether real slices explain it.
+"""Samples beyond the range of real slices: their share, and its test.
 
-A value of each slice is set beside that of real slices of its bin; what lies far above them is counted. The share that
-real slices of new patients may have is bounded from the real shares by patient, as few patients say little of it.
+A value of each slice is compared with that of real slices of its bin, and slices far above them are counted. The share
+among real slices of new patients is bounded by the real shares by patient, because few patients say little.
 """
 
 from __future__ import annotations

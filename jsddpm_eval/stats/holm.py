@@ -1,4 +1,4 @@
-"""P-values of several tests read together."""
+"""Corrections of p-values for several tests."""
 
 from __future__ import annotations
 

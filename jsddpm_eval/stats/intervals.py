@@ -1,6 +1,6 @@
-"""Intervals by patient: adjacent slices of one person are not independent observations.
+"""Intervals by patient, because adjacent slices of one patient are not independent.
 
-What holds and how well, simulated: ``tests/soak/calibration.py``.
+``tests/soak/calibration.py`` simulates their coverage.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""Limits that more than one rule rests on, each stated once."""
+"""Limits that several rules share."""
 
 from __future__ import annotations
 
 from statistics import NormalDist
 
 MIN_UNITS = 3
-"""Fewest patients or samples of which one can be left out for a variance."""
+"""Smallest number of patients or samples for a jackknife variance."""
 
 MIN_PATIENTS = 4
-"""Fewest patients, or samples, that can be halved and compared: two a side."""
+"""Smallest number of patients, or samples, that can be halved and compared: two on each side."""
 
 ALPHA = 0.05
-"""False alarms allowed, over everything asked."""
+"""Allowed rate of false alarms over all tests."""
 
 TAIL = 0.025
 """Share of a distribution beyond either end of a 95 % interval."""

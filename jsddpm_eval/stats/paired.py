@@ -1,10 +1,10 @@
 """The difference of one score in two evaluations of the same real slices: its interval and its p-value. Torch-free.
 
-The real patients are the same on both sides, so what leaving one out changes is taken for both at once: what the
-patients have in common cancels. Generated samples are independent between the evaluations, unless both drew them from
+The real patients are the same on both sides, so each is left out on both sides at once, and their common variation
+cancels. Generated samples are independent between the evaluations, unless both drew them from
 the same seeds, which start the same samples from the same noise: then they are pairs too. Variances of these groups are
 jackknife variances and add; the generated side of a skewed score keeps the skewness of its own interval, side by side
-(Zou and Donner 2008). How well it holds, simulated: ``tests/soak/comparison.py``.
+(Zou and Donner 2008). ``tests/soak/comparison.py`` simulates the coverage.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True)
 class Contrast:
-    """What can be said of a difference.
+    """Interval and p-value of a difference.
 
     Attributes:
         interval: 95 % of the difference.

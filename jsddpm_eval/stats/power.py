@@ -1,4 +1,4 @@
-"""The smallest difference that the test which is run would see, at the level that is used."""
+"""The smallest difference that a test detects at its level."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from scipy.stats import nct
 from scipy.stats import t as student
 
 POWER = 0.8
-"""Share of cohorts in which a difference counts as seen."""
+"""Power: share of cohorts in which a difference is detected."""
 
 
 def detectable(error: float, freedom: float, level: float, power: float = POWER) -> float:
-    """Difference that a two-sided t test sees with a given power.
+    """Difference that a two-sided t test detects with a given power.
 
     The noncentral t distribution gives the power exactly for normal means; the other tail adds nothing that counts.
 
     Args:
         error: Standard error of the difference.
         freedom: Its degrees of freedom.
-        level: False alarms allowed to this one test.
-        power: Share of cohorts in which the difference is seen.
+        level: Allowed rate of false alarms for this test.
+        power: Share of cohorts in which the difference is detected.
 
     >>> round(detectable(1.0, 1e6, 0.05), 2)  # 1.96 + 0.84
     2.8

@@ -1,13 +1,13 @@
-"""How far generated slices lie from real ones in one number of each slice: the mean difference, by patient.
+"""The mean difference of one number between generated and real slices, with the patient as the unit.
 
 The mean over generated slices is compared with the mean over real slices of the same conditions, weighed like the
 generated ones. Its variance has three parts: real patients (all slices of a patient together), generated units
 (samples, or volumes), and what samples of different conditions may share. Samples of one network share the network, and
-imported ones may come from few people; across conditions they are taken to be no more independent than the slices of as
-many patients as are at hand, which is what keeps a perfect generator of few people from being accused.
+imported ones may come from few people; across conditions they are assumed to be no more independent than slices of
+the same number of patients, which avoids false alarms for a perfect generator of few patients.
 
-A generator that is right may give every patient, or every slice, of a condition the same chance. Both means are
-compared, and the smaller difference in standard errors counts, so that neither is accused (a composite null).
+A perfect generator may draw patients, or slices, of a condition with equal probability. Both means are compared, and
+the smaller difference in standard errors counts (a composite null hypothesis).
 """
 
 from __future__ import annotations

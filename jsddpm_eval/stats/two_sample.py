@@ -1,8 +1,8 @@
-"""A distance of generated samples from real slices of different patients: value, interval, and what equals reach.
+"""A distance of generated samples from real slices of different patients: value, interval and baseline.
 
 Value and baseline are one statistic of one design: at most one slice of each patient beside one of each generated unit.
 The baseline exchanges samples between the sides, so a generator whose samples are slices of new patients lies inside
-its band as often as the band says.
+its band with the stated probability.
 """
 
 from __future__ import annotations

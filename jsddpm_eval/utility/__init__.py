@@ -1,1 +1,1 @@
-"""Whether generated samples are useful: segmentation networks trained on them, tested on new patients."""
+"""Utility of generated samples: segmentation networks trained on them and tested on held-out patients."""

@@ -1,4 +1,4 @@
-"""Arms: what a segmentation network is trained on, as a value that is written and read as words joined by ``+``."""
+"""Arms: training sets of segmentation networks, named by words joined by ``+``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PASTED = 0.5
 
 @dataclass(frozen=True)
 class Arm:
-    """What a network is trained on.
+    """The training set of a network.
 
     Attributes:
         generated: Share of each batch that is generated, in [0, 1]; the rest is real.

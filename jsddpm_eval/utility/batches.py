@@ -1,4 +1,4 @@
-"""The batches of a training: what each arm shows, drawn so that arms differ in nothing else.
+"""The batches of a training, drawn so that arms differ only in their training sets.
 
 Real slices, their order and their lesions are the same for every arm of a seed; an arm replaces some of them.
 """

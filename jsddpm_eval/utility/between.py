@@ -1,4 +1,4 @@
-"""Two utility studies that differ in their generators alone: which samples are more useful."""
+"""Compare utility studies that differ only in their generators: which samples are more useful."""
 
 from __future__ import annotations
 

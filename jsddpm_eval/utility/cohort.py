@@ -16,7 +16,7 @@ from jsddpm.slices.store import SliceStore
 from jsddpm_eval.real_slices import GeneratedArrays, Rows, Slices, lesion_loads, read_slices
 
 Division = Mapping[str, Split]
-"""Split of every patient: ``test`` is tested, all others train."""
+"""Split of every patient: ``test`` for test, all others for training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +24,9 @@ class Fold:
     """One division of the patients.
 
     Attributes:
-        train: Rows of the slices of patients who train, ``(n,)``.
-        test: Rows of the slices of patients who are tested, ``(m,)``.
-        generated: Samples of a generator that never saw those who are tested; None without a generator.
+        train: Rows of the slices of training patients, ``(n,)``.
+        test: Rows of the slices of test patients, ``(m,)``.
+        generated: Samples of a generator that was not trained on the test patients; None without a generator.
         generator: Fingerprint of the samples.
     """
 

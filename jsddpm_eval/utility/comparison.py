@@ -1,4 +1,4 @@
-"""What the cells of a grid say: means of arms, differences paired by patient and training, and answers. Torch-free."""
+"""Results of a grid: means of arms, differences paired by patient and training, and answers. Torch-free."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Measure = Callable[[Record], float | None]
 Tables = list[NDArray[np.float64]]
 
 GAIN = 0.05
-"""Gain in Dice for which the number of patients is said with whom it would be seen."""
+"""Gain in Dice for which the number of patients that would detect it is reported."""
 
 MARGIN = 0.02
-"""Difference in Dice that is not worth having, where none is given."""
+"""Default difference in Dice that is too small to matter."""
 
 
 class Grid:

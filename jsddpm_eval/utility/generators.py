@@ -1,4 +1,4 @@
-"""Whom a generator was trained on: the same patient in its training and among those tested is refused, always."""
+"""Training patients of a generator; one that is also a test patient is always refused."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from jsddpm_eval.utility.cohort import Division, own_division
 
 @dataclass(frozen=True)
 class Generator:
-    """Samples for a fold, and what is known of who they were made from.
+    """Samples for a fold, and the patients of their generator.
 
     Attributes:
         store: Its samples.
-        seen: Patients it was trained on or chosen by; None where its store does not say.
+        seen: Patients it was trained on or chosen by; None if its store does not record them.
     """
 
     store: SliceStore
@@ -82,7 +82,7 @@ def _seen(division: Mapping[str, str]) -> frozenset[str]:
 
 
 def refuse_same_patients(generator: Generator, division: Division, fold: int) -> None:
-    """Refuse a generator that has seen a patient who is tested.
+    """Refuse a generator that was trained on a test patient.
 
     Raises:
         JsddpmError: ``SAME_PATIENT`` (status 3).
@@ -96,7 +96,7 @@ def refuse_same_patients(generator: Generator, division: Division, fold: int) ->
 
 
 def refuse_tested_slices(generator: Generator, real: SliceStore, division: Division, fold: int) -> None:
-    """Refuse samples that are slices of patients who are tested, in 256 grey levels; blank ones do not count.
+    """Refuse samples that equal slices of test patients, in 256 grey levels; blank ones do not count.
 
     Raises:
         JsddpmError: ``SAME_PATIENT`` (status 3).

@@ -1,7 +1,7 @@
 """The grid of trainings: each cell is a file of its own, written when it ends, by whichever process or machine.
 
-A cell depends on the seed and on what it is, not on other cells or on the process that trains it. What was interrupted
-continues, and comes to the same cells; a folder takes more cells later, other arms or seeds of the same plan.
+A cell depends only on the seed and its settings, so cells can be trained in any process and order. An interrupted grid
+continues, and gives the same cells; other arms or seeds of the same plan can be added to a folder later.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Segmentation networks of three families, MONAI's, with random weights: nothing is downloaded."""
+"""Segmentation networks of three families of MONAI, with random weights and without a download."""
 
 from __future__ import annotations
 

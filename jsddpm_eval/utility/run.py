@@ -1,4 +1,4 @@
-"""A whole utility study: who trains and who is tested, the grid of trainings, and the files of its results."""
+"""A complete utility study: folds, the grid of trainings, and the files of its results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from jsddpm_eval.utility.scores import SCORES
 from jsddpm_eval.utility.summary import summary
 
 RESULT = "utility.json"
-"""File that says what a study amounts to."""
+"""File of the results of a study."""
 
 _STATED = (
     "The store of the generated samples does not record its training patients. That the generator has not seen the "
@@ -55,7 +55,7 @@ def utility(
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any] | None:
-    """Train networks on real and on generated slices, and test them on patients whom nobody saw before.
+    """Train networks on real and on generated slices, and test them on held-out patients.
 
     Args:
         store: Folder of a real store.

@@ -1,4 +1,4 @@
-"""What every peer shares: training slices, batches, a budget of CPU seconds, and where samples go."""
+"""Code that all peers share: training slices, batches, a budget of CPU seconds, and the store of samples."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def train(
         loss: See :data:`Loss`.
         rate: Share of the highest learning rate at (step, steps in all).
         batch_size: Slices of a step.
-        clip: Largest norm of the gradient; None leaves it.
+        clip: Largest norm of the gradient; None does not clip.
         after: Called after every step.
     """
     generator, start = torch.Generator().manual_seed(task["seed"]), time.process_time()
@@ -119,7 +119,7 @@ def drawn(task: dict[str, Any], timesteps: Iterable[torch.Tensor], step: Step) -
 
 
 def finish(task: dict[str, Any], samples: torch.Tensor, record: dict[str, float]) -> None:
-    """Store the samples ``(N, 2, H, W)`` in [-1, 1] and print what the training was."""
+    """Store the samples ``(N, 2, H, W)`` in [-1, 1] and print a description of the training."""
     x = samples.float().clamp(-1, 1).numpy()
     np.savez(task["samples"], image=(x[:, 0] + 1) / 2, mask=x[:, 1] > 0)
     print(json.dumps(record))

@@ -1,6 +1,6 @@
-"""The commands: a module here declares one, or a group of them, as ``app``, and its place in the help as ``ORDER``.
+"""The commands: a module declares a command, or a group, as ``app``, and its position in the help as ``ORDER``.
 
-A module is found by its file; it imports nothing heavy at its top, so that ``jsddpm --help`` stays instant.
+A module is found by its file. It imports nothing heavy at its top, so that ``jsddpm --help`` is fast.
 """
 
 from __future__ import annotations
@@ -24,5 +24,5 @@ def apps() -> list[typer.Typer]:
 
 
 def _paragraphs(text: str) -> str:
-    """Text with each paragraph on one line: the help is broken into lines where the terminal is."""
+    """Text with each paragraph on one line, because the help is wrapped at the width of the terminal."""
     return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))

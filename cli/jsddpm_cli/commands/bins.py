@@ -30,7 +30,7 @@ ReportFormat = Literal["table", "json", "csv", "markdown", "html"]
 _ENDINGS: dict[str, ReportFormat] = {
     ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".txt": "table", "": "table", ".png": "table",
 }  # fmt: skip
-"""Endings of ``--out`` and the format each stands for, where ``--format`` names none."""
+"""Extensions of ``--out`` and their formats, unless ``--format`` is given."""
 
 
 @app.command(epilog="Example: jsddpm bins report --z-range 24 93 --bins 10")
@@ -111,7 +111,7 @@ def utilization_report(
     *,
     allow_empty: bool = False,
 ) -> dict[str, Any]:
-    """The report's values, with what the store holds where one is given."""
+    """The values of the report, with counts of the store if one is given."""
     from jsddpm_eval.bins.utilization import bin_utilization
 
     opened = _opened(store)
@@ -154,7 +154,7 @@ def _as_text(values: dict[str, Any], how: ReportFormat) -> str:
 
 
 def _range(given: tuple[int, int] | None, store: Any) -> tuple[int, int]:
-    """The range asked for, or the one its store proposes."""
+    """The requested range, or the one that the store proposes."""
     z_range: tuple[int, int] | None = given or (store and store.z_range)
     if z_range is None:
         raise usage_error("Z_RANGE", "no z-range is given", fix="give --z-range LO HI, or a --store that proposes one")

@@ -47,7 +47,7 @@ def _run_provenance(evaluation: Path, run: Path | None) -> dict[str, Any] | None
     from jsddpm.training.progress import is_run, read_provenance
     from jsddpm_eval.results.results import Results
 
-    results = Results.read(evaluation / "results.json")  # before the folder around it is looked for
+    results = Results.read(evaluation / "results.json")  # read before the folder that contains it is searched
     if run is None and not is_run(evaluation.resolve().parent):
         return None
     place = run or evaluation.resolve().parent

@@ -1,4 +1,4 @@
-"""``jsddpm compare``: evaluations side by side."""
+"""``jsddpm compare``: compare evaluations with a baseline."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def compare(
 ) -> None:
     """Compare evaluations bin by bin: difference, 95 % interval, and a test corrected for the number of bins.
 
-    Studies of jsddpm utility are compared where they differ in their generators alone: which samples are more useful.
+    Studies of jsddpm utility that differ only in their generators show which samples are more useful.
 
-    Real patients are paired where both evaluations hold what each patient adds to a score. Evaluations must share real
-    slices, bins, split, feature extractors and seed.
+    Real patients are paired if both evaluations have the influence of each patient on a score. Evaluations must have
+    the same real slices, bins, split, feature extractors and seed.
 
     With --baseline, evaluations of several trainings are paired by fold (real store and split) and training seed, and
-    their differences to the baseline pooled: over folds, or over the seeds of one.
+    their differences to the baseline are pooled: over folds, or over the seeds of one fold.
     """
     from jsddpm_eval.utility.between import is_study
     from jsddpm_reports.comparison import comparison_table, legend, notes, significant

@@ -20,7 +20,7 @@ ORDER = 90
 
 _OF_EVALUATION = (".html", ".md", ".tex", ".csv")
 _OF_RUN = (".html", ".png")
-FigureFormat = StrEnum("FigureFormat", ["png", "pdf"])  # typer takes no list of a ``Literal``
+FigureFormat = StrEnum("FigureFormat", ["png", "pdf"])  # typer does not support a list of a ``Literal``
 
 
 @app.command(epilog="Example: jsddpm report runs/first/evaluation --out report.html")

@@ -166,7 +166,7 @@ def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) ->
 
 
 def _of_volume(pipe: JointPipeline, bins: str | None, lesion_bins: str) -> list[Condition]:
-    """Conditions of the slices of a volume, from the lowest bin; an untrained one is refused when it is drawn."""
+    """Conditions of the slices of a volume, from the lowest bin; an untrained one is refused later, by the pipeline."""
     from jsddpm.binning import Condition
 
     every = range(pipe.binning.n_bins)

@@ -177,7 +177,7 @@ def run_training(
     work = partial(
         train_run, config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores, judge=judge
     )
-    if processes()[0] > 0:  # the first process speaks for all
+    if processes()[0] > 0:  # only the first process prints
         return work()
     note(plan.sentence)
     with tracked("training") as bar:
