@@ -13,7 +13,8 @@ from jsddpm_eval.metrics.lesion_detector import train_lesion_network
 from jsddpm_eval.slice_table import SliceTable
 
 SIZE = (32, 32)
-METRICS = ["lesion_contrast", "lesion_detector", "borderless"]
+CONTRAST = ["lesion_contrast", "borderless"]
+METRICS = [*CONTRAST, "lesion_detector"]
 
 
 def slices(count, seed, contrast=0.3, lesion=True):
@@ -43,9 +44,9 @@ def table(images, masks, pathology, patient=None):
     return SliceTable.from_arrays(images, masks, z_bin=[0] * len(images), pathology=pathology, patient=patient)
 
 
-def finding(real, images, masks, check="lesion_contrast", pathology=1):
+def finding(real, images, masks, check="lesion_contrast", pathology=1, metrics=METRICS):
     made = table(images, masks, [pathology] * len(images))
-    results = evaluate(real, made, metrics=METRICS, features=[])
+    results = evaluate(real, made, metrics=metrics, features=[])
     return next(f for f in results.findings if (f.check, f.place) == (check, (None, pathology)))
 
 
@@ -79,15 +80,15 @@ def test_perfect_lesions_are_not_off(real):
 def test_a_perfect_generator_of_lesions_that_hardly_show_is_not_off():
     images, masks = joined(slices(120, 0, contrast=0.01), slices(120, 1, lesion=False))
     subtle = table(images, masks, [1] * 120 + [0] * 120, np.tile(np.arange(120) // 4, 2))
-    answers = [finding(subtle, *slices(24, seed, contrast=0.01)).answer for seed in range(30, 34)]
+    answers = [finding(subtle, *slices(24, seed, contrast=0.01), metrics=CONTRAST).answer for seed in range(30, 34)]
     assert answers.count("off") == 0
 
 
 def test_dark_lesions_that_are_too_faint_are_named_so():
     images, masks = joined(slices(120, 0, contrast=-0.3), slices(120, 1, lesion=False))
     dark = table(images, masks, [1] * 120 + [0] * 120, np.tile(np.arange(120) // 4, 2))
-    assert "less contrast" in finding(dark, *slices(24, 5, contrast=-0.15)).kind
-    assert "wrong sign" in finding(dark, *slices(24, 5, contrast=0.3)).kind
+    assert "less contrast" in finding(dark, *slices(24, 5, contrast=-0.15), metrics=CONTRAST).kind
+    assert "wrong sign" in finding(dark, *slices(24, 5, contrast=0.3), metrics=CONTRAST).kind
 
 
 def test_share_of_the_contrast_that_is_kept(real):
