@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jsddpm.csvfiles import to_csv
 from jsddpm.files import write_text
 from jsddpm_reports import tables
 from jsddpm_reports.wording import plain
@@ -16,6 +17,10 @@ if TYPE_CHECKING:  # the terminal's view stays without matplotlib
 
 Values = Mapping[str, Any]
 """Content of ``utility.json``."""
+
+
+BETWEEN_FORMS = (".csv", ".md", ".tex")
+"""Extensions that differences between studies can be written with."""
 
 
 def arm_table(values: Values) -> tables.Table:
@@ -100,6 +105,24 @@ def utility_text(values: Values, suffix: str) -> str:
     return "\n".join(
         tables.latex(table, left=left, caption=caption) for (table, left), caption in zip(both, captions, strict=True)
     )
+
+
+def between_text(values: Values, suffix: str) -> str:
+    """Differences between studies as ``.csv`` (full precision, one row per difference), ``.md`` or ``.tex``.
+
+    Args:
+        values: What :func:`~jsddpm_eval.utility.between.between_studies` gives.
+        suffix: One of :data:`BETWEEN_FORMS`.
+    """
+    if suffix == ".csv":
+        rows = [{key: v for key, v in row.items() if key != "interval"} for row in values["comparisons"]]
+        ends = [row["interval"] or (None, None) for row in values["comparisons"]]
+        return to_csv([row | {"low": low, "high": high} for row, (low, high) in zip(rows, ends, strict=True)])
+    table = comparison_table(values, values["comparisons"])
+    if suffix == ".md":
+        return tables.markdown(table, left=3) + "\n"
+    caption = "Differences in Dice between studies, paired by patient and training, with 95 % intervals."
+    return tables.latex(table, left=3, caption=caption)
 
 
 def utility_figure(values: Values) -> Figure:

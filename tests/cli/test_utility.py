@@ -110,6 +110,7 @@ def test_generators_are_named_by_fold_or_stand_alone(words):
         _generators(words)
 
 
+@pytest.mark.usefixtures("found")
 def test_studies_of_two_generators_are_compared(place, tmp_path):
     """The samples of one hold the other's lesions on other images; both are tested on the same patients."""
     rng = np.random.default_rng(0)
@@ -123,7 +124,9 @@ def test_studies_of_two_generators_are_compared(place, tmp_path):
         found = utility(place, *words, "--out", tmp_path / f"{name}.utility")
         assert found.exit_code == 0, found.stderr
     both = [str(tmp_path / f"{name}.utility") for name in ("first", "second")]
-    found = CliRunner().invoke(app, ["compare", *both, "--format", "json"])
+    files = [tmp_path / f"between{suffix}" for suffix in (".csv", ".md", ".tex")]
+    out = [word for file in files for word in ("--out", str(file))]
+    found = CliRunner().invoke(app, ["compare", *both, *out, "--format", "json"])
     assert found.exit_code == 0, found.stderr
     (row,) = json.loads(found.stdout)["comparisons"]
     assert (row["arm"], row["reference"], row["patients"]) == ("B: generated", "A: generated", 5)
@@ -132,4 +135,9 @@ def test_studies_of_two_generators_are_compared(place, tmp_path):
     assert all("is an assumption of this study" in values["limits"][-1] for values in studies)
     assert row["difference"] == pytest.approx(means[1] - means[0])
     assert CliRunner().invoke(app, ["compare", both[0], str(place / "out")]).exception.code == "NOT_COMPARABLE"
-    assert CliRunner().invoke(app, ["compare", *both, "--all"]).exception.code == "OPTION"
+    with open(files[0], newline="") as stream:
+        (written,) = csv.DictReader(stream)
+    assert [float(written[key]) for key in ("difference", "low", "high")] == [row["difference"], *row["interval"]]
+    assert all("B: generated" in file.read_text() for file in files[1:])
+    for words in (["--all"], ["--out", str(tmp_path / "between.png")]):
+        assert CliRunner().invoke(app, ["compare", *both, *words]).exception.code == "OPTION"

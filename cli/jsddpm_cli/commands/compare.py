@@ -70,13 +70,9 @@ def compare(
     if len(set(alone)) < len(alone) or len(set(baseline or [])) < len(baseline or []) or not alone:
         raise usage_error("OPTION", "at least two evaluations are needed", fix="give two or more different evaluations")
     if any(map(is_study, [*results, *(baseline or [])])):
-        _compare_studies(results, how, refused=bool(score or all_cells or out or baseline))
+        _compare_studies(results, out or [], how, refused=bool(score or all_cells or baseline))
         return
-    for place in out or []:
-        if place.suffix not in FORMS:
-            raise usage_error(
-                "OPTION", f"--out {place.name} has an unknown extension", fix=f"end it with one of {', '.join(FORMS)}"
-            )
+    _check_forms(out or [], FORMS)
     found = _one_by_one(results) if baseline is None else _pooled(results, baseline)
     compared = {name: _chosen(part, score) for name, part in found.compared.items()}
     for line in legend(compared, found.baseline):
@@ -139,23 +135,35 @@ def _read(places: list[Path]) -> list[Results]:
     return [Results.read(p / "results.json" if p.is_dir() else p) for p in places]
 
 
-def _compare_studies(folders: list[Path], how: Format, *, refused: bool) -> None:
-    """Print the differences of utility studies."""
+def _check_forms(places: list[Path], forms: tuple[str, ...]) -> None:
+    for place in places:
+        if place.suffix not in forms:
+            cure = f"end it with one of {', '.join(forms)}"
+            raise usage_error("OPTION", f"--out {place.name} has an unknown extension", fix=cure)
+
+
+def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refused: bool) -> None:
+    """Print and write the differences of utility studies."""
     from string import ascii_uppercase
 
     from jsddpm.anonymise import local_names
+    from jsddpm.files import write_text
     from jsddpm_eval.utility.between import between_studies, is_study
     from jsddpm_reports.terminal import results_table
-    from jsddpm_reports.utility import comparison_table
+    from jsddpm_reports.utility import BETWEEN_FORMS, between_text, comparison_table
 
     if refused or not all(map(is_study, folders)) or len(folders) > len(ascii_uppercase):
-        cure = "give only folders of jsddpm utility, without --baseline, --score, --all and --out"
+        cure = "give only folders of jsddpm utility, without --baseline, --score and --all"
         raise usage_error("OPTION", "utility studies can only be compared with each other", fix=cure)
+    _check_forms(out, BETWEEN_FORMS)
     letters = dict(zip(ascii_uppercase, folders, strict=False))
     for letter, name in zip(letters, local_names(folders), strict=True):
         note(f"{letter}: {name}")
     values = between_studies(letters)
     emit(results_table(*comparison_table(values, values["comparisons"])), values, how)
+    for place in out:
+        write_text(place, between_text(values, place.suffix))
+        note(f"written {place}")
 
 
 def _chosen(differences: list[Difference], scores: list[str] | None) -> list[Difference]:
