@@ -31,17 +31,18 @@ RATES = (0.1, 0.01)
 
 Answer = Literal["off", "fine", "unknown"]
 
-_ASKED = "Does the network's own error tell patients it was trained on from patients it was not trained on?"
+_ASKED = "Does the loss of the network separate training patients from held-out patients?"
 _THREAT = (
-    "Somebody holds the network and slices of a person, masks included, and wants to know whether the person was a "
+    "An attacker has the network and slices of a person with their masks, and wants to know whether the person was a "
     "training patient."
 )
 _LIMITS = (
-    "One attack was made, by the loss. Others are stronger, and an attack that fails is no proof that nothing is kept.",
-    "A patient who is told by a loss need not be seen in any sample, and the other way round: jsddpm eval looks for "
-    "copies among samples.",
-    "The answer presumes that held-out patients come from where the training patients come from. Patients of another "
-    "scanner or hospital are separated by any network, whatever it remembers.",
+    "Only one attack was made, by the loss. Other attacks are stronger, and a failed attack does not prove that "
+    "nothing was memorised.",
+    "A patient whom the loss identifies need not appear in any sample, and a copied patient need not be identified by "
+    "the loss: jsddpm eval searches for copies among samples.",
+    "The answer assumes that held-out patients come from the same population as the training patients. Any network "
+    "separates patients of another scanner or hospital, even if it memorised nobody.",
 )
 
 
@@ -128,41 +129,41 @@ def _answer(found: Attack | None, losses: Losses) -> tuple[Answer, str]:
     if found is None or not losses.enough:
         ways = comb(n + m, n)
         return "unknown", (
-            f"{n} training and {m} held-out patients can be divided in {ways} ways, so that chance alone can do as "
-            f"well as any attack; it takes {MIN_UNITS} of either kind and 40 ways, such as 4 and 4 patients"
+            f"{n} training and {m} held-out patients can be divided in {ways} ways, so that no attack can be "
+            f"significant; {MIN_UNITS} of either kind and 40 ways are needed, such as 4 and 4 patients"
         )
     low, high = found.difficulty.interval
     if found.p_value <= TAIL:
         if low > 0.5 and found.gap[1][0] <= found.difficulty_gap:
             return "unknown", (
-                "the training patients are easier in themselves, and what the network adds to that is not larger than "
-                "that; other held-out patients are needed, who are as hard"
+                "the training patients are easier in themselves, and the network adds no more than that; held-out "
+                "patients of the same difficulty are needed"
             )
         return "off", ""
     if low > 0.5 or high < 0.5:
         return "unknown", (
-            f"the training patients are {'easier' if low > 0.5 else 'harder'} in themselves; other held-out patients "
-            "are needed, who are as hard"
+            f"the training patients are {'easier' if low > 0.5 else 'harder'} in themselves; held-out patients of "
+            "the same difficulty are needed"
         )
     highest = max(area.interval[1] for area in (found.area, *found.level_areas))
     if highest < MARGIN:
         return "fine", ""
     return "unknown", (
-        f"areas up to {highest:.2f} are possible; to tell that they lie below {MARGIN:g} takes about {_needed()} "
-        f"patients of either kind, and there are {n} and {m}"
+        f"areas up to {highest:.2f} are possible; to show that they are below {MARGIN:g}, about {_needed()} patients "
+        f"of either kind are needed, and there are {n} and {m}"
     )
 
 
 def _needed() -> int:
-    """The fewest patients of either kind for whom an area of one half is known to lie below the margin."""
+    """Smallest number of patients of either kind for which an area of one half has an interval below the margin."""
     return next(k for k in range(MIN_UNITS, 10_000) if auc_interval(0.5, k, k, fitted=FITTED)[1] < MARGIN)
 
 
 def _headline(answer: Answer, reason: str) -> str:
     return {
-        "off": "The network remembers its patients: its error tells them from others.",
-        "fine": f"The network's error hardly tells training patients from others: every area lies below {MARGIN:g}.",
-        "unknown": f"Whether the network has memorised its patients cannot be told: {reason}.",
+        "off": "The network has memorised its patients: its loss separates them from others.",
+        "fine": f"The network's loss hardly separates training patients from others: all areas are below {MARGIN:g}.",
+        "unknown": f"It is unknown whether the network has memorised its patients: {reason}.",
     }[answer]
 
 
@@ -171,10 +172,10 @@ def _sentences(found: Attack, measured: Measured) -> list[str]:
     best, control = found.informative, "a filter" if measured.reference is None else "the reference network"
     said = [
         f"The attack ranks a training patient before a held-out one in {_area(found.area)}, p = {found.p_value:.2g}; "
-        f"{n} training and {m} held-out patients. Noise of {measured.noise[best]:.2g} tells most, "
-        f"{_area(found.level_areas[best])}.",
-        f"The control: {control} that has not seen the patient tells them apart in {_area(found.difficulty)}, by how "
-        f"hard the slices are. The network's error without that taken off: {_area(found.plain)}.",
+        f"{n} training and {m} held-out patients. Noise of {measured.noise[best]:.2g} gives the "
+        f"largest area, {_area(found.level_areas[best])}.",
+        f"The control: {control} that was not fitted to the patient separates them in {_area(found.difficulty)}, by "
+        f"the difficulty of slices. The loss of the network without this correction: {_area(found.plain)}.",
     ]
     for name, divisions in (("training", found.training), ("held-out", found.held_out)):
         if divisions is not None:
@@ -190,11 +191,11 @@ def _sensitivity(scores: np.ndarray[Any, Any], member: np.ndarray[Any, Any], rat
     found, n, m = sensitivity_at(scores[member], scores[~member], rate), int(member.sum()), int((~member).sum())
     share = f"{100 * rate:g} %"
     if found is None:
-        return f"At {share} false alarms nothing can be said: that takes {round(1 / rate)} held-out patients, not {m}."
+        needed = round(1 / rate)
+        return f"The sensitivity at {share} false alarms is unknown: {needed} held-out patients are needed, not {m}."
     count, (low, high) = found
-    return (
-        f"At {share} false alarms {count} of {n} training patients are named ({100 * low:.0f} to {100 * high:.0f} %)."
-    )
+    identified = f"{count} of {n} training patients are identified ({100 * low:.0f} to {100 * high:.0f} %)"
+    return f"At {share} false alarms, {identified}."
 
 
 def _area(area: Area) -> str:

@@ -30,7 +30,7 @@ _ASKED = (
     "bent, cropped, or put together from two slices?"
 )
 _THREAT = (
-    "Somebody holds the samples and slices of a person, and wants to know whether the person was a training patient, "
+    "An attacker has the samples and slices of a person, and wants to know whether the person was a training patient, "
     "or recognises a known patient in a sample."
 )
 _LIMITS = (
@@ -131,7 +131,7 @@ def _sentences(asked: Mapping[str, Score], worst: Sequence[tuple[str, int]]) -> 
         if name in rates:
             said.append(_share(what, rates[name]))
     if rates["held_out"].get("count"):
-        said.append("Copies of held-out slices mean that the generator has seen patients it is judged on.")
+        said.append("Copies of held-out slices mean that the generator was trained on patients of the test.")
     people = rates["patients"]
     if people["share"] is None:
         return said

@@ -28,7 +28,7 @@ MARGIN = 0.5
 _SCORES = {
     "plane_gradient": "mean change from a slice to the next, over the head",
     "plane_ssim": "SSIM of a slice and the next",
-    "lesion_continuity": "share of a lesion that goes on in a neighbouring slice",
+    "lesion_continuity": "share of a lesion that continues in a neighbouring slice",
 }
 _BATCH = 64
 

@@ -33,7 +33,7 @@ def read_npz(path: Path, key: str, size: Sequence[int]) -> NDArray[Any]:
     with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as stream:
         shape, dtype = _promised(stream)
         if dtype.hasobject:
-            raise ValueError("holds Python objects")
+            raise ValueError("contains Python objects")
         single = len(shape) == 4 and shape[1] == 1
         if (len(shape) not in (2, 3) and not single) or shape[-2:] != tuple(size):
             raise other_size(shape, size, path)

@@ -94,8 +94,8 @@ class SamplePlan:
             return f"samples are not judged during training, and no best check is chosen: {self.reason}"
         conditions = len({i.condition for i in self.ids})
         return (
-            f"each check draws {len(self.ids)} samples of {conditions} conditions in {self.sampling.steps} steps: "
-            "validation patients judge them and choose best.ckpt"
+            f"each check draws {len(self.ids)} samples of {conditions} conditions in {self.sampling.steps} steps; "
+            "their comparison with validation patients chooses best.ckpt"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class Collapsed(Check):
 
     spec = CheckSpec(
         name="collapsed", heading="collapsed", question="samples that differ from each other as patients do",
-        rule="distance to the nearest other sample of the condition beside that of real slices, at equal numbers; "
+        rule="distance to the nearest other sample of the condition, relative to real slices, at equal numbers; "
         "margin 0.5 of it; share of samples that are another sample again, of any condition; margin 20 %",
     )  # fmt: skip
 

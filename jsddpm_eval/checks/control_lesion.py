@@ -14,8 +14,8 @@ class ControlLesion(ShiftCheck):
 
     spec = CheckSpec(
         name="control_lesion", heading="lesion in control", question="control images without a lesion",
-        rule="mean certainty of a network that finds lesions, on control images, beside real ones of patients "
-        "it has not seen; margin 0.5 SD",
+        rule="mean certainty of a network that finds lesions, on control images, compared with real ones of "
+        "patients it was not trained on; margin 0.5 SD",
         pathology=0,
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {"lesion_seen_control": ("", "control images that show a lesion")}

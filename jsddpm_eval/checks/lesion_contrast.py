@@ -25,8 +25,8 @@ class LesionContrastCheck(ShiftCheck):
 
     spec = CheckSpec(
         name="lesion_contrast", heading="lesion contrast", question="images with the lesion that the mask says",
-        rule="mean contrast, border and texture of the image at the mask, and what a network that finds lesions says "
-        "of image and mask, beside real lesions; margin 0.5 SD; and the share of masks with hardly a border in their "
+        rule="mean contrast, border and texture of the image at the mask, and predictions of a network that finds "
+        "lesions, relative to real lesions; margin 0.5 SD; and the share of masks with hardly a border in their "
         "image; margin 10 %, exact binomial test against the bound of the real share",
         pathology=1,
     )  # fmt: skip

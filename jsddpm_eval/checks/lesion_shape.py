@@ -20,7 +20,7 @@ class LesionShapeCheck(ShiftCheck):
     spec = CheckSpec(
         name="lesion_shape", heading="lesion shape", question="lesions of the size, outline and place of real ones",
         rule="mean size, number of parts, outline and place of lesion masks, and how far each lies from the others, "
-        "beside real lesions; margin 0.5 SD, of the spread 1.5 SD",
+        "compared with real lesions; margin 0.5 SD, of the spread 1.5 SD",
         pathology=1,
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {

@@ -15,12 +15,12 @@ _WORDS: dict[str, Words] = {
 
 
 class Misplaced(Check):
-    """The position read off, beside that read off real slices of the same bins."""
+    """The predicted position, compared with that of real slices of the same bins."""
 
     spec = CheckSpec(
         name="misplaced", heading="misplaced", question="in the bin asked for",
-        rule="mean offset, mean distance and mean pull to the middle of the position that networks read off, beside "
-        "real slices of patients they have not seen; margin 0.5 bin widths",
+        rule="mean offset, mean distance and mean pull to the middle of the position that networks predict, compared "
+        "with real slices of patients they were not trained on; margin 0.5 bin widths",
     )  # fmt: skip
 
     @property

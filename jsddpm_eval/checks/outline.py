@@ -16,7 +16,7 @@ class OutlineCheck(ShiftCheck):
 
     spec = CheckSpec(
         name="outline", heading="outline", question="heads of the size and place of real ones",
-        rule="mean size, centre and extent of the head, beside real slices of the bin; margin 0.5 SD",
+        rule="mean size, centre and extent of the head, compared with real slices of the bin; margin 0.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         "head_area": _SIZE,

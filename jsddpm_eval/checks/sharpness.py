@@ -16,7 +16,7 @@ class SharpnessCheck(ShiftCheck):
 
     spec = CheckSpec(
         name="sharpness", heading="sharpness", question="as sharp as real slices",
-        rule="mean power of fine detail, grain and noise of the background, beside real slices; margin 0.5 SD",
+        rule="mean power of fine detail, grain and noise of the background, compared with real slices; margin 0.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         **dict.fromkeys(("detail_low", "detail_mid", "detail_high", "detail_corner", "grain"), (_SMOOTH, _ROUGH)),

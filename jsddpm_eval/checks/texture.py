@@ -16,7 +16,7 @@ class TextureCheck(ShiftCheck):
 
     spec = CheckSpec(
         name="texture", heading="texture", question="free of grids, stripes and blocks",
-        rule="mean power along the axes, at single frequencies and across borders of blocks, beside real slices; "
+        rule="mean power along the axes, at single frequencies and across borders of blocks, relative to real slices; "
         "margin 0.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {

@@ -44,7 +44,7 @@ CONTROL, SEEN, AGREEMENT = SPECS = (
     _spec(
         name="lesion_agreement", heading="agreement", pathology=1,
         definition="mean rank, 0 to 1, of the mask's pixels among all by logit of lesion",
-        reading="Below 0: masks lie beside what looks like a lesion, further than in real slices.",
+        reading="Below 0: masks lie further from what looks like a lesion than in real slices.",
     ),
 )  # fmt: skip
 

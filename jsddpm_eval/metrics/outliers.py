@@ -29,7 +29,7 @@ SHARE = ScoreSpec(
     name="outlier_share", heading="outliers", group="neighbourhood", unit="share", scope="levels", better="lower",
     definition="share of samples whose distance to the nearest real slice of the bin or the bins beside it, in "
     f"whitened appearance, is {THRESHOLD:g} upper spreads above the median of real slices to other patients'; the "
-    "median difference of all samples is taken off first; undefined where the median sample lies there",
+    "median difference of all samples is subtracted first; undefined where the median sample lies there",
     reading="Share of samples that are like no real slice, and unlike the other samples.",
     source="Clopper-Pearson", verified="planted noise | all of it",
     hypothesis="samples are slices of new patients, one-sided",

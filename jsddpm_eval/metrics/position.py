@@ -27,7 +27,7 @@ from jsddpm_eval.stats.shift import Side, mean_shift
 _VERSION = 2
 _STEPS = 400
 _MOST_PAIRED = 2000  # samples paired with each other's bins for chance; with more, evenly spread ones
-_READ = "distance of the position small networks read off to the middle of the bin asked for, in"
+_READ = "distance of the position that small networks predict from the middle of the requested bin, in"
 _SAME = "the mean over generated slices is that over real slices of the same conditions, two-sided"
 _spec = partial(
     ScoreSpec, group="place", scope="levels", axis_from_zero=True, verified="closed form | 1e-12",
@@ -35,21 +35,21 @@ _spec = partial(
 )  # fmt: skip
 BINS = _spec(
     "z_error_bins", "z error", f"{_READ} bin widths", unit="bins", place="compact", better="lower", hypothesis=_SAME,
-    reading="Distance in bin widths between the bin asked for and the position small networks read off the sample; the "
+    reading="Distance in bin widths between the requested bin and the position that small networks predict; the "
     "baseline is the same of real slices of patients the networks have not seen.",
     headline="position error", headline_reading="bin widths; chance {z_error_chance_bins}, baseline {baseline}",
 )  # fmt: skip
 SLICES = _spec("z_error_slices", "z error, slices", f"{_READ} slices", unit="slices", better="lower", hypothesis=_SAME)
 MILLIMETRES = _spec("z_error_mm", "z error, mm", f"{_READ} mm", unit="mm", better="lower", hypothesis=_SAME)
 OFFSET = _spec(
-    "z_offset_bins", "z offset", "position read off less the middle of the bin asked for, in bin widths", unit="bins",
+    "z_offset_bins", "z offset", "predicted position less the middle of the requested bin, in bin widths", unit="bins",
     hypothesis=_SAME,
-    reading="Above the baseline: slices of higher bins than asked for; below: of lower ones.",
+    reading="Above the baseline: slices of higher bins than requested; below: of lower ones.",
     blind_to="shifts upwards and downwards that cancel out",
 )  # fmt: skip
 PULL = _spec(
     "z_pull_bins", "z pull", "offset towards the middle of the range, in bin widths", unit="bins", hypothesis=_SAME,
-    reading="Far above the baseline: the bin asked for is ignored.",
+    reading="Far above the baseline: the requested bin is ignored.",
     blind_to="a shift of all bins in one direction, which cancels out",
 )  # fmt: skip
 CHANCE = ScoreSpec(

@@ -117,7 +117,7 @@ class Score(Model):
     def _consistent(self) -> Score:
         numbers = [self.value, self.baseline, self.p_value, *(self.interval or ()), *(self.baseline_interval or ())]
         if any(v is not None and not math.isfinite(v) for v in numbers):
-            raise ValueError("a score holds NaN or infinity")
+            raise ValueError("a score is NaN or infinite")
         if (self.value is None) != (self.status == "undefined"):
             raise ValueError("a value is null exactly when it is undefined")
         if (self.status == "ok") != (self.reason is None):

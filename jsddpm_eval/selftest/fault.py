@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 
 import numpy as np
@@ -100,6 +101,8 @@ def chosen_faults(names: tuple[str, ...]) -> list[Fault]:
     known = known_faults()
     families = {fault.family for fault in known.values()}
     if unknown := sorted(set(names) - set(known) - families):
-        cure = f"use a family ({', '.join(sorted(families))}) or one of {', '.join(known)}"
+        near = get_close_matches(unknown[0], known, 3, 0.5)
+        mean = f"; did you mean {' or '.join(near)}?" if near else ""
+        cure = f"use a family ({', '.join(sorted(families))}) or the name of a fault{mean}"
         raise usage_error("FAULT", f"unknown fault {unknown[0]!r}", fix=cure)
     return [f for f in known.values() if not names or f.name in names or f.family in names]

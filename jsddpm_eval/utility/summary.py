@@ -21,7 +21,7 @@ LIMITS = (
     "need samples less.",
     "Intervals take patients and trainings as drawn at random. Other training patients would make another generator; "
     "folds show only a little of that.",
-    "Slices are segmented one by one, in the bins alone: a volume's other slices are not judged.",
+    "Slices are segmented one by one, inside the bins; other slices of a volume are not evaluated.",
 )
 
 SIZES = ("small", "medium", "large")

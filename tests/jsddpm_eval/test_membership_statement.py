@@ -43,7 +43,7 @@ def test_memory_is_off_with_its_numbers(stated):
     values = stated(0, 10, 20, effect=1.0)
     said = " ".join(values["sentences"])
     assert (values["answer"], values["reason"]) == ("off", "")
-    assert "The network remembers its patients" in said
+    assert "The network has memorised its patients" in said
     assert f"{100 * values['attack']['area']:.0f} % of pairs" in said
     assert "10 training and 20 held-out patients" in said
     assert values["attack"]["p_value"] <= 0.025
@@ -90,7 +90,7 @@ def test_false_positive_rates_that_so_few_cannot_show_are_not_given(stated):
     assert (tenth["false_positive_rate"], hundredth["false_positive_rate"]) == (0.1, 0.01)
     assert tenth["count"] is not None
     assert (hundredth["count"], hundredth["reason"]) == (None, "takes 100 held-out patients")
-    assert "that takes 100 held-out patients, not 20" in " ".join(few["sentences"])
+    assert "100 held-out patients are needed, not 20" in " ".join(few["sentences"])
     assert many["attack"]["sensitivity"][1]["count"] >= 9
 
 
@@ -99,4 +99,4 @@ def test_a_reference_network_takes_the_place_of_the_filter(stated):
     assert values["calibrated_by"] == "network"
     assert values["attack"] == stated(0, 10, 20, effect=1.0)["attack"]
     assert values["control"]["filter"]["area"] == 0.5  # it says the same of everyone here
-    assert "the reference network that has not seen the patient" in " ".join(values["sentences"])
+    assert "the reference network that was not fitted to the patient" in " ".join(values["sentences"])

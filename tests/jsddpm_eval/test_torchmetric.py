@@ -194,7 +194,7 @@ SLICE = torch.rand((1, 12, 12), generator=torch.Generator().manual_seed(0))
         (SLICE, {"z_bin": torch.tensor([0, 1])}, "z_bin"),
         (SLICE, {"pathology": torch.tensor([2])}, "0 for control, 1 for lesion"),
         (SLICE, {"real": True}, "real slices need patients"),  # silently counted as generated
-        (SLICE, {"patient": torch.tensor([4])}, "generated slices with patients"),
+        (SLICE, {"patient": torch.tensor([4])}, "generated slices have no patients"),
         (SLICE, {"real": True, "patient": ["anna"]}, "patient"),
         (SLICE, {"real": True, "patient": torch.tensor([4]), "group": torch.tensor([1])}, "group: given for real"),
         (SLICE, {"group": torch.tensor([1, 2])}, "one volume, or None, for each slice"),
@@ -213,7 +213,7 @@ def test_slices_that_do_not_fit_are_refused(images, changed, message):
 
 def test_masks_are_needed_where_a_metric_reads_them():
     metric = BinAwareMetrics(BINNING, metrics=["obedience"])
-    with pytest.raises(JsddpmError, match="masks: missing"):
+    with pytest.raises(JsddpmError, match="the argument masks is missing"):
         metric.update(SLICE, **ONE, real=False)
 
 
@@ -270,7 +270,7 @@ def test_a_single_score_can_be_cloned_and_needs_a_score():
     assert metric.higher_is_better is True
     for name, place, why in (
         ("feature_distance", {}, "is a family of scores"), ("kidd", {}, "unknown metric or score"),
-        ("best_match_psnr", {"pathology": 0}, "no 'best_match_psnr' of bin None, pathology 0"),
+        ("best_match_psnr", {"pathology": 0}, "no 'best_match_psnr' of bin None and pathology 0"),
     ):  # fmt: skip
         with pytest.raises(JsddpmError, match=f"METRIC.*{why}"):
             BinAwareScore(name, BINNING, **place)

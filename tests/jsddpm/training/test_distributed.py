@@ -156,7 +156,7 @@ def test_a_process_that_hangs_ends_the_other_within_the_limit_and_names_the_step
     said = (tmp_path / "said").read_text()
     assert said.startswith("True 5 error[PROCESSES]")
     assert "does not answer at step 2" in said
-    assert "waited for 5 s (trainer.collective_timeout)" in said
+    assert "waits 5 s for the others (trainer.collective_timeout)" in said
 
 
 def test_only_the_first_process_writes_and_its_failure_reaches_the_other(store, tmp_path):

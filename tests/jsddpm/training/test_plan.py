@@ -18,7 +18,7 @@ from synthetic import N_SLICES, synthetic_slices
 
 LINEAR = "diffusion.beta_schedule=linear"
 REFUSED = [
-    (["binning.z_range=[5, 40]"], 2, "Z_RANGE", "leaves the volume of 40 slices"),
+    (["binning.z_range=[5, 40]"], 2, "Z_RANGE", "exceeds the volume of 40 slices"),
     (["binning.z_range=[34, 5]"], 2, "Z_RANGE", "reversed"),
     (["binning.n_bins=31"], 2, "N_BINS", "31"),
     (["model.patch_size=5"], 2, "SIZE", "cannot be divided"),

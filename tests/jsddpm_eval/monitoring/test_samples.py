@@ -134,7 +134,7 @@ def test_without_masks_or_training_patients_the_rest_is_scored(new):
 
 
 def test_too_few_held_out_patients_are_refused():
-    with pytest.raises(JsddpmError, match=r"SLICES.*2 held-out patients, 3 are needed"):
+    with pytest.raises(JsddpmError, match=r"SLICES.*3 held-out patients are needed to judge samples, and there are 2"):
         SampleMonitor(real(held_out=range(100, 102)))
     with pytest.raises(JsddpmError, match="no binning"):
         SampleMonitor(SliceTable.from_arrays(None, z_bin=[0], pathology=[0], patient=["a"]))

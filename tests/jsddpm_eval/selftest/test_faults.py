@@ -63,7 +63,7 @@ def test_names_are_unique_families_are_files_and_unknown_ones_are_refused():
     assert set(CORE) <= set(FAULTS)
     assert [f.name for f in chosen_faults(("blur", "gain"))] == ["gain", "blur"]
     assert {f.family for f in chosen_faults(("copies",))} == {"copies"}
-    with pytest.raises(JsddpmError, match="no fault 'blurr'"):
+    with pytest.raises(JsddpmError, match=r"unknown fault 'blurr'.*did you mean blur"):
         chosen_faults(("blurr",))
 
 

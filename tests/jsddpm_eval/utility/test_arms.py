@@ -24,7 +24,7 @@ def test_an_arm_is_read_as_it_is_written(name):
 @pytest.mark.parametrize("name", ["", "fake", "real+generated-0", "real+generated-100", "real+real", "classical",
                                   "generated+generated-50", "real+classical+generated-50"])  # fmt: skip
 def test_another_word_is_refused(name):
-    with pytest.raises(JsddpmError, match="no arm"):
+    with pytest.raises(JsddpmError, match="unknown arm"):
         Arm.parse(name)
 
 
