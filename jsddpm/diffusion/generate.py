@@ -37,7 +37,7 @@ def generate_store(
         out: New store folder.
         conditions: Conditions to draw; None draws every trained one.
         sampling: Sampler and number per condition; None takes the run's settings.
-        coherence: Share of the steps, from the noisiest on, in which samples with the same number share their noise;
+        coherence: How much noise samples with the same number share (:class:`~jsddpm.diffusion.sampling.SampleId`);
             the store marks them as one volume. None for independent samples.
         seed: Base of all seeds.
         share: Number of this process, and how many there are.

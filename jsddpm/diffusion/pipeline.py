@@ -228,7 +228,7 @@ class JointPipeline:
     ) -> Tensor:
         device = next(self.denoiser.parameters()).device
         noise = Noise(ids, seed, sampling.steps)
-        x = torch.stack([torch.randn((2, *self.size), generator=g) for g in noise.generators(0)]).to(device)
+        x = noise.start(self.size).to(device)
         tokens = torch.tensor([i.condition.token(self.binning.n_bins) for i in ids], device=device)
         scheduler, abar = make_scheduler(self.diffusion, sampling), alphas_cumprod(self.diffusion).to(device)
         sampler = SAMPLERS.load(sampling.sampler).SAMPLER

@@ -22,8 +22,8 @@ class SampleId:
     Attributes:
         condition: Its condition.
         number: Its number within the condition, or that of its volume.
-        coherence: Share of the sampling steps, from the noisiest on, in which it has the noise of its volume,
-            including the starting noise; 0 for an independent sample.
+        coherence: Correlation of its starting noise with that of the other slices of its volume, and share of the
+            sampling steps, from the noisiest on, whose noise is that of the volume; 0 for an independent sample.
     """
 
     condition: Condition
@@ -55,11 +55,26 @@ class Noise:
     def __init__(self, ids: Sequence[SampleId], seed: int, steps: int) -> None:
         self.own = [seeded_generator(i.seed(seed)) for i in ids]
         self.shared = [seeded_generator(i.volume_seed(seed)) if i.coherence > 0 else None for i in ids]
-        self.last = [i.coherence * steps for i in ids]
+        self.coherence, self.steps = [i.coherence for i in ids], steps
+
+    def start(self, size: tuple[int, int]) -> torch.Tensor:
+        """Starting noise, float32 ``(N, 2, *size)`` on the CPU; call it before :meth:`generators`."""
+        return torch.stack(
+            [self._start((2, *size), *one) for one in zip(self.own, self.shared, self.coherence, strict=True)]
+        )
+
+    @staticmethod
+    def _start(
+        shape: tuple[int, ...], own: torch.Generator, shared: torch.Generator | None, coherence: float
+    ) -> torch.Tensor:
+        noise = torch.randn(shape, generator=own)
+        if shared is None:
+            return noise
+        return coherence**0.5 * torch.randn(shape, generator=shared) + (1 - coherence) ** 0.5 * noise
 
     def generators(self, step: int) -> list[torch.Generator]:
-        """A generator for each sample at a step, counted from 0."""
+        """A generator of the step noise for each sample at a step, counted from 0."""
         return [
-            own if shared is None or step >= last else shared
-            for own, shared, last in zip(self.own, self.shared, self.last, strict=True)
+            own if shared is None or step >= coherence * self.steps else shared
+            for own, shared, coherence in zip(self.own, self.shared, self.coherence, strict=True)
         ]

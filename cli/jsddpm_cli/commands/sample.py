@@ -34,11 +34,11 @@ def sample(
     bins: Annotated[str | None, typer.Option(help="Bins, such as 0,3,7 (default: all)")] = None,
     pathology: Annotated[str | None, typer.Option(help="Pathologies: 0, 1 or 0,1 (default: both)")] = None,
     volumes: Annotated[
-        int | None, typer.Option(min=1, help="Number of volumes: all bins of a brain from the same noise.")
+        int | None, typer.Option(min=1, help="Number of volumes: all bins of a brain, from noise that they share.")
     ] = None,
     coherence: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the steps in which slices of a volume share their noise.")
-    ] = 1.0,
+        float, typer.Option(min=0, max=1, help="How much noise the slices of a volume share, from none to all.")
+    ] = 0.4,
     lesion_bins: Annotated[
         str | None, typer.Option(help="Bins of each volume that have a lesion, such as 3,4 (default: none)")
     ] = None,
