@@ -6,6 +6,7 @@ its step noise from it on the CPU; batch size, order, rank and device do not mat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,9 +69,9 @@ class Noise:
         shape: tuple[int, ...], own: torch.Generator, shared: torch.Generator | None, coherence: float
     ) -> torch.Tensor:
         noise = torch.randn(shape, generator=own)
-        if shared is None:
-            return noise
-        return coherence**0.5 * torch.randn(shape, generator=shared) + (1 - coherence) ** 0.5 * noise
+        if shared is not None:
+            noise = math.sqrt(1 - coherence) * noise + math.sqrt(coherence) * torch.randn(shape, generator=shared)
+        return noise
 
     def generators(self, step: int) -> list[torch.Generator]:
         """A generator of the step noise for each sample at a step, counted from 0."""
