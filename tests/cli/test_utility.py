@@ -83,7 +83,7 @@ def test_a_second_call_trains_nothing_and_prints_strict_json(found, place):
 def test_shares_train_a_part_each_and_the_last_one_writes(found, place):
     first = utility(place, "--share", "1/2", out="shared")
     assert first.exit_code == 0, first.stderr
-    assert "part 1 of 2 is trained" in first.stderr
+    assert "part 1 of 2 is complete" in first.stderr
     assert not (place / "shared" / "utility.json").exists()
     assert utility(place, "--share", "2/2", out="shared").exit_code == 0
     ours, alone = (json.loads((place / out / "utility.json").read_text()) for out in ("shared", "out"))

@@ -83,7 +83,7 @@ def scan(
     groups = Counter(r.group for r in usable)
     note(f"layout {cohort.layout}: {len(usable)} images, {groups['patient']} of patients, {groups['control']} controls")
     for (shape, spacing), count in Counter((i.shape, i.spacing) for i in inspected if not i.problem).most_common():
-        note(f"{count} images have {_by(shape)} voxels of {_by(spacing)} mm")
+        note(f"{count} image{'s have' if count > 1 else ' has'} {_by(shape)} voxels of {_by(spacing)} mm")
     if out is not None:
         write_text(out, to_csv(manifest_rows(usable)))
         note(f"manifest {out}")

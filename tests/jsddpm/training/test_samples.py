@@ -181,7 +181,7 @@ def test_samples_are_as_many_as_their_share_of_the_cost_allows():
 def test_what_samples_decide_needs_samples(judged_store, store, tmp_path, key):
     config = load_config("demo", [*SETTINGS, key])
     for where, judge, why in ((judged_store, None, "no judge"), (store, Brightest(), "3 validation patients")):
-        with pytest.raises(JsddpmError, match=rf"CONFIG.*none are drawn: {why}"):
+        with pytest.raises(JsddpmError, match=rf"CONFIG.*none are generated: {why}"):
             train(config, where, tmp_path / "run", judge=judge)
     with pytest.raises(JsddpmError, match=r"monitoring\.samples=0 generates none"):
         load_config("demo", [key, "monitoring.samples=0"])
