@@ -38,7 +38,7 @@ NOT_RUN = {
     r"torchrun .*": "several processes: tests/jsddpm/training/test_distributed.py",
     r".*\bsbatch .*": "needs SLURM: tests/jsddpm/training/test_slurm.py",
     r"jsddpm utility .*": "trains networks for minutes: tests/cli/test_utility.py",
-    r"jsddpm compare .*\.utility": "needs two such studies: tests/cli/test_utility.py",
+    r"jsddpm compare .*\.utility.*": "needs two such studies: tests/cli/test_utility.py",
     r"jsddpm compare .* --baseline .*": "needs trainings of several folds: tests/reports/test_comparison.py",
     r"python benchmarks/studies/.*": "trains for hours: tests/test_studies.py",
     r"jsddpm selftest .*": "needs sixteen patients and minutes: tests/cli/test_selftest.py",

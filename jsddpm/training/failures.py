@@ -29,15 +29,15 @@ def explained(config: RunConfig, last: Path | None = None, step: Callable[[], in
     """
     try:
         yield
-    except (RuntimeError, MemoryError, OSError) as error:
+    except (RuntimeError, MemoryError, OSError, EOFError) as error:
         kept = last if last is not None and last.is_file() else None
         if out_of_memory(error):
             what = f"data.batch_size={config.data.batch_size}: memory ran out in a training step"
             cure = "halve data.batch_size and double trainer.accumulate"
             cure += f" in a new run with --warm-start {kept}" if kept else ""
             raise environment_error("MEMORY", what, fix=cure) from error
-        if isinstance(error, RuntimeError) and str(error).startswith("DataLoader worker"):
-            what = f"a process of data.workers={config.data.workers} was killed ({str(error).splitlines()[0]})"
+        if _of_worker(error, config.data.workers):
+            what = f"a process of data.workers={config.data.workers} was killed ({first_line(error)})"
             cure = "use fewer data.workers, or a machine with more memory"
             cure += "; --resume continues from the last checkpoint" if kept else ""
             raise environment_error("WORKER", what, fix=cure) from error
@@ -50,3 +50,10 @@ def explained(config: RunConfig, last: Path | None = None, step: Callable[[], in
             cure = f"read the messages of that process; each waits {config.trainer.collective_timeout} s for the others"
             raise environment_error("PROCESSES", what, fix=f"{cure} (trainer.collective_timeout)") from error
         raise
+
+
+def _of_worker(error: Exception, workers: int) -> bool:
+    """Whether a loading process was killed: between two batches, or while it handed one over."""
+    if isinstance(error, RuntimeError):
+        return str(error).startswith("DataLoader worker")
+    return workers > 0 and isinstance(error, ConnectionError | EOFError)

@@ -95,7 +95,7 @@ def test_the_estimate_of_training_is_near_the_measured_peak(store, settings):
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the system keeps no resettable peak")
 def test_the_estimate_of_sampling_is_near_the_measured_peak(store):
-    config = load_config("demo", [*TINY, "model.channels=[64,128]", "model.patch_size=1", "model.layers_per_block=1"])
+    config = load_config("demo", [*TINY, "model.channels=[128,256]", "model.patch_size=1", "model.layers_per_block=1"])
     module, _, info = prepare(config, store)
     pipe = JointPipeline.of(module.averaged.eval(), info)
     ids = [SampleId(Condition(1, 1), k) for k in range(64)]
@@ -149,7 +149,7 @@ def test_a_run_that_cannot_fit_is_refused_at_once_and_nothing_is_written(store, 
     config = load_config("demo", [*TINY, *settings])
     start = time.monotonic()
     for work in (make_plan, train):
-        with pytest.raises(JsddpmError, match=rf"{key}.*: needs .* GB available; fix: .*{cure}") as caught:
+        with pytest.raises(JsddpmError, match=rf"{key}.* needs .* GB .* GB are available; fix: .*{cure}") as caught:
             work(config, store, tmp_path / "run")
         assert (caught.value.code, caught.value.status) == ("MEMORY", ExitStatus.ENVIRONMENT)
     assert time.monotonic() - start < 60
@@ -191,6 +191,15 @@ def test_memory_that_runs_out_in_spite_of_the_estimate_is_explained(tiny_config,
     assert in_child(exhaust) == 2
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError()])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_worker_killed_while_it_hands_a_batch_over_is_named(error, workers):
+    config = load_config("demo", [*TINY, f"data.workers={workers}"])
+    with pytest.raises(JsddpmError if workers else type(error)) as caught, explained(config):
+        raise error
+    assert not workers or caught.value.code == "WORKER"
+
+
 def test_a_killed_worker_ends_training_with_its_number_and_a_cure(store, tmp_path):
     config = load_config("demo", [*TINY, "data.workers=1", "trainer.max_steps=4000", "logging.grid=0"])
     start = time.monotonic()
@@ -200,7 +209,9 @@ def test_a_killed_worker_ends_training_with_its_number_and_a_cure(store, tmp_pat
             for worker in multiprocessing.active_children():
                 os.kill(worker.pid, signal.SIGKILL)
 
-    with pytest.raises(JsddpmError, match=r"WORKER.*data.workers=1.*pid.*fewer data.workers; --resume") as caught:
+    with pytest.raises(
+        JsddpmError, match=r"WORKER.*data.workers=1 was killed.*fewer data.workers.*; --resume"
+    ) as caught:
         train(config, store, tmp_path / "run", progress=kill)
     assert caught.value.status is ExitStatus.ENVIRONMENT
     assert time.monotonic() - start < 60
