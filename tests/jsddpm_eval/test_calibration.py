@@ -47,7 +47,7 @@ def test_perfect_stacks_of_new_patients_raise_no_more_false_alarms_than_single_s
 
 
 def test_unequal_numbers_of_slices_accuse_no_perfect_generator():
-    for generator, cohorts in (("slices", 60), ("patients", 20)):
+    for generator, cohorts in (("slices", 30), ("patients", 10)):
         share = SOAK["unequal_alarms"](cohorts, generator, patients=24, generated=48)
         assert stats.binomtest(round(cohorts * share), cohorts, 0.05, "greater").pvalue > 0.002
     assert SOAK["unequal_alarms"](10, shift=0.5, patients=24, generated=48) > 0.5
