@@ -7,7 +7,7 @@ EXTRAS := phantom,utility,dev,docs
 # WHEELHOUSE=FOLDER installs from a folder that make wheelhouse filled, and looks nowhere else
 FROM := $(if $(WHEELHOUSE),--no-index --find-links $(abspath $(WHEELHOUSE)))
 
-.PHONY: setup demo test check bench validity soak reports docs reference wheelhouse clean
+.PHONY: setup demo test test-long check bench validity soak reports docs reference wheelhouse clean
 
 setup: $(INSTALLED)
 
@@ -21,6 +21,9 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-long: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder -m long
 
 check: setup
 	$(BIN)/ruff check .

@@ -207,6 +207,7 @@ def test_the_readme_can_be_followed(finished):
             assert (finished / evaluation / name).stat().st_size > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "page",
     [p for p in PAGES if p not in ("README.md", *EXAMPLES) and any(b.language in ("sh", "python") for b in blocks(p))],

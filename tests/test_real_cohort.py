@@ -88,6 +88,7 @@ def division(store, binning):
     return Division(store, binning)
 
 
+@pytest.mark.long
 def test_copies_are_found_and_their_patients_named(division):
     samples, rows = division.samples(60, 60)
     detail = evaluate_in_detail(division.real, samples, metrics=["copies"], features=())
@@ -99,6 +100,7 @@ def test_copies_are_found_and_their_patients_named(division):
     assert (detail.per_slice["copy_score"].numpy()[60:] > 1).sum() <= 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("copied", "fresh"), [(20, 60), (10, 70)])
 def test_a_quarter_and_an_eighth_of_copies_are_named(division, copied, fresh):
     samples, _ = division.samples(copied, fresh)

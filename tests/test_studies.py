@@ -13,6 +13,8 @@ from benchmarks.studies.trainings import Protocol
 from benchmarks.studies.variants import STUDIES, Study, Variant
 from synthetic import write_store
 
+pytestmark = pytest.mark.long
+
 TINY = Protocol(
     cpu_seconds=1e-6,
     per_condition=3,

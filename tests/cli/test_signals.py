@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from jsddpm.slices.store import SliceStore
 from synthetic import write_bids
 
@@ -26,6 +28,7 @@ def terminated(words, *arguments):
     return child.returncode, said
 
 
+@pytest.mark.long
 def test_a_sampling_is_stopped_and_hinders_no_other(run, tmp_path):
     out = tmp_path / "s"
     status, said = terminated("sampling: ", "sample", run, "--out", out, "--per-condition", 4, "--steps", 200)
@@ -39,6 +42,7 @@ def test_a_sampling_is_stopped_and_hinders_no_other(run, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_a_build_is_stopped_with_its_workers_and_goes_on(tmp_path):
     source = write_bids(tmp_path / "bids", subjects=12)
     request = ["cache", "build", source, "--out", tmp_path / "s", "--shape", 40, 40, 40, "--spacing", 2, 2, 2]

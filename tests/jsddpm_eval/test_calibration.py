@@ -5,7 +5,10 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
+import pytest
 from scipy import stats
+
+pytestmark = pytest.mark.long
 
 SOAK = runpy.run_path(str(Path(__file__).parents[1] / "soak" / "calibration.py"))
 COHORTS = 80

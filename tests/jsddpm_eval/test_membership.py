@@ -103,6 +103,7 @@ def few(tmp_path_factory):
     return store, trained
 
 
+@pytest.mark.long
 def test_an_overfitted_network_is_found_and_an_untrained_one_is_not(few):
     store, trained = few
     new, _ = statement(measure(trained(1), store), store)

@@ -107,6 +107,7 @@ def test_montage_and_pairs_show_the_slices_given(evaluation):
     assert [t.get_text() for t in pairs.axes[0].get_xticklabels()][:2] == ["exact copy", "1.20 copy"]
 
 
+@pytest.mark.long
 def test_saved_at_two_columns_with_embedded_fonts_and_the_same_bytes(saved, tmp_path):
     first = write_figures(saved, tmp_path / "a")
     pdf = write_figures(saved, tmp_path / "b", ["pdf"])  # a PNG that is saved before changes nothing

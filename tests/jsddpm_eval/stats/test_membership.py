@@ -13,6 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from jsddpm_eval.stats.membership import Losses, attack
 
+pytestmark = pytest.mark.long
+
 SOAK = runpy.run_path(str(Path(__file__).parents[2] / "soak" / "membership.py"))
 HARD, OWN, table, repeated, found_share, coverage = (
     SOAK[name] for name in ("HARD", "OWN", "table", "repeated", "found", "coverage")

@@ -8,6 +8,7 @@ from jsddpm_eval.utility.run import utility_of
 from utilities import TINY, cohort
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "arm", "sign"), [("unseen", "real+generated-75", 1), ("moved", "generated", -1)], ids=["unseen", "moved"]
 )
