@@ -13,6 +13,7 @@ from documented import ROOT
 NOTEBOOKS = sorted((ROOT / "docs" / "tutorial").glob("*.ipynb"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_runs(path, tmp_path, monkeypatch):
     trees = [str(ROOT / part) for part in (".", "cli", "reports")]

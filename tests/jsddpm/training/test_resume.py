@@ -168,6 +168,7 @@ def test_too_little_space_is_found_before_the_first_step(store, tiny_config, tmp
         train(tiny_config, store, tmp_path / "run", progress=lambda *_: pytest.fail("a step was made"))
 
 
+@pytest.mark.long
 def test_the_command_leaves_with_the_signals_status(store, tmp_path):
     """Two signals on two children at once: each saves, says how to go on, and leaves with its status."""
     settings = [part for s in [*SETTINGS, "trainer.max_steps=100000"] for part in ("--set", s)]

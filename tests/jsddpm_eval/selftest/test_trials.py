@@ -33,6 +33,7 @@ def test_the_grid_holds_every_fault_at_every_strength_and_both_ways_of_drawing()
     assert len({t.key for t in grid(FAULTS, perfect=3, repeats=2)}) == 15
 
 
+@pytest.mark.long
 def test_an_interrupted_run_comes_to_the_table_of_an_uninterrupted_one(tmp_path):
     trials = [Trial(PERFECT, None, 0), Trial("swapped", 1, 0)]
     whole = run_trials(tmp_path / "whole", trials, cohort, (), plan={}, **SETTINGS)
