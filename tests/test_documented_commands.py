@@ -31,7 +31,7 @@ from jsddpm_eval import SliceTable
 from synthetic import write_bids
 
 NOT_RUN = {
-    r"make \w+( \w+=\w+)?( +#.*)?": "what CI runs; that the targets exist: test_docs.py, test_offline.py",
+    r"make [\w-]+( \w+=\w+)?( +#.*)?": "what CI runs; that the targets exist: test_docs.py, test_offline.py",
     r"(docker|apptainer) .*": "needs a registry of images; what the recipes call: test_offline.py",
     r"python tests/soak/.*": "takes up to half an hour: make soak; short forms are part of the test run",
     r"source .*": "this environment is there already",

@@ -135,7 +135,6 @@ def state(job):
     return run("scontrol", "show", "job", job)
 
 
-@pytest.mark.long
 def test_a_job_told_to_leave_saves_goes_back_into_the_queue_and_ends_like_one_left_alone(
     slurm, store, tmp_path, monkeypatch
 ):
