@@ -133,6 +133,6 @@ CONTENDERS: tuple[Ours | Peer, ...] = (
     Peer("slim-diff", "slimdiff.py"),
     Peer("slim-diff tuned", "slimdiff.py", "tuned"),
 )
-"""*tuned* peers predict x0 with a learning rate of 5e-4 in batches of 4, and in bfloat16. Their examples are made for
-more than minutes of a processor, and take some sixty steps in 20 of them, where these take four hundred.
+"""*tuned* peers predict x0 with a learning rate of 5e-4 in batches of 4 and in bfloat16, and are half as wide. Their
+examples are made for more than minutes of a processor: in 20 of them they take some sixty steps.
 """

@@ -1,7 +1,7 @@
 """diffusers' UNet2DModel with the defaults of its unconditional training example, given labels; prints JSON.
 
 ``example``: noise is predicted in batches of 16 with a learning rate of 1e-4, as the example does.
-``tuned``: x0 is, in batches of 4 with 5e-4, in bfloat16.
+``tuned``: x0 is, in batches of 4 with 5e-4, in bfloat16, by a network half as wide.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ WARMUP = 500
 
 def main() -> None:
     task = read_task()
-    kind, rate, batch = ("sample", 5e-4, 4) if tuned(task) else ("epsilon", 1e-4, 16)
+    kind, rate, batch, width = ("sample", 5e-4, 4, 64) if tuned(task) else ("epsilon", 1e-4, 16, 128)
     network = UNet2DModel(
         sample_size=task["x0"].shape[-1],
         in_channels=2,
         out_channels=2,
         layers_per_block=2,
-        block_out_channels=(128, 128, 256, 256, 512, 512),
+        block_out_channels=tuple(width * n for n in (1, 1, 2, 2, 4, 4)),
         down_block_types=(*["DownBlock2D"] * 4, "AttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "AttnUpBlock2D", *["UpBlock2D"] * 4),
         num_class_embeds=task["conditions"],

@@ -1,7 +1,7 @@
 """MONAI's DiffusionModelUNet with the settings of its 2D DDPM tutorial, given labels; prints JSON.
 
 ``example``: noise is predicted in batches of 16 by Adam with a learning rate of 2.5e-5, as the tutorial does.
-``tuned``: x0 is, in batches of 4 with 5e-4, in bfloat16.
+``tuned``: x0 is, in batches of 4 with 5e-4, in bfloat16, by a network half as wide.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
 
 def main() -> None:
     task = read_task()
-    kind, rate, batch = ("sample", 5e-4, 4) if tuned(task) else ("epsilon", 2.5e-5, 16)
+    kind, rate, batch, width = ("sample", 5e-4, 4, 64) if tuned(task) else ("epsilon", 2.5e-5, 16, 128)
     network = DiffusionModelUNet(
-        spatial_dims=2, in_channels=2, out_channels=2, channels=(128, 256, 256), attention_levels=(False, True, True),
-        num_res_blocks=1, num_head_channels=256, num_class_embeds=task["conditions"],
+        spatial_dims=2, in_channels=2, out_channels=2, channels=(width, 2 * width, 2 * width), num_res_blocks=1,
+        attention_levels=(False, True, True), num_head_channels=2 * width, num_class_embeds=task["conditions"],
     )  # fmt: skip
     noises = DDPMScheduler(num_train_timesteps=1000, prediction_type=kind)
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
