@@ -12,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 import torch
 
 from conftest import TINY
@@ -88,7 +87,6 @@ def children_of(pid):
     return [int(p) for p in text.split()]
 
 
-@pytest.mark.long
 def test_torchrun_starts_the_same_command_and_a_dead_process_ends_it(store, tmp_path):
     settings = [part for s in [*SETTINGS, "trainer.max_steps=100000", "logging.grid=0"] for part in ("--set", s)]
     command = ["train", "--preset", "demo", "--store", str(store.path), "--out", str(tmp_path / "run"), *settings]
@@ -136,7 +134,6 @@ def test_weights_are_the_same_on_both_processes_after_every_step(store, tmp_path
     assert len(set(first)) == len(first) >= 4, "every step changed the weights"
 
 
-@pytest.mark.long
 def test_a_process_that_hangs_ends_the_other_within_the_limit_and_names_the_step(store, tmp_path):
     config = load_config("demo", [*SETTINGS, "trainer.collective_timeout=5", "trainer.max_steps=50"])
 
