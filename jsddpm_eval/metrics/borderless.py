@@ -12,10 +12,10 @@ from torch import Tensor
 from jsddpm_eval.functional.lesion_contrast import CONTRAST
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.lesion_contrast import contrast_columns
+from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.metrics.shifts import deviation
-from jsddpm_eval.results.score import Baseline, Score, Spread
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
-from jsddpm_eval.stats.exceedance import by_unit, share_bound, share_interval, share_p_value
 from jsddpm_eval.stats.limits import MIN_UNITS
 
 SHARE = 0.05
@@ -65,15 +65,12 @@ class Borderless(Metric):
         if not judged.any():
             return self.undefined(cell, context, "no lesion sample with a mask in its head")
         beyond = reached[judged] < steps.threshold
-        count, total = by_unit(beyond, cell.generated.unit.numpy()[judged])
-        flags = steps.real[known] < steps.threshold
-        bound = share_bound(flags, people, _CONFIDENCE)
         counts = cell.counts._replace(
             n_real=int(known.sum()), n_generated=len(beyond), n_patients=len(np.unique(people))
         )
-        score = Score.of(
-            float(beyond.mean()), counts, Spread(share_interval(count, total)), Baseline(SHARE, (0.0, bound)),
-            p_value=share_p_value(count, total, bound),
+        score = share_score(
+            beyond, cell.generated.unit.numpy()[judged], steps.real[known] < steps.threshold, people, counts,
+            expected=SHARE, confidence=_CONFIDENCE,
         )  # fmt: skip
         return {BORDERLESS.name: score}
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Score, Spread
+from jsddpm_eval.metrics.shares import share_score
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
-from jsddpm_eval.stats.exceedance import UpperScale, by_unit, share_bound, share_interval, share_p_value
+from jsddpm_eval.stats.exceedance import UpperScale
 from jsddpm_eval.stats.limits import MIN_UNITS
 
 THRESHOLD = 4.0
@@ -98,15 +99,13 @@ class Outliers(Metric):
         reached = far.generated[cell.generated.row.numpy()]
         if cell.key == (None, None):
             context.record("outlier_score", cell, torch.from_numpy(reached))
-        reached = reached[np.isfinite(reached)]
-        if not len(reached):
+        judged = np.isfinite(reached)
+        if not judged.any():
             return self.undefined(cell, context, "no real slice near these bins, or most samples are like none")
-        far_off, judged = reached > THRESHOLD, np.isfinite(far.generated[cell.generated.row.numpy()])
-        count, total = by_unit(far_off, cell.generated.unit.numpy()[judged])
-        bound = share_bound(far.real[known] > THRESHOLD, people, _CONFIDENCE)
-        counts = cell.counts._replace(n_generated=len(reached))
-        spread, band = Spread(share_interval(count, total)), Baseline(0.0, (0.0, bound))
-        score = Score.of(float(far_off.mean()), counts, spread, band, p_value=share_p_value(count, total, bound))
+        score = share_score(
+            reached[judged] > THRESHOLD, cell.generated.unit.numpy()[judged], far.real[known] > THRESHOLD, people,
+            cell.counts._replace(n_generated=int(judged.sum())), expected=0.0, confidence=_CONFIDENCE,
+        )  # fmt: skip
         return {SHARE.name: score}
 
 
