@@ -32,7 +32,8 @@ class Evidence:
         reason: Why there is no answer.
         least_p: The smallest p-value that the test can give.
         patients: Number of real patients it is based on.
-        figure: The value in words, for the reason of a finding.
+        figure: The value in words, for the reason of a finding; its score is named before it unless it starts with a
+            letter.
     """
 
     score: str

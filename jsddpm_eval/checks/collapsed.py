@@ -40,9 +40,9 @@ class Collapsed(Check):
                 found.append(Evidence(score.spec, words=words, reason=score.reason or ""))
                 continue
             value, (low, high) = score.value, score.interval
-            figure = f"{round(value * (score.n_generated or 0))} of {score.n_generated} samples"
+            figure = f"in {round(value * (score.n_generated or 0))} of {score.n_generated} samples"
             if words[0]:
-                figure = f"{math.exp(value):.2f} of the distance between patients"
+                figure = f"at {math.exp(value):.2f} of the distance between patients"
                 value, low, high = (min(v, -_RATIO) for v in (value, low, high))
             found.append(Evidence(score.spec, value, (low, high), score.p_value, margin, words, figure=figure))
         return found

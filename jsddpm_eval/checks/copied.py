@@ -44,12 +44,12 @@ class Copied(Check):
             return Evidence(score.spec, words=words, reason=score.reason or "")
         total = score.n_generated or 0
         if score.spec == "copied_exactly":
-            figure, exactly = f"{round(score.value * total)} of {total} samples", (score.value, score.value)
+            figure, exactly = f"in {round(score.value * total)} of {total} samples", (score.value, score.value)
             return Evidence(score.spec, score.value, exactly, score.p_value, (0.0, 0.0), words, figure=figure)
         if score.spec == "copy_closeness":
             margin, figure = (-_NEARER, _NEARER), f"{score.value:+.1f} SD"
         else:
-            margin, figure = (-_SHARE, _SHARE), f"{round(score.value * total)} of {total} samples"
+            margin, figure = (-_SHARE, _SHARE), f"in {round(score.value * total)} of {total} samples"
         return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
 
 

@@ -39,7 +39,7 @@ class Disobeyed(Check):
         interval, p_value = share_interval(obey, count), share_p_value(count - obey, count, 1 - _SHARE)
         return Evidence(
             score.spec, score.value, interval, p_value, (_SHARE, 2 - _SHARE), (word, ""),
-            figure=f"{obey} of {count} obey",
+            figure=f"only {obey} of {count} obey",
         )  # fmt: skip
 
 

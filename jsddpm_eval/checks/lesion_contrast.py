@@ -67,7 +67,7 @@ class LesionContrastCheck(ShiftCheck):
         low, high = (bound - score.baseline for bound in score.interval)
         return Evidence(
             score.spec, score.value - score.baseline, (low, high), score.p_value, (-_MOST_BORDERLESS, _MOST_BORDERLESS),
-            ("", "masks that do not show in their images"), figure=f"{score.value:.0%} of masks",
+            ("", "masks that do not show in their images"), figure=f"in {score.value:.0%} of masks",
             patients=score.n_patients or 0,
         )  # fmt: skip
 

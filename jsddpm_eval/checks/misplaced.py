@@ -38,7 +38,7 @@ class Misplaced(Check):
         difference, half = score.value - score.baseline, score.baseline_interval[1] - score.baseline
         return Evidence(
             score.spec, difference, (difference - half, difference + half), score.p_value,
-            (-_MARGIN_BINS, _MARGIN_BINS), words, figure=f"{difference:+.1f} bin widths beside real slices",
+            (-_MARGIN_BINS, _MARGIN_BINS), words, figure=f"{difference:+.1f} beside real slices",
             patients=score.n_patients or 0,
         )  # fmt: skip
 

@@ -31,7 +31,7 @@ class Outliers(Check):
             else Evidence(
                 score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE),
                 ("", "some samples like no real slice" if score.value < _MOST else ""),
-                figure=f"{round(score.value * (score.n_generated or 0))} of {score.n_generated} samples",
+                figure=f"in {round(score.value * (score.n_generated or 0))} of {score.n_generated} samples",
             )
             for score in cell.of("outlier_share")
         ]  # fmt: skip

@@ -37,7 +37,9 @@ def with_findings(results: Results) -> Results:
     """The same results with the findings of every check and the verdict."""
     cells = [cell for cell in results.generation if cell.timestep is None]
     specs = tuple(check.spec for check in checks())
-    checked = results.model_copy(update={"checks": specs, "findings": decide(checks(), cells)})
+    words = {spec.name: spec.words for spec in results.specs}
+    findings = (f.model_copy(update={"label": words.get(f.score, "")}) for f in decide(checks(), cells))
+    checked = results.model_copy(update={"checks": specs, "findings": tuple(findings)})
     return checked.model_copy(update={"verdict": verdict(checked)})
 
 

@@ -24,6 +24,7 @@ _CONFIDENCE = 0.95  # real patients differ much in it: a perfect generator's pat
 
 BORDERLESS = ScoreSpec(
     name="lesion_borderless_share", heading="borderless", group="lesions", unit="share", scope="levels", pathology=1,
+    label="share of masks without a border",
     better="lower",
     definition="share of lesion samples whose image steps less at the border of the mask than in all but "
     f"{SHARE:.0%} of real lesion slices (each patient counting once), beside the median slice of the condition",

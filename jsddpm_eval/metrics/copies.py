@@ -46,8 +46,10 @@ SHARE = _share(
     f"beside it than the median real slice is to other patients' by {_THRESHOLD:g} (1 + {_FEW:g} / patients) upper "
     "spreads, by any of five measures",
 )  # fmt: skip
-TRAIN = _share(name="copied_train_share", heading="copies, training", definition="the same, nearest a training slice")
-HELD_OUT = _share(name="copied_held_out_share", heading="copies, held out", definition="the same, nearest a held-out")
+TRAIN = _share(name="copied_train_share", heading="copies, training", label="share of copies of training slices",
+               definition="the same, nearest a training slice")  # fmt: skip
+HELD_OUT = _share(name="copied_held_out_share", heading="copies, held out", label="share of copies of held-out slices",
+                  definition="the same, nearest a held-out")  # fmt: skip
 PATIENTS = ScoreSpec(
     name="patients_copied", heading="patients", definition="share of training patients of whom a sample is a copy",
     group="closeness", unit="share", scope="pooled", better="lower", source="Clopper & Pearson 1934",
@@ -55,12 +57,14 @@ PATIENTS = ScoreSpec(
     blind_to=_TOO_FAR,
 )  # fmt: skip
 EXACT = ScoreSpec(
-    name="copied_exactly", heading="equal", definition="share of samples that equal a real slice and are not blank",
+    name="copied_exactly", heading="equal", label="share of exact copies",
+    definition="share of samples that equal a real slice and are not blank",
     group="closeness", unit="share", scope="levels", better="lower", hypothesis="no sample equals a real slice",
     verified="counting | 0", blind_to=ONE_PIXEL,
 )  # fmt: skip
 CLOSENESS = ScoreSpec(
     name="copy_closeness", heading="closeness", group="closeness", unit="SD", scope="levels",
+    label="nearness to real slices",
     definition="mean registered nearness to real slices less that of real slices to other patients', in upper spreads",
     reading="Above 0: samples come nearer to real slices than slices of other patients do.",
     source="Welch 1947; linearized by patient", verified="planted elastic copies",

@@ -11,17 +11,18 @@ from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
 from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
-    "area": ("size", "root of the head's area"),
-    "row": ("row", "row of the head's centre"),
-    "column": ("column", "column of the head's centre"),
-    "height": ("height", "standard deviation of the head's pixels along rows"),
-    "width": ("width", "standard deviation of the head's pixels along columns"),
+    "area": ("size", "head size", "root of the head's area"),
+    "row": ("row", "row of the head's centre", "row of the head's centre"),
+    "column": ("column", "column of the head's centre", "column of the head's centre"),
+    "height": ("height", "head height", "standard deviation of the head's pixels along rows"),
+    "width": ("width", "head width", "standard deviation of the head's pixels along columns"),
 }  # fmt: skip
 SPECS = tuple(
-    shift_spec(name=f"head_{name}", heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="head",
+    shift_spec(name=f"head_{name}", heading=heading, label=label, definition=definition, group="head",
                reading="Above 0: larger, lower or further right than in real slices.",
                blind_to="mirrored heads, and shapes of the same size, centre and extent")
     for name in OUTLINE
+    for heading, label, definition in [_HEADINGS[name]]
 )  # fmt: skip
 
 

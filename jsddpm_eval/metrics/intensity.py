@@ -13,24 +13,36 @@ from jsddpm_eval.metrics.shifts import ShiftMetric, deviation, shift_spec
 from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
-    "mean": ("mean", "mean inside the head"),
-    "spread": ("contrast", "standard deviation inside the head"),
-    "q10": ("dark", "10th percentile inside the head"),
-    "q50": ("median", "median inside the head"),
-    "q90": ("bright", "90th percentile inside the head"),
-    "top": ("brightest", "99.5th percentile inside the head"),
-    "front_back": ("front to back", "slope of brightness from front to back"),
-    "left_right": ("left to right", "slope of brightness from left to right"),
-    "rim": ("rim", "mean of the outer less that of the inner half of the head"),
-    "air": ("air", "log mean outside the head"),
-    "varied": ("varied", "distance of the mean inside the head from the median of other patients' slices, in SD"),
-    "tilted": ("tilted", "distance of both slopes from the medians of other patients' slices, in SD"),
+    "mean": ("mean", "mean brightness",
+             "mean inside the head"),
+    "spread": ("contrast", "contrast of the head",
+               "standard deviation inside the head"),
+    "q10": ("dark", "dark tones",
+            "10th percentile inside the head"),
+    "q50": ("median", "median brightness",
+            "median inside the head"),
+    "q90": ("bright", "bright tones",
+            "90th percentile inside the head"),
+    "top": ("brightest", "brightest pixels",
+            "99.5th percentile inside the head"),
+    "front_back": ("front to back", "slope of brightness to the back",
+                   "slope of brightness from front to back"),
+    "left_right": ("left to right", "slope of brightness to the right",
+                   "slope of brightness from left to right"),
+    "rim": ("rim", "brightness of the rim",
+            "mean of the outer less that of the inner half of the head"),
+    "air": ("air", "brightness of the air",
+            "log mean outside the head"),
+    "varied": ("varied", "variation of brightness",
+               "distance of the mean inside the head from the median of other patients' slices, in SD"),
+    "tilted": ("tilted", "variation of the slopes of brightness",
+               "distance of both slopes from the medians of other patients' slices, in SD"),
 }  # fmt: skip
 SPECS = tuple(
-    shift_spec(name=f"intensity_{name}", heading=heading, definition=definition, group="intensity",
+    shift_spec(name=f"intensity_{name}", heading=heading, label=label, definition=definition, group="intensity",
                reading="Above 0: brighter, or more of it, than in real slices.",
                blind_to="local faults that leave mean, percentiles and slopes of the head unchanged")
-    for name, (heading, definition) in _HEADINGS.items()
+    for name, (heading, label, definition) in _HEADINGS.items()
 )  # fmt: skip
 
 

@@ -16,23 +16,30 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.shift import Side, mean_shift
 
 _HEADINGS = {
-    "contrast": ("contrast", "mean inside the mask less that of the ring of 3 pixels around it"),
-    "step": ("edge", "mean of the mask's outermost pixels less that of the pixels that touch it"),
-    "within": ("core less rim", "mean of the mask's other pixels less that of its outermost ones"),
-    "beyond": ("around", "mean of the pixels that touch the mask less that of the rest of the ring"),
-    "texture": ("texture", "log standard deviation inside the mask"),
+    "contrast": ("contrast", "lesion contrast",
+                 "mean inside the mask less that of the ring of 3 pixels around it"),
+    "step": ("edge", "contrast at the border of lesions",
+             "mean of the mask's outermost pixels less that of the pixels that touch it"),
+    "within": ("core less rim", "core of lesions beside their rim",
+               "mean of the mask's other pixels less that of its outermost ones"),
+    "beyond": ("around", "surroundings of lesions",
+               "mean of the pixels that touch the mask less that of the rest of the ring"),
+    "texture": ("texture", "texture of lesions",
+                "log standard deviation inside the mask"),
 }  # fmt: skip
 _BLIND = "faults of some samples, such as exchanged masks, if the contrast of real lesions varies much"
 SPECS = tuple(
-    shift_spec(name=f"lesion_{name}", heading=_HEADINGS[name][0], group="lesions", pathology=1,
-               definition=f"{_HEADINGS[name][1]}, in standard deviations of the head outside the mask",
+    shift_spec(name=f"lesion_{name}", heading=heading, label=label, group="lesions", pathology=1,
+               definition=f"{definition}, in standard deviations of the head outside the mask",
                reading="Below 0: less of it than at masks of real lesions; above: more.", blind_to=_BLIND,
                place="main" if name == "contrast" else "further")
     for name in CONTRAST
+    for heading, label, definition in [_HEADINGS[name]]
 )  # fmt: skip
 _KEPT = ("contrast", "step")
 KEPT = tuple(
     ScoreSpec(name=f"lesion_{name}_kept", heading=f"{_HEADINGS[name][0]} kept", group="lesions", pathology=1,
+              label=f"share of the {_HEADINGS[name][1]} that is kept",
               scope="levels", place="hidden", verified="closed form | 1e-9", blind_to=_BLIND,
               definition=f"mean {name} as a share of that of real slices of the same conditions; "
               "undefined where the interval of the latter holds 0")

@@ -25,6 +25,7 @@ _SIZES = 4  # groups of as many real lesions by area: small ones correlate by ch
 
 SHARE = ScoreSpec(
     name="lesions_copied_share", heading="lesions copied", group="closeness", unit="share", scope="levels",
+    label="share of copied lesions",
     better="lower", pathology=1, source="registration, Clopper-Pearson", verified="planted copies | all of them",
     definition="share of lesions whose image inside the mask is nearer to a real lesion of the bin or the bins beside "
     "it than the median real lesion of its size is to other patients', by the threshold of copied_share; masks of at "

@@ -33,16 +33,17 @@ _spec = partial(
 CONTROL, SEEN, AGREEMENT = SPECS = (
     _spec(
         name="lesion_seen_control", heading="lesion in control", pathology=0,
+        label="signs of a lesion in control images",
         definition="mean logit of lesion over the 1 % of a control image where networks are most certain of one",
         reading="Above 0: control images look more like lesions than real control slices do.",
     ),
     _spec(
-        name="lesion_seen", heading="lesion seen", pathology=1,
+        name="lesion_seen", heading="lesion seen", label="signs of a lesion in lesion images", pathology=1,
         definition="mean logit of lesion over the 1 % of a lesion image where networks are most certain of one",
         reading="Below 0: lesion images show less of a lesion than real ones.",
     ),
     _spec(
-        name="lesion_agreement", heading="agreement", pathology=1,
+        name="lesion_agreement", heading="agreement", label="agreement of masks and signs of a lesion", pathology=1,
         definition="mean rank, 0 to 1, of the mask's pixels among all by logit of lesion",
         reading="Below 0: masks lie further from what looks like a lesion than in real slices.",
     ),

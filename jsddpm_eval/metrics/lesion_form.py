@@ -20,23 +20,33 @@ Array = NDArray[np.float64]
 
 _TINY = 1e-3  # least distance from the others' mean, so that one that lies on it has a logarithm
 _HEADINGS = {
-    "size": ("log size", "log area in pixels"),
-    "parts": ("log parts", "log number of connected parts"),
-    "elongation": ("elongation", "eccentricity of the largest part"),
-    "solidity": ("solid", "share of the largest part's convex hull that it fills"),
-    "roughness": ("roughness", "log of perimeter squared over 4 pi times the area of the largest part"),
-    "outside": ("outside", "share of the mask outside the head"),
-    "height": ("height", "row of the mask's centre less that of the head, in slice heights"),
-    "side": ("side", "column of the mask's centre less that of the head, in slice widths"),
-    "apart": ("apart", "log distance of the centre from the mean centre of other patients' lesions of the bin (of "
+    "size": ("log size", "log lesion size",
+             "log area in pixels"),
+    "parts": ("log parts", "log number of parts",
+              "log number of connected parts"),
+    "elongation": ("elongation", "elongation of lesions",
+                   "eccentricity of the largest part"),
+    "solidity": ("solid", "solidity of lesions",
+                 "share of the largest part's convex hull that it fills"),
+    "roughness": ("roughness", "roughness of outlines",
+                  "log of perimeter squared over 4 pi times the area of the largest part"),
+    "outside": ("outside", "share of the mask outside the head",
+                "share of the mask outside the head"),
+    "height": ("height", "height of lesions in the head",
+               "row of the mask's centre less that of the head, in slice heights"),
+    "side": ("side", "side of lesions in the head",
+             "column of the mask's centre less that of the head, in slice widths"),
+    "apart": ("apart", "distance between lesions",
+              "log distance of the centre from the mean centre of other patients' lesions of the bin (of "
               "other samples' for generated ones)"),
-    "size_apart": ("sizes apart", "log distance of the log area from the mean of the others', as for the centre"),
+    "size_apart": ("sizes apart", "difference between lesion sizes",
+                   "log distance of the log area from the mean of the others', as for the centre"),
 }  # fmt: skip
 SPECS = tuple(
-    shift_spec(name=f"form_{name}", heading=heading, definition=definition, group="lesion shapes", pathology=1,
-               reading="Above 0: more of it than in real lesions.",
+    shift_spec(name=f"form_{name}", heading=heading, label=label, definition=definition, group="lesion shapes",
+               reading="Above 0: more of it than in real lesions.", pathology=1,
                blind_to="images without the lesion that the mask shows")
-    for name, (heading, definition) in _HEADINGS.items()
+    for name, (heading, label, definition) in _HEADINGS.items()
 )  # fmt: skip
 
 

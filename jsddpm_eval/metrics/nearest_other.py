@@ -31,6 +31,7 @@ _NEVER = 1e-12
 
 NEAREST = ScoreSpec(
     name="nearest_other", heading="nearest other", group="variety", unit="log ratio", scope="levels",
+    label="log distance to the nearest other sample",
     definition="mean log distance to the nearest other sample of the condition less that of real slices to the nearest "
     "of as many others, of other patients or of all, whichever is nearer; slices of norm 1, averaged to 32 pixels",
     reading="Below 0: samples resemble each other more than patients do; -0.7 is half the distance.",
@@ -40,6 +41,7 @@ NEAREST = ScoreSpec(
 )  # fmt: skip
 REPEATED = ScoreSpec(
     name="repeated_share", heading="repeated", group="variety", unit="share", scope="levels", better="lower",
+    label="share of repeated samples",
     definition=f"share of samples, not blank, nearer to a sample of any condition than {_REPEATED:g} of the median "
     "distance between real slices",
     reading="Share of samples that are another sample again.", source="Clopper-Pearson", verified="counting | 0",

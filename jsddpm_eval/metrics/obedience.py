@@ -20,12 +20,12 @@ _spec = partial(
 EMPTY = _spec(
     name="control_empty", definition="share of control samples with an empty mask", pathology=0,
     blind_to="control images that show a lesion, because only masks are read",
-    headline="control: empty mask",
+    headline="control: empty mask", label="share of control samples with an empty mask",
 )  # fmt: skip
 PRESENT = _spec(
     name="lesion_present", definition="share of lesion samples with at least one lesion pixel", pathology=1,
     blind_to="images without the lesion that the mask shows, because only masks are read",
-    headline="lesion: mask present",
+    headline="lesion: mask present", label="share of lesion samples with a mask",
 )  # fmt: skip
 
 

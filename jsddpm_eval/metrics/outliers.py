@@ -28,6 +28,7 @@ _LEAST = 1e-6
 
 SHARE = ScoreSpec(
     name="outlier_share", heading="outliers", group="neighbourhood", unit="share", scope="levels", better="lower",
+    label="share of samples unlike any real slice",
     definition="share of samples whose distance to the nearest real slice of the bin or the bins beside it, in "
     f"whitened appearance, is {THRESHOLD:g} upper spreads above the median of real slices to other patients'; the "
     "median difference of all samples is subtracted first; undefined where the median sample lies there",

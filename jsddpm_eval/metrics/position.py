@@ -35,6 +35,7 @@ _spec = partial(
 )  # fmt: skip
 BINS = _spec(
     "z_error_bins", "z error", f"{_READ} bin widths", unit="bins", place="compact", better="lower", hypothesis=_SAME,
+    label="position error in bin widths",
     reading="Distance in bin widths between the requested bin and the position that small networks predict; the "
     "baseline is the same of real slices of patients the networks have not seen.",
     headline="position error", headline_reading="bin widths; chance {z_error_chance_bins}, baseline {baseline}",
@@ -43,12 +44,13 @@ SLICES = _spec("z_error_slices", "z error, slices", f"{_READ} slices", unit="sli
 MILLIMETRES = _spec("z_error_mm", "z error, mm", f"{_READ} mm", unit="mm", better="lower", hypothesis=_SAME)
 OFFSET = _spec(
     "z_offset_bins", "z offset", "predicted position less the middle of the requested bin, in bin widths", unit="bins",
-    hypothesis=_SAME,
+    hypothesis=_SAME, label="position offset in bin widths",
     reading="Above the baseline: slices of higher bins than requested; below: of lower ones.",
     blind_to="shifts upwards and downwards that cancel out",
 )  # fmt: skip
 PULL = _spec(
     "z_pull_bins", "z pull", "offset towards the middle of the range, in bin widths", unit="bins", hypothesis=_SAME,
+    label="pull to the middle in bin widths",
     reading="Far above the baseline: the requested bin is ignored.",
     blind_to="a shift of all bins in one direction, which cancels out",
 )  # fmt: skip

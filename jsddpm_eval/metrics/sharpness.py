@@ -11,18 +11,25 @@ from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
 from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
-    "detail_low": ("detail, low", "log power from 0.2 to 0.3 cycles per pixel less that from 0.12 to 0.2"),
-    "detail_mid": ("detail, middle", "log power from 0.3 to 0.4 cycles per pixel less that from 0.2 to 0.3"),
-    "detail_high": ("detail, high", "log power from 0.4 to 0.5 cycles per pixel less that from 0.3 to 0.4"),
-    "detail_corner": ("detail, corner", "log power from 0.5 to 0.71 cycles per pixel less that from 0.4 to 0.5"),
-    "grain": ("grain", "log median difference of a pixel from its 3 x 3 surround, inside the head"),
-    "background": ("background", "log mean difference of a pixel from its 3 x 3 surround, outside the head"),
+    "detail_low": ("detail, low", "coarse detail",
+                   "log power from 0.2 to 0.3 cycles per pixel less that from 0.12 to 0.2"),
+    "detail_mid": ("detail, middle", "fine detail",
+                   "log power from 0.3 to 0.4 cycles per pixel less that from 0.2 to 0.3"),
+    "detail_high": ("detail, high", "finer detail",
+                    "log power from 0.4 to 0.5 cycles per pixel less that from 0.3 to 0.4"),
+    "detail_corner": ("detail, corner", "finest detail",
+                      "log power from 0.5 to 0.71 cycles per pixel less that from 0.4 to 0.5"),
+    "grain": ("grain", "grain",
+              "log median difference of a pixel from its 3 x 3 surround, inside the head"),
+    "background": ("background", "noise of the background",
+                   "log mean difference of a pixel from its 3 x 3 surround, outside the head"),
 }  # fmt: skip
 SPECS = tuple(
-    shift_spec(name=name, heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="sharpness",
+    shift_spec(name=name, heading=heading, label=label, definition=definition, group="sharpness",
                reading="Below 0: smoother than real slices; above: sharper or noisier.",
                blind_to="faults of a few samples or of a small part of the slice, because each slice is one number")
     for name in DETAIL
+    for heading, label, definition in [_HEADINGS[name]]
 )  # fmt: skip
 
 

@@ -11,19 +11,27 @@ from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
 from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
-    "axis_mid": ("axes, middle", "log power along the axes less that off them, 0.2 to 0.35 cycles per pixel"),
-    "axis_high": ("axes, high", "log power along the axes less that off them, 0.35 to 0.5 cycles per pixel"),
-    "direction_mid": ("direction, middle", "log power of vertical less horizontal frequencies, 0.2 to 0.35"),
-    "direction_high": ("direction, high", "log power of vertical less horizontal frequencies, 0.35 to 0.5"),
-    "peak": ("peak", "log power of the two frequencies off the axes that stand out most from those around them"),
-    "nyquist": ("pixel grid", "log power of the highest frequencies less that just below them"),
-    "blocks": ("blocks", "log of steps across borders of blocks of 8 pixels beside those elsewhere"),
+    "axis_mid": ("axes, middle", "middle frequencies along the axes",
+                 "log power along the axes less that off them, 0.2 to 0.35 cycles per pixel"),
+    "axis_high": ("axes, high", "high frequencies along the axes",
+                  "log power along the axes less that off them, 0.35 to 0.5 cycles per pixel"),
+    "direction_mid": ("direction, middle", "vertical beside horizontal middle frequencies",
+                      "log power of vertical less horizontal frequencies, 0.2 to 0.35"),
+    "direction_high": ("direction, high", "vertical beside horizontal high frequencies",
+                       "log power of vertical less horizontal frequencies, 0.35 to 0.5"),
+    "peak": ("peak", "strongest single frequency",
+             "log power of the two frequencies off the axes that stand out most from those around them"),
+    "nyquist": ("pixel grid", "pixel grid",
+                "log power of the highest frequencies less that just below them"),
+    "blocks": ("blocks", "steps at blocks of 8 pixels",
+               "log of steps across borders of blocks of 8 pixels beside those elsewhere"),
 }  # fmt: skip
 SPECS = tuple(
-    shift_spec(name=f"texture_{name}", heading=_HEADINGS[name][0], definition=_HEADINGS[name][1], group="texture",
+    shift_spec(name=f"texture_{name}", heading=heading, label=label, definition=definition, group="texture",
                reading="Above 0: a regular pattern that real slices do not have.",
                blind_to="patterns of a few samples or of a small part of the slice, because each slice is one number")
     for name in TEXTURE
+    for heading, label, definition in [_HEADINGS[name]]
 )  # fmt: skip
 
 

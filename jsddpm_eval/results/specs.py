@@ -30,6 +30,7 @@ class ScoreSpec:
         heading: Heading of its column, in few words. Scores of a group with the same heading share a column.
         definition: How it is computed, for the reference.
         group: Its topic, one of :data:`GROUPS` or another.
+        label: Words for it in a sentence; empty if the heading serves.
         reading: How to read its column, in one or two sentences.
         unit: Unit of the value.
         better: Which direction is better; None if neither is.
@@ -52,6 +53,7 @@ class ScoreSpec:
     heading: str
     definition: str
     group: str
+    label: str = ""
     reading: str = ""
     unit: str = ""
     better: Literal["higher", "lower"] | None = None
@@ -75,6 +77,15 @@ class ScoreSpec:
         'A distance. Not detected: copies.'
         """
         return " ".join(part for part in (self.reading, self.blind_to and f"Not detected: {self.blind_to}.") if part)
+
+    @property
+    def words(self) -> str:
+        """Words for it in a sentence: its label, or its heading.
+
+        >>> ScoreSpec(name="vendi", heading="Vendi", group="", definition="").words
+        'Vendi'
+        """
+        return self.label or self.heading
 
     def named(self, space: str = "") -> str:
         """Name of the score in a feature space.
@@ -132,6 +143,7 @@ class Finding(Model):
         timestep: Timestep of an exact reconstruction; None otherwise.
         kind: What kind of fault it is, in words.
         score: Name of the decisive score.
+        label: Words for it; its name if empty.
         value: The score's value.
         interval: Its 95 % interval; of one condition partially pooled with the whole.
         p_value: P-value of the score's hypothesis, corrected for all tests; compare it with 0.05.
@@ -147,6 +159,7 @@ class Finding(Model):
     timestep: int | None = None
     kind: str = ""
     score: str = ""
+    label: str = ""
     value: float | None = None
     interval: tuple[float, float] | None = None
     p_value: float | None = None
@@ -165,11 +178,12 @@ class Finding(Model):
 
         >>> Finding(check="a", answer="off", score="grain", value=-2, interval=(-3, -1), reason="-2.0 SD").seen
         'grain -2.0 SD'
-        >>> Finding(check="a", answer="unknown", score="grain", value=0.4, interval=(-0.1, 0.9)).seen
-        'grain -0.1 to 0.9'
+        >>> Finding(check="a", answer="unknown", score="detail_mid", label="fine detail", interval=(-0.1, 0.9)).seen
+        'fine detail -0.1 to 0.9'
         """
+        label = self.label or self.score
         if self.answer == "off":
-            figure = self.reason if self.reason[:1].isalpha() else f"{self.score} {self.reason}".strip()
+            figure = self.reason if self.reason[:1].isalpha() else f"{label} {self.reason}".strip()
             tested = self.interval is None and self.p_value is not None
             return f"{figure}, p = {self.p_value:.2g}" if tested else figure
-        return f"{self.score} {self.interval[0]:.2g} to {self.interval[1]:.2g}" if self.interval else ""
+        return f"{label} {self.interval[0]:.2g} to {self.interval[1]:.2g}" if self.interval else ""
