@@ -68,8 +68,8 @@ class Codes:
         >>> codes.slice("sub-003 z 57"), codes.slice("generated-0000 sample 2")
         ('P-7F3A z 57', 'generated-0000 sample 2')
         """
-        image, found, position = name.rpartition(POSITION)
-        return f"{self.image(image)}{POSITION}{position}" if found else name
+        image, separator, position = name.rpartition(POSITION)
+        return f"{self.image(image)}{POSITION}{position}" if separator else name
 
 
 def coded_parts(code: str) -> tuple[str, str]:
@@ -148,13 +148,13 @@ def local_names(paths: Sequence[str | PathLike[str]]) -> list[str]:
     >>> local_names(["/home/me/a/evaluation", "/home/me/b/evaluation"])
     ['a/evaluation', 'b/evaluation']
     """
-    given = [Path(path) for path in paths]
-    longest = max((len(path.parts) for path in given), default=0)
+    distinct = [Path(path) for path in paths]
+    longest = max((len(path.parts) for path in distinct), default=0)
     for count in range(1, longest + 1):
-        names = [_shown(path, count) for path in given]
-        if len(set(names)) == len(set(given)):
+        names = [_shown(path, count) for path in distinct]
+        if len(set(names)) == len(set(distinct)):
             break
-    return names if given else []
+    return names if distinct else []
 
 
 def way(path: str | PathLike[str], start: str | PathLike[str]) -> str:
@@ -178,24 +178,24 @@ def _extended(
     The code has two parts if the patient has several images, or the image a session.
     """
     whole = dict(rows)
-    people = {row["patient"]: coded_parts(row["code"])[0] for row in rows.values()}
+    codes = {row["patient"]: coded_parts(row["code"])[0] for row in rows.values()}
     used = {row["code"] for row in rows.values()}
     images_of = Counter(patients.values())
     for image, patient in patients.items():
         if image not in whole:
-            taken = {*used, *people.values(), *patients, *images_of}
-            person = people.setdefault(patient, _drawn("P-", taken))
+            in_use = {*used, *codes.values(), *patients, *images_of}
+            person = codes.setdefault(patient, _drawn("P-", in_use))
             apart = image in sessions or images_of[patient] > 1 or person in used
-            code = _drawn(f"{person}-", taken) if apart else person
+            code = _drawn(f"{person}-", in_use) if apart else person
             used.add(code)
             whole[image] = {"code": code, "patient": patient, "image": image}
     return whole
 
 
-def _drawn(start: str, taken: set[str]) -> str:
+def _drawn(start: str, in_use: set[str]) -> str:
     """A random code that is not in use."""
-    size = 2 if len(taken) < _SHORT else 4
-    while (code := f"{start}{secrets.token_hex(size).upper()}") in taken:
+    size = 2 if len(in_use) < _SHORT else 4
+    while (code := f"{start}{secrets.token_hex(size).upper()}") in in_use:
         continue
     return code
 

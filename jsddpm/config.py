@@ -136,7 +136,7 @@ def _checked(model: type[AnySection], values: dict[str, Any], prefix: str, file:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     place = [str(part) for part in first["loc"]]
-    key, context, given = prefix + ".".join(place), first.get("ctx", {}), reprlib.repr(first["input"])
+    key, context, value = prefix + ".".join(place), first.get("ctx", {}), reprlib.repr(first["input"])
     values_of = {f"{prefix}{name}": text for name, text in keys.known_keys(model).items()}
     if first["type"] == "conflict":
         what, cure = f"{context['key']}: {context['what']}", context["fix"]
@@ -147,7 +147,7 @@ def _checked(model: type[AnySection], values: dict[str, Any], prefix: str, file:
         paths = [prefix + ".".join(place[:n]) for n in range(len(place), 0, -1)]
         owner = next((path for path in paths if path in values_of), "")
         message = first["msg"].removeprefix("Value error, ")
-        what = f"{key}: {message[0].lower()}{message[1:]}, given {given}"
+        what = f"{key}: {message[0].lower()}{message[1:]}, given {value}"
         cure = f"give {owner} {values_of[owner]}" if owner else "write section: {key: value}"
     raise usage_error("CONFIG", what, fix=cure, file=file)
 

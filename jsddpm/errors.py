@@ -94,8 +94,8 @@ def first_line(error: BaseException) -> str:
     'no such key'
     """
     lines = str(error).strip().split("\n")
-    said = lines[-1].partition("Error: ")[2] if "TorchScript interpreter" in lines[0] else lines[0]
-    return said.split(". ")[0][:200] or type(error).__name__
+    message = lines[-1].partition("Error: ")[2] if "TorchScript interpreter" in lines[0] else lines[0]
+    return message.split(". ")[0][:200] or type(error).__name__
 
 
 def first_of(problems: Sequence[JsddpmError], others: str = "") -> JsddpmError:

@@ -92,10 +92,10 @@ def _run(config: RunConfig) -> Iterator[Conflict]:
         what = f"{config.sampling.guidance:g} needs a network trained with null tokens"
         yield Conflict("sampling.guidance", what, "set unconditional_share (0.1, for instance), or guidance 1")
     if config.monitoring.samples == 0:
-        for key, asked in (
+        for key, requested in (
             ("patience", config.trainer.patience),
             ("stop_at_memorisation", config.trainer.stop_at_memorisation),
         ):
-            if asked:
+            if requested:
                 what = "depends on generated samples, and monitoring.samples=0 generates none"
                 yield Conflict(f"trainer.{key}", what, "set monitoring.samples=null")

@@ -101,7 +101,7 @@ def evaluate_in_detail(
 ) -> Evaluation:
     """:func:`evaluate`, with the data of the results."""
     say = progress or (lambda *_: None)
-    picked, wanted = chosen(metrics)
+    picked, requested = chosen(metrics)
     real, generated, binning = _tables(real, generated, split)
     if real.store is not None and generated.store is not None:
         refuse_real_slices(real, generated)
@@ -113,7 +113,7 @@ def evaluate_in_detail(
     say("feature extractors", 0, 1)
     extractors = make_extractors(features, real, seed=seed, folder=real.memo.folder)
     spaces = [FeatureSpace(extractor, real) for extractor in extractors]
-    context = Context(real, generated, binning, spaces, seed, wanted)
+    context = Context(real, generated, binning, spaces, seed, requested)
     every = list(conditions(context))
     cells = []
     for number, (z_bin, pathology) in enumerate(every):

@@ -111,8 +111,8 @@ class _Level:
         noise = level_noise(batch["row"], x0.shape[1:], seed, self.timestep)
         x_t = add_noise(x0, noise, timesteps, self.abar)
         weights = channel_weights(timesteps, self.abar, kind, config.objective)
-        wanted = target(x0, noise, timesteps, self.abar, kind)
-        return slice_losses(predict(x_t, timesteps), wanted, x0, weights, config.objective).clamp(min=_LEAST)
+        truth = target(x0, noise, timesteps, self.abar, kind)
+        return slice_losses(predict(x_t, timesteps), truth, x0, weights, config.objective).clamp(min=_LEAST)
 
     def filtered(self, wiener: WienerFilter, z_bin: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """The Wiener filter as a network, with the same prediction target."""
@@ -136,10 +136,10 @@ def noise_levels(info: CheckpointInfo) -> list[_Level]:
 
 def level_noise(rows: Tensor, shape: torch.Size, seed: int, timestep: int) -> Tensor:
     """Standard normal noise that depends only on (seed, store row, timestep), float32 ``(len(rows), *shape)``."""
-    drawn = [
+    noise = [
         np.random.default_rng([seed, int(row), timestep]).standard_normal(tuple(shape), np.float32) for row in rows
     ]
-    return torch.from_numpy(np.stack(drawn))
+    return torch.from_numpy(np.stack(noise))
 
 
 def measure(
@@ -180,8 +180,8 @@ def measure(
     slicer = _Slicer(SliceDataset(store, info.binning, residence="mapped"), slices)
     levels, everyone = noise_levels(info), slicer.everyone()
     tables: list[list[Tensor]] = [[] for _ in range(len(networks) + 1)]
-    people = slicer.training + slicer.held_out
-    for number, person in enumerate(people):
+    patients = slicer.training + slicer.held_out
+    for number, person in enumerate(patients):
         batch = slicer.some(person)
         wiener = (everyone - slicer.moments(person)).filter()
         for table, network in zip(tables, networks, strict=False):
@@ -189,14 +189,14 @@ def measure(
         filtered = [level.losses(level.filtered(wiener, batch["z_bin"]), batch, seed) for level in levels]
         tables[-1].append(torch.stack(filtered, 1))
         if progress:
-            progress(number + 1, len(people))
+            progress(number + 1, len(patients))
     measured = [torch.cat(table).double().numpy() for table in tables]
-    chosen = [slicer.chosen(person) for person in people]
+    chosen = [slicer.chosen(person) for person in patients]
     return Measured(
         rows=slicer.dataset.rows[np.concatenate(chosen)],
-        patient=np.repeat(np.arange(len(people)), [len(places) for places in chosen]),
-        patients=people,
-        member=np.arange(len(people)) < len(slicer.training),
+        patient=np.repeat(np.arange(len(patients)), [len(places) for places in chosen]),
+        patients=patients,
+        member=np.arange(len(patients)) < len(slicer.training),
         timesteps=tuple(level.timestep for level in levels),
         noise=tuple(level.noise for level in levels),
         network=measured[0],

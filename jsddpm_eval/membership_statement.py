@@ -90,13 +90,13 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
     """The content of ``audit.json`` and the rows of ``slices.csv``."""
     losses = measured.losses()
     n, m = losses.groups
-    found = attack(losses, seed=seed) if min(n, m) >= MIN_UNITS else None
-    answer, reason = _answer(found, losses)
+    result = attack(losses, seed=seed) if min(n, m) >= MIN_UNITS else None
+    answer, reason = _answer(result, losses)
     patients = [
         {
             "patient": name, "of": _side(bool(member)), "slices": int((measured.patient == i).sum()),
-            "score": None if found is None else float(found.scores[i]),
-            "scores": None if found is None else found.by_level[i].tolist(),
+            "score": None if result is None else float(result.scores[i]),
+            "scores": None if result is None else result.by_level[i].tolist(),
             "log_loss": losses.network[i].tolist(), "log_reference": losses.reference[i].tolist(),
         }
         for i, (name, member) in enumerate(zip(measured.patients, measured.member, strict=True))
@@ -109,32 +109,32 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
         "threat_model": _THREAT,
         "answer": answer,
         "reason": reason,
-        "sentences": [_headline(answer, reason), *([] if found is None else _sentences(found, measured))],
+        "sentences": [_headline(answer, reason), *([] if result is None else _sentences(result, measured))],
         "limits": list(_LIMITS),
         "patients": {"training": n, "held_out": m},
-        "attack": None if found is None else _numbers(found, losses.member),
-        "levels": _levels(measured, found),
-        "control": None if found is None else _control(found, measured),
+        "attack": None if result is None else _numbers(result, losses.member),
+        "levels": _levels(measured, result),
+        "control": None if result is None else _control(result, measured),
         "calibrated_by": by,
         "by_patient": patients,
         "checkpoint": {"step": measured.info.step, "training_store": measured.info.store, "weights": "ema"},
         "seed": seed,
         "jsddpm": __version__,
     }
-    return values, _slice_rows(measured, found, store)
+    return values, _slice_rows(measured, result, store)
 
 
-def _answer(found: Attack | None, losses: Losses) -> tuple[Answer, str]:
+def _answer(result: Attack | None, losses: Losses) -> tuple[Answer, str]:
     n, m = losses.groups
-    if found is None or not losses.enough:
+    if result is None or not losses.enough:
         ways = comb(n + m, n)
         return "unknown", (
             f"{n} training and {m} held-out patients can be divided in {ways} ways, so that no attack can be "
             f"significant; {MIN_UNITS} of either kind and 40 ways are needed, such as 4 and 4 patients"
         )
-    low, high = found.difficulty.interval
-    if found.p_value <= TAIL:
-        if low > 0.5 and found.gap[1][0] <= found.difficulty_gap:
+    low, high = result.difficulty.interval
+    if result.p_value <= TAIL:
+        if low > 0.5 and result.gap[1][0] <= result.difficulty_gap:
             return "unknown", (
                 "the training patients are easier in themselves, and the network adds no more than that; held-out "
                 "patients of the same difficulty are needed"
@@ -145,7 +145,7 @@ def _answer(found: Attack | None, losses: Losses) -> tuple[Answer, str]:
             f"the training patients are {'easier' if low > 0.5 else 'harder'} in themselves; held-out patients of "
             "the same difficulty are needed"
         )
-    highest = max(area.interval[1] for area in (found.area, *found.level_areas))
+    highest = max(area.interval[1] for area in (result.area, *result.level_areas))
     if highest < MARGIN:
         return "fine", ""
     return "unknown", (
@@ -167,33 +167,33 @@ def _headline(answer: Answer, reason: str) -> str:
     }[answer]
 
 
-def _sentences(found: Attack, measured: Measured) -> list[str]:
+def _sentences(result: Attack, measured: Measured) -> list[str]:
     n, m = int(measured.member.sum()), int((~measured.member).sum())
-    best, control = found.informative, "a filter" if measured.reference is None else "the reference network"
-    said = [
-        f"The attack ranks a training patient before a held-out one in {_area(found.area)}, p = {found.p_value:.2g}; "
+    best, control = result.informative, "a filter" if measured.reference is None else "the reference network"
+    sentences = [
+        f"The attack ranks a training patient before a held-out one in {_area(result.area)}, p = {result.p_value:.2g}; "
         f"{n} training and {m} held-out patients. Noise of {measured.noise[best]:.2g} gives the "
-        f"largest area, {_area(found.level_areas[best])}.",
-        f"The control: {control} that was not fitted to the patient separates them in {_area(found.difficulty)}, by "
-        f"the difficulty of slices. The loss of the network without this correction: {_area(found.plain)}.",
+        f"largest area, {_area(result.level_areas[best])}.",
+        f"The control: {control} that was not fitted to the patient separates them in {_area(result.difficulty)}, by "
+        f"the difficulty of slices. The loss of the network without this correction: {_area(result.plain)}.",
     ]
-    for name, divisions in (("training", found.training), ("held-out", found.held_out)):
+    for name, divisions in (("training", result.training), ("held-out", result.held_out)):
         if divisions is not None:
             low, high = divisions.interval
-            said.append(
+            sentences.append(
                 f"Random halves of the {name} patients alone are separated with areas of {low:.2f} to {high:.2f} in "
                 f"95 of 100 divisions; {100 * divisions.beyond:.0f} % reach that of the attack."
             )
-    return said + [_sensitivity(found.scores, measured.member, rate) for rate in RATES]
+    return sentences + [_sensitivity(result.scores, measured.member, rate) for rate in RATES]
 
 
 def _sensitivity(scores: np.ndarray[Any, Any], member: np.ndarray[Any, Any], rate: float) -> str:
-    found, n, m = sensitivity_at(scores[member], scores[~member], rate), int(member.sum()), int((~member).sum())
+    counted, n, m = sensitivity_at(scores[member], scores[~member], rate), int(member.sum()), int((~member).sum())
     share = f"{100 * rate:g} %"
-    if found is None:
+    if counted is None:
         needed = round(1 / rate)
         return f"The sensitivity at {share} false alarms is unknown: {needed} held-out patients are needed, not {m}."
-    count, (low, high) = found
+    count, (low, high) = counted
     identified = f"{count} of {n} training patients are identified ({100 * low:.0f} to {100 * high:.0f} %)"
     return f"At {share} false alarms, {identified}."
 
@@ -203,17 +203,17 @@ def _area(area: Area) -> str:
     return f"{100 * area.value:.0f} % of pairs (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
 
 
-def _numbers(found: Attack, member: np.ndarray[Any, Any]) -> dict[str, Any]:
+def _numbers(result: Attack, member: np.ndarray[Any, Any]) -> dict[str, Any]:
     rates = []
     for rate in RATES:
-        counted = sensitivity_at(found.scores[member], found.scores[~member], rate)
+        counted = sensitivity_at(result.scores[member], result.scores[~member], rate)
         reached = {} if counted is None else {"count": counted[0], "interval": list(counted[1])}
         rates.append({"false_positive_rate": rate, "training": int(member.sum()), **(reached or {
             "count": None, "interval": None, "reason": f"takes {round(1 / rate)} held-out patients"})})  # fmt: skip
     return {
-        **_plain(found.area), "p_value": found.p_value, "most_informative": found.informative,
-        "without_calibration": _plain(found.plain), "sensitivity": rates,
-        "gap": {"log_loss": found.gap[0], "interval": _finite(found.gap[1])},
+        **_plain(result.area), "p_value": result.p_value, "most_informative": result.informative,
+        "without_calibration": _plain(result.plain), "sensitivity": rates,
+        "gap": {"log_loss": result.gap[0], "interval": _finite(result.gap[1])},
     }  # fmt: skip
 
 
@@ -221,27 +221,27 @@ def _finite(interval: tuple[float, float]) -> list[float] | None:
     return list(interval) if np.isfinite(interval).all() else None
 
 
-def _levels(measured: Measured, found: Attack | None) -> list[dict[str, Any]]:
+def _levels(measured: Measured, result: Attack | None) -> list[dict[str, Any]]:
     levels = []
     for i, (timestep, noise) in enumerate(zip(measured.timesteps, measured.noise, strict=True)):
-        areas = {} if found is None else _plain(found.level_areas[i]) | {"slope": float(found.calibration.slope[i])}
+        areas = {} if result is None else _plain(result.level_areas[i]) | {"slope": float(result.calibration.slope[i])}
         levels.append({"timestep": timestep, "noise": noise} | areas)
     return levels
 
 
-def _control(found: Attack, measured: Measured) -> dict[str, Any]:
+def _control(result: Attack, measured: Measured) -> dict[str, Any]:
     filtered = Area.of(-measured.by_patient(measured.filter).mean(1), measured.member)
     return {
         "filter": _plain(filtered),
-        "network": None if measured.reference is None else _plain(found.difficulty),
-        "difficulty_gap": found.difficulty_gap,
-        "training_divisions": _divisions(found.training),
-        "held_out_divisions": _divisions(found.held_out),
+        "network": None if measured.reference is None else _plain(result.difficulty),
+        "difficulty_gap": result.difficulty_gap,
+        "training_divisions": _divisions(result.training),
+        "held_out_divisions": _divisions(result.held_out),
     }
 
 
-def _divisions(found: Divisions | None) -> dict[str, Any] | None:
-    return None if found is None else {"interval": list(found.interval), "beyond": found.beyond}
+def _divisions(divisions: Divisions | None) -> dict[str, Any] | None:
+    return None if divisions is None else {"interval": list(divisions.interval), "beyond": divisions.beyond}
 
 
 def _plain(area: Area) -> dict[str, Any]:
@@ -252,12 +252,12 @@ def _side(member: bool) -> str:
     return "training" if member else "held-out"
 
 
-def _slice_rows(measured: Measured, found: Attack | None, store: SliceStore) -> list[dict[str, Any]]:
+def _slice_rows(measured: Measured, result: Attack | None, store: SliceStore) -> list[dict[str, Any]]:
     """One row a slice: its patient, its score, its loss and that of the reference at each level."""
     reference = measured.filter if measured.reference is None else measured.reference
     scores = None
-    if found is not None:
-        scores = found.calibration.scores(np.log(measured.network), np.log(reference)).mean(1)
+    if result is not None:
+        scores = result.calibration.scores(np.log(measured.network), np.log(reference)).mean(1)
     rows = []
     for i, row in enumerate(measured.rows):
         place = int(measured.patient[i])

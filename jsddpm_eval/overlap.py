@@ -49,7 +49,7 @@ def slice_digests(images: NDArray[np.float32]) -> list[str]:
 
 def digests(table: SliceTable) -> list[str]:
     """:func:`slice_digests` of a table, read batch by batch."""
-    found = []
+    hashes = []
     for first in range(0, len(table), BATCH):
-        found += slice_digests(table.where(slice(first, first + BATCH)).images.numpy())
-    return found
+        hashes += slice_digests(table.where(slice(first, first + BATCH)).images.numpy())
+    return hashes

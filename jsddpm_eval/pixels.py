@@ -41,7 +41,7 @@ class ArrayPixels:
 
     def __init__(self, images: NDArray[np.float32] | None, masks: NDArray[np.bool_] | None) -> None:
         self._images, self._masks = images, masks
-        shape = next((given.shape for given in (images, masks) if given is not None), (0, 0, 0))
+        shape = next((array.shape for array in (images, masks) if array is not None), (0, 0, 0))
         self.size: tuple[int, int] = (shape[1], shape[2])
 
     def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -76,17 +76,17 @@ def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> 
     share = pooled.get("copied_train_share")
     if share is None:
         return None
-    asked = {"training": share, "held_out": pooled["copied_held_out_share"], "patients": pooled["patients_copied"]}
-    asked |= {"lesions": lesions["lesions_copied_share"]} if "lesions_copied_share" in lesions else {}
+    shares = {"training": share, "held_out": pooled["copied_held_out_share"], "patients": pooled["patients_copied"]}
+    shares |= {"lesions": lesions["lesions_copied_share"]} if "lesions_copied_share" in lesions else {}
     worst = Counter(pair["patient"] for pair in copies if pair["of"] == "training").most_common(1)
     return {
         "schema": "jsddpm-privacy",
         "version": 1,
         "asked": _ASKED,
         "threat_model": _THREAT,
-        "rates": {name: _rate(score) for name, score in asked.items()},
+        "rates": {name: _rate(score) for name, score in shares.items()},
         "worst_patient": {"patient": worst[0][0], "samples": worst[0][1]} if worst else None,
-        "sentences": _sentences(asked, worst),
+        "sentences": _sentences(shares, worst),
         "detector": _detector(results),
         "limits": list(_LIMITS),
         "copies": list(copies),
@@ -122,33 +122,35 @@ def _rate(score: Score) -> dict[str, Any]:
     return rate | {"upper_bound": upper_bound(count, total) if total else None, "of_new_patients_at_most": bound}
 
 
-def _sentences(asked: Mapping[str, Score], worst: Sequence[tuple[str, int]]) -> list[str]:
-    rates = {name: _rate(score) for name, score in asked.items()}
-    said = []
+def _sentences(shares: Mapping[str, Score], worst: Sequence[tuple[str, int]]) -> list[str]:
+    rates = {name: _rate(score) for name, score in shares.items()}
+    sentences = []
     for name, what in (("training", "samples are copies of training slices"),
                        ("held_out", "samples are copies of held-out slices"),
                        ("lesions", "lesions are those of real patients")):  # fmt: skip
         if name in rates:
-            said.append(_share(what, rates[name]))
+            sentences.append(_share(what, rates[name]))
     if rates["held_out"].get("count"):
-        said.append("Copies of held-out slices mean that the generator was trained on patients of the test.")
-    people = rates["patients"]
-    if people["share"] is None:
-        return said
-    said.append(
-        f"{people['count']} of {people['of']} training patients are copied; of all patients like them at most "
-        f"{100 * people['upper_bound']:.0f} % would be in as many samples (95 % bound)."
+        sentences.append("Copies of held-out slices mean that the generator was trained on patients of the test.")
+    patients = rates["patients"]
+    if patients["share"] is None:
+        return sentences
+    sentences.append(
+        f"{patients['count']} of {patients['of']} training patients are copied; of all patients like them at most "
+        f"{100 * patients['upper_bound']:.0f} % would be in as many samples (95 % bound)."
     )
     needed = ceil(log(0.05) / log(1 - _THRESHOLD))
-    if people["of"] < needed:
-        said.append(
+    if patients["of"] < needed:
+        sentences.append(
             f"A bound below {100 * _THRESHOLD:.0f} % takes {needed} training patients of whom none is copied; "
-            f"there are {people['of']}."
+            f"there are {patients['of']}."
         )
     if worst:
         name, count = worst[0]
-        said.append(f"The patient copied most often is {name}, in {count} {'sample' if count == 1 else 'samples'}.")
-    return said
+        sentences.append(
+            f"The patient copied most often is {name}, in {count} {'sample' if count == 1 else 'samples'}."
+        )
+    return sentences
 
 
 def _share(what: str, rate: Mapping[str, Any]) -> str:
@@ -164,7 +166,7 @@ def _share(what: str, rate: Mapping[str, Any]) -> str:
 
 def _detector(results: Results) -> list[str]:
     selftest = results.provenance.get("selftest")
-    found = [] if selftest is None else selftest.get("copies", [])
-    return found or [
+    sentences = [] if selftest is None else selftest.get("copies", [])
+    return sentences or [
         "This was not measured on this cohort; jsddpm selftest STORE plants copies into its slices and measures it."
     ]

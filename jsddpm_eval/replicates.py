@@ -72,14 +72,14 @@ def matched(first: Sequence[Results], second: Sequence[Results]) -> Pairs:
 
 
 def _by_fold(group: Sequence[Results]) -> dict[tuple[str, str], list[int]]:
-    found: dict[tuple[str, str], list[int]] = {}
+    folds: dict[tuple[str, str], list[int]] = {}
     for i, results in enumerate(group):
         real = results.provenance.get("real", {})
         if "store" not in real:
             cure = "evaluate each training against the store of its fold (jsddpm cache resplit)"
             raise usage_error("NOT_COMPARABLE", "the fold of an evaluation without a real store is unknown", fix=cure)
-        found.setdefault((real["store"], real.get("held_out_split", "")), []).append(i)
-    return found
+        folds.setdefault((real["store"], real.get("held_out_split", "")), []).append(i)
+    return folds
 
 
 def _by_seed(
@@ -108,15 +108,15 @@ def _pooled(first: Sequence[Results], second: Sequence[Results]) -> list[Differe
         require_comparable(*pair)
         _require_alike(pairs[0][0], pair[0])
     places: dict[tuple[Any, ...], Place] = {}
-    found: dict[tuple[Any, ...], dict[int, list[Scores]]] = {}
+    by_place: dict[tuple[Any, ...], dict[int, list[Scores]]] = {}
     for number, fold in enumerate(folds):
         for a, b in fold:
             for place, *scores in shared_scores(a, b):
                 places.setdefault(place.key, place)
-                found.setdefault(place.key, {}).setdefault(number, []).append((scores[0], scores[1]))
+                by_place.setdefault(place.key, {}).setdefault(number, []).append((scores[0], scores[1]))
     shares = [_share(fold[0][0]) for fold in folds]
     same = same_seeds(*pairs[0])
-    return [_difference(places[key], by_fold, shares, len(pairs), same) for key, by_fold in found.items()]
+    return [_difference(places[key], by_fold, shares, len(pairs), same) for key, by_fold in by_place.items()]
 
 
 def _require_alike(first: Results, other: Results) -> None:

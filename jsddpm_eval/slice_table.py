@@ -216,9 +216,9 @@ class SliceTable:
         return len(self.row)
 
     def __repr__(self) -> str:
-        people = f" of {self.n_patients} patients" if self.kind == "real" else ""
+        of_patients = f" of {self.n_patients} patients" if self.kind == "real" else ""
         size = "{}x{}".format(*self.size) if self.has_pixels else "without pixels"
-        return f"SliceTable({len(self)} {self.kind} slices{people}, {size})"
+        return f"SliceTable({len(self)} {self.kind} slices{of_patients}, {size})"
 
     def where(self, keep: Tensor | slice) -> SliceTable:
         """The slices selected by a boolean mask, an index or a slice."""

@@ -82,10 +82,10 @@ def through_plane(real: SliceTable, generated: SliceTable) -> list[PlaneScore]:
     if not len(sides[1].lower):
         what = "no generated volume has slices in two neighbouring bins"
         raise usage_error("VOLUMES", what, fix="draw volumes with jsddpm sample RUN --volumes N")
-    found = [_sides(side) for side in sides]
-    shifts = {name: _shift(found[0][name], found[1][name], real.binning.n_bins) for name in _SCORES}  # type: ignore[union-attr]
+    by_score = [_sides(side) for side in sides]
+    shifts = {name: _shift(by_score[0][name], by_score[1][name], real.binning.n_bins) for name in _SCORES}  # type: ignore[union-attr]
     corrected = holm_adjusted({name: shift.p_value for name, shift in shifts.items() if shift is not None})
-    return [_score(name, found[0][name], found[1][name], shifts[name], corrected.get(name)) for name in _SCORES]
+    return [_score(name, by_score[0][name], by_score[1][name], shifts[name], corrected.get(name)) for name in _SCORES]
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,12 @@ def _sides(pairs: _Neighbours) -> dict[str, Side]:
         gradient.append(plane_gradient(lower, upper))
         similarity.append(plane_ssim(lower, upper))
     where = (tokens[pairs.lower], units[pairs.lower])
-    found = {
+    numbers = {
         name: Side(torch.cat(values).numpy() if values else np.zeros(0), *where)
         for name, values in (("plane_gradient", gradient), ("plane_ssim", similarity))
     }
-    found["lesion_continuity"] = _lesions(pairs, tokens, units)
-    return {name: side.where(np.isfinite(side.values)) for name, side in found.items()}
+    numbers["lesion_continuity"] = _lesions(pairs, tokens, units)
+    return {name: side.where(np.isfinite(side.values)) for name, side in numbers.items()}
 
 
 def _lesions(pairs: _Neighbours, tokens: NDArray[np.int64], units: NDArray[np.int64]) -> Side:
@@ -164,10 +164,10 @@ def _score(name: str, real: Side, generated: Side, shift: Shift | None, p_value:
     span: tuple[float, float] | None
     means = [float(side.values.mean()) if len(side.values) else None for side in (real, generated)]
     if shift is None or p_value is None:
-        people, volumes = (len(np.unique(side.unit)) for side in (real, generated))
-        what = f"needs 3 patients and 3 volumes with the same conditions: {people} patients, {volumes} volumes"
+        n_patients, volumes = (len(np.unique(side.unit)) for side in (real, generated))
+        what = f"needs 3 patients and 3 volumes with the same conditions: {n_patients} patients, {volumes} volumes"
         answer: Answer = "unknown"
-        span, counts, reason = None, (people, volumes), what
+        span, counts, reason = None, (n_patients, volumes), what
     else:
         span = shift.interval
         fine = span[0] >= -MARGIN and span[1] <= MARGIN

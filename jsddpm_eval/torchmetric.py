@@ -59,8 +59,8 @@ class BinAwareMetrics(TorchMetric):
         seed: int = 0,
     ) -> None:
         super().__init__(dist_sync_fn=gathered)
-        asked = metrics if metrics is not None else [m.name for m in every_metric().values() if not m.needs]
-        self.binning, self.features, self.asked, self.seed = binning, tuple(features), tuple(asked), seed
+        names = metrics if metrics is not None else [m.name for m in every_metric().values() if not m.needs]
+        self.binning, self.features, self.asked, self.seed = binning, tuple(features), tuple(names), seed
         needs = {need for metric in chosen(self.asked)[0] for need in metric.needs}
         self.kept = tuple(name for name in ("pixels", "masks") if name in needs)
         labels = ("z_bin", "pathology", "patient", "group", "held_out", "generated")
@@ -205,10 +205,10 @@ class BinAwareScore(BinAwareMetrics):
         seed: int = 0,
     ) -> None:
         super().__init__(binning, features=(feature,), metrics=[score], seed=seed)
-        wanted = chosen([score])[1]
-        if wanted != {score}:
+        members = chosen([score])[1]
+        if members != {score}:
             raise usage_error(
-                "METRIC", f"{score!r} is a family of scores", fix=f"use one of {', '.join(sorted(wanted))}"
+                "METRIC", f"{score!r} is a family of scores", fix=f"use one of {', '.join(sorted(members))}"
             )
         self.score, self.place = score, (z_bin, pathology)
         spec = next(spec for metric in chosen([score])[0] for spec in metric.specs if spec.name == score)

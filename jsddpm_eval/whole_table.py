@@ -47,10 +47,10 @@ class WholeTable:
     columns: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        given = list(self.columns.values())
-        self.memo = Memo(cache(lambda: self.hash_pixels(given)), self.hash_labels)
+        columns = list(self.columns.values())
+        self.memo = Memo(cache(lambda: self.hash_pixels(columns)), self.hash_labels)
 
-    def hash_pixels(self, given: list[Tensor]) -> str:
+    def hash_pixels(self, columns: list[Tensor]) -> str:
         """Of a store's fingerprint and the rows taken, or of pixels and columns as given, read batch by batch."""
         if self.store is not None:
             return digest(self.store.fingerprint, self.rows)
@@ -58,7 +58,7 @@ class WholeTable:
         for rows in np.split(self.rows, range(BATCH, len(self.rows), BATCH)):
             parts += [digest(self.pixels.images(rows))] if self.has_pixels else []
             parts += [digest(self.pixels.masks(rows))] if self.has_masks else []
-        return digest(*parts, *given)
+        return digest(*parts, *columns)
 
     def hash_labels(self) -> str:
         """Of everything else."""

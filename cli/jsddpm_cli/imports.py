@@ -109,14 +109,14 @@ def import_(
             source, out, binning=binning, real=store, intensities=reading, facts=facts, layout=layout,
             progress=bar.update,
         )  # fmt: skip
-    made = SliceStore(out)
-    origin = made.info["provenance"]["imported"]
+    imported = SliceStore(out)
+    origin = imported.info["provenance"]["imported"]
     if origin["files_left"]:
         note(f"files that were not imported: {first_names(origin['files_left'])}")
-    check, table = import_check(SliceTable.from_store(store, binning), binning), SliceTable.from_store(made)
+    check, table = import_check(SliceTable.from_store(store, binning), binning), SliceTable.from_store(imported)
     for suspicion in check.suspicions(table):
         note(f"warning: {suspicion}")
     for question in check.untold(table):
         note(f"not checked: {question}")
-    note(f"{len(made.index)} slices in {out} (layout {origin['layout']}); evaluate them with")
+    note(f"{len(imported.index)} slices in {out} (layout {origin['layout']}); evaluate them with")
     note(f"jsddpm eval --real {real} --generated {out} --bin-aware", unbroken=True)

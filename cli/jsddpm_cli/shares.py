@@ -18,8 +18,8 @@ def share_of(text: str | None) -> tuple[int, int]:
 
         rank, local, machines = processes()
         return rank, local * machines
-    given = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
-    number, count = (int(part) for part in given.groups()) if given else (0, 0)
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    number, count = (int(part) for part in match.groups()) if match else (0, 0)
     if not 1 <= number <= count:
         raise usage_error("OPTION", f"--share {text!r} is not a part", fix="give I/N with 1 <= I <= N, such as 2/8")
     return number - 1, count

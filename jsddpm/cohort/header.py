@@ -121,9 +121,9 @@ def place_of(header: Any, path: Path) -> tuple[NDArray[np.float64], tuple[str, .
             (voxels, sides or an origin of impossible size).
     """
     written = [float(size) for size in header["pixdim"][1:4]]
-    said = _Said()
+    listener = _Said()
     try:
-        header.check_fix(logger=said.logger, error_level=logging.ERROR)
+        header.check_fix(logger=listener.logger, error_level=logging.ERROR)
     except (HeaderDataError, ValueError) as error:
         raise bad("HEADER", path, f"impossible header ({first_line(error)})", "export the file again") from error
     try:
@@ -141,7 +141,7 @@ def place_of(header: Any, path: Path) -> tuple[NDArray[np.float64], tuple[str, .
     if any(size <= 0 or not np.isfinite(size) for size in written):
         sizes = " x ".join(f"{size:g}" for size in written)
         notes.append(f"voxel sizes {sizes} in the header are not sizes: those of the affine are used")
-    return affine, (*notes, *_disagreement(header), *(s for s in said.lines if not s.startswith("pixdim[1")))
+    return affine, (*notes, *_disagreement(header), *(s for s in listener.lines if not s.startswith("pixdim[1")))
 
 
 def _check_affine(affine: NDArray[np.float64], header: Any, path: Path) -> None:

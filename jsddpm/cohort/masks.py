@@ -104,15 +104,15 @@ def refuse_unused(reading: MaskReading, values: Collection[float]) -> None:
     Traceback (most recent call last):
     jsddpm.errors.JsddpmError: error[MASK_READING]: no mask has the label 99; fix: use labels that occur: 0, 1, 2
     """
-    found = sorted(set(values))
-    if not found:
+    distinct = sorted(set(values))
+    if not distinct:
         return
-    if absent := [str(label) for label in reading.labels if label not in found]:
+    if absent := [str(label) for label in reading.labels if label not in distinct]:
         what = f"no mask has the label {', '.join(absent)}"
-        listed = ", ".join(f"{v:g}" for v in found[:20]) + (", ..." if len(found) > 20 else "")
+        listed = ", ".join(f"{v:g}" for v in distinct[:20]) + (", ..." if len(distinct) > 20 else "")
         raise JsddpmError("MASK_READING", what, fix=f"use labels that occur: {listed}")
-    if reading.threshold is not None and found[-1] <= reading.threshold:
+    if reading.threshold is not None and distinct[-1] <= reading.threshold:
         what = f"no mask has a value above the threshold {reading.threshold:g}"
         raise JsddpmError(
-            "MASK_READING", what, fix=f"lower the threshold: mask values range from {found[0]:g} to {found[-1]:g}"
+            "MASK_READING", what, fix=f"lower the threshold: mask values range from {distinct[0]:g} to {distinct[-1]:g}"
         )

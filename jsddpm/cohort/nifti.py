@@ -181,10 +181,10 @@ def _decode(
     data = np.empty(voxels.count, np.float32)
     for first in range(0, voxels.count, _AT_ONCE):
         part = data[first : first + _AT_ONCE]
-        wanted = len(part) * voxels.dtype.itemsize
-        raw, rest = rest[:wanted], rest[wanted:]
-        raw += _read_exactly(stream, wanted - len(raw))
-        if len(raw) < wanted:
+        size = len(part) * voxels.dtype.itemsize
+        raw, rest = rest[:size], rest[size:]
+        raw += _read_exactly(stream, size - len(raw))
+        if len(raw) < size:
             there = voxels.offset + first * voxels.dtype.itemsize + len(raw)
             raise bad(
                 "TRUNCATED", path, f"only {there} of {voxels.bytes_in_file} bytes are present", "copy the file again"

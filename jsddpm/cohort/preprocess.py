@@ -80,11 +80,11 @@ def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VO
         JsddpmError: ``NIFTI_TOO_LARGE`` when resampling would need more than ``max_bytes``; ``NO_BRAIN`` when no
             brain-like region can be found, ``CONTRAST`` when it is constant.
     """
-    path, given = subject.image.path, subject.brain is not None
+    path, has_brain = subject.image.path, subject.brain is not None
     labels = subject.lesion.astype(np.uint8) if subject.brain is None else subject.lesion + np.uint8(2) * subject.brain
     values, labels, place = on_grid(subject.image, labels, spec, max_bytes=max_bytes)
     lesion = labels % 2 == 1
-    brain = labels >= 2 if given else estimate_brain(values)
+    brain = labels >= 2 if has_brain else estimate_brain(values)
     if not brain.any():
         cure = "check the image and its orientation"
         raise JsddpmError("NO_BRAIN", "no brain-like region was found", fix=cure, file=path)

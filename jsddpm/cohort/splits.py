@@ -78,8 +78,8 @@ def assign_splits(
         (("val", rule.val),) if assigned else (("test", rule.test), ("val", rule.val))
     )
     for split, share in shares if left else ():
-        wanted = max(1, round(share * len(patients))) if share > 0 else 0
-        result |= dict.fromkeys(_systematic(left, wanted, rng), split)
+        count = max(1, round(share * len(patients))) if share > 0 else 0
+        result |= dict.fromkeys(_systematic(left, count, rng), split)
         left = {p: v for p, v in left.items() if p not in result}
     if not left and "train" not in result.values():
         what = f"{len(patients)} patients are too few for these shares"
@@ -112,8 +112,8 @@ def k_fold(
     divisions = []
     for number, fold in enumerate(stratified_folds(rest, count, seed=rule.seed)):
         if assigned:
-            taken: dict[str, Split] = {**assigned, **dict.fromkeys(fold, "val")}
-            divisions.append({p: taken.get(p, "train") for p in sorted(patients)})
+            by_patient: dict[str, Split] = {**assigned, **dict.fromkeys(fold, "val")}
+            divisions.append({p: by_patient.get(p, "train") for p in sorted(patients)})
         else:
             tested: dict[str, Split] = dict.fromkeys(fold, "test")
             divisions.append(assign_splits(patients, replace(rule, test=0.0, seed=rule.seed + number), tested))
@@ -165,12 +165,12 @@ def patients_of(records: Sequence[Record], loads: Mapping[str, float]) -> dict[s
     }
 
 
-def _systematic(patients: Mapping[str, Patient], wanted: int, rng: np.random.Generator) -> list[str]:
+def _systematic(patients: Mapping[str, Patient], count: int, rng: np.random.Generator) -> list[str]:
     names = list(patients)
     order = [names[i] for i in rng.permutation(len(names))]
     order.sort(key=lambda p: (patients[p].group, patients[p].load))
-    if wanted > len(order):
-        raise JsddpmError("SPLIT", f"{wanted} of {len(order)} patients are wanted", fix="lower --val or --test")
-    step = len(order) / max(wanted, 1)
+    if count > len(order):
+        raise JsddpmError("SPLIT", f"{count} of {len(order)} patients are wanted", fix="lower --val or --test")
+    step = len(order) / max(count, 1)
     start = rng.uniform(0, step)
-    return [order[int(start + i * step)] for i in range(wanted)]
+    return [order[int(start + i * step)] for i in range(count)]

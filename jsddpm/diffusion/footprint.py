@@ -54,8 +54,8 @@ def network_bytes(
     with live, _LinearAttention(), torch.set_grad_enabled(gradient):
         x = torch.empty((slices, 2, *size), device="meta")
         numbers = [torch.empty(slices, dtype=torch.int64, device="meta") for _ in range(2)]
-        given = (x, *numbers, torch.empty_like(x)) if self_conditioned else (x, *numbers)
-        result = torch.func.functional_call(network, state, given)
+        arguments = (x, *numbers, torch.empty_like(x)) if self_conditioned else (x, *numbers)
+        result = torch.func.functional_call(network, state, arguments)
         if gradient:
             (result - x).square().mean().backward()
     return live.peak

@@ -124,18 +124,18 @@ class Loss:
     frequency: Tensor
 
 
-def joint_loss(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, config: ObjectiveConfig) -> Loss:
+def joint_loss(prediction: Tensor, target: Tensor, x0: Tensor, weights: Tensor, config: ObjectiveConfig) -> Loss:
     """Weighted mean ``|error| ** p`` of image and mask, and the image's focal frequency loss if its weight is not 0.
 
     Args:
         prediction: Network output, ``(B, 2, H, W)``.
-        wanted: :func:`target`.
+        target: :func:`target`.
         x0: The exact clean pair in [-1, 1]; its mask marks the lesion pixels.
         weights: :func:`channel_weights` ``(B, 3)``, or one weight a sample ``(B,)``.
         config: Exponents, weights of the mask channel, of lesion pixels and of the frequencies.
     """
     weights = weights.view(len(x0), -1).expand(-1, 3)
-    error = prediction - wanted  # the target, and so the loss, remain float32 under autocast
+    error = prediction - target  # the target, and so the loss, remain float32 under autocast
     pixel_weights = torch.where(x0[:, 1] > 0, config.lesion_weight, 1.0)
 
     def part(channel: int, p: float) -> Tensor:
@@ -150,13 +150,13 @@ def joint_loss(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, 
     return Loss(image + mask + frequency, image, mask, frequency)
 
 
-def slice_losses(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor, config: ObjectiveConfig) -> Tensor:
+def slice_losses(prediction: Tensor, target: Tensor, x0: Tensor, weights: Tensor, config: ObjectiveConfig) -> Tensor:
     """The total of :func:`joint_loss` for each slice alone, ``(B,)``; the arguments are the same."""
 
-    def alone(prediction: Tensor, wanted: Tensor, x0: Tensor, weights: Tensor) -> Tensor:
-        return joint_loss(prediction[None], wanted[None], x0[None], weights[None], config).total
+    def alone(prediction: Tensor, target: Tensor, x0: Tensor, weights: Tensor) -> Tensor:
+        return joint_loss(prediction[None], target[None], x0[None], weights[None], config).total
 
-    losses: Tensor = torch.vmap(alone)(prediction, wanted, x0, weights)
+    losses: Tensor = torch.vmap(alone)(prediction, target, x0, weights)
     return losses
 
 

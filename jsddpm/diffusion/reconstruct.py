@@ -14,8 +14,8 @@ from jsddpm.diffusion.objective import add_noise, predict_x0
 
 def fixed_noise(rows: Tensor, shape: torch.Size, seed: int) -> Tensor:
     """Standard normal noise that depends only on (seed, store row), float32 ``(len(rows), *shape)`` on the CPU."""
-    drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed * 1_000_003 + int(r))) for r in rows]
-    return torch.stack(drawn)
+    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed * 1_000_003 + int(r))) for r in rows]
+    return torch.stack(noise)
 
 
 @torch.no_grad()

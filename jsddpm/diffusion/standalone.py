@@ -114,8 +114,8 @@ def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]
     signal = abar.double().numpy()
     sigma = np.sqrt((1 - signal[signal > 0]) / signal[signal > 0])
     first, last = min(NOISIEST, sigma[-1]) ** (1 / RHO), sigma[0] ** (1 / RHO)
-    wanted = np.linspace(first, last, steps - 1) ** RHO
-    place = np.rint(np.interp(np.log(wanted), np.log(sigma), np.arange(len(sigma)))).astype(np.int64)
+    noise_levels = np.linspace(first, last, steps - 1) ** RHO
+    place = np.rint(np.interp(np.log(noise_levels), np.log(sigma), np.arange(len(sigma)))).astype(np.int64)
     order = np.arange(steps)
     place = np.concatenate([[levels - 1], place]) + order
     # all different: at least one level above the next, then at most one below the one before

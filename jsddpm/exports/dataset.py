@@ -93,8 +93,8 @@ def export_stores(
         own = unit or (together if chosen.one_unit else unit_of([store]))
         prefix = f"synthetic{next(numbers)}" if several and store.kind == "generated" else "synthetic"
         of_store = codes[number] if codes else None
-        kept = z_range or (_asked_range(stores) if own == "slices" else None)
-        cases += cases_of(store, own, prefix=prefix, z_range=kept, codes=of_store)
+        slices_range = z_range or (_asked_range(stores) if own == "slices" else None)
+        cases += cases_of(store, own, prefix=prefix, z_range=slices_range, codes=of_store)
     if not cases:
         raise usage_error("CASES", "no slice lies in the z-range", fix="give another --z-range")
     refuse_equal_names(cases)
@@ -118,8 +118,8 @@ def export_stores(
 
 def _asked_range(stores: Sequence[SliceStore]) -> tuple[int, int] | None:
     """The range of slices of the stores, from the lowest to the highest; None if no store gives one."""
-    asked = [store.binning.z_range for store in stores if store.binning is not None]
-    ranges = asked or [store.z_range for store in stores if store.z_range is not None]
+    conditioned = [store.binning.z_range for store in stores if store.binning is not None]
+    ranges = conditioned or [store.z_range for store in stores if store.z_range is not None]
     return (min(low for low, _ in ranges), max(high for _, high in ranges)) if ranges else None
 
 

@@ -37,12 +37,12 @@ def folds_of(cases: Sequence[Case], count: int | None = None, *, seed: int = 0) 
     unseen = [case for case in real if not synthetic or case.split == "val"]
     patients = {p: Patient(_group(real, p), _load(real, p)) for p in sorted({case.patient for case in unseen})}
     if not patients:
-        who = "that the generator has not seen (split val)" if synthetic else "outside of the test set"
+        which = "that the generator has not seen (split val)" if synthetic else "outside of the test set"
         cure = "make a store with validation patients: jsddpm cache resplit"
-        raise usage_error("SPLIT", f"there is no patient to validate on {who}", fix=cure)
-    wanted = min(5, len(patients)) if count is None else count
+        raise usage_error("SPLIT", f"there is no patient to validate on {which}", fix=cure)
+    n_folds = min(5, len(patients)) if count is None else count
     names = list(patients)
-    parts = [names] if wanted == len(names) == 1 else stratified_folds(patients, wanted, seed=seed)
+    parts = [names] if n_folds == len(names) == 1 else stratified_folds(patients, n_folds, seed=seed)
     return [
         {
             "train": [case.name for case in real if case.patient not in held_out] + synthetic,

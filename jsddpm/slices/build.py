@@ -109,10 +109,10 @@ def build_slice_cache(
             if progress:
                 progress(outcome)
         _refuse_bad(outcomes, skip_bad=skip_bad)
-        seen = {w.entry["name"]: w.entry[BUILD_ONLY] for w in writer.written}
-        refuse_mixed_patients(records, {name: of["voxels_sha256"] for name, of in seen.items()})
+        contents = {w.entry["name"]: w.entry[BUILD_ONLY] for w in writer.written}
+        refuse_mixed_patients(records, {name: of["voxels_sha256"] for name, of in contents.items()})
         try:
-            refuse_unused(reading, {value for of in seen.values() for value in of["mask_values"]})
+            refuse_unused(reading, {value for of in contents.values() for value in of["mask_values"]})
         except JsddpmError:
             writer.discard()  # another reading of masks changes every subject
             raise
@@ -125,29 +125,29 @@ def build_slice_cache(
 def _divide(writer: StoreWriter, records: Sequence[Record], rule: SplitRule) -> dict[str, Split]:
     """Assign a split to every written subject; return splits by subject."""
     entries = {w.entry["name"]: w.entry for w in writer.written}
-    kept = [r for r in records if r.subject in entries]
+    of_store = [r for r in records if r.subject in entries]
     loads = {name: float(entry["lesion_mm3"]["before"]) for name, entry in entries.items()}
-    given = given_splits(kept)
-    by_patient = assign_splits(patients_of(kept, loads), rule, given)
-    whole = all(given.values())
+    fixed = given_splits(of_store)
+    by_patient = assign_splits(patients_of(of_store, loads), rule, fixed)
+    whole = all(fixed.values())
     writer.info["split"] = {"by": "records"} if whole else {"by": "group and lesion load", **asdict(rule)}
     for w in writer.written:
         split = by_patient[w.entry["patient"]]
         w.entry["split"] = split
         w.rows["split"] = SPLITS.index(split)
-    return {r.subject: by_patient[r.patient] for r in kept}
+    return {r.subject: by_patient[r.patient] for r in of_store}
 
 
-def _proposed_range(written: Sequence[Written], asked: tuple[int, int] | str, n_slices: int) -> dict[str, Any]:
+def _proposed_range(written: Sequence[Written], requested: tuple[int, int] | str, n_slices: int) -> dict[str, Any]:
     """The z-range that the store proposes, and its rule; an automatic one is from training patients alone."""
     rows = np.concatenate([w.rows for w in written if w.entry["split"] == "train"])
-    if isinstance(asked, str):
+    if isinstance(requested, str):
         profile = np.bincount(rows["z_index"], rows["brain_fraction"], minlength=n_slices)
         used = np.flatnonzero(profile >= AUTO_SHARE * profile.max())
         lo, hi = int(used[0]), int(used[-1])
         rule = f"mean brain area of the training patients at least {AUTO_SHARE:.0%} of its largest"
     else:
-        lo, hi = ZBinning(asked, 1, n_slices=n_slices).z_range
+        lo, hi = ZBinning(requested, 1, n_slices=n_slices).z_range
         rule = "given"
     lesion = rows["z_index"][rows["pathology"] == 1]
     inside = int(((lesion >= lo) & (lesion <= hi)).sum())
@@ -173,7 +173,7 @@ def _build_one(
         with named(record):
             subject = read_subject(record, reading, max_bytes=max_bytes)
             stack = preprocess(subject, spec, max_bytes=max_bytes)
-            seen = {"voxels_sha256": voxel_digest(subject.image.data), "mask_values": list(subject.mask_values)}
+            contents = {"voxels_sha256": voxel_digest(subject.image.data), "mask_values": list(subject.mask_values)}
     except JsddpmError as problem:
         if problem.code == "MEMORY":  # a limit of this machine is no reason to leave the image out
             raise
@@ -194,7 +194,7 @@ def _build_one(
         "brain": "given" if record.brain else "estimated",
         "notes": list(subject.notes),
         "source": _source(record),
-        BUILD_ONLY: seen,
+        BUILD_ONLY: contents,
     }
     written = write_shard(root, Shard(record.subject, stack.image, stack.mask, rows, info))
     mark_finished(root, written)

@@ -17,7 +17,7 @@ from jsddpm import __version__
 from jsddpm.binning import CONTROL, LESION, Condition, ZBinning
 from jsddpm.checksums import sha256
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.slices.importing.items import Facts, Found, IntensityFormat, SliceItem, VolumeItem, missing_fact
+from jsddpm.slices.importing.items import Facts, IntensityFormat, Listing, SliceItem, VolumeItem, missing_fact
 from jsddpm.slices.importing.layouts import layout_of
 from jsddpm.slices.importing.pairs import NIFTI, PICTURES, has_ending
 from jsddpm.slices.importing.pixels import check_axes, intensity, lesion, read_slice
@@ -52,12 +52,12 @@ class ImportedSlices:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     """An import: the items found, and all settings of reading them."""
 
     source: Path
     layout: str
-    found: Found
+    listing: Listing
     facts: Facts
     reading: IntensityFormat
     binning: ZBinning
@@ -94,14 +94,14 @@ def import_slices(
             ``TABLE``, ``Z_INDEX`` and such for a bad row; ``SLICE_...``, ``NIFTI_...``, ``MASK_...`` for a file that
             cannot be used.
     """
-    asked = _asked(source, binning, real, intensities, facts, layout)
-    names = _groups(asked.found.items)
+    request = _request(source, binning, real, intensities, facts, layout)
+    names = _groups(request.listing.items)
     number = {name: i for i, name in enumerate(names)}
     samples: defaultdict[Condition, count[int]] = defaultdict(count)
     hashed = hashlib.sha256()
-    one_file = asked.source.is_file()
-    origin: dict[str, Any] = {"layout": asked.layout, "table" if one_file else "folder": asked.source.name}
-    origin |= {"sha256": sha256(asked.source)} if one_file else {}
+    one_file = request.source.is_file()
+    origin: dict[str, Any] = {"layout": request.layout, "table" if one_file else "folder": request.source.name}
+    origin |= {"sha256": sha256(request.source)} if one_file else {}
     with new_store(
         out,
         kind="generated",
@@ -111,10 +111,10 @@ def import_slices(
         provenance={"imported": origin},
         created_by=f"jsddpm {__version__}",
         **({"groups": names} if names else {}),
-        **({} if asked.facts.masks else {"masks": False}),
+        **({} if request.facts.masks else {"masks": False}),
     ) as writer:
         done = 0
-        for part, batch in enumerate(_batches(asked)):
+        for part, batch in enumerate(_batches(request)):
             hashed.update(batch.images.tobytes())
             hashed.update(batch.masks.tobytes())
             conditions = [Condition(binning.index(z), p) for z, p in zip(batch.z_index, batch.pathology, strict=True)]
@@ -126,12 +126,12 @@ def import_slices(
             }
             if names:
                 columns["group"] = [number.get(name, -1) for name in batch.group]
-            masks = batch.masks if asked.facts.masks else np.zeros(batch.images.shape, bool)
+            masks = batch.masks if request.facts.masks else np.zeros(batch.images.shape, bool)
             writer.add(Shard(f"imported-{part:04d}", batch.images, masks, columns))
-            done += 1 if isinstance(asked.found.items[0], VolumeItem) else len(batch.images)
+            done += 1 if isinstance(request.listing.items[0], VolumeItem) else len(batch.images)
             if progress:
-                progress(done, len(asked.found.items))
-        origin |= {"files_sha256": hashed.hexdigest(), "files_left": _left(asked)}
+                progress(done, len(request.listing.items))
+        origin |= {"files_sha256": hashed.hexdigest(), "files_left": _left(request)}
     return Path(out)
 
 
@@ -145,8 +145,8 @@ def read_generated(
     layout: str = "auto",
 ) -> ImportedSlices:
     """The slices that :func:`import_slices` would store, in memory."""
-    asked = _asked(source, binning, real, intensities, facts, layout)
-    parts = list(_batches(asked))
+    request = _request(source, binning, real, intensities, facts, layout)
+    parts = list(_batches(request))
     z_index, pathology, seed, group = (
         [value for part in parts for value in getattr(part, name)] for name in ("z_index", "pathology", "seed", "group")
     )
@@ -154,71 +154,71 @@ def read_generated(
     return ImportedSlices(images, masks, z_index, pathology, seed, group)
 
 
-def _asked(
+def _request(
     source: str | Path,
     binning: ZBinning,
     real: SliceStore,
     intensities: IntensityFormat | None,
     facts: Facts | None,
     layout: str,
-) -> _Asked:
+) -> _Request:
     """Find the items of an import before any pixel is read."""
-    source, reading, said = Path(source), intensities or IntensityFormat(), facts or Facts()
-    said = replace(said, image_key=reading.image_key, mask_key=reading.mask_key)
+    source, reading, facts_given = Path(source), intensities or IntensityFormat(), facts or Facts()
+    facts_given = replace(facts_given, image_key=reading.image_key, mask_key=reading.mask_key)
     chosen = layout_of(source, layout)
-    found = chosen.read(source, said)
-    if not found.items:
+    listing = chosen.read(source, facts_given)
+    if not listing.items:
         raise JsddpmError(
             "EMPTY",
             f"no sample was found (layout {chosen.name})",
             fix=f"use the layout's names: {chosen.help}",
             file=source,
         )
-    if found.n_bins not in (None, binning.n_bins):
-        what = f"was generated with {found.n_bins} bins, and --bins is {binning.n_bins}"
-        raise usage_error("BIN", what, fix=f"give --bins {found.n_bins}, and the z-range of these bins", file=source)
-    return _Asked(source, chosen.name, found, said, reading.over(found.reading), binning, real)
+    if listing.n_bins not in (None, binning.n_bins):
+        what = f"was generated with {listing.n_bins} bins, and --bins is {binning.n_bins}"
+        raise usage_error("BIN", what, fix=f"give --bins {listing.n_bins}, and the z-range of these bins", file=source)
+    return _Request(source, chosen.name, listing, facts_given, reading.over(listing.reading), binning, real)
 
 
-def _batches(asked: _Asked) -> Iterator[ImportedSlices]:
+def _batches(request: _Request) -> Iterator[ImportedSlices]:
     """Slices a few hundred at a time, volumes one by one."""
-    if isinstance(asked.found.items[0], VolumeItem):
-        yield from _of_volumes(asked, cast(Sequence[VolumeItem], asked.found.items))
+    if isinstance(request.listing.items[0], VolumeItem):
+        yield from _of_volumes(request, cast(Sequence[VolumeItem], request.listing.items))
     else:
-        yield from _of_slices(asked, cast(Sequence[SliceItem], asked.found.items))
+        yield from _of_slices(request, cast(Sequence[SliceItem], request.listing.items))
 
 
-def _of_slices(asked: _Asked, items: Sequence[SliceItem]) -> Iterator[ImportedSlices]:
-    places = [_place(item, asked) for item in items]  # before any image is read, so that a wrong row is found at once
-    axes = check_axes(asked.facts.axes, 2) if asked.facts.axes else asked.found.axes
-    if asked.reading.window or asked.facts.spacing:
+def _of_slices(request: _Request, items: Sequence[SliceItem]) -> Iterator[ImportedSlices]:
+    places = [_place(item, request) for item in items]  # before any image is read, so that a wrong row is found at once
+    axes = check_axes(request.facts.axes, 2) if request.facts.axes else request.listing.axes
+    if request.reading.window or request.facts.spacing:
         cure = "leave them out: only volumes are resampled and windowed, and slices must match the store"
         raise usage_error("OPTION", "--window and --spacing apply to volumes", fix=cure)
     for start in range(0, len(items), _BATCH):
         part, z_index = items[start : start + _BATCH], places[start : start + _BATCH]
-        images = np.stack([_image(item, asked, axes) for item in part])
-        masks = np.zeros((0, *asked.real.size), bool)
-        if asked.facts.masks:
-            masks = np.stack([_mask(item, asked, axes) for item in part])
+        images = np.stack([_image(item, request, axes) for item in part])
+        masks = np.zeros((0, *request.real.size), bool)
+        if request.facts.masks:
+            masks = np.stack([_mask(item, request, axes) for item in part])
         pathology = [
-            _pathology(item.pathology, shown, asked, item.where, item.image)
+            _pathology(item.pathology, shown, request, item.where, item.image)
             for item, shown in zip(part, _shown(masks, len(part)), strict=True)
         ]
         yield ImportedSlices(images, masks, z_index, pathology, [i.seed for i in part], [i.group for i in part])
 
 
-def _of_volumes(asked: _Asked, items: Sequence[VolumeItem]) -> Iterator[ImportedSlices]:
+def _of_volumes(request: _Request, items: Sequence[VolumeItem]) -> Iterator[ImportedSlices]:
     from jsddpm.slices.importing.volumes import grid_of, read_volume  # imported here: a table of slices needs no torch
 
-    grid, (first, last) = grid_of(asked.real), asked.binning.z_range
+    grid, (first, last) = grid_of(request.real), request.binning.z_range
     for item in items:
-        image, masks = read_volume(item, asked.facts, asked.reading, grid)
-        image, masks = image[first : last + 1], masks[first : last + 1] if asked.facts.masks else masks[:0]
+        image, masks = read_volume(item, request.facts, request.reading, grid)
+        image, masks = image[first : last + 1], masks[first : last + 1] if request.facts.masks else masks[:0]
         own = (
-            asked.facts.pathology is None and asked.facts.masks
+            request.facts.pathology is None and request.facts.masks
         )  # the masks of a volume give the pathology of its slices
         pathology = [
-            int(bool(shown)) if own else _pathology(None, shown, asked, item.name, item.image)
+            int(bool(shown)) if own else _pathology(None, shown, request, item.name, item.image)
             for shown in _shown(masks, len(image))
         ]
         z_index, n = list(range(first, last + 1)), len(image)
@@ -230,23 +230,23 @@ def _shown(masks: NDArray[np.bool_], count: int) -> list[bool | None]:
     return [bool(m.any()) for m in masks] if len(masks) else [None] * count
 
 
-def _image(item: SliceItem, asked: _Asked, axes: str) -> NDArray[np.float32]:
-    array = read_slice(item.image, asked.reading.image_key or "image", item.position, asked.real.size, axes)
-    return intensity(array, asked.reading, item.image)
+def _image(item: SliceItem, request: _Request, axes: str) -> NDArray[np.float32]:
+    array = read_slice(item.image, request.reading.image_key or "image", item.position, request.real.size, axes)
+    return intensity(array, request.reading, item.image)
 
 
-def _mask(item: SliceItem, asked: _Asked, axes: str) -> NDArray[np.bool_]:
+def _mask(item: SliceItem, request: _Request, axes: str) -> NDArray[np.bool_]:
     path = item.mask or item.image
     if path == item.image and path.suffix != ".npz":
         cure = "name its mask (in a table: the column mask), or give --without-masks"
         raise JsddpmError("SLICE_MASK", "has no mask", fix=cure, file=path)
-    array = read_slice(path, asked.reading.mask_key or "mask", item.position, asked.real.size, axes)
-    return lesion(array, asked.reading, path)
+    array = read_slice(path, request.reading.mask_key or "mask", item.position, request.real.size, axes)
+    return lesion(array, request.reading, path)
 
 
-def _place(item: SliceItem, asked: _Asked) -> int:
+def _place(item: SliceItem, request: _Request) -> int:
     """The axial slice of an item: its own, or the middle of its bin."""
-    binning = asked.binning
+    binning = request.binning
     if item.z is None and item.z_bin is None:
         if binning.n_bins == 1:
             return binning.representative(0)
@@ -257,29 +257,31 @@ def _place(item: SliceItem, asked: _Asked) -> int:
             return binning.representative(cast(int, item.z_bin))
         z_bin = binning.index(item.z)
     except JsddpmError as error:
-        raise JsddpmError(error.code, f"{item.where}: {error.what}", fix=error.fix, file=asked.source) from None
+        raise JsddpmError(error.code, f"{item.where}: {error.what}", fix=error.fix, file=request.source) from None
     if item.z_bin not in (None, z_bin):
         what = f"{item.where}: slice {item.z} is in bin {z_bin} of this binning, but in bin {item.z_bin} by the files"
         raise usage_error(
-            "BIN", what, fix="give the --z-range and --bins with which they were generated", file=asked.source
+            "BIN", what, fix="give the --z-range and --bins with which they were generated", file=request.source
         )
     return item.z
 
 
-def _pathology(own: int | None, shown: bool | None, asked: _Asked, where: str, file: Path) -> int:
+def _pathology(own: int | None, shown: bool | None, request: _Request, where: str, file: Path) -> int:
     """Pathology that a slice is conditioned on, by its files or by the user."""
-    said = asked.facts.pathology
-    if own is not None and said is not None:
+    declared = request.facts.pathology
+    if own is not None and declared is not None:
         what = f"{where}: the files already give the pathology"
-        raise usage_error("OPTION", what, fix="leave out --pathology", file=asked.source)
-    if own is None and (said is None or (said == "mask" and shown is None)):
+        raise usage_error("OPTION", what, fix="leave out --pathology", file=request.source)
+    if own is None and (declared is None or (declared == "mask" and shown is None)):
         what = f"{where}: the pathology it was conditioned on is not given"
         cure = "give --pathology lesion, control or mask (taken from each mask), or --fields"
         raise missing_fact(what, cure, file)
-    value = own if own is not None else int(bool(shown)) if said == "mask" else LESION if said == "lesion" else CONTROL
+    value = own
+    if value is None:
+        value = int(bool(shown)) if declared == "mask" else LESION if declared == "lesion" else CONTROL
     if value not in (CONTROL, LESION):
         what = f"{where}: the pathology {value!r} is unknown"
-        raise usage_error("PATHOLOGY", what, fix="give 0 (control) or 1 (lesion)", file=asked.source)
+        raise usage_error("PATHOLOGY", what, fix="give 0 (control) or 1 (lesion)", file=request.source)
     return value
 
 
@@ -287,11 +289,11 @@ def _groups(items: Sequence[SliceItem] | Sequence[VolumeItem]) -> list[str]:
     return sorted({item.name if isinstance(item, VolumeItem) else item.group for item in items} - {""})
 
 
-def _left(asked: _Asked) -> list[str]:
+def _left(request: _Request) -> list[str]:
     """Files of the source that look like samples and were not imported; the first few, and their number."""
-    if asked.source.is_file():
+    if request.source.is_file():
         return []
-    taken = {path for item in asked.found.items for path in (item.image, item.mask)}
-    left = sorted(p for p in asked.source.rglob("*") if has_ending(p, _KINDS) and p not in taken and p.is_file())
-    shown = [p.relative_to(asked.source).as_posix() for p in left[:3]]
+    imported = {path for item in request.listing.items for path in (item.image, item.mask)}
+    left = sorted(p for p in request.source.rglob("*") if has_ending(p, _KINDS) and p not in imported and p.is_file())
+    shown = [p.relative_to(request.source).as_posix() for p in left[:3]]
     return [*shown, f"and {len(left) - 3} more"] if len(left) > 3 else shown

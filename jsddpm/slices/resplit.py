@@ -34,8 +34,8 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
     """
     manifest = Path(manifest)
     named = named_splits(manifest, sorted(set(store.patients.tolist())))
-    kept = {k: v for k, v in store.info.items() if k not in _WRITTEN_ANEW}
-    info: dict[str, Any] = {**kept, "split": {"by": manifest.name, "arrays_of": store.fingerprint}}
+    inherited = {k: v for k, v in store.info.items() if k not in _WRITTEN_ANEW}
+    info: dict[str, Any] = {**inherited, "split": {"by": manifest.name, "arrays_of": store.fingerprint}}
     with published_directory(out) as root:
         make_directory(root / "arrays")
         writer = StoreWriter(root, info)
@@ -60,12 +60,12 @@ def named_splits(manifest: Path, patients: Sequence[str]) -> dict[str, Split]:
     named: dict[str, set[str]] = {}
     for row in read_rows(manifest, ("patient", "split"), code="MANIFEST"):
         named.setdefault(row["patient"], set()).add(row["split"])
-    found: dict[str, Split] = {}
+    by_patient: dict[str, Split] = {}
     for patient in patients:
         splits = named.get(patient, set())
         split = next((s for s in SPLITS if splits == {s}), None)
         if split is None:
             what = f"{patient} has {'the splits ' + ', '.join(sorted(splits)) if splits else 'no split'}"
             raise usage_error("SPLIT", what, fix=f"give every patient one of {', '.join(SPLITS)}", file=manifest)
-        found[patient] = split
-    return found
+        by_patient[patient] = split
+    return by_patient

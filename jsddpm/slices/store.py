@@ -196,11 +196,11 @@ class SliceStore:
         for places in np.split(order, edges) if len(order) else ():
             number = int(subject[places[0]])
             first, end, *sides = self.subjects[number]["files"][kind]["box"]
-            kept = row[places]
-            inside = (kept >= first) & (kept < end)
+            stored = row[places]
+            inside = (stored >= first) & (stored < end)
             if inside.any():
-                part = self._array(number, kind)[kept[inside] - first]
-                self._check_slices(number, kind, kept[inside], part)
+                part = self._array(number, kind)[stored[inside] - first]
+                self._check_slices(number, kind, stored[inside], part)
                 yield places[inside], part, sides
 
     def _array(self, number: int, kind: str) -> NDArray[Any]:

@@ -175,8 +175,8 @@ class Speed(Callback):
         now, step = time.monotonic(), trainer.global_step
         start, first = self._since or (now, step)
         if step > first and step % self.every == 0:
-            seen = (step - first) * self.slices * trainer.world_size
-            pl_module.log("train/slices_per_second", seen / max(now - start, 1e-9))
+            n_slices = (step - first) * self.slices * trainer.world_size
+            pl_module.log("train/slices_per_second", n_slices / max(now - start, 1e-9))
             self._since = now, step
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -78,8 +78,8 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
     """
     binning, batch = config.binning.for_store(store.n_slices), config.data.batch_size
     held = {split: len(store.select(binning=binning, split=split)) for split in ("train", "val")}
-    drawn = len(SamplePlan.of(config, store).ids)
-    at_once = max(min(VALIDATED_AT_ONCE, held["val"]), min(VALIDATED_AT_ONCE, drawn), 1)
+    n_samples = len(SamplePlan.of(config, store).ids)
+    at_once = max(min(VALIDATED_AT_ONCE, held["val"]), min(VALIDATED_AT_ONCE, n_samples), 1)
     parameters, step, check = _sizes(config.model, binning, store.size, batch, at_once)
     on_cpu, half = best_device().type == "cpu", config.trainer.precision in ("bf16-mixed", "16-mixed")
     share = (ALLOCATOR_SHARE if on_cpu else 1.0) * (0.5 if half else 1.0)

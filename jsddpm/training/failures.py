@@ -30,16 +30,16 @@ def explained(config: RunConfig, last: Path | None = None, step: Callable[[], in
     try:
         yield
     except (RuntimeError, MemoryError, OSError, EOFError) as error:
-        kept = last if last is not None and last.is_file() else None
+        checkpoint = last if last is not None and last.is_file() else None
         if out_of_memory(error):
             what = f"data.batch_size={config.data.batch_size}: memory ran out in a training step"
             cure = "halve data.batch_size and double trainer.accumulate"
-            cure += f" in a new run with --warm-start {kept}" if kept else ""
+            cure += f" in a new run with --warm-start {checkpoint}" if checkpoint else ""
             raise environment_error("MEMORY", what, fix=cure) from error
         if _of_worker(error, config.data.workers):
             what = f"a process of data.workers={config.data.workers} was killed ({first_line(error)})"
             cure = "use fewer data.workers, or a machine with more memory"
-            cure += "; --resume continues from the last checkpoint" if kept else ""
+            cure += "; --resume continues from the last checkpoint" if checkpoint else ""
             raise environment_error("WORKER", what, fix=cure) from error
         if config.trainer.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
             cure = "set trainer.compile=false (--debug shows the reason)"

@@ -107,9 +107,9 @@ class JointDDPM(L.LightningModule):
         x_t = objective.add_noise(x0, noise, timesteps, self.abar).contiguous(memory_format=torch.channels_last)
         x0_hat = self._own_estimate(x_t, timesteps, tokens, amounts, step)
         prediction = self.denoiser(x_t, timesteps, tokens, x0_hat, amounts)
-        wanted = objective.target(x0, noise, timesteps, self.abar, kind)
+        target = objective.target(x0, noise, timesteps, self.abar, kind)
         weights = objective.channel_weights(timesteps, self.abar, kind, config)
-        return objective.joint_loss(prediction, wanted, x0, weights, config)
+        return objective.joint_loss(prediction, target, x0, weights, config)
 
     def _own_estimate(
         self, x_t: Tensor, timesteps: Tensor, tokens: Tensor, amounts: Tensor | None, step: int

@@ -91,8 +91,8 @@ class Project:
 
     def next_run(self) -> Path:
         """The folder of the next run, ``runs/run-001`` onwards: one more than the highest number in use."""
-        taken = [p.name.removeprefix("run-") for p in self.runs.glob("run-*")]
-        number = 1 + max((int(n) for n in taken if n.isdecimal()), default=0)
+        numbers = [p.name.removeprefix("run-") for p in self.runs.glob("run-*")]
+        number = 1 + max((int(n) for n in numbers if n.isdecimal()), default=0)
         return self.runs / f"run-{number:03d}"
 
     def finished_run(self) -> Path:

@@ -150,8 +150,8 @@ def _train(
     every = min(config.logging.every, config.trainer.max_steps)
     callbacks: list[Callback] = []
     if samples:
-        judged = samples(keep.leave_check)
-        callbacks += [judged, KeepBest(last.with_name("best.ckpt"), judged)]
+        drawing = samples(keep.leave_check)
+        callbacks += [drawing, KeepBest(last.with_name("best.ckpt"), drawing)]
     callbacks += [Speed(slices, every), AfterValidation(checked)]
     callbacks += [ProgressReport(progress)] if progress else []
     trainer = build_trainer(config, out, info, keep, callbacks, resumed_at=resumed_at)

@@ -120,12 +120,12 @@ class SamplePlan:
         binning = config.binning.for_store(store.n_slices)
         train, val = (store.select(binning=binning, split=split) for split in ("train", "val"))
         tokens = np.intersect1d(store.tokens(train, binning), store.tokens(val, binning))
-        people = len(np.unique(store.patients[val]))
+        n_patients = len(np.unique(store.patients[val]))
         count = monitoring.samples if monitoring.samples is not None else affordable(config, sampling, workers)
         if monitoring.samples == 0:
             return cls((), sampling, "monitoring.samples is 0")
-        if people < MIN_PATIENTS:
-            return cls((), sampling, f"{MIN_PATIENTS} validation patients are needed, there are {people}")
+        if n_patients < MIN_PATIENTS:
+            return cls((), sampling, f"{MIN_PATIENTS} validation patients are needed, there are {n_patients}")
         if not len(tokens):
             return cls((), sampling, "training and validation patients have no condition in common")
         if count < MIN_SAMPLES:
@@ -229,19 +229,19 @@ class JudgedSamples(Callback):
         start = time.monotonic()
         output = self._drawn(trainer, pl_module)
         self._leave(trainer)
-        judged = self.judge.judge(trainer.global_step, output) if trainer.is_global_zero else None
-        judged = trainer.strategy.broadcast(judged)
-        if judged is None:
+        judgement = self.judge.judge(trainer.global_step, output) if trainer.is_global_zero else None
+        judgement = trainer.strategy.broadcast(judgement)
+        if judgement is None:
             raise RuntimeError("the first process judged nothing")
-        self.best = judged.best
-        values = {f"samples/{name}": value for name, value in judged.values.items()}
+        self.best = judgement.best
+        values = {f"samples/{name}": value for name, value in judgement.values.items()}
         seconds = time.monotonic() - start
         values["samples/seconds"] = seconds
         if self._trained:  # a check that is repeated after a resume does not follow a step
             values["samples/share_of_training"] = seconds / self._trained
         pl_module.log_dict(values)
         self._trained = 0.0
-        if judged.stop:
+        if judgement.stop:
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

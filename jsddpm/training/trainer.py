@@ -121,8 +121,8 @@ def check_packages(config: RunConfig) -> None:
     Raises:
         JsddpmError: ``MISSING_PACKAGE`` (status 5) with the package to install.
     """
-    for package, wanted in (("tensorboard", config.logging.tensorboard), ("wandb", config.logging.wandb)):
-        if wanted and find_spec(package) is None:
+    for package, enabled in (("tensorboard", config.logging.tensorboard), ("wandb", config.logging.wandb)):
+        if enabled and find_spec(package) is None:
             key = f"logging.{package}"
             cure = f"pip install {package}, or leave out {key}"
             raise environment_error("MISSING_PACKAGE", f"{key} needs {package}", fix=cure)

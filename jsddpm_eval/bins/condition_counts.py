@@ -30,14 +30,14 @@ def condition_counts(store: SliceStore, binning: ZBinning) -> list[dict[str, Any
         condition = Condition.from_token(token, binning.n_bins)
         here = tokens == token
         parts = {name: here & (index["split"] == s) for s, name in enumerate(SPLITS)} | {"all": here}
-        people = {name: len(np.unique(patients[keep])) for name, keep in parts.items()}
+        counts_of = {name: len(np.unique(patients[keep])) for name, keep in parts.items()}
         cells.append(
             {
                 "z_bin": condition.z_bin,
                 "pathology": condition.pathology,
                 "slices": {name: int(keep.sum()) for name, keep in parts.items()},
-                "patients": people,
-                "assessable": people["all"] >= MIN_PATIENTS,
+                "patients": counts_of,
+                "assessable": counts_of["all"] >= MIN_PATIENTS,
             }
         )
     return cells

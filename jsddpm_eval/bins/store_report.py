@@ -78,8 +78,8 @@ def _smallest(
 ) -> dict[str, Any]:
     """Smallest detectable shift in the slices of some conditions, over all columns, for samples like real slices."""
     here = np.isin(tokens, conditions)
-    asked = np.repeat(np.unique(tokens[here]), samples)
-    planned = Side(np.zeros(len(asked)), asked, np.arange(len(asked)))
+    planned_bins = np.repeat(np.unique(tokens[here]), samples)
+    planned = Side(np.zeros(len(planned_bins)), planned_bins, np.arange(len(planned_bins)))
     smallest = []
     for column in columns.T:
         real = Side(column[here], tokens[here], patients[here])
@@ -87,8 +87,8 @@ def _smallest(
         if shift is not None:
             smallest.append(detectable(shift.error, shift.freedom, level))
     if not smallest:
-        people = len(np.unique(patients[here]))
-        return {"minimum_detectable": None, "reason": f"{people} patients: at least {MIN_UNITS} are needed"}
+        n_patients = len(np.unique(patients[here]))
+        return {"minimum_detectable": None, "reason": f"{n_patients} patients: at least {MIN_UNITS} are needed"}
     if np.median(smallest) > REACH:
         return {
             "minimum_detectable": None,

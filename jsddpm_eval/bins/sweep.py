@@ -68,10 +68,10 @@ def _entry(z_range: tuple[int, int], n_bins: int, n_slices: int, store: SliceSto
     }
     if store is not None:
         cells = condition_counts(store, binning)
-        people = [c["patients"]["all"] for c in cells]
+        n_patients = [c["patients"]["all"] for c in cells]
         entry |= {
             "mm_per_bin": [count * store.spacing[2] for count in entry["slices_per_bin"]],
-            "patients_per_cell": [min(people), max(people)],
+            "patients_per_cell": [min(n_patients), max(n_patients)],
             "cells_assessable": sum(c["assessable"] for c in cells),
             "cells_without_training": sum(c["slices"]["train"] == 0 for c in cells),
         }

@@ -28,7 +28,7 @@ class Collapsed(Check):
 
     def evidence(self, cell: Cell) -> list[Evidence]:
         """Evidence from the distance and from repeated samples; more variety than real slices have is not a fault."""
-        found = []
+        pieces = []
         for score in cell.scores.values():
             if score.spec == "nearest_other":
                 words, margin = ("few different samples", ""), (_RATIO, -_RATIO)
@@ -37,15 +37,15 @@ class Collapsed(Check):
             else:
                 continue
             if score.value is None or score.interval is None:
-                found.append(Evidence(score.spec, words=words, reason=score.reason or ""))
+                pieces.append(Evidence(score.spec, words=words, reason=score.reason or ""))
                 continue
             value, (low, high) = score.value, score.interval
             figure = f"in {round(value * (score.n_generated or 0))} of {score.n_generated} samples"
             if words[0]:
                 figure = f"at {math.exp(value):.2f} of the distance between patients"
                 value, low, high = (min(v, -_RATIO) for v in (value, low, high))
-            found.append(Evidence(score.spec, value, (low, high), score.p_value, margin, words, figure=figure))
-        return found
+            pieces.append(Evidence(score.spec, value, (low, high), score.p_value, margin, words, figure=figure))
+        return pieces
 
 
 CHECK = Collapsed()

@@ -39,7 +39,7 @@ class Key(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Judgement:
     """Evidence with its corrected p-value, the level of its test, and its pooling with the places above it."""
 
     evidence: Evidence
@@ -56,28 +56,28 @@ class _Judged:
 def decide(checks: Iterable[Check], cells: Iterable[Cell]) -> tuple[Finding, ...]:
     """The answer of every check at every place, the whole first."""
     every = list(checks)
-    asked = {
+    evidence_of = {
         Key(check.spec.name, evidence.score, (cell.z_bin, cell.pathology)): evidence
         for check in every
         for cell in cells
         for evidence in check.evidence(cell)
     }
     pathology = {check.spec.name: check.spec.pathology for check in every}
-    corrected, levels = _corrected(asked, pathology)
-    judged = {
-        key: _Judged(evidence, corrected.get(key), levels[level(key.place, pathology[key.check])])
-        for key, evidence in asked.items()
+    corrected, levels = _corrected(evidence_of, pathology)
+    judgements = {
+        key: _Judgement(evidence, corrected.get(key), levels[level(key.place, pathology[key.check])])
+        for key, evidence in evidence_of.items()
     }
     conditions: dict[tuple[str, str], list[tuple[Place, Evidence]]] = defaultdict(list)
-    for key, evidence in asked.items():
+    for key, evidence in evidence_of.items():
         if _depth(key.place) == 2 and evidence.interval is not None:
             conditions[key.check, key.score].append((key.place, evidence))
-    judged = {key: _with_parents(key, judged, conditions[key.check, key.score]) for key in judged}
+    judgements = {key: _with_parents(key, judgements, conditions[key.check, key.score]) for key in judgements}
     findings = []
     for check in every:
-        places = dict.fromkeys(key.place for key in judged if key.check == check.spec.name)
+        places = dict.fromkeys(key.place for key in judgements if key.check == check.spec.name)
         for place in sorted(places, key=_reading_order):
-            of_place = [j for key, j in judged.items() if (key.check, key.place) == (check.spec.name, place)]
+            of_place = [j for key, j in judgements.items() if (key.check, key.place) == (check.spec.name, place)]
             findings.append(_finding(check.spec.name, place, of_place))
     return tuple(findings)
 
@@ -109,13 +109,15 @@ def single_level(name: str, n_bins: int) -> float:
 
 
 def _corrected(
-    asked: Mapping[Key, Evidence], pathology: Mapping[str, int | None]
+    evidence_of: Mapping[Key, Evidence], pathology: Mapping[str, int | None]
 ) -> tuple[dict[Key, float], dict[str, float]]:
     """P-values for comparison with :data:`~jsddpm_eval.stats.limits.ALPHA`; the level of a single test, by level."""
     corrected: dict[Key, float] = {}
     single: dict[str, float] = {}
     for name, share in LEVELS.items():
-        tests = {k: e for k, e in asked.items() if e.p_value is not None and level(k.place, pathology[k.check]) == name}
+        tests = {
+            k: e for k, e in evidence_of.items() if e.p_value is not None and level(k.place, pathology[k.check]) == name
+        }
         able = testable({k: e.least_p for k, e in tests.items()}, share * ALPHA)
         p_values = {k: tests[k].p_value or 0.0 for k in able}
         corrected |= {k: min(1.0, p / share) for k, p in holm_adjusted(p_values).items()}
@@ -123,13 +125,15 @@ def _corrected(
     return corrected, single
 
 
-def _with_parents(key: Key, judged: Mapping[Key, _Judged], conditions: list[tuple[Place, Evidence]]) -> _Judged:
+def _with_parents(
+    key: Key, judgements: Mapping[Key, _Judgement], conditions: list[tuple[Place, Evidence]]
+) -> _Judgement:
     """Evidence of a condition, partially pooled with that of a place above it if that is decisive."""
-    own = judged[key]
+    own = judgements[key]
     if own.evidence.interval is None or _depth(key.place) < 2:
         return own
     for above in _above(key.place):
-        parent = judged.get(key._replace(place=above))
+        parent = judgements.get(key._replace(place=above))
         if parent is None or parent.evidence.value is None or parent.evidence.interval is None:
             continue
         siblings = [evidence for place, evidence in conditions if under(place, above)]
@@ -177,10 +181,10 @@ def _variance(evidence: Evidence) -> float:
     return ((high - low) / (2 * Z95)) ** 2
 
 
-def _finding(check: str, place: Place, judged: list[_Judged]) -> Finding:
+def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
     """The answer of one check at one place: off if any score is, fine if all are, else unknown."""
-    smallest = max((d for d in map(_detectable, judged) if d is not None), default=None)
-    off = sorted((j for j in judged if j.off), key=lambda j: (j.inherited, -_size(j.evidence)))
+    smallest = max((d for d in map(_detectable, judgements) if d is not None), default=None)
+    off = sorted((j for j in judgements if j.off), key=lambda j: (j.inherited, -_size(j.evidence)))
     z_bin, pathology = place
     if off:
         first = off[0]
@@ -188,12 +192,12 @@ def _finding(check: str, place: Place, judged: list[_Judged]) -> Finding:
         e = first.evidence
         return Finding(
             check=check, answer="off", z_bin=z_bin, pathology=pathology, kind="; ".join(kinds), score=e.score,
-            value=e.value, interval=e.interval, p_value=first.p_value, inherited=first.inherited, reason=_seen(e),
+            value=e.value, interval=e.interval, p_value=first.p_value, inherited=first.inherited, reason=_figure(e),
             detectable=smallest,
         )  # fmt: skip
-    if judged and all(j.evidence.within for j in judged):
+    if judgements and all(j.evidence.within for j in judgements):
         return Finding(check=check, answer="fine", z_bin=z_bin, pathology=pathology, detectable=smallest)
-    open_ones = [j.evidence for j in judged if not j.evidence.within]
+    open_ones = [j.evidence for j in judgements if not j.evidence.within]
     missing = next((e.reason for e in open_ones if e.reason), "")
     widest = max((e for e in open_ones if e.interval is not None), key=_beyond, default=None)
     reason = missing if widest is None else _open(widest)
@@ -205,17 +209,17 @@ def _finding(check: str, place: Place, judged: list[_Judged]) -> Finding:
     )  # fmt: skip
 
 
-def _detectable(judged: _Judged) -> float | None:
+def _detectable(judgement: _Judgement) -> float | None:
     """The smallest difference of a score that its test detects, at the first step of the correction."""
-    evidence, interval = judged.evidence, judged.evidence.interval
+    evidence, interval = judgement.evidence, judgement.evidence.interval
     if interval is None or evidence.p_value is None or evidence.patients < MIN_UNITS or interval[0] == interval[1]:
         return None
     freedom = evidence.patients - 1
     error = (interval[1] - interval[0]) / (2 * float(student.ppf(1 - TAIL, freedom)))
-    return detectable(error, freedom, judged.level)
+    return detectable(error, freedom, judgement.level)
 
 
-def _seen(evidence: Evidence) -> str:
+def _figure(evidence: Evidence) -> str:
     low, high = evidence.interval or (None, None)
     text = evidence.figure or f"{evidence.value:.3g}"
     return text if low is None else f"{text} (95 %: {low:.2g} to {high:.2g})"

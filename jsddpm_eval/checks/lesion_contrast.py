@@ -50,11 +50,11 @@ class LesionContrastCheck(ShiftCheck):
         contrast, edge = (cell.scores.get(f"{name}_kept") for name in _OF_CONTRAST)
         words = dict(self.words)
         if contrast is not None and contrast.value is not None:
-            kept = contrast.value
-            words |= dict.fromkeys(_OF_CONTRAST, self._less(kept, edge.value if edge else None, cell))
-            if kept < _NONE:
+            share = contrast.value
+            words |= dict.fromkeys(_OF_CONTRAST, self._less(share, edge.value if edge else None, cell))
+            if share < _NONE:
                 words["lesion_agreement"] = (words["lesion_contrast"][0], "")
-            if self._real_are_dark(cell, kept):
+            if self._real_are_dark(cell, share):
                 names = (*_OF_CONTRAST, "lesion_within", "lesion_beyond")
                 words |= {name: (words[name][1], words[name][0]) for name in names}
         means = [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
@@ -72,26 +72,26 @@ class LesionContrastCheck(ShiftCheck):
         )  # fmt: skip
 
     @staticmethod
-    def _less(kept: float, edge: float | None, cell: Cell) -> Words:
+    def _less(share: float, edge: float | None, cell: Cell) -> Words:
         """Words for too little contrast, and for too much."""
         more = "lesions of more contrast than real ones"
-        if kept < _REVERSED:
+        if share < _REVERSED:
             return "contrast of the wrong sign at masks", more
-        if kept < _NONE:
-            seen = cell.scores.get("lesion_seen")
-            elsewhere = seen is not None and seen.interval is not None and seen.interval[1] > 0
+        if share < _NONE:
+            signs = cell.scores.get("lesion_seen")
+            elsewhere = signs is not None and signs.interval is not None and signs.interval[1] > 0
             return (
                 "masks that are not those of their images" if elsewhere else "masks without a lesion in the image"
             ), more
-        if edge is not None and edge < _WHOLE * kept:
+        if edge is not None and edge < _WHOLE * share:
             return "masks whose borders are not those of the lesions", more
         return "lesions of less contrast than real ones", more
 
     @staticmethod
-    def _real_are_dark(cell: Cell, kept: float) -> bool:
+    def _real_are_dark(cell: Cell, share: float) -> bool:
         """Whether less contrast than real lesions have means brighter ones."""
         value = cell.scores["lesion_contrast"].value or 0.0
-        return (kept < 1) == (value > 0)
+        return (share < 1) == (value > 0)
 
 
 CHECK = LesionContrastCheck()

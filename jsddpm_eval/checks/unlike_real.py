@@ -29,10 +29,10 @@ class UnlikeReal(Check):
         name = f"kid {score.space}"
         if score.value is None or score.p_value is None:
             return Evidence(name, reason=score.reason or "fewer than four patients or generated slices")
-        people, units = score.n_patients or 0, score.n_units
+        n_patients, units = score.n_patients or 0, score.n_units
         return Evidence(
             name, score.value, None, score.p_value, words=("unlike real slices", "unlike real slices"),
-            least_p=least_p(people, units, relabelling_count(people + units)),
+            least_p=least_p(n_patients, units, relabelling_count(n_patients + units)),
             figure=f"KID {score.value:.3g} ({score.space})",
             reason="a test that sees no difference does not show that there is none",
         )  # fmt: skip

@@ -57,7 +57,7 @@ def verdict(results: Results) -> tuple[str, ...]:
     if not findings:
         return suspected
     whole = results.whole()
-    faults = {name: parts for name, given in findings.items() if (parts := _fault(whole.get(name), given))}
+    faults = {name: parts for name, of_check in findings.items() if (parts := _fault(whole.get(name), of_check))}
     faults = dict(sorted(faults.items(), key=lambda fault: (fault[1][0] != whole.get(fault[0]), _doubt(fault[1][0]))))
     calm = [check for check in results.checks if check.name in findings and check.name not in faults]
     answers = {c.name: whole.get(c.name) or min(findings[c.name], key=lambda f: f.answer == "fine") for c in calm}
@@ -71,8 +71,8 @@ def verdict(results: Results) -> tuple[str, ...]:
         one = "this fault" if len(causes) == 1 else "these faults"
         sentences.append(f"Whatever else is said here may follow from {one}: {'; '.join(causes)}.")
     if fine:
-        said = "; ".join(check.question + _where(results, check.name, "fine") for check in fine)
-        sentences.append(f"Fine on the whole, within the margins of the checks: {said}.")
+        questions = "; ".join(check.question + _where(results, check.name, "fine") for check in fine)
+        sentences.append(f"Fine on the whole, within the margins of the checks: {questions}.")
     sentences += _open([(check, answers[check.name]) for check in calm if check not in fine])
     if missing := [check.question for check in results.checks if check.name not in findings]:
         sentences.append(f"Not looked at, because the scores were not computed: {'; '.join(missing)}.")
@@ -81,15 +81,15 @@ def verdict(results: Results) -> tuple[str, ...]:
 
 def _suspected(results: Results) -> tuple[str, ...]:
     """What may have gone wrong at import stands before everything, for every score may follow from it."""
-    said = [s["sentence"] for s in results.provenance.get("suspicions", ())]
-    return tuple(f"{'Before any score' if i == 0 else 'Also'}: {sentence}." for i, sentence in enumerate(said))
+    suspicions = [s["sentence"] for s in results.provenance.get("suspicions", ())]
+    return tuple(f"{'Before any score' if i == 0 else 'Also'}: {sentence}." for i, sentence in enumerate(suspicions))
 
 
-def _fault(top: Finding | None, given: Sequence[Finding]) -> list[Finding]:
+def _fault(top: Finding | None, findings: Sequence[Finding]) -> list[Finding]:
     """The whole where it is off; else its parts that are off by themselves, the most certain first."""
     if top is not None and top.answer == "off":
         return [top]
-    off = [f for f in given if f.answer == "off" and not f.inherited]
+    off = [f for f in findings if f.answer == "off" and not f.inherited]
     largest = [f for f in off if not any(f is not other and under(f.place, other.place) for other in off)]
     return sorted(largest, key=_doubt)
 
@@ -124,15 +124,15 @@ def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> st
     if first == top:
         kind, _, others = first.kind.partition("; ")
         also = f"; also {others.replace('; ', ', ')}" if others else ""
-        return f"{_capital(kind)}: {first.seen}{_where(results, first.check, 'off')}{also}."
+        return f"{_capital(kind)}: {first.evidence}{_where(results, first.check, 'off')}{also}."
     by_kind: dict[str, list[str]] = defaultdict(list)
     for finding in sorted(parts[:_MOST_NAMES], key=lambda f: sum(part is not None for part in f.place)):
         by_kind[finding.kind].append(_named(finding.place))
     if len(parts) > _MOST_NAMES:
         next(reversed(by_kind.values())).append(f"{len(parts) - _MOST_NAMES} more")
-    said = "; ".join(f"{kind} in {_listed(names)}" for kind, names in by_kind.items())
+    parts_in_words = "; ".join(f"{kind} in {_listed(names)}" for kind, names in by_kind.items())
     most = f", most in {_named(first.place)}" if len(parts) > 1 else ""
-    return f"Only in parts: {said}{most}: {first.seen}."
+    return f"Only in parts: {parts_in_words}{most}: {first.evidence}."
 
 
 def _where(results: Results, check: str, answer: str) -> str:
@@ -150,14 +150,15 @@ def _open(unknown: Sequence[tuple[CheckSpec, Finding]]) -> list[str]:
     """What could not be told, by what would be needed."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for check, finding in unknown:
-        by_reason[finding.reason].append(check.question + (f" ({finding.seen})" if finding.seen else ""))
+        by_reason[finding.reason].append(check.question + (f" ({finding.evidence})" if finding.evidence else ""))
     groups = sorted(by_reason.items(), key=lambda group: -len(group[1]))
     few = len(groups) <= _MOST_REASONS
     shown, rest = (groups, []) if few else (groups[: _MOST_REASONS - 1], groups[_MOST_REASONS - 1 :])
-    said = [f"Could not tell: {'; '.join(items)}." + f" {_capital(why)}." * bool(why) for why, items in shown]
-    return said + [f"Could not tell, each for a reason of its own: {'; '.join(i for _, j in rest for i in j)}."] * (
-        not few
-    )
+    sentences = [f"Could not tell: {'; '.join(items)}." + f" {_capital(why)}." * bool(why) for why, items in shown]
+    if rest:
+        others = "; ".join(item for _, items in rest for item in items)
+        sentences.append(f"Could not tell, each for a reason of its own: {others}.")
+    return sentences
 
 
 def _named(place: Place) -> str:

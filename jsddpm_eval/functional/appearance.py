@@ -182,8 +182,8 @@ def _quantile(values: NDArray[np.float32], inside: NDArray[np.bool_], share: flo
     count = inside.sum((1, 2))
     ordered = np.sort(np.where(inside, values, np.inf).reshape(len(values), math.prod(values.shape[1:])), axis=1)
     place = np.clip((count * share).astype(np.int64), 0, np.maximum(count - 1, 0))
-    found = np.take_along_axis(ordered, place[:, None], 1)[:, 0]
-    return np.where(count > 0, found, 0).astype(np.float64)
+    values_at = np.take_along_axis(ordered, place[:, None], 1)[:, 0]
+    return np.where(count > 0, values_at, 0).astype(np.float64)
 
 
 def _places(images: NDArray[np.float32], row: Array, column: Array) -> tuple[Array, Array]:

@@ -88,24 +88,24 @@ def _as_whole(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The first three measures, the references they are of, and whether one of them is equal."""
     turned = searched(patterns, flat, turns=_TURNS)
-    found = torch.maximum(straight, turned).masked_fill(~allowed[:, None], -2).max(1)
-    top = found.values.topk(min(_CANDIDATES, len(flat)), 1).indices
-    turned, moved, whole = registered(patterns, references.patterns[top], found.indices.gather(1, top))
+    nearest = torch.maximum(straight, turned).masked_fill(~allowed[:, None], -2).max(1)
+    top = nearest.values.topk(min(_CANDIDATES, len(flat)), 1).indices
+    turned, moved, whole = registered(patterns, references.patterns[top], nearest.indices.gather(1, top))
     blocks = _pairwise(by_block, turned, moved)
     equal = (images[:, None] == references.images[top]).flatten(2).all(2)
-    people, closed = references.patient[top], ~allowed.gather(1, top)
+    patient, closed = references.patient[top], ~allowed.gather(1, top)
     equal &= (patterns.flatten(1).norm(dim=1) > 0.5)[:, None] & ~closed
     whole, blocks = (v.masked_fill(closed, -1) + equal for v in (whole, blocks))  # an exact copy comes first
-    best, lead = _bent(turned, moved, blocks, people)
+    best, lead = _bent(turned, moved, blocks, patient)
     columns = [(whole.max(1)), (blocks.max(1))]
     place = torch.stack([top.gather(1, c.indices[:, None])[:, 0] for c in columns] + [top.gather(1, best)[:, 0]], 1)
     return torch.stack([*(stretched(c.values) for c in columns), lead], 1), place, equal.any(1)
 
 
-def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
+def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, patient: Tensor) -> tuple[Tensor, Tensor]:
     """The candidate that fits best once deformed, ``(n, 1)``, and how well with its lead over the next patient."""
     first = blocks.argmax(1, keepdim=True)
-    others = blocks.masked_fill(people == people.gather(1, first), -3)
+    others = blocks.masked_fill(patient == patient.gather(1, first), -3)
     two = torch.cat([first, others.argmax(1, keepdim=True)], 1)[:, :_BENT]
     alone = others.max(1).values < -2
     rows = torch.arange(len(turned))[:, None]

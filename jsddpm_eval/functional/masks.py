@@ -32,8 +32,8 @@ def lesion_dice(preds: Tensor, target: Tensor) -> Tensor:
 
 def false_positive_pixels(preds: Tensor, target: Tensor) -> Tensor:
     """Lesion pixels drawn on each slice whose true mask is empty; NaN on the others. float64 ``(B,)``."""
-    drawn = preds.bool().flatten(1).sum(1).double()
-    return torch.where(target.bool().flatten(1).any(1), torch.nan, drawn)
+    pixels = preds.bool().flatten(1).sum(1).double()
+    return torch.where(target.bool().flatten(1).any(1), torch.nan, pixels)
 
 
 def hausdorff95(preds: Tensor, target: Tensor, spacing: tuple[float, float]) -> Tensor:

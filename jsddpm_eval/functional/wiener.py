@@ -87,8 +87,8 @@ class WienerFilter:
         """
         mean = self.mean[z_bin]
         gain = self.spectrum / (self.spectrum + sigma**2)
-        kept = torch.fft.fft2(noisy.double() - mean, norm="ortho") * gain
-        restored: Tensor = mean + torch.fft.ifft2(kept, norm="ortho").real
+        spectrum = torch.fft.fft2(noisy.double() - mean, norm="ortho") * gain
+        restored: Tensor = mean + torch.fft.ifft2(spectrum, norm="ortho").real
         return restored
 
 

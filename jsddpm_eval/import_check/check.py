@@ -43,9 +43,9 @@ class ImportCheck:
         laid, imported = orientation(reference, imported)
         if dark:
             return [*dark, *laid, *copies(generated)]
-        found = [*laid, *levels(reference, generated)]
-        found += [] if laid else sizes(reference, generated)
-        return [*found, *order(reference, imported), *masks(reference, generated), *copies(generated)]
+        of_set = [*laid, *levels(reference, generated)]
+        of_set += [] if laid else sizes(reference, generated)
+        return [*of_set, *order(reference, imported), *masks(reference, generated), *copies(generated)]
 
     def untold(self, generated: SliceTable) -> list[str]:
         """What could not be told of a set, too few slices or patients being there."""

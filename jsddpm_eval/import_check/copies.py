@@ -14,12 +14,12 @@ _FEW = 0.01
 
 def copies(generated: SliceTable) -> list[Suspicion]:
     """Slices that are equal, pixel by pixel in 256 grey levels, to another one of the set; blank ones do not count."""
-    found = digests(generated)
-    times = Counter(digest for digest in found if digest)
+    hashes = digests(generated)
+    times = Counter(digest for digest in hashes if digest)
     again = sum(n - 1 for n in times.values())
-    if again <= _FEW * len(found):
+    if again <= _FEW * len(hashes):
         return []
-    first = next(i for i, digest in enumerate(found) if times[digest] > 1)
-    other = next(i for i in range(first + 1, len(found)) if found[i] == found[first])
-    what = f"{again} of {len(found)} slices repeat another one: {generated.name(first)} and {generated.name(other)}"
+    first = next(i for i, digest in enumerate(hashes) if times[digest] > 1)
+    other = next(i for i in range(first + 1, len(hashes)) if hashes[i] == hashes[first])
+    what = f"{again} of {len(hashes)} slices repeat another one: {generated.name(first)} and {generated.name(other)}"
     return [Suspicion("repeated", what, "leave them out, and check names and seeds")]

@@ -25,36 +25,36 @@ _JUMP = 0.5  # of the whole range, from one pixel to the next
 
 def inverted(reference: RealReference, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
     """Whether dark is bright, and the generated slices as if it were not."""
-    told = reference.compare(
+    agreement = reference.compare(
         reference.once("fit", lambda: _fit(reference, reference.set)), imported.table, _fit(reference, imported)
     )
-    if told is None or not (told.reversed and told.real > 0):
+    if agreement is None or not (agreement.reversed and agreement.real > 0):
         return [], imported
-    what = f"slices look inverted: they correlate at {told.generated:.2f} with the mean of their bin, real ones at "
+    what = f"slices look inverted: they correlate at {agreement.generated:.2f} with the mean of their bin, "
     cure = "import them again with the two values of --value-range exchanged"
-    return [Suspicion("inverted", f"{what}{told.real:.2f}", cure)], imported.moved(lambda x: -x)
+    return [Suspicion("inverted", f"{what}real ones at {agreement.real:.2f}", cure)], imported.moved(lambda x: -x)
 
 
 def levels(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """Intensities that patients do not have, and steps between neighbours that no anatomy makes."""
     ours, theirs = (appearance(t, "intensity").numpy() for t in (reference.real, generated))
-    told = {
+    comparisons = {
         name: reference.compare(ours[:, i], generated, theirs[:, i])
         for name, i in ((name, INTENSITY.index(name)) for name in _LEVELS)
     }
-    far = {name: t for name, t in told.items() if t is not None and t.sure and abs(t.deviations) >= _FAR}
-    found = []
+    far = {name: t for name, t in comparisons.items() if t is not None and t.sure and abs(t.deviations) >= _FAR}
+    suspicions = []
     if far:
         name, most = max(far.items(), key=lambda item: abs(item[1].deviations))
         what = f"intensities are not those of real slices: {_LEVELS[name]} {most.generated:.2g}, real {most.real:.2g}"
         cure = "say what means 0 and 1 with --value-range, or use the window of the real store (--window for volumes)"
-        found.append(Suspicion("intensity", what, cure))
+        suspicions.append(Suspicion("intensity", what, cure))
     jumps = reference.compare(_jumps(reference.real), generated, _jumps(generated))
     if jumps and jumps.sure and jumps.deviations >= 2 * _FAR:
         what = f"{np.exp(jumps.generated):.1%} of neighbouring pixels differ by half of the range, in real slices "
         cure = "look for values that were cast to 8 bits before they were scaled"
-        found.append(Suspicion("wrapped", f"{what}{np.exp(jumps.real):.1%}", cure))
-    return found
+        suspicions.append(Suspicion("wrapped", f"{what}{np.exp(jumps.real):.1%}", cure))
+    return suspicions
 
 
 def _fit(reference: RealReference, pictured: Pictured) -> Values:

@@ -50,9 +50,9 @@ def _placed(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     sign = float(np.sign(here.real))
     if moved := _moved(reference, generated, sign * real, sign * imported, reach):
         rows, columns = moved
-        said = [f"{abs(rows)} pixels {'above' if rows > 0 else 'below'}"] * bool(rows)
-        said += [f"{abs(columns)} pixels {'left' if columns > 0 else 'right'} of"] * bool(columns)
-        what = f"masks lie {' and '.join(said)} what the images show"
+        directions = [f"{abs(rows)} pixels {'above' if rows > 0 else 'below'}"] * bool(rows)
+        directions += [f"{abs(columns)} pixels {'left' if columns > 0 else 'right'} of"] * bool(columns)
+        what = f"masks lie {' and '.join(directions)} what the images show"
         return [Suspicion("mask place", what, "check how images and masks were cropped, padded or resized")]
     if here.p_value < PLAIN and sign * here.generated < _KEPT * sign * here.real:
         what = f"images show little where masks are: contrast {here.generated:.2f}, at real lesions {here.real:.2f}"
@@ -67,19 +67,19 @@ def _moved(
     """Rows and columns by which masks have to move; found in one half of the units, and tested in the other."""
     half = np.unique(generated.unit.numpy(), return_inverse=True)[1] % 2
     there = np.isfinite(imported[:, reach, reach])
-    found = []
+    moves = []
     for number in (0, 1):
         picked = imported[(half == number) & there]
         if not len(picked):
             return None
         row, column = np.unravel_index(int(picked.mean(0).argmax()), picked.shape[1:])
         gains = [values[:, row, column] - values[:, reach, reach] for values in (real, imported)]
-        told = reference.compare(gains[0], generated, np.where(half == number, np.nan, gains[1]))
-        if told is None or told.p_value > _AGREED or not told.real < 0 < told.generated:
+        comparison = reference.compare(gains[0], generated, np.where(half == number, np.nan, gains[1]))
+        if comparison is None or comparison.p_value > _AGREED or not comparison.real < 0 < comparison.generated:
             return None
-        found.append((int(row) - reach, int(column) - reach))
-    apart = max(abs(a - b) for a, b in zip(*found, strict=True))
-    return found[0] if apart <= 1 else None
+        moves.append((int(row) - reach, int(column) - reach))
+    apart = max(abs(a - b) for a, b in zip(*moves, strict=True))
+    return moves[0] if apart <= 1 else None
 
 
 def _contrasts(table: SliceTable, reach: int) -> Values:

@@ -25,23 +25,23 @@ def order(reference: RealReference, imported: Pictured) -> list[Suspicion]:
         return []
     real = reference.once("places", lambda: _of_real(reference))
     everyone = reference.once("place", lambda: _fitted(reference, np.ones(len(reference.fold), bool)))
-    look, asked, bins = (
+    look, requested, bins = (
         everyone.predict(_features(imported.pictures)),
         imported.table.z_bin.numpy(),
         reference.real.z_bin.numpy(),
     )
     middle = (reference.binning.n_bins - 1) / 2
-    along = [np.sign(b - middle) * (p - middle) for b, p in ((bins, real), (asked, look))]
-    told = reference.compare(along[0], imported.table, along[1])
-    if told and told.reversed and told.real > 0:
+    along = [np.sign(b - middle) * (p - middle) for b, p in ((bins, real), (requested, look))]
+    comparison = reference.compare(along[0], imported.table, along[1])
+    if comparison and comparison.reversed and comparison.real > 0:
         cure = "reverse the bins, or correct the affine of volumes: z leads from inferior to superior"
         return [Suspicion("order", "the order of the bins looks reversed", cure)]
     cure = "check which bins were asked for, the z-range that was divided, and that names were not sorted as text"
-    offset = reference.compare(real - bins, imported.table, look - asked)
+    offset = reference.compare(real - bins, imported.table, look - requested)
     if offset and offset.p_value < PLAIN and abs(moved := offset.generated - offset.real) >= _OFF:
         what = f"slices look {abs(moved):.1f} bins {'higher' if moved > 0 else 'lower'} than asked for"
         return [Suspicion("order", what, cure)]
-    apart = reference.compare(np.abs(real - bins), imported.table, np.abs(look - asked))
+    apart = reference.compare(np.abs(real - bins), imported.table, np.abs(look - requested))
     if apart and apart.p_value < PLAIN and apart.generated - apart.real >= _APART:
         what = f"slices look {apart.generated:.1f} bins away from those asked for, real ones {apart.real:.1f}"
         return [Suspicion("order", what, cure)]

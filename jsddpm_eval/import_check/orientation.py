@@ -39,14 +39,14 @@ def orientation(reference: RealReference, imported: Pictured) -> tuple[list[Susp
     """At most one suspicion, and the generated slices laid as they seem to have to be."""
     move = _fitting(reference, imported)
     upright = imported.moved(_MOVES[move])
-    told = _told(reference, upright)
-    mirrored = told is not None and told.reversed and told.real > 0
+    comparison = _told(reference, upright)
+    mirrored = comparison is not None and comparison.reversed and comparison.real > 0
     if not move and not mirrored:
         return [], imported
-    said, axes = _SAID[move, mirrored]
+    description, axes = _SAID[move, mirrored]
     cure = f"import them again with --axes {axes}, or correct the affine of volumes"
-    found = Suspicion("orientation", f"slices look {said} beside real ones of their bins", cure)
-    return [found], upright.moved(lambda x: x[:, :, ::-1]) if mirrored else upright
+    suspicion = Suspicion("orientation", f"slices look {description} beside real ones of their bins", cure)
+    return [suspicion], upright.moved(lambda x: x[:, :, ::-1]) if mirrored else upright
 
 
 def _fitting(reference: RealReference, imported: Pictured) -> str:
@@ -57,9 +57,9 @@ def _fitting(reference: RealReference, imported: Pictured) -> str:
         if name and (square or name not in _OF_SQUARES):
             real = reference.once(f"move {name}", lambda move=move: _gain(reference, reference.set, move))  # type: ignore[misc]
             gain = _gain(reference, imported, move)
-            told = reference.compare(real, imported.table, gain)
-            if told and told.reversed and told.real < 0:
-                gains[name] = told.generated
+            comparison = reference.compare(real, imported.table, gain)
+            if comparison and comparison.reversed and comparison.real < 0:
+                gains[name] = comparison.generated
     return max(gains, key=lambda name: gains[name], default="")
 
 
@@ -72,8 +72,8 @@ def _gain(reference: RealReference, pictured: Pictured, move: Move) -> Values:
 
 def sides_told(reference: RealReference, imported: Pictured) -> bool:
     """Whether slices with left and right exchanged would be seen, most of the time, among so many."""
-    told = _told(reference, imported)
-    return told is not None and 2 * told.real > _SEEN * told.error > 0
+    comparison = _told(reference, imported)
+    return comparison is not None and 2 * comparison.real > _SEEN * comparison.error > 0
 
 
 def _told(reference: RealReference, imported: Pictured) -> Difference | None:

@@ -14,8 +14,8 @@ _FAR = 1.0  # standard deviations of real slices, of a place
 def sizes(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """Size and place of heads."""
     ours, theirs = (appearance(t, "outline").numpy() for t in (reference.real, generated))
-    told = {name: reference.compare(ours[:, i], generated, theirs[:, i]) for i, name in enumerate(OUTLINE)}
-    sure = {name: t for name, t in told.items() if t is not None and t.sure and t.real > 0}
+    comparisons = {name: reference.compare(ours[:, i], generated, theirs[:, i]) for i, name in enumerate(OUTLINE)}
+    sure = {name: t for name, t in comparisons.items() if t is not None and t.sure and t.real > 0}
     ratios = {name: sure[name].generated / sure[name].real for name in ("height", "width") if name in sure}
     scaled = {"high" if name == "height" else "wide": r for name, r in ratios.items() if abs(r - 1) >= _SCALED}
     if scaled:
@@ -27,5 +27,5 @@ def sizes(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     moved = {n: t.generated - t.real for n in words if (t := sure.get(n)) and abs(t.deviations) >= _FAR}
     if not moved:
         return []
-    said = " and ".join(f"{abs(d) * side[n]:.0f} pixels {words[n][d > 0]}" for n, d in moved.items())
-    return [Suspicion("place", f"heads lie {said} than in real slices", "check how they were cropped or padded")]
+    directions = " and ".join(f"{abs(d) * side[n]:.0f} pixels {words[n][d > 0]}" for n, d in moved.items())
+    return [Suspicion("place", f"heads lie {directions} than in real slices", "check how they were cropped or padded")]

@@ -165,8 +165,8 @@ class Metric(ABC):
         Raises:
             RuntimeError: When the metric leaves out a score.
         """
-        asked = list(self.asked(cell, context))
-        if not asked:
+        requested = list(self.asked(cell, context))
+        if not requested:
             return {}
         if "masks" in self.needs and not (context.real.has_masks and context.generated.has_masks):
             computed: Mapping[str, Score] = self.undefined(cell, context, "no masks were given")
@@ -174,10 +174,10 @@ class Metric(ABC):
             computed = self.undefined(cell, context, "no images were given")
         else:
             computed = self.compute(cell, context)
-        missing = [spec.named(space) for spec, space in asked if spec.named(space) not in computed]
+        missing = [spec.named(space) for spec, space in requested if spec.named(space) not in computed]
         if missing:
             raise RuntimeError(f"metric {self.name} left out {', '.join(missing)}")
-        return {spec.named(space): computed[spec.named(space)].placed(spec, space) for spec, space in asked}
+        return {spec.named(space): computed[spec.named(space)].placed(spec, space) for spec, space in requested}
 
 
 def conditions(context: Context) -> Iterable[tuple[int | None, int | None]]:

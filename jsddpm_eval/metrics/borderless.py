@@ -58,19 +58,19 @@ class Borderless(Metric):
             return self.undefined(cell, context, "nothing generated for this condition")
         steps = context.once(self.name, partial(_steps, context))
         known = np.isfinite(steps.real)
-        people = context.real.patient.numpy()[known]
-        if len(np.unique(people)) < MIN_UNITS:
+        patients = context.real.patient.numpy()[known]
+        if len(np.unique(patients)) < MIN_UNITS:
             return self.undefined(cell, context, "needs real lesion slices of 3 patients")
         reached = steps.generated[cell.generated.row.numpy()]
-        judged = np.isfinite(reached)
-        if not judged.any():
+        defined = np.isfinite(reached)
+        if not defined.any():
             return self.undefined(cell, context, "no lesion sample with a mask in its head")
-        beyond = reached[judged] < steps.threshold
+        beyond = reached[defined] < steps.threshold
         counts = cell.counts._replace(
-            n_real=int(known.sum()), n_generated=len(beyond), n_patients=len(np.unique(people))
+            n_real=int(known.sum()), n_generated=len(beyond), n_patients=len(np.unique(patients))
         )
         score = share_score(
-            beyond, cell.generated.unit.numpy()[judged], steps.real[known] < steps.threshold, people, counts,
+            beyond, cell.generated.unit.numpy()[defined], steps.real[known] < steps.threshold, patients, counts,
             expected=SHARE, confidence=_CONFIDENCE,
         )  # fmt: skip
         return {BORDERLESS.name: score}

@@ -130,8 +130,8 @@ class Copies(Metric):
             return self.undefined(cell, context, what, cell.counts)
         exact = float(closest.exact[rows].mean())
         scores = {EXACT.name: Score.of(exact, counts, p_value=_NEVER if exact else 1.0)}
-        people = context.real.patient.numpy()[closest.probe]
-        if len(np.unique(people)) < MIN_UNITS:
+        patients = context.real.patient.numpy()[closest.probe]
+        if len(np.unique(patients)) < MIN_UNITS:
             few = Score.undefined("needs real slices of 3 patients to know how near others come", cell.counts)
             return scores | {spec.name: few for spec in self.specs if spec is not EXACT}
         held = context.real.held_out.numpy()[closest.row[rows]]
@@ -139,7 +139,7 @@ class Copies(Metric):
         clear = clearly(closest.score[rows] / closest.threshold) | closest.exact[rows]
         units, beyond = context.generated.unit.numpy()[rows], closest.real > closest.threshold
         for spec, chosen in ((SHARE, copied), (TRAIN, copied & ~held), (HELD_OUT, copied & held)):
-            scores[spec.name] = copied_share(chosen, chosen & clear, units, beyond, people, counts)
+            scores[spec.name] = copied_share(chosen, chosen & clear, units, beyond, patients, counts)
         scores[PATIENTS.name] = _patients(closest.row[rows[copied & ~held]], context, cell)
         scores[CLOSENESS.name] = _closeness(closest, rows, cell, context, counts)
         return scores
@@ -159,7 +159,7 @@ def clearly(nearness: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def copied_share(
     copied: NDArray[np.bool_], clear: NDArray[np.bool_], unit: NDArray[np.int64], beyond: NDArray[np.bool_],
-    people: NDArray[np.int64], counts: Counts,
+    patients: NDArray[np.int64], counts: Counts,
 ) -> Score:  # fmt: skip
     """A share of samples beside the bound of the share among slices of new patients.
 
@@ -173,10 +173,10 @@ def copied_share(
         clear: Which of them are clear, see :func:`clearly`.
         unit: What is independent of each other among them.
         beyond: Whether each real slice would count as a copy of other patients' slices.
-        people: Their patients.
+        patients: Their patients.
         counts: Counts of the score.
     """
-    bound = share_bound(beyond, people, 1 - ALPHA)
+    bound = share_bound(beyond, patients, 1 - ALPHA)
     count, total = by_unit(copied, unit)
     spread = Spread(share_interval(count, total))
     tests = share_p_value(count, total, bound), share_p_value(*by_unit(clear, unit), _CHANCE)
@@ -186,11 +186,11 @@ def copied_share(
 
 def _patients(copied: NDArray[np.int64], context: Context, cell: Cell) -> Score:
     real = context.real
-    people, shown = real.where(~real.held_out).n_patients, len(np.unique(real.patient.numpy()[copied]))
-    if not people:
+    n_patients, shown = real.where(~real.held_out).n_patients, len(np.unique(real.patient.numpy()[copied]))
+    if not n_patients:
         return Score.undefined("no training patients", cell.counts)
-    counts = cell.counts._replace(n_patients=people)
-    return Score.of(shown / people, counts, Spread(share_interval(shown, people)), Baseline(0.0))
+    counts = cell.counts._replace(n_patients=n_patients)
+    return Score.of(shown / n_patients, counts, Spread(share_interval(shown, n_patients)), Baseline(0.0))
 
 
 def _closeness(closest: _Closest, rows: NDArray[np.int64], cell: Cell, context: Context, counts: Counts) -> Score:
@@ -198,8 +198,8 @@ def _closeness(closest: _Closest, rows: NDArray[np.int64], cell: Cell, context: 
     table, bins = context.real, context.generated.z_bin.numpy()
     real = Side(np.clip(closest.real, -_REACH, _REACH), table.z_bin.numpy()[closest.probe],
                 table.patient.numpy()[closest.probe])  # fmt: skip
-    made = Side(np.clip(closest.score[rows], -_REACH, _REACH), bins[rows], context.generated.unit.numpy()[rows])
-    shift = mean_shift(real, made)
+    generated = Side(np.clip(closest.score[rows], -_REACH, _REACH), bins[rows], context.generated.unit.numpy()[rows])
+    shift = mean_shift(real, generated)
     if shift is None:
         return Score.undefined("needs 3 patients and 3 samples of the same bins", cell.counts)
     counts = counts._replace(n_real=None, n_generated=shift.samples, n_patients=None)
@@ -215,15 +215,16 @@ def _closest(context: Context) -> _Closest:
     near = nearest_by_bin(context.generated, real, bins, others=False)
     measures, place = near.measures.double().numpy(), near.place.numpy()
     row, score = place[:, 0].copy(), np.full(len(place), np.nan)
-    found, beyond = row >= 0, np.empty(0)
-    people = len(np.unique(real.patient.numpy()[probe]))
+    has_reference, beyond = row >= 0, np.empty(0)
+    n_patients = len(np.unique(real.patient.numpy()[probe]))
     if len(probe):
-        of_bin, asked = real.z_bin.numpy()[probe], context.generated.z_bin.numpy()[found]
-        scale = NearnessScale.fit(null, of_bin, bins)
-        reached, of_real = scale(measures[found], asked), scale(null, of_bin)
-        score[found], beyond = reached.max(0), of_real.max(0)
-        row[found] = np.take_along_axis(place[found], _telling(reached, threshold(people))[:, None], 1)[:, 0]
-    return _Closest(score, row, near.exact.numpy(), probe, beyond, threshold(people))
+        real_bin, z_bin = real.z_bin.numpy()[probe], context.generated.z_bin.numpy()[has_reference]
+        scale = NearnessScale.fit(null, real_bin, bins)
+        reached, of_real = scale(measures[has_reference], z_bin), scale(null, real_bin)
+        score[has_reference], beyond = reached.max(0), of_real.max(0)
+        measure = _telling(reached, threshold(n_patients))[:, None]
+        row[has_reference] = np.take_along_axis(place[has_reference], measure, 1)[:, 0]
+    return _Closest(score, row, near.exact.numpy(), probe, beyond, threshold(n_patients))
 
 
 @dataclass(frozen=True)
@@ -255,11 +256,11 @@ def _telling(reached: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
 
 def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:
     """Row, and nearness to slices of other patients, of some real slices of each bin, ``(n, 6)``."""
-    kept = [real.where(real.z_bin == k).spread(_PROBES).row for k in range(bins)]
-    probes = real.where(torch.cat(kept))
+    rows = [real.where(real.z_bin == k).spread(_PROBES).row for k in range(bins)]
+    probes = real.where(torch.cat(rows))
     near = nearest_by_bin(probes, real, bins, others=True)
-    found = near.place[:, 0] >= 0
-    return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[found].numpy())
+    has_reference = near.place[:, 0] >= 0
+    return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[has_reference].numpy())
 
 
 def nearest_by_bin(queries: SliceTable, real: SliceTable, bins: int, *, others: bool) -> Nearness:
@@ -276,23 +277,23 @@ def nearest_by_bin(queries: SliceTable, real: SliceTable, bins: int, *, others: 
     place, exact = torch.full(measures.shape, -1, dtype=torch.int64), torch.zeros(count, dtype=torch.bool)
     held: dict[int, tuple[SliceTable, Tensor]] = {}
     for k in range(bins):
-        asked = torch.nonzero(queries.z_bin == k)[:, 0]
-        if not len(asked):
+        of_bin = torch.nonzero(queries.z_bin == k)[:, 0]
+        if not len(of_bin):
             continue
         near = [b for b in (k - 1, k, k + 1) if 0 <= b < bins]
         held = {b: held.get(b) or _with_pattern(real.where(real.z_bin == b)) for b in near}
         tables, patterns = zip(*held.values(), strict=True)
-        rows, people = torch.cat([t.row for t in tables]), torch.cat([t.patient for t in tables])
-        mine = queries.where(asked)
-        allowed = mine.patient[:, None] != people[None] if others else None
+        rows, patients = torch.cat([t.row for t in tables]), torch.cat([t.patient for t in tables])
+        mine = queries.where(of_bin)
+        allowed = mine.patient[:, None] != patients[None] if others else None
         if allowed is not None:
             some = allowed.any(1)
-            asked, mine, allowed = asked[some], mine.where(some), allowed[some]
-        if not len(rows) or not len(asked):
+            of_bin, mine, allowed = of_bin[some], mine.where(some), allowed[some]
+        if not len(rows) or not len(of_bin):
             continue
-        references = References(torch.cat([t.images for t in tables]), torch.cat(patterns), people)
-        found = nearest(mine.images, pattern(mine.images), references, allowed)
-        measures[asked], place[asked], exact[asked] = found.measures, rows[found.place], found.exact
+        references = References(torch.cat([t.images for t in tables]), torch.cat(patterns), patients)
+        nearness = nearest(mine.images, pattern(mine.images), references, allowed)
+        measures[of_bin], place[of_bin], exact[of_bin] = nearness.measures, rows[nearness.place], nearness.exact
     return Nearness(measures, place, exact)
 
 

@@ -150,8 +150,8 @@ def _vendi(space: FeatureSpace, cell: Cell, context: Context) -> Score:
     generator = torch.Generator().manual_seed(context.seed)
     draws = []
     for _ in range(_DRAWS):
-        made = one_per_unit(cell.generated.unit, generator)
-        sample = made[torch.randperm(m, generator=generator)[:count]]
+        units = one_per_unit(cell.generated.unit, generator)
+        sample = units[torch.randperm(m, generator=generator)[:count]]
         single = one_per_patient(real.patient, generator)
         draws.append((sample, single[torch.randperm(len(single), generator=generator)[:count]]))
 

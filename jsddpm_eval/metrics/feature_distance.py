@@ -74,15 +74,15 @@ class FeatureDistance(Metric):
         scores: dict[str, Score] = {}
         for space in context.spaces:
             pair = FeaturePair.of(cell.real, cell.generated, space, context.binning.n_bins)
-            wanted = [s for s in (KID, FID) if context.wants(s)]
-            scores |= {s.named(space.name): _distance(s, pair, space, cell, context) for s in wanted}
-            wanted = [s for s in (JOINT_KID, JOINT_FID) if context.wants(s) and cell.z_bin is None]
-            if wanted and pair.strata is None:
+            specs = [s for s in (KID, FID) if context.wants(s)]
+            scores |= {s.named(space.name): _distance(s, pair, space, cell, context) for s in specs}
+            specs = [s for s in (JOINT_KID, JOINT_FID) if context.wants(s) and cell.z_bin is None]
+            if specs and pair.strata is None:
                 alone = Score.undefined("one condition has no joint distribution", pair.counts)
-                scores |= {s.named(space.name): alone for s in wanted}
-            elif wanted:
+                scores |= {s.named(space.name): alone for s in specs}
+            elif specs:
                 joint = pair.thinned(*_MOST_JOINT).joint()
-                scores |= {s.named(space.name): _distance(s, joint, space, cell, context) for s in wanted}
+                scores |= {s.named(space.name): _distance(s, joint, space, cell, context) for s in specs}
         return scores
 
 
@@ -119,11 +119,11 @@ class FeaturePair:
     def of(cls, real: SliceTable, generated: SliceTable, space: FeatureSpace, n_bins: int) -> FeaturePair:
         """The features of two sets of slices, of the conditions that both have; several are weighed alike."""
         real, strata, weights = space.reference(real), None, None
-        asked = generated.token(n_bins).unique()
-        both = asked[torch.isin(asked, real.token(n_bins))]
-        if len(asked):
+        generated_tokens = generated.token(n_bins).unique()
+        both = generated_tokens[torch.isin(generated_tokens, real.token(n_bins))]
+        if len(generated_tokens):
             real = real.where(torch.isin(real.token(n_bins), both))
-        if len(asked) > 1:
+        if len(generated_tokens) > 1:
             generated = generated.where(torch.isin(generated.token(n_bins), both))
         tokens = real.token(n_bins), generated.token(n_bins)
         if len(tokens[1].unique()) > 1:
@@ -205,23 +205,23 @@ def _fid(pair: FeaturePair, seed: int) -> Score:
     pair = pair.thinned(None, _MOST_COMPARED)
     samples = len(pair.unit.unique())
     large = len(pair.owner.unique()) * samples > _LARGE
-    found = two_sample(
+    comparison = two_sample(
         frechet_of_labels, pair.real, pair.patient_names, pair.generated,
         seed=seed, units=pair.unit, strata=pair.strata, labellings=_FEW_LABELLINGS if large else LABELLINGS,
     )  # fmt: skip
-    if found is None:
+    if comparison is None:
         return Score.undefined("needs real slices of at least 2 patients", pair.counts)
-    unreliable, few = None, min(found.n_real, samples)
+    unreliable, few = None, min(comparison.n_real, samples)
     if few <= pair.dimension:
-        made = "generated slices" if samples == len(pair.generated) else "generated volumes"
-        which = "patients" if few == found.n_real else made
+        generated = "generated slices" if samples == len(pair.generated) else "generated volumes"
+        which = "patients" if few == comparison.n_real else generated
         reason = f"{few} {which}, the features have {pair.dimension} effective dimensions"
         unreliable = f"{reason}: biased upwards, compare with the baseline only"
-    spread = found.spread
+    spread = comparison.spread
     if spread.interval:  # no distance is negative
         spread = spread._replace(interval=(max(0.0, spread.interval[0]), spread.interval[1]))
-    counts = pair.counts._replace(n_real=found.n_real)
-    return Score.of(found.value, counts, spread, found.baseline, unreliable=unreliable)
+    counts = pair.counts._replace(n_real=comparison.n_real)
+    return Score.of(comparison.value, counts, spread, comparison.baseline, unreliable=unreliable)
 
 
 def kid_estimate(pair: FeaturePair) -> Score:
@@ -230,33 +230,33 @@ def kid_estimate(pair: FeaturePair) -> Score:
     No pair of one patient, or of one generated volume, counts. Above 100 volumes their blocks count as volumes do.
     """
     owner, unit = pair.owner, pair.unit
-    people, made = (int(numbers.max()) + 1 if len(numbers) else 0 for numbers in (owner, unit))
-    if min(people, made) < 2:
-        which = "patient" if people < 2 else "volume"
+    n_patients, units = (int(numbers.max()) + 1 if len(numbers) else 0 for numbers in (owner, unit))
+    if min(n_patients, units) < 2:
+        which = "patient" if n_patients < 2 else "volume"
         return Score.undefined(f"slices of one {which} have no independent pairs", pair.counts)
-    blocks = min(made, _MAX_UNITS)
-    total = people + blocks
+    blocks = min(units, _MAX_UNITS)
+    total = n_patients + blocks
     table = KernelTable.build(
         torch.cat([pair.real, pair.generated]),
-        torch.cat([owner, people + unit % blocks]),
-        (torch.arange(total) < people) | (made < len(unit)),
+        torch.cat([owner, n_patients + unit % blocks]),
+        (torch.arange(total) < n_patients) | (units < len(unit)),
         torch.cat([pair.mass, torch.ones(len(unit), dtype=torch.float64)]),
     )
-    real = torch.arange(total) < people
+    real = torch.arange(total) < n_patients
     value = float(table.distance(real[None], ~real[None]))
     patients, samples = (
         table.distance(real & without, ~real & without).tolist()
-        for without in (_without(0, people, total), _without(people, total, total))
+        for without in (_without(0, n_patients, total), _without(n_patients, total, total))
     )
     names = pair.patient_names[np.unique(pair.patient.numpy(), return_index=True)[1]].tolist()
-    return Score.of(value, pair.counts, distance_spread(value, dict(zip(names, patients, strict=True)), samples, made))
+    return Score.of(value, pair.counts, distance_spread(value, dict(zip(names, patients, strict=True)), samples, units))
 
 
 def kid_between_halves(pair: FeaturePair, seed: int) -> list[float]:
     """Kernel distance between random halves of the patients, one thinned to about as many slices as were generated."""
     owner = pair.owner
-    people = int(owner.max()) + 1
-    half = patient_halves(people, HALVINGS, seed)
+    n_patients = int(owner.max()) + 1
+    half = patient_halves(n_patients, HALVINGS, seed)
     if not len(half):
         return []
     share = min(1.0, 2 * len(pair.generated) / len(pair.real))
@@ -264,8 +264,8 @@ def kid_between_halves(pair: FeaturePair, seed: int) -> list[float]:
     thin = torch.from_numpy(np.sort(order[: max(2, round(share * len(order)))]))
     table = KernelTable.build(
         torch.cat([pair.real, pair.real[thin]]),
-        torch.cat([owner, people + owner[thin]]),
-        torch.ones(2 * people, dtype=torch.bool),
+        torch.cat([owner, n_patients + owner[thin]]),
+        torch.ones(2 * n_patients, dtype=torch.bool),
         torch.cat([pair.mass, pair.mass[thin]]),
     )
     empty = torch.zeros_like(half)
@@ -295,6 +295,6 @@ def _relabellings(pair: FeaturePair, context: Context) -> Iterable[Draw]:
 
 def _without(first: int, last: int, total: int) -> Tensor:
     """Rows that leave out one unit of a range each, boolean ``(last - first, total)``."""
-    kept = torch.ones((last - first, total), dtype=torch.bool)
-    kept[torch.arange(last - first), torch.arange(first, last)] = False
-    return kept
+    remaining = torch.ones((last - first, total), dtype=torch.bool)
+    remaining[torch.arange(last - first), torch.arange(first, last)] = False
+    return remaining

@@ -99,6 +99,6 @@ def _kept(real: Side, generated: Side, counted: Score) -> Score:
 def _contrast(batch: SliceTable) -> Tensor:
     """Of lesion slices with a mask; NaN for others."""
     columns = torch.full((len(batch), len(CONTRAST)), torch.nan, dtype=torch.float64)
-    drawn = (batch.pathology == 1) & batch.masks.flatten(1).any(1)
-    columns[drawn] = torch.from_numpy(mask_contrast(batch.images[drawn].numpy(), batch.masks[drawn].numpy()))
+    has_mask = (batch.pathology == 1) & batch.masks.flatten(1).any(1)
+    columns[has_mask] = torch.from_numpy(mask_contrast(batch.images[has_mask].numpy(), batch.masks[has_mask].numpy()))
     return columns

@@ -37,7 +37,7 @@ SHARE = ScoreSpec(
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Copies:
     """By generated row, in upper spreads of real lesions of the size; NaN and -1 where there is no such lesion.
 
     Attributes:
@@ -64,43 +64,43 @@ class LesionCopies(Metric):
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """The share; every sample keeps its lesion's nearness, beyond 1 a copy, and the nearest real slice."""
-        found = context.once(self.name, partial(_found, context))
+        copies = context.once(self.name, partial(_copies, context))
         rows = cell.generated.row.numpy()
         if cell.z_bin is None:
-            context.record("lesion_copy_score", cell, torch.from_numpy(found.score[rows] / found.threshold))
-            nearest = torch.from_numpy(found.row[rows]).double()
+            context.record("lesion_copy_score", cell, torch.from_numpy(copies.score[rows] / copies.threshold))
+            nearest = torch.from_numpy(copies.row[rows]).double()
             context.record("lesion_copy_row", cell, nearest.masked_fill(nearest < 0, torch.nan))
-        rows = rows[np.isfinite(found.score[rows])]
+        rows = rows[np.isfinite(copies.score[rows])]
         if not len(rows):
             return self.undefined(cell, context, f"no lesions of {LEAST} pixels here, or no real ones near by")
-        if len(np.unique(found.people)) < MIN_UNITS:
+        if len(np.unique(copies.people)) < MIN_UNITS:
             return self.undefined(cell, context, "needs real lesions of 3 patients to know how near others come")
         units = context.generated.unit.numpy()[rows]
         counts = cell.counts._replace(n_generated=len(rows))
-        copied = found.score[rows] > found.threshold
-        clear = clearly(found.score[rows] / found.threshold)
-        return {SHARE.name: copied_share(copied, clear, units, found.beyond, found.people, counts)}
+        copied = copies.score[rows] > copies.threshold
+        clear = clearly(copies.score[rows] / copies.threshold)
+        return {SHARE.name: copied_share(copied, clear, units, copies.beyond, copies.people, counts)}
 
 
 METRIC = LesionCopies()
 
 
-def _found(context: Context) -> _Found:
+def _copies(context: Context) -> _Copies:
     real, generated, bins = context.real, context.generated, context.binning.n_bins
     key = ("lesion copies", context.binning.fingerprint, _PROBES)
     known = real.memo.values(key, lambda: _probed(real, bins).ravel()).reshape(-1, 3)
     probe, area, null = known[:, 0].astype(np.int64), known[:, 1], known[:, 2]
     near, place, size = _over_bins(generated, real, bins, others=False)
     score = np.full(len(near), np.nan)
-    people = real.patient.numpy()[probe]
-    limit, beyond = threshold(len(np.unique(people))), np.zeros(len(probe), bool)
+    patients = real.patient.numpy()[probe]
+    limit, beyond = threshold(len(np.unique(patients))), np.zeros(len(probe), bool)
     if len(probe):
         edges = np.quantile(area, np.arange(1, _SIZES) / _SIZES)
         of_real, of_generated = (np.searchsorted(edges, a, "right") for a in (area, size))
-        scale, seen = UpperScale.fit(null, of_real, _SIZES), place >= 0
-        score[seen] = scale(near[seen], of_generated[seen])
+        scale, has_reference = UpperScale.fit(null, of_real, _SIZES), place >= 0
+        score[has_reference] = scale(near[has_reference], of_generated[has_reference])
         beyond = scale(null, of_real) > limit
-    return _Found(score, place, beyond, people, limit)
+    return _Copies(score, place, beyond, patients, limit)
 
 
 def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:
@@ -118,19 +118,19 @@ def _over_bins(
     near, place = np.full(len(queries), np.nan), np.full(len(queries), -1)
     area = np.zeros(len(queries))
     for k in range(bins):
-        asked = torch.nonzero((queries.z_bin == k) & (queries.pathology == 1))[:, 0]
+        of_bin = torch.nonzero((queries.z_bin == k) & (queries.pathology == 1))[:, 0]
         around = real.where((real.z_bin - k).abs() <= 1)
         around, theirs = _of_lesions(around.where(around.pathology == 1))
-        mine, ours = _of_lesions(queries.where(asked))
-        asked = asked[torch.isin(queries.where(asked).row, mine.row)]
+        mine, ours = _of_lesions(queries.where(of_bin))
+        of_bin = of_bin[torch.isin(queries.where(of_bin).row, mine.row)]
         allowed = mine.patient[:, None] != around.patient[None] if others else None
         if allowed is not None:
             some = allowed.any(1)
-            asked, ours, allowed = asked[some], Lesions(*(v[some] for v in ours)), allowed[some]
-        if not len(asked) or not len(around):
+            of_bin, ours, allowed = of_bin[some], Lesions(*(v[some] for v in ours)), allowed[some]
+        if not len(of_bin) or not len(around):
             continue
         value, index = nearest_lesion(ours, theirs, allowed)
-        at = asked.numpy()
+        at = of_bin.numpy()
         near[at], place[at], area[at] = value.numpy(), around.row[index].numpy(), ours.area.numpy()
     return near, place, area
 

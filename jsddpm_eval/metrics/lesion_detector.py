@@ -91,17 +91,17 @@ class LesionDetector(ShiftMetric):
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """Certainty of control images, of lesion images, and agreement of the latter with their masks."""
-        seen, agreement = _readings(table, context).T
+        certainty, agreement = _readings(table, context).T
         lesion = table.pathology == 1
         return torch.stack(
-            [seen.where(~lesion, torch.nan), *(v.where(lesion, torch.nan) for v in (seen, agreement))], 1
+            [certainty.where(~lesion, torch.nan), *(v.where(lesion, torch.nan) for v in (certainty, agreement))], 1
         )
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """Shifts; undefined with too little training data."""
         real = context.real
-        people = [len(real.patient[real.pathology == kind].unique()) for kind in (0, 1)]
-        if min(people) < FOLDS:
+        n_patients = [len(real.patient[real.pathology == kind].unique()) for kind in (0, 1)]
+        if min(n_patients) < FOLDS:
             return self.undefined(cell, context, f"needs {FOLDS} patients with and without a lesion to learn from")
         return super().compute(cell, context)
 
@@ -173,7 +173,7 @@ def _read(network: LesionNetwork, batch: SliceTable) -> Tensor:
     maps = network(batch.images).double()
     masks = F.adaptive_avg_pool2d(batch.masks.double()[:, None], tuple(maps.shape[1:]))[:, 0].flatten(1)
     logits = maps.flatten(1)
-    seen = logits.topk(max(1, round(_TOP * logits.shape[1]))).values.mean(1)
+    certainty = logits.topk(max(1, round(_TOP * logits.shape[1]))).values.mean(1)
     ranks = logits.argsort(1).argsort(1) / max(1, logits.shape[1] - 1)
-    numbers: Tensor = torch.stack([seen, (ranks * masks).sum(1) / masks.sum(1)], 1)
+    numbers: Tensor = torch.stack([certainty, (ranks * masks).sum(1) / masks.sum(1)], 1)
     return numbers

@@ -62,7 +62,7 @@ class LesionForm(ShiftMetric):
         area, parts, eccentricity, solidity, row, column = shape_column(table).numpy().T
         in_pixels = area / (table.spacing[0] * table.spacing[1])
         size = np.log(in_pixels)
-        drawn = table.column("lesion-form", _form)
+        forms = table.column("lesion-form", _form)
         head = appearance(table, "outline")
         places = []
         for axis, centre, name in ((0, row, "row"), (1, column, "column")):
@@ -74,7 +74,7 @@ class LesionForm(ShiftMetric):
         centres = np.stack(places, 1)
         apart = [distance_from_others(v, group, unit, lesion) for v in (centres, size[:, None])]
         columns = [
-            size, np.log(parts), eccentricity, solidity, *drawn.numpy().T, *places,
+            size, np.log(parts), eccentricity, solidity, *forms.numpy().T, *places,
             *(np.log(distance + _TINY) for distance in apart),
         ]  # fmt: skip
         return torch.from_numpy(np.where(lesion[:, None], np.stack(columns, 1), np.nan))

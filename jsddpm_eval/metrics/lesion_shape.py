@@ -46,8 +46,8 @@ def drawn_shapes(table: SliceTable) -> tuple[SliceTable, Tensor]:
     """The lesion slices whose mask is not empty, and their shapes, float64 ``(N, len(SHAPE))``."""
     lesions = table.where(table.pathology == 1)
     shapes = shape_column(lesions)
-    drawn = shapes.isfinite().all(1)
-    return lesions.where(drawn), shapes[drawn]
+    has_mask = shapes.isfinite().all(1)
+    return lesions.where(has_mask), shapes[has_mask]
 
 
 class LesionShape(Metric):
@@ -73,15 +73,15 @@ class LesionShape(Metric):
             is_mmd = spec is MMD
             statistic = rbf_of_labels if is_mmd else partial(wasserstein_of_labels, column=i)
             a, b = (scaled(x), scaled(y)) if is_mmd else (x, y)
-            found = two_sample(
+            comparison = two_sample(
                 statistic, a, real.patient_names, b,
                 seed=context.seed, units=generated.unit, strata=strata, interval=is_mmd,
             )  # fmt: skip
-            if found is None:
+            if comparison is None:
                 scores[spec.name] = Score.undefined("needs real lesions of at least 2 patients", counts)
             else:
-                rests_on = counts._replace(n_real=found.n_real)
-                scores[spec.name] = Score.of(found.value, rests_on, found.spread, found.baseline)
+                rests_on = counts._replace(n_real=comparison.n_real)
+                scores[spec.name] = Score.of(comparison.value, rests_on, comparison.spread, comparison.baseline)
         return scores
 
 
@@ -108,7 +108,7 @@ def lesion_rows(table: SliceTable) -> list[dict[str, object]]:
 def _shapes(batch: SliceTable) -> Tensor:
     """Shapes of the lesions of a batch; NaN where a mask is empty."""
     masks = batch.masks
-    drawn = masks.flatten(1).any(1)
+    has_mask = masks.flatten(1).any(1)
     shapes = torch.full((len(masks), len(SHAPE)), torch.nan, dtype=torch.float64)
-    shapes[drawn] = lesion_shapes(masks[drawn], batch.spacing[:2])
+    shapes[has_mask] = lesion_shapes(masks[has_mask], batch.spacing[:2])
     return shapes

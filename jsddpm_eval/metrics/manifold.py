@@ -62,26 +62,26 @@ class NearestNeighbourManifold(Metric):
 
     def _shares(self, pair: FeaturePair, seed: int) -> list[Score]:
         owner, m = pair.owner, len(pair.unit.unique())
-        people = int(owner.max()) + 1 if len(owner) else 0
-        counts = pair.counts._replace(n_real=people, n_generated=m)
-        if min(people, m) <= NEIGHBOURS:
+        n_patients = int(owner.max()) + 1 if len(owner) else 0
+        counts = pair.counts._replace(n_real=n_patients, n_generated=m)
+        if min(n_patients, m) <= NEIGHBOURS:
             units = "slices" if m == len(pair.unit) else "volumes"
-            which = f"{people} patients" if people <= NEIGHBOURS else f"{m} generated {units}"
+            which = f"{n_patients} patients" if n_patients <= NEIGHBOURS else f"{m} generated {units}"
             return [Score.undefined(f"{which}: none has {NEIGHBOURS} neighbours among the others", counts)] * 4
         generator = torch.Generator().manual_seed(seed)
         values, expected = [], []
         for _ in range(_DRAWS):
-            rows, made = one_per_patient(owner, generator), one_per_unit(pair.unit, generator)
-            x = torch.cat([pair.real[rows], pair.generated[made]])
+            rows, generated = one_per_patient(owner, generator), one_per_unit(pair.unit, generator)
+            x = torch.cat([pair.real[rows], pair.generated[generated]])
             between = distances(x, x)
-            strata = None if pair.strata is None else torch.cat([pair.strata[0][rows], pair.strata[1][made]])
+            strata = None if pair.strata is None else torch.cat([pair.strata[0][rows], pair.strata[1][generated]])
             count = _RELABELLINGS if len(x) < _LARGE else 1
             observed, *others = relabelled(len(rows), m, strata, count, generator)
             values.append(_of_labels(between, observed))
             expected += [_of_labels(between, labels) for labels in others]
         means, baselines = (torch.tensor(v, dtype=torch.float64).mean(0).tolist() for v in (values, expected))
         if pair.strata is None:
-            baselines[2], baselines[3] = 1.0, expected_coverage(people, m)
+            baselines[2], baselines[3] = 1.0, expected_coverage(n_patients, m)
         return [Score.of(v, counts, baseline=Baseline(b)) for v, b in zip(means, baselines, strict=True)]
 
 

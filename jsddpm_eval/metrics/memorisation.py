@@ -99,9 +99,9 @@ def _copying(present: Sequence[_Distances], counts: Counts) -> Score:
         parts = [(jackknife_variance(values), len(values)) for values in added]
     interval = t_interval(value, parts) if parts else None
     spread = Spread() if interval is None else Spread((max(0.0, interval[0]), min(1.0, interval[1])), influence)
-    people = len(set(names.tolist()))
-    few = f"{people} held-out patients" if people < MIN_UNITS else None
-    return Score.of(value, counts._replace(n_patients=people), spread, Baseline(0.5), unreliable=few)
+    n_patients = len(set(names.tolist()))
+    few = f"{n_patients} held-out patients" if n_patients < MIN_UNITS else None
+    return Score.of(value, counts._replace(n_patients=n_patients), spread, Baseline(0.5), unreliable=few)
 
 
 def _without_samples(present: Sequence[_Distances]) -> list[float]:
@@ -142,8 +142,8 @@ class _Distances:
     @classmethod
     def of(cls, sides: Sequence[SliceTable], space: FeatureSpace) -> _Distances:
         """Of generated, held-out and training slices."""
-        a, b, seen = (space.of(table) for table in sides)
-        between = distances(a, seen), distances(b, seen), distances(seen, seen)
+        a, b, training = (space.of(table) for table in sides)
+        between = distances(a, training), distances(b, training), distances(training, training)
         return cls(*between, sides[2].patient, sides[1].patient_names, sides[0].unit)
 
     @property

@@ -76,7 +76,7 @@ class NearestOther(Metric):
         distances = context.once(self.name, partial(_distances, context))
         if not len(cell.generated):
             return self.undefined(cell, context, "nothing generated for this condition")
-        rows, people = cell.generated.row.numpy(), context.real.patient.numpy()
+        rows, patients = cell.generated.row.numpy(), context.real.patient.numpy()
         scores = {}
         shift = _shift(cell, distances, context)
         if shift is None:
@@ -89,10 +89,10 @@ class NearestOther(Metric):
                 shift.value, counts, Spread(shift.interval), band, p_value=max(shift.p_value, _NEVER)
             )
         known = np.isfinite(distances.of_others)
-        if len(np.unique(people[known])) < MIN_UNITS:
+        if len(np.unique(patients[known])) < MIN_UNITS:
             few = "needs real slices of 3 patients of one condition"
             return scores | {REPEATED.name: Score.undefined(few, cell.counts)}
-        bound = share_bound(distances.real_repeated[known], people[known], 1 - ALPHA)
+        bound = share_bound(distances.real_repeated[known], patients[known], 1 - ALPHA)
         count, total = by_unit(distances.repeated[rows], cell.generated.unit.numpy())
         p_value = share_p_value(count, total, bound)
         spread = Spread(share_interval(count, total))
@@ -121,32 +121,32 @@ def _shift(cell: Cell, distances: _Distances, context: Context) -> Shift | None:
 
 
 def _distances(context: Context) -> _Distances:
-    real, made, bins = context.real, context.generated, context.binning.n_bins
-    images = made.column("small", lambda batch: _small(batch.images))
-    of_made = np.full(len(made), np.nan)
+    real, generated, bins = context.real, context.generated, context.binning.n_bins
+    images = generated.column("small", lambda batch: _small(batch.images))
+    of_generated = np.full(len(generated), np.nan)
     of_real = np.full((2, len(real)), np.nan)
-    median = np.full(len(made), np.nan)
+    median = np.full(len(generated), np.nan)
     real_repeated = np.zeros(len(real), bool)
-    for token in made.token(bins).unique().tolist():
-        asked = torch.nonzero(made.token(bins) == token)[:, 0]
+    for token in generated.token(bins).unique().tolist():
+        of_token = torch.nonzero(generated.token(bins) == token)[:, 0]
         rows = torch.nonzero(real.token(bins) == token)[:, 0]
-        unit = made.unit[asked]
+        unit = generated.unit[of_token]
         count = min(len(unit.unique()), real.where(rows).n_patients)
         if count < 2:
             continue
-        among = pairwise_mse(images[asked], images[asked]).sqrt()
+        among = pairwise_mse(images[of_token], images[of_token]).sqrt()
         if len(unit.unique()) == len(unit):
-            of_made[asked] = _expected(among, ~torch.eye(len(asked), dtype=torch.bool), count - 1)
+            of_generated[of_token] = _expected(among, ~torch.eye(len(of_token), dtype=torch.bool), count - 1)
         else:
-            of_made[asked] = _one_of_each(among, unit, count, context.seed)
+            of_generated[of_token] = _one_of_each(among, unit, count, context.seed)
         key = (NEAREST.name, context.binning.fingerprint, context.seed, token, count)
         compute = partial(_of_real, real.where(rows), count, context.seed)
         of_real[:, rows] = real.memo.values(key, compute).reshape(2, -1)
         middle = float(np.median(of_real[0, rows]))
-        median[asked] = middle
+        median[of_token] = middle
         real_repeated[rows] = of_real[0, rows] < _REPEATED * middle
-    repeated = (_to_any_other(images, made.unit) < _REPEATED * np.nan_to_num(median)) & images.any(1).numpy()
-    return _Distances(of_made, of_real[0], of_real[1], repeated, real_repeated)
+    repeated = (_to_any_other(images, generated.unit) < _REPEATED * np.nan_to_num(median)) & images.any(1).numpy()
+    return _Distances(of_generated, of_real[0], of_real[1], repeated, real_repeated)
 
 
 def _small(images: Tensor) -> Tensor:

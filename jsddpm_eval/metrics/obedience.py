@@ -48,11 +48,11 @@ class Obedience(Metric):
             context.record("lesion_pixels", cell, pixels)
         scores = {}
         for kind, (spec, obeyed) in enumerate(((EMPTY, pixels == 0), (PRESENT, pixels > 0))):
-            asked = cell.generated.pathology == kind
-            chosen, n = obeyed[asked], int(asked.sum())
+            of_kind = cell.generated.pathology == kind
+            chosen, n = obeyed[of_kind], int(of_kind.sum())
             if n:
                 share = float(chosen.double().mean())
-                interval = wilson_interval(share, len(cell.generated.unit[asked].unique()))
+                interval = wilson_interval(share, len(cell.generated.unit[of_kind].unique()))
                 scores[spec.name] = Score.of(share, Counts(n_generated=n), Spread(interval))
             else:
                 scores[spec.name] = Score.undefined("nothing of this kind was generated", Counts(n_generated=0))

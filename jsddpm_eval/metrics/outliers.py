@@ -94,18 +94,18 @@ class Outliers(Metric):
             return self.undefined(cell, context, "nothing generated for this condition")
         far = context.once(self.name, partial(_far, context))
         known = np.isfinite(far.real)
-        people = context.real.patient.numpy()[known]
-        if len(np.unique(people)) < MIN_UNITS:
+        patients = context.real.patient.numpy()[known]
+        if len(np.unique(patients)) < MIN_UNITS:
             return self.undefined(cell, context, "needs real slices of 3 patients in one bin or bins side by side")
         reached = far.generated[cell.generated.row.numpy()]
         if cell.key == (None, None):
             context.record("outlier_score", cell, torch.from_numpy(reached))
-        judged = np.isfinite(reached)
-        if not judged.any():
+        defined = np.isfinite(reached)
+        if not defined.any():
             return self.undefined(cell, context, "no real slice near these bins, or most samples are like none")
         score = share_score(
-            reached[judged] > THRESHOLD, cell.generated.unit.numpy()[judged], far.real[known] > THRESHOLD, people,
-            cell.counts._replace(n_generated=int(judged.sum())), expected=0.0, confidence=_CONFIDENCE,
+            reached[defined] > THRESHOLD, cell.generated.unit.numpy()[defined], far.real[known] > THRESHOLD, patients,
+            cell.counts._replace(n_generated=int(defined.sum())), expected=0.0, confidence=_CONFIDENCE,
         )  # fmt: skip
         return {SHARE.name: score}
 
@@ -114,9 +114,9 @@ METRIC = Outliers()
 
 
 def _far(context: Context) -> _Outliers:
-    real, made, bins = context.real, context.generated, context.binning.n_bins
+    real, generated, bins = context.real, context.generated, context.binning.n_bins
     if not len(real):
-        return _Outliers(np.full(len(made), np.nan), np.empty(0))
+        return _Outliers(np.full(len(generated), np.nan), np.empty(0))
     columns, of_bin, patient = appearance(real).numpy(), real.z_bin.numpy(), real.patient.numpy()
     space = _Space.fit(columns, of_bin, bins)
     whitened = space(columns)
@@ -124,15 +124,15 @@ def _far(context: Context) -> _Outliers:
     among = real.memo.values(key, lambda: _nearest(whitened, of_bin, whitened, of_bin, patient, patient))
     known = np.isfinite(among)
     if not known.any():
-        return _Outliers(np.full(len(made), np.nan), among)
+        return _Outliers(np.full(len(generated), np.nan), among)
     scale = UpperScale.fit(among[known], of_bin[known], bins)
-    asked = made.z_bin.numpy()
-    placed = space(appearance(made).numpy())
-    reached = scale(_nearest(placed, asked, whitened, of_bin), asked)
+    of_generated = generated.z_bin.numpy()
+    placed = space(appearance(generated).numpy())
+    reached = scale(_nearest(placed, of_generated, whitened, of_bin), of_generated)
     if np.isfinite(reached).any() and np.nanmedian(reached) > THRESHOLD:  # all are odd: no minority stands out
-        return _Outliers(np.full(len(made), np.nan), scale(among, of_bin))
-    placed = placed - np.median(placed - space.centre[asked], 0)
-    return _Outliers(scale(_nearest(placed, asked, whitened, of_bin), asked), scale(among, of_bin))
+        return _Outliers(np.full(len(generated), np.nan), scale(among, of_bin))
+    placed = placed - np.median(placed - space.centre[of_generated], 0)
+    return _Outliers(scale(_nearest(placed, of_generated, whitened, of_bin), of_generated), scale(among, of_bin))
 
 
 def _nearest(

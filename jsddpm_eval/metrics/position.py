@@ -201,9 +201,9 @@ def _towards_middle(offset: Tensor, table: SliceTable, binning: ZBinning) -> Ten
 
 
 def _chance(predicted: Tensor, cell: Cell, context: Context, width: float) -> Score:
-    read, asked = predicted[cell.generated.row], middles(context.binning)[cell.generated.z_bin]
+    read, requested = predicted[cell.generated.row], middles(context.binning)[cell.generated.z_bin]
     every = slice(None, None, max(1, -(-len(read) // _MOST_PAIRED)))
-    chance = (read[every, None] - asked[None, every]).abs().mean() / width
+    chance = (read[every, None] - requested[None, every]).abs().mean() / width
     return Score.of(float(chance), cell.counts)
 
 

@@ -92,13 +92,13 @@ def full_scores(x0_hat: Tensor, x0: Tensor, brain: Tensor, spacing: tuple[float,
     """
     image, exact = (x0_hat[:, 0] + 1) / 2, (x0[:, 0] + 1) / 2
     mask, lesion = x0_hat[:, 1] > 0, x0[:, 1] > 0
-    drawn, there = (m.flatten(1).any(1) for m in (mask, lesion))
+    predicted, there = (m.flatten(1).any(1) for m in (mask, lesion))
     scores = slice_scores(x0_hat, x0) | {
         "psnr_brain": psnr(image, exact, data_range=1.0, mask=brain),
         "ssim_brain": ssim(image, exact, data_range=1.0, mask=brain).double(),
         "lesion_hd95": hausdorff95(mask, lesion, spacing),
-        "lesion_missed": torch.where(there, (~drawn).double(), torch.nan),
-        "control_false_positive": torch.where(there, torch.nan, drawn.double()),
+        "lesion_missed": torch.where(there, (~predicted).double(), torch.nan),
+        "control_false_positive": torch.where(there, torch.nan, predicted.double()),
     }
     fits = ms_ssim_fits(tuple(image.shape[1:]))
     similarity = ms_ssim(image, exact, data_range=1.0).double() if fits else torch.full((len(image),), torch.nan)
@@ -142,9 +142,9 @@ def _summarized(
     values: Mapping[str, Tensor], slices: SliceTable, keep: Tensor, pathology: int | None
 ) -> dict[str, Score]:
     """Means over slices; scores of lesions do not apply to control slices, nor the reverse."""
-    asked = [s for s in SPECS if s.name in values and (None in (s.pathology, pathology) or s.pathology == pathology)]
+    specs = [s for s in SPECS if s.name in values and (None in (s.pathology, pathology) or s.pathology == pathology)]
     patients = slices.patient_names[keep.numpy()]
-    return {spec.name: _mean(spec, values[spec.name][keep], patients).placed(spec) for spec in asked}
+    return {spec.name: _mean(spec, values[spec.name][keep], patients).placed(spec) for spec in specs}
 
 
 def _mean(spec: ScoreSpec, values: Tensor, patients: NDArray[np.str_]) -> Score:
@@ -154,9 +154,9 @@ def _mean(spec: ScoreSpec, values: Tensor, patients: NDArray[np.str_]) -> Score:
     exact = torch.isinf(values)
     reason = f"{int(exact.sum())} of {len(values)} reconstructions are exact"
     defined = torch.isfinite(values)
-    kept, owners = values[defined], patients[defined.numpy()]
-    counts = Counts(n_real=len(kept), n_patients=len(np.unique(owners)))
-    if not len(kept):
+    finite, owners = values[defined], patients[defined.numpy()]
+    counts = Counts(n_real=len(finite), n_patients=len(np.unique(owners)))
+    if not len(finite):
         return Score.undefined(reason if exact.any() else _REASONS.get(spec.name, "undefined on every slice"), counts)
     unreliable = f"{reason}, left out of the mean" if exact.any() else None
-    return Score.of(float(kept.double().mean()), counts, mean_spread(kept, owners), unreliable=unreliable)
+    return Score.of(float(finite.double().mean()), counts, mean_spread(finite, owners), unreliable=unreliable)

@@ -51,14 +51,14 @@ def chosen(names: Sequence[str | Metric] | None) -> tuple[list[Metric], frozense
     if names is None:
         names = list(metrics())
     picked: dict[str, Metric] = {}
-    wanted: set[str] = set()
+    requested: set[str] = set()
     for name in names:
         metric = name if isinstance(name, Metric) else _owner(name)
         picked[metric.name] = metric
         single = isinstance(name, str) and name != metric.name
-        wanted |= {str(name)} if single else {spec.name for spec in metric.specs}
+        requested |= {str(name)} if single else {spec.name for spec in metric.specs}
     ordered = sorted(picked.values(), key=lambda m: group_order(m.specs[0]))
-    return ordered, frozenset(wanted)
+    return ordered, frozenset(requested)
 
 
 def _owner(name: str) -> Metric:

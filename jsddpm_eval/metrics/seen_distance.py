@@ -63,8 +63,8 @@ def _seen(cell: Cell, space: FeatureSpace, context: Context) -> list[Score]:
     if space.extractor.saw_training:
         return [Score.undefined("the features have learned from training slices", cell.counts)] * 3
     common = generated.token(n_bins).unique()
-    for seen in (False, True):
-        common = common[torch.isin(common, real.where(real.held_out != seen).token(n_bins))]
+    for training in (False, True):
+        common = common[torch.isin(common, real.where(real.held_out != training).token(n_bins))]
     generated = generated.where(torch.isin(generated.token(n_bins), common))
     generated = generated.where(one_per_unit(numbered(generated.unit), torch.Generator().manual_seed(context.seed)))
     real = real.where(torch.isin(real.token(n_bins), generated.token(n_bins)))
@@ -80,18 +80,18 @@ def _seen(cell: Cell, space: FeatureSpace, context: Context) -> list[Score]:
         tokens = real.token(n_bins)[side]
         weights[side] = (mix / tokens.bincount(minlength=2 * n_bins))[tokens].double()
     labels, owner = torch.unique(2 * real.patient + held, return_inverse=True)
-    people, blocks = len(labels), min(m, _MAX_BLOCKS)
+    n_patients, blocks = len(labels), min(m, _MAX_BLOCKS)
     table = KernelTable.build(
         torch.cat([space.of(real), space.of(generated)]),
-        torch.cat([owner, people + torch.arange(m) % blocks]),
-        torch.arange(people + blocks) < people,
+        torch.cat([owner, n_patients + torch.arange(m) % blocks]),
+        torch.arange(n_patients + blocks) < n_patients,
         torch.cat([weights, torch.ones(m, dtype=torch.float64)]),
     )
     named = dict(zip(real.patient.tolist(), real.patient_names.tolist(), strict=True))
     names = [named[int(label) // 2] for label in labels]
-    units = torch.arange(people + blocks)
+    units = torch.arange(n_patients + blocks)
     is_held = torch.cat([labels % 2 == 1, torch.zeros(blocks, dtype=torch.bool)])
-    apart = [_Side(table, chosen, units >= people) for chosen in (is_held, ~is_held & (units < people))]
+    apart = [_Side(table, chosen, units >= n_patients) for chosen in (is_held, ~is_held & (units < n_patients))]
     scores = [side.score(names, m, c) for side, c in zip(apart, counts, strict=True)]
     return [*scores, _gap(apart, names, block_sizes(m, blocks), both)]
 
@@ -101,9 +101,9 @@ class _Side:
 
     def __init__(self, table: KernelTable, chosen: Tensor, generated: Tensor) -> None:
         def without(units: Tensor) -> tuple[Tensor, Tensor]:
-            kept = torch.ones((len(units), len(chosen)), dtype=torch.bool)
-            kept[torch.arange(len(units)), units] = False
-            return chosen & kept, generated & kept
+            others = torch.ones((len(units), len(chosen)), dtype=torch.bool)
+            others[torch.arange(len(units)), units] = False
+            return chosen & others, generated & others
 
         self.units = torch.nonzero(chosen)[:, 0]
         self.value = float(table.distance(chosen[None], generated[None]))

@@ -19,7 +19,7 @@ _HEADINGS = {
                     "log power from 0.4 to 0.5 cycles per pixel less that from 0.3 to 0.4"),
     "detail_corner": ("detail, corner", "finest detail",
                       "log power from 0.5 to 0.71 cycles per pixel less that from 0.4 to 0.5"),
-    "grain": ("grain", "grain",
+    "grain": ("grain", "grain inside the head",
               "log median difference of a pixel from its 3 x 3 surround, inside the head"),
     "background": ("background", "noise of the background",
                    "log mean difference of a pixel from its 3 x 3 surround, outside the head"),

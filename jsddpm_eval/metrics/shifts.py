@@ -109,5 +109,5 @@ def _too_few(real: SliceTable, generated: SliceTable, a: Side, b: Side) -> str:
         return "nothing generated for this condition"
     if not len(real):
         return "no real slice of this condition"
-    people, units = len(np.unique(a.unit)), len(np.unique(b.unit))
-    return f"needs 3 patients and 3 samples of the same conditions: {people} patients, {units} samples"
+    n_patients, units = len(np.unique(a.unit)), len(np.unique(b.unit))
+    return f"needs 3 patients and 3 samples of the same conditions: {n_patients} patients, {units} samples"

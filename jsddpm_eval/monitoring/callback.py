@@ -115,21 +115,21 @@ class BinAwareEvaluation(Callback):
             return
         self._last = step
         with _aside(pl_module):
-            drawn = self._drawn(trainer)
-        values = _on_first(trainer, lambda: self._judge(drawn))
+            samples = self._drawn(trainer)
+        values = _on_first(trainer, lambda: self._judge(samples))
         named = {f"samples/{name}": value for name, value in values.items()}
         # without the loggers: Lightning would log the values again at every step that follows
         pl_module.log_dict(named, logger=False)
-        picture = _figure(drawn) if drawn is not None and self.figure else None
+        picture = _figure(samples) if samples is not None and self.figure else None
         for logger in trainer.loggers if trainer.is_global_zero else ():
             log_values(logger, named, step - 1)  # Lightning's logs count steps from 0
             if picture is not None:
                 log_figure(logger, "samples/drawn", picture, step - 1)
 
-    def _judge(self, drawn: SliceTable | None) -> dict[str, float]:
-        if drawn is None:
+    def _judge(self, samples: SliceTable | None) -> dict[str, float]:
+        if samples is None:
             return {}
-        self.scores = self.monitor(drawn)
+        self.scores = self.monitor(samples)
         return self.scores.values
 
     def _drawn(self, trainer: L.Trainer) -> SliceTable | None:

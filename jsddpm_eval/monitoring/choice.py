@@ -101,10 +101,10 @@ class Choice:
             signs: Its signs of memorisation.
         """
         reason = why_better(check, self.best)
-        onset, seen = (check.step, signs) if signs and self.onset is None else (self.onset, self.signs)
+        onset, signs_at_onset = (check.step, signs) if signs and self.onset is None else (self.onset, self.signs)
         if reason:
-            return Choice(check, reason, 0, onset, seen)
-        return Choice(self.best, self.reason, self.waited + 1, onset, seen)
+            return Choice(check, reason, 0, onset, signs_at_onset)
+        return Choice(self.best, self.reason, self.waited + 1, onset, signs_at_onset)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a checkpoint."""

@@ -55,9 +55,9 @@ class CopySearch:
         if not len(known):
             return None
         place, null = np.searchsorted(real.row.numpy(), known[:, 0].astype(np.int64)), known[:, 1:]
-        z_bin, people = real.z_bin.numpy()[place], real.patient.numpy()[place]
+        z_bin, patients = real.z_bin.numpy()[place], real.patient.numpy()[place]
         scale = NearnessScale.fit(null, z_bin, bins)
-        return cls(train, bins, scale, scale(null, z_bin).max(0), people)
+        return cls(train, bins, scale, scale(null, z_bin).max(0), patients)
 
     @property
     def limit(self) -> float:
@@ -74,15 +74,15 @@ class CopySearch:
         places = torch.linspace(0, len(samples) - 1, min(len(samples), _SEARCHED))
         samples = samples.where(places.round().long())
         near = nearest_by_bin(samples, self.train, self.bins, others=False)
-        found = (near.place[:, 0] >= 0).numpy()
-        if not found.any():
+        has_reference = (near.place[:, 0] >= 0).numpy()
+        if not has_reference.any():
             return Score.undefined("no training slice near these bins")
-        measures = near.measures.double().numpy()[found]
-        reached = self.scale(measures, samples.z_bin.numpy()[found]).max(0)
-        exact = near.exact.numpy()[found]
+        measures = near.measures.double().numpy()[has_reference]
+        reached = self.scale(measures, samples.z_bin.numpy()[has_reference]).max(0)
+        exact = near.exact.numpy()[has_reference]
         copied, clear = ((flags | exact) for flags in (reached > self.limit, clearly(reached / self.limit)))
-        beyond, units = self.probe > self.limit, samples.unit.numpy()[found]
-        counts = Counts(len(self.train), int(found.sum()), len(np.unique(self.people)))
+        beyond, units = self.probe > self.limit, samples.unit.numpy()[has_reference]
+        counts = Counts(len(self.train), int(has_reference.sum()), len(np.unique(self.people)))
         return copied_share(copied, copied & clear, units, beyond, self.people, counts)
 
 
@@ -91,5 +91,5 @@ def _probed(real: SliceTable, train: SliceTable, bins: int) -> NDArray[np.float6
     of_bin = [real.where(real.held_out & (real.z_bin == k)).spread(_PROBES).row for k in range(bins)]
     probes = real.where(torch.isin(real.row, torch.cat(of_bin)))
     near = nearest_by_bin(probes, train, bins, others=False)
-    found = near.place[:, 0] >= 0
-    return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[found].numpy())
+    has_reference = near.place[:, 0] >= 0
+    return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[has_reference].numpy())

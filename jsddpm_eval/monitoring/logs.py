@@ -44,10 +44,10 @@ def log_to(
     3 {'eval/kid': 0.5}
     """
     scores = results if isinstance(results, Mapping) else _scores(results)
-    drawn = figures if figures is not None else ({} if isinstance(results, Mapping) else _curves(results))
+    pictures = figures if figures is not None else ({} if isinstance(results, Mapping) else _curves(results))
     values = {f"{prefix}/{name}": float(value) for name, value in scores.items()}
     log_values(logger, values, step)
-    for name, figure in drawn.items():
+    for name, figure in pictures.items():
         log_figure(logger, f"{prefix}/{name}", figure, step)
 
 

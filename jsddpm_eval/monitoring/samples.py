@@ -178,8 +178,8 @@ class SampleMonitor:
             scores[space.name] = score = kid_estimate(pair)
             if score.value is not None:
                 key = ("kid between halves", space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
-                found = self.real.memo.values(key, lambda pair=pair: kid_between_halves(pair, self.seed))  # type: ignore[misc]
-                halves[KID.named(space.name)] = baseline_of(found).baseline
+                distances = self.real.memo.values(key, lambda pair=pair: kid_between_halves(pair, self.seed))  # type: ignore[misc]
+                halves[KID.named(space.name)] = baseline_of(distances).baseline
         values = {KID.named(name): score.value for name, score in scores.items()}
         baselines = {name: v for name, v in halves.items() if v is not None}
         left_out = [
@@ -207,17 +207,17 @@ class SampleMonitor:
 
     def _masks(self, table: SliceTable) -> dict[str, float]:
         """Shares of masks that obey, and areas of lesions beside those of held-out patients in the same bins."""
-        pixels, asked = lesion_pixels(table), table.pathology == 1
-        shares = {PRESENT.name: (pixels > 0)[asked], EMPTY.name: (pixels == 0)[~asked]}
-        values = {name: float(found.double().mean()) for name, found in shares.items() if len(found)}
-        drawn, real = table.where(asked & (pixels > 0)), self.held_out.where(lesion_pixels(self.held_out) > 0)
+        pixels, is_lesion = lesion_pixels(table), table.pathology == 1
+        shares = {PRESENT.name: (pixels > 0)[is_lesion], EMPTY.name: (pixels == 0)[~is_lesion]}
+        values = {name: float(obeyed.double().mean()) for name, obeyed in shares.items() if len(obeyed)}
+        generated, real = table.where(is_lesion & (pixels > 0)), self.held_out.where(lesion_pixels(self.held_out) > 0)
         size = self.binning.n_bins
-        drawn = drawn.where(torch.isin(drawn.z_bin, real.z_bin))
-        real = real.where(torch.isin(real.z_bin, drawn.z_bin))
-        if len(drawn):
-            mix = drawn.z_bin.bincount(minlength=size) / real.z_bin.bincount(minlength=size).clamp(min=1)
+        generated = generated.where(torch.isin(generated.z_bin, real.z_bin))
+        real = real.where(torch.isin(real.z_bin, generated.z_bin))
+        if len(generated):
+            mix = generated.z_bin.bincount(minlength=size) / real.z_bin.bincount(minlength=size).clamp(min=1)
             weight, pixel = mix[real.z_bin].numpy(), self.real.spacing[0] * self.real.spacing[1]
-            areas = (lesion_pixels(drawn) * pixel).numpy(), (lesion_pixels(real) * pixel).numpy()
+            areas = (lesion_pixels(generated) * pixel).numpy(), (lesion_pixels(real) * pixel).numpy()
             values["lesion_area_distance"] = float(wasserstein_distance(*areas, v_weights=weight))
             values["lesion_area_ratio"] = float(areas[0].mean() / np.average(areas[1], weights=weight))
         return values
@@ -230,8 +230,8 @@ class SampleMonitor:
         rows = torch.cat([self.held_out.row, self.train.spread(_MOST_TRAIN).row])
         real = self.real.where(torch.isin(self.real.row, rows))
         context = Context(real, samples, self.binning, fair, self.seed, frozenset())
-        found = SeenDistance().compute(Cell(None, None, real, samples, real), context)
-        gaps = [found[GAP.named(space.name)] for space in fair]
+        scores = SeenDistance().compute(Cell(None, None, real, samples, real), context)
+        gaps = [scores[GAP.named(space.name)] for space in fair]
         known = [gap.value for gap in gaps if gap.value is not None]
         return (float(np.mean(known)) if known else None), any(gap.interval and gap.interval[0] > 0 for gap in gaps)
 

@@ -23,12 +23,12 @@ _NEAREST = "nearest_"  # prefix of the columns of per_slice.csv that name a real
 def coded_results(results: Results, codes: Codes) -> Results:
     """Results whose influences are by code, as their provenance records."""
 
-    def score(found: Score) -> Score:
-        before = found.influence
-        return found if before is None else found.model_copy(update={"influence": _influence(before, codes)})
+    def score(original: Score) -> Score:
+        before = original.influence
+        return original if before is None else original.model_copy(update={"influence": _influence(before, codes)})
 
-    def cell(found: Cell) -> Cell:
-        return found.model_copy(update={"scores": {name: score(value) for name, value in found.scores.items()}})
+    def cell(original: Cell) -> Cell:
+        return original.model_copy(update={"scores": {name: score(value) for name, value in original.scores.items()}})
 
     update: dict[str, Any] = {p: tuple(map(cell, getattr(results, p))) for p in ("reconstruction", "generation")}
     update["provenance"] = results.provenance | {CODED: codes.fingerprint}
@@ -83,9 +83,9 @@ def _influence(influence: Influence, codes: Codes) -> Influence:
 
 def _block(names: str, codes: Codes) -> str:
     """Codes of a patient, or of a block's patients; a name may contain the separator."""
-    rest, found = names.split(JOINER), []
+    rest, codes_of = names.split(JOINER), []
     while rest:
         count = next((n for n in range(len(rest), 0, -1) if JOINER.join(rest[:n]) in codes.patients), 1)
-        found.append(codes.patient(JOINER.join(rest[:count])))
+        codes_of.append(codes.patient(JOINER.join(rest[:count])))
         rest = rest[count:]
-    return JOINER.join(sorted(found))
+    return JOINER.join(sorted(codes_of))

@@ -52,7 +52,7 @@ def _checks(results: Results) -> str:
     order = ("off", "unknown", "fine")
     for check, finding in sorted(results.whole().items(), key=lambda item: order.index(item[1].answer)):
         spec = next(spec for spec in results.checks if spec.name == check)
-        texts = (_SIGNS[finding.answer], spec.question, finding.kind, finding.seen, *results.counts(check).values())
+        texts = (_SIGNS[finding.answer], spec.question, finding.kind, finding.evidence, *results.counts(check).values())
         rows += "<tr>" + "".join(f"<td>{escape(str(text))}</td>" for text in texts) + "</tr>"
     head = "".join(f"<th>{text}</th>" for text in ("", "check", "fault", "seen", "conditions off", "fine", "unknown"))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
@@ -74,10 +74,10 @@ def plot(results: Results, name: str | None = None, ax: Axes | None = None) -> A
 
         ax = Figure(figsize=(6, 3), layout="constrained").subplots()
     cells = results.cells()
-    wanted = name or next(iter(cells[0].scores))
+    score_name = name or next(iter(cells[0].scores))
     for kind, (label, colour) in enumerate(zip(PATHOLOGY_NAMES, _COLOURS, strict=True)):
-        asked = [c for c in cells if c.pathology == kind and c.z_bin is not None and _has(c.scores, wanted)]
-        scores = [(c.z_bin or 0, results.score(wanted, c.z_bin, kind)) for c in asked]
+        of_kind = [c for c in cells if c.pathology == kind and c.z_bin is not None and _has(c.scores, score_name)]
+        scores = [(c.z_bin or 0, results.score(score_name, c.z_bin, kind)) for c in of_kind]
         defined = [(k, s, s.value) for k, s in scores if s.value is not None]
         ax.plot([k for k, *_ in defined], [v for *_, v in defined], "o-", color=colour, label=label)
         for k, s, _ in defined:
@@ -86,9 +86,9 @@ def plot(results: Results, name: str | None = None, ax: Axes | None = None) -> A
             if s.baseline is not None:
                 ax.hlines(s.baseline, k - 0.3, k + 0.3, color=colour, linestyles="dotted")
     if not ax.lines or not any(len(line.get_xdata()) for line in ax.lines):  # type: ignore[arg-type]
-        results.score(wanted)
+        results.score(score_name)
     ax.set_xlabel("z-bin")
-    ax.set_ylabel(wanted)
+    ax.set_ylabel(score_name)
     ax.legend(title="dotted: baseline of real slices")
     return ax
 

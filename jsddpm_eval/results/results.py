@@ -108,27 +108,27 @@ class Results(Model):
         for f in self.findings:
             if f.z_bin is not None and f.pathology is not None:
                 together.setdefault(f.place, {})[f.check] = f.answer
-        return {place: self._together(place[1], given) for place, given in together.items()}
+        return {place: self._together(place[1], of_place) for place, of_place in together.items()}
 
-    def _together(self, pathology: int | None, given: Mapping[str, Answer]) -> Answer:
-        asked = {check.name for check in self.checks if check.pathology in (None, pathology)}
-        if "off" in given.values():
+    def _together(self, pathology: int | None, answers: Mapping[str, Answer]) -> Answer:
+        applicable = {check.name for check in self.checks if check.pathology in (None, pathology)}
+        if "off" in answers.values():
             return "off"
-        return "fine" if asked <= set(given) and set(given.values()) == {"fine"} else "unknown"
+        return "fine" if applicable <= set(answers) and set(answers.values()) == {"fine"} else "unknown"
 
     def whole(self) -> dict[str, Finding]:
         """What each check says of the whole generator; of a check of one pathology, of that pathology.
 
         A check that was not made, or looks at single conditions only, is not in it.
         """
-        asked = {check.name: check.pathology for check in self.checks}
-        tops = [f for f in self.findings if f.z_bin is None and f.pathology in (None, asked.get(f.check))]
+        pathologies = {check.name: check.pathology for check in self.checks}
+        tops = [f for f in self.findings if f.z_bin is None and f.pathology in (None, pathologies.get(f.check))]
         return {f.check: f for f in sorted(tops, key=lambda f: f.pathology is not None)}
 
     def counts(self, check: str) -> dict[Answer, int]:
         """How many bins x pathologies a check says each of its answers of."""
-        given = [f.answer for f in self.findings if f.check == check and None not in f.place]
-        return {answer: given.count(answer) for answer in ("off", "fine", "unknown")}
+        answers = [f.answer for f in self.findings if f.check == check and None not in f.place]
+        return {answer: answers.count(answer) for answer in ("off", "fine", "unknown")}
 
     def undefined(self, names: Collection[str] | None = None) -> list[str]:
         """Scores asked for that are undefined, as ``cell: score (reason)``; only those of some specs where named."""
@@ -189,13 +189,13 @@ class Results(Model):
         Influences go into ``NAME.influence.json`` beside it, bound to the results by their checksum.
         """
         write_recorded(path, json_bytes(self.model_dump(mode="json")))
-        kept = {
+        influences = {
             place: score.influence.model_dump(mode="json")
             for place, score in self._places()
             if score.influence is not None
         }
-        if kept:
-            write_recorded(_beside(path), json_bytes({"of": sha256(path), "influence": kept}))
+        if influences:
+            write_recorded(_beside(path), json_bytes({"of": sha256(path), "influence": influences}))
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -209,8 +209,8 @@ class Results(Model):
             if not _beside(path).is_file():
                 return results
             beside = _read(_beside(path))
-            kept = beside.get("influence", {}) if beside.get("of") == sha256(path) else {}
-            return results._with({place: Influence.model_validate(v) for place, v in kept.items()})
+            influences = beside.get("influence", {}) if beside.get("of") == sha256(path) else {}
+            return results._with({place: Influence.model_validate(v) for place, v in influences.items()})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(p) for p in first["loc"])
@@ -227,12 +227,12 @@ class Results(Model):
                 for name, score in cell.scores.items():
                     yield _place(protocol, cell, name), score
 
-    def _with(self, kept: Mapping[str, Influence]) -> Self:
+    def _with(self, influences: Mapping[str, Influence]) -> Self:
         """The same results with influences by place."""
 
         def filled(protocol: str, cell: Cell) -> Cell:
             scores = {
-                name: score.model_copy(update={"influence": kept.get(_place(protocol, cell, name))})
+                name: score.model_copy(update={"influence": influences.get(_place(protocol, cell, name))})
                 for name, score in cell.scores.items()
             }
             return cell.model_copy(update={"scores": scores})

@@ -173,12 +173,12 @@ class Finding(Model):
         return self.z_bin, self.pathology
 
     @property
-    def seen(self) -> str:
+    def evidence(self) -> str:
         """The decisive score and its size; empty if there is none.
 
-        >>> Finding(check="a", answer="off", score="grain", value=-2, interval=(-3, -1), reason="-2.0 SD").seen
+        >>> Finding(check="a", answer="off", score="grain", value=-2, interval=(-3, -1), reason="-2.0 SD").evidence
         'grain -2.0 SD'
-        >>> Finding(check="a", answer="unknown", score="detail_mid", label="fine detail", interval=(-0.1, 0.9)).seen
+        >>> Finding(check="a", answer="unknown", score="detail_mid", label="fine detail", interval=(-0.1, 0.9)).evidence
         'fine detail -0.1 to 0.9'
         """
         label = self.label or self.score

@@ -67,10 +67,10 @@ class Cohort:
         training = np.setdiff1d(self.real, self.held_out)
         return World(self.slices, self.source, training, self.held_out, draw, self.binning.n_bins)
 
-    def generated(self, made: GeneratedArrays) -> SliceTable:
+    def generated(self, samples: GeneratedArrays) -> SliceTable:
         """Samples as the evaluation gets them."""
         return SliceTable.from_arrays(
-            made.images, made.masks, z_bin=made.z_bin, pathology=made.pathology, binning=self.binning,
+            samples.images, samples.masks, z_bin=samples.z_bin, pathology=samples.pathology, binning=self.binning,
             spacing=self.table.spacing,
         )  # fmt: skip
 

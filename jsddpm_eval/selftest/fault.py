@@ -66,11 +66,11 @@ class Fault:
 
     def generate(self, world: World, strength: float, rng: np.random.Generator) -> GeneratedArrays:
         """Samples of a generator that has the fault in the affected conditions, and is perfect in all others."""
-        planted, asked = (
+        planted, conditions = (
             self.plant(world, strength, rng),
             zip(world.z_bin.tolist(), world.pathology.tolist(), strict=True),
         )
-        return mixed(np.array([self.where(k, p, world.n_bins) for k, p in asked], bool), planted, world.perfect)
+        return mixed(np.array([self.where(k, p, world.n_bins) for k, p in conditions], bool), planted, world.perfect)
 
     def stated(self, strength: float) -> str:
         """A strength with its unit.

@@ -54,16 +54,16 @@ def fault_table(rows: Iterable[Row], faults: Iterable[Fault]) -> list[Row]:
 
 def false_alarms(rows: Iterable[Row], checks: Iterable[str]) -> dict[str, Any]:
     """Perfect draws in which any check was off, with an exact 95 % interval of the share; check by check as well."""
-    drawn = [row for row in rows if row["fault"] == PERFECT]
-    named = [{finding[0] for finding in row["off"]} for row in drawn]
+    perfect = [row for row in rows if row["fault"] == PERFECT]
+    named = [{finding[0] for finding in row["off"]} for row in perfect]
     return {
-        **_share(sum(row["false_alarm"] for row in drawn), len(drawn)),
-        "conditions_judged": sum(row["unaffected_judged"] for row in drawn),
-        "conditions_flagged": sum(row["unaffected_flagged"] for row in drawn),
-        "checks": {check: _share(sum(check in names for names in named), len(drawn)) for check in checks},
+        **_share(sum(row["false_alarm"] for row in perfect), len(perfect)),
+        "conditions_judged": sum(row["unaffected_judged"] for row in perfect),
+        "conditions_flagged": sum(row["unaffected_flagged"] for row in perfect),
+        "checks": {check: _share(sum(check in names for names in named), len(perfect)) for check in checks},
         "drawn": {
-            way: _share(sum(row["false_alarm"] for row in drawn if row["uniform"] == way),
-                        sum(row["uniform"] == way for row in drawn))
+            way: _share(sum(row["false_alarm"] for row in perfect if row["uniform"] == way),
+                        sum(row["uniform"] == way for row in perfect))
             for way in ("patient", "slice")
         },
     }  # fmt: skip
@@ -88,12 +88,12 @@ def confusion(rows: Iterable[Row], faults: Iterable[Fault], checks: Sequence[str
 
 def sentences(table: Sequence[Row], faults: Iterable[Fault]) -> list[str]:
     """For each fault the weakest strength from which it is named right, and what would not be seen."""
-    said = []
+    lines = []
     for fault in faults:
         tried = [row for row in table if row["fault"] == fault.name]
         if tried:
-            said.append(_sentence(fault, tried))
-    return said
+            lines.append(_sentence(fault, tried))
+    return lines
 
 
 def write(folder: str | Path, values: dict[str, Any]) -> None:
@@ -117,13 +117,13 @@ def _tried(fault: Fault, strength: float, rows: Sequence[Row]) -> Row:
 
 def _sentence(fault: Fault, tried: Sequence[Row]) -> str:
     """About one fault, whose rows begin with the strength that is hardest to see."""
-    named, found = _from(tried, "named"), _from(tried, "found")
+    first_named, first_seen = _from(tried, "named"), _from(tried, "found")
     parts = []
-    if named < len(tried):
-        parts.append(f"named right from {fault.stated(tried[named]['strength'])} on")
-    if found < named:
-        parts.append(f"seen under another name from {fault.stated(tried[found]['strength'])} on")
-    if missed := [f"{row['strength']:g}" for row in tried[: min(found, named)]]:
+    if first_named < len(tried):
+        parts.append(f"named right from {fault.stated(tried[first_named]['strength'])} on")
+    if first_seen < first_named:
+        parts.append(f"seen under another name from {fault.stated(tried[first_seen]['strength'])} on")
+    if missed := [f"{row['strength']:g}" for row in tried[: min(first_seen, first_named)]]:
         parts.append(f"{' and '.join(missed)} {fault.unit}".strip() + " would not be seen")
     return f"{fault.title[0].upper()}{fault.title[1:]}: {'; '.join(parts)}."
 

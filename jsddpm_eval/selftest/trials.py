@@ -66,9 +66,9 @@ def grid(faults: Iterable[Fault], *, perfect: int, repeats: int = 1, quick: bool
         quick: Each fault at its middle strength alone.
     """
     ways: tuple[Uniform, Uniform] = ("patient", "slice")
-    drawn = [Trial(PERFECT, None, n // 2, ways[n % 2]) for n in range(perfect)]
+    perfect_draws = [Trial(PERFECT, None, n // 2, ways[n % 2]) for n in range(perfect)]
     strengths = [(f, f.strengths[len(f.strengths) // 2 :][:1] if quick else f.strengths) for f in faults]
-    return drawn + [Trial(f.name, s, n) for n in range(repeats) for f, values in strengths for s in values]
+    return perfect_draws + [Trial(f.name, s, n) for n in range(repeats) for f, values in strengths for s in values]
 
 
 def run_trials(
@@ -123,7 +123,7 @@ def run_trials(
 def run_trial(trial: Trial, opener: Opener, arguments: tuple[Any, ...], samples: int, seed: int) -> Row:
     """Draw, plant, evaluate; what was said, as plain values.
 
-    The row holds what :func:`told` says, the trial itself, and the CPU seconds it took.
+    The row holds what :func:`answers_of` says, the trial itself, and the CPU seconds it took.
     """
     import torch
 
@@ -135,25 +135,25 @@ def run_trial(trial: Trial, opener: Opener, arguments: tuple[Any, ...], samples:
     rng = np.random.default_rng([seed, zlib.crc32(trial.key.encode())])
     world = cohort.world(samples, rng, uniform=trial.uniform)
     fault = known_faults().get(trial.fault)
-    made = world.perfect if fault is None else fault.generate(world, float(trial.strength or 0), rng)
+    planted = world.perfect if fault is None else fault.generate(world, float(trial.strength or 0), rng)
     torch.set_num_threads(1)
     try:
-        results = evaluate(cohort.table, cohort.generated(made), metrics=scores_read(), seed=seed)
+        results = evaluate(cohort.table, cohort.generated(planted), metrics=scores_read(), seed=seed)
     finally:
         torch.set_num_threads(threads)
-    touched = set() if fault is None else changed_conditions(made, world)
+    touched = set() if fault is None else changed_conditions(planted, world)
     seconds = round(time.process_time() - start, 2)
-    return {"key": trial.key, **asdict(trial), **told(results, fault, touched), "seconds": seconds}
+    return {"key": trial.key, **asdict(trial), **answers_of(results, fault, touched), "seconds": seconds}
 
 
-def changed_conditions(made: GeneratedArrays, world: World) -> set[tuple[int, int]]:
+def changed_conditions(samples: GeneratedArrays, world: World) -> set[tuple[int, int]]:
     """Conditions in which a fault changed any sample."""
     perfect = world.perfect
-    differs = (made.images != perfect.images).any((1, 2)) | (made.masks != perfect.masks).any((1, 2))
+    differs = (samples.images != perfect.images).any((1, 2)) | (samples.masks != perfect.masks).any((1, 2))
     return set(zip(world.z_bin[differs].tolist(), world.pathology[differs].tolist(), strict=True))
 
 
-def told(results: Results, fault: Fault | None, touched: set[tuple[int, int]]) -> Row:
+def answers_of(results: Results, fault: Fault | None, touched: set[tuple[int, int]]) -> Row:
     """What an evaluation says of samples with a fault in some conditions.
 
     A finding of a bin, a pathology or the whole generator concerns all conditions in it. The row holds: ``off``, every
@@ -165,21 +165,21 @@ def told(results: Results, fault: Fault | None, touched: set[tuple[int, int]]) -
     off = [f for f in results.findings if f.answer == "off"]
     conditions = {(f.z_bin, f.pathology) for f in results.findings if None not in (f.z_bin, f.pathology)}
 
-    def there(wanted: Callable[[Any], bool]) -> set[tuple[int | None, int | None]]:
-        return {(f.z_bin, f.pathology) for f in results.findings if wanted(f)} & conditions
+    def there(predicate: Callable[[Any], bool]) -> set[tuple[int | None, int | None]]:
+        return {(f.z_bin, f.pathology) for f in results.findings if predicate(f)} & conditions
 
     flagged = there(lambda f: f.answer == "off")
-    judged = there(lambda f: f.answer != "unknown" and (fault is None or f.check in expected))
+    decided = there(lambda f: f.answer != "unknown" and (fault is None or f.check in expected))
     concerned = [f for f in off if fault is not None and _reaches((f.z_bin, f.pathology), touched)]
     return {
         "off": [[f.check, getattr(f, "kind", ""), f.z_bin, f.pathology] for f in off],
         "found": bool(concerned),
         "named": any(f.check in expected for f in concerned),
         "affected": len(touched),
-        "affected_judged": len(judged & touched),
+        "affected_judged": len(decided & touched),
         "affected_flagged": len(flagged & touched),
         "affected_named": len(there(lambda f: f.answer == "off" and f.check in expected) & touched),
-        "unaffected_judged": len(judged - touched),
+        "unaffected_judged": len(decided - touched),
         "unaffected_flagged": len(flagged - touched),
         "false_alarm": bool(off) if fault is None else None,
     }

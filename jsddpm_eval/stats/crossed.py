@@ -55,8 +55,10 @@ class CrossedMean:
         """
         if self.interval is None:
             return None
-        found = two_sided(self.value, self.parts)
-        by_interval = float(2.0 ** (1 - self.patients)) if found is None else found  # without scatter, by the signs
+        by_scatter = two_sided(self.value, self.parts)
+        by_interval = (
+            float(2.0 ** (1 - self.patients)) if by_scatter is None else by_scatter
+        )  # without scatter, by the signs
         return max(by_interval, flipped_p_value(self.trainings))
 
     def detectable(self, level: float) -> float | None:

@@ -70,9 +70,9 @@ def share_bound(beyond: Flags, patient: Labels, confidence: float) -> float:
     0.139
     """
     owner = np.unique(patient, return_inverse=True)[1]
-    people = int(owner.max()) + 1
+    n_patients = int(owner.max()) + 1
     count = float((np.bincount(owner, beyond) / np.bincount(owner)).sum())
-    return float(beta.ppf(confidence, count + 1, people - count)) if count < people else 1.0
+    return float(beta.ppf(confidence, count + 1, n_patients - count)) if count < n_patients else 1.0
 
 
 def by_unit(flags: Flags, unit: Labels) -> tuple[int, int]:

@@ -207,8 +207,8 @@ def _relabelled(losses: Losses, rng: np.random.Generator) -> Flags:
         others: Flags = labels[(labels != losses.member).any(1)]
         return others
     order = rng.random((most, total)).argsort(1)
-    drawn: Flags = order < n
-    return drawn
+    flags: Flags = order < n
+    return flags
 
 
 def _largest_gaps(losses: Losses, labels: Flags) -> Values:

@@ -55,13 +55,13 @@ def over_seeds(differences: Sequence[float], patients: tuple[float, int] | None)
         return Contrast(reason="what each patient adds is not known")
     mean, count = float(np.mean(differences)), len(differences)
     parts = [(float(np.var(differences, ddof=1)) / count, count)]
-    variance, people = patients
-    if people:
-        if people < MIN_UNITS:
-            return Contrast(n_patients=people, reason=f"there are fewer than {MIN_UNITS} patients")
-        parts.append((variance, people))
+    variance, n_patients = patients
+    if n_patients:
+        if n_patients < MIN_UNITS:
+            return Contrast(n_patients=n_patients, reason=f"there are fewer than {MIN_UNITS} patients")
+        parts.append((variance, n_patients))
     p_value = two_sided(mean, parts)
     if p_value is None:
-        return Contrast(None, 2.0 ** (1 - count), True, people or None, "every seed says the same: no spread")
+        return Contrast(None, 2.0 ** (1 - count), True, n_patients or None, "every seed says the same: no spread")
     half = half_width(parts, 2 * TAIL)
-    return Contrast((mean - half, mean + half), p_value, True, people or None)
+    return Contrast((mean - half, mean + half), p_value, True, n_patients or None)

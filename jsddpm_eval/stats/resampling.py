@@ -57,9 +57,9 @@ def independent_slices(patients: Tensor, generator: torch.Generator, mass: Tenso
     share = totals[patients[rows]] / totals.max()
     if float(share.min()) > 1 - 1e-9:
         return rows
-    kept = torch.rand((_ATTEMPTS, len(rows)), generator=generator, dtype=torch.float64) < share
-    counts = kept.sum(1).clamp(max=min(MIN_PATIENTS, len(rows)))
-    return rows[kept[int(counts.argmax())]]
+    candidates = torch.rand((_ATTEMPTS, len(rows)), generator=generator, dtype=torch.float64) < share
+    counts = candidates.sum(1).clamp(max=min(MIN_PATIENTS, len(rows)))
+    return rows[candidates[int(counts.argmax())]]
 
 
 def labels_of(keys: Tensor, n: int, strata: Tensor | None = None) -> Tensor:
@@ -113,8 +113,8 @@ def populations(patients: Tensor, strata: Tensor | None = None) -> list[Tensor]:
     group = torch.stack([patients, condition])
     member, counts = torch.unique(group, dim=1, return_inverse=True, return_counts=True)[1:]
     sizes = torch.stack([condition, counts[member]]).unique(dim=1)
-    slices, people = torch.ones(len(patients), dtype=torch.float64), 1 / counts[member].double()
-    return [slices] if sizes.shape[1] == len(condition.unique()) else [slices, people]
+    slices, by_patient = torch.ones(len(patients), dtype=torch.float64), 1 / counts[member].double()
+    return [slices] if sizes.shape[1] == len(condition.unique()) else [slices, by_patient]
 
 
 def relabellings(
@@ -141,10 +141,10 @@ def relabellings(
     count = relabelling_count(len(patients.unique()) + len(units.unique()), level)
     for number, mass in enumerate(populations(patients, None if strata is None else strata[0])):
         for _ in range(DRAWS):
-            real, made = independent_slices(patients, generator, mass), one_per_unit(units, generator)
-            condition = None if strata is None else torch.cat([strata[0][real], strata[1][made]])
-            labels = relabelled(len(real), len(made), condition, count, generator)
-            yield Draw(number, torch.cat([real, len(patients) + made]), labels)
+            real, generated = independent_slices(patients, generator, mass), one_per_unit(units, generator)
+            condition = None if strata is None else torch.cat([strata[0][real], strata[1][generated]])
+            labels = relabelled(len(real), len(generated), condition, count, generator)
+            yield Draw(number, torch.cat([real, len(patients) + generated]), labels)
 
 
 def permutation_p(real: Tensor, generated: Tensor, draws: Iterable[Draw]) -> float:

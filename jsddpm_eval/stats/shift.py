@@ -146,11 +146,11 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
     alone, floor, total = 0.0, 0.0, len(generated.values)
     for c in np.unique(generated.condition):
         rows, samples = np.flatnonzero(real.condition == c), np.flatnonzero(generated.condition == c)
-        people, position, slices = np.unique(owner[rows], return_inverse=True, return_counts=True)
+        patients, position, slices = np.unique(owner[rows], return_inverse=True, return_counts=True)
         share, units = len(samples) / total, len(np.unique(unit[samples]))
-        weight[rows] = share / (len(people) * slices[position]) if by_patient else share / len(rows)
+        weight[rows] = share / (len(patients) * slices[position]) if by_patient else share / len(rows)
         mean = np.average(real.values[rows], weights=weight[rows])
-        residual[rows] = (real.values[rows] - mean) * (len(people) / (len(people) - 1)) ** 0.5
+        residual[rows] = (real.values[rows] - mean) * (len(patients) / (len(patients) - 1)) ** 0.5
         of_people = np.bincount(position, weight[rows] * residual[rows])
         alone += float((of_people**2).sum())
         floor += share**2 * float(np.average((real.values[rows] - mean) ** 2, weights=weight[rows])) / units

@@ -126,19 +126,19 @@ class _Draw:
         real: Tensor,
         owner: Tensor,
         generated: Tensor,
-        made: Tensor,
+        units: Tensor,
         strata: tuple[Tensor, Tensor] | None,
         generators: list[torch.Generator],
     ) -> _Draw:
-        """A draw of slices of patients ``owner`` and of units ``made``, numbered without gaps; a generator for each."""
+        """A draw of slices of patients ``owner`` and of ``units``, numbered without gaps; a generator for each."""
         if strata is None:
             rows = independent_slices(owner, generators[0], torch.ones(len(owner), dtype=torch.float64))
         else:
             size = int(strata[0].max()) + 1
             share = strata[1].bincount(minlength=size) / strata[0].bincount(minlength=size)
             rows = one_per_patient(owner, generators[0], share[strata[0]].double())
-        chosen, people = one_per_unit(made, generators[1]), int(owner.max()) + 1
-        x, unit = torch.cat([real[rows], generated[chosen]]), torch.cat([owner[rows], people + made[chosen]])
+        chosen, n_patients = one_per_unit(units, generators[1]), int(owner.max()) + 1
+        x, unit = torch.cat([real[rows], generated[chosen]]), torch.cat([owner[rows], n_patients + units[chosen]])
         side = torch.arange(len(x)) < len(rows)
         condition = None if strata is None else torch.cat([strata[0][rows], strata[1][chosen]])
         return cls(x, unit, side, condition).balanced()
@@ -182,11 +182,11 @@ class _Draw:
 
 def _left_out(statistic: LabelStatistic, draws: list[_Draw], value: float, names: NDArray[np.str_], m: int) -> Spread:
     """Interval from the same draws without one block of patients, and without one block of samples, at a time."""
-    people = len(names)
-    if min(people, m) < MIN_UNITS:
+    n_patients = len(names)
+    if min(n_patients, m) < MIN_UNITS:
         return Spread()
     values: list[list[float]] = []
-    for units in (torch.arange(people), people + torch.arange(m)):
+    for units in (torch.arange(n_patients), n_patients + torch.arange(m)):
         values.append([])
         for block in range(min(len(units), BLOCKS)):
             fewer = [draw.without(units[block::BLOCKS]) for draw in draws]

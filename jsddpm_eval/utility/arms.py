@@ -95,9 +95,11 @@ def meaning(name: str) -> str:
     'real slices of training patients; 25 % of each batch generated'
     """
     words = name.split("+")
-    said = [MEANINGS[word] for word in words if word in MEANINGS]
-    said += [f"{word.partition('-')[2]} % of each batch generated" for word in words if word.startswith("generated-")]
-    return "; ".join(said)
+    meanings = [MEANINGS[word] for word in words if word in MEANINGS]
+    meanings += [
+        f"{word.partition('-')[2]} % of each batch generated" for word in words if word.startswith("generated-")
+    ]
+    return "; ".join(meanings)
 
 
 def comparisons(names: list[str]) -> list[tuple[str, str]]:
@@ -110,9 +112,9 @@ def comparisons(names: list[str]) -> list[tuple[str, str]]:
     """
     arms = {name: Arm.parse(name) for name in names}
     rivals = [name for name, arm in arms.items() if arm.is_rival]
-    asked = []
+    pairs = []
     for name, arm in arms.items():
         others = [REAL.name] if REAL.name in arms else []
         others += rivals if 0 < arm.generated < 1 else []
-        asked += [(name, other) for other in others if other != name]
-    return asked
+        pairs += [(name, other) for other in others if other != name]
+    return pairs

@@ -35,8 +35,8 @@ class Batches:
     def __init__(self, slices: Slices, fold: Fold, arm: Arm, training: Training, key: tuple[int, ...]) -> None:
         self._slices, self._fold, self._arm, self._training = slices, fold, arm, training
         self._real = _pools(fold.train, slices.masks[fold.train])
-        made = fold.generated
-        self._made = None if made is None else _pools(np.arange(len(made.images)), made.masks)
+        generated = fold.generated
+        self._made = None if generated is None else _pools(np.arange(len(generated.images)), generated.masks)
         self._rng = {name: np.random.default_rng([*key, crc32(name.encode())]) for name in ("real", "made", "pasted")}
         self._draw = torch.Generator().manual_seed(int(np.random.default_rng(key).integers(1 << 62)))
 
@@ -57,8 +57,11 @@ class Batches:
                 images[place], masks[place] = self._pasted(int(rows[place]))
         if self._arm.generated and self._made is not None and self._fold.generated is not None:
             chosen = self._rng["made"].permutation(size)[: round(self._arm.generated * size)]
-            drawn = _picked(self._made, lesion[chosen], self._rng["made"])
-            images[chosen], masks[chosen] = self._fold.generated.images[drawn], self._fold.generated.masks[drawn]
+            rows_drawn = _picked(self._made, lesion[chosen], self._rng["made"])
+            images[chosen], masks[chosen] = (
+                self._fold.generated.images[rows_drawn],
+                self._fold.generated.masks[rows_drawn],
+            )
         return images, masks
 
     def _pasted(self, donor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -67,8 +70,8 @@ class Batches:
         others = pool[s.patient[pool] != s.patient[donor]]
         near = others[s.z_bin[others] == s.z_bin[donor]]
         host = int(rng.choice(near if len(near) else others))
-        given = s.images[host], s.masks[host], s.images[donor], s.masks[donor]
-        return blended(*given) if self._arm.transplant == "poisson" else carved(*given, rng)
+        slices = s.images[host], s.masks[host], s.images[donor], s.masks[donor]
+        return blended(*slices) if self._arm.transplant == "poisson" else carved(*slices, rng)
 
 
 def _pools(rows: Rows, masks: Masks) -> tuple[Rows, Rows]:

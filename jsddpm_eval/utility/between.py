@@ -46,16 +46,17 @@ def between_studies(folders: Mapping[str, Path]) -> dict[str, Any]:
     cells = {name: _cells(values) for name, values in results.items()}
     shared = set.intersection(*cells.values())
     arms = list(dict.fromkeys(arm["arm"] for arm in results[baseline]["arms"]))
-    asked = [arm for arm in arms if Arm.parse(arm).generated and any(cell.arm == arm for cell in shared)]
-    if not asked:
+    with_generated = [arm for arm in arms if Arm.parse(arm).generated and any(cell.arm == arm for cell in shared)]
+    if not with_generated:
         what, cure = "the studies share no arm with generated slices", "train the same arms, networks and seeds"
         raise usage_error("NOT_COMPARABLE", what, fix=cure)
     rows = [
         {**row, "arm": f"{name}: {row['arm']}"}
-        for name, folder in folders.items() for cell in sorted(shared, key=lambda c: c.key) if cell.arm in asked
+        for name, folder in folders.items()
+        for cell in sorted(shared, key=lambda c: c.key) if cell.arm in with_generated
         for row in [read_cell(folder, cell)]
     ]  # fmt: skip
-    pairs = [(f"{name}: {arm}", f"{baseline}: {arm}") for name, _ in others for arm in asked]
+    pairs = [(f"{name}: {arm}", f"{baseline}: {arm}") for name, _ in others for arm in with_generated]
     margin = results[baseline]["margin"]
     differences = compared(Grid(rows), pairs, PRIMARY.of, margin=margin)
     return {"margin": margin, "gain": results[baseline]["gain"], "comparisons": differences}

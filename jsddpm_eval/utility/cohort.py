@@ -62,13 +62,13 @@ class Cohort:
         """Patients of each fold who train and who are tested, those of them with a lesion, and generated slices."""
         s = self.slices
         ill = np.unique(s.patient[s.pathology == 1])
-        people = [(np.unique(s.patient[f.train]), np.unique(s.patient[f.test]), f.generated) for f in self.folds]
+        sides = [(np.unique(s.patient[f.train]), np.unique(s.patient[f.test]), f.generated) for f in self.folds]
         return [
             {
                 "train": len(train), "test": len(test), "test_with_lesion": len(np.intersect1d(test, ill)),
                 "generated": 0 if samples is None else len(samples.images),
             }
-            for train, test, samples in people
+            for train, test, samples in sides
         ]  # fmt: skip
 
 
@@ -114,8 +114,10 @@ def divided(
         for rows, needed, what in ((train, 2, "train on"), (test, 1, "test")):
             ill = np.unique(slices.patient[rows][slices.pathology[rows] == 1])
             if len(ill) < needed:
-                said = f"fold {number} has {len(ill)} patients with a lesion in the bins to {what}"
-                raise JsddpmError("UTILITY", said, fix=f"use fewer folds, so that each has {needed}", file=store.path)
+                problem = f"fold {number} has {len(ill)} patients with a lesion in the bins to {what}"
+                raise JsddpmError(
+                    "UTILITY", problem, fix=f"use fewer folds, so that each has {needed}", file=store.path
+                )
         arrays = None if samples is None else _generated(samples, binning)
         folds.append(Fold(train, test, arrays, None if samples is None else samples.fingerprint))
     return Cohort(slices, tuple(folds), binning, store.spacing)

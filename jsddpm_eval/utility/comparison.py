@@ -38,12 +38,12 @@ class Grid:
 
     def tables(self, arm: str, measure: Measure, networks: Sequence[str] | None = None) -> Tables:
         """Fold by fold the values of patients (rows) in trainings (columns); patients without a value are left out."""
-        found = []
+        by_fold = []
         for fold in self.folds:
             cells = [self._cells[fold, arm, n, s] for n in networks or self.networks for s in self.seeds]
             values = np.array([[np.nan if (v := measure(p)) is None else v for p in cell] for cell in cells], float).T
-            found.append(values[np.isfinite(values).all(1)])
-        return found
+            by_fold.append(values[np.isfinite(values).all(1)])
+        return by_fold
 
     def lesion_sizes(self) -> NDArray[np.float64]:
         """Voxels of every true lesion, ``(n,)``."""
@@ -84,10 +84,10 @@ def compared(
         (corrected), ``patients``, ``answer`` (see :func:`answer`), ``detectable`` (difference seen with a power of
         80 %), ``patients_for_gain`` (patients with whom :data:`GAIN` would be seen; null where no number suffices).
     """
-    asked = [(arm, reference, network) for arm, reference in pairs for network in networks]
-    means = {key: grid.difference(key[0], key[1], measure, [key[2]] if key[2] else None) for key in asked}
+    tests = [(arm, reference, network) for arm, reference in pairs for network in networks]
+    means = {key: grid.difference(key[0], key[1], measure, [key[2]] if key[2] else None) for key in tests}
     corrected = holm_adjusted({key: p for key, mean in means.items() if (p := mean.p_value) is not None})
-    level = ALPHA / max(1, len(asked))
+    level = ALPHA / max(1, len(tests))
     return [
         {
             "arm": key[0], "reference": key[1], "network": key[2], **estimate(mean), "p_value": corrected.get(key),

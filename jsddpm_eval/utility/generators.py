@@ -22,11 +22,11 @@ class Generator:
 
     Attributes:
         store: Its samples.
-        seen: Patients it was trained on or chosen by; None if its store does not record them.
+        used_patients: Patients it was trained on or chosen by; None if its store does not record them.
     """
 
     store: SliceStore
-    seen: frozenset[str] | None
+    used_patients: frozenset[str] | None
 
     def require_size(self, real: SliceStore) -> None:
         """Refuse slices of another size than the real ones.
@@ -46,7 +46,11 @@ class Generator:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without a patient's name."""
-        return {"store": self.store.fingerprint, "slices": len(self.store.index), "known": self.seen is not None}
+        return {
+            "store": self.store.fingerprint,
+            "slices": len(self.store.index),
+            "known": self.used_patients is not None,
+        }
 
 
 def open_generator(place: Path, known: Sequence[SliceStore]) -> Generator:
@@ -88,7 +92,7 @@ def refuse_same_patients(generator: Generator, division: Division, fold: int) ->
         JsddpmError: ``SAME_PATIENT`` (status 3).
     """
     tested = {patient for patient, split in division.items() if split == "test"}
-    if both := sorted(tested & (generator.seen or frozenset())):
+    if both := sorted(tested & (generator.used_patients or frozenset())):
         share = f"{len(both)} of {len(tested)} test patients of fold {fold}"
         what = f"{share} were in the training set of the generator, such as {both[0]}"
         cure = "train one generator per fold on its training patients: jsddpm cohort split --folds, cache resplit"

@@ -129,10 +129,10 @@ def run_cell(out: Path, cell: Cell, opener: Opener, arguments: tuple[Any, ...], 
     cohort = opened(opener, arguments)
     torch.set_num_threads(1)
     try:
-        kept = train_and_test(cell, cohort, training, seed)
+        outcome = train_and_test(cell, cohort, training, seed)
     finally:
         torch.set_num_threads(threads)
-    row = {"key": cell.key, **asdict(cell), "generator": cohort.folds[cell.fold - 1].generator, **kept}
+    row = {"key": cell.key, **asdict(cell), "generator": cohort.folds[cell.fold - 1].generator, **outcome}
     make_directory(_file(out, cell).parent)
     write_sealed(_file(out, cell), json_bytes({**row, "seconds": round(time.process_time() - start, 2)}))
 

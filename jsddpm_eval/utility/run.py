@@ -182,12 +182,12 @@ def _divisions(
 
 
 def _generators(
-    given: Mapping[int, Path], divisions: Sequence[Division], known: Sequence[SliceStore]
+    paths: Mapping[int, Path], divisions: Sequence[Division], known: Sequence[SliceStore]
 ) -> list[Generator | None]:
     """The generator of each fold: one for each of them, or none at all."""
-    if not given:
+    if not paths:
         return [None] * len(divisions)
-    places = {1: given[0]} if set(given) == {0} else dict(given)
+    places = {1: paths[0]} if set(paths) == {0} else dict(paths)
     if set(places) != set(range(1, len(divisions) + 1)):
         what = f"generators are given for the folds {', '.join(map(str, sorted(places)))} of {len(divisions)}"
         cure = "give one generator for each fold: --generator 1=RUN --generator 2=RUN ..."
@@ -195,12 +195,12 @@ def _generators(
     return [open_generator(places[number], known) for number in sorted(places)]
 
 
-def _arms(asked: Sequence[str], cohort: Cohort) -> list[str]:
+def _arms(requested: Sequence[str], cohort: Cohort) -> list[str]:
     """The arms that are trained, each once."""
-    chosen = list(dict.fromkeys(asked or ARMS))
+    chosen = list(dict.fromkeys(requested or ARMS))
     needing = [name for name in chosen if Arm.parse(name).generated]
     if not cohort.has_generated:
-        if asked and needing:
+        if requested and needing:
             raise usage_error("UTILITY", f"the arm {needing[0]} needs a generator", fix="give --generator")
         chosen = [name for name in chosen if name not in needing]
     if len(chosen) < 2:
@@ -219,9 +219,9 @@ def _flat(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_patient(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """One row for each training and patient, who is a number: the place of the name among the store's sorted ones."""
-    kept = ("fold", "arm", "network", "seed")
+    keys = ("fold", "arm", "network", "seed")
     return [
-        {**{name: row[name] for name in kept}, "patient": record["patient"], **{s.name: s.of(record) for s in SCORES}}
+        {**{name: row[name] for name in keys}, "patient": record["patient"], **{s.name: s.of(record) for s in SCORES}}
         for row in rows
         for record in row["patients"]
     ]

@@ -47,22 +47,28 @@ def records(slices: Slices, rows: Rows, predicted: Masks) -> list[dict[str, Any]
         rows: Those that were segmented, ``(n,)``.
         predicted: Their segmentations, boolean ``(n, H, W)``.
     """
-    kept = []
+    by_patient = []
     for patient in np.unique(slices.patient[rows]):
         places = np.flatnonzero(slices.patient[rows] == patient)
         places = places[np.argsort(slices.z_index[rows[places]], kind="stable")]
-        truth, found, bins = slices.masks[rows[places]], predicted[places], slices.z_bin[rows[places]]
-        matching = matched(truth, found)
+        truth, predicted_lesions, bins = slices.masks[rows[places]], predicted[places], slices.z_bin[rows[places]]
+        matching = matched(truth, predicted_lesions)
         counts = [
-            [int(k), *(int(part[bins == k].sum()) for part in (truth & found, found & ~truth, truth & ~found))]
+            [
+                int(k),
+                *(
+                    int(part[bins == k].sum())
+                    for part in (truth & predicted_lesions, predicted_lesions & ~truth, truth & ~predicted_lesions)
+                ),
+            ]
             for k in np.unique(bins)
         ]
-        kept.append({
+        by_patient.append({
             "patient": int(patient), "bins": [row for row in counts if any(row[1:])],
             "lesions": [[size, int(hit)] for size, hit in zip(matching.sizes, matching.found, strict=True)],
             "false": matching.false,
         })  # fmt: skip
-    return kept
+    return by_patient
 
 
 def dice(record: Record, z_bin: int | None = None) -> float | None:
@@ -78,8 +84,8 @@ def dice(record: Record, z_bin: int | None = None) -> float | None:
 
 def lesion_f1(record: Record) -> float | None:
     """F1 of a patient's lesions; None without a lesion."""
-    found = sum(hit for _, hit in record["lesions"])
-    return f1(found, len(record["lesions"]), record["false"]) if record["lesions"] else None
+    hits = sum(hit for _, hit in record["lesions"])
+    return f1(hits, len(record["lesions"]), record["false"]) if record["lesions"] else None
 
 
 def found_share(record: Record, sizes: tuple[float, float] = (0.0, float("inf"))) -> float | None:
@@ -94,8 +100,8 @@ def found_share(record: Record, sizes: tuple[float, float] = (0.0, float("inf"))
 
 def missed_share(record: Record) -> float | None:
     """Share of a patient's lesions that were missed; None without a lesion."""
-    found = found_share(record)
-    return None if found is None else 1 - found
+    share = found_share(record)
+    return None if share is None else 1 - share
 
 
 def false_lesions(record: Record) -> float:

@@ -70,14 +70,14 @@ def _by_size(grid: Grid, arms: Sequence[str], pairs: Sequence[tuple[str, str]], 
     """Share of the lesions found, for each third of their volumes."""
     volumes = grid.lesion_sizes()
     edges = [0.0, *(float(v) for v in np.quantile(volumes, [1 / 3, 2 / 3], method="inverted_cdf")), float("inf")]
-    found = []
+    shares = []
     for name, (low, high) in zip(SIZES, pairwise(edges), strict=True):
         measure = partial(found_share, sizes=(low, high))
-        found.append({
+        shares.append({
             "size": name, "above_ml": low * voxel / 1000, "to_ml": None if high == edges[-1] else high * voxel / 1000,
             "lesions": int(((volumes > low) & (volumes <= high)).sum()), **_parts(grid, arms, pairs, measure),
         })  # fmt: skip
-    return found
+    return shares
 
 
 def _by_bin(
@@ -114,14 +114,14 @@ def _sentence(d: dict[str, Any], margin: float) -> str:
     low, high = d["interval"]
     numbers = f"Dice {d['difference']:+.3f} (95 % interval {low:+.3f} to {high:+.3f}, {d['patients']} patients)"
     rival = "" if d["reference"] == REAL.name else f" over {d['reference'].partition('+')[2]}"
-    said = {
+    answers = {
         "helps": f"a gain{rival}" + (f", though perhaps below {margin:g}" if low < margin else ""),
         "harms": "a loss",
         "no difference": f"no gain{rival}, and no loss: the interval lies within {margin:g}",
         "no gain": f"no gain{rival} of {margin:g} or more",
         "unknown": f"no gain{rival} is shown, and none is ruled out; {_needed(d)}",
     }
-    return f"{about}: {said[d['answer']]}. {numbers}."
+    return f"{about}: {answers[d['answer']]}. {numbers}."
 
 
 def _needed(d: dict[str, Any]) -> str:
@@ -140,5 +140,5 @@ def _cell(row: dict[str, Any]) -> dict[str, Any]:
     for score in SCORES:
         values = [v for record in row["patients"] if (v := score.of(record)) is not None]
         means[score.name] = float(np.mean(values)) if values else None
-    kept = ("fold", "arm", "network", "seed", "generator", "loss", "seconds")
-    return {**{name: row[name] for name in kept}, **means, "patients": len(row["patients"])}
+    keys = ("fold", "arm", "network", "seed", "generator", "loss", "seconds")
+    return {**{name: row[name] for name in keys}, **means, "patients": len(row["patients"])}

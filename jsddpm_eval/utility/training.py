@@ -64,8 +64,8 @@ def segmented(network: nn.Module, images: Images, device: torch.device) -> Masks
     """Where a network sees a lesion with a probability above one half, boolean ``(N, H, W)``."""
     network.eval()
     parts = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
-    seen = [_logits(network, torch.from_numpy(part)[:, None].to(device)) > 0 for part in parts]
-    return np.asarray(torch.cat(seen)[:, 0].cpu().numpy())
+    masks = [_logits(network, torch.from_numpy(part)[:, None].to(device)) > 0 for part in parts]
+    return np.asarray(torch.cat(masks)[:, 0].cpu().numpy())
 
 
 def _rate(step: int, steps: int) -> float:

@@ -202,8 +202,8 @@ def _pooled(compared: Differences) -> bool:
 def _flat(d: Difference) -> dict[str, object]:
     low, high = d.interval or (None, None)
     first, second = d.n_generated
-    kept = {k: v for k, v in d.to_dict().items() if k not in ("interval", "n_generated")}
-    return kept | {
+    columns = {k: v for k, v in d.to_dict().items() if k not in ("interval", "n_generated")}
+    return columns | {
         "interval_low": low, "interval_high": high, "n_generated_first": first, "n_generated_second": second,
         "significant": d.significant,
     }  # fmt: skip

@@ -33,9 +33,9 @@ def audit_view(values: Mapping[str, Any]) -> RenderableType:
     def panel(title: str, lines: Sequence[str]) -> RenderableType:
         return Panel(Text("\n".join(lines)), title=title, title_align="left", width=_WIDTH)
 
-    said = panel(f"membership: {values['answer']}", values["sentences"])
+    statement = panel(f"membership: {values['answer']}", values["sentences"])
     limits = panel("what it does not show", values["limits"])
-    return Group(said, results_table(HEADINGS, level_rows(values)), limits)
+    return Group(statement, results_table(HEADINGS, level_rows(values)), limits)
 
 
 def level_rows(values: Mapping[str, Any]) -> list[list[str]]:
@@ -76,10 +76,10 @@ def patients_figure(values: Mapping[str, Any]) -> Figure:
     """Scores of every patient, training beside held-out: of the attack, then of each noise level."""
     from jsddpm_reports.figures import BLUE, GREY, GREY_SOFT, ORANGE, small_charts, styled
 
-    people = values["by_patient"]
-    panels = [("all levels", values["attack"], [p["score"] for p in people])]
+    patients = values["by_patient"]
+    panels = [("all levels", values["attack"], [p["score"] for p in patients])]
     for i, level in enumerate(values["levels"]):
-        panels.append((f"noise {level['noise']:.2f}", level, [p["scores"][i] for p in people]))
+        panels.append((f"noise {level['noise']:.2f}", level, [p["scores"][i] for p in patients]))
 
     @styled
     def draw() -> Figure:
@@ -87,7 +87,7 @@ def patients_figure(values: Mapping[str, Any]) -> Figure:
         for axes, (title, area, scores) in zip(grid, panels, strict=True):
             axes.axhline(0, color=GREY, linewidth=0.6)
             for place, (side, colour, marker) in enumerate(zip(_SIDES, (ORANGE, BLUE), ("s", "o"), strict=True)):
-                heights = sorted(s for s, p in zip(scores, people, strict=True) if p["of"] == side)
+                heights = sorted(s for s, p in zip(scores, patients, strict=True) if p["of"] == side)
                 offsets = [place + 0.5 * ((k + 0.5) / len(heights) - 0.5) for k in range(len(heights))]
                 axes.plot(offsets, heights, marker, color=colour, markersize=2.5, linestyle="")
             axes.set_title(f"{title}: area {area['area']:.2f}", loc="left")

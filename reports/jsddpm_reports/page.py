@@ -49,7 +49,7 @@ def render(evaluation: Evaluation) -> str:
     """The page's HTML."""
     results, panels = evaluation.results, evaluation.panels
     columns, further = main_columns(results), further_columns(results)
-    drawn = {name: inlined(svg(figure, name, words)) for name, (figure, words) in charts(evaluation).items()}
+    pictures = {name: inlined(svg(figure, name, words)) for name, (figure, words) in charts(evaluation).items()}
     return rendered(
         "report.html",
         template_text("report.js"),
@@ -71,7 +71,7 @@ def render(evaluation: Evaluation) -> str:
         ],
         verdict=wording.verdict_sentences(results),
         utilization=verdict(results.utilization),
-        charts=dict.fromkeys(_CHARTS, Markup()) | drawn,
+        charts=dict.fromkeys(_CHARTS, Markup()) | pictures,
         slices=None if panels is None else _pictures(panels, results),
         reconstructed=[(spec.name, titled(spec.heading, spec.unit)) for spec in reconstruction_specs(results)],
         reconstruction=[c for c in results.reconstruction if c.timestep is not None and c.z_bin is None],

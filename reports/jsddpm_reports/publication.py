@@ -22,20 +22,23 @@ FORMATS: dict[str, Callable[[Figure], bytes]] = {"png": lambda figure: png(figur
 def charts(evaluation: Evaluation) -> dict[str, tuple[Figure, str]]:
     """Every chart the evaluation has something for, with its text alternative."""
     results = evaluation.results
-    drawn = {
+    figures = {
         "utilization": (utilization_figure(results.utilization), "Slices of each bin under local and global binning")
     }
     if curve_columns(results):
-        drawn["curves"] = (curves_figure(results, curve_columns(results)), "Scores by bin; every value is in the table")
+        figures["curves"] = (
+            curves_figure(results, curve_columns(results)),
+            "Scores by bin; every value is in the table",
+        )
     if variety_columns(results):
-        drawn["variety"] = (curves_figure(results, variety_columns(results)), "Variety between seeds by bin")
+        figures["variety"] = (curves_figure(results, variety_columns(results)), "Variety between seeds by bin")
     if any(map(sum, results.confusion)):
-        drawn["confusion"] = (confusion_figure(results), "Samples by the bin of their condition and the bin read off")
+        figures["confusion"] = (confusion_figure(results), "Samples by the bin of their condition and the bin read off")
     if evaluation.lesions:
-        drawn["lesions"] = (lesions_figure(evaluation.lesions, results), "Shapes of real and generated lesions")
+        figures["lesions"] = (lesions_figure(evaluation.lesions, results), "Shapes of real and generated lesions")
     if any(c.timestep is not None for c in results.reconstruction):
-        drawn["reconstruction"] = (reconstruction_figure(results), "Exact reconstruction by timestep")
-    return drawn
+        figures["reconstruction"] = (reconstruction_figure(results), "Exact reconstruction by timestep")
+    return figures
 
 
 def write_figures(evaluation: str | Path, folder: str | Path, formats: Sequence[str] = tuple(FORMATS)) -> list[Path]:
@@ -53,13 +56,13 @@ def write_figures(evaluation: str | Path, folder: str | Path, formats: Sequence[
     """
     folder = make_directory(folder)
     read = Evaluation.read(evaluation)
-    drawn = {name: figure for name, (figure, _) in charts(read).items()}
+    figures = {name: figure for name, (figure, _) in charts(read).items()}
     if read.panels is not None:
-        drawn["montage"] = montage_figure(read.panels, read.results)
+        figures["montage"] = montage_figure(read.panels, read.results)
         if read.panels.copies.shape[1]:
-            drawn["copies"] = copies_figure(read.panels)
+            figures["copies"] = copies_figure(read.panels)
     written = []
-    for name, figure in drawn.items():
+    for name, figure in figures.items():
         for form in formats:
             write_bytes(folder / f"{name}.{form}", FORMATS[form](figure))
             written.append(folder / f"{name}.{form}")

@@ -85,10 +85,10 @@ def _choice(run: RunProgress) -> list[str]:
         return [f"No check was chosen: {choice['not_judged']}. The last checkpoint is sampled and evaluated."]
     if choice.get("step") is None:
         return ["No check has been judged yet."]
-    said = [f"Best check: step {choice['step']} ({choice['reason']}); it is sampled and evaluated."]
+    sentences = [f"Best check: step {choice['step']} ({choice['reason']}); it is sampled and evaluated."]
     if memorised := choice.get("memorisation"):
-        said.append(f"First signs of memorisation at step {memorised['step']}: {'; '.join(memorised['signs'])}.")
-    return said
+        sentences.append(f"First signs of memorisation at step {memorised['step']}: {'; '.join(memorised['signs'])}.")
+    return sentences
 
 
 def _tiles(run: RunProgress) -> list[tuple[str, str, str]]:

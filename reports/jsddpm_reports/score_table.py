@@ -77,7 +77,7 @@ class CheckRow:
         answer: Its answer for the whole; of a check of one pathology, for that pathology. ``unknown`` where it was not
             made.
         kind: What is wrong with the whole.
-        seen: The score that decided with its size, or why the check could not tell.
+        evidence: The score that decided with its size, or why the check could not tell.
         counts: How many conditions it gives each answer of.
         parts: Its findings for both pathologies, control and lesion; each of all bins first, then bin by bin, None
             where it says nothing.
@@ -86,7 +86,7 @@ class CheckRow:
     check: CheckSpec
     answer: Answer
     kind: str
-    seen: str
+    evidence: str
     counts: dict[Answer, int]
     parts: list[list[Finding | None]]
 
@@ -96,7 +96,7 @@ class CheckRow:
         return wording.SIGNS[self.answer]
 
     @property
-    def made(self) -> bool:
+    def was_made(self) -> bool:
         """Whether the check looked at anything."""
         return any(any(part) for part in self.parts)
 
@@ -115,19 +115,20 @@ def table_rows(results: Results, columns: Sequence[Column]) -> list[Row]:
 
 def check_rows(results: Results) -> list[CheckRow]:
     """Every check, those that see a fault first; none where nothing generated was evaluated."""
-    given, whole = {(f.check, *f.place): f for f in results.findings}, results.whole()
+    findings, whole = {(f.check, *f.place): f for f in results.findings}, results.whole()
     bins = [None, *range(results.binning["n_bins"])]
     rows = []
     for check in results.checks:
         top = whole.get(check.name)
-        parts = [[given.get((check.name, k, p)) for k in bins] for p in (None, *range(len(PATHOLOGY_NAMES)))]
+        parts = [[findings.get((check.name, k, p)) for k in bins] for p in (None, *range(len(PATHOLOGY_NAMES)))]
         nothing = "not made for all slices together" if any(any(part) for part in parts) else "not made"
-        seen = wording.seen(top) or "every interval lies within its margin" if top else nothing
+        evidence = wording.evidence(top) or "every interval lies within its margin" if top else nothing
         rows.append(CheckRow(
-            check, top.answer if top else "unknown", top.kind if top else "", seen, results.counts(check.name), parts,
+            check, top.answer if top else "unknown", top.kind if top else "", evidence,
+            results.counts(check.name), parts,
         ))  # fmt: skip
     order: dict[Answer, int] = {"off": 0, "unknown": 1, "fine": 2}
-    return sorted(rows, key=lambda row: (order[row.answer], -row.counts["off"])) if given else []
+    return sorted(rows, key=lambda row: (order[row.answer], -row.counts["off"])) if findings else []
 
 
 def pooled_rows(results: Results) -> list[tuple[str, str, str, Score]]:
@@ -163,15 +164,20 @@ def _ordered(results: Results) -> list[Cell]:
 
 def _findings(results: Results, cell: Cell) -> tuple[str, str]:
     """What the checks say of a condition: in a few words, and one by one with the reasons."""
-    given = {f.check: f for f in results.findings if f.place == (cell.z_bin, cell.pathology)}
-    if not given:
+    findings = {f.check: f for f in results.findings if f.place == (cell.z_bin, cell.pathology)}
+    if not findings:
         return "no check was made", "no check was made"
-    asked = [check for check in results.checks if check.pathology in (None, cell.pathology)]
-    off = [c.heading for c in asked if c.name in given and given[c.name].answer == "off"]
-    fine = sum(f.answer == "fine" for f in given.values())
+    applicable = [check for check in results.checks if check.pathology in (None, cell.pathology)]
+    off = [c.heading for c in applicable if c.name in findings and findings[c.name].answer == "off"]
+    fine = sum(f.answer == "fine" for f in findings.values())
     few = off if len(off) <= _MOST_NAMED else [*off[: _MOST_NAMED - 1], f"{len(off) - _MOST_NAMED + 1} more"]
-    words = ", ".join(few) or ("every check is fine" if fine == len(asked) else f"{fine} of {len(asked)} checks fine")
-    notes = (f"{c.heading}: {wording.finding(given[c.name]) if c.name in given else 'not looked at'}" for c in asked)
+    words = ", ".join(few) or (
+        "every check is fine" if fine == len(applicable) else f"{fine} of {len(applicable)} checks fine"
+    )
+    notes = (
+        f"{c.heading}: {wording.finding(findings[c.name]) if c.name in findings else 'not looked at'}"
+        for c in applicable
+    )
     return words, "; ".join(notes)
 
 

@@ -67,8 +67,8 @@ def evaluation_view(results: Results, width: int, privacy: Mapping[str, Any] | N
         parts.append(_checks_table(checks, results.binning["n_bins"]))
     parts.append(headline_table(headlines(results)))
     if privacy:
-        said = Text("\n".join(privacy["sentences"]))
-        parts.append(Panel(said, title="copying and privacy", title_align="left", width=min(width, 100)))
+        statement = Text("\n".join(privacy["sentences"]))
+        parts.append(Panel(statement, title="copying and privacy", title_align="left", width=min(width, 100)))
     if results.cells():
         columns = compact_columns(results)
         rows = table_rows(results, columns)
@@ -96,10 +96,10 @@ def _checks_table(rows: Sequence[CheckRow], n_bins: int) -> RenderableType:
     for heading in [f"{name}\n{scale}" for name in PATHOLOGY_NAMES] if signs else ["off", "fine", "?"]:
         table.add_column(heading, no_wrap=True, justify="left" if signs else "right", vertical="top")
     for row in rows:
-        counts = [str(count) if row.made else "–" for count in row.counts.values()]
+        counts = [str(count) if row.was_made else "–" for count in row.counts.values()]
         parts: list[Text | str] = [_signs(part[1:]) for part in row.parts[1:]] if signs else [*counts]
-        sign = Text(row.sign if row.made else "–", style=_STYLES[row.answer])
-        table.add_row(sign, row.check.heading, ": ".join(filter(None, [row.kind, row.seen])), *parts)
+        sign = Text(row.sign if row.was_made else "–", style=_STYLES[row.answer])
+        table.add_row(sign, row.check.heading, ": ".join(filter(None, [row.kind, row.evidence])), *parts)
     return table
 
 

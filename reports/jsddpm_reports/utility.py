@@ -85,10 +85,10 @@ def utility_view(values: Values) -> RenderableType:
     from jsddpm_reports.terminal import results_table
 
     headings, rows = comparison_table(values, values["comparisons"])
-    said = Text("\n".join(values["sentences"]))
+    statement = Text("\n".join(values["sentences"]))
     arms, means = arm_table(values)
     flat = [[cell.partition("\n")[0] for cell in row] for row in means]
-    return Group(results_table(arms, flat), results_table(headings, rows, left=headings[:1]), said)
+    return Group(results_table(arms, flat), results_table(headings, rows, left=headings[:1]), statement)
 
 
 def utility_text(values: Values, suffix: str) -> str:

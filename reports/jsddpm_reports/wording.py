@@ -78,20 +78,20 @@ def _span(ends: tuple[float, float], unit: str) -> str:
     return f"{plain(ends[0], unit)} to {plain(ends[1], unit)}"
 
 
-def finding(given: Finding) -> str:
+def finding(answered: Finding) -> str:
     """What a check says of a place, with what is wrong, what was seen, and what would be needed.
 
     >>> from jsddpm_eval.results.specs import Finding
     >>> finding(Finding(check="copied", answer="unknown", reason="the copy gap has no interval"))
     'unknown, the copy gap has no interval'
     """
-    borrowed = "shown only together with the other conditions" if given.inherited else ""
-    return ", ".join(filter(None, [given.answer, given.kind, seen(given), borrowed]))
+    borrowed = "shown only together with the other conditions" if answered.inherited else ""
+    return ", ".join(filter(None, [answered.answer, answered.kind, evidence(answered), borrowed]))
 
 
-def seen(given: Finding) -> str:
+def evidence(answered: Finding) -> str:
     """The score that decided with its size, and where a check could not tell, why."""
-    return "; ".join(filter(None, [given.seen, given.reason if given.answer == "unknown" else ""]))
+    return "; ".join(filter(None, [answered.evidence, answered.reason if answered.answer == "unknown" else ""]))
 
 
 def reasons(results: Results) -> dict[str, list[str]]:

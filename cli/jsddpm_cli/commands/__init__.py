@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def apps() -> list[typer.Typer]:
     """The commands of every module, in the order of their ``ORDER``: that of the work."""
     modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-    found = [module.app for module in sorted(modules, key=lambda module: module.ORDER)]
-    for command in (command for app in found for command in app.registered_commands):
+    typers = [module.app for module in sorted(modules, key=lambda module: module.ORDER)]
+    for command in (command for app in typers for command in app.registered_commands):
         command.help = _paragraphs(getdoc(command.callback) or "")
-    return found
+    return typers
 
 
 def _paragraphs(text: str) -> str:

@@ -153,9 +153,9 @@ def _as_text(values: dict[str, Any], how: ReportFormat) -> str:
     return make[how](values)
 
 
-def _range(given: tuple[int, int] | None, store: Any) -> tuple[int, int]:
+def _range(requested: tuple[int, int] | None, store: Any) -> tuple[int, int]:
     """The requested range, or the one that the store proposes."""
-    z_range: tuple[int, int] | None = given or (store and store.z_range)
+    z_range: tuple[int, int] | None = requested or (store and store.z_range)
     if z_range is None:
         raise usage_error("Z_RANGE", "no z-range is given", fix="give --z-range LO HI, or a --store that proposes one")
     return z_range

@@ -62,9 +62,11 @@ def scan(
     problems += cohort_problems(cohort.records, inspected, reading)
     bad = {i.subject for i in inspected if i.problem}
     usable = [r for r in cohort.records if r.subject not in bad]
-    seen = {i.subject: [_by(i.shape), _by(i.spacing), i.orientation, f"{i.lesion_mm3:.0f}"] for i in inspected}
+    details = {i.subject: [_by(i.shape), _by(i.spacing), i.orientation, f"{i.lesion_mm3:.0f}"] for i in inspected}
     columns = ["subject", "group", "mask", "split", *(["voxels", "mm", "axes", "lesion mm3"] if read else [])]
-    shown = [[r.subject, r.group, "yes" if r.mask else "no", r.split or "", *seen.get(r.subject, [])] for r in usable]
+    shown = [
+        [r.subject, r.group, "yes" if r.mask else "no", r.split or "", *details.get(r.subject, [])] for r in usable
+    ]
     remarks = [(r.subject, n) for r in usable for n in _notes(r, inspected)]
     values: dict[str, Any] = {
         "layout": cohort.layout,

@@ -73,25 +73,25 @@ def compare(
         _compare_studies(results, out or [], how, refused=bool(score or all_cells or baseline))
         return
     _check_forms(out or [], FORMS)
-    found = _one_by_one(results) if baseline is None else _pooled(results, baseline)
-    compared = {name: _chosen(part, score) for name, part in found.compared.items()}
-    for line in legend(compared, found.baseline):
+    comparison = _one_by_one(results) if baseline is None else _pooled(results, baseline)
+    compared = {name: _chosen(part, score) for name, part in comparison.compared.items()}
+    for line in legend(compared, comparison.baseline):
         note(line)
     shown = compared if all_cells else significant(compared)
     differences = {name: [d.to_dict() for d in part] for name, part in compared.items()}
-    values = {"baseline": found.baseline, "differences": differences} | found.more
+    values = {"baseline": comparison.baseline, "differences": differences} | comparison.more
     if how == "json" or any(shown.values()):
         headings, rows = comparison_table(shown)
         emit(results_table(headings, stacked(rows), left=headings[:1]), values, how)
     for line in notes(compared):
         note(line)
     for place in out or []:
-        _write(place, compared, found, score)
+        _write(place, compared, comparison, score)
         note(f"written {place}")
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Comparison:
     """Differences by the name of the other side, the baseline's name and first results, and more for the JSON."""
 
     compared: dict[str, list[Difference]]
@@ -100,7 +100,7 @@ class _Found:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-def _one_by_one(places: list[Path]) -> _Found:
+def _one_by_one(places: list[Path]) -> _Comparison:
     from jsddpm.anonymise import local_names
     from jsddpm_eval.comparison import compare_all
 
@@ -108,10 +108,10 @@ def _one_by_one(places: list[Path]) -> _Found:
     for place in [place for place, r in zip(places, read, strict=True) if not r.has_influences]:
         note(f"{place} does not hold what each patient adds: nothing is paired, and intervals are wider")
     baseline, *names = local_names([p.parent if p.name == "results.json" else p for p in places])
-    return _Found(compare_all(read[0], dict(zip(names, read[1:], strict=True))), baseline, read[0])
+    return _Comparison(compare_all(read[0], dict(zip(names, read[1:], strict=True))), baseline, read[0])
 
 
-def _pooled(places: list[Path], others: list[Path]) -> _Found:
+def _pooled(places: list[Path], others: list[Path]) -> _Comparison:
     from jsddpm.anonymise import local_names
     from jsddpm_eval.replicates import compare_replicates, matched
 
@@ -126,7 +126,7 @@ def _pooled(places: list[Path], others: list[Path]) -> _Found:
     for pair in pairs:
         note("fold {fold}: {evaluation} less {baseline}".format(**pair))
     title, other = (n[0] if len(n) == 1 else f"{n[0]} and {len(n) - 1} more" for n in (baseline, named))
-    return _Found(compare_replicates(first, {other: second}), title, first[0], {"pairs": pairs})
+    return _Comparison(compare_replicates(first, {other: second}), title, first[0], {"pairs": pairs})
 
 
 def _read(places: list[Path]) -> list[Results]:
@@ -174,15 +174,17 @@ def _chosen(differences: list[Difference], scores: list[str] | None) -> list[Dif
     return [d for d in differences if not scores or d.score in scores]
 
 
-def _write(place: Path, compared: dict[str, list[Difference]], found: _Found, scores: list[str] | None) -> None:
+def _write(
+    place: Path, compared: dict[str, list[Difference]], comparison: _Comparison, scores: list[str] | None
+) -> None:
     from jsddpm.files import write_bytes, write_text
     from jsddpm_reports.comparison import comparison_page, comparison_text, forest_picture
     from jsddpm_reports.forest import forest_scores
 
-    drawn = scores or forest_scores([d for part in compared.values() for d in part], found.results)
+    charted = scores or forest_scores([d for part in compared.values() for d in part], comparison.results)
     if place.suffix in (".png", ".pdf"):
-        write_bytes(place, forest_picture(compared, place.suffix, drawn))
+        write_bytes(place, forest_picture(compared, place.suffix, charted))
     elif place.suffix == ".html":
-        write_text(place, comparison_page(compared, found.baseline, drawn))
+        write_text(place, comparison_page(compared, comparison.baseline, charted))
     else:
-        write_text(place, comparison_text(compared, place.suffix, baseline=found.baseline))
+        write_text(place, comparison_text(compared, place.suffix, baseline=comparison.baseline))

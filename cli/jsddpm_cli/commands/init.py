@@ -32,8 +32,8 @@ def init(
 
     chosen, why = store or found_store(), ""
     if preset is None:
-        found = Recommendation.of(SliceStore(chosen))
-        preset, why = found.preset, f", because {found.reason}"
+        recommendation = Recommendation.of(SliceStore(chosen))
+        preset, why = recommendation.preset, f", because {recommendation.reason}"
     file = write_project(Path(), chosen, preset)
     note(f"store {chosen}, preset {preset}{why}; edit {file} to change them, then run: jsddpm train")
     say(str(file))

@@ -145,12 +145,12 @@ def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) ->
     """The requested conditions; an untrained one is refused if its bin was requested, else left out."""
     from jsddpm.binning import Condition
 
-    wanted = [
+    requested = [
         Condition(k, p)
         for p in _numbers(pathology, range(2), "--pathology")
         for k in _numbers(bins, range(pipe.binning.n_bins), "--bins")
     ]
-    unseen = [c for c in wanted if c not in set(pipe.trained)]
+    unseen = [c for c in requested if c not in set(pipe.trained)]
     if unseen and bins is not None:
         raise usage_error(
             "UNTRAINED",
@@ -159,7 +159,7 @@ def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) ->
         )
     if unseen:
         note(f"conditions left out, because no training slice has them: {', '.join(c.name for c in unseen)}")
-    chosen = [c for c in wanted if c not in set(unseen)]
+    chosen = [c for c in requested if c not in set(unseen)]
     if not chosen:
         raise usage_error("UNTRAINED", "no training slice has any of these conditions", fix="choose others")
     return chosen

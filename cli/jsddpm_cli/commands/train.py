@@ -110,9 +110,10 @@ def _recommended(store: Path, settings: list[str]) -> RunConfig:
     from jsddpm.slices.store import SliceStore
     from jsddpm.training.recommended import Recommendation
 
-    found = Recommendation.of(SliceStore(store))
-    note(f"preset {found.preset}, because {found.reason}; choose another with --preset ({', '.join(PRESETS.names())})")
-    return found.config(settings)
+    recommendation = Recommendation.of(SliceStore(store))
+    others = ", ".join(PRESETS.names())
+    note(f"preset {recommendation.preset}, because {recommendation.reason}; choose another with --preset ({others})")
+    return recommendation.config(settings)
 
 
 def _places(project: Project | None, store: Path | None, out: Path | None, *, resume: bool) -> tuple[Path, Path]:

@@ -115,12 +115,12 @@ def utility(
 
 def _generators(words: list[str]) -> dict[int, Path]:
     """Paths by the number of their fold; a single path without a fold has the number 0."""
-    found: dict[int, Path] = {}
+    by_fold: dict[int, Path] = {}
     for word in words:
         number, equals, path = word.partition("=")
         fold, place = (int(number), Path(path)) if equals and number.isdecimal() else (0, Path(word))
-        if fold in found or (0 in (fold, *found) and found) or (fold == 0 and equals and number.isdecimal()):
+        if fold in by_fold or (0 in (fold, *by_fold) and by_fold) or (fold == 0 and equals and number.isdecimal()):
             cure = "give one for each fold (--generator 1=RUN --generator 2=RUN), or one for the store's own split"
             raise usage_error("OPTION", f"--generator {word} does not fit the others", fix=cure)
-        found[fold] = place
-    return found
+        by_fold[fold] = place
+    return by_fold

@@ -34,16 +34,16 @@ def volumes(
     from jsddpm_eval.through_plane import through_plane
     from jsddpm_reports.terminal import results_table
 
-    made, patients = SliceStore(generated), SliceStore(real)
-    for store, kind in ((patients, "real"), (made, "generated")):
+    sampled, patients = SliceStore(generated), SliceStore(real)
+    for store, kind in ((patients, "real"), (sampled, "generated")):
         if store.kind != kind:
             raise usage_error(
                 "KIND", f"is a {store.kind} store", fix=f"give a {kind} store as --{kind}", file=store.path
             )
-    samples = SliceTable.from_store(made)
+    samples = SliceTable.from_store(sampled)
     scores = through_plane(SliceTable.from_store(patients, samples.binning), samples)
     values = {
-        "real": patients.fingerprint, "generated": made.fingerprint, "binning": made.info["binning"],
+        "real": patients.fingerprint, "generated": sampled.fingerprint, "binning": sampled.info["binning"],
         "scores": [score.to_dict() for score in scores],
     }  # fmt: skip
     rows = [

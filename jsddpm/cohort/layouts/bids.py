@@ -39,8 +39,8 @@ def _read_session(
     image, note = _choose(candidates, selection)
     if image is None:
         names = ", ".join(p.name for p, _ in candidates) or "none"
-        wanted = " ".join(f"{k}-{v}" for k, v in selection.entities.items())
-        what = f"exactly one {selection.modality.upper()} image {wanted}".rstrip() + f" is needed, found: {names}"
+        entities = " ".join(f"{k}-{v}" for k, v in selection.entities.items())
+        what = f"exactly one {selection.modality.upper()} image {entities}".rstrip() + f" is needed, found: {names}"
         cure = "choose one with --entity acq=NAME or --run first|last, or use a CSV manifest"
         report.problem("BIDS_IMAGES", what, fix=cure, file=anat)
         return

@@ -19,8 +19,8 @@ _VISIT = re.compile(r"^(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<visit>\d{3})$")
 
 def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take the chosen modality of every subject folder."""
-    wanted = selection.modality.lower()
-    names = next((group for group in _ALIASES if wanted in group), {wanted})
+    modality = selection.modality.lower()
+    names = next((group for group in _ALIASES if modality in group), {modality})
     for folder in sorted(p for p in root.iterdir() if p.is_dir()):
         report.can_read(folder)
     for folder in _case_folders(root):

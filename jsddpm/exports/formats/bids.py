@@ -26,7 +26,7 @@ _COLUMNS = {
 
 
 def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
-    people: dict[str, dict[str, str]] = {}
+    participants: dict[str, dict[str, str]] = {}
     owners: dict[str, str] = {}
     for case in data.cases:
         subject = f"sub-{_label(case.patient.removeprefix('sub-') if case.patient else case.name)}"
@@ -34,9 +34,9 @@ def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
         if owners.setdefault(subject, owner) != owner:
             what = f"{owners[subject]} and {owner} would both be named {subject} in BIDS"
             raise usage_error("CASES", what, fix="rename one of them, or replace names by codes: --anonymise")
-        before = people.get(subject, {}).get("pathology")
+        before = participants.get(subject, {}).get("pathology")
         pathology = "lesion" if "lesion" in (before, case.pathology) else "control"
-        people[subject] = {
+        participants[subject] = {
             "participant_id": subject,
             "synthetic": str(case.synthetic).lower(),
             "group": case.group or "n/a",
@@ -45,7 +45,7 @@ def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
         }
         _write_case(case, subject, folder, data)
         done()
-    write_text(folder / "participants.tsv", _tsv(people.values()))
+    write_text(folder / "participants.tsv", _tsv(participants.values()))
     write_json(
         folder / "participants.json", {k: {"Description": v} for k, v in _COLUMNS.items() if k != "participant_id"}
     )

@@ -128,7 +128,7 @@ class VolumeItem:
 
 
 @dataclass(frozen=True)
-class Found:
+class Listing:
     """The items that a layout found.
 
     Attributes:
@@ -144,7 +144,7 @@ class Found:
     n_bins: int | None = None
 
 
-def known(values: Mapping[str, object], where: str, file: Path) -> dict[str, int | str | None]:
+def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[str, int | str | None]:
     """Position, pathology, seed and group according to a row of a table, or to arrays beside a slice.
 
     Args:
@@ -155,22 +155,22 @@ def known(values: Mapping[str, object], where: str, file: Path) -> dict[str, int
     Raises:
         JsddpmError: ``TABLE`` for a value that is not a whole number, or a pathology other than 0, 1, control, lesion.
 
-    >>> known({"zbin": "3", "lesion_present": "1", "seed": ""}, "line 2", Path("a.csv"))
+    >>> slice_facts({"zbin": "3", "lesion_present": "1", "seed": ""}, "line 2", Path("a.csv"))
     {'z': None, 'z_bin': 3, 'pathology': 1, 'seed': -1, 'group': ''}
     """
-    given = {
+    fields = {
         name: next((str(values[c]).strip() for c in columns if str(values.get(c, "")).strip()), "")
         for name, columns in COLUMNS.items()
     }
     words = {"control": str(CONTROL), "lesion": str(LESION)}
-    given["pathology"] = words.get(given["pathology"], given["pathology"])
-    read: dict[str, int | str | None] = {"group": given.pop("group")}
-    for name, text in given.items():
+    fields["pathology"] = words.get(fields["pathology"], fields["pathology"])
+    read: dict[str, int | str | None] = {"group": fields.pop("group")}
+    for name, text in fields.items():
         try:
             read[name] = int(text) if text else None
         except ValueError:
-            said = f"{where}: {name} {text!r}"
-            raise JsddpmError("TABLE", said, fix="give whole numbers", file=file) from None
+            what = f"{where}: {name} {text!r}"
+            raise JsddpmError("TABLE", what, fix="give whole numbers", file=file) from None
     read["seed"] = -1 if read["seed"] is None else read["seed"]
     return {name: read[name] for name in COLUMNS}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.slices.importing.items import Facts, SliceItem, VolumeItem, known
+from jsddpm.slices.importing.items import Facts, SliceItem, VolumeItem, slice_facts
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "flair")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "segmentations", "segs", "seg")
@@ -99,7 +99,7 @@ def read_fields(name: str, template: str | None, file: Path) -> dict[str, int | 
     {'z': None, 'z_bin': 3, 'pathology': 1, 'seed': 7, 'group': ''}
     """
     if template is None:
-        return known({}, "", file)
+        return slice_facts({}, "", file)
     forms = {"": r".*?", "group": r"(?P<group>.+?)", "pathology": r"(?P<pathology>[01]|control|lesion)"}
     forms |= {n: rf"(?P<{n}>\d+)" for n in ("z", "z_bin", "seed")}
     parts = re.split(r"\{(\w*)\}", template)
@@ -113,7 +113,7 @@ def read_fields(name: str, template: str | None, file: Path) -> dict[str, int | 
         raise usage_error("FIELDS", f"--fields {template} names a field twice", fix="name each field once") from None
     if match is None:
         raise usage_error("FIELDS", f"{name!r} does not match {template}", fix="correct --fields", file=file)
-    return known(match.groupdict(), name, file)
+    return slice_facts(match.groupdict(), name, file)
 
 
 def _roles(source: Path, endings: Sequence[str]) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -125,12 +125,12 @@ def _roles(source: Path, endings: Sequence[str]) -> tuple[dict[str, Path], dict[
         several = ", ".join(p.name for p in (image_folders if len(image_folders) > 1 else mask_folders))
         raise JsddpmError("PAIRS", f"has several folders for one role: {several}", fix="keep one of them", file=source)
     if image_folders:
-        found = files(image_folders[0], endings), [f for m in mask_folders for f in files(m, endings)]
+        sides = files(image_folders[0], endings), [f for m in mask_folders for f in files(m, endings)]
     else:
         every = files(source, endings)
         masks = [p for p in every if _MASK_ENDING.search(stem(p))]
-        found = [p for p in every if p not in masks], masks
-    return _by_name(found[0], _IMAGE_ENDING, source), _by_name(found[1], _MASK_ENDING, source)
+        sides = [p for p in every if p not in masks], masks
+    return _by_name(sides[0], _IMAGE_ENDING, source), _by_name(sides[1], _MASK_ENDING, source)
 
 
 def _by_name(paths: Iterable[Path], ending: re.Pattern[str], source: Path) -> dict[str, Path]:

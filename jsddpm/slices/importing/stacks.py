@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from jsddpm.errors import JsddpmError, first_line
 from jsddpm.slices.arrays import npz_forms
-from jsddpm.slices.importing.items import COLUMNS, Facts, Found, IntensityFormat, SliceItem, known, missing_fact
+from jsddpm.slices.importing.items import COLUMNS, Facts, IntensityFormat, Listing, SliceItem, missing_fact, slice_facts
 from jsddpm.slices.importing.pairs import read_fields, stem
 
 _T = TypeVar("_T")
 _IMAGES, _MASKS = ("images", "image"), ("masks", "mask")
 
 
-def of_archives(paths: Sequence[Path], facts: Facts) -> Found:
+def of_archives(paths: Sequence[Path], facts: Facts) -> Listing:
     """The slices of ``.npz`` files: each contains one slice or a stack; all have the same names of arrays."""
     keys = [_keys(path, facts) for path in paths]
     if len(set(keys)) > 1:
@@ -28,10 +28,10 @@ def of_archives(paths: Sequence[Path], facts: Facts) -> Found:
         raise JsddpmError("SLICE_FILE", what, fix="import files of one kind at a time", file=other)
     image, mask = keys[0]
     items = [item for path in paths for item in _of_archive(path, image, facts)]
-    return Found(items, IntensityFormat(image_key=image, mask_key=mask or None))
+    return Listing(items, IntensityFormat(image_key=image, mask_key=mask or None))
 
 
-def of_arrays(folder: Path, facts: Facts) -> Found:
+def of_arrays(folder: Path, facts: Facts) -> Listing:
     """The slices of ``images.npy``, with ``masks.npy``, and facts in files such as ``z_bin.npy``."""
     images, masks = folder / "images.npy", folder / "masks.npy"
     if facts.masks and not masks.is_file():
@@ -44,7 +44,7 @@ def of_arrays(folder: Path, facts: Facts) -> Found:
     items = [
         replace(item, mask=masks if facts.masks else None) for item in _items(images, count, there, count > 1, facts)
     ]
-    return Found(items)
+    return Listing(items)
 
 
 def _keys(path: Path, facts: Facts) -> tuple[str, str]:
@@ -83,7 +83,7 @@ def _items(
     named = {k: v for k, v in read_fields(stem(image), facts.fields, image).items() if v not in (None, "", -1)}
     for i in range(count):
         where = f"slice {i}"
-        values = known({name: np.ravel(v)[i if v.size > 1 else 0] for name, v in there.items()}, where, image)
+        values = slice_facts({name: np.ravel(v)[i if v.size > 1 else 0] for name, v in there.items()}, where, image)
         values |= {k: v for k, v in named.items() if values[k] in (None, "", -1)}
         yield SliceItem(image, None, where, i if stacked else None, **values)  # type: ignore[arg-type]
 

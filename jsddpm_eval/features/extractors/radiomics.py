@@ -52,12 +52,16 @@ def _first_order(images: NDArray[np.float32]) -> NDArray[np.float64]:
     """Statistics of the foreground of all slices at once, ``(N, len(_FIRST_ORDER))``."""
     flat = images.reshape(len(images), -1)
     inside = flat > FOREGROUND
-    kept = [row[keep] if keep.sum() > 1 else np.zeros(2, np.float32) for row, keep in zip(flat, inside, strict=True)]
-    counts = np.array([np.histogram(v, bins=LEVELS, range=(0, 1))[0] for v in kept]).reshape(len(kept), LEVELS)
-    basic = np.array([[v.mean(), v.std(), *np.percentile(v, _QUANTILES)] for v in kept], np.float64)
-    basic = basic.reshape(len(kept), 2 + len(_QUANTILES))
+    foregrounds = [
+        row[keep] if keep.sum() > 1 else np.zeros(2, np.float32) for row, keep in zip(flat, inside, strict=True)
+    ]
+    counts = np.array([np.histogram(v, bins=LEVELS, range=(0, 1))[0] for v in foregrounds]).reshape(
+        len(foregrounds), LEVELS
+    )
+    basic = np.array([[v.mean(), v.std(), *np.percentile(v, _QUANTILES)] for v in foregrounds], np.float64)
+    basic = basic.reshape(len(foregrounds), 2 + len(_QUANTILES))
     masked = np.ma.masked_array(flat.astype(np.float64), ~inside)
-    constant = np.array([np.ptp(v) == 0 for v in kept], bool)
+    constant = np.array([np.ptp(v) == 0 for v in foregrounds], bool)
     shape = [np.where(constant, 0, np.ma.filled(f(masked, axis=1), 0)) for f in (mstats.skew, mstats.kurtosis)]
     return np.column_stack([inside.mean(axis=1), basic[:, :2], *shape, entropy(counts, axis=1), basic[:, 2:]])
 

@@ -74,16 +74,16 @@ def moved(values: NDArray[np.generic], rows: int, columns: int) -> NDArray[np.ge
     return out
 
 
-def warped(made: GeneratedArrays, matrix: ArrayLike, offset: tuple[float, float] = (0, 0)) -> GeneratedArrays:
+def warped(samples: GeneratedArrays, matrix: ArrayLike, offset: tuple[float, float] = (0, 0)) -> GeneratedArrays:
     """Images and masks seen through an affine map of output about the centre, plus an offset in pixels."""
     inner = np.asarray(matrix, float)
-    centre = (np.array(made.images.shape[1:]) - 1) / 2
+    centre = (np.array(samples.images.shape[1:]) - 1) / 2
     whole = np.eye(3)
     whole[1:, 1:] = inner
     start = np.array([0, *(centre - inner @ centre + np.array(offset))])
-    image = ndimage.affine_transform(made.images, whole, start, order=3, mode="grid-constant")
-    mask = ndimage.affine_transform(made.masks.astype(np.float32), whole, start, order=1, mode="grid-constant")
-    return replace(made, images=clipped(image), masks=present(mask))
+    image = ndimage.affine_transform(samples.images, whole, start, order=3, mode="grid-constant")
+    mask = ndimage.affine_transform(samples.masks.astype(np.float32), whole, start, order=1, mode="grid-constant")
+    return replace(samples, images=clipped(image), masks=present(mask))
 
 
 def present(values: Values) -> Masks:
@@ -92,20 +92,20 @@ def present(values: Values) -> Masks:
     return np.asarray((values >= np.minimum(0.5, most)) & (most > 0))
 
 
-def elastic(made: GeneratedArrays, pixels: float, rng: np.random.Generator) -> GeneratedArrays:
+def elastic(samples: GeneratedArrays, pixels: float, rng: np.random.Generator) -> GeneratedArrays:
     """Images and masks deformed by a smooth random field of at most so many pixels along each axis."""
-    shape = made.images.shape
+    shape = samples.images.shape
     shifts = [pixels * smooth_field(shape, 0.1, rng) for _ in range(2)]
     number, row, column = np.indices(shape, np.float32)
     places = np.stack([number, row + shifts[0], column + shifts[1]])
-    image = ndimage.map_coordinates(made.images, places, order=3, mode="grid-constant")
-    mask = ndimage.map_coordinates(made.masks.astype(np.float32), places, order=1, mode="grid-constant")
-    return replace(made, images=clipped(image), masks=present(mask))
+    image = ndimage.map_coordinates(samples.images, places, order=3, mode="grid-constant")
+    mask = ndimage.map_coordinates(samples.masks.astype(np.float32), places, order=1, mode="grid-constant")
+    return replace(samples, images=clipped(image), masks=present(mask))
 
 
-def mirrored(made: GeneratedArrays) -> GeneratedArrays:
+def mirrored(samples: GeneratedArrays) -> GeneratedArrays:
     """Left and right exchanged, in images and masks."""
-    return replace(made, images=made.images[:, :, ::-1].copy(), masks=made.masks[:, :, ::-1].copy())
+    return replace(samples, images=samples.images[:, :, ::-1].copy(), masks=samples.masks[:, :, ::-1].copy())
 
 
 def heads(images: Images) -> Masks:

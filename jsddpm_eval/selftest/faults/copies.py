@@ -36,18 +36,20 @@ def _share(disguise: Disguise) -> Plant:
 
 
 def _with_images(change: Change) -> Disguise:
-    def disguise(made: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
-        return GeneratedArrays(clipped(change(made.images, strength, rng)), made.masks, made.z_bin, made.pathology)
+    def disguise(samples: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
+        return GeneratedArrays(
+            clipped(change(samples.images, strength, rng)), samples.masks, samples.z_bin, samples.pathology
+        )
 
     return disguise
 
 
-def _unchanged(made: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
-    return made
+def _unchanged(samples: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
+    return samples
 
 
-def _traced(made: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
-    return GeneratedArrays(noisy(made.images, _TRACE, rng), made.masks, made.z_bin, made.pathology)
+def _traced(samples: GeneratedArrays, strength: float, rng: np.random.Generator) -> GeneratedArrays:
+    return GeneratedArrays(noisy(samples.images, _TRACE, rng), samples.masks, samples.z_bin, samples.pathology)
 
 
 def _of_held_out(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
@@ -69,15 +71,15 @@ def _blended(world: World, weight: float, rng: np.random.Generator) -> Generated
 COPY = Fault("copy_exact", "copies", "exact copies", _NAME, (0.25, 0.5, 1), "of samples", _share(_unchanged))
 
 
-def _halved(made: GeneratedArrays, share: float, rng: np.random.Generator) -> GeneratedArrays:
+def _halved(samples: GeneratedArrays, share: float, rng: np.random.Generator) -> GeneratedArrays:
     """Left half of a sample, right half of the next one of its condition."""
-    order = np.lexsort((np.arange(len(made.z_bin)), made.pathology, made.z_bin))
+    order = np.lexsort((np.arange(len(samples.z_bin)), samples.pathology, samples.z_bin))
     following = np.empty_like(order)
     following[order] = np.roll(order, -1)
-    images, masks, middle = made.images.copy(), made.masks.copy(), made.images.shape[2] // 2
-    images[:, :, middle:] = made.images[following][:, :, middle:]
-    masks[:, :, middle:] = made.masks[following][:, :, middle:]
-    return replace(made, images=images, masks=masks)
+    images, masks, middle = samples.images.copy(), samples.masks.copy(), samples.images.shape[2] // 2
+    images[:, :, middle:] = samples.images[following][:, :, middle:]
+    masks[:, :, middle:] = samples.masks[following][:, :, middle:]
+    return replace(samples, images=images, masks=masks)
 
 
 def _transplanted(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:

@@ -46,14 +46,14 @@ def _soft(world: World, sigma: float, rng: np.random.Generator) -> GeneratedArra
 
 def _on_extreme(world: World, share: float, rng: np.random.Generator, sign: int) -> GeneratedArrays:
     """Images of controls, the masks moved to the brightest (1) or darkest (-1) spot inside the head."""
-    made = _control_images(world, 1.0, rng)
-    inside = ndimage.binary_erosion(heads(made.images), np.ones((1, 5, 5)))
-    value = np.where(inside, sign * blurred(made.images, 1.5), -np.inf)
-    masks = made.masks.copy()
-    for number, mask in enumerate(made.masks):
+    controls = _control_images(world, 1.0, rng)
+    inside = ndimage.binary_erosion(heads(controls.images), np.ones((1, 5, 5)))
+    value = np.where(inside, sign * blurred(controls.images, 1.5), -np.inf)
+    masks = controls.masks.copy()
+    for number, mask in enumerate(controls.masks):
         if mask.any() and inside[number].any():
             masks[number] = _centred(mask, np.unravel_index(int(value[number].argmax()), mask.shape))
-    return mixed(world.some(share, rng), replace(made, masks=masks), world.perfect)
+    return mixed(world.some(share, rng), replace(controls, masks=masks), world.perfect)
 
 
 def _bright_spot(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:

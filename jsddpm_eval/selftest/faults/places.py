@@ -27,8 +27,8 @@ def _shifted_down(world: World, step: float, rng: np.random.Generator) -> Genera
 
 
 def _ignored(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    asked = np.unique(world.z_bin)
-    return _of_bins(world, np.where(world.some(share, rng), rng.choice(asked, len(world.draw)), world.z_bin), rng)
+    bins = np.unique(world.z_bin)
+    return _of_bins(world, np.where(world.some(share, rng), rng.choice(bins, len(world.draw)), world.z_bin), rng)
 
 
 def _shuffled(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:

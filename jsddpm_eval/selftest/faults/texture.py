@@ -28,9 +28,9 @@ def _grid(images: Images, amount: float, rng: np.random.Generator) -> Values:
     return np.asarray(images * (1 - amount * ((row % 4 == 0) | (column % 4 == 0))))
 
 
-def _ringing(images: Images, kept: float, rng: np.random.Generator) -> Values:
+def _ringing(images: Images, share: float, rng: np.random.Generator) -> Values:
     """Frequencies above a share of the highest are cut off, as where k-space is measured in part."""
-    rows, columns = (np.abs(fft.fftfreq(n)) <= kept / 2 for n in images.shape[1:])
+    rows, columns = (np.abs(fft.fftfreq(n)) <= share / 2 for n in images.shape[1:])
     return np.asarray(fft.ifft2(fft.fft2(images) * (rows[:, None] & columns)).real)
 
 

@@ -98,10 +98,10 @@ def _scores(results: Results) -> list[tuple[str, str, str, str, str]]:
         score = results.pooled.get(spec.named(space))
         if spec.place in ("compact", "main") and score is not None and score.value is not None:
             unit = "" if spec.unit == "share" else f" {readable_unit(spec.unit)}"
-            asked = "both" if spec.pathology is None else PATHOLOGY_NAMES[spec.pathology]
+            kind = "both" if spec.pathology is None else PATHOLOGY_NAMES[spec.pathology]
             heading = f"{spec.group}: {spec.heading} {space}".strip()
             baseline = wording.with_baseline(score)[1]
-            rows.append((heading, asked, wording.number(score) + unit, wording.interval(score), baseline))
+            rows.append((heading, kind, wording.number(score) + unit, wording.interval(score), baseline))
     return rows
 
 

@@ -24,10 +24,10 @@ class Item:
 
     def answer(self, facts: Mapping[str, Fact]) -> Fact:
         """Its answer: known as soon as one of its facts is."""
-        given = [facts[name] for name in self.facts] or [unknown(OF_THE_STUDY)]
-        if not any(fact.known for fact in given):
-            return unknown("; ".join(fact.text for fact in given))
-        return Fact(" ".join(map(sentence, given)))
+        known = [facts[name] for name in self.facts] or [unknown(OF_THE_STUDY)]
+        if not any(fact.known for fact in known):
+            return unknown("; ".join(fact.text for fact in known))
+        return Fact(" ".join(map(sentence, known)))
 
 
 @dataclass(frozen=True)

@@ -79,12 +79,12 @@ def facts_of(
         run: Content of the run's ``provenance.json``, if it is known.
     """
     checkpoint = results.provenance.get("checkpoint")
-    found = _of_evaluation(results) | _of_run(run) | _ALWAYS
-    found |= _of_network(checkpoint) if checkpoint else dict.fromkeys(_NETWORK, unknown(NOT_OURS))
-    found["sampling"] = _sampling(results.provenance.get("generated", {}))
-    found["disjoint"] = _disjoint(results)
-    found["privacy"] = _privacy(privacy, results)
-    return found
+    facts = _of_evaluation(results) | _of_run(run) | _ALWAYS
+    facts |= _of_network(checkpoint) if checkpoint else dict.fromkeys(_NETWORK, unknown(NOT_OURS))
+    facts["sampling"] = _sampling(results.provenance.get("generated", {}))
+    facts["disjoint"] = _disjoint(results)
+    facts["privacy"] = _privacy(privacy, results)
+    return facts
 
 
 def _of_evaluation(results: Results) -> dict[str, Fact]:
@@ -94,7 +94,7 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
     groups = list(dict.fromkeys(spec.group for spec in results.specs))
     selftest = provenance.get("selftest")
     low, high = binning.z_range
-    people = f"{real.get('patients', 'an unknown number of')} patients"
+    patients = f"{real.get('patients', 'an unknown number of')} patients"
     return {
         "goal": Fact(
             "Evaluation of a generator of axial brain MRI slices with lesion masks, by axial bin and pathology"
@@ -102,7 +102,7 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
         "samples": Fact(f"{generated['slices']} generated slices")
         if "slices" in generated
         else unknown("nothing generated was evaluated"),
-        "patients": Fact(f"{people}, {held_out} of them held out (split {split})")
+        "patients": Fact(f"{patients}, {held_out} of them held out (split {split})")
         if held_out is not None
         else unknown("the evaluation does not say who is held out"),
         "binning": Fact(f"{binning.n_bins} {binning.scheme} bins of slices {low} to {high} of {binning.n_slices}"),
@@ -193,13 +193,13 @@ def _augmentation(flip: bool | None, settings: Mapping[str, Any]) -> Fact:
     """How training slices are changed, of the configuration's ``data.flip`` and its section ``augmentation``."""
     if flip is None:
         return unknown("the configuration does not say")
-    said = ["Half of the slices are mirrored left and right"] if flip else []
+    sentences = ["Half of the slices are mirrored left and right"] if flip else []
     if share := settings.get("probability"):
         kinds = "size, angle, stretch, shift" + (", mirror image" if settings.get("flip") else "")
-        said.append(
+        sentences.append(
             f"Each transformation ({kinds}) changes {share:.0%} of the slices, and the network is told by how much"
         )
-    return Fact(". ".join(said) or "No augmentation")
+    return Fact(". ".join(sentences) or "No augmentation")
 
 
 def _sampling(generated: Mapping[str, Any]) -> Fact:
@@ -231,10 +231,10 @@ def _precision(results: Results) -> Fact:
 
 
 def _detectable(results: Results) -> Fact:
-    found = {f.check: f.detectable for f in results.whole().values() if f.detectable is not None}
-    if not found:
+    smallest = {f.check: f.detectable for f in results.whole().values() if f.detectable is not None}
+    if not smallest:
         return unknown("no check says what it could have seen")
-    named = ", ".join(f"{check} {value:.2g}" for check, value in sorted(found.items()))
+    named = ", ".join(f"{check} {value:.2g}" for check, value in sorted(smallest.items()))
     return Fact(f"Not planned; smallest differences that would have been seen in 80 of 100 cohorts: {named}")
 
 
@@ -259,9 +259,9 @@ def _consistency(results: Results) -> Fact:
 def _by_checks(results: Results, names: tuple[str, ...]) -> Fact:
     """What these checks say of the whole."""
     whole = results.whole()
-    asked = [check for check in results.checks if check.name in names and check.name in whole]
-    said = [f"{check.question}: {wording.finding(whole[check.name])}" for check in asked]
-    return Fact("; ".join(said)) if said else unknown("no such check was made")
+    chosen = [check for check in results.checks if check.name in names and check.name in whole]
+    answers = [f"{check.question}: {wording.finding(whole[check.name])}" for check in chosen]
+    return Fact("; ".join(answers)) if answers else unknown("no such check was made")
 
 
 def _limitations(results: Results) -> Fact:

@@ -26,11 +26,11 @@ def header(results: Results, kind: Literal["model", "data"]) -> str:
     from huggingface_hub import DatasetCardData, ModelCardData
 
     if kind == "model":
-        made = results.provenance.get("checkpoint") is not None
+        own_network = results.provenance.get("checkpoint") is not None
         model = ModelCardData(
-            library_name="diffusers" if made else None,
+            library_name="diffusers" if own_network else None,
             pipeline_tag="unconditional-image-generation",
-            tags=_TAGS + (["diffusion"] if made else []),
+            tags=_TAGS + (["diffusion"] if own_network else []),
             model_name="Brain MRI slices with lesion masks",
             eval_results=_evaluated(results) or None,
         )

@@ -7,8 +7,9 @@ import pytest
 from jsddpm.binning import ZBinning
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.checks.verdict import checks, verdict, with_findings
+from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.results.results import Results
-from jsddpm_eval.results.score import Cell
+from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec, Finding
 
 QUESTIONS = {
@@ -68,6 +69,24 @@ def test_faults_come_by_certainty_and_further_kinds_after_the_largest():
         "Smoother than real slices: grain -2.1 SD (95 %: -2.3 to -1.8), in none of 4 conditions alone; "
         "also noisier outside the head.",
     ]
+
+
+def test_scores_stand_in_sentences_by_their_words_and_never_by_their_names():
+    """Where a check reads several scores, each has words of its own."""
+    words = {spec.name: spec.words for metric in metrics().values() for spec in metric.specs}
+    for check in checks():
+        named = [words[name] for name in check.reads]
+        assert len(set(named)) == len(named)
+        assert all(text and "_" not in text and text != name for name, text in zip(check.reads, named, strict=True))
+    spec = next(spec for metric in metrics().values() for spec in metric.specs if spec.name == "detail_high")
+    whole = Cell(n_generated=9, n_patients=9, scores={
+        spec.name: Score(spec=spec.name, value=3.0, interval=(2.5, 3.5), p_value=1e-9, n_patients=9)
+    })  # fmt: skip
+    found = with_findings(Results(
+        binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), provenance={}, specs=[spec], generation=[whole],
+        utilization=bin_utilization((0, 9), 2, 10),
+    ))  # fmt: skip
+    assert found.verdict[1] == "Noisier or sharper than real slices: finer detail +3.0 SD (95 %: 2.5 to 3.5)."
 
 
 def test_a_test_without_an_interval_gives_its_p_value():

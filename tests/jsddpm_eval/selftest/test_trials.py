@@ -12,7 +12,7 @@ from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.specs import Finding
 from jsddpm_eval.selftest.fault import known_faults
 from jsddpm_eval.selftest.run import selftest_of
-from jsddpm_eval.selftest.trials import PERFECT, Trial, changed_conditions, grid, run_trials, told
+from jsddpm_eval.selftest.trials import PERFECT, Trial, answers_of, changed_conditions, grid, run_trials
 from selftests import BINNING, cohort
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
@@ -91,7 +91,7 @@ def results(*found):
      ((2, 1), True), ((2, 0), False)],
 )  # fmt: skip
 def test_a_finding_concerns_the_conditions_in_it(place, reaches):
-    row = told(results(("sharpness", "off", *place)), known_faults()["blur"], {(2, 1), (3, 1)})
+    row = answers_of(results(("sharpness", "off", *place)), known_faults()["blur"], {(2, 1), (3, 1)})
     assert (row["found"], row["named"]) == (reaches, reaches)
 
 
@@ -100,10 +100,10 @@ def test_conditions_are_counted_where_they_are_judged_and_flagged():
         ("sharpness", "off", 0, 0), ("sharpness", "fine", 1, 0), ("sharpness", "unknown", 2, 0),
         ("copied", "off", 3, 0), ("sharpness", "fine", 3, 0),
     )  # fmt: skip
-    row = told(said, known_faults()["blur"], {(0, 0), (1, 0), (2, 0)})
+    row = answers_of(said, known_faults()["blur"], {(0, 0), (1, 0), (2, 0)})
     assert (row["affected"], row["affected_judged"], row["affected_flagged"], row["affected_named"]) == (3, 2, 1, 1)
     assert (row["unaffected_judged"], row["unaffected_flagged"]) == (1, 1)
-    perfect = told(said, None, set())
+    perfect = answers_of(said, None, set())
     assert perfect["false_alarm"] is True
     assert (perfect["unaffected_judged"], perfect["found"]) == (3, False)
-    assert told(results(("copied", "fine", 0, 0)), None, set())["false_alarm"] is False
+    assert answers_of(results(("copied", "fine", 0, 0)), None, set())["false_alarm"] is False

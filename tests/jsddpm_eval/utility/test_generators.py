@@ -49,7 +49,7 @@ def test_a_run_of_ours_says_whom_it_has_seen(run, generated, tmp_path, store):
     (place / "samples").symlink_to(generated.path)
     seen = {patient for patient, split in own_division(store).items() if split != "test"}
     found = open_generator(place, [store])
-    assert found.seen == seen
+    assert found.used_patients == seen
     assert len(seen) == 5
     refuse_same_patients(found, own_division(store), 1)
     with pytest.raises(
@@ -63,9 +63,9 @@ def test_a_store_says_it_by_the_fingerprint_of_what_it_was_trained_on(real, tmp_
     (tmp_path / "fold.csv").write_text("patient,split\n" + "".join(f"{p},{s}\n" for p, s in division("p0").items()))
     fold = SliceStore(resplit(real, tmp_path / "fold.csv", tmp_path / "fold"))
     place = made(tmp_path / "made", trained_on=fold.fingerprint)
-    assert open_generator(place, [real, fold]).seen == {"p1", "p2", "p3", "p4", "p5"}
-    assert open_generator(place, [real]).seen is None
-    assert open_generator(made(tmp_path / "other"), [real, fold]).seen is None
+    assert open_generator(place, [real, fold]).used_patients == {"p1", "p2", "p3", "p4", "p5"}
+    assert open_generator(place, [real]).used_patients is None
+    assert open_generator(made(tmp_path / "other"), [real, fold]).used_patients is None
 
 
 def test_slices_of_tested_patients_are_no_samples(real, tmp_path):

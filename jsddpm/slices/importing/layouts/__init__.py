@@ -10,7 +10,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.slices.importing.items import Facts, Found
+from jsddpm.slices.importing.items import Facts, Listing
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ImportLayout:
     name: str
     help: str
     matches: Callable[[Path], bool]
-    read: Callable[[Path, Facts], Found]
+    read: Callable[[Path, Facts], Listing]
     general: bool = False
 
 

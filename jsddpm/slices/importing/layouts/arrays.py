@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from jsddpm.slices.importing import pairs
-from jsddpm.slices.importing.items import Facts, Found
+from jsddpm.slices.importing.items import Facts, Listing
 from jsddpm.slices.importing.layouts import ImportLayout
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """One archive, a folder of archives, a stack in several files, or pairs of files."""
     from jsddpm.slices.importing.stacks import (  # NumPy: the command line lists layouts without it
         of_archives,
@@ -22,7 +22,7 @@ def _read(source: Path, facts: Facts) -> Found:
         return of_archives(archives, facts)
     if (source / "images.npy").is_file():
         return of_arrays(source, facts)
-    return Found(pairs.slices(pairs.paired(source, (".npy",), facts), facts))
+    return Listing(pairs.slices(pairs.paired(source, (".npy",), facts), facts))
 
 
 def _matches(source: Path) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import JsddpmError
 from jsddpm.files import read_bytes
-from jsddpm.slices.importing.items import Facts, Found, missing_fact
+from jsddpm.slices.importing.items import Facts, Listing, missing_fact
 from jsddpm.slices.importing.layouts import ImportLayout
 from jsddpm.slices.importing.layouts.table import listed
 
@@ -20,7 +20,7 @@ _MASKS = ("mask_file_name", "conditioning_image_file_name", "mask", "conditionin
 _TABLES = ("metadata.jsonl", "metadata.csv")
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """Each line of the metadata is a slice."""
     table = next(source / name for name in _TABLES if (source / name).is_file())
     rows = _lines(table) if table.suffix == ".jsonl" else read_rows(table, ("file_name",))
@@ -29,7 +29,7 @@ def _read(source: Path, facts: Facts) -> Found:
         what = f"names {'no mask' if not columns else ' and '.join(columns)}"
         cure = "add the column mask_file_name, or give --without-masks"
         raise missing_fact(what, cure, table)
-    return Found(listed(table, rows, facts, image="file_name", mask=columns[0] if facts.masks else ""))
+    return Listing(listed(table, rows, facts, image="file_name", mask=columns[0] if facts.masks else ""))
 
 
 def _lines(table: Path) -> list[dict[str, str]]:

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.importing import pairs
-from jsddpm.slices.importing.items import Facts, Found, missing_fact
+from jsddpm.slices.importing.items import Facts, Listing, missing_fact
 from jsddpm.slices.importing.layouts import ImportLayout
 
 _ALONE = re.compile(r".*_seed\d+_size\d+x\d+x\d+_spacing[\d.]+x[\d.]+x[\d.]+_\d{14}_rank\d+_modality\d+$")
 _TIMED = re.compile(r"(?P<name>.+_\d{8}_\d{6}(_\d{6})?)_(?P<role>image|label)$")
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """Pairs by their time; images without a label only if the user says that there are no masks."""
     images: dict[str, Path] = {}
     labels: dict[str, Path] = {}
@@ -33,7 +33,7 @@ def _read(source: Path, facts: Facts) -> Found:
     if facts.masks and not labels:
         what = "image-only inference makes no masks"
         raise missing_fact(what, "say --without-masks and --pathology lesion or control", source)
-    return Found(pairs.volumes(pairs.matched(images, labels, source, facts)))
+    return Listing(pairs.volumes(pairs.matched(images, labels, source, facts)))
 
 
 LAYOUT = ImportLayout(

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.importing import pairs
-from jsddpm.slices.importing.items import Facts, Found, IntensityFormat
+from jsddpm.slices.importing.items import Facts, IntensityFormat, Listing
 from jsddpm.slices.importing.layouts import ImportLayout
 
 _COUNTED = re.compile(r"\d+_.+")
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """The pairs of one of the scripts."""
     if _counted(source / "image"):
         images, masks = _named(source / "image", ""), _named(source / "mask", "")
@@ -28,7 +28,7 @@ def _read(source: Path, facts: Facts) -> Found:
         reading = IntensityFormat((0, 1))
         if not images:
             raise JsddpmError("EMPTY", f"has no folder {modality}", fix="choose another --modality", file=source)
-    return Found(pairs.volumes(pairs.matched(images, masks, source, facts)), reading)
+    return Listing(pairs.volumes(pairs.matched(images, masks, source, facts)), reading)
 
 
 def _named(folder: Path, ending: str) -> dict[str, Path]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from jsddpm.slices.importing import pairs
-from jsddpm.slices.importing.items import Found
+from jsddpm.slices.importing.items import Listing
 from jsddpm.slices.importing.layouts import ImportLayout
 
 _BATCH = re.compile(r"batch_\d+_.+")
@@ -21,5 +21,5 @@ LAYOUT = ImportLayout(
     name="medigan",
     help="medigan, batch_N_X_img.png with batch_N_X_mask.png",
     matches=_batches,
-    read=lambda source, facts: Found(pairs.slices(pairs.paired(source, pairs.PICTURES, facts), facts)),
+    read=lambda source, facts: Listing(pairs.slices(pairs.paired(source, pairs.PICTURES, facts), facts)),
 )

@@ -10,14 +10,14 @@ import re
 from pathlib import Path
 
 from jsddpm.slices.importing import pairs
-from jsddpm.slices.importing.items import Facts, Found, missing_fact
+from jsddpm.slices.importing.items import Facts, Listing, missing_fact
 from jsddpm.slices.importing.layouts import ImportLayout
 
 _VOLUME = re.compile(r"(?P<count>.+)_sample_\d{8}_\d{6}")
 _PICTURE = re.compile(r"synimg_sample_\d{8}_\d{6}.*")
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """Volumes if there are any, else pictures."""
     if facts.masks:
         cure = "give --without-masks and --pathology lesion or control"
@@ -26,8 +26,8 @@ def _read(source: Path, facts: Facts) -> Found:
     if volumes and pictures:
         raise missing_fact("holds volumes and pictures", "give a folder of one kind", source)
     images = {pairs.stem(p): p for p in volumes or pictures}
-    found = pairs.matched(images, {}, source, facts)
-    return Found(pairs.volumes(found)) if volumes else Found(pairs.slices(found, facts), axes="PL")
+    pairings = pairs.matched(images, {}, source, facts)
+    return Listing(pairs.volumes(pairings)) if volumes else Listing(pairs.slices(pairings, facts), axes="PL")
 
 
 def _volumes(source: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import JsddpmError
-from jsddpm.slices.importing.items import Facts, Found, IntensityFormat
+from jsddpm.slices.importing.items import Facts, IntensityFormat, Listing
 from jsddpm.slices.importing.layouts import ImportLayout
 from jsddpm.slices.importing.layouts.table import listed
 
@@ -18,7 +18,7 @@ AXES = "RA"
 _TABLE = "generated_samples.csv"
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """The rows of its index; their tokens imply the number of bins."""
     table = source / _TABLE
     rows = read_rows(table, ("filepath", "z_bin", "pathology_class", "token"))
@@ -27,7 +27,7 @@ def _read(source: Path, facts: Facts) -> Found:
     if len(counts) > 1:
         what = f"the tokens imply several numbers of bins ({', '.join(map(str, sorted(counts)))})"
         raise JsddpmError("TABLE", what, fix="remove samples of bins that do not exist", file=table)
-    return Found(items, READING, AXES, counts.pop() if counts else None)
+    return Listing(items, READING, AXES, counts.pop() if counts else None)
 
 
 def _bins(token: str, z_bin: str, table: Path) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jsddpm.csvfiles import read_rows
-from jsddpm.slices.importing.items import Facts, Found
+from jsddpm.slices.importing.items import Facts, Listing
 from jsddpm.slices.importing.layouts import ImportLayout
 from jsddpm.slices.importing.layouts.slimdiff import AXES, READING
 from jsddpm.slices.importing.layouts.table import listed
@@ -18,7 +18,7 @@ _COLUMNS = ("filepath", "subject_id", "z_index", "z_bin", "pathology_class")
 _TABLES = ("train.csv", "val.csv", "test.csv")
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """Slices of every split; the subject is the volume."""
     items = [
         item
@@ -26,7 +26,7 @@ def _read(source: Path, facts: Facts) -> Found:
         if table.is_file()
         for item in listed(table, read_rows(table, _COLUMNS), facts, image="filepath", mask="filepath")
     ]
-    return Found(items, READING, AXES)
+    return Listing(items, READING, AXES)
 
 
 LAYOUT = ImportLayout(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from jsddpm.errors import usage_error
 from jsddpm.files import read_json
-from jsddpm.slices.importing.items import Facts, Found
+from jsddpm.slices.importing.items import Facts, Listing
 from jsddpm.slices.importing.layouts import ImportLayout
 from jsddpm.slices.importing.layouts.slimdiff import AXES, READING
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """All replicas of a folder; they must have the same number of bins."""
     from jsddpm.slices.importing.stacks import of_archives  # NumPy: the command line lists layouts without it
 

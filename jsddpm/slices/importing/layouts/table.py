@@ -9,13 +9,13 @@ from pathlib import Path
 
 from jsddpm.csvfiles import read_rows, refuse_outside
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.slices.importing.items import Facts, Found, SliceItem, known
+from jsddpm.slices.importing.items import Facts, Listing, SliceItem, slice_facts
 from jsddpm.slices.importing.layouts import ImportLayout
 
 
-def _read(table: Path, facts: Facts) -> Found:
+def _read(table: Path, facts: Facts) -> Listing:
     """Columns ``image`` and, if known, ``mask``, ``z`` or ``z_bin``, ``pathology``, ``group``..."""
-    return Found(listed(table, read_rows(table, ("image",)), facts))
+    return Listing(listed(table, read_rows(table, ("image",)), facts))
 
 
 def listed(
@@ -34,7 +34,7 @@ def listed(
         raise usage_error("TABLE", "lists no slice", fix="add rows with the columns image, pathology and z", file=table)
     items = []
     for number, row in enumerate(rows, 2):
-        where, values = f"line {number}", known(row, f"line {number}", table)
+        where, values = f"line {number}", slice_facts(row, f"line {number}", table)
         if not row[image]:
             raise JsddpmError("TABLE", f"{where}: the column image is empty", fix="name the file", file=table)
         paths = [table.parent / row[image], table.parent / row[mask] if row.get(mask) else None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jsddpm.slices.importing import pairs
-from jsddpm.slices.importing.items import Found
+from jsddpm.slices.importing.items import Listing
 from jsddpm.slices.importing.layouts import ImportLayout
 
 
@@ -21,6 +21,6 @@ LAYOUT = ImportLayout(
     name="volumes",
     help="NIfTI volumes, images/X.nii.gz with masks/X.nii.gz, or X.nii.gz with X_mask.nii.gz",
     matches=lambda source: holds(source, pairs.NIFTI),
-    read=lambda source, facts: Found(pairs.volumes(pairs.paired(source, pairs.NIFTI, facts))),
+    read=lambda source, facts: Listing(pairs.volumes(pairs.paired(source, pairs.NIFTI, facts))),
     general=True,
 )

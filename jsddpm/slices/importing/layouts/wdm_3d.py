@@ -6,19 +6,19 @@ import re
 from pathlib import Path
 
 from jsddpm.slices.importing import pairs
-from jsddpm.slices.importing.items import Facts, Found, IntensityFormat, missing_fact
+from jsddpm.slices.importing.items import Facts, IntensityFormat, Listing, missing_fact
 from jsddpm.slices.importing.layouts import ImportLayout
 
 _SAMPLE = re.compile(r"sample_\d+_\d+")
 
 
-def _read(source: Path, facts: Facts) -> Found:
+def _read(source: Path, facts: Facts) -> Listing:
     """Every sample; the generator makes no masks, which the user has to confirm."""
     if facts.masks:
         cure = "give --without-masks and --pathology lesion or control, or name pairs X.nii.gz and X_mask.nii.gz"
         raise missing_fact("wdm-3d makes no masks", cure, source)
     images = {pairs.stem(p): p for p in _samples(source)}
-    return Found(pairs.volumes(pairs.matched(images, {}, source, facts)), IntensityFormat((0, 1)))
+    return Listing(pairs.volumes(pairs.matched(images, {}, source, facts)), IntensityFormat((0, 1)))
 
 
 def _samples(source: Path) -> list[Path]:
