@@ -1,4 +1,4 @@
-"""All checks of an import, in the order in which one explains the next."""
+"""All checks of an import. A check whose fault can explain what a later check would see comes before it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jsddpm_eval.import_check.copies import copies
 from jsddpm_eval.import_check.intensity import inverted, levels
 from jsddpm_eval.import_check.masks import masks
 from jsddpm_eval.import_check.order import order
-from jsddpm_eval.import_check.orientation import orientation, sides_told
+from jsddpm_eval.import_check.orientation import orientation, sides_differ
 from jsddpm_eval.import_check.size import sizes
 from jsddpm_eval.import_check.suspicion import Pictured, RealReference, Suspicion
 from jsddpm_eval.memo import digest
@@ -16,7 +16,7 @@ from jsddpm_eval.slice_table import SliceTable
 
 
 class ImportCheck:
-    """What looks at generated sets beside the same real slices.
+    """The checks of generated sets against the same real slices.
 
     Args:
         real: Real slices, with pixels and patients.
@@ -27,36 +27,36 @@ class ImportCheck:
         self._reference = RealReference(real, binning)
 
     def suspicions(self, generated: SliceTable) -> list[Suspicion]:
-        """What seems to have gone wrong with a set as a whole, what explains the rest first.
+        """Faults of a set as a whole; one that explains the others comes first.
 
         Args:
             generated: Generated slices with pixels, of the same size and bins.
 
         Returns:
-            Empty where nothing stands out. With fewer than four patients, or fewer than three generated samples or
-            volumes, only repeated slices and masks that are empty or inverted can.
+            The suspicions; empty if there are none. With fewer than four patients, or fewer than three generated
+            samples or volumes, only repeated slices and masks that are empty or inverted are found.
         """
         if self._reference.real.n_patients <= FOLDS:
             return copies(generated)
         reference, imported = self._reference, Pictured.of(generated)
-        dark, imported = inverted(reference, imported)
-        laid, imported = orientation(reference, imported)
-        if dark:
-            return [*dark, *laid, *copies(generated)]
-        of_set = [*laid, *levels(reference, generated)]
-        of_set += [] if laid else sizes(reference, generated)
+        inversions, imported = inverted(reference, imported)
+        orientations, imported = orientation(reference, imported)
+        if inversions:
+            return [*inversions, *orientations, *copies(generated)]
+        of_set = [*orientations, *levels(reference, generated)]
+        of_set += [] if orientations else sizes(reference, generated)
         return [*of_set, *order(reference, imported), *masks(reference, generated), *copies(generated)]
 
     def untold(self, generated: SliceTable) -> list[str]:
-        """What could not be told of a set, too few slices or patients being there."""
+        """Questions about a set that so few slices or patients cannot answer."""
         few = self._reference.real.n_patients <= FOLDS
-        if few or not sides_told(self._reference, Pictured.of(generated)):
+        if few or not sides_differ(self._reference, Pictured.of(generated)):
             return ["whether left and right are exchanged: real slices differ too little from their mirror images"]
         return []
 
 
 def import_check(real: SliceTable, binning: ZBinning) -> ImportCheck:
-    """The check beside a real table, which is held for the next set."""
+    """The check against a real table, which is kept for the next set."""
     key = ("import check", binning.fingerprint, digest(real.row))
     return real.memo.once(key, lambda: ImportCheck(real, binning))
 
@@ -64,8 +64,8 @@ def import_check(real: SliceTable, binning: ZBinning) -> ImportCheck:
 def suspicions(real: SliceTable, generated: SliceTable, binning: ZBinning) -> list[Suspicion]:
     """:meth:`ImportCheck.suspicions` of one set.
 
-    Empty where either has no pixels or no slices, and for samples that ``jsddpm sample`` drew: they came through no
-    import, so what is odd about them is the generator's.
+    Empty if either has no pixels or no slices, and for samples of ``jsddpm sample``: they were not imported, so their
+    faults are the generator's.
     """
     drawn_here = "sampling" in generated.origin
     if drawn_here or not (real.has_pixels and generated.has_pixels and len(real) and len(generated)):

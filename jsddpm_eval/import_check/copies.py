@@ -1,4 +1,4 @@
-"""One image several times: files that were copied, or a seed that did not change."""
+"""Repeated images: files that were copied, or a seed that did not change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FEW = 0.01
 
 
 def copies(generated: SliceTable) -> list[Suspicion]:
-    """Slices that are equal, pixel by pixel in 256 grey levels, to another one of the set; blank ones do not count."""
+    """A suspicion if more than 1 % of slices equal another one in 256 grey levels; blank slices do not count."""
     hashes = digests(generated)
     times = Counter(digest for digest in hashes if digest)
     again = sum(n - 1 for n in times.values())

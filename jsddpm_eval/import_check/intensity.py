@@ -24,7 +24,7 @@ _JUMP = 0.5  # of the whole range, from one pixel to the next
 
 
 def inverted(reference: RealReference, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
-    """Whether dark is bright, and the generated slices as if it were not."""
+    """A suspicion if slices are inverted, and the set with the inversion undone."""
     agreement = reference.compare(
         reference.once("fit", lambda: _fit(reference, reference.set)), imported.table, _fit(reference, imported)
     )
@@ -36,7 +36,7 @@ def inverted(reference: RealReference, imported: Pictured) -> tuple[list[Suspici
 
 
 def levels(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
-    """Intensities that patients do not have, and steps between neighbours that no anatomy makes."""
+    """Suspicions of intensities far from those of patients, and of values that wrapped at 8 bits."""
     ours, theirs = (appearance(t, "intensity").numpy() for t in (reference.real, generated))
     comparisons = {
         name: reference.compare(ours[:, i], generated, theirs[:, i])

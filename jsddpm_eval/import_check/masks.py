@@ -1,4 +1,4 @@
-"""Masks that lie beside their lesions, belong to other images, or mark what is not lesion."""
+"""Masks that lie beside their lesions, belong to other images, or mark the background."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AGREED = CHANCE**0.5  # each of two halves
 
 
 def masks(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
-    """What is wrong with masks as a whole; nothing where either side has none."""
+    """Suspicions about the masks of a set; none if either side has no masks."""
     if not (reference.real.has_masks and generated.has_masks):
         return []
     lesions = generated.where(generated.pathology == 1)
@@ -38,24 +38,26 @@ def masks(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
 
 
 def _placed(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
-    """Whether masks lie on what the images show."""
+    """A suspicion if masks do not lie on the lesions of their images."""
     reach = min(_MOST_REACH, max(_REACH, _REACH * max(reference.real.size) // 64))
     real, imported = (
         reference.once("contrasts", lambda: _contrasts(reference.real, reach)),
         _contrasts(generated, reach),
     )
-    here = reference.compare(real[:, reach, reach], generated, imported[:, reach, reach])
-    if here is None:
+    at_mask = reference.compare(real[:, reach, reach], generated, imported[:, reach, reach])
+    if at_mask is None:
         return []
-    sign = float(np.sign(here.real))
+    sign = float(np.sign(at_mask.real))
     if moved := _moved(reference, generated, sign * real, sign * imported, reach):
         rows, columns = moved
         directions = [f"{abs(rows)} pixels {'above' if rows > 0 else 'below'}"] * bool(rows)
         directions += [f"{abs(columns)} pixels {'left' if columns > 0 else 'right'} of"] * bool(columns)
         what = f"masks lie {' and '.join(directions)} what the images show"
         return [Suspicion("mask place", what, "check how images and masks were cropped, padded or resized")]
-    if here.p_value < PLAIN and sign * here.generated < _KEPT * sign * here.real:
-        what = f"images show little where masks are: contrast {here.generated:.2f}, at real lesions {here.real:.2f}"
+    if at_mask.p_value < PLAIN and sign * at_mask.generated < _KEPT * sign * at_mask.real:
+        what = (
+            f"images show little where masks are: contrast {at_mask.generated:.2f}, at real lesions {at_mask.real:.2f}"
+        )
         cure = "check that images and masks of the same sample are paired, and lie the same way"
         return [Suspicion("pairs", what, cure)]
     return []
@@ -64,12 +66,12 @@ def _placed(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
 def _moved(
     reference: RealReference, generated: SliceTable, real: Values, imported: Values, reach: int
 ) -> tuple[int, int] | None:
-    """Rows and columns by which masks have to move; found in one half of the units, and tested in the other."""
+    """Rows and columns by which masks are misplaced; found in one half of the units, and tested in the other."""
     half = np.unique(generated.unit.numpy(), return_inverse=True)[1] % 2
-    there = np.isfinite(imported[:, reach, reach])
+    defined = np.isfinite(imported[:, reach, reach])
     moves = []
     for number in (0, 1):
-        picked = imported[(half == number) & there]
+        picked = imported[(half == number) & defined]
         if not len(picked):
             return None
         row, column = np.unravel_index(int(picked.mean(0).argmax()), picked.shape[1:])
@@ -102,7 +104,7 @@ def _of_lesions(part: SliceTable, reach: int) -> Tensor:
 
 
 def _moved_contrast(images: Tensor, lesion: Tensor, reach: int) -> Tensor:
-    """By cross-correlation, with room around the slice so that nothing wraps; float64 ``(n, ...)``."""
+    """The contrasts by cross-correlation of padded slices, float64 ``(n, 2 * reach + 1, 2 * reach + 1)``."""
     grown = F.max_pool2d(lesion[:, None], 2 * _RING + 1, stride=1, padding=_RING)[:, 0]
     size = [s + 2 * reach for s in images.shape[1:]]
     spectrum = torch.fft.rfft2(images.double(), s=size)

@@ -1,4 +1,4 @@
-"""Bins in another order: reversed, moved by some, or permuted, as by sorting names as text."""
+"""Bins in another order: reversed, shifted, or permuted, as by sorting names as text."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _MOST = 3000  # slices that places are learned from; of more, evenly spread ones
 
 
 def order(reference: RealReference, imported: Pictured) -> list[Suspicion]:
-    """At most one: how the bins asked for and those that slices look like disagree."""
+    """At most one suspicion: how the bins of the conditions disagree with the bins that slices look like."""
     if reference.binning.n_bins < 3:
         return []
     real = reference.once("places", lambda: _of_real(reference))
-    everyone = reference.once("place", lambda: _fitted(reference, np.ones(len(reference.fold), bool)))
-    look, requested, bins = (
-        everyone.predict(_features(imported.pictures)),
+    model = reference.once("place", lambda: _fitted(reference, np.ones(len(reference.fold), bool)))
+    predicted, requested, bins = (
+        model.predict(_features(imported.pictures)),
         imported.table.z_bin.numpy(),
         reference.real.z_bin.numpy(),
     )
     middle = (reference.binning.n_bins - 1) / 2
-    along = [np.sign(b - middle) * (p - middle) for b, p in ((bins, real), (requested, look))]
+    along = [np.sign(b - middle) * (p - middle) for b, p in ((bins, real), (requested, predicted))]
     comparison = reference.compare(along[0], imported.table, along[1])
     if comparison and comparison.reversed and comparison.real > 0:
         cure = "reverse the bins, or correct the affine of volumes: z leads from inferior to superior"
         return [Suspicion("order", "the order of the bins looks reversed", cure)]
     cure = "check which bins were asked for, the z-range that was divided, and that names were not sorted as text"
-    offset = reference.compare(real - bins, imported.table, look - requested)
+    offset = reference.compare(real - bins, imported.table, predicted - requested)
     if offset and offset.p_value < PLAIN and abs(moved := offset.generated - offset.real) >= _OFF:
         what = f"slices look {abs(moved):.1f} bins {'higher' if moved > 0 else 'lower'} than asked for"
         return [Suspicion("order", what, cure)]
-    apart = reference.compare(np.abs(real - bins), imported.table, np.abs(look - requested))
+    apart = reference.compare(np.abs(real - bins), imported.table, np.abs(predicted - requested))
     if apart and apart.p_value < PLAIN and apart.generated - apart.real >= _APART:
         what = f"slices look {apart.generated:.1f} bins away from those asked for, real ones {apart.real:.1f}"
         return [Suspicion("order", what, cure)]
@@ -49,7 +49,7 @@ def order(reference: RealReference, imported: Pictured) -> list[Suspicion]:
 
 
 def _of_real(reference: RealReference) -> Values:
-    """The bin that each real slice looks like, as a real number, to those who have not seen its patient."""
+    """The predicted bin of each real slice, as a real number, by a regression on the patients of other folds."""
     places = np.full(len(reference.fold), np.nan)
     for number in range(FOLDS):
         own = reference.fold == number
@@ -68,5 +68,5 @@ def _fitted(reference: RealReference, rows: NDArray[np.bool_]) -> KernelRidge:
 
 
 def _features(pictures: Values) -> Values:
-    """What does not change when left and right do."""
+    """Pictures averaged with their mirror images, so that left and right do not matter."""
     return np.asarray((pictures + pictures[:, :, ::-1]).reshape(len(pictures), -1) / 2)

@@ -1,4 +1,4 @@
-"""Mirrored, turned, transposed: which of the eight ways to lay a slice fits the real slices of its bin."""
+"""Mirrored, turned or transposed slices: which of eight orientations fits the real slices of the bin."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOVES: dict[str, Move] = {
     "transposed": lambda x: x.transpose(0, 2, 1),
     "other diagonal": lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1),
 }
-"""Ways of laying a slice, up to left and right; each undoes itself."""
+"""Orientations of a slice, up to left and right; each move undoes itself."""
 _OF_SQUARES = ("transposed", "other diagonal")
 
-_SAID = {
+_DESCRIPTIONS = {
     ("", True): ("mirrored left to right", "PL"),
     ("front to back", False): ("mirrored front to back", "AR"),
     ("front to back", True): ("turned by 180 degrees", "AL"),
@@ -29,28 +29,28 @@ _SAID = {
     ("other diagonal", False): ("mirrored along the other diagonal", "LA"),
     ("other diagonal", True): ("turned by 90 degrees", "RA"),
 }
-"""How slices lie and where their rows and columns lead, by what undoes it: a move, then left and right exchanged."""
+"""Orientation, and directions of rows and columns, by what undoes it: a move, and an exchange of left and right."""
 
 _SEEN = 4.3  # standard errors between right and wrong, of which the test sees nine in ten
 _SHRINK = 0.1  # of the scatter's mean variance, added to each: pixels are many and patients few
 
 
 def orientation(reference: RealReference, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
-    """At most one suspicion, and the generated slices laid as they seem to have to be."""
+    """At most one suspicion, and the set in the orientation that fits."""
     move = _fitting(reference, imported)
     upright = imported.moved(_MOVES[move])
-    comparison = _told(reference, upright)
+    comparison = _asymmetry_compared(reference, upright)
     mirrored = comparison is not None and comparison.reversed and comparison.real > 0
     if not move and not mirrored:
         return [], imported
-    description, axes = _SAID[move, mirrored]
+    description, axes = _DESCRIPTIONS[move, mirrored]
     cure = f"import them again with --axes {axes}, or correct the affine of volumes"
     suspicion = Suspicion("orientation", f"slices look {description} beside real ones of their bins", cure)
     return [suspicion], upright.moved(lambda x: x[:, :, ::-1]) if mirrored else upright
 
 
 def _fitting(reference: RealReference, imported: Pictured) -> str:
-    """The move that makes slices fit best, left and right aside; empty where they fit as they lie."""
+    """The move after which slices fit best, left and right aside; empty if they fit as they are."""
     square = reference.real.size[0] == reference.real.size[1]
     gains = {}
     for name, move in _MOVES.items():
@@ -64,23 +64,23 @@ def _fitting(reference: RealReference, imported: Pictured) -> str:
 
 
 def _gain(reference: RealReference, pictured: Pictured, move: Move) -> Values:
-    """How much better each slice fits the mean of its bin once it is moved; the mean and its mirror image together."""
+    """Gain in fit of each slice with the mean of its bin by a move; the mean is averaged with its mirror image."""
     both = reference.means + reference.means[..., ::-1]
     of_bin = both[reference.folds(pictured.table), pictured.table.z_bin.numpy()]
     return np.asarray(np.einsum("nij,nij->n", move(pictured.pictures) - pictured.pictures, of_bin))
 
 
-def sides_told(reference: RealReference, imported: Pictured) -> bool:
-    """Whether slices with left and right exchanged would be seen, most of the time, among so many."""
-    comparison = _told(reference, imported)
+def sides_differ(reference: RealReference, imported: Pictured) -> bool:
+    """Whether an exchange of left and right would be detected in about nine of ten sets of this size."""
+    comparison = _asymmetry_compared(reference, imported)
     return comparison is not None and 2 * comparison.real > _SEEN * comparison.error > 0
 
 
-def _told(reference: RealReference, imported: Pictured) -> Difference | None:
-    """How slices differ from their own mirror images, beside real ones.
+def _asymmetry_compared(reference: RealReference, imported: Pictured) -> Difference | None:
+    """The difference of slices from their own mirror images, compared with that of real slices.
 
-    What differs between a slice and its mirror image is weighed so that it tells the two apart best among the real
-    patients of other folds (a linear discriminant): neither brains nor scanners are symmetric.
+    A linear discriminant, fitted to real patients of other folds, weighs the pixels of the difference: neither brains
+    nor scanners are symmetric.
     """
     weights = reference.once(
         "sides", lambda: reference.learned(lambda rows: _weights(_asymmetry(reference.set.pictures[rows])))

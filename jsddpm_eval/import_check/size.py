@@ -1,4 +1,4 @@
-"""Heads of another size or in another place: a spacing that was taken for another, a crop that was not undone."""
+"""Heads of another size or position: a wrong voxel size, or a crop that was not undone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FAR = 1.0  # standard deviations of real slices, of a place
 
 
 def sizes(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
-    """Size and place of heads."""
+    """A suspicion if heads are scaled, or else moved."""
     ours, theirs = (appearance(t, "outline").numpy() for t in (reference.real, generated))
     comparisons = {name: reference.compare(ours[:, i], generated, theirs[:, i]) for i, name in enumerate(OUTLINE)}
     sure = {name: t for name, t in comparisons.items() if t is not None and t.sure and t.real > 0}

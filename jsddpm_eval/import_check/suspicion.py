@@ -1,4 +1,4 @@
-"""What an import check says, and when: beyond chance, and beyond how patients differ from each other."""
+"""Suspicions of an import check, and the comparison with real slices that they rest on."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.shift import Scale, Side, mean_shift
 
 CHANCE = 1e-4
-"""P-value below which chance is no explanation: some thirty readings are looked at."""
+"""Level of a single test; an import check makes about thirty."""
 
 PLAIN = 1e-3
-"""The same where the answer also has to be plain: the sign of a mean reversed, half of it lost, bins of distance."""
+"""Level of a test whose effect must be large as well: a reversed sign, half of a contrast, bins of distance."""
 
 _SIDE = 24  # larger slices are averaged down to this many pixels along each side
 
@@ -32,12 +32,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Suspicion:
-    """Something that seems to have gone wrong when a set was made or imported.
+    """A fault that a set seems to have from its generation or import.
 
     Attributes:
         name: One word or two, such as ``orientation``.
-        what: What it looks like, with numbers.
-        cure: What to do if it is so.
+        what: The evidence, with numbers.
+        cure: What to do about it.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Pictured:
 
     @classmethod
     def of(cls, table: SliceTable) -> Pictured:
-        """Read the slices once."""
+        """The set with its pictures; every slice is read once."""
         side = min(_SIDE, *table.size)
 
         def small(batch: SliceTable) -> Tensor:
@@ -74,12 +74,12 @@ class Pictured:
         return cls(table, table.mapped(small).numpy())
 
     def moved(self, move: Callable[[Values], Values]) -> Pictured:
-        """The same slices with their pictures laid otherwise."""
+        """The same slices with moved pictures."""
         return Pictured(self.table, move(self.pictures))
 
 
 class RealReference:
-    """Real slices, and what is learned of them: each patient's are read by what the other patients taught.
+    """Real slices, and models of them; each patient's slices are compared with models of the other patients.
 
     Attributes:
         real: The slices.
@@ -111,7 +111,7 @@ class RealReference:
         return means
 
     def folds(self, table: SliceTable) -> NDArray[np.int64]:
-        """What slices are read by: what was learned without their patient; for generated slices, of all."""
+        """Number of each slice's model: the one without its patient; for generated slices, that of all patients."""
         return self.fold if table is self.real else np.full(len(table), FOLDS)
 
     def learned(self, fit: Callable[[NDArray[np.bool_]], Values]) -> Values:
@@ -119,21 +119,21 @@ class RealReference:
         return np.array([fit(self.fold != number) for number in range(FOLDS + 1)])
 
     def once(self, name: str, compute: Callable[[], _T]) -> _T:
-        """Something that is learned of the real slices once."""
+        """A value that is computed of the real slices once."""
         if name not in self._kept:
             self._kept[name] = compute()
         return cast(_T, self._kept[name])
 
     def compare(self, real: Values, generated: SliceTable, values: Values) -> Difference | None:
-        """Means of a reading over the conditions that both sets have; slices without one (NaN) are left out.
+        """Mean values of both sets over the conditions that they share; slices without a value (NaN) are left out.
 
         Args:
-            real: Reading of every real slice.
+            real: Value of every real slice, ``(N,)``.
             generated: Generated slices.
-            values: Their reading.
+            values: Their values, ``(M,)``.
 
         Returns:
-            None where fewer than three patients or generated units have conditions in common.
+            The difference; None if fewer than three patients or generated units have conditions in common.
         """
         sides = [
             Side(v, t.token(self.binning.n_bins).numpy(), t.unit.numpy()).where(np.isfinite(v))
@@ -151,13 +151,13 @@ class RealReference:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean reading of both sets over the same conditions.
+    """Mean values of both sets over the same conditions.
 
     Attributes:
         real: Of real slices, weighed as the generated ones.
         generated: Of generated slices.
         error: Standard error of the difference.
-        p_value: Of no difference.
+        p_value: Two-sided, of no difference.
         spread: Standard deviation of real slices of one condition.
     """
 
@@ -169,7 +169,7 @@ class Difference:
 
     @property
     def sure(self) -> bool:
-        """Whether chance is no explanation."""
+        """Whether the difference is significant."""
         return self.p_value < CHANCE
 
     @property
@@ -179,6 +179,6 @@ class Difference:
 
     @property
     def reversed(self) -> bool:
-        """Whether the mean has surely changed its sign, and is at least half as large as that of real slices."""
+        """Whether the mean has the other sign, significantly, and at least half of the size of that of real slices."""
         plain = self.real * self.generated < 0 and abs(self.generated) >= abs(self.real) / 2
         return plain and self.p_value < PLAIN

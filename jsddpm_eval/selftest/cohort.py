@@ -1,4 +1,4 @@
-"""A cohort divided by patients: one part are the real patients, and a perfect generator draws from the other."""
+"""A cohort divided by patients: real patients of the evaluation, and source patients of a perfect generator."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Cohort:
     Attributes:
         slices: Slices of both, inside the bins.
         real: Rows of the real patients.
-        held_out: Rows of those of them that a generator is not trained on.
+        held_out: Rows of those real patients that a generator is not trained on.
         source: Rows of the patients that the perfect generator draws from.
-        table: The real slices as the evaluation gets them: one object, so that what was computed of it is kept.
+        table: The real slices as the evaluation gets them; one object, which caches features.
         binning: The bins.
         names: Patients by their number.
     """
@@ -111,7 +111,7 @@ def paired(
         real: Store, and names of its patients who are real.
         source: Store, and names of its patients whom the perfect generator draws from.
         binning: The bins.
-        seed: Seed of who of the real patients is held out.
+        seed: Seed of the choice of held-out patients.
     """
     ours, names = read_slices(*real, binning)
     theirs, source_names = read_slices(*source, binning)

@@ -47,7 +47,7 @@ class Fault:
         expected: Names of the checks that may find it; the first is its proper name.
         strengths: Strengths, the least visible first.
         unit: Unit of the strengths.
-        plant: See :data:`Plant`; what it does to unaffected conditions is undone.
+        plant: See :data:`Plant`; unaffected conditions keep their perfect samples.
         where: See :data:`Where`.
     """
 

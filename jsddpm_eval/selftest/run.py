@@ -93,7 +93,7 @@ def selftest_of(
         opener: Opens the cohort, once in every process.
         arguments: Its arguments.
         faults: The faults.
-        settings: What the cohort is; a folder begun with another one is refused.
+        settings: Identity of the cohort; a folder that was begun with another one is refused.
         perfect: See :func:`selftest`.
         samples: See :func:`selftest`.
         seed: Seed of everything drawn.

@@ -23,7 +23,7 @@ _COUNTS = (
 
 
 def summary(rows: Sequence[Row], faults: Sequence[Fault], checks: Sequence[str]) -> dict[str, Any]:
-    """Everything a selftest says, as plain values.
+    """The results of a selftest, as plain values.
 
     Args:
         rows: Rows of :func:`~jsddpm_eval.selftest.trials.run_trials`.
@@ -87,7 +87,7 @@ def confusion(rows: Iterable[Row], faults: Iterable[Fault], checks: Sequence[str
 
 
 def sentences(table: Sequence[Row], faults: Iterable[Fault]) -> list[str]:
-    """For each fault the weakest strength from which it is named right, and what would not be seen."""
+    """For each fault the weakest strength from which it is named right, and the strengths that are missed."""
     lines = []
     for fault in faults:
         tried = [row for row in table if row["fault"] == fault.name]
@@ -116,7 +116,7 @@ def _tried(fault: Fault, strength: float, rows: Sequence[Row]) -> Row:
 
 
 def _sentence(fault: Fault, tried: Sequence[Row]) -> str:
-    """About one fault, whose rows begin with the strength that is hardest to see."""
+    """The sentence on one fault, whose rows begin with the strength that is hardest to see."""
     first_named, first_seen = _from(tried, "named"), _from(tried, "found")
     parts = []
     if first_named < len(tried):
@@ -129,7 +129,7 @@ def _sentence(fault: Fault, tried: Sequence[Row]) -> str:
 
 
 def _from(tried: Sequence[Row], what: str) -> int:
-    """Place of the first strength from which on all are seen; their number when the last one is not."""
+    """Index of the first strength from which on all are detected; their number if the last one is not."""
     place = len(tried)
     while place and tried[place - 1][what] >= SEEN:
         place -= 1

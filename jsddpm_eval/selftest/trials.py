@@ -52,7 +52,7 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """What tells it from other trials, and decides its randomness."""
+        """Its unique name, which also seeds its draws."""
         return f"{self.fault} {self.strength} {self.repeat} {self.uniform}"
 
 
@@ -92,7 +92,7 @@ def run_trials(
         arguments: Its arguments, hashable.
         samples: Samples of each condition.
         seed: Seed of the draws.
-        plan: What else decides the rows; a folder of another plan is refused.
+        plan: Further settings that the rows depend on; a folder of another plan is refused.
         jobs: Processes.
         progress: Called with (done, total) after each trial.
 
@@ -121,9 +121,9 @@ def run_trials(
 
 
 def run_trial(trial: Trial, opener: Opener, arguments: tuple[Any, ...], samples: int, seed: int) -> Row:
-    """Draw, plant, evaluate; what was said, as plain values.
+    """Draw samples, plant a fault, evaluate them, and return the answers as plain values.
 
-    The row holds what :func:`answers_of` says, the trial itself, and the CPU seconds it took.
+    The row holds the values of :func:`answers_of`, the trial itself, and its CPU seconds.
     """
     import torch
 
@@ -154,7 +154,7 @@ def changed_conditions(samples: GeneratedArrays, world: World) -> set[tuple[int,
 
 
 def answers_of(results: Results, fault: Fault | None, touched: set[tuple[int, int]]) -> Row:
-    """What an evaluation says of samples with a fault in some conditions.
+    """Answers of an evaluation of samples with a fault in some conditions.
 
     A finding of a bin, a pathology or the whole generator concerns all conditions in it. The row holds: ``off``, every
     finding that is off as [check, kind, z_bin, pathology]; ``found`` and ``named``, whether a finding, and one with an

@@ -36,12 +36,12 @@ class World:
 
     @property
     def z_bin(self) -> Numbers:
-        """Bin asked for, of each sample."""
+        """Bin of each sample's condition, ``(M,)``."""
         return self.slices.z_bin[self.draw]
 
     @property
     def pathology(self) -> Numbers:
-        """Pathology asked for, of each sample."""
+        """Pathology of each sample's condition, ``(M,)``."""
         return self.slices.pathology[self.draw]
 
     @property
@@ -50,7 +50,7 @@ class World:
         return self.showing(self.draw)
 
     def showing(self, rows: Rows) -> GeneratedArrays:
-        """What was asked for, answered with other slices; the perfect sample where a row is -1."""
+        """Samples of the same conditions that show other slices; the perfect sample for a row of -1."""
         shown = np.where(rows < 0, self.draw, rows)
         return GeneratedArrays(self.slices.images[shown], self.slices.masks[shown], self.z_bin, self.pathology)
 
@@ -63,13 +63,13 @@ class World:
         pathology: Numbers | None = None,
         patients: int | None = None,
     ) -> Rows:
-        """A slice for each sample, of another patient for each sample of a condition as long as there are any.
+        """A slice for each sample; samples of a condition show different patients as long as there are any.
 
         Args:
             pool: Rows to pick from.
             rng: Source of randomness.
-            z_bin: Bin to pick for each sample; the bin asked for when None.
-            pathology: Pathology to pick for each sample; the one asked for when None.
+            z_bin: Bin to pick for each sample; that of its condition when None.
+            pathology: Pathology to pick for each sample; that of its condition when None.
             patients: At most so many patients for the samples of a condition.
 
         Returns:

@@ -48,9 +48,9 @@ def auc_of_labels(values: NDArray[np.float64], labels: NDArray[np.bool_]) -> NDA
 def auc_interval(area: float, n: int, m: int, *, fitted: int | None = None) -> tuple[float, float]:
     """95 % interval of an area from ``n`` and ``m`` patients (Newcombe 2006, Statistics in Medicine 25, method 5).
 
-    The areas that are not further from the estimate than 1.96 of their own standard errors by Hanley and McNeil (1982),
-    with the mean of both group sizes in place of either. It holds for few patients, and for areas of 0 and 1, for which
-    DeLong's variance is 0.
+    It holds the areas within 1.96 of their own standard errors of the estimate; the standard errors are those of Hanley
+    and McNeil (1982), with the mean of both group sizes in place of either. It is valid for few patients, and for
+    areas of 0 and 1, for which DeLong's variance is 0.
 
     Args:
         area: The area.
@@ -78,7 +78,7 @@ def auc_interval(area: float, n: int, m: int, *, fitted: int | None = None) -> t
 
 
 def sensitivity_at(first: ArrayLike, second: ArrayLike, rate: float) -> tuple[int, tuple[float, float]] | None:
-    """How many of the first group lie above all but a share of the second: true positives at a false-positive rate.
+    """True positives at a false-positive rate: values of the first group above all but a share of the second.
 
     Args:
         first: Values of the first group.

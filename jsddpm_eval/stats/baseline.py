@@ -1,4 +1,4 @@
-"""Baselines: what a score is between real slices of different patients."""
+"""Baselines: scores of real slices compared with real slices of other patients."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from jsddpm_eval.stats.limits import MIN_PATIENTS, TAIL
 def baseline_of(values: ArrayLike) -> Baseline:
     """Mean and 95 % band of a statistic over halvings or exchanges of samples; NaN is left out.
 
-    Empty when there is no value, without a band for fewer than 39: an exchangeable new value falls below the k-th of n
-    with probability k / (n + 1).
+    The baseline is empty if there is no value, and has no band for fewer than 39 values: an exchangeable new value
+    falls below the k-th of n with probability k / (n + 1).
     """
     v = np.asarray(values, dtype=np.float64)
     v = np.sort(v[np.isfinite(v)])

@@ -1,4 +1,4 @@
-"""Means over patients and trainings, each of which is a sample and makes the mean uncertain.
+"""Means over patients and trainings, both of which are samples that add to the variance.
 
 Torch-free. Rows of one table are patients, columns are trainings, which every patient of the table shares; tables are
 folds, with patients and trainings of their own.
@@ -51,7 +51,8 @@ class CrossedMean:
         """Two-sided, of "the mean is 0"; None where there is no interval.
 
         The larger one of two p-values: that of the interval, which assumes normal trainings, and that of a sign test,
-        which assumes only that they are exchangeable. So few trainings that agree by chance are not significant.
+        which assumes only that they are exchangeable. Therefore a few trainings that agree by chance are not
+        significant.
         """
         if self.interval is None:
             return None
@@ -104,7 +105,7 @@ class CrossedMean:
 
 
 def flipped_p_value(effects: Sequence[float]) -> float:
-    """Share of all choices of signs whose sum is as far from 0 as the one observed; of many effects, 20 000 choices.
+    """Share of all choices of signs (of 20,000, if effects are many) whose sum is at least as far from 0 as observed.
 
     Args:
         effects: What each training adds to a mean.

@@ -1,7 +1,7 @@
 """Samples beyond the range of real slices: their share, and its test.
 
-A value of each slice is compared with that of real slices of its bin, and slices far above them are counted. The share
-among real slices of new patients is bounded by the real shares by patient, because few patients say little.
+Slices whose value is far above those of real slices of their bin are counted. The shares of single patients give an
+upper bound of the share among slices of new patients, which is wide with few patients.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Labels = NDArray[np.int64]
 class UpperScale:
     """Median and upper spread of real values by group; a group's spread is shrunk half-way to that of all groups.
 
-    The spread is the root mean square of what lies above the median, as only that side is asked about.
+    The spread is the root mean square deviation of the values above the median.
 
     Attributes:
         centre: Median by group; of all groups where one has no value.
@@ -59,12 +59,12 @@ class UpperScale:
 def share_bound(beyond: Flags, patient: Labels, confidence: float) -> float:
     """Upper bound of the share of slices of new patients that lie beyond, from real slices by patient.
 
-    Clopper and Pearson's bound, each patient counting as one trial with its share.
+    Clopper and Pearson's bound; each patient counts as one trial with its share.
 
     Args:
-        beyond: Whether each real slice does, ``(n,)``.
-        patient: Its patient.
-        confidence: That the share is smaller.
+        beyond: Whether each real slice lies beyond, boolean ``(n,)``.
+        patient: Patient of each slice, ``(n,)``.
+        confidence: Probability that the share is below the bound.
 
     >>> round(share_bound(np.zeros(20, bool), np.arange(20), 0.95), 3)  # the rule of three
     0.139

@@ -12,7 +12,7 @@ from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
 
 
 def jackknife_variance(changes: ArrayLike, sizes: ArrayLike | None = None) -> float:
-    """Variance of a statistic from what leaving out each block of units changes it by.
+    """Variance of a statistic from its changes when each block of units is left out.
 
     The delete-m_j jackknife (Busing, Meijer and van der Leeden 1999, Statistics and Computing 9, eq. 8). With blocks of
     one size it is ``(g - 1) / g sum (v_i - mean)^2``, and the values themselves do as well as their changes.

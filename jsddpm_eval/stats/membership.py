@@ -1,11 +1,11 @@
 """Do a network's losses, or the difficulty of patients, separate training from held-out patients? Torch-free.
 
-A patient's value at a noise level is the mean over their slices of the logarithm of the loss. From it is taken what a
-reference's loss predicts: the slope is that within both groups (analysis of covariance), so that a difference between
-the groups is not taken for a slope. What is left, in standard deviations within the groups, is the score; its mean over
-the levels is the attack. Under "membership changes nothing" patients could have been divided otherwise, and every
-division of them, with its own slope, is as likely as the observed one: that gives the p-value, of the largest
-difference between the groups, in standard deviations, over the attack and its levels.
+A patient's value at a noise level is the mean over their slices of the logarithm of the loss. The prediction
+from a reference's loss is subtracted. Its slope is that within both groups (analysis of covariance), so that a
+difference between the groups does not change it. The remainder, in standard deviations within the groups, is the score;
+its mean over the levels is the attack. Under "membership changes nothing" every division of the patients, with its own
+slope, is as likely as the observed one. This gives the p-value of the largest difference between the groups, in
+standard deviations, over the attack and its levels.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Area:
-    """How well values tell training from held-out patients: 0.5 not at all, 1 without an error.
+    """How well values separate training from held-out patients: 0.5 is chance, 1 is perfect.
 
     Attributes:
         value: The area, that is the probability that a training patient has the higher value of such a pair.
@@ -82,10 +82,10 @@ class Area:
 
 @dataclass(frozen=True)
 class Divisions:
-    """Areas of random divisions of one group into halves, of which neither was treated otherwise.
+    """Areas of random divisions of one group into halves, which do not differ in training.
 
     Attributes:
-        interval: Where 95 % of the areas lie.
+        interval: Interval of 95 % of the areas.
         beyond: Share of divisions that reach the area of the attack.
     """
 
@@ -118,7 +118,7 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Attack:
-    """What losses say of membership.
+    """Results of the membership attack.
 
     Attributes:
         scores: Calibrated score of each patient, in standard deviations, high where the loss is lower than the
@@ -156,7 +156,7 @@ class Attack:
 
 
 def attack(losses: Losses, *, seed: int = 0) -> Attack:
-    """Tell training from held-out patients by their losses.
+    """Separate training from held-out patients by their losses.
 
     Args:
         losses: Of at least three patients of either kind.

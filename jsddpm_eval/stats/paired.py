@@ -57,7 +57,7 @@ def contrast(first: Score, second: Score, *, same_seeds: bool) -> Contrast:
 
 
 def patient_changes(first: Influence | None, second: Influence | None) -> dict[str, float] | None:
-    """What leaving out each patient, or block of them, adds to the difference; a patient who is not listed adds 0.
+    """Change of the difference when each patient, or block of them, is left out; 0 for a patient who is not listed.
 
     Returns:
         None where a side has no such values, or left out other blocks of patients, which make no pairs.
@@ -75,7 +75,7 @@ def patient_changes(first: Influence | None, second: Influence | None) -> dict[s
 
 @dataclass(frozen=True)
 class _Changes:
-    """What leaving out each unit adds: to the difference, by patient; to either side, by generated sample."""
+    """Changes when each unit is left out: of the difference, by patient; of either side, by generated sample."""
 
     patients: NDArray[np.float64]
     patient_blocks: list[int]
@@ -94,7 +94,7 @@ class _Changes:
 
     @property
     def shared(self) -> tuple[float, int]:
-        """Variance and units of what the patients change."""
+        """Variance due to the patients, and their number."""
         return jackknife_variance(self.patients, self.patient_blocks) if len(self.patients) else 0.0, len(self.patients)
 
     @property
@@ -110,7 +110,7 @@ class _Changes:
 
 
 def _variance(change: ArrayLike, side: Influence) -> float:
-    """Jackknife variance of what a side's samples change; 0 where there are none."""
+    """Jackknife variance of a side's samples; 0 if there are none."""
     return jackknife_variance(change, side.sample_blocks or None) if side.samples else 0.0
 
 
@@ -161,7 +161,7 @@ def _skewness(score: Score) -> tuple[float, float]:
 
 
 def _independent(first: Score, second: Score) -> Contrast:
-    """From both intervals, as if nothing were shared (Zou and Donner 2008; for shares Newcombe 1998)."""
+    """The interval from both intervals, without pairs (Zou and Donner 2008; for shares Newcombe 1998)."""
     (low_a, high_a), (low_b, high_b) = first.interval or (0.0, 0.0), second.interval or (0.0, 0.0)
     a, b = float(first.value or 0), float(second.value or 0)
     difference = b - a

@@ -33,7 +33,7 @@ def two_sided(mean: float, parts: Parts) -> float | None:
     """P-value of "the mean is 0": the level at which its interval just reaches 0, at least :data:`LEAST`.
 
     Returns:
-        None where the parts have no variance and the mean is not 0: there is no scale to judge it by.
+        None if the parts have no variance and the mean is not 0.
 
     >>> round(two_sided(2.228, [(1.0, 11)]), 3), two_sided(0.0, [(0.0, 3)]), two_sided(1.0, [(0.0, 3)])
     (0.05, 1.0, None)

@@ -15,7 +15,7 @@ POWER = 0.8
 def detectable(error: float, freedom: float, level: float, power: float = POWER) -> float:
     """Difference that a two-sided t test detects with a given power.
 
-    The noncentral t distribution gives the power exactly for normal means; the other tail adds nothing that counts.
+    The noncentral t distribution gives the power exactly for normal means; the other tail is negligible.
 
     Args:
         error: Standard error of the difference.

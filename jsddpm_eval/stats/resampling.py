@@ -37,7 +37,7 @@ def one_per_patient(patients: Tensor, generator: torch.Generator, mass: Tensor |
 
 
 def one_per_unit(units: Tensor, generator: torch.Generator) -> Tensor:
-    """Index of one generated slice of each unit, drawn at random, int64 ``(U,)``; all of them where each is a unit."""
+    """Index of one generated slice of each unit, drawn at random, int64 ``(U,)``; all slices if each is a unit."""
     single = len(units.unique()) == len(units)
     return torch.arange(len(units)) if single else one_per_patient(units, generator)
 
@@ -126,7 +126,7 @@ def relabellings(
 ) -> Iterator[Draw]:
     """Draws of at most one slice per patient beside one per generated unit, each with its labels.
 
-    They rest on patients, units and conditions alone, so every feature space and every generator of as many units
+    They depend only on patients, units and conditions, so every feature space and every generator of as many units
     shares them. There are ten draws from each of two populations, in which slices or patients are equally likely; one
     where all patients have equally many slices.
 
@@ -158,7 +158,7 @@ def permutation_p(real: Tensor, generated: Tensor, draws: Iterable[Draw]) -> flo
     Args:
         real: Features ``(n, d)``.
         generated: Features ``(m, d)``.
-        draws: What :func:`relabellings` gives for these slices.
+        draws: Draws of :func:`relabellings` for these slices.
 
     Returns:
         Near 1 when draws keep fewer than two patients: nothing can be told then.
@@ -178,7 +178,7 @@ def permutation_p(real: Tensor, generated: Tensor, draws: Iterable[Draw]) -> flo
 
 
 def enough_to_permute(patients: int, units: int) -> bool:
-    """Whether there are relabellings enough for 5 %, of patients and of generated units."""
+    """Whether patients and generated units have enough relabellings for a p-value of 5 %."""
     return min(patients, units) >= MIN_PATIENTS
 
 

@@ -35,7 +35,7 @@ class Side:
     Attributes:
         values: One number of each slice, float64 ``(n,)``.
         condition: Condition of each slice, ``(n,)``.
-        unit: What is independent of each other: patient, sample or volume, ``(n,)``.
+        unit: Independent unit of each slice: patient, sample or volume, ``(n,)``.
     """
 
     values: Values
@@ -43,7 +43,7 @@ class Side:
     unit: Labels
 
     def where(self, keep: NDArray[np.bool_]) -> Side:
-        """The slices a boolean mask picks."""
+        """The slices that a boolean mask selects."""
         return Side(self.values[keep], self.condition[keep], self.unit[keep])
 
 
@@ -103,12 +103,12 @@ class Shift:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %."""
+        """The 95 % interval."""
         return self.value - self.half_width, self.value + self.half_width
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of "there is no difference"; without any spread that of the sign test, as all say the same."""
+        """Two-sided, of "there is no difference"; the sign test's if there is no spread."""
         if self.error == 0:
             return 1.0 if self.value == 0 else 2.0 ** (1 - min(self.patients, self.units))
         return max(float(2 * student.sf(abs(self.value) / self.error, self.freedom)), _LEAST)

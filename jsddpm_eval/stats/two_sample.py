@@ -39,11 +39,11 @@ def labelled(distance: Statistic) -> LabelStatistic:
 
 @dataclass(frozen=True)
 class TwoSample:
-    """What :func:`two_sample` gives.
+    """A distance with its interval and baseline.
 
     Attributes:
         value: The distance, mean over draws.
-        spread: Its 95 % interval, and what patients and samples add to it.
+        spread: Its 95 % interval, and the influences of patients and samples.
         baseline: Mean and 95 % band of the same mean with samples exchanged; empty below four patients or samples.
         n_real: Real slices of a draw, on average.
     """
@@ -144,7 +144,7 @@ class _Draw:
         return cls(x, unit, side, condition).balanced()
 
     def balanced(self) -> _Draw:
-        """Without the conditions that one side lacks."""
+        """The draw without conditions that one side lacks."""
         if self.strata is None:
             return self
         sides = self.strata[self.real], self.strata[~self.real]
@@ -161,7 +161,7 @@ class _Draw:
 
     @property
     def weights(self) -> Tensor:
-        """What gives the real side the generated mix."""
+        """Weights that give the real side the generated mix of conditions."""
         if self.strata is None:
             return torch.ones(len(self.x), dtype=torch.float64)
         counts = [self.strata[side].bincount(minlength=int(self.strata.max()) + 1) for side in (self.real, ~self.real)]
@@ -172,11 +172,11 @@ class _Draw:
         return float(statistic(self.x, self.real[None], self.weights))
 
     def exchanged(self, statistic: LabelStatistic, keys: Tensor) -> Tensor:
-        """Distances of exchanged samples; a unit has the same key in every draw."""
+        """Distances with samples exchanged; a unit has the same key in every draw."""
         return statistic(self.x, labels_of(keys[:, self.unit], self.sides[0], self.strata), self.weights)
 
     def without(self, units: Tensor) -> _Draw:
-        """Without some units."""
+        """The draw without some units."""
         return self._where(~torch.isin(self.unit, units)).balanced()
 
 

@@ -1,4 +1,4 @@
-"""What happens to pixels: pure functions of stacks ``(N, H, W)``, images float32 in [0, 1], masks boolean."""
+"""Changes of pixels: pure functions of stacks ``(N, H, W)``, images float32 in [0, 1], masks boolean."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def on_images(change: Change) -> Plant:
 
 
 def blurred(images: Images, sigma: float) -> Images:
-    """Smoothed by a Gaussian of ``sigma`` pixels."""
+    """Images smoothed by a Gaussian of ``sigma`` pixels."""
     smooth: Images = ndimage.gaussian_filter(images, (0, sigma, sigma))
     return smooth
 
 
 def noisy(images: Images, sd: float, rng: np.random.Generator) -> Images:
-    """With normal noise."""
+    """Images with normal noise."""
     return clipped(images + sd * rng.standard_normal(images.shape, np.float32))
 
 
@@ -57,12 +57,12 @@ def smooth_field(shape: tuple[int, ...], scale: float, rng: np.random.Generator)
 
 
 def biased(images: Images, amount: float, rng: np.random.Generator) -> Images:
-    """Multiplied by a smooth field between 1 - amount and 1 + amount."""
+    """Images multiplied by a smooth field between 1 - amount and 1 + amount."""
     return clipped(images * (1 + amount * smooth_field(images.shape, 0.2, rng)))
 
 
 def moved(values: NDArray[np.generic], rows: int, columns: int) -> NDArray[np.generic]:
-    """Shifted by whole pixels, zeros coming in."""
+    """A stack shifted by whole pixels and filled with zeros."""
     height, width = values.shape[1:]
     out = np.zeros_like(values)
     to_rows, to_columns = slice(max(rows, 0), height + min(rows, 0)), slice(max(columns, 0), width + min(columns, 0))
@@ -75,7 +75,7 @@ def moved(values: NDArray[np.generic], rows: int, columns: int) -> NDArray[np.ge
 
 
 def warped(samples: GeneratedArrays, matrix: ArrayLike, offset: tuple[float, float] = (0, 0)) -> GeneratedArrays:
-    """Images and masks seen through an affine map of output about the centre, plus an offset in pixels."""
+    """Images and masks under an affine map about the centre, with an offset in pixels."""
     inner = np.asarray(matrix, float)
     centre = (np.array(samples.images.shape[1:]) - 1) / 2
     whole = np.eye(3)
@@ -104,7 +104,7 @@ def elastic(samples: GeneratedArrays, pixels: float, rng: np.random.Generator) -
 
 
 def mirrored(samples: GeneratedArrays) -> GeneratedArrays:
-    """Left and right exchanged, in images and masks."""
+    """Images and masks with left and right exchanged."""
     return replace(samples, images=samples.images[:, :, ::-1].copy(), masks=samples.masks[:, :, ::-1].copy())
 
 

@@ -24,12 +24,12 @@ def _copies(world: World, rng: np.random.Generator) -> GeneratedArrays:
 
 
 def _disguised(disguise: Disguise) -> Plant:
-    """All samples are training slices, changed so much."""
+    """A fault whose samples are all changed training slices; the strength is that of the change."""
     return lambda world, strength, rng: disguise(_copies(world, rng), strength, rng)
 
 
 def _share(disguise: Disguise) -> Plant:
-    """A share of the samples are training slices, changed in one way."""
+    """A fault that replaces a share of the samples by changed training slices."""
     return lambda world, share, rng: mixed(
         world.some(share, rng), disguise(_copies(world, rng), share, rng), world.perfect
     )
@@ -72,7 +72,7 @@ COPY = Fault("copy_exact", "copies", "exact copies", _NAME, (0.25, 0.5, 1), "of 
 
 
 def _halved(samples: GeneratedArrays, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """Left half of a sample, right half of the next one of its condition."""
+    """The left half of each sample with the right half of the next one of its condition."""
     order = np.lexsort((np.arange(len(samples.z_bin)), samples.pathology, samples.z_bin))
     following = np.empty_like(order)
     following[order] = np.roll(order, -1)

@@ -31,14 +31,14 @@ def _control_images(world: World, share: float, rng: np.random.Generator) -> Gen
 
 
 def _scaled(world: World, factor: float, rng: np.random.Generator) -> GeneratedArrays:
-    """The lesion's difference from its surround, times a factor."""
+    """Lesions with their difference from the surround multiplied by a factor."""
     perfect = world.perfect
     healed = without_lesion(perfect.images, perfect.masks)
     return replace(perfect, images=clipped(healed + np.float32(factor) * (perfect.images - healed)))
 
 
 def _soft(world: World, sigma: float, rng: np.random.Generator) -> GeneratedArrays:
-    """The lesion's difference from its surround, blurred."""
+    """Lesions with their difference from the surround blurred."""
     perfect = world.perfect
     healed = without_lesion(perfect.images, perfect.masks)
     return replace(perfect, images=clipped(healed + blurred(perfect.images - healed, sigma)))
@@ -65,7 +65,7 @@ def _dark_spot(world: World, share: float, rng: np.random.Generator) -> Generate
 
 
 def _one_place(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """Lesions, image and mask, taken so much of the way to the place of one of them."""
+    """Lesions, in image and mask, moved towards the place of one of them; the strength is the share of the way."""
     perfect = world.perfect
     healed = without_lesion(perfect.images, perfect.masks)
     difference = perfect.images - healed

@@ -1,4 +1,4 @@
-"""Masks unlike real ones in size, outline, parts or place, or of another image."""
+"""Masks that differ from real ones in size, outline, parts or place, or belong to another image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Change = Callable[[Masks, float, np.random.Generator], Masks]
 
 
 def _on_masks(change: Change) -> Plant:
-    """A change of masks; one that would leave a mask empty is not made."""
+    """A fault that changes masks; masks that would become empty are kept."""
 
     def plant(world: World, strength: float, rng: np.random.Generator) -> GeneratedArrays:
         perfect = world.perfect
@@ -31,7 +31,7 @@ def _on_masks(change: Change) -> Plant:
 
 
 def _share(change: Change) -> Plant:
-    """A change of the masks of a share of the samples."""
+    """A fault that changes the masks of a share of the samples."""
     plant = _on_masks(change)
     return lambda world, share, rng: mixed(world.some(share, rng), plant(world, share, rng), world.perfect)
 
@@ -41,7 +41,7 @@ def _kept(masks: Masks, before: Masks) -> Masks:
 
 
 def _permuted(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """Masks of a share of the samples go round among those of the same condition."""
+    """Masks of a share of the samples, permuted in a cycle within each condition."""
     perfect, chosen, source = world.perfect, world.some(share, rng), np.arange(len(world.draw))
     for k, p in set(zip(world.z_bin.tolist(), world.pathology.tolist(), strict=True)):
         places = rng.permutation(np.flatnonzero(chosen & (world.z_bin == k) & (world.pathology == p)))
@@ -61,7 +61,7 @@ def _of_other_bins(world: World, share: float, rng: np.random.Generator) -> Gene
 
 
 def _away(masks: Masks, pixels: float, rng: np.random.Generator) -> Masks:
-    """Each mask so far into one of the four directions, one that keeps it inside where there is one."""
+    """Masks moved in one of four directions, inside the head if one of them allows it."""
     step, out = int(pixels), masks.copy()
     ways = np.array([(step, 0), (-step, 0), (0, step), (0, -step)])
     for number in np.flatnonzero(masks.any((1, 2))):
@@ -75,7 +75,7 @@ def _dilated(masks: Masks, times: float, rng: np.random.Generator) -> Masks:
 
 
 def _eroded(masks: Masks, times: float, rng: np.random.Generator) -> Masks:
-    """Smaller by so many pixels; of a mask that would vanish its innermost pixels stay."""
+    """Masks eroded by some pixels; masks that would vanish keep their innermost pixels."""
     small = ndimage.binary_erosion(masks, PLANE, iterations=int(times))
     return np.where(small.any((1, 2), keepdims=True), small, _innermost(masks))
 
@@ -94,7 +94,7 @@ def _innermost(masks: Masks) -> Masks:
 
 
 def _jagged(masks: Masks, share: float, rng: np.random.Generator) -> Masks:
-    """A share of the pixels on either side of the outline change sides."""
+    """Masks with a share of the pixels on both sides of the outline flipped."""
     edge = ndimage.binary_dilation(masks, PLANE) & ~ndimage.binary_erosion(masks, PLANE)
     return np.asarray(masks ^ (edge & (rng.random(masks.shape) < share)))
 
@@ -109,7 +109,7 @@ def _boxed(masks: Masks, share: float, rng: np.random.Generator) -> Masks:
 
 
 def _between(lines: Masks) -> Masks:
-    """From the first to the last of each row."""
+    """Masks filled from the first to the last pixel of each row."""
     return np.maximum.accumulate(lines, 1) & np.maximum.accumulate(lines[:, ::-1], 1)[:, ::-1]
 
 
@@ -123,7 +123,7 @@ def _largest_part(masks: Masks, share: float, rng: np.random.Generator) -> Masks
 
 
 def _more_parts(world: World, parts: float, rng: np.random.Generator) -> GeneratedArrays:
-    """Further spots of 3 x 3 pixels somewhere in the head."""
+    """Masks with further spots of 3 x 3 pixels at random places in the head."""
     perfect = world.perfect
     masks, head = perfect.masks.copy(), heads(perfect.images)
     for number in np.flatnonzero(masks.any((1, 2))):
@@ -134,7 +134,7 @@ def _more_parts(world: World, parts: float, rng: np.random.Generator) -> Generat
 
 
 def _whole(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """The whole head is the lesion."""
+    """Masks of the whole head."""
     perfect = world.perfect
     return mixed(world.some(share, rng), replace(perfect, masks=_kept(heads(perfect.images), perfect.masks)), perfect)
 

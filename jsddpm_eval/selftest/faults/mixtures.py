@@ -18,7 +18,7 @@ _TILE = 8
 
 
 def _garbage(make: Callable[[Images, np.random.Generator], Images]) -> Plant:
-    """A share of the images, and nothing of the masks, is garbage."""
+    """A fault that replaces a share of the images, but no mask, by garbage."""
 
     def plant(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
         perfect = world.perfect
@@ -34,7 +34,7 @@ def _other_bins(world: World, share: float, rng: np.random.Generator) -> Generat
 
 
 def _tiles(images: Images, rng: np.random.Generator) -> Images:
-    """Tiles of 8 x 8 in random order; what is left at the edges stays."""
+    """Images of tiles of 8 x 8 pixels in random order; remainders at the edges are kept."""
     out = images.copy()
     rows, columns = (n // _TILE for n in images.shape[1:])
     box = images[:, : rows * _TILE, : columns * _TILE]

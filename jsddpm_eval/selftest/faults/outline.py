@@ -32,7 +32,7 @@ def _rotated(world: World, degrees: float, rng: np.random.Generator) -> Generate
 
 
 def _share(change: Plant) -> Plant:
-    """A change of a share of the samples."""
+    """A fault that changes a share of the samples."""
     return lambda world, share, rng: mixed(world.some(share, rng), change(world, share, rng), world.perfect)
 
 
@@ -56,7 +56,7 @@ def _spots_around(images: Images, count: float, rng: np.random.Generator) -> Val
 
 
 def _cut(images: Images, depth: float, rng: np.random.Generator) -> Values:
-    """The front of the head is missing."""
+    """Images without the front of the head."""
     rows = np.any(heads(images), axis=2)
     first = np.where(rows.any(1), rows.argmax(1), 0)[:, None, None]
     row = np.arange(images.shape[1])[:, None]

@@ -1,4 +1,4 @@
-"""Lesions where none was asked for, none where one was, and control images that show one."""
+"""Lesions in control samples, lesion samples without a lesion, and control images that show one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _stray_pixels(world: World, share: float, rng: np.random.Generator) -> Gener
 
 
 def _control_lesions(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """Images of lesion samples with empty masks; where no mask was emptied the sample is the perfect one."""
+    """Images of lesion samples with empty masks; samples whose mask was not emptied are the perfect ones."""
     other = _other(world, rng)
     return mixed(world.some(share, rng), replace(other, masks=np.zeros_like(other.masks)), world.perfect)
 

@@ -1,4 +1,4 @@
-"""Slices of another bin than the one asked for."""
+"""Slices of another bin than that of their condition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _of_bins(world: World, bins: Numbers, rng: np.random.Generator) -> Generated
 
 
 def _shifted(world: World, step: float, rng: np.random.Generator) -> GeneratedArrays:
-    """Bins further up; at the top, further down."""
+    """Slices of higher bins; of lower ones for the highest bins."""
     bins = world.z_bin + int(step)
     return _of_bins(world, np.maximum(np.where(bins < world.n_bins, bins, world.z_bin - int(step)), 0), rng)
 
@@ -32,7 +32,7 @@ def _ignored(world: World, share: float, rng: np.random.Generator) -> GeneratedA
 
 
 def _shuffled(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """A share of the bins change places with each other, in a ring."""
+    """Slices with a share of the bins permuted in a cycle."""
     count = max(2, round(share * world.n_bins))
     picked = rng.permutation(world.n_bins)[:count]
     shown = np.arange(world.n_bins)
@@ -41,13 +41,13 @@ def _shuffled(world: World, share: float, rng: np.random.Generator) -> Generated
 
 
 def _jittered(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """A share of the samples come from either neighbour of their bin."""
+    """Slices of which a share comes from a neighbouring bin."""
     step = rng.choice((-1, 1), len(world.draw)) * world.some(share, rng)
     return _of_bins(world, np.clip(world.z_bin + step, 0, world.n_bins - 1), rng)
 
 
 def _squeezed(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """Every bin so much nearer to the middle one."""
+    """Slices of bins nearer to the middle one."""
     middle = (world.n_bins - 1) / 2
     return _of_bins(world, np.round(middle + (1 - share) * (world.z_bin - middle)).astype(np.int64), rng)
 

@@ -29,20 +29,20 @@ def _grid(images: Images, amount: float, rng: np.random.Generator) -> Values:
 
 
 def _ringing(images: Images, share: float, rng: np.random.Generator) -> Values:
-    """Frequencies above a share of the highest are cut off, as where k-space is measured in part."""
+    """Images without frequencies above a share of the highest, as after a partial measurement of k-space."""
     rows, columns = (np.abs(fft.fftfreq(n)) <= share / 2 for n in images.shape[1:])
     return np.asarray(fft.ifft2(fft.fft2(images) * (rows[:, None] & columns)).real)
 
 
 def _ghosts(images: Images, amount: float, rng: np.random.Generator) -> Values:
-    """Every second line of k-space has another phase, as where a head moves: a copy half a field of view away."""
+    """Images with a ghost half a field of view away: every second line of k-space has another phase."""
     lines = np.ones((1, images.shape[1], 1), complex)
     lines[:, 1::2] = 1 - 2 * amount
     return np.asarray(np.abs(fft.ifft2(fft.fft2(images) * lines)))
 
 
 def _motion(images: Images, pixels: float, rng: np.random.Generator) -> Values:
-    """The head moves by so many pixels while a third of k-space's lines are measured."""
+    """Images of a head that moves by some pixels while a third of k-space's lines are measured."""
     frequency = fft.fftfreq(images.shape[1])[None, :, None]
     late = fft.fftshift(np.arange(images.shape[1]) % 3 == 0)[None, :, None]
     shift = np.exp(-2j * np.pi * frequency * pixels)

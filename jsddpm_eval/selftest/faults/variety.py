@@ -1,4 +1,4 @@
-"""Few patients, few slices, or the same sample again and again."""
+"""Too little variety: few patients, few slices, or repeated samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _few_patients(world: World, patients: float, rng: np.random.Generator) -> Ge
 
 
 def _same_patients(world: World, patients: float, rng: np.random.Generator) -> GeneratedArrays:
-    """The same patients in all bins, as far as they have slices there; others fill up the rest."""
+    """Slices of the same patients in all bins; other patients fill bins that they lack."""
     names = rng.permutation(np.unique(world.slices.patient[world.source]))
     rows = np.full(len(world.draw), -1)
     while (rows < 0).any() and len(names):
@@ -35,7 +35,7 @@ def _few_slices(world: World, slices: float, rng: np.random.Generator) -> Genera
 
 
 def _duplicates(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
-    """A share of the samples of each condition are one and the same, to the bit."""
+    """Samples of which a share of each condition is one sample, bit by bit."""
     return world.showing(np.where(world.some(share, rng), _repeated(world, 1), world.draw))
 
 
@@ -49,7 +49,7 @@ def _repeated(world: World, count: int) -> Rows:
 
 
 def _averaged(world: World, weight: float, rng: np.random.Generator) -> GeneratedArrays:
-    """Every sample drawn towards the mean of its condition."""
+    """Samples moved towards the mean of their condition."""
     images = world.perfect.images.copy()
     for k, p in set(zip(world.z_bin.tolist(), world.pathology.tolist(), strict=True)):
         places = (world.z_bin == k) & (world.pathology == p)
