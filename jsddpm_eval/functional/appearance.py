@@ -1,7 +1,7 @@
-"""What a slice looks like, in a few numbers that each answer to one kind of fault: detail, texture, intensity, outline.
+"""Numbers that describe a slice, each for one kind of fault: detail, texture, intensity and outline.
 
-Frequencies are in cycles per pixel. Powers are compared as differences of logarithms, so that gain cancels; places and
-sizes are shares of the slice's side.
+Frequencies are in cycles per pixel. Powers are compared as differences of logarithms, so that gain cancels. Positions
+and sizes are shares of the slice's side.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def detail(images: NDArray[np.float32]) -> Array:
 
 
 def texture(images: NDArray[np.float32]) -> Array:
-    """Signs of grids, stripes and blocks in the spectrum, float64 ``(N, len(TEXTURE))``.
+    """Regular patterns in the spectrum (grids, stripes, blocks), float64 ``(N, len(TEXTURE))``.
 
     Log power along the axes less that off them, and of vertical less horizontal frequencies, in two rings; the two
     frequencies that stand out most from those around them; the highest frequencies beside those just below; steps
@@ -72,10 +72,10 @@ def texture(images: NDArray[np.float32]) -> Array:
 
 
 def intensity(images: NDArray[np.float32]) -> Array:
-    """Brightness of the head and how it is spread, float64 ``(N, len(INTENSITY))``.
+    """Brightness of the head and its distribution, float64 ``(N, len(INTENSITY))``.
 
     Mean, standard deviation, quantiles and 99.5th percentile inside the head; slopes from front to back and from left
-    to right, per standard deviation of place; mean of the outer less that of the inner half of the head; log mean
+    to right, per standard deviation of position; mean of the outer less that of the inner half of the head; log mean
     outside the head.
 
     Args:
@@ -146,10 +146,10 @@ def _log_mean(power: Array, where: NDArray[np.bool_]) -> Array:
 
 
 def _peak(power: Array, radius: Array, off_axis: NDArray[np.bool_]) -> Array:
-    """The two strongest of the log powers that stand out from the frequencies around them, off the axes.
+    """Mean of the two log powers off the axes that exceed those of the frequencies around them most.
 
-    The surround is a square of 9 less one of 5: a pattern as wide as the head spreads over the smaller one, and neither
-    the slope of a spectrum nor its blur counts.
+    The surround is a square of 9 less one of 5, because a pattern as wide as the head spreads over the smaller square.
+    The slope and the smoothness of a spectrum cancel.
     """
     logs = _log(power)
     wide, narrow = (ndimage.uniform_filter(logs, (0, side, side), mode="wrap") for side in (9, 5))

@@ -1,9 +1,9 @@
-"""Best match within a bin: how close each generated slice comes to some real one, exactly.
+"""Best match within a bin: the exact distance of each generated slice to the nearest real one.
 
 ``|a - b|^2 = |a|^2 + |b|^2 - 2 a.b`` turns all pairs into one matrix product, but loses every digit of near-copies.
-Slices are centred on the mean generated slice first, which changes no distance and leaves small norms. With a bound on
-the product's rounding (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 3.1: a sum of n products
-is off by at most ``n u / (1 - n u) |a| |b|``) the pairs it is not good enough for are found, and finished in float64
+Slices are centred on the mean generated slice first, which changes no distance and leaves small norms. A bound on the
+rounding of the product (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 3.1: a sum of n
+products is off by at most ``n u / (1 - n u) |a| |b|``) shows for which pairs it is too inaccurate. Those are computed in float64
 from the difference itself.
 """
 
@@ -21,7 +21,7 @@ _ACCURATE = 1e-10  # relative error of a mean squared error: 4e-10 dB
 def pairwise_mse(generated: Tensor, reference: Tensor) -> Tensor:
     """Mean squared error of every generated against every reference slice, float64 ``(N, M)``.
 
-    Near-copies, for which the expansion is not good to 1e-10 of the error, are computed from the difference.
+    Near-copies, for which the relative error of the expansion exceeds 1e-10, are computed from the difference.
 
     Args:
         generated: ``(N, ...)`` images.
@@ -42,7 +42,7 @@ def pairwise_mse(generated: Tensor, reference: Tensor) -> Tensor:
 
 
 def best_match(generated: Tensor, reference: Tensor, *, data_range: float) -> tuple[Tensor, Tensor]:
-    """PSNR of each generated slice against the reference slice nearest to it, and which one that is.
+    """PSNR of each generated slice against its nearest reference slice, and the index of that slice.
 
     Equal to the float64 brute force over all pairs; near-copies keep their digits.
 

@@ -1,8 +1,8 @@
-"""How near slices come to reference slices once what a copy may change is undone.
+"""Nearness of slices to reference slices after the changes that a copy may have are undone.
 
-Candidates are searched as whole slices, by their halves, and by what the best candidate leaves unexplained. They are
-then registered, and the best of two patients deformed. Each of :data:`MEASURES` sees other copies, and the one that
-stands out most counts.
+Candidates are searched as whole slices, by their halves, and by the residual of the best candidate. They are then
+registered, and the best ones of two patients are deformed. Each of :data:`MEASURES` detects other kinds of copies; the
+most extreme one counts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NO_LEAD = 0.5  # where there is no other patient
 
 
 class Nearness(NamedTuple):
-    """How near queries come to references.
+    """Nearness of queries to references.
 
     Attributes:
         measures: Correlations as :func:`~jsddpm_eval.functional.patterns.stretched` gives them, by
@@ -47,7 +47,7 @@ class Nearness(NamedTuple):
 
 
 class References(NamedTuple):
-    """What queries are compared with.
+    """Reference slices of a search.
 
     Attributes:
         images: ``(m, H, W)``, m at least 1.
@@ -61,13 +61,13 @@ class References(NamedTuple):
 
 
 def nearest(queries: Tensor, patterns: Tensor, references: References, allowed: Tensor | None) -> Nearness:
-    """How near each query comes to any reference that it may be compared with.
+    """Nearness of each query to the references that it may be compared with.
 
     Args:
         queries: Images, ``(n, H, W)``.
         patterns: Of the queries.
         references: See :class:`References`.
-        allowed: Which references a query is compared with, ``(n, m)``, at least one each; all when None.
+        allowed: References that each query is compared with, boolean ``(n, m)``, at least one each; all when None.
     """
     flat = small(references.patterns).flatten(1)
     parts = []
@@ -103,7 +103,7 @@ def _as_whole(
 
 
 def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, patient: Tensor) -> tuple[Tensor, Tensor]:
-    """The candidate that fits best once deformed, ``(n, 1)``, and how well with its lead over the next patient."""
+    """The candidate that fits best after deformation, ``(n, 1)``, its fit, and its lead over the next patient."""
     first = blocks.argmax(1, keepdim=True)
     others = blocks.masked_fill(patient == patient.gather(1, first), -3)
     two = torch.cat([first, others.argmax(1, keepdim=True)], 1)[:, :_BENT]
@@ -120,7 +120,7 @@ def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, patient: Tensor) -> tup
 def _in_parts(
     patterns: Tensor, references: References, flat: Tensor, straight: Tensor, allowed: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The last two measures, and of each pair the reference that fits better by itself."""
+    """The last two measures, and the reference of each pair that fits better alone."""
     views, picked, weights = [straight], [_CANDIDATES], [1.0]
     for half in _halves(patterns):
         views.append(searched(unit(half), flat, steps=2))
@@ -172,7 +172,7 @@ def _multiple(moved: Tensor, alone: Tensor) -> Tensor:
 
 
 def _best_pairs(top: Tensor, never: Tensor, *measures: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Highest value of each measure over pairs, and the one of the two that fits better by itself."""
+    """Highest value of each measure over pairs, and the reference of the pair that fits better alone."""
     values, places = [], []
     for of_pair, by_itself in measures:
         best = of_pair.masked_fill(never, -1).flatten(1).max(1)

@@ -1,4 +1,4 @@
-"""Diversity within a condition: do different seeds give different slices?"""
+"""Diversity within a condition: differences between samples of different seeds."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _of_inner(inner: Tensor, labels: Tensor, weights: Tensor, n: int) -> Tensor:
 def effective_dimension(features: Tensor) -> int:
     """Number of principal components that hold 99 % of the variance.
 
-    Below this number of samples a covariance is mostly noise, and so is a Frechet distance.
+    With fewer samples the covariance, and therefore the Frechet distance, is mostly noise.
 
     Args:
         features: ``(n, d)``, n at least 2; a constant set has dimension 0.

@@ -25,8 +25,8 @@ def kernel_distance(x: Tensor, y: Tensor, groups: Tensor | None = None) -> float
 
         mean_{i != j} k(x_i, x_j) + mean_{i != j} k(y_i, y_j) - 2 mean k(x_i, y_j)
 
-    With groups, pairs of one group are left out of the first mean just as ``i = j`` is: two slices of one patient are
-    alike because they are of one patient, and counting their pairs makes the estimate biased upwards.
+    With groups, pairs of one group are left out of the first mean, like ``i = j``: two slices of one patient resemble
+    each other, and with their pairs the estimate would be biased upwards.
 
     Args:
         x: Features ``(n, d)``, n at least 2.
@@ -102,8 +102,8 @@ class KernelTable:
         """Kernel distance of resamples.
 
         Args:
-            left: Which units are on one side, boolean ``(R, U)``.
-            right: Which are on the other; no unit on both.
+            left: Units of one side, boolean ``(R, U)``.
+            right: Units of the other side; no unit is on both.
 
         Returns:
             float64 ``(R,)``; NaN where a side has no pair that counts.

@@ -1,7 +1,7 @@
-"""How a lesion mask sits in its image: brighter or darker than what surrounds it, with its border where the image's is.
+"""Contrast of the image at a lesion mask, and agreement of the mask's border with an edge of the image.
 
 All differences are in standard deviations of the head outside the mask, so that gain cancels. Pixels outside the head
-do not enter, nor do lesion pixels into the surround.
+are left out, and lesion pixels are no part of the surround.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 
 def mask_contrast(images: NDArray[np.float32], masks: Flags) -> Array:
-    """Five numbers of each slice, float64 ``(N, len(CONTRAST))``; NaN where there is no pixel to take one from.
+    """Five numbers of each slice, float64 ``(N, len(CONTRAST))``; NaN without pixels for a number.
 
     Contrast is the mean inside the mask less that of the ring of 3 pixels around it; step the mean of its outermost
     pixels less that of the pixels that touch it; within the mean of its other pixels less that of its outermost ones;

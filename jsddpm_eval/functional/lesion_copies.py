@@ -1,6 +1,6 @@
-"""How near lesions come to reference lesions: the image inside the mask, laid over other lesions.
+"""Nearness of lesions to reference lesions: correlation of the image inside the mask after registration.
 
-A lesion that was cut from one brain and pasted into another moves no score of whole slices. Lesions are centred, turned
+A lesion that is pasted from one brain into another changes no score of whole slices. Lesions are centred, turned
 a little, mirrored and shifted; the image inside the query's mask is then correlated with the reference's, whatever
 outline that one has.
 """

@@ -1,4 +1,4 @@
-"""What slices are compared by when copies are looked for: local structure, whatever happened to the intensities.
+"""Patterns for the search of copies: local structure, independent of changes of intensity.
 
 A pattern is a difference of Gaussians divided by the local contrast, which gain, gamma, blur and a bias field hardly
 change. Patterns are compared as wholes by their correlation, and block by block, each block moved a little further.
@@ -43,7 +43,7 @@ def averaged(images: Tensor) -> Tensor:
 
 
 def smoothed(values: Tensor, sigma: float) -> Tensor:
-    """Slices ``(N, h, w)`` under a Gaussian of ``sigma`` pixels; the edges are periodic."""
+    """Slices ``(N, h, w)`` smoothed by a Gaussian of ``sigma`` pixels, with periodic edges."""
     size = values.shape[1:]
     rows = torch.fft.fftfreq(size[0], dtype=values.dtype)[:, None]
     columns = torch.fft.rfftfreq(size[1], dtype=values.dtype)[None]
@@ -53,13 +53,13 @@ def smoothed(values: Tensor, sigma: float) -> Tensor:
 
 
 def unit(values: Tensor) -> Tensor:
-    """Every slice of ``(..., h, w)`` divided by its norm; what is blank stays so."""
+    """Every slice of ``(..., h, w)`` divided by its norm; blank slices stay blank."""
     length: Tensor = values.flatten(-2).norm(dim=-1).clamp(min=1e-6)
     return values / length[..., None, None]
 
 
 def stretched(correlation: Tensor) -> Tensor:
-    """Inverse hyperbolic tangent, bounded: differences near 1 count as those near 0 do (Fisher 1915).
+    """Bounded inverse hyperbolic tangent of correlations, which makes their errors nearly equal (Fisher 1915).
 
     >>> [round(v, 2) for v in stretched(torch.tensor([0.0, 0.5, 1.0])).tolist()]
     [0.0, 0.55, 4.15]

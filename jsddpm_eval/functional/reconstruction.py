@@ -20,7 +20,7 @@ def psnr(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | Non
         preds: ``(B, ...)`` images.
         target: The exact images, of the same shape.
         data_range: Difference between the largest and smallest possible value (1 for [0, 1]).
-        mask: Pixels that count, boolean, of the same shape; all when None. Background flatters: it is easy.
+        mask: Pixels that count, boolean, of the same shape; all when None. With background the value is higher.
 
     Returns:
         float64 ``(B,)``; ``inf`` for an exact match, NaN for an empty mask. The mean over images is the mean of these,
@@ -41,8 +41,8 @@ def psnr(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | Non
 def ssim(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | None = None) -> Tensor:
     """Structural similarity of each image (Wang et al. 2004): Gaussian window of 11, sigma 1.5, population covariance.
 
-    Windows that leave the image are not counted, as in scikit-image. The window is separable, so a blur is two small
-    matrix products, in a tenth of the time of a convolution.
+    Windows that leave the image are not counted, as in scikit-image. The window is separable, so that a blur is two
+    small matrix products, which take a tenth of the time of a convolution.
 
     Args:
         preds: ``(B, H, W)``, sides of at least 11.

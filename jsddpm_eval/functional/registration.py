@@ -1,6 +1,6 @@
-"""Patterns laid over each other: searched at a quarter of the pixels, then turned, scaled, shifted and bent.
+"""Registration of patterns: a search at a quarter of the pixels, then rotation, scale, shift and deformation.
 
-Every query comes as it is and mirrored left to right.
+Every query is compared as it is and mirrored left to right.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STIFFNESS, _RATE = 0.5, 0.012
 
 
 def small(patterns: Tensor) -> Tensor:
-    """What the coarse search compares: patterns averaged over 2 x 2 pixels, of norm 1, ``(N, h / 2, w / 2)``."""
+    """Patterns for the coarse search, averaged over 2 x 2 pixels, of norm 1, ``(N, h / 2, w / 2)``."""
     return unit(nnf.avg_pool2d(patterns[:, None], 2)[:, 0])
 
 
@@ -65,7 +65,7 @@ def shifted(queries: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def registered(queries: Tensor, candidates: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries turned and scaled, and candidates shifted, as they fit best.
+    """Queries rotated and scaled, and candidates shifted, to the best fit.
 
     Args:
         queries: ``(n, h, w)``.
@@ -118,7 +118,7 @@ def bent(a: Tensor, b: Tensor) -> Tensor:
 
 
 class _Ascent:
-    """Adam (Kingma & Ba 2015) upwards; ``torch.optim`` takes seconds to load what it does not need here."""
+    """Gradient ascent by Adam (Kingma & Ba 2015); importing ``torch.optim`` would take seconds."""
 
     _MEAN, _SQUARE = 0.8, 0.95
 
@@ -127,7 +127,7 @@ class _Ascent:
         self._means, self._squares = ([torch.zeros_like(v) for v in values] for _ in range(2))
 
     def step(self, gradients: Sequence[Tensor]) -> None:
-        """One step along the gradients of what is to grow."""
+        """One step along the gradients of the objective."""
         self._count += 1
         early = [1 - decay**self._count for decay in (self._MEAN, self._SQUARE)]
         for i, gradient in enumerate(gradients):

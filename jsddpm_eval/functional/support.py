@@ -1,7 +1,7 @@
-"""Do samples lie where a reference set lies? Shares of supported samples, each beside the reference's own share.
+"""Support: share of samples that lie where a reference set lies, compared with the reference's own share.
 
-Fidelity asks it of generated samples with real ones as the reference; diversity asks it of real samples with generated
-ones as the reference. There are three looks, and the worst of them counts.
+For fidelity, generated samples are compared with real ones as the reference; for diversity, real samples with generated
+ones. There are three looks, and the smallest reading counts.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def neighbour_look(within: Tensor, between: Tensor, k: int = NEIGHBOURS, level: 
 def range_look(reference: Tensor, samples: Tensor, within: Tensor, between: Tensor) -> Look:
     """Share of samples that exceed the reference's range in no feature.
 
-    A single feature that is off among a thousand moves no distance, and it moves this share to 0. In many features a
-    member, too, often exceeds the others somewhere, most of all where there are few of them. So the baseline is like
-    with like: members are weighted as samples fall into the cells of ``sqrt(n)`` evenly spread members.
+    A fault of one feature among a thousand changes no distance, but it changes this share to 0. Among many features a
+    member often exceeds the others in one of them, too, above all where members are few. The baseline therefore weights
+    members as samples fall into the cells of ``sqrt(n)`` evenly spread members.
 
     Args:
         reference: ``(n, d)``.
@@ -149,7 +149,7 @@ def repeat_look(within: Tensor, between: Tensor) -> Look | None:
     """Share of samples that equal a member exactly, beside the share of members that equal another.
 
     Returns:
-        None where repeats among members are too few to expect any among samples: the reference then looks continuous.
+        None if repeats among members are so few that none is expected among samples.
     """
     look = _look(between.amin(1) == 0, within.kthvalue(2, dim=1).values == 0)
     return look if look.lower > 0 else None

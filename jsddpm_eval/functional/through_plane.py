@@ -1,4 +1,4 @@
-"""How a slice and the next one of the same volume fit together."""
+"""Scores of a slice and the next one of the same volume."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plane_ssim(lower: Tensor, upper: Tensor) -> Tensor:
 
 
 def lesion_continuity(masks: Tensor, below: Tensor, above: Tensor) -> Tensor:
-    """Share of a lesion that goes on in the slice below or above: the larger overlap, over the smaller of both areas.
+    """Share of a lesion that continues in a neighbouring slice: the larger overlap, over the smaller of both areas.
 
     Args:
         masks: Boolean ``(N, H, W)``, each with at least one pixel.

@@ -1,4 +1,4 @@
-"""The Wiener filter of slices: what denoising can do that knows the mean and the spectrum of other patients' slices.
+"""The Wiener filter of slices: denoising with the mean and the spectrum of other patients' slices.
 
 Slices of one bin are taken as a stationary Gaussian field around their mean image (Wiener 1949). The posterior mean of
 a slice ``x`` given ``y = x + sigma n`` is then ``mean + F^-1[S / (S + sigma^2) F(y - mean)]``, with the orthonormal
