@@ -13,7 +13,7 @@ _SCALE, _MOVE, _GAIN, _GAMMA, _NOISE = 0.15, 0.1, 0.15, 0.3, 0.03
 
 
 def augmented(images: Tensor, masks: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Pairs rotated by up to 15 degrees, scaled by 15 %, moved by 5 % of their sides, mirrored and changed in brightness.
+    """Pairs rotated by up to 15 degrees, scaled by 15 %, moved by 5 % of their sides, mirrored, with other brightness.
 
     Brightness changes by a gain within 15 %, a gamma between 0.74 and 1.35, and normal noise with a standard deviation
     of up to 0.03.

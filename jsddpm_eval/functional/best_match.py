@@ -3,8 +3,8 @@
 ``|a - b|^2 = |a|^2 + |b|^2 - 2 a.b`` turns all pairs into one matrix product, but loses every digit of near-copies.
 Slices are centred on the mean generated slice first, which changes no distance and leaves small norms. A bound on the
 rounding of the product (Higham, *Accuracy and Stability of Numerical Algorithms*, 2002, section 3.1: a sum of n
-products is off by at most ``n u / (1 - n u) |a| |b|``) shows for which pairs it is too inaccurate. Those are computed in float64
-from the difference itself.
+products is off by at most ``n u / (1 - n u) |a| |b|``) shows for which pairs it is too inaccurate. Those are computed
+in float64 from the difference itself.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from jsddpm_reports.forest import forest_figure
 from jsddpm_reports.wording import plain
 
 Differences = Mapping[str, Sequence[Difference]]
-"""Differences to the baseline, by the name of the other evaluation."""
+"""Differences to the reference, by the name of the other evaluation."""
 _NOTHING = 1e-9  # what rounding leaves of equal numbers
 
 
 def letters(compared: Differences) -> dict[str, str]:
-    """A letter for each evaluation compared with the baseline, which is A."""
+    """A letter for each evaluation compared with the reference, which is A."""
     return {name: ascii_uppercase[i] if i < 26 else str(i) for i, name in enumerate(compared, 1)}
 
 
@@ -31,7 +31,7 @@ def verdict(d: Difference) -> str:
 
 
 def comparison_table(compared: Differences) -> tables.Table:
-    """One row per condition, score by score: the baseline, then every other evaluation, its difference and its test.
+    """One row per condition, score by score: the reference, then every other evaluation, its difference and its test.
 
     With several others the interval stands in small print below each difference, and p-values are left out. Of pooled
     evaluations the last column holds p, and below it counts of folds, pairs and patients.
@@ -73,14 +73,14 @@ def comparison_text(compared: Differences, suffix: str, *, baseline: str) -> str
         lines = [f"- {line}" for line in legend(compared, baseline)]
         return "\n".join(lines) + "\n\n" + tables.markdown(table, left=2) + "\n\n" + "\n\n".join(notes(compared)) + "\n"
     sides = "; ".join(f"{letter}: {name}" for name, letter in {baseline: "A", **letters(compared)}.items())
-    caption = f"Differences of evaluations to a baseline, with 95 % intervals. {sides}."
+    caption = f"Differences of evaluations to a reference, with 95 % intervals. {sides}."
     return tables.latex(table, left=2, caption=caption, notes=notes(compared))
 
 
 def legend(compared: Differences, baseline: str) -> list[str]:
     """Which evaluation each letter stands for, and how it differs, a line each."""
     lines = [f"{letter}: {name}; {summary(compared[name])}" for name, letter in letters(compared).items()]
-    return [f"A: {baseline}, the baseline", *lines]
+    return [f"A: {baseline}, the reference", *lines]
 
 
 def notes(compared: Differences) -> list[str]:
@@ -155,7 +155,7 @@ def comparison_page(compared: Differences, baseline: str, scores: Sequence[str])
     ]
     return rendered(
         "comparison.html",
-        sides=[("A", f"{baseline}, the baseline"), *((letter, name) for name, letter in letters(compared).items())],
+        sides=[("A", f"{baseline}, the reference"), *((letter, name) for name, letter in letters(compared).items())],
         findings=[f"{letter} against A: {summary(part)}" for letter, part in _lettered(compared).items()],
         charts=charts,
         headings=headings,

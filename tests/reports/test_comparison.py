@@ -40,7 +40,7 @@ def test_tables_hold_the_same_in_every_format():
     assert [float(r["difference"]) for r in rows] == pytest.approx([-0.9, 0.0, 0.1, 0.5])
     assert [r["significant"] for r in rows] == ["True", "False", "False", "True"]
     markdown = comparison.comparison_text(found, ".md", baseline="first").splitlines()
-    assert markdown[0] == "- A: first, the baseline"
+    assert markdown[0] == "- A: first, the reference"
     cells = [c.strip() for c in markdown[6].strip("|").split("|")]
     assert cells[:5] == ["bin 0 control", "kid_radiomics", "1.00", "0.10", "better −0.90 −1.18 to −0.62"]
     assert cells[5:] == ["1.10", "+0.10 −0.18 to +0.38"]

@@ -29,7 +29,7 @@ def compare(
     results: Annotated[
         list[Path],
         typer.Argument(
-            help="Evaluation folders or results.json files, or folders of jsddpm utility; the first is the baseline."
+            help="Evaluation folders or results.json files, or folders of jsddpm utility; the first is the reference."
         ),
     ],
     baseline: Annotated[
