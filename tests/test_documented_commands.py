@@ -178,12 +178,12 @@ def finished(tmp_path_factory, done, brief):
     """The folder in which the README was followed, on a cohort and another generator's slices; and a finished demo."""
     folder, before = tmp_path_factory.mktemp("finished"), Path.cwd()
     write_bids(folder / "my-bids", 6, lesion=(4, 24))
-    (folder / "made").mkdir()
+    (folder / "generated").mkdir()
     rng, rows = np.random.default_rng(0), ["image,z_bin,pathology"]
     for number in range(40):
-        np.savez(folder / "made" / f"{number}.npz", image=rng.random((16, 16)), mask=np.eye(16) * (number % 2))
+        np.savez(folder / "generated" / f"{number}.npz", image=rng.random((16, 16)), mask=np.eye(16) * (number % 2))
         rows.append(f"{number}.npz,{number // 4},{number % 2}")
-    (folder / "made" / "slices.csv").write_text("\n".join(rows))
+    (folder / "generated" / "slices.csv").write_text("\n".join(rows))
     SMALLER["eval"] = ["--feature-cache", str(folder / "features")]  # networks of equal slices are trained once
     torch.set_num_threads(1)
     os.chdir(folder)
@@ -201,7 +201,7 @@ def finished(tmp_path_factory, done, brief):
 def test_the_readme_can_be_followed(finished):
     """What its commands promise is there; 3 bins x 32 samples, and the 40 slices that were imported."""
     assert len(SliceStore(finished / "more").index) == 96
-    assert len(SliceStore(finished / "made-store").index) == 40
+    assert len(SliceStore(finished / "generated-store").index) == 40
     for evaluation in ("runs/first/evaluation", "evaluation"):
         for name in ("results.json", "per_bin.csv", "per_slice.csv", "report.html"):
             assert (finished / evaluation / name).stat().st_size > 0

@@ -173,7 +173,8 @@ def _asked_range(words: tuple[str, str] | None) -> tuple[int, int] | str | None:
 
 
 app.command(
-    "import", epilog="Example: jsddpm cache import made/slices.csv --real store --z-range 24 93 --out made-store"
+    "import",
+    epilog="Example: jsddpm cache import generated/slices.csv --real store --z-range 24 93 --out generated-store",
 )(import_)
 
 
