@@ -48,7 +48,7 @@ def cohort() -> Path:
 
 @cache
 def peer() -> dict[str, float]:
-    """What SLIM-Diff measured on the same files."""
+    """Measurements of SLIM-Diff on the same files."""
     script = Path(__file__).parent / "peers" / "slimdiff_stores.py"
     root = cohort()
     return printed([os.environ["PEER_PYTHON"], script, root / "nnunet", root / "peer", FIRST, LAST])

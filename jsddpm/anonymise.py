@@ -1,4 +1,4 @@
-"""What may be shared: paths without the folders of this machine, and codes in place of patients.
+"""Anonymisation of files to share: paths without the folders of this machine, and codes for patients.
 
 Codes are random; only the key file, which is not shared, maps them to patients.
 """

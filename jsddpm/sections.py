@@ -49,7 +49,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """How the store is read."""
+    """Settings for reading the store."""
 
     batch_size: Annotated[int, Field(ge=1, le=65536), NUMERIC] = 16
     """Slices of one forward pass in one process; a step uses batch_size x accumulate x processes."""

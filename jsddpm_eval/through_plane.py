@@ -132,7 +132,7 @@ def _sides(pairs: _Neighbours) -> dict[str, Side]:
 
 
 def _lesions(pairs: _Neighbours, tokens: NDArray[np.int64], units: NDArray[np.int64]) -> Side:
-    """What goes on of the lesion of every slice that has one and a neighbour."""
+    """Continuity of the lesion of every slice that has one and a neighbour."""
     table = pairs.table
     if not table.has_masks:
         return Side(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))

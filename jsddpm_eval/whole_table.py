@@ -1,4 +1,4 @@
-"""What all selections of rows of one slice table share: its columns, where its pixels are read, and its hashes."""
+"""Data that all selections of one slice table share: columns, pixel source and hashes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class WholeTable:
         self.memo = Memo(cache(lambda: self.hash_pixels(columns)), self.hash_labels)
 
     def hash_pixels(self, columns: list[Tensor]) -> str:
-        """Of a store's fingerprint and the rows taken, or of pixels and columns as given, read batch by batch."""
+        """Hash of a store's fingerprint and the selected rows, or of pixels and columns, read batch by batch."""
         if self.store is not None:
             return digest(self.store.fingerprint, self.rows)
         parts: list[str] = []
@@ -61,6 +61,6 @@ class WholeTable:
         return digest(*parts, *columns)
 
     def hash_labels(self) -> str:
-        """Of everything else."""
+        """Hash of all other columns."""
         labels = (self.z_index, self.z_bin, self.pathology, self.patient, self.unit, self.held_out, self.in_split)
         return digest(self.spacing, *labels, *map(str, self.patient_names))

@@ -1,4 +1,4 @@
-"""What the studies ask: ways to train and to sample, each beside a baseline."""
+"""Questions of the studies: ways to train and to sample, each compared with a baseline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Variant:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What rows call its settings and its sampling."""
+        """Its settings and its sampling, as rows name them."""
         return " ".join(self.settings), " ".join(self.sampling)
 
 

@@ -1,4 +1,4 @@
-"""What is done to a training slice before it is shown as a new one, image and mask alike."""
+"""Changes of a training slice, in image and mask, before it is shown as a new one."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _cropped(images: Images, masks: Masks, rng: np.random.Generator) -> Pair:
 
 
 def _cut(images: Images, masks: Masks, rng: np.random.Generator) -> Pair:
-    """Without a fifth of the slice on one side."""
+    """Slices without a fifth on one side."""
     keep = np.ones(images.shape, bool)
     side = images.shape[1] // 5
     for one, edge in zip(keep, rng.integers(4, size=len(keep)), strict=True):

@@ -33,7 +33,7 @@ def names() -> list[str]:
 
 
 def prepared(name: str, half: Half) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """What opens a cohort, its arguments, and what it is; stores are built where they are missing.
+    """Opener of a cohort, its arguments, and its identity; missing stores are built.
 
     The patients of the two halves of a phantom have other seeds; those of the real cohort are divided.
     """

@@ -17,7 +17,7 @@ from jsddpm.slices.imported import Facts, IntensityFormat
 
 @dataclass
 class Samples:
-    """What a generator made: slices ``(N, H, W)``, one after the other; of volumes ``depth`` belong together."""
+    """Samples of a generator: slices ``(N, H, W)``; of volumes, ``depth`` successive slices belong together."""
 
     images: np.ndarray
     masks: np.ndarray
@@ -33,7 +33,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Form:
-    """How a layout is written, and what its user says."""
+    """Writer of a layout, and the options of its user."""
 
     write: Callable[[Path, Samples], Path]
     facts: Facts

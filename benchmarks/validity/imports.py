@@ -70,7 +70,7 @@ def drawn(cohort: Cohort, rng: np.random.Generator, per_condition: int = PER_CON
 
 
 def imported(at: World, form: Form, made: Samples, folder: Path) -> SliceTable:
-    """What a layout's files become."""
+    """The imported set of a layout's files."""
     source = form.write(folder / "made", made)
     try:
         return SliceTable.from_files(source, at.store, at.binning, facts=form.facts, intensities=form.reading)
@@ -79,12 +79,12 @@ def imported(at: World, form: Form, made: Samples, folder: Path) -> SliceTable:
 
 
 def content(table: SliceTable) -> str:
-    """Of everything an evaluation reads of a set."""
+    """Hash of everything that an evaluation reads of a set."""
     return digest(table.images, table.masks, table.z_bin, table.pathology)
 
 
 def outcome(at: World, form: Form, fault: ImportFault, faithful: str, seed: int, folder: Path) -> tuple[str, list[str]]:
-    """What became of a planted fault; empty where the set is what it would have been without it."""
+    """Outcome of a planted fault; empty if the set is the same as without it."""
     made = fault.plant(at.volumes if form.volumes else at.slices, np.random.default_rng(seed))
     try:
         table = imported(at, form, made, folder)

@@ -81,7 +81,7 @@ def drawn(name: str, kind: str, trial: int, train: int, test: int) -> Cohort:
 def run_trial(
     name: str, kinds: tuple[str, ...], trial: int, train: int, test: int, protocol: Protocol
 ) -> list[dict[str, object]]:
-    """What is said of each generator in one draw of patients; the trainings on real slices alone serve all of them."""
+    """Results of each generator in one draw of patients; all share the trainings on real slices alone."""
     rows = []
     with TemporaryDirectory() as folder:
         for kind in kinds:

@@ -76,7 +76,7 @@ def volume_bytes(gib: float) -> int:
 
 
 def mask_reading(labels: list[int] | None, threshold: float | None) -> MaskReading:
-    """How masks are read, by the options above."""
+    """The reading of masks that the options ask for."""
     from jsddpm.cohort.masks import MaskReading
 
     return MaskReading(tuple(labels or ()), threshold)

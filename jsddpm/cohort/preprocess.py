@@ -1,4 +1,4 @@
-"""From a volume to a stack of axial slices in [0, 1]; image and mask pass through the same geometry."""
+"""Preprocessing of a volume to a stack of axial slices in [0, 1], with the same geometry for image and mask."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.nd
 
 @dataclass(frozen=True)
 class ClassDistribution:
-    """How balanced sampling changes the distribution of a data set.
+    """Distribution of a data set before and after balanced sampling.
 
     Attributes:
         slices: Number of slices.

@@ -1,4 +1,4 @@
-"""What an evaluation says: every check's answer for the whole and its parts, and their sum in words. Torch-free."""
+"""The verdict: the answers of all checks for the whole and its parts, and a summary in words. Torch-free."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def verdict(results: Results) -> tuple[str, ...]:
 
 
 def _suspected(results: Results) -> tuple[str, ...]:
-    """What may have gone wrong at import stands before everything, for every score may follow from it."""
+    """Suspicions of the import check; they come first, because they can explain every score."""
     suspicions = [s["sentence"] for s in results.provenance.get("suspicions", ())]
     return tuple(f"{'Before any score' if i == 0 else 'Also'}: {sentence}." for i, sentence in enumerate(suspicions))
 
@@ -136,7 +136,7 @@ def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> st
 
 
 def _where(results: Results, check: str, answer: str) -> str:
-    """In how many conditions the answer is that of the whole."""
+    """Number of conditions with the same answer as the whole, in words."""
     counts = {str(name): count for name, count in results.counts(check).items()}
     total = sum(counts.values())
     if not total:
@@ -147,7 +147,7 @@ def _where(results: Results, check: str, answer: str) -> str:
 
 
 def _open(unknown: Sequence[tuple[CheckSpec, Finding]]) -> list[str]:
-    """What could not be told, by what would be needed."""
+    """Sentences on checks without an answer, grouped by what they would need."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for check, finding in unknown:
         by_reason[finding.reason].append(check.question + (f" ({finding.evidence})" if finding.evidence else ""))

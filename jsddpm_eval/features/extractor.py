@@ -89,7 +89,7 @@ class Standardizer:
 
     @classmethod
     def fit(cls, reference: Tensor) -> Standardizer:
-        """From reference features ``(n, d)``; a constant column does not enter distances (scale 0)."""
+        """The standardization of reference features ``(n, d)``; a constant column has scale 0 and adds no distance."""
         std = reference.std(dim=0, correction=1) if len(reference) > 1 else torch.zeros(reference.shape[1])
         return cls(reference.mean(0), std.double())
 

@@ -40,7 +40,7 @@ class Lesions(NamedTuple):
 
 
 def windows(images: Tensor, masks: Tensor) -> Lesions:
-    """What is compared of lesion slices, each with a mask that is not empty.
+    """Windows around the lesions of slices; no mask may be empty.
 
     Args:
         images: ``(N, H, W)``.

@@ -115,7 +115,7 @@ class RealReference:
         return self.fold if table is self.real else np.full(len(table), FOLDS)
 
     def learned(self, fit: Callable[[NDArray[np.bool_]], Values]) -> Values:
-        """What is fitted without each fold of patients, then to all; ``fit`` is given the rows to learn from."""
+        """Models without each fold of patients, then of all; ``fit`` takes the rows to learn from."""
         return np.array([fit(self.fold != number) for number in range(FOLDS + 1)])
 
     def once(self, name: str, compute: Callable[[], _T]) -> _T:

@@ -229,7 +229,7 @@ def _closest(context: Context) -> _Closest:
 
 @dataclass(frozen=True)
 class NearnessScale:
-    """How near slices of other patients come, by measure and bin.
+    """Scale of nearness by measure and bin, from slices of other patients.
 
     Attributes:
         scales: Of each of :data:`~jsddpm_eval.functional.copies.MEASURES`.
@@ -239,7 +239,7 @@ class NearnessScale:
 
     @classmethod
     def fit(cls, null: NDArray[np.float64], z_bin: NDArray[np.int64], bins: int) -> NearnessScale:
-        """From the measures of slices of other patients, ``(n, measures)``, n at least 1, and their bins."""
+        """The scale of the measures of slices of other patients, ``(n, measures)``, n at least 1, and their bins."""
         return cls(tuple(UpperScale.fit(of_measure, z_bin, bins) for of_measure in null.T))
 
     def __call__(self, measures: NDArray[np.float64], z_bin: NDArray[np.int64]) -> NDArray[np.float64]:

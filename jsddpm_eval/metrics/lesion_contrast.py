@@ -55,7 +55,7 @@ class LesionContrast(ShiftMetric):
     needs = frozenset({"pixels", "masks"})
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
-        """Of lesion slices; shares take the columns that they are shares of."""
+        """Contrast of lesion slices; each kept share uses the column of its contrast."""
         columns = contrast_columns(table)
         columns = torch.cat([columns, columns[:, [CONTRAST.index(name) for name in _KEPT]]], 1)
         return columns.where((table.pathology == 1)[:, None], torch.nan)
@@ -97,7 +97,7 @@ def _kept(real: Side, generated: Side, counted: Score) -> Score:
 
 
 def _contrast(batch: SliceTable) -> Tensor:
-    """Of lesion slices with a mask; NaN for others."""
+    """Contrast of lesion slices with a mask, ``(N, len(CONTRAST))``; NaN for others."""
     columns = torch.full((len(batch), len(CONTRAST)), torch.nan, dtype=torch.float64)
     has_mask = (batch.pathology == 1) & batch.masks.flatten(1).any(1)
     columns[has_mask] = torch.from_numpy(mask_contrast(batch.images[has_mask].numpy(), batch.masks[has_mask].numpy()))

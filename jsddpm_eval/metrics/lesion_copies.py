@@ -38,7 +38,7 @@ SHARE = ScoreSpec(
 
 @dataclass(frozen=True)
 class _Copies:
-    """By generated row, in upper spreads of real lesions of the size; NaN and -1 where there is no such lesion.
+    """Nearest real lesion of each generated row, in upper spreads of real lesions of its size; NaN and -1 without one.
 
     Attributes:
         score: Nearness to the nearest real lesion.

@@ -58,7 +58,7 @@ class LesionForm(ShiftMetric):
     needs = frozenset({"pixels", "masks"})
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
-        """Of lesion slices."""
+        """Size, outline and position of the lesions, one column for each spec."""
         area, parts, eccentricity, solidity, row, column = shape_column(table).numpy().T
         in_pixels = area / (table.spacing[0] * table.spacing[1])
         size = np.log(in_pixels)

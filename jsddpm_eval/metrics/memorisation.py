@@ -39,7 +39,7 @@ AUTHENTICITY = ScoreSpec(
 
 
 class Memorisation(Metric):
-    """How often samples are nearer to training slices than held-out slices are, and authenticity.
+    """Share of samples nearer to training slices than held-out slices are, and authenticity.
 
     Distances are to training slices of the same condition. Between equals the first is 0.5; the baseline of
     authenticity uses held-out slices in place of generated ones.
@@ -141,7 +141,7 @@ class _Distances:
 
     @classmethod
     def of(cls, sides: Sequence[SliceTable], space: FeatureSpace) -> _Distances:
-        """Of generated, held-out and training slices."""
+        """Distances of generated, held-out and training slices in a feature space."""
         a, b, training = (space.of(table) for table in sides)
         between = distances(a, training), distances(b, training), distances(training, training)
         return cls(*between, sides[2].patient, sides[1].patient_names, sides[0].unit)

@@ -51,7 +51,7 @@ REPEATED = ScoreSpec(
 
 
 class _Distances(NamedTuple):
-    """By row, NaN where there is none; see :class:`NearestOther`."""
+    """Distances by row, NaN without one; see :class:`NearestOther`."""
 
     generated: NDArray[np.float64]
     of_others: NDArray[np.float64]

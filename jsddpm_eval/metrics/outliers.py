@@ -60,7 +60,7 @@ class _Space:
 
     @classmethod
     def fit(cls, columns: Array, z_bin: NDArray[np.int64], bins: int) -> _Space:
-        """From real slices, at least one."""
+        """The space of at least one real slice."""
         middle = np.median(columns, 0)
         rest = columns - _by_bin(columns, z_bin, bins)[z_bin]
         spread = np.maximum(1.4826 * np.median(np.abs(rest), 0), 1e-9)

@@ -71,7 +71,7 @@ class ShiftMetric(Metric):
 
 
 def deviation(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> NDArray[np.float64]:
-    """How far slices lie from the median slice of other patients of their condition, in SD of real slices, ``(N,)``.
+    """Distance of slices from the median slice of other patients of their condition, in SD of real slices, ``(N,)``.
 
     A real slice is compared with the median of other patients, because its own patient would pull the median to it,
     and generated slices would appear more varied than they are.

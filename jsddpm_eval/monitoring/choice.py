@@ -37,7 +37,7 @@ class Check:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Check:
-        """From the plain values of :func:`dataclasses.asdict`."""
+        """The check from the plain values of :func:`dataclasses.asdict`."""
         plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
         return cls(**plain)
 
@@ -112,6 +112,6 @@ class Choice:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Choice:
-        """From plain values."""
+        """The choice from plain values."""
         best = values["best"]
         return cls(**{**values, "best": best and Check.from_dict(best), "signs": tuple(values["signs"])})

@@ -223,7 +223,7 @@ class SampleMonitor:
         return values
 
     def _seen_gap(self, samples: SliceTable) -> tuple[float | None, bool]:
-        """How much further samples are from held-out than from training patients, in KID; whether that is certain."""
+        """KID to held-out less KID to training patients, and whether the difference is significant."""
         fair = [space for space in self._spaces if not space.extractor.saw_training]
         if not fair:
             return None, False

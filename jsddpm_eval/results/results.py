@@ -99,7 +99,7 @@ class Results(Model):
         return self.score(key) if isinstance(key, str) else self.score(*key)
 
     def answers(self) -> dict[Condition, Answer]:
-        """What all checks together say of each bin x pathology.
+        """Common answer of all checks for each bin x pathology.
 
         ``off`` where any check is, ``fine`` where every check that is asked of the pathology is, and else ``unknown``:
         one of them could not tell, or was not made.
@@ -117,7 +117,7 @@ class Results(Model):
         return "fine" if applicable <= set(answers) and set(answers.values()) == {"fine"} else "unknown"
 
     def whole(self) -> dict[str, Finding]:
-        """What each check says of the whole generator; of a check of one pathology, of that pathology.
+        """Finding of each check for the whole generator; for a check of one pathology, for that pathology.
 
         A check that was not made, or looks at single conditions only, is not in it.
         """
@@ -126,7 +126,7 @@ class Results(Model):
         return {f.check: f for f in sorted(tops, key=lambda f: f.pathology is not None)}
 
     def counts(self, check: str) -> dict[Answer, int]:
-        """How many bins x pathologies a check says each of its answers of."""
+        """Number of bins x pathologies with each answer of a check."""
         answers = [f.answer for f in self.findings if f.check == check and None not in f.place]
         return {answer: answers.count(answer) for answer in ("off", "fine", "unknown")}
 

@@ -39,7 +39,7 @@ class Influence(Model):
         samples: Iterable[float] = (),
         sample_blocks: Sequence[int] = (),
     ) -> Influence:
-        """From a score and its values without each unit; rounded to seven digits, as in files."""
+        """The influences of units from a score and its values without each; rounded to seven digits, as in files."""
         added = {str(name): _rounded(v - value) for name, v in (patients or {}).items()}
         blocks = tuple(sample_blocks) if any(size > 1 for size in sample_blocks) else ()
         return cls(patients=added, samples=tuple(_rounded(v - value) for v in samples), sample_blocks=blocks)

@@ -71,7 +71,7 @@ class ScoreSpec:
 
     @property
     def help(self) -> str:
-        """How to read it and what it does not detect, for the help of a report.
+        """Its reading and the faults that it does not detect, for the help of a report.
 
         >>> ScoreSpec(name="kid", heading="", group="", definition="", reading="A distance.", blind_to="copies").help
         'A distance. Not detected: copies.'

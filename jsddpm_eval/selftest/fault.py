@@ -22,17 +22,17 @@ Where = Callable[[int, int, int], bool]
 
 
 def everywhere(z_bin: int, pathology: int, n_bins: int) -> bool:
-    """In every condition."""
+    """True for every condition."""
     return True
 
 
 def in_lesions(z_bin: int, pathology: int, n_bins: int) -> bool:
-    """In the conditions with a lesion."""
+    """True for conditions with a lesion."""
     return pathology == 1
 
 
 def in_controls(z_bin: int, pathology: int, n_bins: int) -> bool:
-    """In the conditions without a lesion."""
+    """True for conditions without a lesion."""
     return pathology == 0
 
 

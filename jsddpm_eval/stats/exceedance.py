@@ -33,7 +33,7 @@ class UpperScale:
 
     @classmethod
     def fit(cls, values: Values, group: Labels, groups: int) -> UpperScale:
-        """From real values, at least one, with groups numbered below ``groups``.
+        """The scale of at least one real value, with groups numbered below ``groups``.
 
         >>> UpperScale.fit(np.array([0.0, 1.0, 2.0]), np.zeros(3, np.int64), 1)
         UpperScale(centre=array([1.]), spread=array([1.]))

@@ -63,7 +63,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Area:
-    """How well values separate training from held-out patients: 0.5 is chance, 1 is perfect.
+    """Separation of training from held-out patients by values: 0.5 is chance, 1 is perfect.
 
     Attributes:
         value: The area, that is the probability that a training patient has the higher value of such a pair.
@@ -110,7 +110,7 @@ class Calibration:
     scale: Values
 
     def scores(self, network: Values, reference: Values) -> Values:
-        """By how many standard deviations log losses ``(n, L)`` lie below the line, ``(n, L)``."""
+        """Distance of log losses ``(n, L)`` below the line, in standard deviations, ``(n, L)``."""
         above = network - self.network - self.slope * (reference - self.reference)
         scores: Values = -above / np.maximum(self.scale, _TINY)
         return scores

@@ -1,4 +1,4 @@
-"""How many relabellings a permutation test draws, and the smallest p-value they can give. Torch-free."""
+"""Number of relabellings of a permutation test, and the smallest p-value that it can give. Torch-free."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Scale:
 
     @classmethod
     def fit(cls, real: Side, conditions: int) -> Scale:
-        """From real slices; conditions are numbers below ``conditions``."""
+        """The scale of real slices; conditions are numbers below ``conditions``."""
         centre = np.full(conditions, np.nan)
         for c in np.unique(real.condition):
             centre[c] = np.median(real.values[real.condition == c])

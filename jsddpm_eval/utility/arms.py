@@ -89,7 +89,7 @@ MEANINGS = {
 
 
 def meaning(name: str) -> str:
-    """What an arm's slices are, in words.
+    """The training set of an arm in words.
 
     >>> meaning("real+generated-25")
     'real slices of training patients; 25 % of each batch generated'

@@ -46,7 +46,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """What tells it from other cells, fit for a file name."""
+        """Its unique name, which is also its file name."""
         return f"{self.fold} {self.arm} {self.network} {self.seed}".replace(" ", "_")
 
 
@@ -82,13 +82,13 @@ def run_cells(
         arguments: Its arguments, hashable.
         training: How every network is trained.
         seed: Seed of everything drawn.
-        plan: What else decides a cell; a folder of another plan is refused.
+        plan: Further settings that a cell depends on; a folder of another plan is refused.
         share: Number of this process, and how many there are.
         jobs: Processes.
         progress: Called with (done, total) of this share after each cell.
 
     Returns:
-        What was kept of all cells, in their order; None while other shares have some left.
+        The rows of all cells, in their order; None while other shares have some left.
 
     Raises:
         JsddpmError: ``UTILITY`` (status 2) when the folder is of another plan, ``LOCKED`` (status 5) when another
@@ -122,7 +122,7 @@ def begin(out: Path, plan: dict[str, Any]) -> None:
 
 
 def run_cell(out: Path, cell: Cell, opener: Opener, arguments: tuple[Any, ...], training: Training, seed: int) -> None:
-    """Train, segment the fold's patients, and write what is kept of it."""
+    """Train, segment the fold's patients, and write the row of the cell."""
     import torch
 
     start, threads = time.process_time(), torch.get_num_threads()
@@ -163,7 +163,7 @@ def _file(out: Path, cell: Cell) -> Path:
 
 
 def read_cell(out: Path, cell: Cell) -> Row:
-    """What was kept of a cell.
+    """The stored row of a cell.
 
     Raises:
         JsddpmError: ``CELL`` (status 4) when its file is damaged.

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Training:
-    """How a segmentation network is trained; equal for every arm.
+    """Training of a segmentation network, the same for every arm.
 
     Attributes:
         steps: Optimiser steps.

@@ -1,4 +1,4 @@
-"""How well each patient was segmented: counts that are kept, and the scores made of them. Torch-free."""
+"""Segmentation quality by patient: stored counts, and the scores computed from them. Torch-free."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jsddpm_eval.functional.lesion_matching import f1, matched
 from jsddpm_eval.real_slices import Masks, Rows, Slices
 
 Record = Mapping[str, Any]
-"""What is kept of a patient: ``patient`` (number), ``bins`` (``[bin, TP, FP, FN]`` in pixels, where any is not 0),
+"""Stored counts of a patient: ``patient`` (number), ``bins`` (``[bin, TP, FP, FN]`` in pixels, where any is not 0),
 ``lesions`` (``[voxels, found]``), ``false`` (predicted lesions that are none)."""
 
 
@@ -35,12 +35,12 @@ class ScoreKind:
     of: Callable[[Record], float | None]
 
     def to_dict(self) -> dict[str, str]:
-        """What it is, as plain values."""
+        """Its description as plain values."""
         return {"name": self.name, "heading": self.heading, "better": self.better, "definition": self.definition}
 
 
 def records(slices: Slices, rows: Rows, predicted: Masks) -> list[dict[str, Any]]:
-    """What is kept of every patient of some slices.
+    """The stored counts of every patient of some slices.
 
     Args:
         slices: All slices.

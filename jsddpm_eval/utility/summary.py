@@ -1,4 +1,4 @@
-"""What a utility study says, as plain values: arms, comparisons, lesion sizes, bins, sentences. Torch-free."""
+"""Results of a utility study as plain values: arms, comparisons, lesion sizes, bins, sentences. Torch-free."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _parts(grid: Grid, arms: Sequence[str], pairs: Sequence[tuple[str, str]], me
 
 
 def sentences(differences: Sequence[dict[str, Any]], margin: float) -> list[str]:
-    """What each comparison says, in words; those with copy-paste lesions first."""
+    """A sentence for each comparison; those with copy-paste lesions come first."""
     rivals = [d for d in differences if d["reference"] != REAL.name]
     return [_sentence(d, margin) for d in [*rivals, *(d for d in differences if d["reference"] == REAL.name)]]
 
@@ -125,7 +125,7 @@ def _sentence(d: dict[str, Any], margin: float) -> str:
 
 
 def _needed(d: dict[str, Any]) -> str:
-    """With how many patients a gain would be seen."""
+    """Number of patients with whom a gain would be significant."""
     needed = d["patients_for_gain"]
     if needed is None:
         return f"with so few trainings one of {GAIN:g} would not be seen, however many patients there are"

@@ -61,7 +61,7 @@ def trained(
 
 @torch.no_grad()
 def segmented(network: nn.Module, images: Images, device: torch.device) -> Masks:
-    """Where a network sees a lesion with a probability above one half, boolean ``(N, H, W)``."""
+    """Pixels with a predicted lesion probability above one half, boolean ``(N, H, W)``."""
     network.eval()
     parts = [images[first : first + _BATCH] for first in range(0, len(images), _BATCH)]
     masks = [_logits(network, torch.from_numpy(part)[:, None].to(device)) > 0 for part in parts]

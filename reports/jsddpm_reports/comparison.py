@@ -24,7 +24,7 @@ def letters(compared: Differences) -> dict[str, str]:
 
 
 def verdict(d: Difference) -> str:
-    """What the corrected test says of the other evaluation: better, worse, differs, or nothing."""
+    """Result of the corrected test for the other evaluation: better, worse, differs, or empty."""
     if not d.significant:
         return ""
     return {"second": "better", "first": "worse", None: "differs"}[d.better]
@@ -84,7 +84,7 @@ def legend(compared: Differences, baseline: str) -> list[str]:
 
 
 def notes(compared: Differences) -> list[str]:
-    """How the differences were computed, and why some have no interval."""
+    """Notes on the computation of the differences, and reasons for missing intervals."""
     every = [d for part in compared.values() for d in part]
     words = _how_pooled(every) if _pooled(compared) else [_how_paired(every)]
     words[-1] += (

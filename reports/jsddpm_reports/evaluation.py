@@ -1,4 +1,4 @@
-"""What an evaluation left, read together for the reports."""
+"""The files of an evaluation, read together for the reports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LESION_LABELS = ("origin", "slice", "patient", "z_bin")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation left that a report shows.
+    """The files of an evaluation that a report shows.
 
     Attributes:
         results: The results.

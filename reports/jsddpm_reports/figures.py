@@ -1,4 +1,4 @@
-"""What every figure shares: colours that differ without colour vision, a print size, and the forms it is given in."""
+"""Settings of all figures: colours for every kind of colour vision, print size, and file formats."""
 
 from __future__ import annotations
 

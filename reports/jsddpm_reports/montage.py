@@ -143,7 +143,7 @@ def copies_figure(panels: Panels) -> Figure:
 
 
 def nearness(value: float) -> str:
-    """How near a pair is, in words: above 1 it counts as a copy.
+    """Nearness of a pair, in words; above 1 it counts as a copy.
 
     >>> nearness(0.614), nearness(1.2), nearness(float("inf")), nearness(float("nan"))
     ('0.61', '1.20 copy', 'exact copy', '')

@@ -63,7 +63,7 @@ def per_bin_table(results: Results, shown: Sequence[Column]) -> tables.Table:
 
 
 def caption(results: Results) -> str:
-    """What the table is of."""
+    """Caption of the table."""
     lo, hi = results.binning["z_range"]
     generated = results.provenance.get("generated", {}).get("slices")
     return (
@@ -89,7 +89,7 @@ def _counts(cell: Cell) -> str:
 
 
 def _notes(results: Results, shown: Sequence[Column]) -> list[str]:
-    """How to read the cells, and why some are empty."""
+    """Notes on reading the cells, and reasons for empty ones."""
     words = "n: real slices / patients / generated slices of the condition. In parentheses the baseline, the same "
     words += "score between real patients; in brackets the 95 % interval. ~ unreliable, – undefined."
     readings = dict.fromkeys(f"{c.heading}: {c.spec.help}" for c in shown if c.spec.help)

@@ -1,4 +1,4 @@
-"""How to reproduce an evaluation: the commands, and what must be the same for the same numbers."""
+"""Reproduction of an evaluation: the commands, and everything that the numbers depend on."""
 
 from __future__ import annotations
 

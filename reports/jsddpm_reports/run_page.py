@@ -101,7 +101,7 @@ def _tiles(run: RunProgress) -> list[tuple[str, str, str]]:
 
 
 def _store(run: RunProgress) -> dict[str, Any]:
-    """What is known of the training store, with a path that says nothing of the disk."""
+    """Facts on the training store, with a path that does not show the disk's folders."""
     return {**run.provenance["store"], "path": local_name(store_place(run.folder, run.provenance))}
 
 

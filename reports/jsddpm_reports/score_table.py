@@ -70,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """What one check says of the whole, and of every part.
+    """Findings of one check for the whole and its parts.
 
     Attributes:
         check: The check.
@@ -163,7 +163,7 @@ def _ordered(results: Results) -> list[Cell]:
 
 
 def _findings(results: Results, cell: Cell) -> tuple[str, str]:
-    """What the checks say of a condition: in a few words, and one by one with the reasons."""
+    """Answers of the checks for a condition: in a few words, and one by one with the reasons."""
     findings = {f.check: f for f in results.findings if f.place == (cell.z_bin, cell.pathology)}
     if not findings:
         return "no check was made", "no check was made"

@@ -1,4 +1,4 @@
-"""What a selftest says, as tables and sentences."""
+"""Results of a selftest as tables and sentences."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def evaluation_view(results: Results, width: int, privacy: Mapping[str, Any] | N
 
 
 def _checks_table(rows: Sequence[CheckRow], n_bins: int) -> RenderableType:
-    """What each check says of the whole, and a sign for each bin of control and lesion; of many bins their numbers."""
+    """Answer of each check for the whole, and a sign for each bin of control and lesion; counts if bins are many."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
     table.add_column("check", no_wrap=True)

@@ -1,4 +1,4 @@
-"""What a run logged while it trained, as curves over the steps.
+"""Curves of the values that a run logged during training.
 
 The names of what training logs stand here alone: a log has no specs to look them up in.
 """

@@ -1,4 +1,4 @@
-"""How scores are put into words and cells, the same in the terminal and on the page."""
+"""Wording of scores and findings, the same in the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _span(ends: tuple[float, float], unit: str) -> str:
 
 
 def finding(answered: Finding) -> str:
-    """What a check says of a place, with what is wrong, what was seen, and what would be needed.
+    """A finding in words: answer, fault, evidence, and what an answer would need.
 
     >>> from jsddpm_eval.results.specs import Finding
     >>> finding(Finding(check="copied", answer="unknown", reason="the copy gap has no interval"))

@@ -76,7 +76,7 @@ def dices(cohort: Cohort, samples: GeneratedArrays, seeds: Sequence[int], traini
 
 
 def deviations(results: Results) -> dict[str, float | None]:
-    """How far each score of the whole is from its baseline; a share without one is compared with its best value."""
+    """Distance of each score of the whole from its baseline, or without one from its best value."""
     found: dict[str, float | None] = {}
     for pathology in (None, 1, 0):
         cell = next((c for c in results.generation if c.key == (None, pathology, None)), None)

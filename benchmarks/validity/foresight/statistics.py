@@ -24,10 +24,10 @@ _RIDGE = 10.0
 
 @dataclass(frozen=True)
 class Correlation:
-    """How a number of each generator goes with the Dice of networks trained on its samples.
+    """Rank correlation of a number of each generator with the Dice of networks trained on its samples.
 
     Attributes:
-        score: What is correlated.
+        score: Name of the number.
         value: Spearman's rank correlation.
         interval: Its 95 % interval: percentiles of draws of families of generators, with replacement.
         generators: Number of generators that have the number.

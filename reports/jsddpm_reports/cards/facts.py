@@ -1,4 +1,4 @@
-"""What an evaluation and its run say of themselves, in words; what they do not say is not known, with the reason."""
+"""Facts on an evaluation and its run, in words; a missing fact is *not known*, with the reason."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def _of_network(checkpoint: Mapping[str, Any]) -> dict[str, Fact]:
 
 
 def _augmentation(flip: bool | None, settings: Mapping[str, Any]) -> Fact:
-    """How training slices are changed, of the configuration's ``data.flip`` and its section ``augmentation``."""
+    """Augmentation of training slices, by ``data.flip`` and the section ``augmentation`` of the configuration."""
     if flip is None:
         return unknown("the configuration does not say")
     sentences = ["Half of the slices are mirrored left and right"] if flip else []
@@ -248,7 +248,7 @@ def _failures(results: Results) -> Fact:
 
 
 def _consistency(results: Results) -> Fact:
-    """In how many conditions the checks together give each answer."""
+    """Number of conditions with each common answer of the checks."""
     answers = list(results.answers().values())
     if not answers:
         return unknown("no bin was looked at by itself")
@@ -257,7 +257,7 @@ def _consistency(results: Results) -> Fact:
 
 
 def _by_checks(results: Results, names: tuple[str, ...]) -> Fact:
-    """What these checks say of the whole."""
+    """Answers of these checks for the whole."""
     whole = results.whole()
     chosen = [check for check in results.checks if check.name in names and check.name in whole]
     answers = [f"{check.question}: {wording.finding(whole[check.name])}" for check in chosen]

@@ -53,7 +53,7 @@ def listed(
 
 
 def _by_volume(items: Sequence[SliceItem], names: Sequence[str]) -> list[SliceItem]:
-    """Without a column ``group``, slices of one NIfTI file belong to one volume with the file's name."""
+    """Rows whose slices of one NIfTI file form one volume, for tables without a column ``group``."""
     shared = {name for name, n in Counter(names).items() if n > 1 and name.endswith((".nii", ".nii.gz"))}
     return [replace(item, group=name) if name in shared else item for item, name in zip(items, names, strict=True)]
 
