@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from benchmarks.validity.foresight.statistics import (
+from benchmarks.validity.foresight.ranks import (
     composites,
     correlations,
     foresees,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json"]
 """Format of a command's result."""
+
+_POINTS = 200  # of a task whose time is kept, to estimate the time left
 
 FormatOption = Annotated[Format, typer.Option("--format", help="table; or json: strict JSON alone on stdout.")]
 
@@ -71,7 +73,7 @@ class Tracker:
 
     def _begin(self, title: str) -> None:
         self.title, self._said = title, 0
-        self._first: tuple[int, float] | None = None
+        self._times: list[tuple[int, float]] = []
         if self._bar is not None:
             if self._task is not None:
                 self._bar.remove_task(self._task)
@@ -88,18 +90,35 @@ class Tracker:
 
     def update(self, done: int, total: int, values: Mapping[str, float] | None = None) -> None:
         """Report progress, with the latest values worth showing."""
-        self._first = self._first or (done, time.monotonic())  # a resumed task does not start at 0
+        point = (done, time.monotonic())
+        if not self._times or done >= self._times[-1][0] + total / _POINTS:
+            self._times.append(point)
         text = "  ".join(f"{k} {v:.3g}" for k, v in (values or {}).items())
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total, values=text)
             return
         tenth = 10 * done // max(total, 1)
-        before, start = self._first
         if tenth > self._said:
             self._said = tenth
-            seconds = (time.monotonic() - start) / (done - before) * (total - done) if done > before else None
+            seconds = _seconds_left([*self._times, point], total)
             left = "" if seconds is None else f"{seconds:.0f} s left"
             note("  ".join([f"{self.title}: {done} of {total}", *filter(None, [text, left])]))
+
+
+def _seconds_left(times: Sequence[tuple[int, float]], total: int) -> float | None:
+    """Seconds that the rest of a task will take, at the speed of the second half of what is done so far.
+
+    The first steps are left out where there are others: they may train a network that all further steps share.
+
+    >>> _seconds_left([(0, 0.0), (1, 100.0), (2, 101.0), (3, 102.0)], 10)
+    7.0
+    """
+    done, now = times[-1]
+    earlier = [point for point in times if point[0] < done]
+    if not earlier:
+        return None
+    before, start = next((p for p in earlier if p[0] >= (earlier[0][0] + done) / 2), earlier[-1])
+    return (now - start) / (done - before) * (total - done)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.checks.base import Check, Evidence, Words
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -47,10 +47,17 @@ class Copied(Check):
             figure, exactly = f"in {round(score.value * total)} of {total} samples", (score.value, score.value)
             return Evidence(score.spec, score.value, exactly, score.p_value, (0.0, 0.0), words, figure=figure)
         if score.spec == "copy_closeness":
-            margin, figure = (-_NEARER, _NEARER), f"{score.value:+.1f} SD"
-        else:
-            margin, figure = (-_SHARE, _SHARE), f"in {round(score.value * total)} of {total} samples"
-        return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
+            return self._nearness(score, words)
+        figure = f"in {round(score.value * total)} of {total} samples"
+        return Evidence(score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words, figure=figure)
+
+    @staticmethod
+    def _nearness(score: Score, words: Words) -> Evidence:
+        """Samples that are further from real slices than other patients' slices are no copies, however far they are."""
+        value, interval = max(score.value or 0.0, -_NEARER), score.interval
+        bounded = None if interval is None else (max(interval[0], -_NEARER), max(interval[1], -_NEARER))
+        margin, figure = (-_NEARER, _NEARER), f"{score.value:+.1f} SD"
+        return Evidence(score.spec, value, bounded, score.p_value, margin, words, figure=figure)
 
 
 CHECK = Copied()

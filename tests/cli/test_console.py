@@ -32,6 +32,19 @@ def test_time_left_counts_from_where_the_work_was_resumed(clock, capsys):
     ]
 
 
+def test_time_left_does_not_count_a_slow_first_step(clock, capsys):
+    """The first of 20 steps takes 600 s, all others 5 s."""
+    tracker = Tracker("evaluation", None)
+    tracker.update(0, 20)
+    for done in range(1, 21):
+        clock[0] += 600 if done == 1 else 5
+        tracker.update(done, 20)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:3] == [
+        "evaluation: 2 of 20  90 s left", "evaluation: 4 of 20  80 s left", "evaluation: 6 of 20  70 s left"
+    ]  # fmt: skip
+
+
 def test_parts_follow_each_other(clock, capsys):
     tracker = Tracker("evaluation", None)
     tracker.part("features", 0, 1)

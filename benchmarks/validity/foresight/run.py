@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks" / "validity")]  # so that it runs as a script
 
 from benchmarks.validity.foresight.generators import GENERATORS, Generator  # noqa: E402
-from benchmarks.validity.foresight.statistics import (  # noqa: E402
+from benchmarks.validity.foresight.ranks import (  # noqa: E402
     Correlation,
     composites,
     correlations,
