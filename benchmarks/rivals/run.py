@@ -28,6 +28,7 @@ SCORES = {
     "lesion_present": "masks where asked",
     "control_empty": "empty where asked",
 }
+_BY_CONDITION = ("lesion_area",)
 _METRICS = ("kid", "z_error_bins", "lesion_area", "lesion_present", "control_empty")
 
 
@@ -36,23 +37,39 @@ def row_of(task: Task, name: str, record: dict[str, float], cache: Path) -> dict
     results = evaluate(task.store, SliceStore(task.samples), metrics=_METRICS, split="test", cache=cache)
     row: dict[str, Any] = {"contender": name, "seed": task.seed, "budget": task.cpu_seconds, **record}
     for score in SCORES:
-        found = results.pooled[score]
-        row |= {score: found.value, f"{score}_baseline": found.baseline}
+        pooled = results.pooled[score]
+        row |= {score: pooled.value, f"{score}_baseline": pooled.baseline}
     return row
 
 
 def table(rows: pd.DataFrame) -> str:
-    """Means over the seeds, with the smallest and the largest, for each contender and budget."""
+    """Means for each contender and budget, with the smallest and largest of several seeds; last, the baselines.
+
+    The baseline of lesions depends on the conditions in which a contender drew any, so it stands in each cell.
+    """
     lines = [
-        "| CPU s | trained | seeds | " + " | ".join(SCORES.values()) + " |",
-        "|---|---|---|" + "---|" * len(SCORES),
+        "| CPU s | trained | seeds | steps | " + " | ".join(SCORES.values()) + " |",
+        "|---:|---|---:|---:|" + "---:|" * len(SCORES),
     ]
     for (budget, name), group in rows.groupby(["budget", "contender"], sort=False):
-        cells = [f"{group[s].mean():.3g} ({group[s].min():.3g} to {group[s].max():.3g})" for s in SCORES]
-        lines.append(f"| {budget:g} | {name} | {len(group)} | " + " | ".join(cells) + " |")
-    real = [rows[f"{s}_baseline"].mean() for s in SCORES]
-    lines.append("|  | real slices |  | " + " | ".join("–" if pd.isna(b) else f"{b:.3g}" for b in real) + " |")
+        cells = [_cell(group, score) for score in SCORES]
+        steps = f"{group['steps'].mean():,.0f}"
+        lines.append(f"| {budget:g} | {name} | {len(group)} | {steps} | " + " | ".join(cells) + " |")
+    real = ["" if s in _BY_CONDITION else _number(rows[f"{s}_baseline"].mean()) for s in SCORES]
+    lines.append("|  | real slices |  |  | " + " | ".join(real) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(group: pd.DataFrame, score: str) -> str:
+    values = group[score]
+    cell = _number(values.mean())
+    if len(values) > 1:
+        cell += f" ({_number(values.min())} to {_number(values.max())})"
+    return cell + (f", real {_number(group[f'{score}_baseline'].mean())}" if score in _BY_CONDITION else "")
+
+
+def _number(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.0f}" if abs(value) >= 100 else f"{value:.2g}"
 
 
 def main() -> None:
