@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from jsddpm_eval.functional.copies import MEASURES
-from jsddpm_eval.metrics.copies import NearnessScale, clearly, copied_share, nearest_by_bin, threshold
+from jsddpm_eval.metrics.copies import clearly, copied_share, threshold
+from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.slice_table import SliceTable
 
