@@ -197,15 +197,15 @@ def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
         )  # fmt: skip
     if judgements and all(j.evidence.within for j in judgements):
         return Finding(check=check, answer="fine", z_bin=z_bin, pathology=pathology, detectable=smallest)
-    open_ones = [j.evidence for j in judgements if not j.evidence.within]
-    missing = next((e.reason for e in open_ones if e.reason), "")
-    widest = max((e for e in open_ones if e.interval is not None), key=_beyond, default=None)
-    reason = missing if widest is None else _open(widest)
-    first_open = widest or (open_ones[0] if open_ones else None)
+    undecided = [j for j in judgements if not j.evidence.within]
+    missing = next((j.evidence.reason for j in undecided if j.evidence.reason), "")
+    widest = max((j for j in undecided if j.evidence.interval is not None), key=_beyond, default=None)
+    shown = widest or (undecided[0] if undecided else None)
     return Finding(
-        check=check, answer="unknown", z_bin=z_bin, pathology=pathology, score=first_open.score if first_open else "",
-        value=None if widest is None else widest.value, interval=None if widest is None else widest.interval,
-        reason=reason, detectable=smallest,
+        check=check, answer="unknown", z_bin=z_bin, pathology=pathology, score=shown.evidence.score if shown else "",
+        value=None if widest is None else widest.evidence.value,
+        interval=None if widest is None else widest.evidence.interval,
+        reason=missing if widest is None else _why_unknown(widest), detectable=smallest,
     )  # fmt: skip
 
 
@@ -225,13 +225,22 @@ def _figure(evidence: Evidence) -> str:
     return text if low is None else f"{text} (95 %: {low:.2g} to {high:.2g})"
 
 
-def _open(evidence: Evidence) -> str:
+def _why_unknown(judgement: _Judgement) -> str:
     """Why an interval is evidence neither of a fault nor of its absence."""
+    evidence = judgement.evidence
     low, high = evidence.interval or (0.0, 0.0)
     first, last = evidence.margin
+    below, above = evidence.words
     fine = f"within {first:.2g} to {last:.2g} it would be fine"
-    if (high < first or last < low) and not evidence.kind:
+    if above and not below and first <= low:
+        fine = f"below {last:.2g} it would be fine"
+    elif below and not above and high <= last:
+        fine = f"above {first:.2g} it would be fine"
+    beyond = high < first or last < low
+    if beyond and not evidence.kind:
         return f"{fine}; on that side it is no fault that this check looks for"
+    if beyond and judgement.p_value is not None:
+        return f"{fine}; the difference is not significant, p = {judgement.p_value:.2g} after correction"
     return f"{fine}; more patients or samples would narrow the interval"
 
 
@@ -242,9 +251,10 @@ def _size(evidence: Evidence) -> float:
     return distance / error if error else distance
 
 
-def _beyond(evidence: Evidence) -> float:
-    low, high = evidence.interval or (0.0, 0.0)
-    return max(evidence.margin[0] - low, high - evidence.margin[1])
+def _beyond(judgement: _Judgement) -> float:
+    """How far an interval reaches beyond its margin."""
+    low, high = judgement.evidence.interval or (0.0, 0.0)
+    return max(judgement.evidence.margin[0] - low, high - judgement.evidence.margin[1])
 
 
 def _depth(place: Place) -> int:

@@ -43,7 +43,7 @@ from jsddpm_eval.utility.protocol import Training  # noqa: E402
 from jsddpm_eval.utility.scores import PRIMARY  # noqa: E402
 
 GALLERY = ROOT / "reports" / "gallery" / "validity" / "foresight"
-TRAINING = Training(steps=200, learning_rate=5e-3)
+TRAINING = Training()
 METRICS = ("fid", "diversity_rmse", "vendi", "precision", "recall", "density", "coverage", "lesion_area", "brain_shape")
 """Metrics beside those that the checks read."""
 

@@ -105,6 +105,31 @@ def test_the_wrong_direction_is_neither_a_fault_nor_fine():
     assert "more patients" in of(score(0.4, 0.3), words=("", "too high")).reason
 
 
+@pytest.mark.parametrize(
+    ("words", "interval", "said"),
+    [
+        (WORDS, (0.2, 0.9), "within -0.5 to 0.5 it would be fine"),
+        (("", "too high"), (0.2, 0.9), "below 0.5 it would be fine"),
+        (("too low", ""), (-0.9, -0.2), "above -0.5 it would be fine"),
+        (("", "too high"), (-0.6, 0.9), "within -0.5 to 0.5 it would be fine"),
+    ],
+)
+def test_a_fault_on_one_side_has_one_bound(words, interval, said):
+    value = Score(value=sum(interval) / 2, interval=interval, p_value=0.5)
+    assert of(value, words=words).reason == f"{said}; more patients or samples would narrow the interval"
+
+
+def test_an_interval_beyond_the_margin_that_is_not_significant_says_so():
+    """Two tests of one level share 3 %: 0.02 is 0.067 after the correction (2 x 0.02 / 0.6)."""
+    cell = Cell(scores={name: Score(value=0.9, interval=(0.6, 1.2), p_value=0.02) for name in "ab"})
+    (found,) = decide([Made()], [cell])
+    assert found.answer == "unknown"
+    assert (
+        found.reason
+        == "within -0.5 to 0.5 it would be fine; the difference is not significant, p = 0.067 after correction"
+    )
+
+
 def test_undefined_scores_are_unknown_with_their_reason_and_hide_no_fault():
     assert of(Score.undefined("too few")).model_dump(include={"answer", "reason"}) == {
         "answer": "unknown", "reason": "too few",
