@@ -47,7 +47,7 @@ def levels(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     if far:
         name, most = max(far.items(), key=lambda item: abs(item[1].deviations))
         what = f"intensities are not those of real slices: {_LEVELS[name]} {most.generated:.2g}, real {most.real:.2g}"
-        cure = "say what means 0 and 1 with --value-range, or use the window of the real store (--window for volumes)"
+        cure = "give the values that stand for 0 and 1 with --value-range, or use the real store's window (--window)"
         suspicions.append(Suspicion("intensity", what, cure))
     jumps = reference.compare(_jumps(reference.real), generated, _jumps(generated))
     if jumps and jumps.sure and jumps.deviations >= 2 * _FAR:

@@ -45,7 +45,7 @@ class Suspicion:
     cure: str
 
     def __str__(self) -> str:
-        return f"{self.what}; if it was not made so, {self.cure}"
+        return f"{self.what}; if this is not intended, {self.cure}"
 
 
 @dataclass(frozen=True, eq=False)
