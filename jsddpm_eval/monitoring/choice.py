@@ -8,10 +8,13 @@ from typing import Any
 
 from jsddpm_eval.stats.jackknife import jackknife_variance
 
+_ROUNDING = 1e-9
+
 RULE = (
     "the check with the lowest KID of its samples against validation patients (mean over the feature spaces), among "
-    "checks whose samples copy training slices no more often than slices of validation patients seem to; a later check "
-    "replaces an earlier one only if its KID is lower by more than the standard error of the difference"
+    "checks whose samples copy training slices no more often than slices of validation patients seem to; of checks "
+    "whose KID differs by no more than the standard error of the difference the latest one, and once there is a sign "
+    "of memorisation the earliest one"
 )
 
 
@@ -57,7 +60,7 @@ def difference_error(one: Check, other: Check) -> float:
 
 
 def why_better(new: Check, best: Check | None) -> str:
-    """Why a check replaces the best one so far, in words; empty if it does not.
+    """Why a check is clearly better than another one, in words; empty if it is not.
 
     >>> first = Check(100, 1.0, (0.1, -0.1), (0.2, -0.2), (), False)
     >>> why_better(Check(200, 0.9, (0.1, -0.1), (0.3, -0.3), (), False), first)  # no more than the standard error
@@ -75,6 +78,23 @@ def why_better(new: Check, best: Check | None) -> str:
     return f"KID {new.kid:.3g} is {lower:.2g} below that of step {best.step}, with a standard error of {error:.2g}"
 
 
+def why_as_good(new: Check, best: Check) -> str:
+    """Why a check is no worse than another one, in words; empty if it is, or copies training slices.
+
+    >>> first = Check(100, 1.0, (0.1, -0.1), (0.2, -0.2), (), False)
+    >>> why_as_good(Check(200, 1.1, (0.1, -0.1), (0.3, -0.3), (), False), first)
+    'KID 1.1 is 0.1 above that of step 100, with a standard error of 0.1; of equals the later one is taken'
+    >>> why_as_good(Check(200, 1.2, (0.1, -0.1), (0.3, -0.3), (), False), first)
+    ''
+    """
+    error, higher = difference_error(new, best), new.kid - best.kid
+    if new.copying or best.copying or higher > error + _ROUNDING:
+        return ""
+    side = "above" if higher > 0 else "below"
+    apart = f"{abs(higher):.2g} {side} that of step {best.step}, with a standard error of {error:.2g}"
+    return f"KID {new.kid:.3g} is {apart}; of equals the later one is taken"
+
+
 @dataclass(frozen=True)
 class Choice:
     """The choice of a training so far.
@@ -82,9 +102,10 @@ class Choice:
     Attributes:
         best: The best check; None before the first.
         reason: Reason why it is the best.
-        waited: Number of checks since then.
+        waited: Number of checks since one was clearly better than those before.
         onset: Step of the first check with signs of memorisation; None without.
         signs: These signs in words.
+        reference: The last check that was clearly better than those before; None before the first.
     """
 
     best: Check | None = None
@@ -92,6 +113,7 @@ class Choice:
     waited: int = 0
     onset: int | None = None
     signs: tuple[str, ...] = ()
+    reference: Check | None = None
 
     def after(self, check: Check, signs: tuple[str, ...]) -> Choice:
         """The choice after another check.
@@ -100,11 +122,13 @@ class Choice:
             check: The check.
             signs: Its signs of memorisation.
         """
-        reason = why_better(check, self.best)
         onset, signs_at_onset = (check.step, signs) if signs and self.onset is None else (self.onset, self.signs)
-        if reason:
-            return Choice(check, reason, 0, onset, signs_at_onset)
-        return Choice(self.best, self.reason, self.waited + 1, onset, signs_at_onset)
+        if reason := why_better(check, self.reference):
+            return Choice(check, reason, 0, onset, signs_at_onset, check)
+        best, reason = self.best, self.reason
+        if onset is None and self.reference is not None and (as_good := why_as_good(check, self.reference)):
+            best, reason = check, as_good
+        return Choice(best, reason, self.waited + 1, onset, signs_at_onset, self.reference)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a checkpoint."""
@@ -113,5 +137,5 @@ class Choice:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Choice:
         """The choice from plain values."""
-        best = values["best"]
-        return cls(**{**values, "best": best and Check.from_dict(best), "signs": tuple(values["signs"])})
+        checks = {name: values[name] and Check.from_dict(values[name]) for name in ("best", "reference")}
+        return cls(**{**values, **checks, "signs": tuple(values["signs"])})

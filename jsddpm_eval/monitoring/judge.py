@@ -51,7 +51,7 @@ class SampleJudge:
             self._stopped = f"signs of memorisation: {'; '.join(self.choice.signs)}"
         elif self.patience is not None and self.choice.waited >= self.patience:
             self._stopped = f"{self.choice.waited} checks without a better one"
-        return Judgement(scores.values, self.choice.waited == 0, self._stopped)
+        return Judgement(scores.values, check is not None and self.choice.best is check, self._stopped)
 
     def state(self) -> dict[str, Any]:
         """Plain values for :meth:`restore`."""

@@ -65,8 +65,9 @@ def train(
 
     At each check, samples are drawn and compared with validation patients (section monitoring of the configuration).
     best.ckpt is the check with the lowest KID among those whose samples copy training slices no more often than slices
-    of validation patients appear to; a later check replaces it if it is better by more than the standard error. With
-    fewer than three validation patients no best check is chosen, and last.ckpt is used. The loss is not used for this.
+    of validation patients appear to. Of checks whose KID differs by no more than its standard error it is the latest
+    one, and after a sign of memorisation the earliest one. With fewer than three validation patients no best check is
+    chosen, and last.ckpt is used. The loss is not used for this.
 
     In a folder with a jsddpm.yaml (see jsddpm init) no option is needed.
 

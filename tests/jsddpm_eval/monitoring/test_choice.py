@@ -26,11 +26,10 @@ def test_what_all_checks_share_is_no_error_of_their_difference():
     [
         ([check(1, 1.0)], 1),
         ([check(1, 1.0), check(2, 0.8, spread=0.15)], 2),  # 0.2 lower, error 0.05
-        ([check(1, 1.0), check(2, 0.96, spread=0.15)], 1),  # 0.04 lower, error 0.05: the earlier one stays
-        (
-            [check(1, 1.0), check(2, 0.96, spread=0.15), check(3, 0.92, spread=0.15)],
-            3,
-        ),  # nor the second
+        ([check(1, 1.0), check(2, 1.04, spread=0.15)], 2),  # 0.04 higher, error 0.05: the later one of equals
+        ([check(1, 1.0), check(2, 1.06, spread=0.15)], 1),  # 0.06 higher
+        ([check(1, 1.0), check(2, 1.04, spread=0.15), check(3, 1.08, spread=0.2)], 3),  # 0.08 higher, error 0.1
+        ([check(1, 1.0), check(2, 1.04, spread=0.15), check(3, 1.08, spread=0.15)], 2),  # no drift: 0.08 from step 1
         ([check(1, 1.0), check(2, 1.2), check(3, 0.9)], 3),
         ([check(1, 1.0), check(2, 0.2, copying=True)], 1),  # copies are no quality
         ([check(1, 0.2, copying=True), check(2, 1.0)], 2),
@@ -43,8 +42,23 @@ def test_the_chosen_check(checks, chosen):
     for one in checks:
         choice = choice.after(one, ())
     assert choice.best.step == chosen
-    assert choice.waited == len(checks) - chosen
     assert choice.reason
+
+
+def test_checks_are_counted_since_the_last_that_was_clearly_better():
+    choice, waited = Choice(), []
+    for one in (check(1, 1.0), check(2, 1.0), check(3, 0.97, spread=0.15), check(4, 0.9), check(5, 1.5)):
+        choice = choice.after(one, ())
+        waited.append(choice.waited)
+    assert waited == [0, 1, 2, 0, 1]
+    assert choice.best.step == 4
+
+
+def test_once_there_is_a_sign_of_memorisation_the_earlier_one_of_equals_stays():
+    equals = [check(step, 1.0) for step in (1, 2, 3)]
+    choice = Choice().after(equals[0], ()).after(equals[1], ("a gap",)).after(equals[2], ())
+    assert choice.best.step == 1
+    assert choice.after(check(4, 0.8), ()).best.step == 4  # clearly better
 
 
 def test_the_first_signs_of_memorisation_stay():
