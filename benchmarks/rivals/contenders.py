@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.budget import steps_within
+from benchmarks.budget import train_within
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.generate import generate_store
@@ -24,7 +23,6 @@ from jsddpm.slices.dataset import SliceDataset
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.recommended import Recommendation
-from jsddpm.training.run import train
 
 PER_CONDITION = 8
 _PEERS = Path(__file__).parent / "peers"
@@ -59,20 +57,15 @@ class Ours:
     def run(self, task: Task) -> dict[str, float]:
         """Train, sample, and describe the training."""
         run = task.samples.parent / f"{task.samples.name}-run"
-        steps = steps_within(task.cpu_seconds, partial(self._config, task), task.store, run)
-        config = self._config(task, steps)
-        start = time.process_time()
-        last = train(config, task.store, run, resume=(run / "config.yaml").is_file())
-        seconds = time.process_time() - start
-        pipe = JointPipeline.from_checkpoint(last, device="cpu")
+        done = train_within(task.cpu_seconds, partial(self._config, task), task.store, run)
+        pipe = JointPipeline.from_checkpoint(done.checkpoint, device="cpu")
         sampling = pipe.sampling_with(per_condition=PER_CONDITION)
         generate_store(pipe, task.samples, sampling=sampling, seed=task.seed)
         weights = sum(p.numel() for p in pipe.denoiser.parameters())
-        return {"steps": steps, "cpu_seconds": seconds, "parameters": weights}
+        return {"steps": done.steps, "cpu_seconds": done.cpu_seconds, "parameters": weights}
 
-    def _config(self, task: Task, steps: int) -> RunConfig:
-        fixed = f"seed={task.seed}", f"trainer.max_steps={steps}", f"trainer.check_every={steps}", "logging.grid=0"
-        return Recommendation.of(task.store).config([*self.settings, *fixed])
+    def _config(self, task: Task, fixed: tuple[str, ...]) -> RunConfig:
+        return Recommendation.of(task.store).config([*self.settings, f"seed={task.seed}", *fixed])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.budget import steps_within
+from benchmarks.budget import train_within
 from benchmarks.studies.variants import Variant
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import RunConfig
-from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.recommended import Recommendation
-from jsddpm.training.run import train
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.registry import DEFAULT
 from jsddpm_eval.results.results import Results
@@ -74,14 +71,9 @@ class Training:
 
     def trained(self) -> dict[str, float]:
         """Train, or resume; return steps, CPU seconds of this call, and number of weights."""
-        run = self.place / "run"
-        steps = steps_within(self.protocol.cpu_seconds, self._config, self.store, run)
-        start, last = time.process_time(), run / "checkpoints" / "last.ckpt"
-        if not last.is_file() or checkpoint_info(last).step < steps:
-            train(self._config(steps), self.store, run, resume=(run / "config.yaml").is_file())
-        seconds = time.process_time() - start
+        done = train_within(self.protocol.cpu_seconds, self._config, self.store, self.place / "run")
         weights = sum(p.numel() for p in self._pipe().denoiser.parameters())
-        return {"steps": steps, "cpu_seconds": seconds, "parameters": weights}
+        return {"steps": done.steps, "cpu_seconds": done.cpu_seconds, "parameters": weights}
 
     def evaluated(self, variant: Variant) -> Results:
         """Draw and judge the samples of a variant of this network; what is there is read."""
@@ -97,9 +89,8 @@ class Training:
             ).write(file)
         return Results.read(file)
 
-    def _config(self, steps: int) -> RunConfig:
-        fixed = f"seed={self.seed}", f"trainer.max_steps={steps}", f"trainer.check_every={steps}", "logging.grid=0"
-        return self.recommended.config([*self.protocol.base, *self.settings, *fixed])
+    def _config(self, fixed: tuple[str, ...]) -> RunConfig:
+        return self.recommended.config([*self.protocol.base, *self.settings, f"seed={self.seed}", *fixed])
 
     def _pipe(self) -> JointPipeline:
         return JointPipeline.from_checkpoint(self.place / "run" / "checkpoints" / "last.ckpt", device="cpu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.phantom import make_phantom_cohort
 from jsddpm.cohort.preprocess import Preprocessing
 from jsddpm.cohort.sources import read_cohort
+from jsddpm.csvfiles import to_csv
+from jsddpm.files import make_directory, write_text
 from jsddpm.runtime import cores
 from jsddpm.slices.build import build_slice_cache
+from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.selftest.cohort import Cohort, Half, opened, paired
 
@@ -72,6 +76,15 @@ def phantom_store(lesions: int, controls: int, seed: int) -> Path:
         BUILD.mkdir(parents=True, exist_ok=True)
         make(bids)
     return _built(bids, name, _SHAPE, _SPACING, _RANGE)
+
+
+def with_splits(store: SliceStore, splits: Mapping[str, str], folder: Path) -> SliceStore:
+    """A store in a folder whose patients have other splits; it is made where it is missing."""
+    if not folder.is_dir():
+        manifest = make_directory(folder.parent) / f"{folder.name}.csv"
+        write_text(manifest, to_csv([{"patient": name, "split": split} for name, split in splits.items()]))
+        resplit(store, manifest, folder)
+    return SliceStore(folder)
 
 
 def _built(bids: Path, name: str, shape: Any, spacing: Any, z_range: Any) -> Path:

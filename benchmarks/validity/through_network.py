@@ -9,17 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from alterations import Images, Masks, Pair
+from cohorts import with_splits
 from numpy.typing import NDArray
 
 from jsddpm.binning import ZBinning
 from jsddpm.config import load_config
-from jsddpm.csvfiles import to_csv
 from jsddpm.diffusion.objective import add_noise, alphas_cumprod, predict_x0
 from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.files import make_directory, write_text
 from jsddpm.registry import SAMPLERS
-from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.run import train
 
@@ -49,11 +48,7 @@ class Network:
             everybody = sorted(set(store.patients.tolist()))
             checked = next(p for p in everybody if p not in chosen)  # one patient: every check reads all of its slices
             sides = {p: "train" if p in chosen else "val" if p == checked else "test" for p in everybody}
-            rows = [{"patient": p, "split": side} for p, side in sides.items()]
-            write_text(folder / "split.csv", to_csv(rows))
-            if not (folder / "store").exists():
-                resplit(store, folder / "split.csv", folder / "store")
-            own = SliceStore(folder / "store")
+            own = with_splits(store, sides, folder / "store")
             low, high = binning.z_range
             lengths = f"binning.z_range=[{low},{high}]", f"trainer.max_steps={steps}", "trainer.check_every=300"
             train(load_config("demo", [*_SETTINGS, *lengths]), own, folder / "run", resume=checkpoint.exists())

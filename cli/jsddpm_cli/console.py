@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 Format = Literal["table", "json"]
 """Format of a command's result."""
 
-_POINTS = 200  # of a task whose time is kept, to estimate the time left
-
 FormatOption = Annotated[Format, typer.Option("--format", help="table; or json: strict JSON alone on stdout.")]
+
+
+_POINTS = 200  # of a task whose times are kept, to estimate the time left
 
 
 def out() -> Console:
@@ -90,13 +91,13 @@ class Tracker:
 
     def update(self, done: int, total: int, values: Mapping[str, float] | None = None) -> None:
         """Report progress, with the latest values worth showing."""
-        point = (done, time.monotonic())
-        if not self._times or done >= self._times[-1][0] + total / _POINTS:
-            self._times.append(point)
         text = "  ".join(f"{k} {v:.3g}" for k, v in (values or {}).items())
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total, values=text)
             return
+        point = (done, time.monotonic())
+        if not self._times or done >= self._times[-1][0] + total / _POINTS:
+            self._times.append(point)
         tenth = 10 * done // max(total, 1)
         if tenth > self._said:
             self._said = tenth

@@ -6,9 +6,10 @@ control of false alarms over all of them.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from jsddpm_eval.results.score import Cell, Score
@@ -58,6 +59,28 @@ class Evidence:
     def within(self) -> bool:
         """Whether the whole interval lies within the margin; beyond it on a side without a fault does not count."""
         return self.interval is not None and self.margin[0] <= self.interval[0] and self.interval[1] <= self.margin[1]
+
+    @property
+    def one_sided(self) -> Evidence:
+        """The same with what lies beyond the margin on a side without a fault taken to the margin, where it is fine."""
+        least = -math.inf if self.words[0] else self.margin[0]
+        most = math.inf if self.words[1] else self.margin[1]
+
+        def kept(value: float) -> float:
+            return min(max(value, least), most)
+
+        interval = None if self.interval is None else (kept(self.interval[0]), kept(self.interval[1]))
+        return replace(self, value=None if self.value is None else kept(self.value), interval=interval)
+
+
+def in_samples(score: Score) -> str:
+    """A share of samples in words, as the figure of its evidence.
+
+    >>> in_samples(Score(value=0.25, n_generated=8))
+    'in 2 of 8 samples'
+    """
+    total = score.n_generated or 0
+    return f"in {round((score.value or 0.0) * total)} of {total} samples"
 
 
 class Check(ABC):

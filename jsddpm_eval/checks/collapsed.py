@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.checks.base import Check, Evidence, in_samples
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -39,12 +39,10 @@ class Collapsed(Check):
             if score.value is None or score.interval is None:
                 pieces.append(Evidence(score.spec, words=words, reason=score.reason or ""))
                 continue
-            value, (low, high) = score.value, score.interval
-            figure = f"in {round(value * (score.n_generated or 0))} of {score.n_generated} samples"
-            if words[0]:
-                figure = f"at {math.exp(value):.2f} of the distance between patients"
-                value, low, high = (min(v, -_RATIO) for v in (value, low, high))
-            pieces.append(Evidence(score.spec, value, (low, high), score.p_value, margin, words, figure=figure))
+            distance = f"at {math.exp(score.value):.2f} of the distance between patients"
+            figure = distance if words[0] else in_samples(score)
+            piece = Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
+            pieces.append(piece.one_sided)
         return pieces
 
 

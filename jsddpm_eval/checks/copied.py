@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from jsddpm_eval.checks.base import Check, Evidence, Words
+from jsddpm_eval.checks.base import Check, Evidence, in_samples
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -42,22 +42,13 @@ class Copied(Check):
         words = ("", word)
         if score.value is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
-        total = score.n_generated or 0
+        interval, margin, figure = score.interval, (-_SHARE, _SHARE), in_samples(score)
         if score.spec == "copied_exactly":
-            figure, exactly = f"in {round(score.value * total)} of {total} samples", (score.value, score.value)
-            return Evidence(score.spec, score.value, exactly, score.p_value, (0.0, 0.0), words, figure=figure)
+            interval, margin = (score.value, score.value), (0.0, 0.0)
         if score.spec == "copy_closeness":
-            return self._nearness(score, words)
-        figure = f"in {round(score.value * total)} of {total} samples"
-        return Evidence(score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words, figure=figure)
-
-    @staticmethod
-    def _nearness(score: Score, words: Words) -> Evidence:
-        """Samples that are further from real slices than other patients' slices are no copies, however far they are."""
-        value, interval = max(score.value or 0.0, -_NEARER), score.interval
-        bounded = None if interval is None else (max(interval[0], -_NEARER), max(interval[1], -_NEARER))
-        margin, figure = (-_NEARER, _NEARER), f"{score.value:+.1f} SD"
-        return Evidence(score.spec, value, bounded, score.p_value, margin, words, figure=figure)
+            margin, figure = (-_NEARER, _NEARER), f"{score.value:+.1f} SD"
+        evidence = Evidence(score.spec, score.value, interval, score.p_value, margin, words, figure=figure)
+        return evidence.one_sided  # samples are no copies, however far from real slices they are
 
 
 CHECK = Copied()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.checks.base import Check, Evidence, in_samples
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -31,7 +31,7 @@ class Outliers(Check):
             else Evidence(
                 score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE),
                 ("", "some samples like no real slice" if score.value < _MOST else ""),
-                figure=f"in {round(score.value * (score.n_generated or 0))} of {score.n_generated} samples",
+                figure=in_samples(score),
             )
             for score in cell.of("outlier_share")
         ]  # fmt: skip

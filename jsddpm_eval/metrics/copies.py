@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jsddpm_eval.functional.copies import MEASURES, PAIRED
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.best_match import ONE_PIXEL
-from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin
+from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin, probed
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -236,7 +236,4 @@ def _telling(reached: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
 def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:
     """Row, and nearness to slices of other patients, of some real slices of each bin, ``(n, 6)``."""
     rows = [real.where(real.z_bin == k).spread(_PROBES).row for k in range(bins)]
-    probes = real.where(torch.cat(rows))
-    near = nearest_by_bin(probes, real, bins, others=True)
-    has_reference = near.place[:, 0] >= 0
-    return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[has_reference].numpy())
+    return probed(real.where(torch.cat(rows)), real, bins, others=True)

@@ -69,5 +69,19 @@ def nearest_by_bin(queries: SliceTable, real: SliceTable, bins: int, *, others: 
     return Nearness(measures, place, exact)
 
 
+def probed(probes: SliceTable, real: SliceTable, bins: int, *, others: bool) -> NDArray[np.float64]:
+    """Row and nearness of the probes that have a slice to be compared with, ``(n, 1 + len(MEASURES))``.
+
+    Args:
+        probes: Real slices.
+        real: Slices for the comparison.
+        bins: Number of bins.
+        others: As for :func:`nearest_by_bin`.
+    """
+    near = nearest_by_bin(probes, real, bins, others=others)
+    has_reference = near.place[:, 0] >= 0
+    return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[has_reference].numpy())
+
+
 def _with_pattern(table: SliceTable) -> tuple[SliceTable, Tensor]:
     return table, pattern(table.images)

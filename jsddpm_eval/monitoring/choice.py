@@ -8,7 +8,7 @@ from typing import Any
 
 from jsddpm_eval.stats.jackknife import jackknife_variance
 
-_ROUNDING = 1e-9
+_ROUNDING = 1e-9  # of a difference that equals its standard error
 
 RULE = (
     "the check with the lowest KID of its samples against validation patients (mean over the feature spaces), among "
@@ -72,10 +72,8 @@ def why_better(new: Check, best: Check | None) -> str:
         return f"KID {new.kid:.3g}, the first check"
     if new.copying != best.copying:
         return "" if new.copying else f"KID {new.kid:.3g}, and no more copies than validation patients show"
-    error, lower = difference_error(new, best), best.kid - new.kid
-    if not lower > error:
-        return ""
-    return f"KID {new.kid:.3g} is {lower:.2g} below that of step {best.step}, with a standard error of {error:.2g}"
+    error = difference_error(new, best)
+    return _beside(new, best, error) if best.kid - new.kid > error else ""
 
 
 def why_as_good(new: Check, best: Check) -> str:
@@ -87,12 +85,17 @@ def why_as_good(new: Check, best: Check) -> str:
     >>> why_as_good(Check(200, 1.2, (0.1, -0.1), (0.3, -0.3), (), False), first)
     ''
     """
-    error, higher = difference_error(new, best), new.kid - best.kid
-    if new.copying or best.copying or higher > error + _ROUNDING:
+    error = difference_error(new, best)
+    if new.copying or best.copying or new.kid - best.kid > error + _ROUNDING:
         return ""
-    side = "above" if higher > 0 else "below"
-    apart = f"{abs(higher):.2g} {side} that of step {best.step}, with a standard error of {error:.2g}"
-    return f"KID {new.kid:.3g} is {apart}; of equals the later one is taken"
+    return f"{_beside(new, best, error)}; of equals the later one is taken"
+
+
+def _beside(new: Check, best: Check, error: float) -> str:
+    """The KID of a check compared with that of another one, in words."""
+    higher = new.kid - best.kid
+    apart = f"{abs(higher):.2g} {'above' if higher > 0 else 'below'} that of step {best.step}"
+    return f"KID {new.kid:.3g} is {apart}, with a standard error of {error:.2g}"
 
 
 @dataclass(frozen=True)

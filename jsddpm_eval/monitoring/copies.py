@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jsddpm_eval.functional.copies import MEASURES
 from jsddpm_eval.metrics.copies import clearly, copied_share, threshold
-from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin
+from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin, probed
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.slice_table import SliceTable
 
@@ -90,7 +90,4 @@ class CopySearch:
 def _probed(real: SliceTable, train: SliceTable, bins: int) -> NDArray[np.float64]:
     """Row, and nearness to training slices, of some held-out slices of each bin, ``(n, 6)``."""
     of_bin = [real.where(real.held_out & (real.z_bin == k)).spread(_PROBES).row for k in range(bins)]
-    probes = real.where(torch.isin(real.row, torch.cat(of_bin)))
-    near = nearest_by_bin(probes, train, bins, others=False)
-    has_reference = near.place[:, 0] >= 0
-    return np.asarray(torch.cat([probes.row[:, None], near.measures.double()], 1)[has_reference].numpy())
+    return probed(real.where(torch.isin(real.row, torch.cat(of_bin))), train, bins, others=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -34,6 +35,11 @@ def multiplying(task: dict[str, Any]) -> torch.autocast:
 def drawing() -> torch.autocast:
     """Every peer draws in bfloat16: drawing has no budget, and in float32 it would take longer than the training."""
     return torch.autocast("cpu", torch.bfloat16)
+
+
+def half_cosine(step: int, steps: int) -> float:
+    """Share of the highest learning rate that falls from 1 to 0 along half a cosine."""
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
 
 def read_task() -> dict[str, Any]:

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-from math import cos, pi
-
 import torch
-from budget import SAMPLING_STEPS, denoising, drawn, finish, read_task, train, tuned
+from budget import SAMPLING_STEPS, denoising, drawn, finish, half_cosine, read_task, train, tuned
 from monai.networks.nets import DiffusionModelUNet
 from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
 
@@ -29,7 +27,7 @@ def main() -> None:
         return output
 
     def share(step: int, steps: int) -> float:
-        return 0.5 * (1 + cos(pi * min(1.0, step / steps))) if tuned(task) else 1.0
+        return half_cosine(step, steps) if tuned(task) else 1.0
 
     loss = denoising(predicted, noises.add_noise, kind)
     record = train(task, list(network.parameters()), optimizer, loss, share, batch_size=batch, clip=None)

@@ -6,12 +6,11 @@ Its anatomical priors and its Lightning loop, callbacks and logs are left out, w
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 
 import torch
-from budget import drawing, finish, read_task, train, tuned
+from budget import drawing, finish, half_cosine, read_task, train, tuned
 
 sys.path.append(str(Path(__file__).parents[2] / "peers"))
 from slimdiff_step import module
@@ -37,7 +36,7 @@ def main() -> None:
         return value
 
     def share(step: int, steps: int) -> float:
-        return LAST_SHARE + (1 - LAST_SHARE) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+        return LAST_SHARE + (1 - LAST_SHARE) * half_cosine(step, steps)
 
     record = train(task, list(network.parameters()), optimizer, loss, share, batch_size=4 if tuned(task) else 16)
     network.eval()

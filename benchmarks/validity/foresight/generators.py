@@ -7,120 +7,77 @@ on those patients alone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
-from benchmarks.budget import steps_within
-from jsddpm.config import RunConfig
-from jsddpm.csvfiles import to_csv
-from jsddpm.diffusion.checkpoint import checkpoint_info
+from benchmarks.budget import train_within
+from benchmarks.validity.cohorts import with_splits
 from jsddpm.diffusion.pipeline import JointPipeline
-from jsddpm.files import make_directory, write_text
-from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
-from jsddpm.training.run import train
 from jsddpm_eval.real_slices import GeneratedArrays
 from jsddpm_eval.selftest.cohort import Cohort
 from jsddpm_eval.selftest.fault import known_faults
 
-_VALIDATED = 6  # source patients whose slices choose a network's checkpoint
+_VALIDATED = 6  # source patients whose slices are for validation
 
 
 @dataclass(frozen=True)
-class Perfect:
+class Generator:
+    """A generator.
+
+    Attributes:
+        name: Its name.
+        family: Generators of one family count once in an interval.
+        draw: Samples of a cohort: so many of each condition; the folder keeps what was trained.
+    """
+
+    name: str
+    family: str
+    draw: Callable[[Cohort, int, Path], GeneratedArrays]
+
+
+def perfect(number: int) -> Generator:
     """Slices of the source patients as they are."""
 
-    draw: int
+    def draw(cohort: Cohort, count: int, work: Path) -> GeneratedArrays:
+        return cohort.world(count, np.random.default_rng([number, 1])).perfect
 
-    @property
-    def name(self) -> str:
-        """Its name among the generators."""
-        return f"perfect draw {self.draw}"
-
-    family = "perfect"
-
-    def samples(self, cohort: Cohort, count: int, work: Path) -> GeneratedArrays:
-        """``count`` samples of each condition."""
-        return cohort.world(count, np.random.default_rng([self.draw, 1])).perfect
+    return Generator(f"perfect draw {number}", "perfect", draw)
 
 
-@dataclass(frozen=True)
-class Planted:
+def planted(fault: str, strength: float) -> Generator:
     """Slices of the source patients with a fault."""
+    name = f"{fault} {strength:g}"
 
-    fault: str
-    strength: float
+    def draw(cohort: Cohort, count: int, work: Path) -> GeneratedArrays:
+        rng = np.random.default_rng(crc32(name.encode()))
+        return known_faults()[fault].generate(cohort.world(count, rng), strength, rng)
 
-    @property
-    def name(self) -> str:
-        """Its name among the generators."""
-        return f"{self.fault} {self.strength:g}"
-
-    @property
-    def family(self) -> str:
-        """Its fault: generators of one family count once in an interval."""
-        return self.fault
-
-    def samples(self, cohort: Cohort, count: int, work: Path) -> GeneratedArrays:
-        """``count`` samples of each condition."""
-        rng = np.random.default_rng(crc32(self.name.encode()))
-        return known_faults()[self.fault].generate(cohort.world(count, rng), self.strength, rng)
+    return Generator(name, fault, draw)
 
 
-@dataclass(frozen=True)
-class Network:
-    """The recommended preset, trained on the source patients."""
+def network(cpu_seconds: float, sampler: str, steps: int) -> Generator:
+    """The recommended preset, trained on the source patients for a budget, with one sampler."""
 
-    cpu_seconds: float
-    sampler: str
-    steps: int
-
-    @property
-    def name(self) -> str:
-        """Its name among the generators."""
-        return f"network {self.cpu_seconds:g} s, {self.sampler} {self.steps}"
-
-    family = "network"
-
-    def samples(self, cohort: Cohort, count: int, work: Path) -> GeneratedArrays:
-        """``count`` samples of each condition; the network is trained where ``work`` does not hold it."""
-        pipe = JointPipeline.from_checkpoint(self._trained(cohort, work), device="cpu")
-        drawn = pipe(num_per_condition=count, sampler=self.sampler, num_inference_steps=self.steps)
-        return GeneratedArrays(drawn.images, drawn.masks, drawn.z_bin, drawn.pathology)
-
-    def _trained(self, cohort: Cohort, work: Path) -> Path:
+    def draw(cohort: Cohort, count: int, work: Path) -> GeneratedArrays:
         store = SliceStore(work / "store")
         source = sorted({cohort.names[n] for n in np.unique(cohort.slices.patient[cohort.source])})
-        fold = _fold(store, source, work)
-        run = work / f"run-{self.cpu_seconds:g}"
-        steps = steps_within(self.cpu_seconds, lambda steps: _config(fold, steps), fold, run)
-        last = run / "checkpoints" / "last.ckpt"
-        if not last.is_file() or checkpoint_info(last).step < steps:
-            train(_config(fold, steps), fold, run, resume=(run / "config.yaml").is_file())
-        return last
+        name = hashlib.sha256(repr((source, store.fingerprint)).encode()).hexdigest()[:12]
+        validated = source[:: len(source) // _VALIDATED][:_VALIDATED]
+        splits = dict.fromkeys(store.patients.tolist(), "test") | dict.fromkeys(source, "train")
+        fold = with_splits(store, splits | dict.fromkeys(validated, "val"), work / f"fold-{name}")
+        done = train_within(cpu_seconds, Recommendation.of(fold).config, fold, work / f"run-{cpu_seconds:g}")
+        pipe = JointPipeline.from_checkpoint(done.checkpoint, device="cpu")
+        drawn = pipe(num_per_condition=count, sampler=sampler, num_inference_steps=steps)
+        return GeneratedArrays(drawn.images, drawn.masks, drawn.z_bin, drawn.pathology)
 
+    return Generator(f"network {cpu_seconds:g} s, {sampler} {steps}", "network", draw)
 
-def _fold(store: SliceStore, source: list[str], work: Path) -> SliceStore:
-    """The store with the source patients as training and validation patients, and all others as test patients."""
-    name = hashlib.sha256(repr((source, store.fingerprint)).encode()).hexdigest()[:12]
-    folder, sides = work / f"fold-{name}", dict.fromkeys(store.patients.tolist(), "test")
-    sides |= dict.fromkeys(source, "train") | dict.fromkeys(source[:: len(source) // _VALIDATED][:_VALIDATED], "val")
-    if not folder.is_dir():
-        write_text(make_directory(work) / f"{name}.csv", to_csv([{"patient": p, "split": s} for p, s in sides.items()]))
-        resplit(store, work / f"{name}.csv", folder)
-    return SliceStore(folder)
-
-
-def _config(store: SliceStore, steps: int) -> RunConfig:
-    fixed = f"trainer.max_steps={steps}", f"trainer.check_every={steps}", "logging.grid=0"
-    return Recommendation.of(store).config(fixed)
-
-
-Generator = Perfect | Planted | Network
 
 _FAULTS = {
     "masks_permuted": (0.25, 1), "masks_moved": (3, 10), "masks_dilated": (2,), "masks_eroded": (2,),
@@ -133,7 +90,7 @@ _FAULTS = {
     "bins_shuffled": (1,), "upside_down": (1,), "shrunk": (0.9,), "mirrored": (1,),
 }  # fmt: skip
 GENERATORS: tuple[Generator, ...] = (
-    *(Perfect(draw) for draw in range(3)),
-    *(Planted(fault, strength) for fault, strengths in _FAULTS.items() for strength in strengths),
-    *(Network(s, *sampling) for s in (100, 250, 500) for sampling in (("dpmpp", 20), ("ddim", 5))),
+    *(perfect(number) for number in range(3)),
+    *(planted(fault, strength) for fault, strengths in _FAULTS.items() for strength in strengths),
+    *(network(s, *sampling) for s in (100, 250, 500) for sampling in (("dpmpp", 20), ("ddim", 5))),
 )

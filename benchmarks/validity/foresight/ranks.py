@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 _DRAWS = 1000
 _RIDGE = 10.0
-"""Weight of the penalty of the composite's slopes, in units of the ranks' variance times the number of generators."""
+"""Penalty of the regression's slopes; a column of N ranks has the sum of squares N / 12."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ def correlations(rows: Sequence[Row], *, seed: int = 0) -> list[Correlation]:
         found.append(_correlation(score, values[known], dice[known], families[known], seed))
         p_values[score] = float(spearmanr(values[known], dice[known]).pvalue)
     corrected = holm_adjusted(p_values)
-    named = [Correlation(c.score, c.value, c.interval, c.generators, min(1.0, corrected[c.score])) for c in found]
-    return sorted(named, key=lambda c: -abs(c.value))
+    return sorted((replace(c, p_value=corrected[c.score]) for c in found), key=lambda c: -abs(c.value))
 
 
 def composites(rows: Sequence[Row], *, seed: int = 0) -> list[Correlation]:

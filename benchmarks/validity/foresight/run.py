@@ -53,7 +53,7 @@ _SHOWN = 12
 
 def measured(cohort: Cohort, generator: Generator, work: Path, *, count: int, seeds: int) -> dict[str, Any]:
     """One row: deviations of scores from their baselines, checks that are off, and the Dice of each training."""
-    samples = generator.samples(cohort, count, work)
+    samples = generator.draw(cohort, count, work)
     results = evaluate(cohort.table, cohort.generated(samples), metrics=[*scores_read(), *METRICS], seed=0)
     off = [check for check, finding in results.whole().items() if finding.answer == "off"]
     return {
@@ -77,20 +77,19 @@ def dices(cohort: Cohort, samples: GeneratedArrays, seeds: Sequence[int], traini
 
 def deviations(results: Results) -> dict[str, float | None]:
     """Distance of each score of the whole from its baseline, or without one from its best value."""
-    found: dict[str, float | None] = {}
+    distances: dict[str, float | None] = {}
+    specs = {spec.name: spec for spec in results.specs}
     for pathology in (None, 1, 0):
         cell = next((c for c in results.generation if c.key == (None, pathology, None)), None)
         for name, score in (cell.scores if cell else {}).items():
-            spec = next(spec for spec in results.specs if spec.name == score.spec)
-            best = 1.0 if spec.better == "higher" else 0.0
+            best = 1.0 if specs[score.spec].better == "higher" else 0.0
             expected = best if score.baseline is None else score.baseline
-            found.setdefault(name, None if score.value is None else abs(score.value - expected))
-    return found
+            distances.setdefault(name, None if score.value is None else abs(score.value - expected))
+    return distances
 
 
-def report(rows: Sequence[dict[str, Any]]) -> str:
-    """The tables: composites, then the strongest scores."""
-    scores, sums = correlations(rows), composites(rows)
+def table(rows: Sequence[dict[str, Any]], sums: Sequence[Correlation], scores: Sequence[Correlation]) -> str:
+    """The composites, then the strongest scores."""
     lines = [
         f"{len(rows)} generators of {len({row['family'] for row in rows})} families; {len(scores)} scores. "
         f"Dice of two trainings on the same samples correlates at {reliability(rows):.2f}.", "",
@@ -131,10 +130,12 @@ def main() -> None:
         write_text(file, "".join(json.dumps(row) + "\n" for row in rows))
         print(generator.name, [f"{dice:.3f}" for dice in rows[-1]["dice"]], rows[-1]["off"], flush=True)
     make_directory(asked.out)
-    write_text(asked.out / "table.md", report(rows))
+    sums, scores = composites(rows), correlations(rows)
+    shown = table(rows, sums, scores)
+    write_text(asked.out / "table.md", shown)
     write_text(asked.out / "generators.csv", to_csv([_flat(row) for row in rows]))
-    write_text(asked.out / "scores.csv", to_csv([_columns(c) for c in [*composites(rows), *correlations(rows)]]))
-    print(report(rows))
+    write_text(asked.out / "scores.csv", to_csv([_columns(c) for c in [*sums, *scores]]))
+    print(shown)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
