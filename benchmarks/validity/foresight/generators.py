@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.budget import train_within
 from benchmarks.validity.cohorts import with_splits
+from jsddpm.config import RunConfig
 from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
@@ -71,7 +72,13 @@ def network(cpu_seconds: float, sampler: str, steps: int) -> Generator:
         validated = source[:: len(source) // _VALIDATED][:_VALIDATED]
         splits = dict.fromkeys(store.patients.tolist(), "test") | dict.fromkeys(source, "train")
         fold = with_splits(store, splits | dict.fromkeys(validated, "val"), work / f"fold-{name}")
-        done = train_within(cpu_seconds, Recommendation.of(fold).config, fold, work / f"run-{cpu_seconds:g}")
+        (low, high), bins = cohort.binning.z_range, cohort.binning.n_bins
+        own = f"binning.z_range=[{low},{high}]", f"binning.n_bins={bins}"  # a store with other splits proposes no range
+
+        def config(fixed: tuple[str, ...]) -> RunConfig:
+            return Recommendation.of(fold).config([*own, *fixed])
+
+        done = train_within(cpu_seconds, config, fold, work / f"run-{cpu_seconds:g}")
         pipe = JointPipeline.from_checkpoint(done.checkpoint, device="cpu")
         drawn = pipe(num_per_condition=count, sampler=sampler, num_inference_steps=steps)
         return GeneratedArrays(drawn.images, drawn.masks, drawn.z_bin, drawn.pathology)
