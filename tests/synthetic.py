@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.slices.store import SliceStore
@@ -83,3 +84,15 @@ def write_bids(root: Path, subjects: int = 4, lesion: tuple[int, int] | None = N
         rows.append(f"sub-{s:02d}\t{'hc' if s % 2 else 'fcd'}")
     (root / "participants.tsv").write_text("\n".join(rows) + "\n")
     return root
+
+
+def upright_heads(count, seed, side=40):
+    """Ellipses longer than wide, with a bright forehead and a texture of their own, each of its own size and place."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    row, column, height, width = (
+        rng.normal(mean, spread, (count, 1, 1)) for mean, spread in ((0, 2), (0, 2), (14, 0.8), (10, 0.6))
+    )
+    inside = ((y - row) / height) ** 2 + ((x - column) / width) ** 2 < 1
+    texture = ndimage.gaussian_filter(rng.standard_normal((count, side, side)), (0, 1, 1))
+    return (inside * (0.5 + 0.2 * (y < row - 5) + 0.1 * texture)).clip(0, 1).astype(np.float32)

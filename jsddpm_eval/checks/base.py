@@ -83,6 +83,24 @@ def in_samples(score: Score) -> str:
     return f"in {round((score.value or 0.0) * total)} of {total} samples"
 
 
+def excess(score: Score, most: float, kind: str, figure: str) -> Evidence:
+    """Evidence of a share of samples that is larger than its baseline.
+
+    Args:
+        score: The share.
+        most: Largest difference from the baseline that is negligible.
+        kind: The fault of a larger share; empty for none.
+        figure: The share in words.
+    """
+    if score.value is None or score.interval is None or score.baseline is None:
+        return Evidence(score.spec, reason=score.reason or "")
+    low, high = (bound - score.baseline for bound in score.interval)
+    return Evidence(
+        score.spec, score.value - score.baseline, (low, high), score.p_value, (-most, most), ("", kind), figure=figure,
+        patients=score.n_patients or 0,
+    )  # fmt: skip
+
+
 class Check(ABC):
     """One fault that the verdict looks for, in the whole and in every condition.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words
-from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words, excess
+from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
 _NONE = 0.4  # share of the real contrast below which there is no lesion at the mask
@@ -14,6 +14,7 @@ _REVERSED = -0.25  # and below which its contrast is the opposite
 _WHOLE = 0.75  # share of what is kept of the contrast below which the border has lost more than that
 _OF_CONTRAST = ("lesion_contrast", "lesion_step")
 _BORDERLESS, _MOST_BORDERLESS = "lesion_borderless_share", 0.1
+_KIND = "masks that do not show in their images"
 
 
 class LesionContrastCheck(ShiftCheck):
@@ -58,18 +59,11 @@ class LesionContrastCheck(ShiftCheck):
                 names = (*_OF_CONTRAST, "lesion_within", "lesion_beyond")
                 words |= {name: (words[name][1], words[name][0]) for name in names}
         means = [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
-        return means + [self._borderless(score) for score in cell.of(_BORDERLESS)]
-
-    @staticmethod
-    def _borderless(score: Score) -> Evidence:
-        if score.value is None or score.interval is None or score.baseline is None:
-            return Evidence(score.spec, reason=score.reason or "")
-        low, high = (bound - score.baseline for bound in score.interval)
-        return Evidence(
-            score.spec, score.value - score.baseline, (low, high), score.p_value, (-_MOST_BORDERLESS, _MOST_BORDERLESS),
-            ("", "masks that do not show in their images"), figure=f"in {score.value:.0%} of masks",
-            patients=score.n_patients or 0,
-        )  # fmt: skip
+        borderless = [
+            excess(score, _MOST_BORDERLESS, _KIND, f"in {score.value or 0:.0%} of masks")
+            for score in cell.of(_BORDERLESS)
+        ]
+        return means + borderless
 
     @staticmethod
     def _less(share: float, edge: float | None, cell: Cell) -> Words:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from jsddpm_eval.checks.base import Check, Evidence, in_samples
+from jsddpm_eval.checks.base import Check, Evidence, excess, in_samples
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
 _SHARE, _MOST = 0.02, 0.5
+_KIND = "some samples like no real slice"
 
 
 class Outliers(Check):
@@ -26,15 +27,9 @@ class Outliers(Check):
     def evidence(self, cell: Cell) -> list[Evidence]:
         """The share of outliers."""
         return [
-            Evidence(score.spec, reason=score.reason or "")
-            if score.value is None
-            else Evidence(
-                score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE),
-                ("", "some samples like no real slice" if score.value < _MOST else ""),
-                figure=in_samples(score),
-            )
+            excess(score, _SHARE, _KIND if (score.value or 0) < _MOST else "", in_samples(score))
             for score in cell.of("outlier_share")
-        ]  # fmt: skip
+        ]
 
 
 CHECK = Outliers()

@@ -1,22 +1,27 @@
-"""Outline: the head of generated slices has another size, shape or place."""
+"""Outline: the head of generated slices has another size, shape, place or orientation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import ClassVar
 
-from jsddpm_eval.checks.base import ShiftCheck, Words
+from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words, excess, in_samples
+from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
 _SIZE = ("smaller than real heads", "larger than real heads")
+_TURNED, _MOST_TURNED = "turned_share", 0.02
+_KIND = "some samples upside down or on their side"
 
 
 class OutlineCheck(ShiftCheck):
-    """Size and place of the head."""
+    """Size, place, tilt and orientation of the head."""
 
     spec = CheckSpec(
-        name="outline", heading="outline", question="heads of the size and place of real ones",
-        rule="mean size, centre and extent of the head, compared with real slices of the bin; margin 0.5 SD",
+        name="outline", heading="outline", question="heads of the size, place and orientation of real ones",
+        rule="mean size, centre, extent and tilt of the head, compared with real slices of the bin; margin 0.5 SD; and "
+        "the share of samples that are upside down or on their side; margin 2 %, exact binomial test against the bound "
+        "of the real share",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         "head_area": _SIZE,
@@ -24,7 +29,18 @@ class OutlineCheck(ShiftCheck):
         "head_column": ("too far left in the slice", "too far right in the slice"),
         "head_height": ("shorter than real heads", "longer than real heads"),
         "head_width": ("narrower than real heads", "wider than real heads"),
+        "head_tilt": ("rotated clockwise", "rotated counter-clockwise"),
     }
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The scores that have words, and the share of turned samples."""
+        return (*self.words, _TURNED)
+
+    def evidence(self, cell: Cell) -> list[Evidence]:
+        """One piece for each score."""
+        turned = [excess(score, _MOST_TURNED, _KIND, in_samples(score)) for score in cell.of(_TURNED)]
+        return super().evidence(cell) + turned
 
 
 CHECK = OutlineCheck()

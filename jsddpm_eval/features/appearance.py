@@ -11,7 +11,7 @@ from jsddpm_eval.slice_table import SliceTable
 PARTS = {"detail": detail, "texture": texture, "intensity": intensity, "outline": outline}
 """Functions of :mod:`jsddpm_eval.functional.appearance` by the name of their columns."""
 
-_VERSION = "1"  # of the definitions, because folders keep columns
+_VERSION = "2"  # of the definitions, because folders keep columns
 
 
 def appearance(table: SliceTable, *parts: str) -> Tensor:

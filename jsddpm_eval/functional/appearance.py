@@ -22,7 +22,7 @@ _HEAD = 0.25  # of a slice's upper intensities: what is brighter, once smoothed,
 DETAIL = ("detail_low", "detail_mid", "detail_high", "detail_corner", "grain", "background")
 TEXTURE = ("axis_mid", "axis_high", "direction_mid", "direction_high", "peak", "nyquist", "blocks")
 INTENSITY = ("mean", "spread", "q10", "q50", "q90", "top", "front_back", "left_right", "rim", "air")
-OUTLINE = ("area", "row", "column", "height", "width")
+OUTLINE = ("area", "row", "column", "height", "width", "tilt")
 
 Array = NDArray[np.float64]
 
@@ -86,7 +86,7 @@ def intensity(images: NDArray[np.float32]) -> Array:
     centred = np.where(inside, images - mean[:, None, None], 0)
     spread = np.sqrt((centred**2).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1))
     quantiles = [_quantile(images, inside, q) for q in (0.1, 0.5, 0.9, 0.995)]
-    row, column, height, width = _moments(inside)
+    row, column, height, width = moments(inside)
     y, x = _places(images, row, column)
     y, x = y / np.maximum(height, _TINY)[:, None, None], x / np.maximum(width, _TINY)[:, None, None]
     slopes = [(centred * place).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1) for place in (y, x)]
@@ -96,16 +96,22 @@ def intensity(images: NDArray[np.float32]) -> Array:
 
 
 def outline(images: NDArray[np.float32]) -> Array:
-    """Size and place of the head: root area, centre, and spread along each axis, float64 ``(N, len(OUTLINE))``.
+    """Size, place and tilt of the head, float64 ``(N, len(OUTLINE))``.
+
+    Root area; centre, and spread along each axis; correlation of row and column over the pixels of the head, which is
+    above 0 for an upright head that is rotated counter-clockwise.
 
     Args:
         images: ``(N, H, W)`` in [0, 1].
     """
     inside = head(images)
     side = np.array([images.shape[1], images.shape[2]], np.float64)
-    row, column, height, width = _moments(inside)
+    row, column, height, width = moments(inside)
+    y, x = _places(images, row, column)
+    both = np.where(inside, y * x, 0).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1)
+    tilt = both / np.maximum(height * width, _TINY)
     area = np.sqrt(inside.mean((1, 2)))
-    return np.stack([area, row / side[0], column / side[1], height / side[0], width / side[1]], 1)
+    return np.stack([area, row / side[0], column / side[1], height / side[0], width / side[1], tilt], 1)
 
 
 def head(images: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -191,15 +197,25 @@ def _places(images: NDArray[np.float32], row: Array, column: Array) -> tuple[Arr
     return y[None] - row[:, None, None], x[None] - column[:, None, None]
 
 
-def _moments(inside: NDArray[np.bool_]) -> tuple[Array, Array, Array, Array]:
-    """Centre of the pixels inside and their standard deviation, along rows and columns; 0 where there are none."""
-    moments = []
+def moments(inside: NDArray[np.bool_]) -> tuple[Array, Array, Array, Array]:
+    """Row and column of the centre of the pixels inside, their standard deviations along rows and along columns.
+
+    Args:
+        inside: ``(N, H, W)``.
+
+    Returns:
+        Four times float64 ``(N,)``, in pixels; 0 where no pixel is inside.
+
+    >>> [float(v[0]) for v in moments(np.ones((1, 3, 5), bool))]  # the variance of 1 to n is (n * n - 1) / 12
+    [1.0, 2.0, 0.816496580927726, 1.4142135623730951]
+    """
+    sides = []
     count = np.maximum(inside.sum((1, 2)), 1)
     for axis in (1, 2):
         profile = inside.sum(3 - axis)
         place = np.arange(inside.shape[axis], dtype=np.float64)
         centre = profile @ place / count
         spread = np.sqrt(np.maximum(profile @ place**2 / count - centre**2, 0))
-        moments.append((centre, spread))
-    (row, height), (column, width) = moments
+        sides.append((centre, spread))
+    (row, height), (column, width) = sides
     return row, column, height, width

@@ -85,6 +85,9 @@ FAULTS = (
         "noise_around", "outline", "noise around the head", ("outline", "sharpness"), (0.01, 0.02, 0.05),
         "of the range", on_images(_noise_around),
     ),
-    Fault("spots_around", "outline", "spots around the head", _NAME, (1, 3, 10), "spots", on_images(_spots_around)),
+    Fault(
+        "spots_around", "outline", "spots around the head", ("outline", "sharpness"), (1, 3, 10), "spots",
+        on_images(_spots_around),
+    ),
     Fault("cut", "outline", "a head that is cut off", _NAME, (2, 4, 8), "px", on_images(_cut)),
 )  # fmt: skip

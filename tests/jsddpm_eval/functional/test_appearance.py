@@ -117,6 +117,19 @@ def test_size_and_place_of_an_ellipse():
     assert column(values, OUTLINE, "area")[0] == pytest.approx((np.pi * 15.5 * 12.5 / (48 * 40)) ** 0.5, abs=0.02)
 
 
+@pytest.mark.parametrize("degrees", [-30, 0, 6])
+def test_tilt_of_a_rotated_ellipse(degrees):
+    """Variances a^2 / 4 and b^2 / 4 along the axes of a full ellipse give the covariance of its rows and columns."""
+    a, b, angle = 15.5, 10.5, np.radians(degrees)
+    y, x = PLACE[0] - 24, PLACE[1] - 20
+    along, across = y * np.cos(angle) + x * np.sin(angle), x * np.cos(angle) - y * np.sin(angle)
+    rotated = ((along / (a - 0.5)) ** 2 + (across / (b - 0.5)) ** 2 < 1).astype(np.float32)  # smoothing adds the rest
+    sine, cosine = np.sin(angle), np.cos(angle)
+    rows, columns = (a * cosine) ** 2 + (b * sine) ** 2, (a * sine) ** 2 + (b * cosine) ** 2
+    expected = (a**2 - b**2) * sine * cosine / (rows * columns) ** 0.5
+    assert column(outline(rotated[None]), OUTLINE, "tilt")[0] == pytest.approx(expected, abs=0.01)
+
+
 def test_noise_outside_the_head_is_no_head():
     noisy = np.clip(disc() + 0.03 * np.random.default_rng(2).standard_normal((48, 40)), 0, 1).astype(np.float32)
     clean = head(disc()[None])
