@@ -118,7 +118,7 @@ class ZBinning:
             )
         if hi >= n_slices:
             what = f"z_range [{lo}, {hi}] exceeds the volume of {n_slices} slices (0..{n_slices - 1})"
-            raise usage_error("Z_RANGE", what, fix="lower HI, or give the right number of slices")
+            raise usage_error("Z_RANGE", what, fix=f"give HI <= {n_slices - 1}, or the right number of slices")
         divided = n_slices if self.scheme == "global" else hi - lo + 1
         if self.n_bins > divided and not self.allow_empty_bins:
             cure = f"use at most {divided} bins, or allow empty bins explicitly"

@@ -178,9 +178,9 @@ class TrainerConfig(Section):
     check_every: Steps = 1000
     """Steps between validations and checkpoints."""
     patience: Steps | None = None
-    """Stop after this many checks whose generated samples are not better (see monitoring); null never stops early."""
+    """Stop after this many validations whose samples are not better (see monitoring); null never stops early."""
     stop_at_memorisation: Flag = False
-    """Stop at the first check whose generated samples show signs of memorised training slices."""
+    """Stop at the first validation whose generated samples show signs of memorised training slices."""
     accumulate: Annotated[int, Field(ge=1, le=1024), NUMERIC] = 1
     """Batches whose gradients are averaged into one step."""
     gradient_clip: Annotated[Number, Field(ge=1e-6, le=1e6)] = 1.0
@@ -228,12 +228,12 @@ class EvaluationConfig(Section):
 
 
 class MonitoringConfig(Section):
-    """Samples drawn at each check; their comparison with validation patients chooses ``best.ckpt``."""
+    """Samples drawn at each validation; their comparison with validation patients chooses ``best.ckpt``."""
 
     samples: Annotated[int, Field(ge=0, le=4096), NUMERIC] | None = None
-    """Number of samples drawn at each check; null draws as many as share allows, 0 draws none."""
+    """Number of samples drawn at each validation; null draws as many as share allows, 0 draws none."""
     share: Annotated[Number, Field(gt=0, le=1)] = 0.05
-    """Cost of drawing them, as a share of the cost of the training steps between two checks, in network passes."""
+    """Cost of drawing them, as a share of the cost of the training steps between two validations, in network passes."""
     steps: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 20
     """Largest number of sampling steps; the other settings are those of sampling."""
 
@@ -244,7 +244,7 @@ class LoggingConfig(Section):
     every: Steps = 10
     """Steps between logged training values."""
     grid: Annotated[int, Field(ge=0, le=1024), NUMERIC] = 8
-    """Number of conditions in the picture of samples at each check; 0 draws none."""
+    """Number of conditions in the picture of samples at each validation; 0 draws none."""
     tensorboard: Flag = False
     """Also write TensorBoard event files (needs tensorboard)."""
     wandb: Annotated[str, Field(min_length=1, max_length=128)] | None = None

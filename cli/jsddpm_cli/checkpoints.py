@@ -30,6 +30,6 @@ def noted_checkpoint(run: Path, which: Which | None) -> Path:
     path = chosen_checkpoint(run, which)
     choice = read_choice(run)
     reasons = {"best": choice.get("reason"), "last": choice.get("not_judged")}
-    why = "requested" if which else reasons[path.stem] or "no best check was chosen"
+    why = "requested" if which else reasons[path.stem] or "no best checkpoint was chosen"
     note(f"checkpoint {path}, step {checkpoint_info(path).step} ({why})")
     return path

@@ -12,7 +12,7 @@ from jsddpm.cohort.masks import MaskReading, refuse_unused
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
 from jsddpm.cohort.patients import same_image_problems, voxel_digest
 from jsddpm.cohort.records import Record
-from jsddpm.cohort.subject import named, read_subject
+from jsddpm.cohort.subject import NO_LESION, named, read_subject
 from jsddpm.errors import JsddpmError
 from jsddpm.parallel import in_processes
 
@@ -81,7 +81,7 @@ def _inspect(record: Record, reading: MaskReading, max_bytes: int) -> Inspection
                 tuple(round(float(s), 3) for s in voxel_sizes(image.affine)),
                 "".join(nib.orientations.aff2axcodes(image.affine)),
                 subject.lesion_mm3,
-                subject.notes,
+                subject.notes + ((NO_LESION,) if record.group == "patient" and not subject.lesion.any() else ()),
                 voxels_sha256=voxel_digest(image.data),
                 mask_values=subject.mask_values,
             )

@@ -79,12 +79,14 @@ class LayoutReport:
         records: Records found so far.
         problems: Problems found so far.
         root: Folder that must contain every file, links followed; None allows any.
+        no_groups: Why the source gives no groups, for the message of a patient without a mask.
     """
 
     source: Path
     records: list[Record] = field(default_factory=list)
     problems: list[JsddpmError] = field(default_factory=list)
     root: Path | None = None
+    no_groups: str = "no group is given"
 
     def problem(self, code: str, what: str, *, fix: str, file: Path | None = None) -> None:
         """Add a problem."""
@@ -126,7 +128,8 @@ class LayoutReport:
                     return
         control = control or group.lower() in CONTROL_GROUPS
         if mask is None and not control:
-            what = f"{patient} has no lesion mask and is not declared a control (group {group or 'not given'!r})"
+            why = f"group {group!r}" if group else self.no_groups
+            what = f"{patient} has no lesion mask and is not declared a control ({why})"
             cure = (
                 f"add the mask, or declare a control with --controls or a group ({', '.join(sorted(CONTROL_GROUPS))})"
             )

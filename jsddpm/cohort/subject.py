@@ -39,6 +39,10 @@ class Subject:
         return float(self.lesion.sum() * abs(np.linalg.det(self.image.affine[:3, :3])))
 
 
+NO_LESION = "no lesion voxel: all its slices count as control"
+"""Note on a patient whose mask is empty as it is read."""
+
+
 def read_subject(record: Record, reading: MaskReading | None = None, *, max_bytes: int = MAX_VOLUME_BYTES) -> Subject:
     """Read and validate the files of one record.
 

@@ -18,7 +18,7 @@ from jsddpm.cohort.patients import refuse_mixed_patients, voxel_digest
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import SPLITS, Record, Split
 from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, patients_of
-from jsddpm.cohort.subject import named, read_subject
+from jsddpm.cohort.subject import NO_LESION, named, read_subject
 from jsddpm.errors import JsddpmError, first_of
 from jsddpm.parallel import in_processes
 from jsddpm.slices.writer import (
@@ -205,7 +205,7 @@ def _outcome(record: Record, written: Written, *, reused: bool = False) -> Outco
     lesion = int(written.rows["pathology"].sum())
     notes = tuple(n for n in (record.note, *written.entry["notes"]) if n)
     if record.group == "patient" and not lesion:
-        notes += ("no lesion voxel: all its slices count as control",)
+        notes += (NO_LESION,)
     return Outcome(record.subject, None, None, notes, len(written.rows), lesion, reused)
 
 

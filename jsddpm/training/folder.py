@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jsddpm.checksums import RECORD
+from jsddpm.errors import usage_error
 from jsddpm.files import PARTIAL, explain, refuse_existing, sweep
 from jsddpm.publish import exclusive_lock, lock_of
 from jsddpm.training.progress import CHOICE
@@ -34,9 +35,23 @@ def claimed(run: str | Path, *, new: bool) -> Iterator[None]:
     """
     run = Path(run)
     with exclusive_lock(lock_of(run)):
-        if new and not is_unbegun(run):
-            refuse_existing(run)
+        if new:
+            refuse_begun(run)
         yield
+
+
+def refuse_begun(run: str | Path) -> None:
+    """Raise ``EXISTS`` (status 2) when a new run cannot start in a folder; of a run the cure is to resume it."""
+    run = Path(run)
+    if is_unbegun(run):
+        return
+    if (run / _CHECKPOINTS / "last.ckpt").is_file():
+        what, cure = (
+            "is a run with a checkpoint and is not overwritten",
+            "continue it with --resume, or choose another path",
+        )
+        raise usage_error("EXISTS", what, fix=cure, file=run)
+    refuse_existing(run)
 
 
 def is_unbegun(run: str | Path) -> bool:

@@ -12,12 +12,11 @@ import torch
 
 from jsddpm.config import RunConfig
 from jsddpm.errors import environment_error
-from jsddpm.files import refuse_existing
 from jsddpm.runtime import available_memory, best_device, device_memory, peak_memory, processes
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.estimate import Estimate, require_memory
 from jsddpm.training.failures import explained
-from jsddpm.training.folder import is_unbegun
+from jsddpm.training.folder import refuse_begun
 from jsddpm.training.run import checkpoint_bytes, prepare, require_checkpoint_space
 from jsddpm.training.samples import required_plan
 from jsddpm.training.trainer import check_packages, resolved_precision
@@ -77,8 +76,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
     Raises:
         JsddpmError: Errors of :func:`jsddpm.training.run.train` before its first step; ``MEMORY`` (status 5).
     """
-    if not is_unbegun(out):
-        refuse_existing(out)
+    refuse_begun(out)
     check_packages(config)
     folder = next(p for p in Path(out).resolve().parents if p.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):

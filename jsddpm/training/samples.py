@@ -91,10 +91,10 @@ class SamplePlan:
     def sentence(self) -> str:
         """The plan, or the reason why no samples are drawn, in words."""
         if self.reason:
-            return f"samples are not judged during training, and no best check is chosen: {self.reason}"
+            return f"samples are not evaluated during training, and no best checkpoint is chosen: {self.reason}"
         conditions = len({i.condition for i in self.ids})
         return (
-            f"each check draws {len(self.ids)} samples of {conditions} conditions in {self.sampling.steps} steps; "
+            f"each validation draws {len(self.ids)} samples of {conditions} conditions in {self.sampling.steps} steps; "
             "their comparison with validation patients chooses best.ckpt"
         )
 
@@ -130,7 +130,7 @@ class SamplePlan:
             return cls((), sampling, "training and validation patients have no condition in common")
         if count < MIN_SAMPLES:
             what = f"{count} samples cost {monitoring.share:.0%} of the {config.trainer.check_every} steps"
-            return cls((), sampling, f"{what} between two checks, {MIN_SAMPLES} are needed")
+            return cls((), sampling, f"{what} between two validations, {MIN_SAMPLES} are needed")
         conditions = [Condition.from_token(int(t), binning.n_bins) for t in tokens]
         return cls(spread_ids(conditions, count), sampling)
 

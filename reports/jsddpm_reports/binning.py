@@ -22,7 +22,8 @@ def sentence(report: dict[str, Any]) -> str:
         cells = report["store"]["cells"]
         few = sum(not c["assessable"] for c in cells)
         if few:
-            text += f"; {few} of {len(cells)} bin x pathology cells have too few patients to be assessed"
+            verb = "have" if few > 1 else "has"
+            text += f"; {few} of {len(cells)} bin x pathology cells {verb} too few patients to be assessed"
     return text[0].upper() + text[1:]
 
 

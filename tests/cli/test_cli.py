@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from itertools import pairwise
 
+import nibabel as nib
 import numpy as np
 import pytest
 from typer.main import get_command
@@ -113,6 +115,33 @@ def test_scanning_names_every_problem_and_reads_files_when_asked(jsddpm, bids, t
     assert "2 images have 20x24x28 voxels of 3x3x3 mm" in err
     assert "1 MASK_MISSING, 1 NIFTI_TRUNCATED" in err
     assert len((tmp_path / "cohort.csv").read_text().splitlines()) == 3
+
+
+def test_a_scan_notes_patients_whose_mask_is_empty_as_it_is_read(jsddpm, bids):
+    """With label 2 only one patient has a lesion; the mask of the other has the value 1."""
+    path = bids / "sub-00" / "anat" / "sub-00_FLAIR_roi.nii.gz"
+    mask = nib.load(path)
+    nib.save(nib.Nifti1Image(2 * np.asarray(mask.dataobj), mask.affine), path)
+    status, out, _ = jsddpm("cohort", "scan", bids, "--read", "--jobs", 1, "--mask-label", 2, "--format", "json")
+    notes = {read["subject"]: read["notes"] for read in json.loads(out)["read"]}
+    assert status == 0
+    empty = ["no lesion voxel: all its slices count as control"]
+    assert notes == {"sub-00": [], "sub-01": [], "sub-02": empty, "sub-03": []}
+
+
+def test_a_source_without_usable_images_prints_no_table(jsddpm, bids):
+    status, out, err = jsddpm("cohort", "scan", bids, "--modality", "T2w")
+    assert (status, out.strip()) == (3, "")
+    assert "4 problems: 4 BIDS_IMAGES" in err
+
+
+def test_the_root_of_a_manifest_can_be_pasted(jsddpm, bids, tmp_path):
+    """A folder with blanks is quoted as the shell needs it."""
+    bids = bids.rename(tmp_path / "my bids")
+    (tmp_path / "tables").mkdir()
+    _, _, err = jsddpm("cohort", "scan", bids, "--out", tmp_path / "tables" / "cohort.csv")
+    said = shlex.split(err.split("use it with ")[1].split("\n")[0])
+    assert said == ["--root", str(bids)]
 
 
 def test_problems_of_one_kind_are_one_message_and_json_has_all(jsddpm, tmp_path):

@@ -72,9 +72,9 @@ def test_samples_choose_the_checkpoint_that_is_sampled_and_the_page_says_why(tmp
     found = jsddpm("train", "--preset", "demo", "--store", store.path, "--out", run, *settings)
     assert found.exit_code == 0, found.stderr
     said = " ".join(found.stderr.split())
-    assert "each check draws 20 samples of 10 conditions in 2 steps" in said
+    assert "each validation draws 20 samples of 10 conditions in 2 steps" in said
     step = read_choice(run)["step"]
-    assert f"best check: step {step} (KID" in said
+    assert f"best checkpoint: step {step} (KID" in said
     assert checkpoint_info(run / "checkpoints" / "best.ckpt").step == step
     asked = (([], f"best.ckpt, step {step} (KID"), (["--checkpoint", "last"], "last.ckpt, step 4 (requested)"))
     for option, name in asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,8 +81,8 @@ def scan(
             for i in inspected
             if not i.problem
         ]
-    table = results_table(columns, shown, left=("subject",))
-    emit(Group(table, notes_by_text(remarks)) if remarks else table, values, how)
+    tables = [results_table(columns, shown, left=("subject",))] if shown else []
+    emit(Group(*tables, *([notes_by_text(remarks)] if remarks else [])), values, how)
     groups = Counter(r.group for r in usable)
     note(f"layout {cohort.layout}: {len(usable)} images, {groups['patient']} of patients, {groups['control']} controls")
     for (shape, spacing), count in Counter((i.shape, i.spacing) for i in inspected if not i.problem).most_common():
@@ -94,7 +95,8 @@ def scan(
         note(str(problem))
     if problems:
         note(
-            f"{len(problems)} problems: " + ", ".join(f"{n} {c}" for c, n in Counter(p.code for p in problems).items())
+            f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: "
+            + ", ".join(f"{n} {c}" for c, n in Counter(p.code for p in problems).items())
         )
         raise typer.Exit(max(p.status for p in problems))  # 5 for an unreadable file comes before 3
 
@@ -161,7 +163,7 @@ def _note_root(records: Sequence[Record], folder: Path) -> None:
     """Say which --root a manifest needs if its files lie outside of its folder."""
     files = [str(path.resolve()) for r in records for path in (r.image, r.mask, r.brain) if path is not None]
     if not all(Path(file).is_relative_to(folder.resolve()) for file in files):
-        note(f"its files lie outside of its folder: use it with --root {os.path.commonpath(files)}")
+        note(f"its files lie outside of its folder: use it with --root {shlex.quote(os.path.commonpath(files))}")
 
 
 def _inspect(

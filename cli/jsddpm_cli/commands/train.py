@@ -63,11 +63,11 @@ def train(
 
     Without --preset and --config, the size of the slices selects the preset, and the store gives the z-range.
 
-    At each check, samples are drawn and compared with validation patients (section monitoring of the configuration).
-    best.ckpt is the check with the lowest KID among those whose samples copy training slices no more often than slices
-    of validation patients appear to. Of checks whose KID differs by no more than its standard error it is the latest
-    one, and after a sign of memorisation the earliest one. With fewer than three validation patients no best check is
-    chosen, and last.ckpt is used. The loss is not used for this.
+    At each validation, samples are drawn and compared with validation patients (section monitoring of the
+    configuration). best.ckpt is the checkpoint with the lowest KID among those whose samples copy training slices no
+    more often than slices of validation patients appear to. Of checkpoints whose KID differs by no more than its
+    standard error it is the latest one, and after a sign of memorisation the earliest one. With fewer than three
+    validation patients no best checkpoint is chosen, and last.ckpt is used. The loss is not used for this.
 
     In a folder with a jsddpm.yaml (see jsddpm init) no option is needed.
 
@@ -150,7 +150,7 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
         "slices": f"{plan.train_slices} to train, {plan.val_slices} to validate",
         "without a slice": ", ".join(plan.untrained) or "none of the conditions",
         "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
-        "time": f"{plan.step_seconds:.3f} s per step, {plan.train_seconds / 3600:.2f} h without checks",
+        "time": f"{plan.step_seconds:.3f} s per step, {plan.train_seconds / 3600:.2f} h without validation",
         "memory": f"{gigabytes['memory']} at its peak, {gigabytes['available']} available",
         "estimated": f"{gigabytes['estimated']} besides the libraries",
         "disk": f"{gigabytes['checkpoint']} per checkpoint, {gigabytes['free']} free",
@@ -198,7 +198,7 @@ def run_training(
     note(f"trained {checkpoint_info(path).step} steps: " + ", ".join(f"{k} {v:.3g}" for k, v in last.items()))
     note(f"checkpoint {path}")
     if (choice := read_choice(out)).get("step") is not None:
-        note(f"best check: step {choice['step']} ({choice['reason']})")
+        note(f"best checkpoint: step {choice['step']} ({choice['reason']})")
     return path
 
 

@@ -39,9 +39,12 @@ def _read_session(
     image, note = _choose(candidates, selection)
     if image is None:
         names = ", ".join(p.name for p, _ in candidates) or "none"
-        entities = " ".join(f"{k}-{v}" for k, v in selection.entities.items())
-        what = f"exactly one {selection.modality.upper()} image {entities}".rstrip() + f" is needed, found: {names}"
+        entities = " with ".join(["", *(f"{k}-{v}" for k, v in selection.entities.items())])
+        what = f"exactly one {selection.modality.upper()} image{entities} is needed, found: {names}"
         cure = "choose one with --entity acq=NAME or --run first|last, or use a CSV manifest"
+        if not candidates:
+            suffixes = sorted({stem.rpartition("_")[2] for p in anat.iterdir() if (stem := _stem(p))})
+            cure = f"give --modality and --entity as its images have them (suffixes: {', '.join(suffixes) or 'none'})"
         report.problem("BIDS_IMAGES", what, fix=cure, file=anat)
         return
     masks = dict(candidates)[image]
@@ -59,7 +62,10 @@ def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return {row["participant_id"]: row.get("group", "") for row in read_rows(path, ("participant_id",))}
+        rows = read_rows(path, ("participant_id",))
+        if rows and "group" not in rows[0]:
+            report.no_groups = f"participants.tsv has no column group; it has {', '.join(rows[0])}"
+        return {row["participant_id"]: row.get("group", "") for row in rows}
     except JsddpmError as error:
         report.problems.append(error)
         return {}

@@ -39,6 +39,24 @@ def test_a_missing_mask_is_an_error_for_patients_only(bids):
     assert next(r for r in cohort.records if r.subject == "sub-01").mask is None
 
 
+def test_a_table_without_groups_is_named_where_a_mask_is_missing(bids):
+    """Controls that ``participants.tsv`` declares in a column of another name look like patients without a mask."""
+    table = bids / "participants.tsv"
+    table.write_text(table.read_text().replace("group", "diagnosis"))
+    for mask in bids.glob("sub-*/anat/*_roi.nii.gz"):
+        mask.unlink()
+    problems = read_cohort(bids).problems
+    assert {p.code for p in problems} == {"MASK_MISSING"}
+    heading = ", ".join(table.read_text().split("\n")[0].split("\t"))
+    assert all(f"(participants.tsv has no column group; it has {heading})" in p.what for p in problems)
+
+
+def test_images_of_another_suffix_are_named(bids):
+    problems = read_cohort(bids, selection=Selection(modality="T2w")).problems
+    assert {p.code for p in problems} == {"BIDS_IMAGES"}
+    assert all("suffixes: FLAIR, roi" in p.fix for p in problems)
+
+
 def test_two_runs_are_never_chosen_silently(bids):
     anat = bids / "sub-02" / "anat"
     shutil.copy(anat / "sub-02_FLAIR.nii.gz", anat / "sub-02_run-2_FLAIR.nii.gz")

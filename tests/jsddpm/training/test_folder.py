@@ -47,7 +47,7 @@ def test_a_second_writer_is_told_who_the_first_is(store, tmp_path):
     last = train(config, store, tmp_path / "run", progress=second)
     assert refused == [5] * 8
     assert digest(last) == digest(train(config, store, tmp_path / "alone"))
-    with pytest.raises(JsddpmError, match="EXISTS"):
+    with pytest.raises(JsddpmError, match=r"EXISTS.* fix: continue it with --resume"):
         train(config, store, tmp_path / "run")
     assert {p.name for p in tmp_path.iterdir()} == {"run", "alone"}, "no lock is left"
 
