@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from typer.main import get_command
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable, usage_error
 from jsddpm_cli.commands import apps
 from jsddpm_cli.console import say
-from jsddpm_cli.signals import Stopped, stoppable, stopped
+from jsddpm_cli.signals import Stopped, interrupted, stoppable, stopped
 from jsddpm_cli.streams import guarded
 
 app = typer.Typer(
@@ -57,6 +58,8 @@ def _run() -> None:
     try:
         with stoppable():
             status = get_command(app)(standalone_mode=False)
+        if status == ExitStatus.SIGINT:  # typer returns it for Ctrl-C
+            raise KeyboardInterrupt
         sys.stdout.flush()
         sys.exit(status or 0)
     except _UsageError as error:
@@ -64,8 +67,8 @@ def _run() -> None:
         _leave(str(problem), problem.status, error)
     except JsddpmError as error:
         _leave(str(error), error.status, error)
-    except KeyboardInterrupt:
-        sys.exit(ExitStatus.SIGINT)
+    except KeyboardInterrupt as error:
+        _leave(str(interrupted()), ExitStatus.SIGINT, error)
     except Stopped as error:
         _leave(str(stopped()), ExitStatus.SIGTERM, error)
     except OSError as error:
@@ -85,7 +88,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer's own, or 
 def _usage(error: Any) -> JsddpmError:
     """The usage error of typer as one of our errors."""
     sys.stdout.flush()
-    command = "jsddpm" if error.ctx is None else error.ctx.command_path
+    command = _command(sys.argv[1:]) if error.ctx is None else error.ctx.command_path
     if type(error).__name__ == "NoArgsIsHelpError":  # the help is shown already
         return usage_error("USAGE", "no command is given", fix=f"give one of the commands above: {command} COMMAND")
     what, _, hint = error.format_message().replace("Value error, ", "").rstrip(".?").partition(". ")
@@ -94,6 +97,17 @@ def _usage(error: Any) -> JsddpmError:
     what = what[:1].lower() + what[1:]
     cure = f"{hint[:1].lower()}{hint[1:]}? See" if hint.lower().startswith("did you mean") else "see"
     return usage_error("USAGE", what, fix=f"{cure} {command} --help")
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command that these words begin with, for errors of the parser that do not name it."""
+    known, names = getattr(get_command(app), "commands", {}), ["jsddpm"]
+    for word in words:
+        if word not in known:
+            break
+        names.append(word)
+        known = getattr(known[word], "commands", {})
+    return " ".join(names)
 
 
 def _leave(message: str, status: ExitStatus, error: BaseException) -> None:

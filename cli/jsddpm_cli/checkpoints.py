@@ -29,7 +29,7 @@ def noted_checkpoint(run: Path, which: Which | None) -> Path:
 
     path = chosen_checkpoint(run, which)
     choice = read_choice(run)
-    reasons = {"best": choice.get("reason"), "last": choice.get("not_judged")}
-    why = "requested" if which else reasons[path.stem] or "no best checkpoint was chosen"
+    none = "samples chose no other: " + choice["not_judged"] if choice.get("not_judged") else "samples chose no other"
+    why = "requested" if which else choice["reason"] if path.stem == "best" else none
     note(f"checkpoint {path}, step {checkpoint_info(path).step} ({why})")
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,15 @@ def note(message: str, *, unbroken: bool = False) -> None:
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     one_line = unbroken or not console.is_terminal
     console.print(printable(message), soft_wrap=one_line, overflow="ignore", crop=False)
+
+
+def command_line(*words: object) -> str:
+    """A command that a person may copy into a shell: words with blanks are quoted.
+
+    >>> command_line("jsddpm", "cache", "verify", "my store")
+    "jsddpm cache verify 'my store'"
+    """
+    return shlex.join(map(str, words))
 
 
 def say(text: str, end: str = "\n") -> None:

@@ -10,7 +10,7 @@ import typer
 from jsddpm.slices.importing.items import Pathology
 from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm_cli import sources
-from jsddpm_cli.console import note, tracked
+from jsddpm_cli.console import command_line, note, tracked
 
 if TYPE_CHECKING:
     LayoutName = str
@@ -119,4 +119,4 @@ def import_(
     for question in check.untold(table):
         note(f"not checked: {question}")
     note(f"{len(imported.index)} slices in {out} (layout {origin['layout']}); evaluate them with")
-    note(f"jsddpm eval --real {real} --generated {out} --bin-aware", unbroken=True)
+    note(command_line("jsddpm", "eval", "--real", real, "--generated", out, "--bin-aware"), unbroken=True)

@@ -1,4 +1,4 @@
-"""SIGTERM, with which batch systems stop a command: finished work is kept, and the exit status is 143."""
+"""SIGTERM, with which batch systems stop a command, and Ctrl-C: finished work is kept; the statuses are 143 and 130."""
 
 from __future__ import annotations
 
@@ -43,7 +43,14 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+_CONTINUE = "repeat the command to continue; cache build and train need --resume"
+
+
 def stopped() -> JsddpmError:
     """The error message for :class:`Stopped`."""
-    cure = "repeat the command to continue; cache build and train need --resume"
-    return JsddpmError("TERMINATED", "stopped by SIGTERM", fix=cure, status=ExitStatus.SIGTERM)
+    return JsddpmError("TERMINATED", "stopped by SIGTERM", fix=_CONTINUE, status=ExitStatus.SIGTERM)
+
+
+def interrupted() -> JsddpmError:
+    """The error message for Ctrl-C."""
+    return JsddpmError("TERMINATED", "interrupted", fix=_CONTINUE, status=ExitStatus.SIGINT)

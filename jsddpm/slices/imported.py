@@ -251,7 +251,7 @@ def _place(item: SliceItem, request: _Request) -> int:
         if binning.n_bins == 1:
             return binning.representative(0)
         cure = "describe the file names with --fields 'z{z_bin}_c{pathology}_{}', or give a table with z or z_bin"
-        raise missing_fact(f"{item.where}: nothing says in which bin it is", cure, item.image)
+        raise missing_fact(f"{item.place}nothing says in which bin it is", cure, item.image)
     try:
         if item.z is None:
             return binning.representative(cast(int, item.z_bin))

@@ -101,9 +101,13 @@ class Project:
         Raises:
             JsddpmError: ``NO_RUN`` (status 2) when no run is finished.
         """
-        done = [run for run in self._progress() if run.state != "unfinished" and run.written]
+        runs = self._progress()
+        done = [run for run in runs if run.state != "unfinished" and run.written]
         if not done:
-            raise usage_error("NO_RUN", "contains no finished run", fix="train one with jsddpm train", file=self.runs)
+            cure = "train one with jsddpm train"
+            if runs:
+                cure = "continue the unfinished one with jsddpm train --resume, or name it: jsddpm eval RUN"
+            raise usage_error("NO_RUN", "contains no finished run", fix=cure, file=self.runs)
         return max(done, key=lambda run: (run.written, run.folder)).folder
 
     def unfinished_run(self) -> Path:

@@ -129,8 +129,8 @@ class SamplePlan:
         if not len(tokens):
             return cls((), sampling, "training and validation patients have no condition in common")
         if count < MIN_SAMPLES:
-            what = f"{count} samples cost {monitoring.share:.0%} of the {config.trainer.check_every} steps"
-            return cls((), sampling, f"{what} between two validations, {MIN_SAMPLES} are needed")
+            what = f"the {config.trainer.check_every} steps between two validations leave time for {count} samples"
+            return cls((), sampling, f"{what} (monitoring.share {monitoring.share:g}), and {MIN_SAMPLES} are needed")
         conditions = [Condition.from_token(int(t), binning.n_bins) for t in tokens]
         return cls(spread_ids(conditions, count), sampling)
 

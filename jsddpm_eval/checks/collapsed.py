@@ -39,7 +39,7 @@ class Collapsed(Check):
             if score.value is None or score.interval is None:
                 pieces.append(Evidence(score.spec, words=words, reason=score.reason or ""))
                 continue
-            distance = f"at {math.exp(score.value):.2f} of the distance between patients"
+            distance = f"at {math.exp(score.value):.2f} of the distance between patients, logarithm {score.value:+.2f}"
             figure = distance if words[0] else in_samples(score)
             piece = Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
             pieces.append(piece.one_sided)

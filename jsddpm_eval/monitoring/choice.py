@@ -11,8 +11,8 @@ from jsddpm_eval.stats.jackknife import jackknife_variance
 _ROUNDING = 1e-9  # of a difference that equals its standard error
 
 RULE = (
-    "the check with the lowest KID of its samples against validation patients (mean over the feature spaces), among "
-    "checks whose samples copy training slices no more often than slices of validation patients seem to; of checks "
+    "the checkpoint with the lowest KID of its samples against validation patients (mean over the feature spaces), "
+    "among those whose samples copy training slices no more often than slices of validation patients seem to; of those "
     "whose KID differs by no more than the standard error of the difference the latest one, and once there is a sign "
     "of memorisation the earliest one"
 )
@@ -69,7 +69,7 @@ def why_better(new: Check, best: Check | None) -> str:
     'KID 0.8 is 0.2 below that of step 100, with a standard error of 0.1'
     """
     if best is None:
-        return f"KID {new.kid:.3g}, the first check"
+        return f"KID {new.kid:.3g}, the first checkpoint"
     if new.copying != best.copying:
         return "" if new.copying else f"KID {new.kid:.3g}, and no more copies than validation patients show"
     error = difference_error(new, best)

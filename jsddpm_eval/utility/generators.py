@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def open_generator(place: Path, known: Sequence[SliceStore]) -> Generator:
         trained_on, where = provenance["store"].get("fingerprint"), store_place(place, provenance)
         known = [*known, *([SliceStore(where)] if where.is_dir() else [])]
     else:
-        cure = f"draw them with jsddpm sample {place} --out {place / 'samples'}"
+        cure = f"draw them with {shlex.join(['jsddpm', 'sample', str(place), '--out', str(place / 'samples')])}"
         raise usage_error("UTILITY", "the run has no samples", fix=cure, file=place)
     if store.kind != "generated":
         raise usage_error("KIND", "contains real slices", fix="give a generated store, or a run", file=place)

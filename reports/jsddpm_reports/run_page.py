@@ -79,13 +79,13 @@ def _sentence(run: RunProgress) -> str:
 
 
 def _choice(run: RunProgress) -> list[str]:
-    """Which check is the best and why, in sentences."""
+    """Which checkpoint is the best and why, in sentences."""
     choice = run.choice
     if choice.get("not_judged"):
-        return [f"No check was chosen: {choice['not_judged']}. The last checkpoint is sampled and evaluated."]
+        return [f"No checkpoint was chosen: {choice['not_judged']}. The last checkpoint is sampled and evaluated."]
     if choice.get("step") is None:
-        return ["No check has been judged yet."]
-    sentences = [f"Best check: step {choice['step']} ({choice['reason']}); it is sampled and evaluated."]
+        return ["No checkpoint has been judged yet."]
+    sentences = [f"Best checkpoint: step {choice['step']} ({choice['reason']}); it is sampled and evaluated."]
     if memorised := choice.get("memorisation"):
         sentences.append(f"First signs of memorisation at step {memorised['step']}: {'; '.join(memorised['signs'])}.")
     return sentences

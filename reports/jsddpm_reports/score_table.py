@@ -151,6 +151,7 @@ def headlines(results: Results) -> list[tuple[str, str, str]]:
             values |= {"n_generated": str(score.n_generated), "baseline": wording.with_baseline(score)[1] or "unknown"}
             reading = spec.headline_reading.format_map(defaultdict(lambda: "–", values))
             reading = reading if score.value is not None else score.reason or ""
+            reading += f"; 95 % {wording.interval(score)}" if score.value is not None and score.interval else ""
             lines.append((f"{spec.headline} {space}".strip(), wording.number(score), reading))
     local = results.utilization["schemes"].get("local", {})
     if results.binning["scheme"] == "local" and local:

@@ -144,6 +144,18 @@ def test_the_root_of_a_manifest_can_be_pasted(jsddpm, bids, tmp_path):
     assert said == ["--root", str(bids)]
 
 
+def test_a_run_in_place_of_its_evaluation_is_named(jsddpm, tmp_path):
+    (tmp_path / "my run" / "evaluation").mkdir(parents=True)
+    (tmp_path / "my run" / "evaluation" / "results.json").write_text("{}")
+    status, _, err = jsddpm("compare", tmp_path / "my run", tmp_path / "other")
+    assert (status, shlex.split(err)[-1]) == (2, str(tmp_path / "my run" / "evaluation"))
+
+
+def test_an_option_with_too_few_values_names_the_help_of_its_command(jsddpm):
+    status, _, err = jsddpm("cache", "build", "bids", "--out", "store", "--shape", 8, 8)
+    assert (status, err.rstrip().endswith("see jsddpm cache build --help")) == (2, True)
+
+
 def test_problems_of_one_kind_are_one_message_and_json_has_all(jsddpm, tmp_path):
     rows = [f"gone-{n:03d}.nii.gz,p{n:03d}" for n in range(170)] + ["also-gone.nii.gz,q"]
     (tmp_path / "cohort.csv").write_text("\n".join(["image,patient", *rows]) + "\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -32,6 +34,19 @@ def test_init_train_and_eval_need_no_option(store, tmp_path, monkeypatch):
     assert "run runs/run-002" in " ".join(evaluated.stderr.split())
     assert json.loads(evaluated.stdout)["provenance"]["checkpoint"]["step"] == 4
     assert (tmp_path / "runs" / "run-002" / "evaluation" / "report.html").is_file()
+
+
+def test_a_folder_with_an_interrupted_run_offers_to_continue_it(store, run, tmp_path, monkeypatch):
+    """The metrics of the run end before its last step."""
+    monkeypatch.chdir(tmp_path)
+    jsddpm("init", "--store", store.path, "--preset", "demo")
+    begun = tmp_path / "runs" / "run-001"
+    shutil.copytree(run, begun)
+    settings = (begun / "config.yaml").read_text()
+    (begun / "config.yaml").write_text(re.sub(r"max_steps: \d+", "max_steps: 4000", settings))
+    found = jsddpm("eval", "--bin-aware")
+    assert found.exception.code == "NO_RUN"
+    assert "jsddpm train --resume" in found.exception.fix
 
 
 @pytest.mark.parametrize("command", [("train",), ("eval", "--bin-aware"), ("train", "--resume")])

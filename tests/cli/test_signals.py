@@ -14,8 +14,8 @@ from synthetic import write_bids
 JSDDPM = [sys.executable, "-c", "from jsddpm_cli.app import main; main()"]
 
 
-def terminated(words, *arguments):
-    """Send SIGTERM when a line with these words is said; status and everything said."""
+def terminated(words, *arguments, by=signal.SIGTERM):
+    """Send a signal when a line with these words is said; status and everything said."""
     command = [*JSDDPM, *map(str, arguments)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as child:
         said = ""
@@ -23,7 +23,7 @@ def terminated(words, *arguments):
             line = child.stderr.readline()
             assert line, said
             said += line
-        child.send_signal(signal.SIGTERM)
+        child.send_signal(by)
         said += child.communicate(timeout=60)[1]
     return child.returncode, said
 
@@ -56,11 +56,12 @@ def test_a_build_is_stopped_with_its_workers_and_goes_on(tmp_path):
     assert SliceStore(tmp_path / "s").verify() == []
 
 
-def test_an_evaluation_is_stopped(run, store, generated, tmp_path):
+@pytest.mark.parametrize(("by", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_evaluation_is_stopped(run, store, generated, tmp_path, by, status):
     request = ["eval", run, "--real", store.path, "--generated", generated.path, "--bin-aware", "--out", tmp_path / "e"]
-    status, said = terminated("evaluating: ", *request)
-    assert status == 143, said
-    assert "error[TERMINATED]" in said
+    found, said = terminated("evaluating: ", *request, by=by)
+    assert found == status, said
+    assert said.count("error[TERMINATED]") == 1
     assert "Traceback" not in said
     assert not (tmp_path / "e" / "results.json").exists()
     assert not (tmp_path / "e" / ".lock").exists()

@@ -84,7 +84,7 @@ def test_samples_choose_the_checkpoint_that_is_sampled_and_the_page_says_why(tmp
         assert SliceStore(tmp_path / name[:4]).info["provenance"]["step"] == (4 if option else step)
     assert jsddpm("report", run).exit_code == 0
     page = (run / "report.html").read_text()
-    assert f"Best check: step {step} (KID" in page
+    assert f"Best checkpoint: step {step} (KID" in page
     assert "KID of samples" in page
     names = set(RunProgress.read(run).metrics)
     assert {"samples/kid", "samples/kid_radiomics", "samples/kid_slice-encoder", "samples/copied", "val/mse"} <= names

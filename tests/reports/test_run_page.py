@@ -51,7 +51,7 @@ def test_the_page_of_an_unfinished_run_says_how_to_go_on(unfinished, store, tmp_
     page = Text(html)
     assert "Unfinished: 4 of 400 steps are logged. Last written 20" in page.text
     assert "jsddpm train --resume --store store --out 'a & b'" in page.text
-    assert "No check was chosen: 3 validation patients are needed, there are 1. The last checkpoint is" in page.text
+    assert "No checkpoint was chosen: 3 validation patients are needed, there are 1. The last" in page.text
     assert "script" not in page.tags
     pictures = [v for name, v in page.attributes if name == "src"]
     expected = [(unfinished / "pictures" / f"step-{k:08d}.png").read_bytes() for k in (4, 2)]
@@ -94,13 +94,13 @@ def test_curves_are_what_was_logged(run):
 def test_the_best_check_and_signs_of_memorisation_are_marked(unfinished):
     write_json(
         unfinished / "choice.json",
-        {"step": 3, "reason": "KID 1, the first check", "rule": "the lowest", "stopped": None, "not_judged": None,
+        {"step": 3, "reason": "KID 1, the first checkpoint", "rule": "the lowest", "stopped": None, "not_judged": None,
          "memorisation": {"step": 4, "signs": ["20% of the samples are copies"]}, "baselines": {"copied": 0.125}},
     )  # fmt: skip
     (unfinished / "metrics.csv").write_text("step,samples/copied\n1,0.0\n3,0.2\n")
     progress = RunProgress.read(unfinished)
     page = Text(render_run(progress, beside=unfinished))
-    assert "Best check: step 3 (KID 1, the first check); it is sampled and evaluated." in page.text
+    assert "Best checkpoint: step 3 (KID 1, the first checkpoint); it is sampled and evaluated." in page.text
     assert "First signs of memorisation at step 4: 20% of the samples are copies." in page.text
     (chart,) = [a for a in training_figure(progress).axes if a.get_title(loc="left") == "copies among samples"]
     ends = [tuple(map(float, line.get_xdata())) + tuple(map(float, line.get_ydata())) for line in chart.lines]

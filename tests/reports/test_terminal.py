@@ -10,6 +10,7 @@ from rich.console import Console
 
 from evaluations import CHECKS, HOSTILE, made_up
 from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.metrics import position
 from jsddpm_eval.results.score import Score
 from jsddpm_reports import binning, score_table, terminal, wording
 from jsddpm_reports.columns import columns, compact_columns
@@ -117,9 +118,12 @@ def test_joint_spaces_are_no_spaces_of_their_own():
 
 def test_numbers_are_worded_alike_everywhere():
     results = made_up(2).results
+    pooled = results.generation[0].scores
+    pooled["z_error_bins"] = Score(value=0.9, interval=(0.8, 1.0), baseline=0.6).placed(position.BINS)
+    pooled["z_error_chance_bins"] = Score(value=3.3).placed(position.CHANCE)
     lines = {what: (value, reading) for what, value, reading in score_table.headlines(results)}
     assert lines["control: empty mask"] == ("75%", "of 80 samples")
-    assert lines["position error"][1].startswith("bin widths; chance 3.30, baseline ")
+    assert lines["position error"] == ("0.90", "bin widths; chance 3.30, baseline 0.60; 95 % 0.80 to 1.00")
     assert lines["bins used"] == ("2 of 2", "local binning")
     assert wording.number(Score(value=3.2, status="unreliable", reason="4 slices")) == "~3.20"
     assert wording.number(Score.undefined("none")) == "–"

@@ -122,7 +122,7 @@ def build_store(
             )
     except KeyboardInterrupt:
         note("interrupted; repeat the command with --resume to continue")
-        raise
+        raise SystemExit(ExitStatus.SIGINT) from None
     _show_outcomes(outcomes, how)
     _note_range(SliceStore(out))
     note(f"store in {out}")

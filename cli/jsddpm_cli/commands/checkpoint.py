@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
-from jsddpm_cli.console import FormatOption, emit, note, tracked
+from jsddpm_cli.console import FormatOption, command_line, emit, note, tracked
 
 app = typer.Typer(name="checkpoint", help="Inspect, audit, export and rebin checkpoints.", no_args_is_help=True)
 ORDER = 100
@@ -110,5 +110,6 @@ def rebin(
     note(f"{old.binning} mapped to {bins} bins of {list(z_range)}: {out}")
     lo, hi = z_range
     same = f"--set binning.z_range=[{lo},{hi}] --set binning.n_bins={bins}"
+    start = command_line("jsddpm", "train", "--warm-start", out)
     note("continue with")
-    note(f"jsddpm train --warm-start {out} {same} ...", unbroken=True)
+    note(f"{start} {same} ...", unbroken=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -132,6 +133,10 @@ def _pooled(places: list[Path], others: list[Path]) -> _Comparison:
 def _read(places: list[Path]) -> list[Results]:
     from jsddpm_eval.results.results import Results
 
+    for place in places:
+        if not (place / "results.json").exists() and (place / "evaluation" / "results.json").is_file():
+            cure = f"give its evaluation: {shlex.quote(str(place / 'evaluation'))}"
+            raise usage_error("MISSING", "does not contain results.json", fix=cure, file=place)
     return [Results.read(p / "results.json" if p.is_dir() else p) for p in places]
 
 

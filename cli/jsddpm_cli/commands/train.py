@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import PRESETS
-from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+from jsddpm_cli.console import Format, FormatOption, command_line, emit, note, tracked
 
 if TYPE_CHECKING:
     from jsddpm.config import RunConfig
@@ -192,10 +192,11 @@ def run_training(
             path = work(progress=show, checked=lambda: _draw_curves(out))
         except KeyboardInterrupt:
             note("interrupted; continue with")
-            note(f"jsddpm train --resume --store {store.path} --out {out}", unbroken=True)
-            raise
+            note(command_line("jsddpm", "train", "--resume", "--store", store.path, "--out", out), unbroken=True)
+            raise SystemExit(ExitStatus.SIGINT) from None
     _draw_curves(out)
-    note(f"trained {checkpoint_info(path).step} steps: " + ", ".join(f"{k} {v:.3g}" for k, v in last.items()))
+    values = ", ".join(f"{k} {v:.3g}" for k, v in last.items()) or "the run was already finished"
+    note(f"trained {checkpoint_info(path).step} steps: {values}")
     note(f"checkpoint {path}")
     if (choice := read_choice(out)).get("step") is not None:
         note(f"best checkpoint: step {choice['step']} ({choice['reason']})")

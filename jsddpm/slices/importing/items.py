@@ -111,6 +111,11 @@ class SliceItem:
     seed: int = -1
     group: str = ""
 
+    @property
+    def place(self) -> str:
+        """The beginning of a message that names the image: the origin of the facts, where it is not the image."""
+        return "" if self.where == self.image.name else f"{self.where}: "
+
 
 @dataclass(frozen=True)
 class VolumeItem:

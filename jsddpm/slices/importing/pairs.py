@@ -112,7 +112,11 @@ def read_fields(name: str, template: str | None, file: Path) -> dict[str, int | 
     except re.error:
         raise usage_error("FIELDS", f"--fields {template} names a field twice", fix="name each field once") from None
     if match is None:
-        raise usage_error("FIELDS", f"{name!r} does not match {template}", fix="correct --fields", file=file)
+        cure = (
+            "correct --fields: {pathology} is 0, 1, control or lesion, and {z}, {z_bin} and {seed} are whole numbers; "
+            "other words fit {}, and --pathology or a table then gives the pathology"
+        )
+        raise usage_error("FIELDS", f"{name!r} does not match {template}", fix=cure, file=file)
     return slice_facts(match.groupdict(), name, file)
 
 

@@ -83,7 +83,12 @@ def without(example, **facts):
         ("monai-2d", {"masks": True}, {}, r"IMPORT_FACTS.*--without-masks"),
         ("images", {"fields": None}, {}, r"IMPORT_FACTS.*in which bin.*--fields"),
         ("images", {"fields": "bin{z_bin}_{}"}, {}, r"IMPORT_FACTS.*conditioned on is not given.*--fields"),
-        ("images", {"fields": "b{z_bin}"}, {}, r"FIELDS.*'bin0_control_0' does not match b{z_bin}"),
+        (
+            "images",
+            {"fields": "b{z_bin}"},
+            {},
+            r"FIELDS.*bin0_control_0' does not match b{z_bin}.* 0, 1, control or lesion",
+        ),
         ("images", {"fields": "{where}"}, {}, r"FIELDS.*{where}"),
         ("images", {"fields": "{z}{z}"}, {}, r"FIELDS.*twice"),
         ("images", {"pathology": "lesion"}, {}, r"OPTION.*leave out --pathology"),

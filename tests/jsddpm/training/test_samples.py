@@ -163,7 +163,7 @@ def test_the_plan_of_a_run(judged_store, store):
     assert "20 samples of 10 conditions in 20 steps" in plan.sentence
     for changed, reason in (
         ("monitoring.samples=0", "monitoring.samples is 0"),
-        ("monitoring.samples=null", "0 samples cost 5% of the 2 steps"),
+        ("monitoring.samples=null", "the 2 steps between two validations leave time for 0 samples"),
     ):
         assert reason in SamplePlan.of(load_config("demo", [*SETTINGS, changed]), judged_store).reason
     assert SamplePlan.of(config, store).reason == "3 validation patients are needed, there are 1"

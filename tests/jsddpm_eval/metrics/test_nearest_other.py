@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -54,6 +55,9 @@ def test_slices_of_few_patients_and_repeated_slices_are_collapsed():
         whole = next(f for f in results.findings if f.check == "collapsed" and f.place == (None, None))
         assert whole.answer == "off"
         assert "few different samples" in whole.kind
+        if whole.score == "nearest_other":  # value and interval are on one scale
+            ratio, low, high = map(float, re.search(r"at (\S+) of .*95 %: (\S+) to (\S+)\)", whole.reason).groups())
+            assert low - 0.05 <= np.log(ratio) <= high + 0.05
 
 
 def test_gain_and_offset_of_all_samples_are_no_collapse():
