@@ -33,7 +33,7 @@ STATUS = {"usage_error": 2, "integrity_error": 4, "environment_error": 5, "Jsddp
 READERS = {"read_arrays", "read_recorded"}
 """Functions that are given the code of a damaged file, status 4, after the file."""
 
-NAMED = {"ENVIRONMENT": 5, "NON_FINITE": 6, "SIGTERM": 143}
+NAMED = {"ENVIRONMENT": 5, "NON_FINITE": 6, "SIGINT": 130, "SIGTERM": 143}
 
 
 @pytest.mark.parametrize(

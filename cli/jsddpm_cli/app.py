@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -88,7 +88,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer's own, or 
 def _usage(error: Any) -> JsddpmError:
     """The usage error of typer as one of our errors."""
     sys.stdout.flush()
-    command = _command(sys.argv[1:]) if error.ctx is None else error.ctx.command_path
+    command = _command(w for w in sys.argv[1:] if not w.startswith("-"))
     if type(error).__name__ == "NoArgsIsHelpError":  # the help is shown already
         return usage_error("USAGE", "no command is given", fix=f"give one of the commands above: {command} COMMAND")
     what, _, hint = error.format_message().replace("Value error, ", "").rstrip(".?").partition(". ")
@@ -99,8 +99,8 @@ def _usage(error: Any) -> JsddpmError:
     return usage_error("USAGE", what, fix=f"{cure} {command} --help")
 
 
-def _command(words: Sequence[str]) -> str:
-    """The command that these words begin with, for errors of the parser that do not name it."""
+def _command(words: Iterable[str]) -> str:
+    """The command that these words begin with; errors of the parser do not always know it."""
     known, names = getattr(get_command(app), "commands", {}), ["jsddpm"]
     for word in words:
         if word not in known:

@@ -33,7 +33,7 @@ class UnlikeReal(Check):
         return Evidence(
             name, score.value, None, score.p_value, words=("unlike real slices", "unlike real slices"),
             least_p=least_p(n_patients, units, relabelling_count(n_patients + units)),
-            figure=f"KID {score.value:.3g} ({score.space})",
+            figure=f"KID {score.value:{'.0f' if score.value >= 100 else '.3g'}} ({score.space})",
             reason="a test that sees no difference does not show that there is none",
         )  # fmt: skip
 

@@ -144,6 +144,19 @@ def test_the_root_of_a_manifest_can_be_pasted(jsddpm, bids, tmp_path):
     assert said == ["--root", str(bids)]
 
 
+def test_a_scan_overwrites_no_manifest_that_was_edited(jsddpm, bids, tmp_path):
+    table = tmp_path / "cohort.csv"
+    table.write_text("image,patient\nmine.nii.gz,p\n")
+    status, out, err = jsddpm("cohort", "scan", bids, "--out", table)
+    assert (status, out, "error[EXISTS]" in err) == (2, "", True)
+    assert table.read_text() == "image,patient\nmine.nii.gz,p\n"
+
+
+def test_an_evaluation_is_not_compared_with_itself(jsddpm, tmp_path):
+    status, _, err = jsddpm("compare", tmp_path, tmp_path / ".." / tmp_path.name)
+    assert (status, "given twice" in err) == (2, True)
+
+
 def test_a_run_in_place_of_its_evaluation_is_named(jsddpm, tmp_path):
     (tmp_path / "my run" / "evaluation").mkdir(parents=True)
     (tmp_path / "my run" / "evaluation" / "results.json").write_text("{}")

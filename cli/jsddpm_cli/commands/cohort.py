@@ -53,9 +53,11 @@ def scan(
     from jsddpm.cohort.inspect import cohort_problems
     from jsddpm.cohort.records import manifest_rows
     from jsddpm.csvfiles import to_csv
-    from jsddpm.files import write_text
+    from jsddpm.files import refuse_existing, write_text
     from jsddpm_reports.terminal import notes_by_text, results_table
 
+    if out is not None:
+        refuse_existing(out)
     cohort = sources.open_cohort(source, layout, modality, entity, run, controls, root)
     problems = list(cohort.problems)
     reading = sources.mask_reading(mask_label, mask_threshold)

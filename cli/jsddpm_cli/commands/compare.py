@@ -105,6 +105,8 @@ def _one_by_one(places: list[Path]) -> _Comparison:
     from jsddpm.anonymise import local_names
     from jsddpm_eval.comparison import compare_all
 
+    if len({place.resolve() for place in places}) < len(places):
+        raise usage_error("OPTION", "an evaluation is given twice", fix="give different evaluations")
     read = _read(places)
     for place in [place for place, r in zip(places, read, strict=True) if not r.has_influences]:
         note(f"{place} does not hold what each patient adds: nothing is paired, and intervals are wider")

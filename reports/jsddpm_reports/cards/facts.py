@@ -170,9 +170,10 @@ def _of_network(checkpoint: Mapping[str, Any]) -> dict[str, Fact]:
     return {
         "technology": Fact("Deep learning: a denoising diffusion model of image and mask together"),
         "model": Fact(
-            f"U-Net with channels {model.get('channels')}, {model.get('layers_per_block')} layers in a block, "
-            f"attention at levels {model.get('attention_levels')}, patches of {model.get('patch_size')} pixels, "
-            f"{model.get('condition_embedding')} condition embedding; {diffusion.get('prediction_type')} prediction, "
+            f"U-Net with channels {model.get('channels')}, layers in a block: {model.get('layers_per_block')}, "
+            f"levels with attention: {model.get('attention_levels') or 'none'}, "
+            f"patches of {model.get('patch_size')} pixels, {model.get('condition_embedding')} condition embedding; "
+            f"{diffusion.get('prediction_type')} prediction, "
             f"{diffusion.get('beta_schedule')} schedule of {diffusion.get('num_train_timesteps')} noise levels"
         ),
         "training": Fact(
@@ -244,7 +245,8 @@ def _failures(results: Results) -> Fact:
         return unknown("nothing generated was evaluated")
     if not off:
         return Fact("No check sees a fault of the whole; checks that could not tell are listed under limitations")
-    return Fact("; ".join(f"{check}: {wording.finding(f)}" for check, f in off.items()))
+    headings = {check.name: check.heading for check in results.checks}
+    return Fact("; ".join(f"{headings.get(name, name)}: {wording.finding(f)}" for name, f in off.items()))
 
 
 def _consistency(results: Results) -> Fact:
@@ -265,7 +267,8 @@ def _by_checks(results: Results, names: tuple[str, ...]) -> Fact:
 
 
 def _limitations(results: Results) -> Fact:
-    untold = [check for check, f in results.whole().items() if f.answer == "unknown"]
+    headings = {check.name: check.heading for check in results.checks}
+    untold = [headings.get(name, name) for name, f in results.whole().items() if f.answer == "unknown"]
     undefined = len(results.undefined())
     return Fact(
         f"Slices are 2D. {len(untold)} checks could not tell{': ' + ', '.join(untold) if untold else ''}; "
