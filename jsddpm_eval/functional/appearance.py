@@ -7,6 +7,7 @@ and sizes are shares of the slice's side.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -41,7 +42,7 @@ def detail(images: NDArray[np.float32]) -> Array:
     rough = np.abs(images - ndimage.uniform_filter(images, (0, 3, 3)))
     inside = head(images)
     columns = [b - a for a, b in pairwise(bands)]
-    columns += [_log(_quantile(rough, inside, 0.5) + 1e-4), _log(_mean(rough, ~inside) + 1e-4)]
+    columns += [_log(_quantiles(rough, inside, (0.5,))[0] + 1e-4), _log(_mean(rough, ~inside) + 1e-4)]
     return np.stack(columns, 1).astype(np.float64)
 
 
@@ -85,7 +86,7 @@ def intensity(images: NDArray[np.float32]) -> Array:
     mean = _mean(images, inside)
     centred = np.where(inside, images - mean[:, None, None], 0)
     spread = np.sqrt((centred**2).sum((1, 2)) / np.maximum(inside.sum((1, 2)), 1))
-    quantiles = [_quantile(images, inside, q) for q in (0.1, 0.5, 0.9, 0.995)]
+    quantiles = _quantiles(images, inside, (0.1, 0.5, 0.9, 0.995))
     row, column, height, width = moments(inside)
     y, x = _places(images, row, column)
     y, x = y / np.maximum(height, _TINY)[:, None, None], x / np.maximum(width, _TINY)[:, None, None]
@@ -183,13 +184,13 @@ def _mean(values: NDArray[np.float32], inside: NDArray[np.bool_]) -> Array:
     return np.asarray(total / np.maximum(inside.sum((1, 2)), 1))
 
 
-def _quantile(values: NDArray[np.float32], inside: NDArray[np.bool_], share: float) -> Array:
-    """Quantile of the pixels inside, by order; 0 where there are none."""
+def _quantiles(values: NDArray[np.float32], inside: NDArray[np.bool_], shares: Sequence[float]) -> list[Array]:
+    """Quantiles of the pixels inside, by order; 0 where there are none."""
     count = inside.sum((1, 2))
     ordered = np.sort(np.where(inside, values, np.inf).reshape(len(values), math.prod(values.shape[1:])), axis=1)
-    place = np.clip((count * share).astype(np.int64), 0, np.maximum(count - 1, 0))
-    values_at = np.take_along_axis(ordered, place[:, None], 1)[:, 0]
-    return np.where(count > 0, values_at, 0).astype(np.float64)
+    places = [np.clip((count * share).astype(np.int64), 0, np.maximum(count - 1, 0)) for share in shares]
+    found = [np.take_along_axis(ordered, place[:, None], 1)[:, 0] for place in places]
+    return [np.where(count > 0, at, 0).astype(np.float64) for at in found]
 
 
 def _places(images: NDArray[np.float32], row: Array, column: Array) -> tuple[Array, Array]:

@@ -9,6 +9,7 @@ from jsddpm_eval.import_check.intensity import inverted, levels
 from jsddpm_eval.import_check.masks import masks
 from jsddpm_eval.import_check.order import order
 from jsddpm_eval.import_check.orientation import orientation, sides_differ
+from jsddpm_eval.import_check.parts import foreign, turned
 from jsddpm_eval.import_check.size import sizes
 from jsddpm_eval.import_check.suspicion import Pictured, RealReference, Suspicion
 from jsddpm_eval.memo import digest
@@ -43,8 +44,9 @@ class ImportCheck:
         orientations, imported = orientation(reference, imported)
         if inversions:
             return [*inversions, *orientations, *copies(generated)]
-        of_set = [*orientations, *levels(reference, generated)]
+        of_set = [*(orientations or turned(reference, imported)), *levels(reference, generated)]
         of_set += [] if orientations else sizes(reference, generated)
+        of_set = of_set or foreign(reference, imported)  # a fault of all slices puts each of them beyond real ones
         return [*of_set, *order(reference, imported), *masks(reference, generated), *copies(generated)]
 
     def untold(self, generated: SliceTable) -> list[str]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import INTENSITY
-from jsddpm_eval.import_check.suspicion import Pictured, RealReference, Suspicion, Values
+from jsddpm_eval.import_check.suspicion import PLAIN, Difference, Pictured, RealReference, Suspicion, Values
 from jsddpm_eval.slice_table import SliceTable
 
 _LEVELS = {
@@ -20,14 +20,13 @@ _LEVELS = {
     "air": "log mean outside the head",
 }
 _FAR = 0.75  # standard deviations of real slices
+_VERY_FAR = 1.0  # of which the plain level is enough: twenty volumes hardly reach the other
 _JUMP = 0.5  # of the whole range, from one pixel to the next
 
 
 def inverted(reference: RealReference, imported: Pictured) -> tuple[list[Suspicion], Pictured]:
     """A suspicion if slices are inverted, and the set with the inversion undone."""
-    agreement = reference.compare(
-        reference.once("fit", lambda: _fit(reference, reference.set)), imported.table, _fit(reference, imported)
-    )
+    agreement = reference.compare(fit_of_real(reference), imported.table, fits(reference, imported))
     if agreement is None or not (agreement.reversed and agreement.real > 0):
         return [], imported
     what = f"slices look inverted: they correlate at {agreement.generated:.2f} with the mean of their bin, "
@@ -42,7 +41,7 @@ def levels(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
         name: reference.compare(ours[:, i], generated, theirs[:, i])
         for name, i in ((name, INTENSITY.index(name)) for name in _LEVELS)
     }
-    far = {name: t for name, t in comparisons.items() if t is not None and t.sure and abs(t.deviations) >= _FAR}
+    far = {name: t for name, t in comparisons.items() if t is not None and _is_far(t)}
     suspicions = []
     if far:
         name, most = max(far.items(), key=lambda item: abs(item[1].deviations))
@@ -57,7 +56,18 @@ def levels(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     return suspicions
 
 
-def _fit(reference: RealReference, pictured: Pictured) -> Values:
+def _is_far(difference: Difference) -> bool:
+    """Whether a difference is significant for its size."""
+    size = abs(difference.deviations)
+    return (difference.sure and size >= _FAR) or (difference.p_value < PLAIN and size >= _VERY_FAR)
+
+
+def fit_of_real(reference: RealReference) -> Values:
+    """:func:`fits` of the real slices."""
+    return reference.once("fit", lambda: fits(reference, reference.set))
+
+
+def fits(reference: RealReference, pictured: Pictured) -> Values:
     """Correlation of each slice with the mean of its bin."""
     of_bin = reference.means[reference.folds(pictured.table), pictured.table.z_bin.numpy()]
     return np.asarray(np.einsum("nij,nij->n", pictured.pictures, of_bin))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _OFF = 0.5  # bins by which the mean offset differs from that of real slices
 _APART = 0.3  # bins by which the mean distance exceeds that of real slices
+_UNLIKE = 0.005  # of real neighbours: those that are less alike than these are unlike
+_BROKEN = 0.05  # share of unlike neighbours, beyond that of real volumes
 _ALPHA, _GAMMA = 0.02, 1.0
 _MOST = 3000  # slices that places are learned from; of more, evenly spread ones
 
@@ -36,6 +38,8 @@ def order(reference: RealReference, imported: Pictured) -> list[Suspicion]:
     if comparison and comparison.reversed and comparison.real > 0:
         cure = "reverse the bins, or correct the affine of volumes: z leads from inferior to superior"
         return [Suspicion("order", "the order of the bins looks reversed", cure)]
+    if broken := _broken(reference, imported):
+        return [broken]
     cure = "check which bins were asked for, the z-range that was divided, and that names were not sorted as text"
     offset = reference.compare(real - bins, imported.table, predicted - requested)
     if offset and offset.p_value < PLAIN and abs(moved := offset.generated - offset.real) >= _OFF:
@@ -46,6 +50,32 @@ def order(reference: RealReference, imported: Pictured) -> list[Suspicion]:
         what = f"slices look {apart.generated:.1f} bins away from those asked for, real ones {apart.real:.1f}"
         return [Suspicion("order", what, cure)]
     return []
+
+
+def _broken(reference: RealReference, imported: Pictured) -> Suspicion | None:
+    """A suspicion if neighbouring slices of volumes are less alike than those of patients."""
+    real, generated = reference.once("neighbours", lambda: _alike(reference.set)), _alike(imported)
+    if not (np.isfinite(real).any() and np.isfinite(generated).any()):
+        return None
+    limit = np.nanquantile(real, _UNLIKE)
+    unlike = [np.where(np.isfinite(v), v < limit, np.nan) for v in (real, generated)]
+    share = reference.compare(unlike[0], imported.table, unlike[1])
+    if share is None or share.p_value >= PLAIN or share.generated - share.real < _BROKEN:
+        return None
+    what = f"{share.generated:.0%} of neighbouring slices of volumes are unlike, of patients {share.real:.1%}"
+    return Suspicion("order", what, "check that slices were stacked by number, and not by names sorted as text")
+
+
+def _alike(pictured: Pictured) -> Values:
+    """Correlation of each slice with the next one of its volume; NaN without one, or for a blank slice."""
+    unit, z = pictured.table.unit.numpy(), pictured.table.z_index.numpy()
+    rows = np.lexsort((z, unit))
+    lower, upper = rows[:-1], rows[1:]
+    paired = (unit[lower] == unit[upper]) & (z[upper] == z[lower] + 1)
+    alike = np.einsum("nij,nij->n", pictured.pictures[lower], pictured.pictures[upper])
+    values = np.full(len(unit), np.nan)
+    values[lower[paired]] = np.where(alike[paired] != 0, alike[paired], np.nan)
+    return values
 
 
 def _of_real(reference: RealReference) -> Values:

@@ -51,16 +51,30 @@ def orientation(reference: RealReference, imported: Pictured) -> tuple[list[Susp
 
 def _fitting(reference: RealReference, imported: Pictured) -> str:
     """The move after which slices fit best, left and right aside; empty if they fit as they are."""
+    fitting = {}
+    for name, (real, gain) in _gains(reference, imported).items():
+        comparison = reference.compare(real, imported.table, gain)
+        if comparison and comparison.reversed and comparison.real < 0:
+            fitting[name] = comparison.generated
+    return max(fitting, key=lambda name: fitting[name], default="")
+
+
+def gains(reference: RealReference, imported: Pictured) -> dict[str, tuple[Values, Values]]:
+    """Gains in fit of real and of generated slices by each other orientation, left and right aside, by its name."""
+    return {_DESCRIPTIONS[name, False][0]: both for name, both in _gains(reference, imported).items()}
+
+
+def _gains(reference: RealReference, imported: Pictured) -> dict[str, tuple[Values, Values]]:
+    """:func:`_gain` of real and generated slices by each move that is possible."""
     square = reference.real.size[0] == reference.real.size[1]
-    gains = {}
-    for name, move in _MOVES.items():
-        if name and (square or name not in _OF_SQUARES):
-            real = reference.once(f"move {name}", lambda move=move: _gain(reference, reference.set, move))  # type: ignore[misc]
-            gain = _gain(reference, imported, move)
-            comparison = reference.compare(real, imported.table, gain)
-            if comparison and comparison.reversed and comparison.real < 0:
-                gains[name] = comparison.generated
-    return max(gains, key=lambda name: gains[name], default="")
+    return {
+        name: (
+            reference.once(f"move {name}", lambda move=move: _gain(reference, reference.set, move)),  # type: ignore[misc]
+            _gain(reference, imported, move),
+        )
+        for name, move in _MOVES.items()
+        if name and (square or name not in _OF_SQUARES)
+    }
 
 
 def _gain(reference: RealReference, pictured: Pictured, move: Move) -> Values:

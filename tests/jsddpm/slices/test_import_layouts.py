@@ -126,14 +126,14 @@ def replaced(file, old, new):
 
 
 def other_mask(root):
-    save_nifti(root / "masks" / "case1.nii.gz", two()[1][1], np.diag([2.0, 3.0, 1.6, 1.0]))
+    save_nifti(root / "masks" / "case01.nii", two()[1][1], np.diag([2.0, 3.0, 1.6, 1.0]))
 
 
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("volumes", lambda r: (r / "masks" / "case1.nii.gz").unlink(), r"PAIRS.*case1.nii.gz has no mask"),
-        ("volumes", lambda r: (r / "images" / "case1.nii.gz").unlink(), r"PAIRS.*case1.nii.gz has no image"),
+        ("volumes", lambda r: (r / "masks" / "case01.nii").unlink(), r"PAIRS.*case01.nii has no mask"),
+        ("volumes", lambda r: (r / "images" / "case01.nii").unlink(), r"PAIRS.*case01.nii has no image"),
         ("volumes", lambda r: (r / "images").rename(r / "imgs"), ""),
         ("volumes", other_mask, r"MASK_AFFINE"),
         ("images", lambda r: (r / "masks").rename(r / "labels"), ""),
@@ -145,7 +145,7 @@ def other_mask(root):
             r"BIN.*slice 33 is in bin 4.*in bin 3 by the files",
         ),
         ("slimdiff", replaced("generated_samples.csv", "samples/z00", "../z00"), r"OUTSIDE.*--root"),
-        ("table", replaced("made.csv", "i0.png", "/etc/passwd"), r"OUTSIDE.*/etc/passwd.*--root"),
+        ("table", replaced("made.csv", "i0000.png", "/etc/passwd"), r"OUTSIDE.*/etc/passwd.*--root"),
         ("diffusers", replaced("metadata.jsonl", "images/0.png", "images/../../0.png"), r"OUTSIDE.*--root"),
         ("diffusers", replaced("metadata.jsonl", '"file_name": "images/3.png", ', ""), r"TABLE.*no file_name"),
         ("diffusers", replaced("metadata.jsonl", '{"file_name": "images/3.png"', '["file_name"'), r"TABLE.*line 4"),

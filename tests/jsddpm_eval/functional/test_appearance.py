@@ -140,6 +140,6 @@ def test_masked_quantiles_are_numpys():
     values, inside = np.random.default_rng(3).random((4, 9, 9)).astype(np.float32), np.zeros((4, 9, 9), bool)
     inside[:, 2:7, 1:8] = True
     inside[3] = False
-    by_order = appearance._quantile(values, inside, 0.5)
+    (by_order,) = appearance._quantiles(values, inside, (0.5,))
     assert by_order[:3] == pytest.approx([np.quantile(v[i], 0.5) for v, i in zip(values[:3], inside[:3], strict=True)])
     assert by_order[3] == 0
