@@ -49,7 +49,7 @@ def at(tmp_path_factory):
             image, mask = head(np.random.default_rng(p), lesion=p % 4 != 0)
             rows = {"z_index": np.arange(DEPTH), "pathology": mask.any(axis=(1, 2)), "split": 0}
             writer.add(Shard(f"sub-{p:02d}", image, mask, rows, {"patient": f"p{p:02d}", "split": "train"}))
-    return world(path, 0, bins=4, slices=96, volumes=14)
+    return world(path, 0, bins=4, slices=96, volumes=20)
 
 
 @pytest.fixture(scope="module")

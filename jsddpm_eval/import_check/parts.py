@@ -10,7 +10,7 @@ from jsddpm_eval.functional.appearance import DETAIL, INTENSITY
 from jsddpm_eval.import_check.intensity import fit_of_real, fits
 from jsddpm_eval.import_check.orientation import gains
 from jsddpm_eval.import_check.suspicion import Pictured, RealReference, Suspicion, Values
-from jsddpm_eval.stats.shift import Scale, Side
+from jsddpm_eval.stats.shift import Scale
 
 _SHARE = 0.15
 """Share of turned slices, beyond that of real ones."""
@@ -115,12 +115,8 @@ def _looks(reference: RealReference, imported: Pictured) -> dict[str, tuple[Valu
 
 def _deviations(reference: RealReference, imported: Pictured, both: tuple[Values, Values]) -> tuple[Values, Values]:
     """Distances from the median of the condition, in standard deviations; NaN where no real slice is."""
-    bins = reference.binning.n_bins
-    sides = [
-        Side(values, table.token(bins).numpy(), table.unit.numpy())
-        for table, values in zip((reference.real, imported.table), both, strict=True)
-    ]
-    scale = Scale.fit(sides[0], 2 * bins)
+    sides = reference.sides(both[0], imported.table, both[1])
+    scale = Scale.fit(sides[0], 2 * reference.binning.n_bins)
     spread = max(scale.spread, 1e-9)
     ours, theirs = ((side.values - scale.centre[side.condition]) / spread for side in sides)
     return ours, theirs

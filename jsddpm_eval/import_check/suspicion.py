@@ -124,6 +124,23 @@ class RealReference:
             self._kept[name] = compute()
         return cast(_T, self._kept[name])
 
+    def sides(self, real: Values, generated: SliceTable, values: Values) -> tuple[Side, Side]:
+        """Values of real and generated slices with their conditions and units.
+
+        The pathology of volumes without masks is that of the volume, so all real slices of their bins are compared.
+
+        Args:
+            real: Value of every real slice, ``(N,)``.
+            generated: Generated slices.
+            values: Their values, ``(M,)``.
+        """
+        of_volumes = not generated.has_masks and generated.n_units < len(generated)
+        ours, theirs = (
+            Side(v, (t.z_bin if of_volumes else t.token(self.binning.n_bins)).numpy(), t.unit.numpy())
+            for t, v in ((self.real, real), (generated, values))
+        )
+        return ours, theirs
+
     def compare(self, real: Values, generated: SliceTable, values: Values) -> Difference | None:
         """Mean values of both sets over the conditions that they share; slices without a value (NaN) are left out.
 
@@ -135,10 +152,7 @@ class RealReference:
         Returns:
             The difference; None if fewer than three patients or generated units have conditions in common.
         """
-        sides = [
-            Side(v, t.token(self.binning.n_bins).numpy(), t.unit.numpy()).where(np.isfinite(v))
-            for t, v in ((self.real, real), (generated, values))
-        ]
+        sides = [side.where(np.isfinite(side.values)) for side in self.sides(real, generated, values)]
         common = np.intersect1d(sides[0].condition, sides[1].condition)
         ours, theirs = (side.where(np.isin(side.condition, common)) for side in sides)
         shift = mean_shift(ours, theirs) if len(common) else None
