@@ -146,7 +146,7 @@ def require_recorded(folder: str | os.PathLike[str], names: Sequence[str], code:
     """
     folder = Path(folder)
     known = _recorded(folder)
-    if not known and not any((folder / name).is_file() for name in names):
+    if not any((folder / name).is_file() for name in names):
         raise integrity_error(code, f"does not contain {', '.join(names)}", fix="correct the path", file=folder)
     for name in sorted({*names, *known}):
         if name not in known or not (folder / name).is_file() or sha256(folder / name) not in known[name]:

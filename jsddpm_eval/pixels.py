@@ -70,11 +70,11 @@ def as_array(what: str, values: Values) -> NDArray[np.generic]:
         raise refused(what, f"not an array ({error})", "give an array or a tensor") from error
 
 
-def as_integers(what: str, values: Values) -> Tensor:
+def as_integers(what: str, values: Values, fix: str = "give one whole number for each slice") -> Tensor:
     """Whole numbers, int64 ``(N,)``."""
     array = as_array(what, values)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise refused(what, f"{array.dtype} of shape {array.shape}", "give one whole number for each slice")
+        raise refused(what, f"{array.dtype} of shape {array.shape}", fix)
     return torch.from_numpy(array.astype(np.int64))
 
 
@@ -93,7 +93,9 @@ def as_images(values: Values) -> NDArray[np.float32]:
     if array.ndim != 3 or array.dtype.kind != "f":
         cure = "give floats (N, H, W) in [0, 1]; divide 8-bit images by 255"
         raise refused("images", f"{array.dtype} of shape {array.shape}", cure)
-    if array.size and not (array.min() >= 0 and array.max() <= 1):  # NaN fails both
+    if not np.isfinite(array).all():
+        raise refused("images", f"{np.count_nonzero(~np.isfinite(array))} values are nan or inf", "leave them out")
+    if array.size and not (array.min() >= 0 and array.max() <= 1):
         raise refused("images", f"values from {array.min()} to {array.max()}", "scale them to [0, 1]")
     return array.astype(np.float32, copy=False)
 
@@ -154,7 +156,8 @@ def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | 
     bins = as_integers("z_bin", z_bin)
     last = int(bins.max()) if binning is None and len(bins) else (binning.n_bins - 1 if binning else 0)
     if len(bins) and not (int(bins.min()) >= 0 and int(bins.max()) <= last):
-        raise refused("z_bin", f"{int(bins.min())} to {int(bins.max())}", f"give bins from 0 to {last}")
+        known = f"0 to {last}" if binning else "0 on"
+        raise refused("z_bin", f"{int(bins.min())} to {int(bins.max())}", f"give bins from {known}")
     if z_index is not None:
         return as_integers("z_index", z_index), bins
     if binning is None:

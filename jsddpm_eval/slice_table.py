@@ -116,12 +116,14 @@ class SliceTable:
         >>> len(stack), stack.n_units
         (3, 2)
         """
-        kinds = as_integers("pathology", pathology)
+        kinds = as_integers("pathology", pathology, "give one whole number for each slice: 0 for control, 1 for lesion")
         count = len(kinds)
         if not set(kinds.unique().tolist()) <= {0, 1}:
             raise refused("pathology", "other values than 0 and 1", "give 0 for control, 1 for lesion")
         position, bins = as_places(z_index, z_bin, binning)
         numbers, patient_names = as_patients(patient, count)
+        if held_out is not None and patient is None:
+            raise refused("held_out", "given without patient", "give the patient of each real slice")
         units = as_units(group, numbers, real=patient is not None)
         held = torch.zeros(count, dtype=torch.bool) if held_out is None else as_flags("held_out", held_out)
         picture, mask = None if images is None else as_images(images), None if masks is None else as_masks(masks)

@@ -141,7 +141,7 @@ class BinAwareMetrics(TorchMetric):
         return SliceTable.from_arrays(
             kept.get("pixels"), kept.get("masks"), z_bin=rows["z_bin"].long(), pathology=rows["pathology"].long(),
             patient=rows["patient"].long() if real else None, group=None if real else rows["group"].long(),
-            held_out=rows["held_out"].bool(), binning=self.binning, columns=columns,
+            held_out=rows["held_out"].bool() if real else None, binning=self.binning, columns=columns,
         )  # fmt: skip
 
     @staticmethod

@@ -83,6 +83,16 @@ class SliceStore:
         self._first_row = np.cumsum([0, *(s.slices for s in described.subjects)])
         self._check_index(len(described.groups))
 
+    def of_kind(self, kind: Kind) -> SliceStore:
+        """The store itself.
+
+        Raises:
+            JsddpmError: ``KIND`` (status 2) if its slices are of the other kind (``real``, ``generated``).
+        """
+        if self.kind != kind:
+            raise usage_error("KIND", f"is a {self.kind} store", fix=f"give a {kind} store", file=self.path)
+        return self
+
     @cached_property
     def fingerprint(self) -> str:
         """Hash of ``store.json``, which contains the checksums of all other files."""

@@ -157,6 +157,12 @@ def test_an_evaluation_is_not_compared_with_itself(jsddpm, tmp_path):
     assert (status, "given twice" in err) == (2, True)
 
 
+@pytest.mark.parametrize("command", [("train", "--out", "run", "--store"), ("selftest",)])
+def test_generated_slices_in_place_of_real_ones_are_named_first(jsddpm, generated, command):
+    status, _, err = jsddpm(*command, generated.path)
+    assert (status, "error[KIND]" in err, "is a generated store" in err) == (2, True, True)
+
+
 def test_a_run_in_place_of_its_evaluation_is_named(jsddpm, tmp_path):
     (tmp_path / "my run" / "evaluation").mkdir(parents=True)
     (tmp_path / "my run" / "evaluation" / "results.json").write_text("{}")

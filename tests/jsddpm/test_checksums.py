@@ -88,5 +88,7 @@ def test_a_folder_that_must_be_recorded_names_the_file_that_is_not(tmp_path):
         with pytest.raises(JsddpmError, match=r"CODE.*: [ab] differs"):
             require_recorded(tmp_path, ["a", "b"], "CODE", "cure")
     (tmp_path / "another").mkdir()
+    (tmp_path / "another" / "c").write_bytes(b"1")
+    record_folder(tmp_path / "another")
     with pytest.raises(JsddpmError, match=r"CODE.*does not contain a, b; fix: correct the path"):
         require_recorded(tmp_path / "another", ["a", "b"], "CODE", "cure")

@@ -56,7 +56,7 @@ def selftest(
 
     if every and fault:
         raise usage_error("OPTION", "--all and --fault exclude each other", fix="give one of them")
-    opened = SliceStore(store)
+    opened = SliceStore(store).of_kind("real")
     place = out or beside(store)
     chosen = z_range or opened.z_range
     if chosen is None:

@@ -101,9 +101,9 @@ def train(
     if dry_run:
         if resume:
             raise usage_error("OPTION", "--dry-run is for a new run", fix="leave out --resume")
-        _print_plan(chosen, SliceStore(store), out, how)
+        _print_plan(chosen, SliceStore(store).of_kind("real"), out, how)
         return
-    run_training(chosen, SliceStore(store), out, resume=resume, warm_start=warm_start)
+    run_training(chosen, SliceStore(store).of_kind("real"), out, resume=resume, warm_start=warm_start)
 
 
 def _recommended(store: Path, settings: list[str]) -> RunConfig:
@@ -111,7 +111,7 @@ def _recommended(store: Path, settings: list[str]) -> RunConfig:
     from jsddpm.slices.store import SliceStore
     from jsddpm.training.recommended import Recommendation
 
-    recommendation = Recommendation.of(SliceStore(store))
+    recommendation = Recommendation.of(SliceStore(store).of_kind("real"))
     others = ", ".join(PRESETS.names())
     note(f"preset {recommendation.preset}, because {recommendation.reason}; choose another with --preset ({others})")
     return recommendation.config(settings)
