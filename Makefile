@@ -7,7 +7,7 @@ EXTRAS := phantom,utility,dev,docs
 # WHEELHOUSE=FOLDER installs from a folder that make wheelhouse filled, and looks nowhere else
 FROM := $(if $(WHEELHOUSE),--no-index --find-links $(abspath $(WHEELHOUSE)))
 
-.PHONY: setup demo test test-long check bench validity soak reports docs reference wheelhouse clean
+.PHONY: setup demo test test-long check bench validity imports soak reports docs reference wheelhouse clean
 
 setup: $(INSTALLED)
 
@@ -37,6 +37,9 @@ bench: setup
 
 validity: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/validity/run.py
+
+imports: setup
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/validity/importing/run.py
 
 soak: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak/stores.py

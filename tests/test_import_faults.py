@@ -124,6 +124,8 @@ def test_what_cannot_be_told_is_said(at):
     few = generated(at, at.slices.images).where(torch.arange(2))
     assert "left and right" in at.binned.check.untold(few)[0]
     assert at.binned.check.untold(generated(at, at.slices.images)) == []
+    controls = generated(at, at.slices.images, at.slices.masks).where(torch.from_numpy(at.slices.pathology == 0))
+    assert "no slice is of a lesion" in at.binned.check.untold(controls)[-1]
 
 
 def test_without_pixels_masks_or_patients_nothing_is_made_up(at):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jsddpm.binning import ZBinning
+from jsddpm.binning import LESION, ZBinning
 from jsddpm_eval.features.crossfit import FOLDS
 from jsddpm_eval.import_check.copies import copies
 from jsddpm_eval.import_check.intensity import inverted, levels
@@ -50,11 +50,16 @@ class ImportCheck:
         return [*of_set, *order(reference, imported), *masks(reference, generated), *copies(generated)]
 
     def untold(self, generated: SliceTable) -> list[str]:
-        """Questions about a set that so few slices or patients cannot answer."""
-        few = self._reference.real.n_patients <= FOLDS
+        """Questions about a set that its slices, or so few patients, cannot answer."""
+        few, real = self._reference.real.n_patients <= FOLDS, self._reference.real
+        questions = []
         if few or not sides_differ(self._reference, Pictured.of(generated)):
-            return ["whether left and right are exchanged: real slices differ too little from their mirror images"]
-        return []
+            questions.append(
+                "whether left and right are exchanged: real slices differ too little from their mirror images"
+            )
+        if real.has_masks and generated.has_masks and not (generated.pathology == LESION).any():
+            questions.append("whether masks were read correctly: no slice is of a lesion")
+        return questions
 
 
 def import_check(real: SliceTable, binning: ZBinning) -> ImportCheck:

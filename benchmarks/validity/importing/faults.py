@@ -22,14 +22,14 @@ class ImportFault:
         plant: Plants it into samples.
         called: Names of suspicions that describe it.
         kinds: Kinds of form in which it can happen.
-        sided: Whether it is seen by left and right alone, which a check may declare undetermined.
+        question: Word of the question that it raises, which a check may declare undetermined.
     """
 
     name: str
     plant: Plant
     called: tuple[str, ...]
     kinds: tuple[str, ...] = ("slices", "volumes")
-    sided: bool = False
+    question: str = ""
 
 
 def _laid(move: Callable[[np.ndarray], np.ndarray]) -> Plant:
@@ -176,7 +176,7 @@ def _own_range(x: np.ndarray) -> np.ndarray:
 
 _MIRRORED, _BACKWARDS = _laid(lambda x: x[:, :, ::-1]), _laid(lambda x: x[:, ::-1])
 FAULTS = (
-    ImportFault("left and right exchanged", _MIRRORED, ("orientation",), sided=True),
+    ImportFault("left and right exchanged", _MIRRORED, ("orientation",), question="left"),
     ImportFault("front and back exchanged", _BACKWARDS, ("orientation",)),
     ImportFault("transposed", _laid(lambda x: x.transpose(0, 2, 1)), ("orientation",)),
     ImportFault("turned by 90 degrees", _laid(lambda x: np.rot90(x, 1, (1, 2))), ("orientation",)),
@@ -203,7 +203,7 @@ FAULTS = (
     ImportFault("masks of other images", _masked(_other_masks), ("pairs", "mask place")),
     ImportFault("masks of the next slice", _masked(_masks_above), ("pairs", "mask place"), ("volumes",)),
     ImportFault("lesion and background exchanged", _masked(lambda m, _: ~m.masks), ("masks",)),
-    ImportFault("masks empty", _masked(lambda m, _: np.zeros_like(m.masks)), ("masks",), ("slices",)),
+    ImportFault("masks empty", _masked(lambda m, _: np.zeros_like(m.masks)), ("masks",), ("slices",), "masks"),
     ImportFault("order of z reversed", _reversed, ("order",)),
     ImportFault("sorted as text", _as_text, ("order",)),
     ImportFault("bins off by one", _one_bin_up, ("order",), ("slices",)),
@@ -222,7 +222,7 @@ FAULTS = (
     ImportFault("masks of 0, 2 and 255", lambda made, _: replace(made, labels=(0, 255, 2)), ()),
     ImportFault("masks with interpolated edges", lambda made, _: replace(made, soft=True), ()),
     ImportFault("images and masks exchanged", lambda made, _: replace(made, swapped=True), ("intensity",)),
-    ImportFault("half of the samples mirrored", _of_some(2, _MIRRORED), ("part turned",), sided=True),
+    ImportFault("half of the samples mirrored", _of_some(2, _MIRRORED), ("part turned",), question="left"),
     ImportFault("half of the samples front to back", _of_some(2, _BACKWARDS), ("part turned",)),
     ImportFault("one sample of 20 inverted", _of_some(20, _valued(lambda x: 1 - x)), ("foreign",)),
     ImportFault("one sample of 20 of another contrast", _of_some(20, _valued(_other_contrast)), ("foreign",)),

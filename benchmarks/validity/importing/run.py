@@ -1,14 +1,15 @@
 """Planted import faults: each is written as a tool would write it, imported, and refused, named or missed.
 
-    python benchmarks/validity/importing/run.py real=STORE phantom=STORE [--out FOLDER]
+    python benchmarks/validity/importing/run.py [NAME=STORE...] [--out FOLDER]
 
 The source patients of a division are what a perfect generator shows; the others are the real ones. A row is kept as
-soon as its form is measured: an interrupted run continues. After a change of the code, take a new folder.
+soon as it is measured: an interrupted run continues. After a change of the code, take a new folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT)]  # so that it runs as a script
 
+from benchmarks.validity.cohorts import PHANTOMS, REAL, phantom_store, prepared  # noqa: E402
 from benchmarks.validity.importing.faults import FAULTS  # noqa: E402
 from benchmarks.validity.importing.forms import FORMS, Form  # noqa: E402
 from benchmarks.validity.importing.tables import CALM, FALSE_ALARM, Row, by_fault, by_form  # noqa: E402
@@ -28,6 +30,7 @@ from jsddpm.csvfiles import read_rows, to_csv  # noqa: E402
 from jsddpm.files import make_directory, write_text  # noqa: E402
 from jsddpm_eval.slice_table import SliceTable  # noqa: E402
 
+PHANTOM_SEED = 204
 GALLERY = ROOT / "reports" / "gallery" / "validity" / "imports"
 
 
@@ -45,10 +48,10 @@ class Kept:
     def measure(self, missing: Iterable[tuple[str, ...]], measured: Callable[[tuple[str, ...]], Row]) -> None:
         """Rows of the keys that are not kept."""
         known = {tuple(row[name] for name in ("cohort", "division", "form", "fault")) for row in self.rows}
-        new = [measured(key) for key in missing if key not in known]
-        if new:
-            self.rows += new
-            write_text(self.file, to_csv(self.rows))
+        for key in missing:
+            if key not in known:
+                self.rows.append(measured(key))
+                write_text(self.file, to_csv(self.rows))
 
 
 def faithful_row(key: tuple[str, ...], at: World, form: Form, table: SliceTable) -> Row:
@@ -77,9 +80,10 @@ def plant(kept: Kept, at: World, cohort: str, seed: int, forms: Iterable[str], f
         print(f"{cohort} {seed} {name}: {len(kept.rows)} rows", file=sys.stderr, flush=True)
 
 
-def stay_calm(kept: Kept, at: World, cohort: str, seed: int, folder: Path) -> None:
+def stay_calm(kept: Kept, at: World, cohort: str, seed: int, forms: Iterable[str], folder: Path) -> None:
     """Sets without a fault: a new draw in every form."""
-    for number, (name, form) in enumerate(FORMS.items()):
+    for name in forms:
+        form, number = FORMS[name], list(FORMS).index(name)
 
         def measured(key: tuple[str, ...], form: Form = form, number: int = number) -> Row:
             rng, side = np.random.default_rng([seed, number]), at.side(form)
@@ -90,27 +94,36 @@ def stay_calm(kept: Kept, at: World, cohort: str, seed: int, folder: Path) -> No
     print(f"{cohort} {seed}: {len(kept.rows)} rows", file=sys.stderr, flush=True)
 
 
+def at_hand() -> list[str]:
+    """A phantom, and the real cohort that the environment names; missing stores are built."""
+    stores = [f"phantom={phantom_store(*PHANTOMS['phantom-40+14'], PHANTOM_SEED)}"]
+    return stores if REAL not in os.environ else [f"real={prepared('real', 'both')[1][0]}", *stores]
+
+
 def main() -> None:
     """Measure what is asked for and not kept, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stores", nargs="+", help="real stores, as NAME=FOLDER")
+    parser.add_argument(
+        "stores", nargs="*", help="real stores, as NAME=FOLDER [default: a phantom, and patients at hand]"
+    )
     parser.add_argument("--planted", type=int, default=1, help="divisions whose samples get faults")
     parser.add_argument("--faithful", type=int, default=20, help="divisions whose samples have none")
-    parser.add_argument("--forms", nargs="*", default=list(FORMS), help="forms that faults are planted in")
+    parser.add_argument("--forms", nargs="*", default=list(FORMS), help="forms of the samples")
     parser.add_argument("--out", type=Path, default=GALLERY)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     out = make_directory(asked.out)
     planted, faithful = Kept(out / "planted.csv"), Kept(out / "faithful.csv")
     with tempfile.TemporaryDirectory() as folder:
+        stores = asked.stores or at_hand()
         for seed in range(max(asked.planted, asked.faithful)):
-            for named in asked.stores:
+            for named in stores:
                 cohort, _, path = named.partition("=")
                 at = world(Path(path), seed)
                 if seed < asked.planted:
                     plant(planted, at, cohort, seed, asked.forms, Path(folder))
                 if seed < asked.faithful:
-                    stay_calm(faithful, at, cohort, seed, Path(folder))
+                    stay_calm(faithful, at, cohort, seed, asked.forms, Path(folder))
                 write_text(out / "faults.md", by_fault(planted.rows))
                 write_text(out / "forms.md", by_form(planted.rows, faithful.rows))
 

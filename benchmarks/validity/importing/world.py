@@ -159,7 +159,7 @@ def outcome(
     names = side.names(table)
     if names:
         return ("named" if set(names) & set(fault.called) else "named otherwise"), names
-    untold = fault.sided and side.check.untold(table)
+    untold = fault.question and any(fault.question in said for said in side.check.untold(table))
     return ("declared undetermined" if untold else "missed"), []
 
 
