@@ -53,7 +53,7 @@ _CHARTS = (
     _Chart("false-positive pixels", {}, "control_false_positive_pixels"),
     _Chart("gradient norm", {"train/gradient_norm": "before clipping"}, logarithmic=True),
     _Chart("learning rate", {"train/learning_rate": "of each step"}),
-    _Chart("slices a second", {"train/slices_per_second": "checks left out"}),
+    _Chart("slices a second", {"train/slices_per_second": "without validation"}),
 )  # fmt: skip
 
 LATEST = {

@@ -283,6 +283,13 @@ def test_bins_report_in_every_format_with_a_store(jsddpm, tmp_path, how):
     assert "lesion" in out
 
 
+def test_a_bins_report_says_what_none_means(jsddpm, store):
+    """With six patients in bins of two slices, some conditions could not show any shift that is looked for."""
+    _, out, err = jsddpm("bins", "report", "--store", store.path, "--z-range", 6, 21, "--bins", 8)
+    assert "none" in out
+    assert "none: not even a shift of" in err
+
+
 def test_bins_sweep_takes_a_list(jsddpm, store):
     status, out, err = jsddpm(
         "bins", "sweep", "--z-range", 5, 34, "--bins", 2, 5, 30, "--store", store.path, "--format", "json"

@@ -137,8 +137,11 @@ def show_utilization(values: dict[str, Any], how: Format) -> None:
         tables.append(results_table(*cell_table(values["store"])))
         if how == "table":
             note(
-                "s/p: slices/patients; detectable: the smallest shift, in SD of real slices, that an evaluation detects"
+                "s/p: slices/patients; detectable: the smallest shift, in SD of real slices, that an evaluation "
+                "detects in 80 of 100 cohorts"
             )
+            for reason in {c["reason"]: None for c in values["store"]["cells"] if str(c["reason"]).startswith("not")}:
+                note(f"none: {reason}")
     emit(utilization_panel(values, sentence(values), tables), values, how)
 
 
