@@ -45,6 +45,7 @@ class JsddpmError(ValueError):
         fix: What the user can do, as an instruction.
         file: The file or folder at fault, if there is one.
         status: Exit status of the command that hits it.
+        others: Problems of other kinds that were found with it; its text has a line for each.
 
     >>> print(JsddpmError("Z_RANGE", "z_range [93, 24] is reversed", fix="give LO <= HI"))
     error[Z_RANGE]: z_range [93, 24] is reversed; fix: give LO <= HI
@@ -58,6 +59,7 @@ class JsddpmError(ValueError):
         fix: str,
         file: str | PathLike[str] | None = None,
         status: ExitStatus = ExitStatus.BAD_INPUT,
+        others: Sequence[JsddpmError] = (),
     ) -> None:
         super().__init__(code, what, fix, file, status)
         self.code = code
@@ -65,14 +67,17 @@ class JsddpmError(ValueError):
         self.fix = fix
         self.file = None if file is None else fspath(file)
         self.status = status
+        self.others = tuple(others)
 
     def __str__(self) -> str:
         where = "" if self.file is None else f" {printable(self.file)}"
-        return f"error[{self.code}]{where}: {printable(self.what)}; fix: {printable(self.fix)}"
+        line = f"error[{self.code}]{where}: {printable(self.what)}; fix: {printable(self.fix)}"
+        return "\n".join([line, *map(str, self.others)])
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the keyword arguments when the error is pickled, as worker pools do."""
-        return partial(JsddpmError, self.code, self.what, fix=self.fix, file=self.file, status=self.status), ()
+        own = partial(JsddpmError, self.code, self.what, fix=self.fix, file=self.file, status=self.status)
+        return partial(own, others=self.others), ()
 
 
 usage_error = partial(JsddpmError, status=ExitStatus.USAGE)
@@ -133,6 +138,22 @@ def by_kind(problems: Sequence[JsddpmError]) -> list[JsddpmError]:
     for problem in problems:
         kinds.setdefault((problem.code, problem.fix, problem.status), []).append(problem)
     return [kind[0] if len(kind) == 1 else _merged(kind) for kind in kinds.values()]
+
+
+def together(problems: Sequence[JsddpmError]) -> JsddpmError:
+    """One error for all problems: a line for each kind, as :func:`by_kind` has them, and the highest exit status.
+
+    Args:
+        problems: At least one.
+
+    >>> print(together([JsddpmError("EMPTY", "no bytes", fix="copy it again", file="a.png"),
+    ...                 JsddpmError("MISSING", "no such file", fix="restore it", file="b.png")]))
+    error[EMPTY] a.png: no bytes; fix: copy it again
+    error[MISSING] b.png: no such file; fix: restore it
+    """
+    first, *others = by_kind(problems)
+    status = max(p.status for p in problems)
+    return JsddpmError(first.code, first.what, fix=first.fix, file=first.file, status=status, others=others)
 
 
 def _merged(kind: Sequence[JsddpmError]) -> JsddpmError:

@@ -11,7 +11,8 @@ from jsddpm_eval.slice_table import SliceTable
 PARTS = {"detail": detail, "texture": texture, "intensity": intensity, "outline": outline}
 """Functions of :mod:`jsddpm_eval.functional.appearance` by the name of their columns."""
 
-_VERSION = "2"  # of the definitions, because folders keep columns
+VERSION = "2"
+"""Of the definitions, because folders keep columns and what is computed from them."""
 
 
 def appearance(table: SliceTable, *parts: str) -> Tensor:
@@ -22,7 +23,7 @@ def appearance(table: SliceTable, *parts: str) -> Tensor:
         parts: Names of :data:`PARTS`; all of them when none is given.
     """
     columns = [
-        table.column(part, lambda batch, of=PARTS[part]: torch.from_numpy(of(batch.images.numpy())), settings=_VERSION)  # type: ignore[misc]
+        table.column(part, lambda batch, of=PARTS[part]: torch.from_numpy(of(batch.images.numpy())), settings=VERSION)  # type: ignore[misc]
         for part in parts or PARTS
     ]
     return torch.cat(columns, 1)

@@ -12,13 +12,15 @@ from jsddpm_eval.import_check.suspicion import PLAIN, Difference, Pictured, Real
 from jsddpm_eval.slice_table import SliceTable
 
 _LEVELS = {
-    "mean": "mean inside the head",
-    "spread": "standard deviation inside the head",
-    "q10": "10th percentile inside the head",
-    "q90": "90th percentile inside the head",
-    "top": "99.5th percentile inside the head",
-    "air": "log mean outside the head",
-}
+    "mean": ("darker in the head", "brighter in the head", "mean"),
+    "spread": ("of less contrast in the head", "of more contrast in the head", "standard deviation"),
+    "q10": ("darker in the dark parts of the head", "brighter in the dark parts of the head", "10th percentile"),
+    "q90": ("darker in the bright parts of the head", "brighter in the bright parts of the head", "90th percentile"),
+    "top": ("darker in the brightest parts of the head", "brighter in the brightest parts of the head",
+            "99.5th percentile"),
+    "air": ("darker outside the head", "brighter outside the head", "typical value"),
+}  # fmt: skip
+"""Words for a level below and above that of real slices, and its name."""
 _FAR = 0.75  # standard deviations of real slices
 _VERY_FAR = 1.0  # of which the plain level is enough: twenty volumes hardly reach the other
 _JUMP = 0.5  # of the whole range, from one pixel to the next
@@ -45,7 +47,10 @@ def levels(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     suspicions = []
     if far:
         name, most = max(far.items(), key=lambda item: abs(item[1].deviations))
-        what = f"intensities are not those of real slices: {_LEVELS[name]} {most.generated:.2g}, real {most.real:.2g}"
+        below, above, level = _LEVELS[name]
+        values = [np.exp(v) if name == "air" else v for v in (most.generated, most.real)]  # the column is a logarithm
+        what = f"slices are {above if most.deviations > 0 else below} than real ones: {level} {values[0]:.2g} of the "
+        what += f"range, of real slices {values[1]:.2g}"
         cure = "give the values that stand for 0 and 1 with --value-range, or use the real store's window (--window)"
         suspicions.append(Suspicion("intensity", what, cure))
     jumps = reference.compare(_jumps(reference.real), generated, _jumps(generated))

@@ -26,9 +26,9 @@ _LOOKS = {
 }
 _NAMES = {
     "fit": "correlation with the mean of the bin",
-    "mean": "mean inside the head",
-    "q90": "90th percentile inside the head",
-    "air": "log mean outside the head",
+    "mean": "brightness in the head",
+    "q90": "brightness in the bright parts of the head",
+    "air": "brightness outside the head",
     "grain": "grain",
 }
 

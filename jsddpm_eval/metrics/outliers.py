@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from jsddpm_eval.features.appearance import appearance
+from jsddpm_eval.features.appearance import VERSION, appearance
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.results.score import Score
@@ -102,7 +102,9 @@ class Outliers(Metric):
             context.record("outlier_score", cell, torch.from_numpy(reached))
         defined = np.isfinite(reached)
         if not defined.any():
-            return self.undefined(cell, context, "no real slice near these bins, or most samples are like none")
+            near = np.isin(cell.generated.z_bin.numpy()[:, None] + (-1, 0, 1), context.real.z_bin.numpy()).any()
+            most = "most samples are unlike every real slice, and other checks say how"
+            return self.undefined(cell, context, most if near else "no real slice in these bins or beside them")
         score = share_score(
             reached[defined] > THRESHOLD, cell.generated.unit.numpy()[defined], far.real[known] > THRESHOLD, patients,
             cell.counts._replace(n_generated=int(defined.sum())), expected=0.0, confidence=_CONFIDENCE,
@@ -120,7 +122,7 @@ def _far(context: Context) -> _Outliers:
     columns, of_bin, patient = appearance(real).numpy(), real.z_bin.numpy(), real.patient.numpy()
     space = _Space.fit(columns, of_bin, bins)
     whitened = space(columns)
-    key = ("outliers", context.binning.fingerprint)
+    key = ("outliers", VERSION, context.binning.fingerprint)
     among = real.memo.values(key, lambda: _nearest(whitened, of_bin, whitened, of_bin, patient, patient))
     known = np.isfinite(among)
     if not known.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import zipfile
@@ -223,6 +224,40 @@ def test_whatever_a_reader_raises_names_the_file(store, slices, tmp_path):
     (tmp_path / "2.npz").write_bytes(raw)
     with pytest.raises(JsddpmError, match=r"SLICE_FILE.*2\.npz"):
         import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
+
+
+def test_all_bad_files_are_reported_at_once_by_kind(store, slices, tmp_path):
+    """Two images of another size, one that is missing, a truncated mask; what is right is read and not stored."""
+    path, intensities = as_png(tmp_path, *slices)
+    for name in ("i0.png", "i3.png"):
+        Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / name)
+    (tmp_path / "i1.png").unlink()
+    (tmp_path / "m0.png").write_bytes((tmp_path / "m0.png").read_bytes()[:40])
+    with pytest.raises(JsddpmError) as raised:
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
+    lines = str(raised.value).split("\n")
+    assert [line.partition("]")[0] for line in lines] == ["error[SLICE_SHAPE", "error[SLICE_FILE", "error[MISSING"]
+    assert f"{tmp_path / 'i0.png'}, {tmp_path / 'i3.png'}: " in lines[0]
+    assert "(2 files)" in lines[0]
+    assert str(tmp_path / "m0.png") in lines[1]
+    assert str(tmp_path / "i1.png") in lines[2]
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_volumes_are_reported_at_once(store, tmp_path):
+    rng = np.random.default_rng(2)
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+        for name in "abc":
+            values = rng.random((8, 9, 10)) if part == "images" else rng.integers(0, 2, (8, 9, 10))
+            write_nifti(tmp_path / part / f"{name}.nii.gz", values.astype(np.float32), np.diag([3.0, 3.0, 4.0, 1.0]))
+    for name in "ac":
+        (tmp_path / "images" / f"{name}.nii.gz").write_bytes(b"")
+    with pytest.raises(JsddpmError) as raised:
+        import_slices(tmp_path, tmp_path / "out", binning=BINNING, real=store)
+    assert [name for name in "abc" if f"images/{name}.nii.gz" in str(raised.value)] == ["a", "c"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_colour_pictures_are_refused(store, slices, tmp_path):
