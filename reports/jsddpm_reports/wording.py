@@ -53,6 +53,17 @@ def interval(score: Score) -> str:
     return _span(score.interval, score.unit) if score.interval else ""
 
 
+def sources(cell: Cell) -> str:
+    """Real slices and patients of the score of a cell that rests on most slices.
+
+    >>> from jsddpm_eval.results.score import Cell, Score
+    >>> sources(Cell(z_bin=None, pathology=None, scores={"psnr": Score(value=30.0, n_real=66, n_patients=4)}))
+    '66 of 4 patients'
+    """
+    n_real, n_patients = max(((s.n_real or 0, s.n_patients or 0) for s in cell.scores.values()), default=(0, 0))
+    return f"{n_real} of {n_patients} patient{'s' if n_patients != 1 else ''}"
+
+
 def context(score: Score | None) -> str:
     """Baseline, interval, counts and reason of a score, for a tooltip or a note."""
     if score is None:
