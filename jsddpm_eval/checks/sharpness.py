@@ -9,6 +9,7 @@ from jsddpm_eval.checks.base import ShiftCheck, Words
 from jsddpm_eval.results.specs import CheckSpec
 
 _SMOOTH, _ROUGH = "smoother than real slices", "noisier or sharper than real slices"
+_FINEST = "with more of the finest detail than real slices"  # which slices with too little detail can have as well
 
 
 class SharpnessCheck(ShiftCheck):
@@ -19,7 +20,8 @@ class SharpnessCheck(ShiftCheck):
         rule="mean power of fine detail, grain and noise of the background, compared with real slices; margin 0.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
-        **dict.fromkeys(("detail_low", "detail_mid", "detail_high", "detail_corner", "grain"), (_SMOOTH, _ROUGH)),
+        **dict.fromkeys(("detail_low", "detail_mid", "grain"), (_SMOOTH, _ROUGH)),
+        **dict.fromkeys(("detail_high", "detail_corner"), (_SMOOTH, _FINEST)),
         "background": ("quieter outside the head than real slices", "noisier outside the head than real slices"),
     }
 

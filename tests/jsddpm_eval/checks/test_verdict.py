@@ -86,7 +86,9 @@ def test_scores_stand_in_sentences_by_their_words_and_never_by_their_names():
         binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), provenance={}, specs=[spec], generation=[whole],
         utilization=bin_utilization((0, 9), 2, 10),
     ))  # fmt: skip
-    assert found.verdict[1] == "Noisier or sharper than real slices: finer detail +3.0 SD (95 %: 2.5 to 3.5)."
+    assert (
+        found.verdict[1] == "With more of the finest detail than real slices: finer detail +3.0 SD (95 %: 2.5 to 3.5)."
+    )
 
 
 def test_a_test_without_an_interval_gives_its_p_value():
