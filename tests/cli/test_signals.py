@@ -65,3 +65,27 @@ def test_an_evaluation_is_stopped(run, store, generated, tmp_path, by, status):
     assert "Traceback" not in said
     assert not (tmp_path / "e" / "results.json").exists()
     assert not (tmp_path / "e" / ".lock").exists()
+
+
+INTERRUPTED_IMPORT = """
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from jsddpm_cli.__main__ import main
+main()
+"""
+
+
+def test_an_interrupt_before_the_command_has_begun_is_no_traceback():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("error[TERMINATED]: interrupted; fix: repeat the command")
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "jsddpm_cli", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("jsddpm ")

@@ -1,0 +1,22 @@
+"""Entry point of ``jsddpm`` and of ``python -m jsddpm_cli``: Ctrl-C has its message from the first import on."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Import the application and run it."""
+    try:
+        from jsddpm_cli.app import main as run
+    except KeyboardInterrupt:
+        from jsddpm_cli.signals import interrupted
+
+        problem = interrupted()
+        print(problem, file=sys.stderr)
+        sys.exit(problem.status)
+    run()
+
+
+if __name__ == "__main__":
+    main()
