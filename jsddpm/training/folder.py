@@ -46,11 +46,8 @@ def refuse_begun(run: str | Path) -> None:
     if is_unbegun(run):
         return
     if (run / _CHECKPOINTS / "last.ckpt").is_file():
-        what, cure = (
-            "is a run with a checkpoint and is not overwritten",
-            "continue it with --resume, or choose another path",
-        )
-        raise usage_error("EXISTS", what, fix=cure, file=run)
+        cure = "continue it with --resume, or choose another path"
+        raise usage_error("EXISTS", "is a run with a checkpoint and is not overwritten", fix=cure, file=run)
     refuse_existing(run)
 
 

@@ -6,6 +6,8 @@ because heads are nearly symmetric.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,13 +15,20 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm_eval.functional.appearance import head, moments
 
+Array = NDArray[np.float64]
+
 FRAME = 24
 """Pixels of a frame along each side."""
 
+TURNS: dict[str, Callable[[Array], Array]] = {
+    "front to back": lambda x: x[..., ::-1, :],
+    "transposed": lambda x: x.swapaxes(-2, -1),
+    "other diagonal": lambda x: x[..., ::-1, ::-1].swapaxes(-2, -1),
+}
+"""Orientations of slices ``(..., H, W)`` other than their own, up to left and right; each turn undoes itself."""
+
 _EXTENT = 1.8  # standard deviations of the head's pixels from its centre to the edge of a frame
 _KINDS = 2  # of frames
-
-Array = NDArray[np.float64]
 
 
 def framed(images: NDArray[np.float32]) -> Array:
@@ -67,9 +76,7 @@ def gain_by_turning(frames: Array, mean: Array) -> Array:
         mean: As :func:`mean_frame` returns it.
     """
     upright = _correlation(frames, mean)
-    back = frames[:, :, ::-1]
-    turned = (back, frames.swapaxes(2, 3), back[..., ::-1].swapaxes(2, 3))
-    return np.asarray(np.max([_correlation(turn, mean) - upright for turn in turned], axis=0))
+    return np.asarray(np.max([_correlation(turn(frames), mean) - upright for turn in TURNS.values()], axis=0))
 
 
 def _correlation(frames: Array, mean: Array) -> Array:

@@ -7,16 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from jsddpm_eval.functional.orientation import TURNS
 from jsddpm_eval.import_check.suspicion import Difference, Pictured, RealReference, Suspicion, Values
 
 Move = Callable[[Values], Values]
 
-_MOVES: dict[str, Move] = {
-    "": lambda x: x,
-    "front to back": lambda x: x[:, ::-1],
-    "transposed": lambda x: x.transpose(0, 2, 1),
-    "other diagonal": lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1),
-}
+_MOVES: dict[str, Move] = {"": lambda x: x, **TURNS}
 """Orientations of a slice, up to left and right; each move undoes itself."""
 _OF_SQUARES = ("transposed", "other diagonal")
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from jsddpm_eval.features.appearance import VERSION, appearance
-from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.metrics.shares import share_score
-from jsddpm_eval.results.score import Score
+from jsddpm_eval.metrics.base import Cell, Context
+from jsddpm_eval.metrics.shares import Array, Flags, Labels, Reach, ShareMetric
+from jsddpm_eval.results.score import Counts
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.exceedance import UpperScale
-from jsddpm_eval.stats.limits import MIN_UNITS
 
 THRESHOLD = 4.0
 """Upper spreads above the median of real slices of other patients beyond which a sample is an outlier."""
 
 _RIDGE = 0.1  # of a standard deviation squared: directions in which real slices hardly differ say little
 _BENT = 3.0  # standard deviations beyond which only the logarithm counts
-_CONFIDENCE = 0.5  # the median: the threshold lies beyond what real slices reach; a higher bound on top is blind
 _LEAST = 1e-6
 
 SHARE = ScoreSpec(
@@ -38,8 +34,6 @@ SHARE = ScoreSpec(
     blind_to="faults that most samples share, because the median difference is subtracted first, and some samples of "
     "another bin or upside down",
 )  # fmt: skip
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -74,51 +68,47 @@ class _Space:
         return np.asarray(_bent((columns - self.middle) / self.spread) @ self.whiten)
 
 
-class _Outliers(NamedTuple):
-    """Distances in upper spreads, by row; NaN where there is no real slice to compare with."""
-
-    generated: Array
-    real: Array
-
-
-class Outliers(Metric):
+class Outliers(ShareMetric):
     """Share of samples that lie far from every real slice."""
 
     name = "outliers"
     specs = (SHARE,)
     needs = frozenset({"pixels"})
+    confidence = 0.5  # the median: the threshold lies beyond what real slices reach; a higher bound on top is blind
+    too_few = "needs real slices of 3 patients in one bin or bins side by side"
 
-    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
-        """The share; every sample keeps its distance."""
-        if not len(cell.generated):
-            return self.undefined(cell, context, "nothing generated for this condition")
-        far = context.once(self.name, partial(_far, context))
-        known = np.isfinite(far.real)
-        patients = context.real.patient.numpy()[known]
-        if len(np.unique(patients)) < MIN_UNITS:
-            return self.undefined(cell, context, "needs real slices of 3 patients in one bin or bins side by side")
-        reached = far.generated[cell.generated.row.numpy()]
+    def reach(self, context: Context) -> Reach:
+        """Distances in upper spreads; NaN where there is no real slice to compare with."""
+        return Reach(*_far(context), THRESHOLD)
+
+    def expected(self, beyond: Flags, patient: Labels) -> float:
+        """None: the threshold lies beyond what real slices reach."""
+        return 0.0
+
+    def missing(self, cell: Cell, context: Context) -> str:
+        """Whether no real slice is near, or most samples are far."""
+        near = np.isin(cell.generated.z_bin.numpy()[:, None] + (-1, 0, 1), context.real.z_bin.numpy()).any()
+        most = "most samples are unlike every real slice, and other checks say how"
+        return most if near else "no real slice in these bins or beside them"
+
+    def counts(self, cell: Cell, samples: int, slices: int, patients: int) -> Counts:
+        """The real side is that of the cell."""
+        return cell.counts._replace(n_generated=samples)
+
+    def note(self, cell: Cell, context: Context, values: Array) -> None:
+        """Every sample keeps its distance."""
         if cell.key == (None, None):
-            context.record("outlier_score", cell, torch.from_numpy(reached))
-        defined = np.isfinite(reached)
-        if not defined.any():
-            near = np.isin(cell.generated.z_bin.numpy()[:, None] + (-1, 0, 1), context.real.z_bin.numpy()).any()
-            most = "most samples are unlike every real slice, and other checks say how"
-            return self.undefined(cell, context, most if near else "no real slice in these bins or beside them")
-        score = share_score(
-            reached[defined] > THRESHOLD, cell.generated.unit.numpy()[defined], far.real[known] > THRESHOLD, patients,
-            cell.counts._replace(n_generated=int(defined.sum())), expected=0.0, confidence=_CONFIDENCE,
-        )  # fmt: skip
-        return {SHARE.name: score}
+            context.record("outlier_score", cell, torch.from_numpy(values))
 
 
 METRIC = Outliers()
 
 
-def _far(context: Context) -> _Outliers:
+def _far(context: Context) -> tuple[Array, Array]:
+    """Distances of generated and of real slices."""
     real, generated, bins = context.real, context.generated, context.binning.n_bins
     if not len(real):
-        return _Outliers(np.full(len(generated), np.nan), np.empty(0))
+        return np.full(len(generated), np.nan), np.empty(0)
     columns, of_bin, patient = appearance(real).numpy(), real.z_bin.numpy(), real.patient.numpy()
     space = _Space.fit(columns, of_bin, bins)
     whitened = space(columns)
@@ -126,15 +116,15 @@ def _far(context: Context) -> _Outliers:
     among = real.memo.values(key, lambda: _nearest(whitened, of_bin, whitened, of_bin, patient, patient))
     known = np.isfinite(among)
     if not known.any():
-        return _Outliers(np.full(len(generated), np.nan), among)
+        return np.full(len(generated), np.nan), among
     scale = UpperScale.fit(among[known], of_bin[known], bins)
     of_generated = generated.z_bin.numpy()
     placed = space(appearance(generated).numpy())
     reached = scale(_nearest(placed, of_generated, whitened, of_bin), of_generated)
     if np.isfinite(reached).any() and np.nanmedian(reached) > THRESHOLD:  # all are odd: no minority stands out
-        return _Outliers(np.full(len(generated), np.nan), scale(among, of_bin))
+        return np.full(len(generated), np.nan), scale(among, of_bin)
     placed = placed - np.median(placed - space.centre[of_generated], 0)
-    return _Outliers(scale(_nearest(placed, of_generated, whitened, of_bin), of_generated), scale(among, of_bin))
+    return scale(_nearest(placed, of_generated, whitened, of_bin), of_generated), scale(among, of_bin)
 
 
 def _nearest(

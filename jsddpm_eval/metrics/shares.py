@@ -1,33 +1,90 @@
-"""A share of samples that lie beyond what real slices reach, as a score."""
+"""Base of metrics that count the samples which lie beyond what real slices reach."""
 
 from __future__ import annotations
+
+from abc import abstractmethod
+from functools import partial
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.stats.exceedance import by_unit, share_bound, share_interval, share_p_value
+from jsddpm_eval.stats.limits import MIN_UNITS
 
+Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 
 
-def share_score(
-    beyond: Flags, unit: Labels, real_beyond: Flags, patient: Labels, counts: Counts, *, expected: float,
-    confidence: float,
-) -> Score:  # fmt: skip
-    """The share with its exact interval, beside the bound of the share of new patients and the test against it.
+class Reach(NamedTuple):
+    """One number of each slice, by row of the whole table; NaN where a slice has none.
 
-    Args:
-        beyond: Whether each sample lies beyond, ``(n,)``, at least one.
-        unit: Unit of each sample; a volume counts once.
-        real_beyond: Whether each real slice does, ``(m,)``.
-        patient: Patient of each real slice.
-        counts: What the share rests on.
-        expected: The baseline: the share of real slices that lie beyond by definition.
-        confidence: That new patients' share is smaller than the bound.
+    Attributes:
+        generated: Of the samples.
+        real: Of the real slices.
+        threshold: Larger numbers lie beyond.
     """
-    count, total = by_unit(beyond, unit)
-    bound = share_bound(real_beyond, patient, confidence)
-    spread, band = Spread(share_interval(count, total)), Baseline(expected, (0.0, bound))
-    return Score.of(float(beyond.mean()), counts, spread, band, p_value=share_p_value(count, total, bound))
+
+    generated: Array
+    real: Array
+    threshold: float
+
+
+class ShareMetric(Metric):
+    """The share of samples whose number lies beyond a threshold; its one spec is a share.
+
+    The share has its exact interval, the bound of the share of new patients, and the test against this bound.
+
+    Attributes:
+        confidence: Probability that new patients' share is smaller than the bound.
+        too_few: Reason where fewer than three patients have the number.
+    """
+
+    confidence: ClassVar[float]
+    too_few: ClassVar[str]
+
+    @abstractmethod
+    def reach(self, context: Context) -> Reach:
+        """The numbers of all slices; computed once."""
+
+    @abstractmethod
+    def expected(self, beyond: Flags, patient: Labels) -> float:
+        """The baseline, from whether each real slice lies beyond and its patient."""
+
+    @abstractmethod
+    def missing(self, cell: Cell, context: Context) -> str:
+        """Reason where no sample of a cell has the number."""
+
+    def counts(self, cell: Cell, samples: int, slices: int, patients: int) -> Counts:
+        """Counts of a score that rests on so many samples, and on real slices of so many patients."""
+        return cell.counts._replace(n_generated=samples, n_patients=patients)
+
+    def note(self, cell: Cell, context: Context, values: Array) -> None:
+        """Keep the numbers of a cell's samples, where they are of use."""
+
+    def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
+        """The share of the cell."""
+        if not len(cell.generated):
+            return self.undefined(cell, context, "nothing generated for this condition")
+        reach = context.once(self.name, partial(self.reach, context))
+        known = np.isfinite(reach.real)
+        patient = context.real.patient.numpy()[known]
+        n_patients = len(np.unique(patient))
+        if n_patients < MIN_UNITS:
+            return self.undefined(cell, context, self.too_few)
+        values = reach.generated[cell.generated.row.numpy()]
+        self.note(cell, context, values)
+        defined = np.isfinite(values)
+        if not defined.any():
+            return self.undefined(cell, context, self.missing(cell, context))
+        beyond, real_beyond = values[defined] > reach.threshold, reach.real[known] > reach.threshold
+        count, total = by_unit(beyond, cell.generated.unit.numpy()[defined])
+        bound = share_bound(real_beyond, patient, self.confidence)
+        spread = Spread(share_interval(count, total))
+        band = Baseline(self.expected(real_beyond, patient), (0.0, bound))
+        counts = self.counts(cell, len(beyond), int(known.sum()), n_patients)
+        score = Score.of(float(beyond.mean()), counts, spread, band, p_value=share_p_value(count, total, bound))
+        return {self.specs[0].name: score}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -245,8 +245,14 @@ def _failures(results: Results) -> Fact:
         return unknown("nothing generated was evaluated")
     if not off:
         return Fact("No check sees a fault of the whole; checks that could not tell are listed under limitations")
+    found = zip(_headings(results, off), off.values(), strict=True)
+    return Fact("; ".join(f"{heading}: {wording.finding(finding)}" for heading, finding in found))
+
+
+def _headings(results: Results, checks: Iterable[str]) -> list[str]:
+    """Headings of checks by their names."""
     headings = {check.name: check.heading for check in results.checks}
-    return Fact("; ".join(f"{headings.get(name, name)}: {wording.finding(f)}" for name, f in off.items()))
+    return [headings.get(name, name) for name in checks]
 
 
 def _consistency(results: Results) -> Fact:
@@ -267,8 +273,7 @@ def _by_checks(results: Results, names: tuple[str, ...]) -> Fact:
 
 
 def _limitations(results: Results) -> Fact:
-    headings = {check.name: check.heading for check in results.checks}
-    untold = [headings.get(name, name) for name, f in results.whole().items() if f.answer == "unknown"]
+    untold = _headings(results, [name for name, f in results.whole().items() if f.answer == "unknown"])
     undefined = len(results.undefined())
     return Fact(
         f"Slices are 2D. {len(untold)} checks could not tell{': ' + ', '.join(untold) if untold else ''}; "
