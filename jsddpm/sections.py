@@ -216,8 +216,10 @@ class SamplingConfig(Section):
     """Classifier-free guidance weight; 1 uses the conditional prediction alone."""
     per_condition: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 8
     """Number of samples per condition."""
-    batch_size: Annotated[int, Field(ge=1, le=65536), NUMERIC] = 64
-    """Number of samples drawn at once; samples do not depend on it."""
+    batch_size: Annotated[int, Field(ge=1, le=65536), NUMERIC] | None = None
+    """Samples drawn at once, on which they do not depend; null: 64 on a CPU, up to 1024 in a GPU's memory."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Precision of the network's calls; bf16-mixed is meant for GPUs that multiply bfloat16 in hardware."""
 
 
 class EvaluationConfig(Section):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jsddpm import __version__
 from jsddpm.binning import Condition
-from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
+from jsddpm.diffusion.pipeline import BATCH, JointPipeline, to_image_and_mask
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.sections import SamplingConfig
 from jsddpm.slices.writer import Shard, finished, mark_finished, shared_store, write_shard
@@ -53,10 +53,11 @@ def generate_store(
     groups = [] if coherence is None else [f"volume-{n:04d}" for n in range(sampling.per_condition)]
     pipe.require_memory(len(ids), sampling)
     make_scheduler(pipe.diffusion, sampling)  # refuses impossible requests before anything is written
-    size = sampling.batch_size
+    size = sampling.batch_size or BATCH
     batches = {f"generated-{i // size:04d}": ids[i : i + size] for i in range(0, len(ids), size)}
     part = list(batches)[share[0] :: share[1]]
     total = len(part) * sampling.steps
+    together = max(1, pipe.at_once(sampling) // size)
     with shared_store(
         out,
         list(batches),
@@ -72,18 +73,20 @@ def generate_store(
         created_by=f"jsddpm {__version__}",
         **({"groups": groups, "coherence": coherence} if groups else {}),
     ) as root:
-        for number, name in enumerate(part):
-            if finished(root, name) is not None:
-                continue
-            batch, steps = batches[name], count(number * sampling.steps + 1)
-            report = (lambda steps=steps: progress(next(steps), total)) if progress else None
-            image, mask = to_image_and_mask(pipe.sample(batch, sampling, seed, report))
-            rows = {
-                "z_index": [binning.representative(i.condition.z_bin) for i in batch],
-                "pathology": [i.condition.pathology for i in batch],
-                "sample": [i.number for i in batch],
-                "seed": [i.seed(seed) for i in batch],
-            }
-            rows |= {"group": [i.number for i in batch]} if groups else {}
-            mark_finished(root, write_shard(root, Shard(name, image, mask, rows)))
+        missing = [name for name in part if finished(root, name) is None]
+        for start in range(0, len(missing), together):
+            chosen = missing[start : start + together]
+            done = count((len(part) - len(missing) + start) * sampling.steps + len(chosen), len(chosen))
+            report = (lambda done=done: progress(next(done), total)) if progress else None
+            drawn = pipe.sample([i for name in chosen for i in batches[name]], sampling, seed, report)
+            for name, x in zip(chosen, drawn.split(size), strict=True):
+                image, mask = to_image_and_mask(x)
+                rows = {
+                    "z_index": [binning.representative(i.condition.z_bin) for i in batches[name]],
+                    "pathology": [i.condition.pathology for i in batches[name]],
+                    "sample": [i.number for i in batches[name]],
+                    "seed": [i.seed(seed) for i in batches[name]],
+                }
+                rows |= {"group": [i.number for i in batches[name]]} if groups else {}
+                mark_finished(root, write_shard(root, Shard(name, image, mask, rows)))
     return Path(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.runtime import available_memory, best_device, device_memory
 from jsddpm.sections import DiffusionConfig, SamplingConfig, Spacing
+
+BATCH = 64
+"""Number of samples drawn at once on a CPU, and in a file of a generated store, if none is set."""
+MOST_AT_ONCE = 1024
+"""Largest number of samples that a GPU draws at once if none is set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,24 +197,37 @@ class JointPipeline:
         Raises:
             JsddpmError: ``MEMORY`` (status 5) with the bytes needed and available.
         """
-        on_cpu = next(self.denoiser.parameters()).device.type == "cpu"
+        on_cpu = self._device.type == "cpu"
         available = available_memory() if on_cpu else device_memory()
-        at_once = min(sampling.batch_size, samples) * (1 if sampling.guidance == 1 else 2)
-        conditioned = bool(getattr(self.denoiser, "self_conditioned", False))
-        live = network_bytes(self.denoiser, self.size, at_once, gradient=False, self_conditioned=conditioned)
-        needed = int(live * (ALLOCATOR_SHARE if on_cpu else 1))
+        at_once = min(self.at_once(sampling), samples)
+        needed = int(self._bytes(at_once, sampling) * (ALLOCATOR_SHARE if on_cpu else 1))
         if available is not None and needed > available:
-            cure = f"draw fewer at once, such as --batch-size {max(1, sampling.batch_size * available // needed // 2)}"
+            cure = f"draw fewer at once, such as --batch-size {max(1, at_once * available // needed // 2)}"
             raise memory_error(f"{at_once} slices at once", {"sampling": needed}, available, cure)
+
+    def at_once(self, sampling: SamplingConfig) -> int:
+        """Number of samples drawn at once: as set; else :data:`BATCH`, and on a GPU what its free memory holds."""
+        if sampling.batch_size is not None or self._device.type == "cpu":
+            return sampling.batch_size or BATCH
+        return BATCH * batches_at_once(self._bytes(BATCH, sampling), device_memory())
+
+    def _bytes(self, samples: int, sampling: SamplingConfig) -> int:
+        conditioned = bool(getattr(self.denoiser, "self_conditioned", False))
+        slices = samples * (1 if sampling.guidance == 1 else 2)
+        return network_bytes(self.denoiser, self.size, slices, gradient=False, self_conditioned=conditioned)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.denoiser.parameters()).device
 
     def sample(
         self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None = None
     ) -> Tensor:
-        """Draw these samples, ``sampling.batch_size`` at once.
+        """Draw these samples, :meth:`at_once` together.
 
         Args:
             ids: The samples to draw.
-            sampling: Sampler, steps, spacing, eta, guidance, batch size.
+            sampling: Sampler, steps, spacing, eta, guidance, batch size, precision.
             seed: Base of all seeds.
             callback: Called after every step of every batch.
 
@@ -218,7 +237,7 @@ class JointPipeline:
         Raises:
             JsddpmError: ``STEPS`` (status 2); ``NON_FINITE`` (status 6) naming the samples that are not finite.
         """
-        size = sampling.batch_size
+        size = self.at_once(sampling)
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
         return torch.cat([self._sample_batch(batch, sampling, seed, callback) for batch in batches])
 
@@ -226,18 +245,19 @@ class JointPipeline:
     def _sample_batch(
         self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None
     ) -> Tensor:
-        device = next(self.denoiser.parameters()).device
-        noise = Noise(ids, seed, sampling.steps)
-        x = noise.start(self.size).to(device)
+        device, half = self._device, sampling.precision == "bf16-mixed"
+        noise = Noise(ids, seed, sampling.steps, self.size, device)
+        x = noise.start()
         tokens = torch.tensor([i.condition.token(self.binning.n_bins) for i in ids], device=device)
         scheduler, abar = make_scheduler(self.diffusion, sampling), alphas_cumprod(self.diffusion).to(device)
         sampler = SAMPLERS.load(sampling.sampler).SAMPLER
         x0_hat: Tensor | None = None
         for number, t in enumerate(scheduler.timesteps):
             timesteps = torch.full((len(x),), int(t), device=device)
-            output = self._guided(x, timesteps, tokens, sampling.guidance, x0_hat)
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                output = self._guided(x, timesteps, tokens, sampling.guidance, x0_hat)
             x0 = predict_x0(output, x, timesteps, abar, self.diffusion.prediction_type).clamp(-1, 1)
-            step_options = sampler.step_options(sampling, noise.generators(number))
+            step_options = sampler.step_options(sampling, partial(noise.of_step, number))
             x = scheduler.step(x0, t, x, **step_options).prev_sample
             x0_hat = x0 if getattr(self.denoiser, "self_conditioned", False) else None
             if callback:
@@ -259,6 +279,17 @@ class JointPipeline:
         both = self.denoiser(torch.cat([x, x]), timesteps.repeat(2), torch.cat([tokens, null]), **twice).float()
         conditional, unconditional = both.chunk(2)
         return unconditional + weight * (conditional - unconditional)  # type: ignore[no-any-return]
+
+
+def batches_at_once(batch: int, free: int) -> int:
+    """How many batches of :data:`BATCH` samples, of so many bytes each, fill half of a GPU's free memory.
+
+    At least 1, and at most :data:`MOST_AT_ONCE` samples.
+
+    >>> batches_at_once(10, 100), batches_at_once(10, 10_000), batches_at_once(10, 5)
+    (5, 16, 1)
+    """
+    return max(1, min(free // 2 // batch, MOST_AT_ONCE // BATCH))
 
 
 def to_image_and_mask(x: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

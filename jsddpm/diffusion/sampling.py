@@ -1,19 +1,18 @@
 """Identity of a sample: its condition, its number, and the seed of its noise.
 
-Each sample owns a random generator seeded by a hash of (run seed, condition, number), and draws its starting noise and
-its step noise from it on the CPU; batch size, order, rank and device do not matter.
+The seed of a sample is a hash of (run seed, condition, number). Its starting noise and its step noise are functions of
+this seed, computed where the network is; batch size, order, rank and device do not matter.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from jsddpm.binning import Condition
-from jsddpm.diffusion.standalone import sample_seed, seeded_generator
+from jsddpm.diffusion.standalone import normal_noise, sample_seed
 
 
 @dataclass(frozen=True, order=True)
@@ -45,37 +44,39 @@ class SampleId:
 
 
 class Noise:
-    """Random generators of samples: their own, or those of their volumes.
+    """Noise of samples: their own, or that of their volumes.
 
     Args:
         ids: The samples.
         seed: Base of all seeds.
         steps: Steps of sampling.
+        size: ``(H, W)`` of the slices.
+        device: Device that computes and holds it.
     """
 
-    def __init__(self, ids: Sequence[SampleId], seed: int, steps: int) -> None:
-        self.own = [seeded_generator(i.seed(seed)) for i in ids]
-        self.shared = [seeded_generator(i.volume_seed(seed)) if i.coherence > 0 else None for i in ids]
-        self.coherence, self.steps = [i.coherence for i in ids], steps
+    def __init__(
+        self,
+        ids: Sequence[SampleId],
+        seed: int,
+        steps: int,
+        size: tuple[int, int],
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.own, self.shared = [i.seed(seed) for i in ids], [i.volume_seed(seed) for i in ids]
+        self.coherence, self.steps, self.size, self.device = [i.coherence for i in ids], steps, (2, *size), device
 
-    def start(self, size: tuple[int, int]) -> torch.Tensor:
-        """Starting noise, float32 ``(N, 2, *size)`` on the CPU; call it before :meth:`generators`."""
-        return torch.stack(
-            [self._start((2, *size), *one) for one in zip(self.own, self.shared, self.coherence, strict=True)]
-        )
+    def start(self) -> torch.Tensor:
+        """Starting noise, float32 ``(N, 2, H, W)``."""
+        own = normal_noise(self.own, 0, self.size, self.device)
+        if not any(self.coherence):
+            return own
+        share = torch.tensor(self.coherence, device=self.device).view(-1, 1, 1, 1)
+        return (1 - share).sqrt() * own + share.sqrt() * normal_noise(self.shared, 0, self.size, self.device)
 
-    @staticmethod
-    def _start(
-        shape: tuple[int, ...], own: torch.Generator, shared: torch.Generator | None, coherence: float
-    ) -> torch.Tensor:
-        noise = torch.randn(shape, generator=own)
-        if shared is not None:
-            noise = math.sqrt(1 - coherence) * noise + math.sqrt(coherence) * torch.randn(shape, generator=shared)
-        return noise
-
-    def generators(self, step: int) -> list[torch.Generator]:
-        """A generator of the step noise for each sample at a step, counted from 0."""
-        return [
-            own if shared is None or step >= coherence * self.steps else shared
+    def of_step(self, step: int) -> torch.Tensor:
+        """Noise of a sampling step, counted from 0, of the same shape."""
+        seeds = [
+            shared if step < coherence * self.steps else own
             for own, shared, coherence in zip(self.own, self.shared, self.coherence, strict=True)
         ]
+        return normal_noise(seeds, step + 1, self.size, self.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +22,12 @@ class Sampler:
     Attributes:
         scheduler: A scheduler class of diffusers, or one that behaves like it.
         options: Arguments of its constructor besides the schedule.
-        step_options: Arguments of its ``step``, from the sampling settings and one generator for each sample.
+        step_options: Arguments of its ``step``, from the sampling settings and a function that draws the step's noise.
     """
 
     scheduler: Callable[..., Any]
     options: Mapping[str, Any]
-    step_options: Callable[[SamplingConfig, Sequence[torch.Generator]], Mapping[str, Any]] = lambda *_: {}
+    step_options: Callable[[SamplingConfig, Callable[[], torch.Tensor]], Mapping[str, Any]] = lambda *_: {}
 
 
 def make_scheduler(diffusion: DiffusionConfig, sampling: SamplingConfig) -> Any:

@@ -7,8 +7,10 @@ noise levels of samplers and DDIM step.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -17,19 +19,16 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, UNet2DModel
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from diffusers.utils import BaseOutput
-from diffusers.utils.torch_utils import randn_tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-WORDS = slice(24, 24 + 624 * 8)
-"""Position of the 624 words of the Mersenne Twister, 64 bits each, in the state of PyTorch's CPU generator."""
 AT_ONCE = 64
 """Number of slices in a call of the network."""
-
-
+WORD = 0xFFFFFFFF
+"""Largest word of 32 bits."""
 RHO = 7.0
 """Exponent of Karras et al. 2022 (arXiv 2206.00364, equation 5)."""
 NOISIEST = 80.0
-"""Highest noise of their schedule, as a ratio of noise to signal; a network cannot distinguish higher levels."""
+"""Highest noise of their schedule, relative to the signal; a network cannot distinguish higher levels."""
 LEAST = 4
 """Smallest number of steps spaced as by Karras et al.; with fewer, a step at the lowest level would be wasted."""
 
@@ -40,51 +39,83 @@ def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
 
 
-def seeded_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator that depends on every bit of a 63-bit seed.
+def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[torch.Tensor, ...]:
+    """Four random words of each counter: Philox 4x32-10 (Salmon et al. 2011, doi 10.1145/2063384.2063405).
 
-    ``manual_seed`` of the CPU generator reads only the low 32 bits, so that some pair among 100 000 seeds would draw
-    the same noise. Here NumPy's seed sequence fills the whole state of the generator. Generators of a GPU read 64 bits.
+    Args:
+        counter: Four int64 tensors with words of 32 bits; their shapes are broadcast with those of the key.
+        key: Two such tensors.
 
-    >>> low, high = (seeded_generator(s) for s in (5, 5 + 2**32))
-    >>> bool(torch.equal(torch.randn(3, generator=low), torch.randn(3, generator=high)))
-    False
+    Returns:
+        Four int64 tensors with words of 32 bits, the same on every device.
+
+    >>> [hex(int(word)) for word in philox([torch.tensor(0)] * 4, [torch.tensor(0)] * 2)]
+    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    generator = torch.Generator(device).manual_seed(seed)
-    if generator.device.type != "cpu":
-        return generator
-    state = generator.get_state()
-    state.numpy()[WORDS].view(np.uint64)[:] = np.random.SeedSequence(seed).generate_state(624)
-    return generator.set_state(state)
+    a, b, c, d = counter
+    k, m = key
+    for _ in range(10):
+        p, q = a * 0xD2511F53, c * 0xCD9E8D57  # of the products of 64 bits, the sign bit is one like the others
+        a, b, c, d = ((q >> 32) & WORD) ^ b ^ k, q & WORD, ((p >> 32) & WORD) ^ d ^ m, p & WORD
+        k, m = (k + 0x9E3779B9) & WORD, (m + 0xBB67AE85) & WORD
+    return a, b, c, d
+
+
+def normal_noise(
+    seeds: Sequence[int], draw: int, size: Sequence[int], device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Standard normal noise as a function of (seed, draw, position), whatever the device and the other seeds.
+
+    Words of :func:`philox` become pairs of numbers by Box & Muller (1958); devices agree but for rounding.
+
+    Args:
+        seeds: A seed of 63 bits for each sample.
+        draw: Which noise of the sample: 0 its start, ``n + 1`` that of its sampling step ``n``, counted from 0.
+        size: Shape of the noise of one sample.
+        device: Device that computes and holds it.
+
+    Returns:
+        float32 ``(len(seeds), *size)``.
+
+    >>> together, alone = normal_noise([5, 6], 0, (2, 3)), normal_noise([6], 0, (2, 3))
+    >>> torch.equal(together[1], alone[0])
+    True
+    """
+    count = math.prod(size)
+    key = torch.tensor([[seed & WORD, seed >> 32] for seed in seeds], device=device)
+    block = torch.arange(-(-count // 4), device=device)[None]
+    zero = torch.zeros_like(block)
+    a, b, c, d = philox((block, zero + draw, zero, zero), (key[:, :1], key[:, 1:]))
+    radius = ((torch.stack([a, c], -1) + 1).float() / 2**32).log().mul(-2).sqrt()
+    angle = torch.stack([b, d], -1).float() * (math.tau / 2**32)
+    pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], -1)
+    return pairs.flatten(1)[:, :count].reshape(len(seeds), *size)
 
 
 def ddim_step(
-    scheduler: Any, x0: torch.Tensor, timestep: Any, sample: torch.Tensor, eta: float, generators: Any
+    scheduler: Any, x0: torch.Tensor, timestep: Any, sample: torch.Tensor, eta: float, noise: torch.Tensor | None
 ) -> torch.Tensor:
     """A step of DDIM from x0 (Song et al. 2020, arXiv 2010.02502, equation 12) to the next timestep of the list.
 
-    The library's step goes back by ``num_train_timesteps // steps``. If that division has a remainder, the step does
-    not end at the noise level that the network sees next.
+    With ``eta`` 1 it is a step of DDPM (Ho et al. 2020, arXiv 2006.11239, equation 7). The library's step goes back by
+    ``num_train_timesteps // steps``; if that has a remainder, it does not end at the level that the network sees next.
 
     Args:
-        scheduler: A ``DDIMScheduler`` with its timesteps set.
+        scheduler: A ``DDIMScheduler`` or ``DDPMScheduler`` with its timesteps set.
         x0: Estimate of the clean sample.
         timestep: A timestep of the list; no noise follows the last.
         sample: Noisy sample at this timestep.
         eta: Share of DDPM's step noise.
-        generators: Generators of the step noise; None without one.
+        noise: Standard normal noise of the sample's shape; None if ``eta`` is 0.
     """
     place = int(torch.nonzero(scheduler.timesteps == timestep)[0])
-    previous = int(scheduler.timesteps[place + 1]) if place + 1 < len(scheduler.timesteps) else -1
-    abar = scheduler.alphas_cumprod[timestep]
-    abar_previous = scheduler.alphas_cumprod[previous] if previous >= 0 else scheduler.final_alpha_cumprod
-    noise = (sample - abar.sqrt() * x0) / (1 - abar).sqrt()
-    sigma = eta * scheduler._get_variance(int(timestep), previous).clamp(min=0).sqrt()
-    direction = (1 - abar_previous - sigma**2).clamp(min=0).sqrt() * noise
-    result: torch.Tensor = abar_previous.sqrt() * x0 + direction
-    if eta > 0:
-        result = result + sigma * randn_tensor(sample.shape, generators, sample.device, sample.dtype)
-    return result
+    following = place + 1 < len(scheduler.timesteps)
+    abar = float(scheduler.alphas_cumprod[timestep])
+    before = float(scheduler.alphas_cumprod[scheduler.timesteps[place + 1]]) if following else 1.0
+    sigma = eta * math.sqrt(max((1 - before) / (1 - abar) * (1 - abar / before), 0))
+    direction = (sample - math.sqrt(abar) * x0) / math.sqrt(1 - abar)
+    result: torch.Tensor = math.sqrt(before) * x0 + math.sqrt(max(1 - before - sigma**2, 0)) * direction
+    return result if noise is None else result + sigma * noise
 
 
 def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]:
@@ -219,13 +250,13 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> torch.Tensor:
         """Pairs ``(N, 2, H, W)`` of image and mask in [-1, 1], on the CPU."""
         known, device = self.config.settings, self.unet.device
-        generators = [seeded_generator(sample_seed(seed, *i)) for i in ids]
-        x = torch.stack([torch.randn((2, *known["size"]), generator=g) for g in generators]).to(device)
+        seeds = [sample_seed(seed, *i) for i in ids]
+        x = normal_noise(seeds, 0, (2, *known["size"]), device)
         tokens = torch.tensor([p * known["n_bins"] + z for z, p, _ in ids], device=device)
         abar = self._alphas_cumprod().to(device)
         visit(self.scheduler, visited_timesteps(abar.cpu(), steps, known["timestep_spacing"]))
         x0: torch.Tensor | None = None
-        for t in self.progress_bar(self.scheduler.timesteps):
+        for number, t in enumerate(self.progress_bar(self.scheduler.timesteps)):
             signal, sigma = abar[int(t)].sqrt(), (1 - abar[int(t)]).sqrt()
             output = self._guided(x, int(t), tokens, weight, x0)
             if known["prediction_type"] == "epsilon":
@@ -233,7 +264,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
             elif known["prediction_type"] == "v_prediction":
                 output = signal * x - sigma * output
             x0 = output.clamp(-1, 1)
-            x = self._step(x0, t, x, eta, generators)
+            x = self._step(x0, t, x, eta, partial(normal_noise, seeds, number + 1, x.shape[1:], device))
         return x.float().cpu().clamp(-1, 1)
 
     def _guided(self, x: torch.Tensor, t: int, tokens: torch.Tensor, weight: float, x0: torch.Tensor | None) -> Any:
@@ -251,11 +282,14 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         output = self.unet(pixel_unshuffle(x, patch), times, class_labels=tokens).sample
         return pixel_shuffle(output, patch).float()
 
-    def _step(self, x0: torch.Tensor, t: Any, x: torch.Tensor, eta: float, generators: Any) -> torch.Tensor:
-        if isinstance(self.scheduler, DDIMScheduler):
-            return ddim_step(self.scheduler, x0, t, x, eta, generators)
+    def _step(
+        self, x0: torch.Tensor, t: Any, x: torch.Tensor, eta: float, noise: Callable[[], torch.Tensor]
+    ) -> torch.Tensor:
+        if isinstance(self.scheduler, DDIMScheduler | DDPMScheduler):
+            share = eta if isinstance(self.scheduler, DDIMScheduler) else 1.0
+            return ddim_step(self.scheduler, x0, t, x, share, noise() if share else None)
         noisy = self.scheduler.config.get("algorithm_type") == "sde-dpmsolver++"
-        options = {"generator": generators} if noisy or isinstance(self.scheduler, DDPMScheduler) else {}
+        options = {"variance_noise": noise()} if noisy else {}
         following: torch.Tensor = self.scheduler.step(x0, t, x, **options).prev_sample
         return following
 

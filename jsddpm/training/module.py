@@ -18,10 +18,10 @@ from jsddpm.diffusion import objective
 from jsddpm.diffusion.augmentation import augmented
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.reconstruct import fixed_noise, reconstruct
-from jsddpm.diffusion.standalone import seeded_generator
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.sections import EmaConfig, OptimizerConfig
 from jsddpm.slices.dataset import Batch
+from jsddpm.training.generator import seeded_generator
 
 Validator = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """Scores of reconstructions: ``(x0_hat, x0)``, both ``(B, 2, H, W)`` in [-1, 1], to named ``(B,)`` values.

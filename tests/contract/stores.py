@@ -214,7 +214,16 @@ def interrupted(world: World) -> Found:
             pass
         os.kill(pid, signal.SIGINT)
 
-    slow = ("--shape", 256, 256, 28, "--spacing", 1, 1, 4)  # three subjects are left to build when the key is pressed
+    slow = (
+        "--shape",
+        512,
+        512,
+        28,
+        "--spacing",
+        0.5,
+        0.5,
+        4,
+    )  # three subjects are left when the key is pressed
     return child(*map(world.fill, BUILD), *slow, while_running=press)
 
 

@@ -9,5 +9,5 @@ from jsddpm.diffusion.schedulers import Sampler
 SAMPLER = Sampler(
     DPMSolverMultistepScheduler,
     {"algorithm_type": "sde-dpmsolver++", "solver_order": 2},
-    lambda _, generators: {"generator": generators},
+    lambda _, noise: {"variance_noise": noise()},
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from dataclasses import fields
 
+import numpy as np
 import pytest
 import torch
 
@@ -90,6 +92,38 @@ def test_other_samples_are_not_mixed_in(draw, tmp_path):
     draw(tmp_path / "out", share=(0, 2))
     with pytest.raises(JsddpmError, match=r"PLAN_DIFFERS.*per_condition"):
         draw(tmp_path / "out", share=(1, 2), per_condition=4)
+
+
+class Wide(JointPipeline):
+    """Draws three batches at once, as a GPU does."""
+
+    def at_once(self, sampling):
+        return 6
+
+
+@pytest.mark.parametrize("interrupted_at", [None, 5])
+def test_batches_that_are_drawn_together_are_those_drawn_one_by_one(pipe, tmp_path, interrupted_at):
+    sampling, calls = pipe.sampling_with(per_condition=3, steps=2, batch_size=2), []
+    generate_store(pipe, tmp_path / "alone", sampling=sampling)
+    wide = Wide(**{f.name: getattr(pipe, f.name) for f in fields(pipe)})
+
+    def progress(done, total):
+        calls.append((done, total))
+        if len(calls) == interrupted_at:
+            raise KeyboardInterrupt
+
+    if interrupted_at:
+        with pytest.raises(KeyboardInterrupt):
+            generate_store(wide, tmp_path / "together", sampling=sampling, progress=progress)
+    generate_store(wide, tmp_path / "together", sampling=sampling, progress=progress)
+    alone, together = (SliceStore(tmp_path / name) for name in ("alone", "together"))
+    for name in ("z_index", "pathology", "sample", "seed"):
+        np.testing.assert_array_equal(alone.index[name], together.index[name])
+    rows = np.arange(len(alone.index))
+    np.testing.assert_allclose(together.images(rows), alone.images(rows), atol=1e-4)
+    np.testing.assert_array_equal(together.masks(rows), alone.masks(rows))
+    assert calls[-1] == (calls[-1][1],) * 2
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
 def test_a_refused_request_leaves_nothing_that_refuses_the_next(pipe, tmp_path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler
+from scipy.stats import kstest, norm
 from torch import nn
 
 from jsddpm.binning import Condition, ZBinning
@@ -15,7 +16,7 @@ from jsddpm.diffusion.objective import add_noise, alphas_cumprod
 from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
-from jsddpm.diffusion.standalone import seeded_generator
+from jsddpm.diffusion.standalone import normal_noise, philox, sample_seed
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.registry import SAMPLERS
 from jsddpm.sections import DiffusionConfig, ModelConfig, SamplingConfig
@@ -54,6 +55,13 @@ def test_batch_and_order_do_not_enter(denoiser, options):
     assert (together - backwards).abs().max() < 1e-4
 
 
+def test_sixteen_bit_calls_of_the_network_change_samples_by_their_rounding(denoiser):
+    exact = draw(denoiser, IDS)
+    half = draw(denoiser, IDS, precision="bf16-mixed")
+    assert half.dtype == torch.float32
+    assert 1e-4 < float((half - exact).square().mean().sqrt()) < 0.02  # bfloat16 has 8 bits
+
+
 def test_seed_condition_and_number_do_enter(denoiser):
     seeds = {i.seed(7) for i in IDS} | {i.seed(8) for i in IDS}
     assert len(seeds) == 2 * len(IDS)
@@ -61,7 +69,7 @@ def test_seed_condition_and_number_do_enter(denoiser):
 
 
 def test_samples_whose_seeds_agree_in_32_bits_differ(denoiser):
-    """PyTorch's CPU generator reads only the low 32 bits of ``manual_seed``; 10^5 samples need more."""
+    """Among 10^5 samples some seeds share their low 32 bits; all 63 must count."""
     first, pairs = {}, []
     for number in range(150_000):
         i = SampleId(Condition(0, 1), number)
@@ -74,14 +82,43 @@ def test_samples_whose_seeds_agree_in_32_bits_differ(denoiser):
             assert (x[0] - x[1]).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("seed", [0, 5, 5 + 2**32, 2**63 - 1])
-def test_a_generator_is_the_mersenne_twister_that_numpy_fills(seed):
-    """The raw stream of NumPy's own MT19937, whose state is set to the words of the seed sequence."""
-    numpy = np.random.MT19937()
-    words = np.random.SeedSequence(seed).generate_state(624)
-    numpy.state = {"bit_generator": "MT19937", "state": {"key": words, "pos": 624}}
-    drawn = torch.empty(2000, dtype=torch.int64).random_(0, 2**16, generator=seeded_generator(seed))
-    assert drawn.tolist() == (numpy.random_raw(2000) % 2**16).tolist()
+KNOWN_ANSWERS = [
+    ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+]
+"""Counter, key and words of the authors' library Random123 (kat_vectors, philox4x32 with 10 rounds)."""
+
+
+@pytest.mark.parametrize(("counter", "key", "words"), KNOWN_ANSWERS)
+def test_words_are_those_of_the_authors_of_philox(counter, key, words):
+    counter, key, words = ([int(word, 16) for word in text.split()] for text in (counter, key, words))
+    answer = philox([torch.tensor([word]) for word in counter], [torch.tensor([word]) for word in key])
+    assert [int(word) for word in answer] == words
+
+
+def test_noise_is_standard_normal_and_independent():
+    """Moments, tails, neighbours, draws and samples, by their standard errors; and by the Kolmogorov-Smirnov test."""
+    seeds = [sample_seed(0, k, 1, 0) for k in range(50)]
+    first, second = (normal_noise(seeds, draw, (2, 64, 64)).double() for draw in (0, 1))
+    n = first.numel()
+    assert abs(float(first.mean())) < 4 / n**0.5
+    assert abs(float(first.var()) - 1) < 4 * (2 / n) ** 0.5
+    assert abs(float((first**3).mean())) < 4 * (15 / n) ** 0.5
+    assert abs(float((first**4).mean()) - 3) < 4 * (96 / n) ** 0.5
+    assert kstest(first.flatten().numpy(), "norm").pvalue > 1e-3
+    tail = 2 * norm.sf(4)
+    assert abs(int((first.abs() > 4).sum()) - n * tail) < 4 * (n * tail) ** 0.5
+    flat = first.flatten(1)
+    for other in (second.flatten(1), flat.roll(1, 0), flat.roll(1, 1), flat.roll(2, 1), flat.roll(64, 1)):
+        assert abs(float((flat * other).mean())) < 4 / n**0.5
+
+
+def test_noise_of_a_size_that_four_does_not_divide():
+    noise = normal_noise([3], 0, (5, 5))
+    assert noise.shape == (1, 5, 5)
+    assert len(noise.unique()) == 25
+    assert torch.equal(noise.flatten(), normal_noise([3], 0, (28,)).flatten()[:25])
 
 
 class GaussianDenoiser(nn.Module):
@@ -184,11 +221,28 @@ def test_ddim_is_the_librarys_where_the_library_is_exact(eta):
     g = torch.Generator().manual_seed(0)
     x = y = torch.randn((2, 2, 4, 4), generator=g)
     for t in library.timesteps:
-        x0 = torch.rand(x.shape, generator=g)
-        seed = int(t)
-        x = ours.step(x0, t, x, eta=eta, generator=torch.Generator().manual_seed(seed)).prev_sample
-        y = library.step(x0, t, y, eta=eta, generator=torch.Generator().manual_seed(seed)).prev_sample
+        x0, noise = torch.rand(x.shape, generator=g), torch.randn(x.shape, generator=g)
+        x = ours.step(x0, t, x, eta=eta, variance_noise=noise).prev_sample
+        y = library.step(x0, t, y, eta=eta, variance_noise=noise).prev_sample
         assert torch.allclose(x, y, atol=1e-5)
+
+
+@pytest.mark.parametrize("zero_snr", [False, True])
+@pytest.mark.parametrize("steps", [7, 20, 1000])
+def test_ddpm_is_the_librarys(steps, zero_snr):
+    diffusion = DIFFUSION.model_copy(update={"rescale_zero_snr": zero_snr})
+    ours = make_scheduler(diffusion, SamplingConfig(sampler="ddpm", steps=steps))
+    library = DDPMScheduler.from_config(ours.config)
+    library.set_timesteps(timesteps=ours.timesteps.tolist())
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn((2, 2, 4, 4), generator=g)
+    for t in library.timesteps:
+        x0, seed = torch.rand(x.shape, generator=g), int(t)
+        noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+        own = ours.step(x0, t, x, noise).prev_sample
+        x = library.step(x0, t, x, generator=torch.Generator().manual_seed(seed)).prev_sample
+        # the library computes 1 - abar_t / abar_(t - 1) in float32, of which neighbouring levels keep few digits
+        assert torch.allclose(own, x, atol=1e-6 if steps < 100 else 1e-4)
 
 
 def test_more_steps_than_noise_levels_are_refused(denoiser):
