@@ -15,11 +15,11 @@ _KIND = "some samples upside down or on their side"
 
 
 class OutlineCheck(ShiftCheck):
-    """Size, place, tilt and orientation of the head."""
+    """Size, place, aspect, tilt and orientation of the head."""
 
     spec = CheckSpec(
         name="outline", heading="outline", question="heads of the size, place and orientation of real ones",
-        rule="mean size, centre, extent and tilt of the head, compared with real slices of the bin; margin 0.5 SD; and "
+        rule="mean size, centre, extent, aspect and tilt of the head, compared with real slices of the bin; margin 0.5 SD; and "
         "the share of samples that are upside down or on their side; margin 2 %, exact binomial test against the bound "
         "of the real share",
     )  # fmt: skip
@@ -29,6 +29,7 @@ class OutlineCheck(ShiftCheck):
         "head_column": ("too far left in the slice", "too far right in the slice"),
         "head_height": ("shorter than real heads", "longer than real heads"),
         "head_width": ("narrower than real heads", "wider than real heads"),
+        "head_aspect": ("wide for their length", "narrow for their length"),
         "head_tilt": ("rotated clockwise", "rotated counter-clockwise"),
     }
 

@@ -11,7 +11,7 @@ from jsddpm_eval.slice_table import SliceTable
 PARTS = {"detail": detail, "texture": texture, "intensity": intensity, "outline": outline}
 """Functions of :mod:`jsddpm_eval.functional.appearance` by the name of their columns."""
 
-VERSION = "2"
+VERSION = "3"
 """Of the definitions, because folders keep columns and what is computed from them."""
 
 

@@ -1,4 +1,4 @@
-"""Head: size, position and tilt of generated heads, compared with real ones of their bin."""
+"""Head: size, position, tilt and aspect of generated heads, compared with real ones of their bin."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _HEADINGS = {
     "column": ("column", "column of the head's centre", "column of the head's centre"),
     "height": ("height", "head height", "standard deviation of the head's pixels along rows"),
     "width": ("width", "head width", "standard deviation of the head's pixels along columns"),
+    "aspect": ("aspect", "head height over width", "log of height over width of the head"),
     "tilt": ("tilt", "head tilt", "correlation of row and column over the head's pixels"),
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=f"head_{name}", heading=heading, label=label, definition=definition, group="head",
-               reading="Above 0: larger, lower, further right, or rotated counter-clockwise, beside real slices.",
+               reading="Above 0: larger, lower, further right, rotated counter-clockwise, or longer for its width, beside real slices.",
                blind_to="mirrored heads, and shapes of the same size, centre and extent")
     for name in OUTLINE
     for heading, label, definition in [_HEADINGS[name]]
@@ -28,7 +29,7 @@ SPECS = tuple(
 
 
 class Head(ShiftMetric):
-    """Size, position and tilt of the head."""
+    """Size, position, tilt and aspect of the head."""
 
     name = "head"
     specs = SPECS

@@ -117,6 +117,14 @@ def test_size_and_place_of_an_ellipse():
     assert column(values, OUTLINE, "area")[0] == pytest.approx((np.pi * 15.5 * 12.5 / (48 * 40)) ** 0.5, abs=0.02)
 
 
+def test_aspect_of_an_ellipse_does_not_depend_on_its_size():
+    """Of a full ellipse, the ratio of the standard deviations is that of the axes; smoothing adds half a pixel to each."""
+    wide, long = (((PLACE[0] - 24) / a) ** 2 + ((PLACE[1] - 20) / b) ** 2 < 1 for a, b in ((9.5, 15.5), (19.5, 15.5)))
+    values = column(outline(np.stack([wide, long]).astype(np.float32)), OUTLINE, "aspect")
+    assert values == pytest.approx(np.log([10 / 16, 20 / 16]), abs=0.02)
+    assert column(outline(np.zeros((1, 48, 40), np.float32)), OUTLINE, "aspect")[0] == 0
+
+
 @pytest.mark.parametrize("degrees", [-30, 0, 6])
 def test_tilt_of_a_rotated_ellipse(degrees):
     """Variances a^2 / 4 and b^2 / 4 along the axes of a full ellipse give the covariance of its rows and columns."""
