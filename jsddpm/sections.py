@@ -218,8 +218,8 @@ class SamplingConfig(Section):
     """Number of samples per condition."""
     batch_size: Annotated[int, Field(ge=1, le=65536), NUMERIC] | None = None
     """Samples drawn at once, on which they do not depend; null: 64 on a CPU, up to 1024 in a GPU's memory."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Precision of the network's calls; bf16-mixed is meant for GPUs that multiply bfloat16 in hardware."""
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"
+    """Precision of the network's calls; auto is bf16-mixed on a GPU or CPU that multiplies bfloat16 in hardware."""
 
 
 class EvaluationConfig(Section):

@@ -77,7 +77,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "sampling.sampler": (*WORD, "euler", "DDIM", "_private"),
     "sampling.steps": (*COUNT, "1001"),
     "sampling.batch_size": tuple(value for value in COUNT if value != "null"),
-    "sampling.precision": (*WORD, "16-mixed", "auto"),
+    "sampling.precision": (*WORD, "16-mixed", "half"),
     "sampling.spacing": (*WORD, "Karras", "linear"),
     "sampling.eta": SHARE,
     "sampling.guidance": ("-1", "2", "0", "101", "1e300", ".inf", ".nan", "null", "true"),

@@ -22,7 +22,7 @@ from jsddpm.diffusion.sampling import Noise, SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
-from jsddpm.runtime import available_memory, best_device, device_memory
+from jsddpm.runtime import available_memory, best_device, device_memory, has_bfloat16
 from jsddpm.sections import DiffusionConfig, SamplingConfig, Spacing
 
 BATCH = 64
@@ -54,7 +54,8 @@ class JointOutput:
 class JointPipeline:
     """A trained network with all that sampling needs; :meth:`from_checkpoint` reads it.
 
-    A sample depends only on (seed, condition, number within the condition): batch size, order and device do not matter.
+    A sample depends only on (seed, condition, number within the condition); batch size, order and device change it by
+    rounding alone.
 
     Attributes:
         denoiser: The network, in evaluation mode.
@@ -245,7 +246,8 @@ class JointPipeline:
     def _sample_batch(
         self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None
     ) -> Tensor:
-        device, half = self._device, sampling.precision == "bf16-mixed"
+        device = self._device
+        half = sampling.precision == "bf16-mixed" or (sampling.precision == "auto" and has_bfloat16())
         noise = Noise(ids, seed, sampling.steps, self.size, device)
         x = noise.start()
         tokens = torch.tensor([i.condition.token(self.binning.n_bins) for i in ids], device=device)

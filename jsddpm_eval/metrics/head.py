@@ -21,7 +21,7 @@ _HEADINGS = {
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=f"head_{name}", heading=heading, label=label, definition=definition, group="head",
-               reading="Above 0: larger, lower, further right, rotated counter-clockwise, or longer for its width, beside real slices.",
+               reading="Above 0: larger, lower, further right, rotated counter-clockwise, or longer for its width.",
                blind_to="mirrored heads, and shapes of the same size, centre and extent")
     for name in OUTLINE
     for heading, label, definition in [_HEADINGS[name]]

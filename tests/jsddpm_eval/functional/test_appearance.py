@@ -118,7 +118,7 @@ def test_size_and_place_of_an_ellipse():
 
 
 def test_aspect_of_an_ellipse_does_not_depend_on_its_size():
-    """Of a full ellipse, the ratio of the standard deviations is that of the axes; smoothing adds half a pixel to each."""
+    """The deviations of a full ellipse have the ratio of its axes; smoothing adds half a pixel to each."""
     wide, long = (((PLACE[0] - 24) / a) ** 2 + ((PLACE[1] - 20) / b) ** 2 < 1 for a, b in ((9.5, 15.5), (19.5, 15.5)))
     values = column(outline(np.stack([wide, long]).astype(np.float32)), OUTLINE, "aspect")
     assert values == pytest.approx(np.log([10 / 16, 20 / 16]), abs=0.02)
