@@ -46,7 +46,8 @@ def test_values_carry_the_marks_of_the_page():
     scores = [c.of(results.cells()[0]) for c in compact_columns(results)]
     assert [part.rstrip("▲▼") for part in row.split()[4:]] == [wording.number(s) for s in scores]
     marks = {9.0: "▲", 7.0: "▲", 5.5: "", 1.0: "▼", None: "", 4.0: "", 3.25: ""}
-    expected = [marks.get(s.value, "") if s.baseline is not None else "" for s in scores]
+    values = [s.value if s.value is None or s.unit != "share" else round(10 * s.value, 2) for s in scores]
+    expected = [marks[v] if s.baseline is not None else "" for s, v in zip(scores, values, strict=True)]
     assert [re.sub(r"[^▲▼]", "", part) for part in row.split()[4:]] == expected
 
 
