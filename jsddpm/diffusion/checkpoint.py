@@ -112,9 +112,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     The CRC-32 of every part of the file is compared first.
 
     Raises:
-        JsddpmError: ``CHECKPOINT`` (status 4) when it is damaged, not of jsddpm, or contains anything but data.
+        JsddpmError: ``CHECKPOINT`` (status 4) when it is damaged, not of jsddpm, or contains anything but data;
+            ``MISSING`` (status 2) for the folder of a run.
     """
     path = Path(path)
+    if (path / "checkpoints").is_dir():
+        cure = f"give one of its checkpoints, such as {path / 'checkpoints' / 'last.ckpt'}"
+        raise usage_error("MISSING", "is the folder of a run and not a checkpoint", fix=cure, file=path)
     if path.is_dir():
         return _checked(_of_exported(path), path)
     if not path.is_file():

@@ -22,6 +22,7 @@ MOST_CLIPPED = 0.05
 
 _OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 _GREY = ("1", "L", "I;16", "I", "F")
+_EXACT = ("PNG", "TIFF")  # formats that keep every value, whatever the name of the file says
 
 
 def read_slice(path: Path, key: str, position: int | None, size: Sequence[int], axes: str = STORE_AXES) -> NDArray[Any]:
@@ -159,6 +160,8 @@ def _picture(path: Path, size: tuple[int, int]) -> NDArray[Any]:
     with Image.open(path) as picture:
         if picture.size[::-1] != size:  # checked before it is decompressed
             raise other_size(picture.size[::-1], size, path)
+        if picture.format not in _EXACT:
+            raise ValueError(f"is a {picture.format} file, and only {' and '.join(_EXACT)} are read")
         pages = []
         for page in range(getattr(picture, "n_frames", 1)):
             picture.seek(page)

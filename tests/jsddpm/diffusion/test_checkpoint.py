@@ -28,6 +28,12 @@ def test_no_flipped_bit_is_loaded(checkpoint):
     assert found["refused"] > 60
 
 
+def test_the_folder_of_a_run_is_refused_with_its_checkpoint(run):
+    with pytest.raises(JsddpmError, match=r"MISSING.*run and not a checkpoint.*last\.ckpt") as raised:
+        read_checkpoint(run)
+    assert raised.value.status == ExitStatus.USAGE
+
+
 INNER = {
     "no binning": lambda c: c[KEY].pop("binning"),
     "a binning of text": lambda c: c[KEY].update(binning="local"),

@@ -260,6 +260,13 @@ def test_bad_volumes_are_reported_at_once(store, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_lossy_picture_is_refused_whatever_its_name(store, slices, tmp_path):
+    path, intensities = as_png(tmp_path, *slices)
+    Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / "i2.png", "JPEG")
+    with pytest.raises(JsddpmError, match=r"i2.png.*JPEG"):
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
+
+
 def test_colour_pictures_are_refused(store, slices, tmp_path):
     path, intensities = as_png(tmp_path, *slices)
     picture = np.zeros((*SIZE, 3), np.uint8)
