@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.runtime import processes
+
+_LATER = 0.05
+"""Seconds after which a signal that Python ignored is sent again."""
 
 
 class Stopped(BaseException):
@@ -21,8 +26,10 @@ class Stopped(BaseException):
 def stoppable() -> Iterator[None]:
     """Turn SIGTERM into :class:`Stopped` within the block; a second one ends the process at once.
 
-    Training installs its own handlers while it runs. With several processes the system ends each of them as before,
-    because a process that waits for another one runs no handler.
+    Python ignores what is raised in a destructor or in the callback of a weak reference. A signal that arrives there
+    is sent again, so that it is not lost; the same holds for Ctrl-C. Training installs its own handlers while it runs.
+    With several processes the system ends each of them as before, because a process that waits for another one runs no
+    handler.
     """
     _, local, machines = processes()
     if threading.current_thread() is not threading.main_thread() or local * machines > 1:
@@ -36,10 +43,21 @@ def stoppable() -> Iterator[None]:
             os.kill(os.getpid(), signal.SIGTERM)
         raise Stopped
 
-    before = signal.signal(signal.SIGTERM, stop)
+    def send_again(ignored: Any) -> None:
+        number = {Stopped: signal.SIGTERM, KeyboardInterrupt: signal.SIGINT}.get(ignored.exc_type)
+        if number is None or os.getpid() != owner:
+            hook(ignored)
+            return
+        if number == signal.SIGTERM:
+            signal.signal(signal.SIGTERM, stop)
+        threading.Timer(_LATER, os.kill, (owner, number)).start()
+
+    before, hook = signal.signal(signal.SIGTERM, stop), sys.unraisablehook
+    sys.unraisablehook = send_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, before)
 
 

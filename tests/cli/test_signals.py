@@ -67,6 +67,31 @@ def test_an_evaluation_is_stopped(run, store, generated, tmp_path, by, status):
     assert not (tmp_path / "e" / ".lock").exists()
 
 
+IN_A_DESTRUCTOR = """
+import os, sys, time
+from jsddpm_cli.signals import Stopped, stoppable
+
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+        time.sleep(0.2)  # the handler runs here, and Python ignores what it raises
+
+try:
+    with stoppable():
+        Last()
+        time.sleep(20)
+except (Stopped, KeyboardInterrupt) as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(("by", "raised"), [(signal.SIGTERM, "Stopped"), (signal.SIGINT, "KeyboardInterrupt")])
+def test_a_signal_in_a_destructor_is_not_lost(by, raised):
+    script = IN_A_DESTRUCTOR.format(number=int(by))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=15)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, raised, "")
+
+
 INTERRUPTED_IMPORT = """
 import sys
 class Interrupted:
