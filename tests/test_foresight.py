@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from benchmarks.validity.foresight import figure
 from benchmarks.validity.foresight.ranks import (
     composites,
     correlations,
@@ -74,3 +76,17 @@ def test_reliability_is_the_agreement_of_trainings():
     for row in drawn:
         row["dice"] = [row["dice"][0], -row["dice"][0]]
     assert reliability(drawn) == pytest.approx(-1)
+
+
+def test_the_figure_has_a_point_for_each_generator_and_the_correlations_of_the_table():
+    rows = pd.DataFrame({
+        "generator": ["perfect draw 0", "noise 0.05", "masks_moved 3", "network 100 s, ddim 5"],
+        "family": ["perfect", "noise", "masks_moved", "4"],
+        "dice_0": [0.5, 0.4, 0.1, 0.3], "dice_1": [0.7, 0.4, 0.1, 0.1],
+        "kid_radiomics": [0.1, 9.0, 0.1, 2.0], "lesion_borderless_share": [0.0, 0.0, 0.8, 0.1],
+    })  # fmt: skip
+    drawn = figure.draw(rows, pd.Series({"kid_radiomics": -0.2, "lesion_borderless_share": -0.8}))
+    for axes, score, words in zip(drawn.axes, rows.columns[-2:], ("-0.20", "-0.80"), strict=True):
+        points = [tuple(point) for part in axes.collections for point in part.get_offsets()]
+        assert points == [*zip(rows[score], [0.6, 0.4, 0.1, 0.2], strict=True)]
+        assert words in axes.get_title(loc="left")

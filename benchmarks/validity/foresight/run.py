@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks" / "validity")]  # so that it runs as a script
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks" / "validity"), str(ROOT / "reports")]  # so that it runs as a script
 
+from benchmarks.validity.foresight import figure  # noqa: E402
 from benchmarks.validity.foresight.generators import GENERATORS, Generator  # noqa: E402
 from benchmarks.validity.foresight.ranks import (  # noqa: E402
     Correlation,
@@ -139,6 +140,7 @@ def main() -> None:
     write_text(asked.out / "table.md", shown)
     write_text(asked.out / "generators.csv", to_csv([_flat(row) for row in rows]))
     write_text(asked.out / "scores.csv", to_csv([_columns(c) for c in [*sums, *scores]]))
+    figure.write(asked.out)
     families = len({row["family"] for row in rows})
     print(f"{len(rows)} generators of {families} families; {len(scores)} scores\n\n{shown}")
 
