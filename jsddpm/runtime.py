@@ -130,13 +130,3 @@ def under_slurm() -> bool:
 
 def _under_torchrun() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
-
-
-def has_bfloat16() -> bool:
-    """Whether the training device multiplies bfloat16 in hardware; emulated bfloat16 is slower than float32."""
-    import torch
-
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

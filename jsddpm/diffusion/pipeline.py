@@ -20,9 +20,10 @@ from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, memory_error, network_by
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
 from jsddpm.diffusion.sampling import Noise, SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
+from jsddpm.diffusion.standalone import in_bfloat16
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
-from jsddpm.runtime import available_memory, best_device, device_memory, has_bfloat16
+from jsddpm.runtime import available_memory, best_device, device_memory
 from jsddpm.sections import DiffusionConfig, SamplingConfig, Spacing
 
 BATCH = 64
@@ -246,8 +247,7 @@ class JointPipeline:
     def _sample_batch(
         self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None
     ) -> Tensor:
-        device = self._device
-        half = sampling.precision == "bf16-mixed" or (sampling.precision == "auto" and has_bfloat16())
+        device, half = self._device, in_bfloat16(sampling.precision, self._device)
         noise = Noise(ids, seed, sampling.steps, self.size, device)
         x = noise.start()
         tokens = torch.tensor([i.condition.token(self.binning.n_bins) for i in ids], device=device)

@@ -42,12 +42,7 @@ def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
 def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[torch.Tensor, ...]:
     """Four random words of each counter: Philox 4x32-10 (Salmon et al. 2011, doi 10.1145/2063384.2063405).
 
-    Args:
-        counter: Four int64 tensors with words of 32 bits; their shapes are broadcast with those of the key.
-        key: Two such tensors.
-
-    Returns:
-        Four int64 tensors with words of 32 bits, the same on every device.
+    All words have 32 bits in int64 tensors, whose shapes are broadcast: four of a counter, two of a key, four returned.
 
     >>> [hex(int(word)) for word in philox([torch.tensor(0)] * 4, [torch.tensor(0)] * 2)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
@@ -71,11 +66,8 @@ def normal_noise(
     Args:
         seeds: A seed of 63 bits for each sample.
         draw: Which noise of the sample: 0 its start, ``n + 1`` that of its sampling step ``n``, counted from 0.
-        size: Shape of the noise of one sample.
+        size: Shape of the noise of one sample; the result is float32 ``(len(seeds), *size)``.
         device: Device that computes and holds it.
-
-    Returns:
-        float32 ``(len(seeds), *size)``.
 
     >>> together, alone = normal_noise([5, 6], 0, (2, 3)), normal_noise([6], 0, (2, 3))
     >>> torch.equal(together[1], alone[0])
@@ -106,7 +98,7 @@ def ddim_step(
         timestep: A timestep of the list; no noise follows the last.
         sample: Noisy sample at this timestep.
         eta: Share of DDPM's step noise.
-        noise: Standard normal noise of the sample's shape; None if ``eta`` is 0.
+        noise: Standard normal noise, None if ``eta`` is 0.
     """
     place = int(torch.nonzero(scheduler.timesteps == timestep)[0])
     following = place + 1 < len(scheduler.timesteps)
@@ -118,14 +110,23 @@ def ddim_step(
     return result if noise is None else result + sigma * noise
 
 
+def in_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a network computes in bfloat16: ``auto`` does where the device multiplies it in hardware."""
+    if precision != "auto":
+        return precision == "bf16-mixed"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))  # emulated, it is slower than float32
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
 def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]:
     """Timesteps of a sampler, the noisiest first, all different.
 
-    ``trailing`` goes down from the last level in equal strides (Lin et al. 2023, arXiv 2305.08891, table 2); the step
-    from the last of them to no noise is as long as the others, and texture finer than its noise is averaged away.
-    ``karras`` goes from the last level to the level of :data:`NOISIEST` and from there to timestep 0, with
-    ``sigma ** (1 / RHO)`` evenly spread, ``sigma`` being the ratio of noise to signal. With fewer than :data:`LEAST`
-    steps both are ``trailing``.
+    ``trailing`` goes down from the last level in equal strides (Lin et al. 2023, arXiv 2305.08891, table 2); its last
+    step is as long as the others, and averages finer texture away. ``karras`` goes from the last level to that of
+    :data:`NOISIEST` and from there to timestep 0, with ``sigma ** (1 / RHO)`` evenly spread, ``sigma`` being the ratio
+    of noise to signal. With fewer than :data:`LEAST` steps both are ``trailing``.
 
     Args:
         abar: Cumulative products of ``1 - beta``, ``(T,)``, falling; the last may be 0.
@@ -140,8 +141,7 @@ def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]
     """
     levels = len(abar)
     if spacing == "trailing" or steps < LEAST:
-        evenly: list[int] = (np.arange(levels, 0, -levels / steps).round()[:steps].astype(np.int64) - 1).tolist()
-        return evenly
+        return [int(level) - 1 for level in np.arange(levels, 0, -levels / steps).round()[:steps]]
     signal = abar.double().numpy()
     sigma = np.sqrt((1 - signal[signal > 0]) / signal[signal > 0])
     first, last = min(NOISIEST, sigma[-1]) ** (1 / RHO), sigma[0] ** (1 / RHO)
@@ -152,8 +152,7 @@ def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]
     # all different: at least one level above the next, then at most one below the one before
     place = np.maximum.accumulate(place[::-1])[::-1] - order
     place = np.minimum.accumulate(np.minimum(place, levels - 1) + order) - order
-    visited: list[int] = place.tolist()
-    return visited
+    return [int(level) for level in place]
 
 
 def visit(scheduler: Any, timesteps: Sequence[int]) -> None:
@@ -192,8 +191,8 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         unet: The network; its class labels are ``pathology * n_bins + z_bin``, and ``2 * n_bins`` for no condition.
         scheduler: Sampler, given estimates of the clean slices.
         settings: ``n_bins``, ``size``, ``patch_size``, ``prediction_type``, ``self_conditioned``, ``guided``,
-            ``trained`` (labels with a training slice) and the defaults ``steps``,
-            ``timestep_spacing``, ``eta`` and ``guidance``.
+            ``trained`` (labels with a training slice) and the defaults ``steps``, ``timestep_spacing``, ``eta``,
+            ``guidance`` and ``precision``.
     """
 
     model_cpu_offload_seq = "unet"
@@ -237,8 +236,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError(f"no training slice of (z_bin, pathology) {untrained[:3]}")
         if weight != 1 and not known["guided"]:
             raise ValueError("the network was trained without null labels, so guidance must be 1")
-        steps = num_inference_steps or known["steps"]
-        share = known["eta"] if eta is None else eta
+        steps, share = num_inference_steps or known["steps"], known["eta"] if eta is None else eta
         ids = [(z, p, k) for z, p in pairs for k in range(num_per_condition)]
         batches = [ids[i : i + AT_ONCE] for i in range(0, len(ids), AT_ONCE)]
         x = torch.cat([self._drawn(batch, steps, weight, share, seed) for batch in batches])
@@ -279,7 +277,9 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _predicted(self, x: torch.Tensor, t: int, tokens: torch.Tensor) -> torch.Tensor:
         patch, times = self.config.settings["patch_size"], torch.full((len(x),), t, device=x.device)
-        output = self.unet(pixel_unshuffle(x, patch), times, class_labels=tokens).sample
+        half = in_bfloat16(self.config.settings["precision"], x.device)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            output = self.unet(pixel_unshuffle(x, patch), times, class_labels=tokens).sample
         return pixel_shuffle(output, patch).float()
 
     def _step(

@@ -134,6 +134,7 @@ def _settings(denoiser: Denoiser, info: CheckpointInfo) -> dict[str, Any]:
         "timestep_spacing": sampling.spacing,
         "eta": sampling.eta,
         "guidance": sampling.guidance,
+        "precision": sampling.precision,
         "z_range": list(info.binning.z_range),
         "scheme": info.binning.scheme,
         "spacing": list(info.spacing),

@@ -19,8 +19,9 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.checkpoint import KEY, CheckpointInfo, read_checkpoint, write_checkpoint
+from jsddpm.diffusion.standalone import in_bfloat16
 from jsddpm.errors import environment_error, usage_error
-from jsddpm.runtime import has_bfloat16, processes, under_slurm
+from jsddpm.runtime import best_device, processes, under_slurm
 from jsddpm.training.callbacks import KeepLast, Pictures
 from jsddpm.training.progress import read_metrics
 
@@ -48,7 +49,7 @@ def resolved_precision(config: RunConfig) -> Literal["32-true", "bf16-mixed", "1
         raise usage_error("PRECISION", "16-mixed needs a GPU", fix="use bf16-mixed or 32-true")
     if precision != "auto":
         return precision
-    return "bf16-mixed" if has_bfloat16() else "32-true"
+    return "bf16-mixed" if in_bfloat16(precision, best_device()) else "32-true"
 
 
 def build_trainer(

@@ -60,6 +60,7 @@ def test_diffusers_draws_the_stored_samples_without_jsddpm(exported, generated, 
         {"sampler": "unipc", "steps": 5, "spacing": "karras"},
         {"sampler": "dpmpp_sde", "steps": 5, "spacing": "karras"},
         {"sampler": "ddim", "steps": 5, "guidance": 1.5},
+        {"sampler": "ddim", "steps": 5, "precision": "bf16-mixed"},
     ],
     ids=lambda c: "-".join(map(str, c.values())),
 )
@@ -67,9 +68,10 @@ def test_every_sampler_and_prediction_draws_the_same(run, exported, changes, pre
     ours = JointPipeline.from_checkpoint(last_checkpoint(run), device="cpu")
     zero_snr = prediction != "epsilon"
     diffusion = ours.diffusion.model_copy(update={"prediction_type": prediction, "rescale_zero_snr": zero_snr})
-    ours = replace(ours, diffusion=diffusion, guided=True)
+    precision = changes.get("precision", "32-true")
+    ours = replace(ours, diffusion=diffusion, guided=True, sampling=ours.sampling_with(precision=precision))
     settings = dict(JointSlicePipeline.load_config(exported)["settings"])
-    settings |= {"prediction_type": prediction, "guided": True}
+    settings |= {"prediction_type": prediction, "guided": True, "precision": precision}
     settings["timestep_spacing"] = changes.get("spacing", "trailing")
     scheduler = make_scheduler(diffusion, ours.sampling_with(**changes))
     theirs = JointSlicePipeline(UNet2DModel.from_pretrained(exported / "unet").eval(), scheduler, settings)
