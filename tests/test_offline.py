@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib.metadata import PackageNotFoundError, distribution, metadata
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from documented import ROOT
 
@@ -53,3 +55,25 @@ def tracked():
     """Names at the top of the checkout that are part of it."""
     done = subprocess.run(["git", "ls-tree", "--name-only", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     return set(done.stdout.split())
+
+
+def test_every_pinned_package_runs_on_the_first_release_of_each_python():
+    """Debian 12 has Python 3.11.2: a package that needs a later 3.11 would end the README's first command there."""
+    wanted = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text())
+    pinned = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    needs = {name: metadata(name)["Requires-Python"] for name in pinned if find(name)}
+    assert len(needs) > 0.9 * len(pinned)
+    refused = {
+        name: needed
+        for name, needed in needs.items()
+        if needed and not all(f"{version}.0" in SpecifierSet(needed) for version in wanted)
+    }
+    assert not refused
+
+
+def find(name):
+    """Whether a package is installed; some are of other systems."""
+    try:
+        return distribution(name)
+    except PackageNotFoundError:
+        return None

@@ -27,6 +27,7 @@ SOURCE = "Patients: LGG MRI Segmentation (Buda et al. 2019; TCGA-LGG)."
 _SPECS = {spec.name: spec for metric in metrics().values() for spec in metric.specs}
 _BY_BIN = "binning"
 _BY_STEPS = "samplers"
+_DRAWN = ("z_error_bins", "kid_radiomics", "diversity_rmse")  # by bin; the table of differences has all scores
 
 
 def results_of(network: Mapping[str, Any], scores: pd.DataFrame) -> Results:
@@ -123,7 +124,8 @@ def write_tables(
         write_text(out / f"{name}.md", variants_table(found, compared, study))
         write_text(out / f"{name}-differences.csv", comparison_text(compared, ".csv", baseline=study.baseline.name))
         if name == _BY_BIN:
-            drawn = list(dict.fromkeys(d.score for part in compared.values() for d in part if d.interval))
+            known = {d.score for part in compared.values() for d in part if d.interval}
+            drawn = [score for score in _DRAWN if score in known]
             write_text(out / f"{name}-by-bin.md", comparison_text(compared, ".md", baseline=study.baseline.name))
             if drawn:
                 write_bytes(out / f"{name}.png", forest_picture(compared, ".png", drawn))
