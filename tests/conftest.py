@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a forked child waits for ever for threads that only its parent has
 
 import pytest
 
