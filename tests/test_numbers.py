@@ -65,32 +65,6 @@ def numbers(text):
     return [float(n) for n in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]
 
 
-STUDY = {
-    "position error": ("z_error_slices", "position error [slices]"),
-    "brain outline": ("brain_shape", "brain outline (Dice)"),
-    "best match": ("best_match_psnr", "best match [dB]"),
-    "diversity": ("diversity_rmse", "diversity (RMSE)"),
-    "KID, slice encoder": ("kid_slice-encoder", "KID, slice encoder"),
-    "KID, radiomics": ("kid_radiomics", "KID, radiomics"),
-}
-
-
-@pytest.mark.parametrize("label", STUDY)
-def test_local_and_global_bins_are_those_of_the_study(label):
-    score, heading = STUDY[label]
-    row = next(r for r in rows(PAGES["docs/explanation/binning.md"]) if r["1"].startswith(label))
-    folder = ROOT / "reports" / "gallery" / "studies"
-    for variant in ("global", "local"):
-        wanted = (variant, "-1", score)
-        values = [
-            float(r["value"]) for r in rows(folder / "binning.csv") if tuple(r[str(k)] for k in (1, 3, 4)) == wanted
-        ]
-        assert rounds(row[variant], sum(values) / len(values))
-    measured = next(r for r in rows(folder / "binning.md") if r["bin"] == "all")[heading]
-    shown = re.findall(r"[-+]?\d+(?:\.\d+)?", row["difference"])
-    assert all(rounds(s, n) for s, n in zip(shown, numbers(measured), strict=True))
-
-
 @pytest.mark.parametrize("target", ["x0", "v", "epsilon"])
 def test_prediction_targets_are_those_of_the_study(target):
     pages = (PAGES["docs/explanation/exact-loss.md"], ROOT / "reports" / "gallery" / "studies" / "prediction.md")
