@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -27,6 +28,9 @@ TINY = [
     "evaluation.timesteps=[300]",
 ]
 
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job of a shell; children would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = ("test_slurm.py", "test_documented_commands.py", "test_every_metric.py")
 """Files that take a minute and more: begun first, so that no worker is left alone with one at the end."""
