@@ -9,17 +9,16 @@ bfloat16, measured in the same run. ``--quick`` measures small batches of one sm
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.measure import seconds
 from jsddpm.binning import ZBinning
 from jsddpm.config import load_config
 from jsddpm.diffusion.denoiser import Denoiser
@@ -97,11 +96,10 @@ class Work:
         self.device, self.variant = device, variant
         layout = torch.channels_last if variant.channels_last else torch.contiguous_format
         self.network = make().to(device=device, memory_format=layout)  # type: ignore[call-overload]
-        tokens = torch.randint(BINNING.null_token, (batch,), device=device)
         self.inputs = (
             torch.randn(batch, 2, side, side, device=device),
             torch.randint(1000, (batch,), device=device),
-            tokens,
+            torch.randint(BINNING.null_token, (batch,), device=device),
         )
         self.call: Callable[..., Tensor] = self.network
 
@@ -167,27 +165,22 @@ class Work:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.variant.half, cache_enabled=cache)
 
 
-def seconds(work: Callable[[], object], device: torch.device, *, repeats: int) -> float:
-    """Median time of a call in three rounds of ``repeats``, after as many to warm up."""
+def call_seconds(work: Callable[[], object], device: torch.device, *, repeats: int) -> float:
+    """Median time of a call, in rounds of ``repeats`` calls."""
 
-    def wait() -> None:
+    def calls() -> None:
+        for _ in range(repeats):
+            work()
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    rounds = []
-    for _ in range(4):
-        start = time.perf_counter()
-        for _ in range(repeats):
-            work()
-        wait()
-        rounds.append((time.perf_counter() - start) / repeats)
-    return median(rounds[1:])
+    return seconds(calls) / repeats
 
 
 def peak(device: torch.device, side: int, *, repeats: int) -> float:
     """Operations per second of a product of two square matrices in bfloat16."""
     first, second = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
-    return 2 * side**3 / seconds(lambda: first @ second, device, repeats=repeats)
+    return 2 * side**3 / call_seconds(lambda: first @ second, device, repeats=repeats)
 
 
 def rows(device: torch.device, *, quick: bool) -> Iterator[dict[str, Any]]:
@@ -202,7 +195,7 @@ def rows(device: torch.device, *, quick: bool) -> Iterator[dict[str, Any]]:
                 work = Work(name, variant, batch, device)
                 operations = work.operations() * (BACKWARD if kind == "training" else 1)
                 call = work.training() if kind == "training" else work.sampling()
-                took = seconds(call, device, repeats=1 if quick else 20)
+                took = call_seconds(call, device, repeats=1 if quick else 20)
                 yield {
                     "network": name, "work": kind, "batch": batch, "variant": variant.name,
                     "ms": took * 1e3, "slices_per_s": batch / took, "of_peak": operations * batch / took / highest,

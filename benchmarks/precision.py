@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path, help="real store with the training patients and others held out")
     parser.add_argument("checkpoint", type=Path, help="network trained on it")
-    parser.add_argument("--work", type=Path, required=True, help="folder of samples, which are reused")
+    parser.add_argument("--work", type=Path, required=True, help="new folder of the samples")
     parser.add_argument("--out", type=Path, required=True, help="table")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--per-condition", type=int, default=16)
@@ -35,8 +35,7 @@ def main() -> None:
             samples = args.work / f"{precision}-{seed}"
             sampling = pipe.sampling_with(per_condition=args.per_condition, precision=precision)
             start = time.process_time()
-            if not samples.exists():
-                generate_store(pipe, samples, sampling=sampling, seed=seed)
+            generate_store(pipe, samples, sampling=sampling, seed=seed)
             took = time.process_time() - start
             pooled = evaluate(real, SliceStore(samples), metrics=METRICS, cache=args.work / "cache").pooled
             scores = {name: score.value for name, score in pooled.items()}

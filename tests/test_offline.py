@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from importlib.metadata import PackageNotFoundError, distribution, metadata
+from importlib.metadata import PackageNotFoundError, distribution
 
 import pytest
 from packaging.specifiers import SpecifierSet
@@ -61,7 +61,7 @@ def test_every_pinned_package_runs_on_the_first_release_of_each_python():
     """Debian 12 has Python 3.11.2: a package that needs a later 3.11 would end the README's first command there."""
     wanted = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "pyproject.toml").read_text())
     pinned = re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
-    needs = {name: metadata(name)["Requires-Python"] for name in pinned if find(name)}
+    needs = {name: found.metadata["Requires-Python"] for name in pinned if (found := find(name))}
     assert len(needs) > 0.9 * len(pinned)
     refused = {
         name: needed
@@ -72,7 +72,7 @@ def test_every_pinned_package_runs_on_the_first_release_of_each_python():
 
 
 def find(name):
-    """Whether a package is installed; some are of other systems."""
+    """An installed package; None for one of other systems."""
     try:
         return distribution(name)
     except PackageNotFoundError:

@@ -57,7 +57,8 @@ def generate_store(
     batches = {f"generated-{i // size:04d}": ids[i : i + size] for i in range(0, len(ids), size)}
     part = list(batches)[share[0] :: share[1]]
     total = len(part) * sampling.steps
-    together = max(1, pipe.at_once(sampling) // size)
+    at_once = pipe.at_once(sampling)  # asked once: the memory that sampling holds would change it
+    drawing, together = sampling.model_copy(update={"batch_size": at_once}), max(1, at_once // size)
     with shared_store(
         out,
         list(batches),
@@ -78,15 +79,15 @@ def generate_store(
             chosen = missing[start : start + together]
             done = count((len(part) - len(missing) + start) * sampling.steps + len(chosen), len(chosen))
             report = (lambda done=done: progress(next(done), total)) if progress else None
-            drawn = pipe.sample([i for name in chosen for i in batches[name]], sampling, seed, report)
+            drawn = pipe.sample([i for name in chosen for i in batches[name]], drawing, seed, report)
             for name, x in zip(chosen, drawn.split(size), strict=True):
-                image, mask = to_image_and_mask(x)
+                batch, (image, mask) = batches[name], to_image_and_mask(x)
                 rows = {
-                    "z_index": [binning.representative(i.condition.z_bin) for i in batches[name]],
-                    "pathology": [i.condition.pathology for i in batches[name]],
-                    "sample": [i.number for i in batches[name]],
-                    "seed": [i.seed(seed) for i in batches[name]],
+                    "z_index": [binning.representative(i.condition.z_bin) for i in batch],
+                    "pathology": [i.condition.pathology for i in batch],
+                    "sample": [i.number for i in batch],
+                    "seed": [i.seed(seed) for i in batch],
                 }
-                rows |= {"group": [i.number for i in batches[name]]} if groups else {}
+                rows |= {"group": [i.number for i in batch]} if groups else {}
                 mark_finished(root, write_shard(root, Shard(name, image, mask, rows)))
     return Path(out)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks" / "validity"), str(ROOT / "reports")]  # so that it runs as a script
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks" / "validity")]  # so that it runs as a script
 
 from benchmarks.validity.foresight import figure  # noqa: E402
 from benchmarks.validity.foresight.generators import GENERATORS, Generator  # noqa: E402
