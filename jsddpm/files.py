@@ -8,6 +8,7 @@ write (Lightning's logs); folders are published by :mod:`jsddpm.publish`.
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -68,8 +69,9 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
 
 
 def partial_prefix(path: Path) -> str:
-    """Prefix of the names of partial files of ``path``; short, so that a name of 255 bytes leaves room."""
-    return f".{path.name[:32]}."
+    """Prefix of the names of partial files of ``path`` alone; short, so that a name of 255 bytes leaves room."""
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return f".{path.name[:20]}.{digest[:8]}."
 
 
 def sweep(path: str | os.PathLike[str]) -> None:

@@ -78,6 +78,22 @@ def test_what_a_killed_process_left_is_swept_at_the_next_start_and_nothing_else(
     assert (tmp_path / "out" / "a").read_text() == "2"
 
 
+def test_folders_of_long_names_that_begin_alike_are_filled_at_the_same_time(tmp_path):
+    """Partial files had the first 32 characters of a name: the second process removed the folder of the first."""
+    names = [f"utility-{'of-a-long-study-' * 4}fold-{k}" for k in range(2)]
+    with publish.published_directory(tmp_path / names[0]) as first:
+        files.write_text(first / "a", "1")
+        with publish.published_directory(tmp_path / names[1]) as second:
+            files.write_text(second / "a", "2")
+    assert [(tmp_path / name / "a").read_text() for name in names] == ["1", "2"]
+
+
+def test_a_partial_name_leaves_room_in_the_longest_one(tmp_path):
+    for name in ("a" * 255, "ä" * 127, "\udcff" * 255):
+        files.write_bytes(tmp_path / name, b"x")
+        assert (tmp_path / name).read_bytes() == b"x"
+
+
 def test_a_name_that_is_not_utf8_is_said(tmp_path):
     """Found at the end of a build, as an internal error."""
     with pytest.raises(JsddpmError, match=r"ENCODING.*'\\udcff' is not UTF-8") as caught:
