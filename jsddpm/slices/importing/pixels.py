@@ -21,7 +21,7 @@ MOST_CLIPPED = 0.05
 """Largest share of an image's values that are clipped to the range; with more, the range must be wrong."""
 
 _OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
-_GREY = ("1", "L", "I;16", "I", "F")
+_GREY = ("1", "L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 _EXACT = ("PNG", "TIFF")  # formats that keep every value, whatever the name of the file says
 
 
@@ -165,10 +165,20 @@ def _picture(path: Path, size: tuple[int, int]) -> NDArray[Any]:
         pages = []
         for page in range(getattr(picture, "n_frames", 1)):
             picture.seek(page)
-            array = np.asarray(picture if picture.mode in _GREY else picture.convert("RGBA"))
+            grey = picture.mode in _GREY
+            if not grey and any(";16" in str(tile.args) for tile in picture.tile):  # Pillow would keep 8 of the 16 bits
+                raise ValueError(f"has 16 bits a channel (mode {picture.mode}), which is read for one channel only")
+            array = np.asarray(picture if grey else picture.convert("RGBA"))
             if array.ndim == 3:
                 if (array[..., 3] != 255).any() or (array[..., :3] != array[..., :1]).any():
                     raise ValueError(f"has colours (mode {picture.mode})")
                 array = array[..., 0]
-            pages.append(array.astype(np.uint16) if picture.mode in ("I;16", "I") else array)
+            pages.append(_native(array))
     return np.stack(pages)
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """Values in the byte order of the machine; of wider integers as uint16, the type of a PNG file, if they fit."""
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 1 and array.min() >= 0 and array.max() <= 65535:
+        return array.astype(np.uint16)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -9,12 +9,14 @@ import zipfile
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import JsddpmError
-from jsddpm.slices.imported import Facts, IntensityFormat, import_slices
+from jsddpm.slices.imported import Facts, IntensityFormat, import_slices, read_generated
+from jsddpm.slices.importing.pixels import read_slice
 from jsddpm.slices.layout import INDEX_DTYPE
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.slice_table import SliceTable
@@ -121,6 +123,36 @@ def write_one(folder, image, mask, row="a.npy,b.npy,20,1"):
     np.save(folder / "b.npy", mask)
     (folder / "slices.csv").write_text(f"image,mask,z,pathology\n{row}\n")
     return folder / "slices.csv"
+
+
+UP_TO_12_BITS = np.arange(np.prod(SIZE)).reshape(SIZE) * 5
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "f4"])
+def test_a_tiff_has_the_values_that_another_library_wrote(tmp_path, kind, order):
+    """Of 16 bits in big-endian order, each value became 0 or 255; of 32 bits, 70000 became 4464 and -5 65531."""
+    values = (UP_TO_12_BITS % 256 if kind == "u1" else UP_TO_12_BITS).astype(order + kind)
+    tifffile.imwrite(tmp_path / "a.tif", values, byteorder=order)
+    assert np.array_equal(read_slice(tmp_path / "a.tif", "", None, SIZE), values)
+
+
+@pytest.mark.parametrize(("values", "given"), [(np.r_[0, 70000], (0, 140000)), (np.r_[-5, 70000], (-70000, 70000))])
+def test_integers_beyond_16_bits_need_a_range(store, slices, tmp_path, values, given):
+    image = np.resize(values, SIZE).astype(np.int32)
+    path = write_one(tmp_path, image, slices[1][0].astype(np.uint8), "a.tif,b.npy,20,1")
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    with pytest.raises(JsddpmError, match=r"SLICE_VALUES.*signed integers; fix: .*--value-range LO HI"):
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store)
+    made = read_generated(path, binning=BINNING, real=store, intensities=IntensityFormat(given))
+    np.testing.assert_allclose(made.images[0], (image - given[0]) / (given[1] - given[0]), rtol=1e-6)
+
+
+def test_colours_of_16_bits_are_refused_because_they_would_lose_8(store, slices, tmp_path):
+    path = write_one(tmp_path, slices[0][0], slices[1][0].astype(np.uint8), "a.tif,b.npy,20,1")
+    tifffile.imwrite(tmp_path / "a.tif", np.repeat(UP_TO_12_BITS[..., None], 3, -1).astype(np.uint16))
+    with pytest.raises(JsddpmError, match=r"SLICE_FILE.*16 bits a channel"):
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store)
 
 
 @pytest.mark.parametrize("where", ["../a.npy", "/etc/hostname", "link.npy"])
