@@ -27,13 +27,13 @@ _COLUMNS = {
 
 def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
     participants: dict[str, dict[str, str]] = {}
-    owners: dict[str, str] = {}
+    owners: dict[tuple[str, str], str] = {}  # on disks that ignore case, as some do
     for case in data.cases:
-        subject = f"sub-{_label(case.patient.removeprefix('sub-') if case.patient else case.name)}"
-        owner = case.patient or case.name
-        if owners.setdefault(subject, owner) != owner:
-            what = f"{owners[subject]} and {owner} would both be named {subject} in BIDS"
-            raise usage_error("CASES", what, fix="rename one of them, or replace names by codes: --anonymise")
+        subject, session, stem = _names(case)
+        for what_of, name, owner in (("subject", subject, case.patient or case.name), ("files", stem, case.name)):
+            if (first := owners.setdefault((what_of, name.lower()), owner)) != owner:
+                what = f"{first} and {owner} would both be named {name} in BIDS"
+                raise usage_error("CASES", what, fix="rename one of them, or replace names by codes: --anonymise")
         before = participants.get(subject, {}).get("pathology")
         pathology = "lesion" if "lesion" in (before, case.pathology) else "control"
         participants[subject] = {
@@ -43,7 +43,7 @@ def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
             "split": case.split or "n/a",
             "pathology": pathology,
         }
-        _write_case(case, subject, folder, data)
+        _write_case(case, folder, Path(subject) / session / "anat", stem, data)
         done()
     write_text(folder / "participants.tsv", _tsv(participants.values()))
     write_json(
@@ -54,12 +54,17 @@ def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
     write_json(make_directory(folder / "code") / "provenance.json", data.provenance)
 
 
-def _write_case(case: Case, subject: str, folder: Path, data: DataSet) -> None:
-    """Image and mask of a case, each with its sidecar; generators without masks have none."""
+def _names(case: Case) -> tuple[str, str, str]:
+    """Labels of a case's subject and session (empty without one), and the beginning of its files' names."""
+    subject = f"sub-{_label(case.patient.removeprefix('sub-') if case.patient else case.name)}"
     session = f"ses-{_label(case.session.removeprefix('ses-'))}" if case.session else ""
     apart = f"acq-z{case.z[0]:03d}" if not case.synthetic and len(case.rows) == 1 else ""
-    stem = "_".join(part for part in (subject, session, apart) if part)
-    place = make_directory(folder / subject / session / "anat")
+    return subject, session, "_".join(part for part in (subject, session, apart) if part)
+
+
+def _write_case(case: Case, folder: Path, inside: Path, stem: str, data: DataSet) -> None:
+    """Image and mask of a case, each with its sidecar; generators without masks have none."""
+    place = make_directory(folder / inside)
     image, mask = f"{stem}_desc-preproc_{data.modality}", f"{stem}_label-lesion_desc-preproc_mask"
     row = {k: v for k, v in case.row().items() if v != ""}
     common = {"Synthetic": case.synthetic, "SliceStore": row["store"], "SlicePositions": case.z}
@@ -70,7 +75,7 @@ def _write_case(case: Case, subject: str, folder: Path, data: DataSet) -> None:
     if not case.store.has_masks:
         return
     case.write_mask(place / f"{mask}.nii.gz")
-    source = (Path(subject) / session / "anat" / f"{image}.nii.gz").as_posix()
+    source = (inside / f"{image}.nii.gz").as_posix()
     write_json(
         place / f"{mask}.json",
         {"Description": "1 in a lesion, else 0", "Type": "Lesion", "Sources": [f"bids::{source}"], **common, **seeds},

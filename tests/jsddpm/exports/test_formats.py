@@ -107,6 +107,21 @@ def test_bids_reads_back_as_a_cohort(bids, store):
         np.testing.assert_array_equal(mask, store.masks(rows).transpose(2, 1, 0)[:, ::-1])
 
 
+@pytest.mark.parametrize(
+    "visits", [("2020-1-11", "2020-11-1"), ("a", "A"), ("", "")], ids=["of-equal-digits", "of-another-case", "unnamed"]
+)
+def test_visits_that_bids_would_name_alike_are_refused(visits, tmp_path):
+    """Only labels of subjects were compared: the second visit replaced the files of the first."""
+    with new_store(tmp_path / "store", kind="real", n_slices=2, spacing=(1.0, 1.0, 1.0)) as writer:
+        for number, session in enumerate(visits):
+            image = np.full((2, 16, 12), 0.5, np.float32)
+            rows, info = {"z_index": [0, 1], "pathology": 0}, {"patient": "p", "session": session, "split": "train"}
+            writer.add(Shard(f"visit-{number}", image, np.zeros(image.shape, bool), rows, info))
+    with pytest.raises(JsddpmError, match=r"CASES.*visit-0 and visit-1 would both be named sub-p") as caught:
+        export_stores([SliceStore(tmp_path / "store")], tmp_path / "out", "bids")
+    assert (caught.value.status, (tmp_path / "out").exists()) == (2, False)
+
+
 def test_every_generated_image_says_so(bids):
     sidecars = sorted(bids.glob("sub-*/anat/*.json"))
     assert len(sidecars) == len(list(bids.glob("sub-*/anat/*.nii.gz")))
