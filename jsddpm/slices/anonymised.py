@@ -19,7 +19,7 @@ from jsddpm.slices.writer import StoreWriter, Written
 
 _SAYS = (
     "kind", "n_slices", "spacing", "z_range", "preprocessing", "mask_reading", "binning", "conditions", "sampling",
-    "coherence", "seed", "created_by",
+    "coherence", "seed", "created_by", "masks",
 )  # fmt: skip
 _PARTS_SAY = {"split": ("val", "test", "seed"), "provenance": ("training_store", "step", "weights")}
 _SAYS_OF_SUBJECT = ("slices", "group", "split", "affine", "window", "lesion_mm3", "brain")
@@ -28,7 +28,10 @@ _SAYS_OF_SUBJECT = ("slices", "group", "split", "affine", "window", "lesion_mm3"
 def shareable_info(store: SliceStore) -> dict[str, Any]:
     """Entries of ``store.json`` on the whole store that name neither a patient nor a file."""
     info = _picked(store.info, _SAYS)
-    return info | {part: _picked(store.info[part], says) for part, says in _PARTS_SAY.items() if part in store.info}
+    info |= {part: _picked(store.info[part], says) for part, says in _PARTS_SAY.items() if part in store.info}
+    if imported := store.info.get("provenance", {}).get("imported"):
+        info["provenance"]["imported"] = _picked(imported, ("layout",))
+    return info
 
 
 def anonymised_store(store: SliceStore, codes: Codes, out: str | Path) -> Path:

@@ -14,6 +14,7 @@ from jsddpm.cohort.records import Record
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.anonymised import anonymised_store
 from jsddpm.slices.build import build_slice_cache
+from jsddpm.slices.description import Description, check_description
 from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
@@ -98,6 +99,31 @@ def test_of_a_generated_store_volumes_and_tables_lose_their_names(tmp_path):
     assert (a == b, a != c, alone) == (True, True, -1)
     assert len(made.info["groups"]) == 3
     assert made.binning == binning
+
+
+MADE_ANEW = {"index", "subjects", "groups"}  # the order, names and volumes of the slices
+GENERATED = {"kind": "generated", "n_slices": 10, "spacing": (1, 2, 3), "masks": False}
+
+
+def test_every_field_of_a_store_that_is_read_is_carried_over(named, codes, tmp_path):
+    """``masks`` was left out: the copy of a store without masks had empty ones, which were scored."""
+    with new_store(
+        tmp_path / "store", **GENERATED, binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), groups=["of_Ada"],
+        provenance={"imported": {"layout": "table", "table": "of_Ada.csv", "files_sha256": "ab"}},
+    ) as writer:  # fmt: skip
+        columns = {"z_index": range(4), "pathology": 0, "sample": range(4), "group": [0, 0, 0, -1]}
+        writer.add(Shard("imported-0000", np.zeros((4, 8, 8), np.float32), np.zeros((4, 8, 8), bool), columns))
+    store = SliceStore(tmp_path / "store")
+    made = SliceStore(anonymised_store(store, Codes({}, {}), tmp_path / "made"))
+    real = SliceStore(anonymised_store(named, codes, tmp_path / "real"))
+    told = set()
+    for before, after in ((store, made), (named, real)):
+        first, second = (check_description(s.info, s.path) for s in (before, after))
+        told |= first.model_fields_set
+        fields = set(Description.model_fields) - MADE_ANEW
+        assert {f: getattr(second, f) for f in fields} == {f: getattr(first, f) for f in fields}
+    assert told == set(Description.model_fields)
+    assert (made.has_masks, made.info["provenance"]) == (False, {"imported": {"layout": "table"}})
 
 
 def test_an_image_without_a_code_is_refused(named, tmp_path):
