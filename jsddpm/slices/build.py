@@ -169,6 +169,7 @@ def _build_one(
     try:
         before = finished(root, record.subject)
         if before is not None and before.entry["source"] == _source(record):
+            before.entry.update(_identity(record))  # a table of the cohort may have been corrected since
             return _outcome(record, before, reused=True), before
         with named(record):
             subject = read_subject(record, reading, max_bytes=max_bytes)
@@ -184,9 +185,7 @@ def _build_one(
         "brain_fraction": stack.brain.mean(axis=(1, 2)),
     }
     info = {
-        "patient": record.patient,
-        "session": record.session,
-        "group": record.group,
+        **_identity(record),
         "split": None,
         "affine": stack.affine.tolist(),
         "window": list(stack.window),
@@ -207,6 +206,11 @@ def _outcome(record: Record, written: Written, *, reused: bool = False) -> Outco
     if record.group == "patient" and not lesion:
         notes += (NO_LESION,)
     return Outcome(record.subject, None, None, notes, len(written.rows), lesion, reused)
+
+
+def _identity(record: Record) -> dict[str, str]:
+    """Facts on a record that are not read from its images."""
+    return {"patient": record.patient, "session": record.session, "group": record.group}
 
 
 def _source(record: Record) -> dict[str, Any]:

@@ -204,6 +204,8 @@ class StoreWriter:
     def finish(self) -> None:
         """Write the index and ``store.json``, and remove files that only a resumed build needs.
 
+        Arrays of a subject that an interrupted build wrote, and that the cohort no longer has, are removed as well.
+
         Raises:
             JsddpmError: ``STORE_EMPTY``; ``SLICE_SHAPE`` when shards differ in size.
         """
@@ -223,7 +225,9 @@ class StoreWriter:
         head = {"schema": layout.SCHEMA, "version": layout.VERSION, "size": list(sizes.pop()), **self.info}
         write_json(self.root / "store.json", head | {"index": index, "subjects": [w.entry for w in self.written]})
         write_text(self.root / layout.CHECKSUM, checksum_line(sha256(self.root / "store.json"), "store.json"))
-        arrays = [self.root / entry["file"] for w in self.written for entry in w.entry["files"].values()]
+        arrays = {self.root / entry["file"] for w in self.written for entry in w.entry["files"].values()}
+        for left_over in set((self.root / "arrays").iterdir()) - arrays:
+            left_over.unlink()
         for path in (self.root / "store.json", self.root / layout.CHECKSUM, self.root / "index.npy", *arrays):
             make_read_only(path)
         shutil.rmtree(self.root / _PARTS, ignore_errors=True)

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -189,6 +190,39 @@ def test_a_mended_cohort_is_finished_to_the_same_bytes(bids, tmp_path):
     assert [o.reused for o in outcomes] == [True, True, False, True]
     assert content(tmp_path / "store") == content(tmp_path / "whole")
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+def test_a_corrected_table_counts_when_the_build_goes_on(bids, tmp_path):
+    """The finished subjects kept patient, session and group of the first attempt."""
+    path = bids / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz"
+    clean = path.read_bytes()
+    path.write_bytes(b"")
+    with pytest.raises(JsddpmError, match="NIFTI_EMPTY"):
+        build(bids, tmp_path / "store")
+    path.write_bytes(clean)
+    first, *others = read_cohort(bids).records
+    corrected = [replace(first, patient="anna", session="2", group="control"), *others]
+    outcomes = build_slice_cache(corrected, tmp_path / "store", spec=SPEC, split=SplitRule(0.25, 0.25), resume=True)
+    assert [o.reused for o in outcomes] == [True, True, True, False]
+    entry = SliceStore(tmp_path / "store").subjects[0]
+    assert (entry["name"], entry["patient"], entry["session"], entry["group"]) == ("sub-00", "anna", "2", "control")
+
+
+def test_a_removed_patient_is_in_no_file_when_the_build_goes_on(bids, tmp_path):
+    """The arrays of a patient who withdrew between two attempts were published."""
+    damage(bids)
+    with pytest.raises(JsddpmError, match="NIFTI_"):
+        build(bids, tmp_path / "store")
+    assert list((tmp_path / ".store.building" / "arrays").glob("sub-00*"))
+    kept = [r for r in read_cohort(bids).records if r.subject in ("sub-01", "sub-03")]
+    build_slice_cache(kept, tmp_path / "store", spec=SPEC, split=SplitRule(0.5, 0), resume=True)
+    names = {f"sub-{s}.{kind}.npy" for s in ("01", "03") for kind in ("image", "mask")}
+    assert {p.name for p in (tmp_path / "store" / "arrays").iterdir()} == names
+    assert not [p for p in (tmp_path / "store").rglob("*") if "sub-00" in p.name or b"sub-00" in bytes_of(p)]
+
+
+def bytes_of(path):
+    return path.read_bytes() if path.is_file() else b""
 
 
 def test_finished_subjects_are_done_again_when_they_or_their_files_changed(bids, tmp_path):
