@@ -12,6 +12,7 @@ from jsddpm.anonymise import Codes
 from jsddpm.binning import ZBinning
 from jsddpm.checksums import RECORD, read_recorded, write_recorded
 from jsddpm.csvfiles import csv_bytes
+from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info
 from jsddpm.errors import usage_error
 from jsddpm.files import json_bytes, make_directory, parse_json
 from jsddpm.publish import exclusive_lock
@@ -72,9 +73,12 @@ def evaluate_into(
         progress: See :data:`~jsddpm_eval.evaluation.Progress`.
 
     Raises:
-        JsddpmError: When the stores, or store and checkpoint, cannot be compared; ``KEY`` (status 2) for a patient
-            without a code; ``LOCKED`` (status 5) while another process evaluates into the folder.
+        JsddpmError: When the stores, or store and checkpoint, cannot be compared; ``OTHER_NETWORK`` (status 2) when
+            another checkpoint drew the generated slices; ``KEY`` (status 2) for a patient without a code; ``LOCKED``
+            (status 5) while another process evaluates into the folder.
     """
+    if generated is not None and checkpoint is not None:
+        refuse_other_network(generated, checkpoint)
     out, say = make_directory(out), progress or (lambda *_: None)
     with exclusive_lock(out / ".lock"):
         detail, results = None, None
@@ -99,6 +103,36 @@ def evaluate_into(
         results.write(out / "results.json")
         write_recorded(out / "per_bin.csv", csv_bytes(list(results.rows())))
         return results
+
+
+def refuse_other_network(generated: Slices, checkpoint: str | Path) -> None:
+    """Refuse samples of another network than the checkpoint's averaged one, because results describe one network.
+
+    Samples that do not record a step of training, such as those of other generators, are not compared.
+
+    Args:
+        generated: Generated slices.
+        checkpoint: The network whose reconstruction is shown with them.
+
+    Raises:
+        JsddpmError: ``OTHER_NETWORK`` (status 2) with the differences.
+    """
+    opened = SliceStore(generated) if isinstance(generated, str | Path) else generated
+    drawn_by = (opened.info if isinstance(opened, SliceStore) else opened.origin).get("provenance", {})
+    if "step" not in drawn_by:
+        return
+    own = network_of(checkpoint_info(checkpoint))
+    if differing := [f"{k} {drawn_by.get(k)} instead of {value}" for k, value in own.items() if drawn_by.get(k) != value]:
+        what = f"another network than {checkpoint} drew these samples ({', '.join(differing)})"
+        cure = "draw samples of this checkpoint into a new folder with jsddpm sample"
+        cure += ", or evaluate these without the run: --real STORE --generated STORE --bin-aware"
+        file = opened.path if isinstance(opened, SliceStore) else None
+        raise usage_error("OTHER_NETWORK", what, fix=cure, file=file)
+
+
+def network_of(info: CheckpointInfo) -> dict[str, Any]:
+    """What identifies the averaged network of a checkpoint in the provenance of samples and of results."""
+    return {"training_store": info.store, "step": info.step, "weights": "ema"}
 
 
 def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes | None) -> None:
@@ -197,8 +231,7 @@ def _with_reconstruction(
         expected=expected,
         progress=lambda done, total: say("exact reconstruction", done, total),
     )
-    origin = {"step": info.step, "weights": "ema", "training_store": info.store}
-    origin["config"] = info.config.model_dump(mode="json")
+    origin = network_of(info) | {"config": info.config.model_dump(mode="json")}
     binning = info.binning
     if results is None:
         people = {"store": real.fingerprint, "patients": len(set(real.patients.tolist())), "held_out_split": split}

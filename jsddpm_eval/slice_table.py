@@ -48,7 +48,7 @@ class SliceTable:
         unit: Independent unit, int64 ``(N,)``: the patient of a real slice; the volume of a generated slice, or the
             slice itself without a volume. Only equality of these numbers has a meaning.
         held_out: Real slices the generator was not trained on, boolean ``(N,)``.
-        in_split: Held-out slices that validate networks trained here, boolean ``(N,)``.
+        in_split: Slices of the held-out split, of which a network's reconstruction is scored, boolean ``(N,)``.
         row: Row in the whole table, int64 ``(N,)``; :meth:`where` keeps it.
         has_pixels: Whether images can be read.
         has_masks: Whether masks can be read.
@@ -151,8 +151,8 @@ class SliceTable:
         Args:
             store: Store or its folder.
             binning: The bins; None uses those of a generated store.
-            split: Held-out split (``val`` or ``test``) that validates networks trained here. Slices of the training
-                split count as training slices of the generator, all others as held out.
+            split: Held-out split (``val`` or ``test``) of which a network's reconstruction is scored. Slices of the
+                training split count as training slices of the generator, all others as held out.
             only: Splits whose slices are used; None uses all.
 
         Raises:

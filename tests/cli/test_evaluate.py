@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jsddpm.binning import ZBinning
+from jsddpm.diffusion.checkpoint import read_checkpoint, write_checkpoint
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm_cli.app import app
@@ -73,3 +74,34 @@ def test_where_nothing_can_be_written_beside_the_store_the_results_hold_the_cach
     (tmp_path / "real.cache").write_text("in the way")
     assert evaluate(stores, tmp_path / "a", "--metrics", "kid").exit_code == 7
     assert list((tmp_path / "a" / "features").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--generated", "made"], "--generated"),
+        (["--metrics", "kid", "--features", "radiomics"], "--metrics, --features"),
+        (["--feature-cache", "folder"], "--feature-cache"),
+    ],
+)
+def test_options_of_the_bin_aware_part_are_refused_without_it(run, options, named):
+    found = CliRunner().invoke(app, ["eval", str(run), *options])
+    assert (found.exception.code, found.exception.status) == ("OPTION", 2)
+    assert f"{named} without --bin-aware would have no effect" in str(found.exception)
+
+
+def test_a_checkpoint_of_no_run_is_refused(stores, tmp_path):
+    error = evaluate(stores, tmp_path / "e", "--checkpoint", "last").exception
+    assert (error.code, error.status) == ("OPTION", 2)
+
+
+def test_the_samples_of_a_run_that_was_trained_on_are_not_evaluated_as_its_network(run, store, generated, tmp_path):
+    """The checkpoint says step 2, the samples step 4."""
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    shutil.copytree(generated.path, copy / "samples")
+    last = copy / "checkpoints" / "last.ckpt"
+    write_checkpoint(last, read_checkpoint(last) | {"global_step": 2})
+    found = CliRunner().invoke(app, ["eval", str(copy), "--real", str(store.path), "--bin-aware"])
+    assert (found.exception.code, found.exception.status) == ("OTHER_NETWORK", 2)
+    assert not (copy / "evaluation").exists()

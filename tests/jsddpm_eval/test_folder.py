@@ -9,8 +9,10 @@ import pytest
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.records import SPLITS
 from jsddpm.csvfiles import read_rows
+from jsddpm.diffusion.checkpoint import read_checkpoint, write_checkpoint
 from jsddpm.errors import JsddpmError
 from jsddpm.files import write_json
+from jsddpm_cli.commands.sample import run_sampling
 from jsddpm_eval.folder import beside, evaluate_into, revealed
 from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
@@ -79,6 +81,20 @@ def test_a_network_alone_is_evaluated_too(run, store, tmp_path):
     one = next(c for c in results.reconstruction if c.key == (None, None, 300)).scores
     assert "too small for five scales" in one["ms_ssim"].reason
     assert one["psnr"].n_patients == 1
+
+
+def test_samples_of_another_step_or_of_raw_weights_are_not_shown_with_a_reconstruction(run, store, generated, tmp_path):
+    last = run / "checkpoints" / "last.ckpt"
+    earlier, raw = tmp_path / "earlier.ckpt", tmp_path / "raw"
+    write_checkpoint(earlier, read_checkpoint(last) | {"global_step": 2})
+    with pytest.raises(JsddpmError, match=r"step 4 instead of 2") as refused:
+        evaluate_into(tmp_path / "e", store, generated, checkpoint=earlier)
+    assert (refused.value.code, refused.value.status) == ("OTHER_NETWORK", 2)
+    assert "jsddpm sample" in refused.value.fix
+    run_sampling(run, raw, {"per_condition": 1}, "1", "1", 0, weights="raw")
+    with pytest.raises(JsddpmError, match=r"weights raw instead of ema"):
+        evaluate_into(tmp_path / "e", store, raw, checkpoint=last)
+    assert not (tmp_path / "e").exists()
 
 
 def test_two_evaluations_into_one_folder_exclude_each_other(run, store, tmp_path):

@@ -71,7 +71,7 @@ def _run_stages(out: Path, seed: int) -> Path:
     _stage(5, "samples", samples, samples.is_dir(), lambda: run_sampling(run, samples, {}, None, None, seed))
     _stage(
         6, "evaluation", evaluation, _evaluated(samples, evaluation),
-        lambda: run_evaluation(run, store, samples, evaluation, "test", seed, "table"),
+        lambda: run_evaluation(run, real=store, generated=samples, out=evaluation, seed=seed),
     )  # fmt: skip
     note("[7/7] report")
     return write_page(evaluation, evaluation / "report.html")

@@ -31,9 +31,18 @@ def evaluate(
     real: Annotated[Path | None, typer.Option(help="Real store (default: the run's)")] = None,
     generated: Annotated[Path | None, typer.Option(help="Generated store (default: the run's samples)")] = None,
     bin_aware: Annotated[
-        bool, typer.Option("--bin-aware", help="Compute the bin-aware metrics of generated slices.")
+        bool, typer.Option(
+            "--bin-aware",
+            help="Evaluate generated slices bin by bin. Without it, only the reconstruction of held-out slices is "
+            "evaluated.",
+        ),
     ] = False,
-    split: Annotated[Literal["val", "test"], typer.Option(help="Split of the held-out patients.")] = "test",
+    split: Annotated[
+        Literal["val", "test"],
+        typer.Option(
+            help="Split whose slices are reconstructed. All patients outside of the training split count as held-out."
+        ),
+    ] = "test",
     checkpoint: CheckpointOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the results (default: RUN/evaluation, or evaluation)")
@@ -81,12 +90,20 @@ def evaluate(
         )
     if run is None and not bin_aware:
         raise usage_error("OPTION", "two stores can only be evaluated bin by bin", fix="add --bin-aware")
+    if run is None and checkpoint is not None:
+        raise usage_error("OPTION", "--checkpoint is given without a run", fix="give a RUN, or leave it out")
+    of_bins = {
+        "--generated": generated, "--metrics": metrics, "--features": features, "--feature-cache": feature_cache,
+    }  # fmt: skip
+    if not bin_aware and (without := [name for name, value in of_bins.items() if value]):
+        what = f"{', '.join(without)} without --bin-aware would have no effect"
+        raise usage_error("OPTION", what, fix=f"add --bin-aware, or leave out {', '.join(without)}")
     if run is not None and generated is None and bin_aware:
         generated = _samples_of(run, checkpoint)
-    place = out or (run / "evaluation" if run is not None else Path("evaluation"))
     results = run_evaluation(
-        run, real, generated if bin_aware else None, place, split, seed, how, metrics, features, feature_cache,
-        checkpoint=checkpoint, anonymise=anonymise, key=key,
+        run, real=real, generated=generated, out=out or (run or Path()) / "evaluation", split=split, seed=seed, how=how,
+        metrics=metrics, features=features, feature_cache=feature_cache, checkpoint=checkpoint, anonymise=anonymise,
+        key=key,
     )  # fmt: skip
     undefined = results.undefined()
     if undefined:
@@ -111,16 +128,16 @@ def _newest_run() -> Path:
 
 def run_evaluation(
     run: Path | None,
+    *,
     real: Path | None,
     generated: Path | None,
     out: Path,
-    split: str,
+    split: str = "test",
     seed: int,
-    how: Format,
+    how: Format = "table",
     metrics: list[str] | None = None,
     features: list[str] | None = None,
     feature_cache: Path | None = None,
-    *,
     checkpoint: Which | None = None,
     anonymise: bool = False,
     key: Path | None = None,

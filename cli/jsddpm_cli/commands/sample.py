@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 ORDER = 60
 Weights = Literal["ema", "raw"]
+COHERENCE = 0.4
+"""How much noise the slices of a volume share if no option says it."""
 
 
 @app.command(epilog="Example: jsddpm sample runs/first --out more --per-condition 32 --seed 1")
@@ -37,8 +39,11 @@ def sample(
         int | None, typer.Option(min=1, help="Number of volumes: all bins of a brain, from noise that they share.")
     ] = None,
     coherence: Annotated[
-        float, typer.Option(min=0, max=1, help="How much noise the slices of a volume share, from none to all.")
-    ] = 0.4,
+        float | None,
+        typer.Option(
+            min=0, max=1, help=f"How much noise the slices of a volume share, from none to all (default: {COHERENCE})"
+        ),
+    ] = None,
     lesion_bins: Annotated[
         str | None, typer.Option(help="Bins of each volume that have a lesion, such as 3,4 (default: none)")
     ] = None,
@@ -84,6 +89,8 @@ def sample(
         raise usage_error(
             "OPTION", "--lesion-bins is given without --volumes", fix="add --volumes N, or use --pathology"
         )
+    if volumes is None and coherence is not None:
+        raise usage_error("OPTION", "--coherence is given without --volumes", fix="add --volumes N")
     if volumes is not None and (per_condition is not None or pathology is not None):
         raise usage_error(
             "OPTION", "--volumes excludes --per-condition and --pathology", fix="give --lesion-bins instead"
@@ -92,7 +99,7 @@ def sample(
         "per_condition": volumes or per_condition, "sampler": sampler, "steps": steps, "spacing": spacing,
         "guidance": guidance, "eta": eta, "batch_size": batch_size,
     }  # fmt: skip
-    brain = None if volumes is None else (coherence, lesion_bins or "")
+    brain = None if volumes is None else (COHERENCE if coherence is None else coherence, lesion_bins or "")
     run_sampling(
         run, out, changes, bins, pathology, seed, brain=brain, checkpoint=checkpoint, weights=weights,
         share=share_of(share),

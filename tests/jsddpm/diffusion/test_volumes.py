@@ -107,8 +107,8 @@ def test_another_coherence_does_not_go_on_with_a_begun_one(run, tmp_path):
 
 
 def test_options_that_mean_nothing_are_refused(run, tmp_path):
-    for options in ({"lesion_bins": "1"}, {"volumes": 2, "pathology": "1"}, {"volumes": 2, "per_condition": 3},
-                    {"volumes": 2, "bins": "0,1", "lesion_bins": "4"}):  # fmt: skip
+    for options in ({"lesion_bins": "1"}, {"coherence": 0.4}, {"volumes": 2, "pathology": "1"},
+                    {"volumes": 2, "per_condition": 3}, {"volumes": 2, "bins": "0,1", "lesion_bins": "4"}):  # fmt: skip
         with pytest.raises(JsddpmError) as caught:
             sample(run, tmp_path / "out", **options)
         assert caught.value.status == 2
