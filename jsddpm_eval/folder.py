@@ -122,7 +122,8 @@ def refuse_other_network(generated: Slices, checkpoint: str | Path) -> None:
     if "step" not in drawn_by:
         return
     own = network_of(checkpoint_info(checkpoint))
-    if differing := [f"{k} {drawn_by.get(k)} instead of {value}" for k, value in own.items() if drawn_by.get(k) != value]:
+    differing = [f"{k} {drawn_by.get(k)} instead of {v}" for k, v in own.items() if drawn_by.get(k) != v]
+    if differing:
         what = f"another network than {checkpoint} drew these samples ({', '.join(differing)})"
         cure = "draw samples of this checkpoint into a new folder with jsddpm sample"
         cure += ", or evaluate these without the run: --real STORE --generated STORE --bin-aware"

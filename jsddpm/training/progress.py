@@ -15,7 +15,7 @@ from typing import Any, Literal
 from jsddpm.checksums import read_recorded
 from jsddpm.config import RunConfig, load_config
 from jsddpm.errors import integrity_error, usage_error
-from jsddpm.files import explain, parse_json, read_json, require_directory
+from jsddpm.files import parse_json, read_json, require_directory, unreadable
 
 State = Literal["finished", "stopped early", "unfinished"]
 CHOICE = "choice.json"
@@ -34,7 +34,7 @@ def read_metrics(path: str | Path) -> list[dict[str, str]]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise explain(error, Path(path)) from error
+        raise unreadable(error, path) from error
     whole, newline, _ = text.rpartition("\n")
     rows = csv.DictReader(io.StringIO(whole + newline))
     return [r for r in rows if None not in r and None not in r.values() and r.get("step", "").isdigit()]
@@ -91,9 +91,9 @@ class RunProgress:
 
     @property
     def step(self) -> int:
-        """Steps done, according to the log and the sample grids."""
+        """Steps done: of a run whose training ended as recorded there, else those of the log and the sample grids."""
         logged = [steps for values in self.metrics.values() for steps, _ in values]
-        return max([*logged, *self.pictures], default=0)
+        return max([*logged, *self.pictures, self.provenance.get("steps", 0)])
 
     @property
     def state(self) -> State:
@@ -122,8 +122,12 @@ def read_provenance(run: str | Path) -> dict[str, Any]:
     return provenance
 
 
-def training_store(run: str | Path) -> Path:
+def training_store(run: str | Path, option: str = "--real") -> Path:
     """Folder of the store that the run was trained on.
+
+    Args:
+        run: The run folder.
+        option: Option of the command that takes another place of the store, for the error.
 
     Raises:
         JsddpmError: ``MISSING`` (status 2) when it is no longer there.
@@ -131,7 +135,7 @@ def training_store(run: str | Path) -> Path:
     store = store_place(run, read_provenance(run))
     if not store.is_dir():
         raise usage_error(
-            "MISSING", "the training store no longer exists here", fix="give its new place: --real STORE", file=store
+            "MISSING", "the training store no longer exists here", fix=f"give its new place: {option} STORE", file=store
         )
     return store
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jsddpm.config import RunConfig, combined_config, read_yaml, require_preset
-from jsddpm.errors import usage_error
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import write_text
 from jsddpm.registry import PRESETS
 from jsddpm.slices.store import SliceStore
@@ -19,6 +19,8 @@ from jsddpm.training.progress import RunProgress, is_run
 PROJECT = "jsddpm.yaml"
 RUNS = "runs"
 """Name of the folder of runs beside the file."""
+Skipped = Callable[[JsddpmError], None]
+"""Called with the error of a run that cannot be read."""
 
 _TEXT = """\
 # What jsddpm train and jsddpm eval take in this folder where no option says otherwise.
@@ -95,13 +97,16 @@ class Project:
         number = 1 + max((int(n) for n in numbers if n.isdecimal()), default=0)
         return self.runs / f"run-{number:03d}"
 
-    def finished_run(self) -> Path:
+    def finished_run(self, skipped: Skipped = lambda _: None) -> Path:
         """The newest finished run.
+
+        Args:
+            skipped: Called with the error of each run that cannot be read; it is left out.
 
         Raises:
             JsddpmError: ``NO_RUN`` (status 2) when no run is finished.
         """
-        runs = self._progress()
+        runs = self._progress(skipped)
         done = [run for run in runs if run.state != "unfinished" and run.written]
         if not done:
             cure = "train one with jsddpm train"
@@ -110,21 +115,30 @@ class Project:
             raise usage_error("NO_RUN", "contains no finished run", fix=cure, file=self.runs)
         return max(done, key=lambda run: (run.written, run.folder)).folder
 
-    def unfinished_run(self) -> Path:
+    def unfinished_run(self, skipped: Skipped = lambda _: None) -> Path:
         """The only run that is not finished.
+
+        Args:
+            skipped: See :meth:`finished_run`.
 
         Raises:
             JsddpmError: ``NO_RUN`` (status 2) when there is none, or more than one.
         """
-        open_ = [str(run.folder) for run in self._progress() if run.state == "unfinished"]
+        open_ = [str(run.folder) for run in self._progress(skipped) if run.state == "unfinished"]
         if len(open_) != 1:
             what = f"{len(open_)} runs are unfinished" if open_ else "no run is unfinished"
             cure = f"give one of them: --out {open_[0]}" if open_ else "start a new one: jsddpm train"
             raise usage_error("NO_RUN", what, fix=cure, file=self.runs)
         return Path(open_[0])
 
-    def _progress(self) -> list[RunProgress]:
-        return [RunProgress.read(folder) for folder in sorted(self.runs.glob("*")) if is_run(folder)]
+    def _progress(self, skipped: Skipped) -> list[RunProgress]:
+        runs = []
+        for folder in sorted(self.runs.glob("*")):
+            try:
+                runs += [RunProgress.read(folder)] if is_run(folder) else []
+            except JsddpmError as error:
+                skipped(error)
+        return runs
 
 
 def write_project(folder: str | Path, store: str | Path, preset: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 from jsddpm.anonymise import local_name
 from jsddpm.config import RunConfig
-from jsddpm.files import explain, write_bytes, write_text
+from jsddpm.files import read_bytes, write_bytes, write_text
 from jsddpm.training.progress import RunProgress, store_place
 from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import png, svg
@@ -123,7 +123,4 @@ def _settings(config: RunConfig) -> list[tuple[str, str]]:
 
 
 def _picture(path: Path) -> str:
-    try:
-        return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    except OSError as error:
-        raise explain(error, path) from error
+    return f"data:image/png;base64,{base64.b64encode(read_bytes(path)).decode()}"

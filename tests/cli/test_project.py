@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import TINY
+from jsddpm.config import load_config
 from jsddpm.errors import JsddpmError
 from jsddpm_cli.app import app
 
@@ -80,3 +81,36 @@ def test_the_store_chooses_the_preset_where_none_is_named(store, tmp_path, monke
     height, width = store.size
     for said in (begun.stderr, trained.stderr):
         assert f"preset real64, because its slices have {height}x{width} pixels" in " ".join(said.split())
+
+
+def test_the_settings_of_a_project_are_for_its_store_alone(store, tmp_path, monkeypatch):
+    """The project asks for 6 bins of slices 8 to 33; the preset real64 has 10, and the copy proposes no range."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(store.path, tmp_path / "other")
+    binning = "binning: {z_range: [8, 33], n_bins: 6}"
+    (tmp_path / "jsddpm.yaml").write_text(f"store: {store.path}\npreset: demo\n{binning}\n")
+    settings = [part for s in TINY if not s.startswith("binning") for part in ("--set", s)]
+    named = jsddpm("train", "--store", store.path, "--out", "mine", *settings)
+    assert named.exit_code == 0, named.stderr
+    assert "jsddpm.yaml: preset demo with changed binning" in " ".join(named.stderr.split())
+    binning = load_config("mine/config.yaml").binning
+    assert (binning.z_range, binning.n_bins) == ((8, 33), 6)
+    ranged = [*settings, "--set", "binning.z_range=[5,34]"]
+    other = jsddpm("train", "--store", "other", "--out", "theirs", *ranged)
+    assert other.exit_code == 0, other.stderr
+    said = " ".join(other.stderr.split())
+    assert "the settings of jsddpm.yaml are not used" in said
+    assert "preset real64, because" in said
+    assert load_config("theirs/config.yaml").binning.n_bins == 10
+
+
+def test_a_run_is_resumed_on_its_own_store(store, run, tmp_path):
+    moved = tmp_path / "a" / "run"
+    shutil.copytree(run, moved)
+    beside = shutil.copytree(run, run.with_name("resumed"))  # the run names its store by the way from its folder
+    found = jsddpm("train", "--resume", "--out", beside)
+    assert found.exit_code == 0, found.stderr
+    assert f"store {store.path.resolve()}, on which {beside} was trained" in " ".join(found.stderr.split())
+    lost = jsddpm("train", "--resume", "--out", moved)
+    assert (lost.exception.code, lost.exception.status) == ("MISSING", 2)
+    assert "--store STORE" in lost.exception.fix

@@ -11,8 +11,9 @@ import pytest
 from matplotlib.colors import to_hex
 from typer.testing import CliRunner
 
-from jsddpm.files import write_json
-from jsddpm.training.progress import RunProgress
+from jsddpm.checksums import write_recorded
+from jsddpm.files import json_bytes, write_json
+from jsddpm.training.progress import RunProgress, read_provenance
 from jsddpm_cli.app import app
 from jsddpm_reports.run_page import render_run
 from jsddpm_reports.training_curves import training_figure
@@ -42,6 +43,8 @@ def unfinished(run, tmp_path):
     shutil.copytree(run, tmp_path / "a & b")
     config = tmp_path / "a & b" / "config.yaml"
     config.write_text(config.read_text().replace("max_steps: 4", "max_steps: 400"))
+    begun = read_provenance(run)
+    write_recorded(tmp_path / "a & b" / "provenance.json", json_bytes({k: v for k, v in begun.items() if k != "steps"}))
     return tmp_path / "a & b"
 
 

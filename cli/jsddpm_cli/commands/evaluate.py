@@ -31,7 +31,8 @@ def evaluate(
     real: Annotated[Path | None, typer.Option(help="Real store (default: the run's)")] = None,
     generated: Annotated[Path | None, typer.Option(help="Generated store (default: the run's samples)")] = None,
     bin_aware: Annotated[
-        bool, typer.Option(
+        bool,
+        typer.Option(
             "--bin-aware",
             help="Evaluate generated slices bin by bin. Without it, only the reconstruction of held-out slices is "
             "evaluated.",
@@ -121,7 +122,7 @@ def _newest_run() -> Path:
     if project is None:
         cure = "use jsddpm eval RUN --bin-aware, or jsddpm eval --real STORE --generated STORE --bin-aware"
         raise usage_error("OPTION", "no run is given, and this folder has no jsddpm.yaml", fix=cure)
-    run = project.finished_run()
+    run = project.finished_run(lambda error: note(f"this run is left out: {error}"))
     note(f"{project.file}: run {run}")
     return run
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -36,7 +36,8 @@ SHOWN = {
 @app.command(epilog="Example: jsddpm train --preset demo --store store --out runs/first")
 def train(
     store: Annotated[
-        Path | None, typer.Option(help="Slice store to train on (default: the one in jsddpm.yaml)")
+        Path | None,
+        typer.Option(help="Slice store to train on (default: the one in jsddpm.yaml; with --resume, the run's)"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="New run folder (default with jsddpm.yaml: the next free one in runs)")
@@ -69,7 +70,8 @@ def train(
     standard error it is the latest one, and after a sign of memorisation the earliest one. With fewer than three
     validation patients no best checkpoint is chosen, and last.ckpt is used. The loss is not used for this.
 
-    In a folder with a jsddpm.yaml (see jsddpm init) no option is needed.
+    In a folder with a jsddpm.yaml (see jsddpm init) no option is needed. Its settings are for its store: they are not
+    used for another --store.
 
     With N processes: torchrun --no-python --nproc-per-node N jsddpm train ...
     """
@@ -84,12 +86,16 @@ def train(
     from jsddpm.training.project import Project
 
     project = Project.read()
-    store, out = _places(project, store, out, resume=resume)
+    own = project is not None and (store is None or store.resolve() == project.store.resolve())
+    configured = own and not (preset or config or resume)
+    store, out = _places(project, store, out, resume=resume, configured=configured)
     if preset:
         require_preset(preset)
-    if project and not (preset or config or resume):
+    if project and configured:
         chosen = project.config(settings or [])
     else:
+        if project and not (own or preset or config or resume):
+            note(f"the settings of {project.file} are not used: they are for its store, {project.store}")
         if resume and not (require_directory(out) / "config.yaml").is_file():
             raise usage_error(
                 "NO_RUN", "does not contain config.yaml", fix="start a new run, without --resume", file=out
@@ -117,23 +123,44 @@ def _recommended(store: Path, settings: list[str]) -> RunConfig:
     return recommendation.config(settings)
 
 
-def _places(project: Project | None, store: Path | None, out: Path | None, *, resume: bool) -> tuple[Path, Path]:
-    """Store and run folder of the options, else of the project; a note says what was chosen."""
-    if store and out:
-        return store, out
-    if project is None:
-        missing = " and ".join(name for name, given in (("--store", store), ("--out", out)) if not given)
+def _places(
+    project: Project | None, store: Path | None, out: Path | None, *, resume: bool, configured: bool
+) -> tuple[Path, Path]:
+    """Store and run folder of the options, else of the run or the project; a note says what was chosen."""
+    from jsddpm.training.progress import training_store
+
+    given = {"--out": out} if resume else {"--store": store, "--out": out}
+    if project is None and (missing := [name for name, value in given.items() if not value]):
         cure = "jsddpm init --store STORE, then jsddpm train; or jsddpm train --store STORE --out runs/first"
-        raise usage_error("OPTION", f"{missing} missing, and this folder has no jsddpm.yaml", fix=cure)
+        what = f"{' and '.join(missing)} missing, and this folder has no jsddpm.yaml"
+        raise usage_error("OPTION", what, fix=cure)
+    of_project = []
+    if out is None and project:
+        out = _own_run(project, resume=resume)
+        of_project = [f"run {out}"]
+    if configured and project:
+        changed = f" with changed {', '.join(project.sections)}" if project.sections else ""
+        of_project = [f"preset {project.preset or 'none'}{changed}", *of_project]
+    if store is None and project and not resume:
+        store = project.store
+        of_project = [f"store {store}", *of_project]
+    elif store is None and out:
+        store = training_store(out, "--store")
+        note(f"store {store}, on which {out} was trained")
+    if project and of_project:
+        note(f"{project.file}: {'; '.join(of_project)}")
+    return cast(tuple[Path, Path], (store, out))
+
+
+def _own_run(project: Project, *, resume: bool) -> Path:
+    """The run folder that a project gives: the unfinished one, or the next one."""
     from jsddpm.runtime import processes
 
-    if not out and processes() != (0, 1, 1):
+    if processes() != (0, 1, 1):
         raise usage_error("OPTION", "several processes need the name of the run folder", fix="give --out")
-    store = store or project.store
-    out = out or (project.unfinished_run() if resume else project.next_run())
-    settings = "" if resume else f", preset {project.preset or 'none'}"
-    note(f"{project.file}: store {store}{settings}; run {out}")
-    return store, out
+    if resume:
+        return project.unfinished_run(lambda error: note(f"this run is left out: {error}"))
+    return project.next_run()
 
 
 def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) -> None:

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from conftest import TINY
+from jsddpm.checksums import write_recorded
 from jsddpm.config import load_config
+from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.errors import JsddpmError
-from jsddpm.files import write_json
+from jsddpm.files import json_bytes, write_json
 from jsddpm.training.progress import RunProgress, is_run, read_metrics
 from jsddpm.training.run import train
 from jsddpm_eval.metrics.reconstruction import slice_scores
@@ -40,6 +42,28 @@ def test_scores_by_timestep_average_to_the_score_over_all(store, tmp_path):
         parts = [found[f"val/{score}_t{t}"] for t in (100, 700)]
         assert found[f"val/{score}"] == pytest.approx(sum(parts) / 2, rel=1e-5)
     assert found["val/mse_t100"] != found["val/mse_t700"]
+
+
+def test_a_run_whose_last_step_is_not_logged_is_finished(store, tmp_path):
+    config = load_config("demo", [*TINY, "trainer.max_steps=3", "trainer.check_every=2", "logging.every=2"])
+    train(config, store, tmp_path / "run")
+    found = RunProgress.read(tmp_path / "run")
+    assert max(int(row["step"]) + 1 for row in read_metrics(tmp_path / "run" / "metrics.csv")) == 2
+    assert (found.step, found.state) == (3, "finished")
+    assert checkpoint_info(tmp_path / "run" / "checkpoints" / "last.ckpt").step == 3
+    # a run of an earlier version records no step, and --resume finds nothing to do
+    file = tmp_path / "run" / "provenance.json"
+    write_recorded(file, json_bytes({k: v for k, v in found.provenance.items() if k != "steps"}))
+    assert RunProgress.read(tmp_path / "run").state == "unfinished"
+    train(config, store, tmp_path / "run", resume=True)
+    assert RunProgress.read(tmp_path / "run").state == "finished"
+
+
+def test_metrics_that_cannot_be_read_are_an_error_of_reading(tmp_path):
+    (tmp_path / "metrics.csv").mkdir()
+    with pytest.raises(JsddpmError) as refused:
+        read_metrics(tmp_path / "metrics.csv")
+    assert (refused.value.code, refused.value.status) == ("NOT_READABLE", 5)
 
 
 def test_every_check_is_on_the_disk_when_it_is_told(store, tmp_path):

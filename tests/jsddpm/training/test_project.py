@@ -82,6 +82,20 @@ def test_the_newest_finished_run_is_evaluated(project):
     assert project.finished_run().name == "run-001"
 
 
+def test_a_run_that_cannot_be_read_blocks_no_other(project):
+    begun(project.runs / "run-001", step=2)
+    begun(project.runs / "run-002", step=1)
+    begun(project.runs / "run-003", step=2, when=3000)
+    (project.runs / "run-003" / "config.yaml").write_text("trainer: {max_stps: 3}")
+    begun(project.runs / "run-004", step=1)
+    (project.runs / "run-004" / "provenance.json").write_text("{")
+    skipped = []
+    assert project.finished_run(skipped.append).name == "run-001"
+    assert [error.code for error in skipped] == ["CONFIG", "JSON"]
+    assert [f"run-00{k}" in str(error) for k, error in zip((3, 4), skipped, strict=True)] == [True, True]
+    assert project.unfinished_run().name == "run-002"
+
+
 def test_one_unfinished_run_is_resumed_two_are_asked_about(project):
     with pytest.raises(JsddpmError, match="no run is unfinished"):
         project.unfinished_run()
