@@ -93,7 +93,7 @@ class RunProgress:
     def step(self) -> int:
         """Steps done: of a run whose training ended as recorded there, else those of the log and the sample grids."""
         logged = [steps for values in self.metrics.values() for steps, _ in values]
-        return max([*logged, *self.pictures, self.provenance.get("steps", 0)])
+        return max([*logged, *self.pictures, int(self.provenance.get("steps", 0))])
 
     @property
     def state(self) -> State:
@@ -119,6 +119,8 @@ def read_provenance(run: str | Path) -> dict[str, Any]:
     store = provenance.get("store")
     if not isinstance(store, dict) or not isinstance(store.get("path"), str):
         raise integrity_error("JSON", "does not name the training store", fix=cure, file=path)
+    if type(provenance.get("steps", 0)) is not int:
+        raise integrity_error("JSON", "its number of steps is not a number", fix=cure, file=path)
     return provenance
 
 
