@@ -8,9 +8,11 @@ import math
 import re
 import runpy
 import shlex
+import tomllib
 from collections import defaultdict
 
 import pytest
+from ruamel.yaml import YAML
 from typer.main import get_command
 
 from documented import PAGES, ROOT, blocks
@@ -42,6 +44,16 @@ NAMED = {"ENVIRONMENT": 5, "NON_FINITE": 6, "SIGINT": 130, "SIGTERM": 143}
 )
 def test_the_readme_shows_the_commands_of_the_mission(command):
     assert re.search(rf"^{command}", TEXTS["README.md"], re.MULTILINE)
+
+
+def test_the_citation_is_that_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = YAML(typ="safe").load(ROOT / "CITATION.cff")
+    assert {key: citation[key] for key in ("cff-version", "title", "version", "license")} == {
+        "cff-version": "1.2.0", "title": project["name"], "version": project["version"], "license": project["license"],
+    }  # fmt: skip
+    assert f"The {project['name']} developers" in (ROOT / "LICENSE").read_text()
+    assert citation["authors"] == [{"name": f"The {project['name']} developers"}]
 
 
 def test_the_docs_begin_with_the_first_sentences_of_the_readme():

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
+from contract.table import ELSEWHERE, ROWS
 from documented import PAGES, ROOT
+from jsddpm.training.samples import MIN_SAMPLES
 from jsddpm_eval.checks.decision import LEVELS
+from jsddpm_eval.membership_statement import MARGIN
+from jsddpm_eval.stats.auc import auc_interval
+from jsddpm_eval.stats.limits import MIN_PATIENTS, MIN_UNITS
+from jsddpm_eval.stats.membership import FITTED
 from numbers_of_tables import COMMENT, problems, rows, sources
 
 TEXTS = {name: path.read_text() for name, path in PAGES.items()}
@@ -88,6 +96,28 @@ def test_bounds_of_the_page_on_copies_are_exact():
     assert f"an entry of 98 has a 95 % interval of about {100 * low:.0f} to {100 * high:.0f}" in page
     bound = binomtest(0, 22).proportion_ci(0.9).high
     assert f"{100 * bound:.0f} % with 22 patients of whom none" in page
+
+
+def test_patients_and_samples_that_answers_need():
+    table = rows(PAGES["docs/explanation/few-samples.md"])
+    needed = {
+        row["you want"]: [int(n) for n in re.findall(r"\d+", row["you need"])] for row in table if "you want" in row
+    }
+    copies, obeying = (math.ceil(math.log(0.025) / math.log(1 - share)) for share in (0.02, 0.05))
+    audit = next(n for n in range(3, 999) if auc_interval(0.5, n, n, fitted=FITTED)[1] < MARGIN)
+    assert list(needed.values()) == [
+        [MIN_UNITS, MIN_UNITS], [MIN_PATIENTS, MIN_PATIENTS], [copies], [obeying], [MIN_UNITS, MIN_SAMPLES],
+        [4 * MIN_PATIENTS], [audit, audit],
+    ]  # fmt: skip
+
+
+def test_rows_of_bad_input_are_counted():
+    last = dict(zip("ABCDEFGHI", (27, 40, 52, 60, 76, 82, 94, 105, 110), strict=True))  # case of each group
+    cases = [int(row.case) if row.case.isdigit() else None for row in (*ROWS, *ELSEWHERE)]
+    counted = Counter(case and next(group for group, end in last.items() if case <= end) for case in cases)
+    table = [row for row in rows(PAGES["docs/explanation/hostile-input.md"]) if "held" in row]
+    assert {row["group"][0]: int(row["rows"]) for row in table[:-2]} == {g: counted[g] for g in last}
+    assert [int(row["rows"]) for row in table[-2:]] == [sum(counted[g] for g in last), counted[None]]
 
 
 def test_signs_of_planted_utility_are_counted():

@@ -1,6 +1,6 @@
 """Guards removed one at a time, each in a copy of the tree: every removal must fail the tests that are named with it.
 
-Prints the table that ``docs/explanation/hostile-input.md`` shows; status 1 when a guard can go without a test failing.
+Prints a table of the guards with their tests; status 1 when a guard can go without a test failing.
 """
 
 from __future__ import annotations
