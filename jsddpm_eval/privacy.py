@@ -26,16 +26,16 @@ _THRESHOLD = 0.09
 """Share of identified patients that regulators of health data have accepted; see SynQP, 2601.12124."""
 
 _ASKED = (
-    "Is any sample, or its lesion, that of a real patient again, also mirrored, turned, moved, brighter, blurred, "
-    "bent, cropped, or put together from two slices?"
+    "Is any sample, or its lesion, a copy of a real patient's, including copies that are mirrored, turned, moved, "
+    "brighter, blurred, bent, cropped, or put together from two slices?"
 )
 _THREAT = (
     "An attacker has the samples and slices of a person, and wants to know whether the person was a training patient, "
     "or recognises a known patient in a sample."
 )
 _LIMITS = (
-    "This is said of these samples. Other samples of the same network may show other patients.",
-    "What the network itself has memorised can be asked of its checkpoint: jsddpm checkpoint audit.",
+    "This statement covers these samples. Other samples of the same network may show other patients.",
+    "`jsddpm checkpoint audit` tests what the network itself has memorised.",
     "Copies that are turned by more than about 15 degrees, upside down, bent by more than 2 pixels or blurred by more "
     "than 2 pixels of 64 look like another patient, also to this search.",
     "A share of copies is not the risk that a person is identified, which regulators ask for.",
@@ -86,11 +86,35 @@ def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> 
         "threat_model": _THREAT,
         "rates": {name: _rate(score) for name, score in shares.items()},
         "worst_patient": {"patient": worst[0][0], "samples": worst[0][1]} if worst else None,
-        "sentences": _sentences(shares, worst),
+        "sentences": _sentences(shares),
         "detector": _detector(results),
         "limits": list(_LIMITS),
         "copies": list(copies),
     }
+
+
+def named_sentences(statement: Mapping[str, Any]) -> list[str]:
+    """The sentences of a statement, and one that names the patient who is copied most often, if there is one.
+
+    >>> named_sentences({"sentences": ["Rates."], "worst_patient": {"patient": "sub-1", "samples": 1}})
+    ['Rates.', 'The patient copied most often is sub-1, in 1 sample.']
+    """
+    worst = statement["worst_patient"]
+    if worst is None:
+        return list(statement["sentences"])
+    name, count = worst["patient"], worst["samples"]
+    named = f"The patient copied most often is {name}, in {count} {'sample' if count == 1 else 'samples'}."
+    return [*(sentence for sentence in statement["sentences"] if sentence != named), named]
+
+
+def nameless_sentences(statement: Mapping[str, Any]) -> list[str]:
+    """The sentences of a statement without that of :func:`named_sentences`, which earlier versions kept among them.
+
+    >>> nameless_sentences({"sentences": ["1 of 9 patients."], "worst_patient": {"patient": "1", "samples": 2}})
+    ['1 of 9 patients.']
+    """
+    said = named_sentences(statement)
+    return said if statement["worst_patient"] is None else said[:-1]
 
 
 def read_statement(folder: str | Path) -> dict[str, Any] | None:
@@ -122,7 +146,7 @@ def _rate(score: Score) -> dict[str, Any]:
     return rate | {"upper_bound": upper_bound(count, total) if total else None, "of_new_patients_at_most": bound}
 
 
-def _sentences(shares: Mapping[str, Score], worst: Sequence[tuple[str, int]]) -> list[str]:
+def _sentences(shares: Mapping[str, Score]) -> list[str]:
     rates = {name: _rate(score) for name, score in shares.items()}
     sentences = []
     for name, what in (("training", "samples are copies of training slices"),
@@ -136,19 +160,14 @@ def _sentences(shares: Mapping[str, Score], worst: Sequence[tuple[str, int]]) ->
     if patients["share"] is None:
         return sentences
     sentences.append(
-        f"{patients['count']} of {patients['of']} training patients are copied; of all patients like them at most "
-        f"{100 * patients['upper_bound']:.0f} % would be in as many samples (95 % bound)."
+        f"{patients['count']} of {patients['of']} training patients are copied. The 95 % upper bound of this share is "
+        f"{100 * patients['upper_bound']:.0f} %."
     )
     needed = ceil(log(0.05) / log(1 - _THRESHOLD))
     if patients["of"] < needed:
         sentences.append(
             f"A bound below {100 * _THRESHOLD:.0f} % takes {needed} training patients of whom none is copied; "
             f"there are {patients['of']}."
-        )
-    if worst:
-        name, count = worst[0]
-        sentences.append(
-            f"The patient copied most often is {name}, in {count} {'sample' if count == 1 else 'samples'}."
         )
     return sentences
 

@@ -9,9 +9,17 @@ import pytest
 import torch
 from scipy.stats import beta, binomtest
 
+from jsddpm.files import write_json
 from jsddpm_eval.evaluation import evaluate_in_detail
 from jsddpm_eval.folder import per_slice_rows
-from jsddpm_eval.privacy import copied_pairs, privacy_statement, upper_bound
+from jsddpm_eval.privacy import (
+    copied_pairs,
+    named_sentences,
+    nameless_sentences,
+    privacy_statement,
+    read_statement,
+    upper_bound,
+)
 from jsddpm_eval.slice_table import SliceTable
 from worlds import World
 
@@ -58,7 +66,16 @@ def test_every_copy_is_listed_with_its_patient_and_the_worst_one_is_named():
         ("sub-00", "training", "slice")
     }
     assert statement["worst_patient"] == {"patient": "sub-00", "samples": COPIES}
-    assert "The patient copied most often is sub-00, in 5 samples." in statement["sentences"]
+    assert not any("sub-00" in sentence for sentence in statement["sentences"])
+    assert named_sentences(statement)[-1] == "The patient copied most often is sub-00, in 5 samples."
+
+
+def test_the_name_of_an_older_statement_is_told_from_its_other_sentences(tmp_path):
+    """Statements once held the sentence that names a patient; a name such as 1 occurs in every sentence."""
+    rate, name = "1 of 10 samples are copies.", "The patient copied most often is 1, in 2 samples."
+    write_json(tmp_path / "privacy.json", {"sentences": [rate, name], "worst_patient": {"patient": "1", "samples": 2}})
+    statement = read_statement(tmp_path)
+    assert (nameless_sentences(statement), named_sentences(statement)) == ([rate], [rate, name])
 
 
 def test_without_a_copy_the_bound_and_what_it_would_take_are_said():
@@ -66,14 +83,14 @@ def test_without_a_copy_the_bound_and_what_it_would_take_are_said():
     said = " ".join(statement["sentences"])
     assert statement["worst_patient"] is None
     assert "0 of 9 training patients are copied" in said
-    assert f"at most {100 * (1 - 0.05 ** (1 / 9)):.0f} %" in said
+    assert f"The 95 % upper bound of this share is {100 * (1 - 0.05 ** (1 / 9)):.0f} %." in said
     assert "takes 32 training patients" in said  # the least n with 0.05^(1/n) >= 0.91
     assert "no risk" not in said.lower()
 
 
 def test_how_well_copies_are_found_comes_from_the_selftest():
     assert "jsddpm selftest STORE" in stated()["detector"][0]
-    found = {"copies": ["Exact copies: named right from 0.25 of samples on."]}
+    found = {"copies": ["Exact copies: checks name this fault right from 0.25 of samples on."]}
     assert stated(selftest=found)["detector"] == found["copies"]
 
 
