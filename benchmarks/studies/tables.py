@@ -18,9 +18,9 @@ from jsddpm_eval.replicates import compare_replicates
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_reports import tables
-from jsddpm_reports.comparison import comparison_text, forest_picture, notes, signed, verdict
+from jsddpm_reports.comparison import comparison_text, forest_picture, notes, verdict
 from jsddpm_reports.figures import png
-from jsddpm_reports.wording import plain
+from jsddpm_reports.wording import plain, signed, signed_span
 
 SOURCE = "Patients: LGG MRI Segmentation (Buda et al. 2019; TCGA-LGG)."
 """Named under every table; another cohort needs another line."""
@@ -87,7 +87,7 @@ def variants_table(found: Mapping[str, list[Results]], compared: Mapping[str, li
 def _cell(d: Difference | None) -> str:
     if d is None:
         return "–"
-    spread = f" ({signed(d.interval[0], d.unit)} to {signed(d.interval[1], d.unit)})" if d.interval else ""
+    spread = f" ({signed_span(d.interval, d.unit)})" if d.interval else ""
     return f"{plain(d.second, d.unit)}\n{' '.join(filter(None, [verdict(d), signed(d.difference, d.unit)]))}{spread}"
 
 

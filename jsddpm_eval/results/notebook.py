@@ -6,15 +6,15 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm_eval.results.score import Score
+from jsddpm_eval.results.signs import MARKS, SIGNS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from jsddpm_eval.results.results import Results
 
-_SIGNS = {"off": "!", "fine": "✓", "unknown": "?"}
-_MARKS = {-1: "▼", 0: "", 1: "▲"}
 _COLOURS = ("#0072b2", "#d55e00")
 
 
@@ -32,7 +32,7 @@ def html(results: Results) -> str:
             off.setdefault(finding.place, []).append(headings[finding.check])
     head = "".join(f"<th>{escape(text)}</th>" for text in ("", "condition", "off", *names))
     rows = "".join(
-        f"<tr><td>{_SIGNS.get(answers.get((c.z_bin, c.pathology), ''), '')}</td><td>{escape(c.name)}</td>"
+        f"<tr><td>{SIGNS.get(answers.get((c.z_bin, c.pathology), ''), '')}</td><td>{escape(c.name)}</td>"
         f"<td>{escape(', '.join(off.get((c.z_bin, c.pathology), [])))}</td>"
         + "".join(f"<td>{_entry(c.scores.get(n))}</td>" for n in names)
         + "</tr>"
@@ -52,7 +52,7 @@ def _checks(results: Results) -> str:
     order = ("off", "unknown", "fine")
     for check, finding in sorted(results.whole().items(), key=lambda item: order.index(item[1].answer)):
         spec = next(spec for spec in results.checks if spec.name == check)
-        texts = (_SIGNS[finding.answer], spec.question, finding.kind, finding.evidence, *results.counts(check).values())
+        texts = (SIGNS[finding.answer], spec.question, finding.kind, finding.evidence, *results.counts(check).values())
         rows += "<tr>" + "".join(f"<td>{escape(str(text))}</td>" for text in texts) + "</tr>"
     head = "".join(f"<th>{text}</th>" for text in ("", "check", "fault", "seen", "conditions off", "fine", "unknown"))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
@@ -64,17 +64,20 @@ def plot(results: Results, name: str | None = None, ax: Axes | None = None) -> A
     Args:
         results: An evaluation.
         name: Name of the score for :meth:`Results.score`; None draws the first one.
-        ax: Axes for the chart; None makes new ones.
+        ax: Axes for the chart; None makes a figure of pyplot, which a notebook shows.
 
     Raises:
-        JsddpmError: ``SCORE`` (status 2) when there is no such score.
+        JsddpmError: ``SCORE`` (status 2) when no bin and pathology has such a score, as in an evaluation of
+            reconstruction alone.
     """
-    if ax is None:
-        from matplotlib.figure import Figure
-
-        ax = Figure(figsize=(6, 3), layout="constrained").subplots()
     cells = results.cells()
-    score_name = name or next(iter(cells[0].scores))
+    score_name = name or next((n for c in cells for n in c.scores), "")
+    if not any(_has(c.scores, score_name) for c in cells):
+        raise _no_chart(results, score_name)
+    if ax is None:
+        from matplotlib import pyplot
+
+        ax = pyplot.subplots(figsize=(6, 3), layout="constrained")[1]
     for kind, (label, colour) in enumerate(zip(PATHOLOGY_NAMES, _COLOURS, strict=True)):
         of_kind = [c for c in cells if c.pathology == kind and c.z_bin is not None and _has(c.scores, score_name)]
         scores = [(c.z_bin or 0, results.score(score_name, c.z_bin, kind)) for c in of_kind]
@@ -85,12 +88,22 @@ def plot(results: Results, name: str | None = None, ax: Axes | None = None) -> A
                 ax.vlines(k, *s.interval, color=colour)
             if s.baseline is not None:
                 ax.hlines(s.baseline, k - 0.3, k + 0.3, color=colour, linestyles="dotted")
-    if not ax.lines or not any(len(line.get_xdata()) for line in ax.lines):  # type: ignore[arg-type]
-        results.score(score_name)
+    if not any(s.value is not None for c in cells for n, s in c.scores.items() if score_name in (n, s.spec)):
+        ax.text(0.5, 0.5, "undefined in every bin", transform=ax.transAxes, ha="center")
     ax.set_xlabel("z-bin")
     ax.set_ylabel(score_name)
     ax.legend(title="dotted: baseline of real slices")
     return ax
+
+
+def _no_chart(results: Results, name: str) -> JsddpmError:
+    """The error of a score that no bin and pathology has."""
+    by_bin = list(dict.fromkeys(n for c in results.cells() for n in c.scores))
+    if not by_bin:
+        what, cure = "no score was computed bin by bin", "evaluate generated slices"
+    else:
+        what, cure = f"no bin has the score {name!r}", f"use one of {', '.join(by_bin)}"
+    return usage_error("SCORE", what, fix=cure)
 
 
 def _has(scores: dict[str, Score], name: str) -> bool:
@@ -104,6 +117,6 @@ def _is(score: Score | None, specs: list[str]) -> bool:
 def _entry(score: Score | None) -> str:
     if score is None or score.value is None:
         return "" if score is None else f'<span title="{escape(score.reason or "")}">–</span>'
-    mark = _MARKS[score.standing.side] if score.standing else ""
+    mark = MARKS[score.standing.side] if score.standing else ""
     baseline = "" if score.baseline is None else f"<br><small>{score.baseline:.3g}</small>"
     return f"{'~' if score.status == 'unreliable' else ''}{score.value:.3g}{mark}{baseline}"

@@ -11,11 +11,10 @@ from jsddpm_reports import tables
 from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import pdf, png, svg
 from jsddpm_reports.forest import forest_figure
-from jsddpm_reports.wording import plain
+from jsddpm_reports.wording import p_value, plain, signed, signed_span
 
 Differences = Mapping[str, Sequence[Difference]]
 """Differences to the reference, by the name of the other evaluation."""
-_NOTHING = 1e-9  # what rounding leaves of equal numbers
 
 
 def letters(compared: Differences) -> dict[str, str]:
@@ -53,7 +52,7 @@ def comparison_table(compared: Differences) -> tables.Table:
         row = [where, score, plain(first.first, first.unit)]
         for name in names:
             row += _entry(beside.get(name), alone and not pooled)
-        row += [f"{_p_value(first)}\n{_counts(first)}"] if pooled else []
+        row += [f"{p_value(first.p_value)}\n{_counts(first)}"] if pooled else []
         rows.append(row)
     return headings, rows
 
@@ -125,20 +124,6 @@ def _how_pooled(every: Sequence[Difference]) -> list[str]:
     return words
 
 
-def signed(value: float, unit: str) -> str:
-    """A difference with its sign; shares differ by percentage points, and what is not 0 never reads as 0.
-
-    >>> signed(-0.25, "share"), signed(0.00012, ""), signed(1.26, "dB")
-    ('−25 pp', '+0.0001', '+1.3')
-    """
-    size = plain(abs(value), unit).replace("%", " pp")
-    if abs(value) < _NOTHING:
-        return size
-    if unit != "share" and not size.strip("0."):
-        size = f"{abs(value):.1g}"
-    return ("+" if value > 0 else "−") + size
-
-
 def forest_picture(compared: Differences, suffix: str, scores: Sequence[str]) -> bytes:
     """The forest plot of these scores as ``.png`` or ``.pdf``."""
     figure = forest_figure(_lettered(compared), scores)
@@ -178,16 +163,12 @@ def _entry(d: Difference | None, alone: bool) -> list[str]:
     """Value, difference, interval, p and finding in cells of their own; without p in two."""
     if d is None:
         return ["–"] * 4 + [""] if alone else ["–", "–"]
-    interval = f"{signed(d.interval[0], d.unit)} to {signed(d.interval[1], d.unit)}" if d.interval else "–"
+    interval = signed_span(d.interval, d.unit)
     value, difference = plain(d.second, d.unit), signed(d.difference, d.unit)
     if alone:
-        return [value, difference, interval, _p_value(d), verdict(d)]
+        return [value, difference, interval, p_value(d.p_value), verdict(d)]
     finding = f"{verdict(d)} " if d.significant else ""
     return [value, f"{finding}{difference}\n{interval}" if d.interval else difference]
-
-
-def _p_value(d: Difference) -> str:
-    return "–" if d.p_value is None else f"{d.p_value:.3f}" if d.p_value >= 0.001 else "<0.001"
 
 
 def _counts(d: Difference) -> str:

@@ -48,7 +48,7 @@ def confusion_figure(results: Results) -> Figure:
 def lesions_figure(lesions: Lesions, results: Results) -> Figure:
     """Share of slices up to each value of every lesion shape, real and generated; steps, no smoothing.
 
-    The area between both lines is the distance the results give.
+    The lines count all slices alike, whereas the distance in a title draws one real slice of each patient.
     """
     shapes = [name for name in lesions[0] if name not in LESION_LABELS]
     figure, grid = small_charts(len(shapes), 1.6, 0.3, sharey=True)

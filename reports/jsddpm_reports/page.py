@@ -13,8 +13,10 @@ from jsddpm.anonymise import Codes
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.files import write_text
 from jsddpm_eval.bins.utilization import verdict
+from jsddpm_eval.privacy import named_sentences
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.signs import SIGNS
 from jsddpm_reports import reproduction, wording
 from jsddpm_reports.columns import column_groups, further_columns, main_columns, reconstruction_specs, titled
 from jsddpm_reports.document import inlined, rendered, template_text
@@ -62,6 +64,7 @@ def render(evaluation: Evaluation) -> str:
         checks=check_rows(results),
         selftest=results.provenance.get("selftest"),
         privacy=evaluation.privacy,
+        privacy_sentences=named_sentences(evaluation.privacy) if evaluation.privacy else [],
         bins=range(results.binning["n_bins"]),
         pooled=pooled_rows(results),
         further=[
@@ -82,6 +85,7 @@ def render(evaluation: Evaluation) -> str:
         facts=reproduction.facts(results),
         provenance=json.dumps(results.provenance | {"binning": results.binning}, indent=2, ensure_ascii=False),
         wording=wording,
+        signs=SIGNS,
     )
 
 

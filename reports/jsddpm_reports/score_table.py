@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm_eval.results.signs import MARKS, SIGNS
 from jsddpm_reports import wording
 from jsddpm_reports.columns import Column, readable_unit, spaced
 
@@ -65,7 +66,7 @@ class Row:
     @property
     def sign(self) -> str:
         """The answer as one sign."""
-        return wording.SIGNS[self.answer]
+        return SIGNS[self.answer]
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class CheckRow:
     @property
     def sign(self) -> str:
         """The answer as one sign."""
-        return wording.SIGNS[self.answer]
+        return SIGNS[self.answer]
 
     @property
     def was_made(self) -> bool:
@@ -192,4 +193,4 @@ def _entry(score: Score | None) -> Entry:
     if score.standing is None:
         return Entry(text, "", baseline, "bare", note)
     kind = _KINDS.get((score.standing.side, score.standing.certain), "like")
-    return Entry(text, wording.MARKS[score.standing.side], baseline, kind, note)
+    return Entry(text, MARKS[score.standing.side], baseline, kind, note)

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.errors import first_names, printable
+from jsddpm_eval.results.signs import SIGNS
 from jsddpm_reports.fitting import column_widths, wrapped
-from jsddpm_reports.wording import SIGNS
 
 if TYPE_CHECKING:
     from jsddpm_eval.results.results import Results
@@ -57,6 +57,7 @@ def evaluation_view(results: Results, width: int, privacy: Mapping[str, Any] | N
         width: Columns of the terminal.
         privacy: Content of ``privacy.json``.
     """
+    from jsddpm_eval.privacy import named_sentences
     from jsddpm_reports.columns import compact_columns
     from jsddpm_reports.score_table import check_rows, headlines, table_rows
     from jsddpm_reports.wording import verdict_sentences
@@ -67,7 +68,7 @@ def evaluation_view(results: Results, width: int, privacy: Mapping[str, Any] | N
         parts.append(_checks_table(checks, results.binning["n_bins"]))
     parts.append(headline_table(headlines(results)))
     if privacy:
-        statement = Text("\n".join(privacy["sentences"]))
+        statement = Text("\n".join(named_sentences(privacy)))
         parts.append(Panel(statement, title="copying and privacy", title_align="left", width=min(width, 100)))
     if results.cells():
         columns = compact_columns(results)

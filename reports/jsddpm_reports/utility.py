@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jsddpm.csvfiles import to_csv
 from jsddpm.files import write_text
 from jsddpm_reports import tables
-from jsddpm_reports.wording import plain
+from jsddpm_reports.wording import p_value, plain, signed, signed_span
 
 if TYPE_CHECKING:  # the terminal's view stays without matplotlib
     from matplotlib.figure import Figure
@@ -50,8 +50,10 @@ def comparison_table(values: Values, rows: Sequence[Values]) -> tables.Table:
     body = []
     for row in rows:
         needed = row["patients_for_gain"]
-        cells = [row["arm"], row["reference"], row["answer"], _signed(row["difference"]), _span(row["interval"]),
-                 _p(row["p_value"]), "–" if needed is None else str(needed)]  # fmt: skip
+        cells = [
+            row["arm"], row["reference"], row["answer"], signed(row["difference"], decimals=3),
+            signed_span(row["interval"], decimals=3), p_value(row["p_value"]), "–" if needed is None else str(needed),
+        ]  # fmt: skip
         body.append([row["network"], *cells] if by_network else cells)
     return (["network", *headings] if by_network else headings), body
 
@@ -71,7 +73,9 @@ def part_table(values: Values, rows: Sequence[Values], name: str) -> tables.Tabl
         for arm in row["arms"]:
             d = added.get(arm["arm"])
             value = "–" if arm["mean"] is None else plain(arm["mean"])
-            below = f"\n{_signed(d['difference'])} ({_span(d['interval'])})" if d and d["interval"] else ""
+            below = ""
+            if d and d["interval"]:
+                below = f"\n{signed(d['difference'], decimals=3)} ({signed_span(d['interval'], decimals=3)})"
             cells.append(value + below)
         body.append([_place(row), str(row["arms"][0]["patients"]), *cells])
     return [name, "patients", *(arm["arm"] for arm in values["arms"])], body
@@ -199,15 +203,3 @@ def _mean(estimate: Values) -> str:
         return "–"
     interval = estimate["interval"]
     return plain(estimate["mean"]) + (f"\n{plain(interval[0])} to {plain(interval[1])}" if interval else "")
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
-
-
-def _span(interval: Sequence[float] | None) -> str:
-    return "–" if interval is None else f"{_signed(interval[0])} to {_signed(interval[1])}"
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}" if value >= 0.001 else "<0.001"

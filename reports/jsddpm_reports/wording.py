@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
@@ -11,12 +12,7 @@ if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
     from jsddpm_eval.results.score import Cell, Score
     from jsddpm_eval.results.specs import Finding
 
-MARKS = {-1: "▼", 0: "", 1: "▲"}
-"""Signs of a score below its baseline, within its band, and above it."""
-
-SIGNS = {"off": "!", "fine": "✓", "unknown": "?"}
-"""Signs of a check's answers."""
-
+_NOTHING = 1e-9  # what rounding leaves of equal numbers
 _SIDES = {-1: "below the baseline", 0: "within the band of the baseline", 1: "above the baseline"}
 
 
@@ -28,18 +24,62 @@ def number(score: Score | None) -> str:
 
 
 def plain(value: float, unit: str = "") -> str:
-    """A number with as many digits as it deserves.
+    """A number with as many digits as it deserves; what is not 0 never reads as 0.
 
     >>> plain(24.13, "dB"), plain(0.01234), plain(1.0, "share")
     ('24.1', '0.012', '100%')
+    >>> plain(0.0003), plain(0.004, "share"), plain(1234567.0)
+    ('0.0003', '0.4%', '1234567')
     """
-    if unit == "share":
-        return f"{100 * value:.0f}%"
-    if unit == "slices" and value == int(value):
-        return f"{value:.0f}"
-    if unit == "dB" or abs(value) >= 100:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}".replace("-0.000", "0.000")
+    if abs(value) < _NOTHING:
+        value = 0.0
+    percent = "%" if unit == "share" else ""
+    size = 100 * value if percent else value
+    if percent or abs(size) >= 1000 or (unit == "slices" and size == int(size)):
+        decimals = 0
+    elif unit == "dB" or abs(size) >= 100:
+        decimals = 1
+    else:
+        decimals = 2 if abs(size) >= 0.1 else 3
+    return _rounded(size, decimals) + percent
+
+
+def signed(value: float | None, unit: str = "", *, decimals: int | None = None) -> str:
+    """A difference with its sign; shares differ by percentage points, and what is not 0 never reads as 0.
+
+    Args:
+        value: The difference; a dash stands for None.
+        unit: Unit of the numbers that differ.
+        decimals: Digits after the point; as many as :func:`plain` gives when None.
+
+    >>> signed(-0.25, "share"), signed(0.00012), signed(1.26, "dB"), signed(0.126, decimals=3)
+    ('−25 pp', '+0.0001', '+1.3', '+0.126')
+    """
+    if value is None:
+        return "–"
+    size = plain(abs(value), unit) if decimals is None else _rounded(abs(value), decimals)
+    sign = "" if abs(value) < _NOTHING else "+" if value > 0 else "−"
+    return sign + size.replace("%", " pp")
+
+
+def signed_span(interval: Sequence[float] | None, unit: str = "", *, decimals: int | None = None) -> str:
+    """Both ends of an interval of a difference; a dash where there is none."""
+    return "–" if interval is None else " to ".join(signed(end, unit, decimals=decimals) for end in interval)
+
+
+def p_value(p: float | None) -> str:
+    """A p-value in words; a dash where there is none.
+
+    >>> p_value(0.0312), p_value(0.00004), p_value(None)
+    ('0.031', '<0.001', '–')
+    """
+    return "–" if p is None else f"{p:.3f}" if p >= 0.001 else "<0.001"
+
+
+def _rounded(value: float, decimals: int) -> str:
+    """A number with so many digits after the point, or with one digit that is not 0."""
+    text = f"{value:.{decimals}f}"
+    return text if value == 0 or text.strip("-0.") else f"{value:.1g}"
 
 
 def with_baseline(score: Score | None) -> tuple[str, str]:

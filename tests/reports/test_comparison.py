@@ -16,6 +16,7 @@ from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_reports import comparison
 from jsddpm_reports.forest import forest_figure, forest_scores
+from jsddpm_reports.wording import signed
 
 BINNING = ZBinning((24, 93), 4)
 KID = next(spec for spec in SPECS if spec.name == "kid")
@@ -84,8 +85,9 @@ def test_the_page_is_inert_and_says_what_differs():
 
 
 def test_a_difference_is_never_worded_as_none():
-    assert [comparison.signed(v, "") for v in (0.0, -1e-14, 0.0004, -0.25)] == ["0.000", "0.000", "+0.0004", "−0.25"]
-    assert comparison.signed(0.125, "share") == "+12 pp"
+    assert [signed(v) for v in (0.0, -1e-14, 0.0004, -0.25)] == ["0.000", "0.000", "+0.0004", "−0.25"]
+    assert [signed(v, "share") for v in (0.125, -0.004)] == ["+12 pp", "−0.4 pp"]
+    assert [signed(v, decimals=3) for v in (0.125, -0.0002, None)] == ["+0.125", "−0.0002", "–"]
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import json
 
 import pytest
 import torch
+from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
@@ -158,5 +160,27 @@ def test_the_chart_shows_values_intervals_and_baselines(kids):
     assert [[0.0, 1.0], [0.0, 3.0]] in spans  # the interval of bin 0
     assert [[-0.3, 1.0], [0.3, 1.0]] in spans  # its baseline
     assert axes.get_ylabel() == "kid"
+    assert axes.figure.number in pyplot.get_fignums()  # a notebook shows the figures that pyplot knows
+    pyplot.close(axes.figure)
     with pytest.raises(JsddpmError, match="SCORE"):
         kids.plot("fid")
+    assert not pyplot.get_fignums()
+
+
+def test_a_chart_of_what_no_bin_has_is_refused(kids):
+    pooled = Cell(scores={"total": Score(value=1.0)})
+    alone = results([]).model_copy(update={"reconstruction": (Cell(timestep=5, scores={"psnr": Score(value=30.0)}),)})
+    for whole, name, message in (
+        (alone, None, "evaluate generated slices"),
+        (alone, "psnr", "evaluate generated slices"),
+        (results([pooled, *kids.cells()]), "total", "use one of kid_x, kid_y"),
+    ):
+        with pytest.raises(JsddpmError, match=message) as caught:
+            whole.plot(name)
+        assert (caught.value.code, caught.value.status) == ("SCORE", 2)
+
+
+def test_a_chart_without_a_value_says_so():
+    undefined = results([Cell(z_bin=k, pathology=0, scores={"a": Score.undefined("too few")}) for k in range(2)])
+    axes = undefined.plot("a", Figure().subplots())
+    assert [text.get_text() for text in axes.texts] == ["undefined in every bin"]
