@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from jsddpm_eval.results.results import Results
@@ -11,14 +12,16 @@ _SAMPLING = {"per_condition": "--per-condition", "sampler": "--sampler", "steps"
 
 
 def places(results: Results) -> list[tuple[str, str]]:
-    """The names that stand for folders in :func:`commands`, each with what is in it."""
+    """The names that stand for folders in :func:`commands`, each with what is known of its content."""
     provenance = results.provenance
     real, generated, checkpoint = (provenance.get(k, {}) for k in ("real", "generated", "checkpoint"))
-    pairs = [("STORE", f"real slices, fingerprint {real.get('store')}, {real.get('patients')} patients")]
+    pairs = [("STORE", _known("real slices", ("fingerprint {}", real, "store"), ("{} patients", real, "patients")))]
     if checkpoint:
-        pairs.append(("RUN", f"run trained on store {checkpoint.get('training_store')}, step {checkpoint.get('step')}"))
+        trained = ("trained on store {}", checkpoint, "training_store"), ("step {}", checkpoint, "step")
+        pairs.append(("RUN", _known("run", *trained)))
     if generated:
-        pairs.append(("SAMPLES", f"{generated.get('slices')} generated slices, fingerprint {generated.get('store')}"))
+        drawn = ("{} of them", generated, "slices"), ("fingerprint {}", generated, "store")
+        pairs.append(("SAMPLES", _known("generated slices", *drawn)))
     return [*pairs, ("EVALUATION", "where results.json and this report are written")]
 
 
@@ -53,6 +56,11 @@ def facts(results: Results) -> list[tuple[str, str]]:
         weights = f", weights {str(space['weights_sha256'])[:16]}" if space.get("weights_sha256") else ""
         pairs.append((f"feature space {space.get('name')}", f"reference: {space.get('reference')}{weights}"))
     return pairs + [(str(k), str(v)) for k, v in provenance.get("versions", {}).items()]
+
+
+def _known(what: str, *facts: tuple[str, Mapping[str, Any], str]) -> str:
+    """What is in a folder, with those facts (words, record, key) that its record holds."""
+    return ", ".join([what, *(words.format(record[key]) for words, record, key in facts if key in record)])
 
 
 def _sample(generated: dict[str, Any]) -> str:

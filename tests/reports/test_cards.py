@@ -15,6 +15,7 @@ from jsddpm_cli.commands.card import card
 from jsddpm_reports.cards.card import documents
 from jsddpm_reports.cards.checklists import CLAIM, MI_CLAIM_GEN, SCORECARD
 from jsddpm_reports.cards.facts import facts_of
+from jsddpm_reports.reproduction import places
 
 RUN = {
     "device": "cpu", "precision": "32-true", "processes": 1, "seed": 0, "split": {"train": 8, "val": 2, "test": 2},
@@ -93,10 +94,48 @@ def test_answers_follow_the_run(results):
 
 
 def test_no_patient_is_named_unless_by_code(results):
-    privacy = {"worst_patient": {"patient": "sub-003", "samples": 2}, "sentences": ["Rates.", "Worst is sub-003."]}
-    assert facts_of(results, privacy)["privacy"].text == "Rates."
+    privacy = {"worst_patient": {"patient": "1", "samples": 2}, "sentences": ["1 of 10 samples are copies."]}
+    assert facts_of(results, privacy)["privacy"].text == "1 of 10 samples are copies."
     coded = results.model_copy(update={"provenance": results.provenance | {"patient_codes": "abc"}})
-    assert facts_of(coded, privacy)["privacy"].text == "Rates. Worst is sub-003."
+    assert facts_of(coded, privacy)["privacy"].text == (
+        "1 of 10 samples are copies. The patient copied most often is 1, in 2 samples."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "known", "said"),
+    [
+        ({"checkpoint": None}, False, "do not say on which store"),
+        ({"checkpoint": {"training_store": "def"}, "real": {}}, False, "does not say which store"),
+        ({"checkpoint": {"training_store": "def"}, "real": {"store": "abc"}}, False, "another store, def"),
+        ({"checkpoint": {"training_store": "def"}, "real": {"store": "def"}}, True, "By patient"),
+    ],
+)
+def test_who_was_trained_on_is_said_only_where_the_store_is_known(results, changes, known, said):
+    fact = facts_of(results.model_copy(update={"provenance": results.provenance | changes}))["disjoint"]
+    assert fact.known is known
+    assert said in fact.text
+
+
+def test_a_reconstruction_alone_compares_no_samples(results):
+    provenance = {k: v for k, v in results.provenance.items() if k not in ("generated", "features_asked")}
+    alone = results.model_copy(
+        update={"provenance": provenance, "generation": (), "findings": (), "verdict": (), "checks": ()}
+    )
+    texts = documents(alone, "model")
+    assert "were compared with slices" not in texts["methods.md"]
+    assert "noise was added to held-out slices" in " ".join(texts["methods.md"].split())
+    assert "Nothing generated was evaluated." in texts["README.md"]
+    assert not re.search(r"Not known[^.]*\.? (were )?compared", texts["README.md"] + texts["methods.md"])
+
+
+def test_arrays_have_neither_a_fingerprint_nor_a_split(results):
+    """What an evaluation of arrays records: the slices of both sides, and how many patients are held out."""
+    provenance = {"real": {"slices": 48, "held_out_patients": 4}, "generated": {"slices": 64}, "seed": 0}
+    arrays = results.model_copy(update={"provenance": provenance})
+    assert "None" not in "".join(what for _, what in places(arrays))
+    for name, text in documents(arrays, "data").items():
+        assert not re.search(r"\bNone\b", text), name
 
 
 def test_the_command_takes_the_run_around_the_evaluation(results, tmp_path, capsys):

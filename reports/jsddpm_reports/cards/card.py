@@ -73,7 +73,10 @@ def documents(
     facts = facts_of(results, privacy, run)
     cited = _cited(results)
     verdict = wording.verdict_sentences(results)
-    shared: dict[str, Any] = {"results": results, "facts": facts, "version": __version__, "cited": cited}
+    shared: dict[str, Any] = {
+        "results": results, "facts": facts, "version": __version__, "cited": cited,
+        "cohort": facts["patients"].text if facts["patients"].known else "real patients",
+    }  # fmt: skip
     card = _rendered(
         "card.md", kind=kind, scores=_scores(results), checks=check_rows(results), verdict=verdict, **shared
     )

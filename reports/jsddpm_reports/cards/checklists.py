@@ -124,7 +124,7 @@ SCORECARD = Checklist("synthetic-data-scorecard", "Scorecard for synthetic medic
     Item("description", "How the data were made", ("technology", "sampling")),
     Item("description", "Patient data behind them", ("training_data",)),
     Item("description", "Size", ("samples",)),
-    Item("congruence", "Nearness to the distribution of patient data", ("congruence",)),
+    Item("congruence", "Closeness to the distribution of patient data", ("congruence",)),
     Item("coverage", "Variety, and what is missing of it", ("coverage",)),
     Item("constraint", "Anatomy and other limits that samples must keep", ("constraint",)),
     Item("completeness", "Everything that the task needs is there", ("output", "binning")),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jsddpm_eval.privacy import named_sentences, nameless_sentences
 from jsddpm_eval.results.anonymised import CODED
 from jsddpm_eval.results.results import Results
 from jsddpm_reports import wording
@@ -94,7 +95,8 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
     groups = list(dict.fromkeys(spec.group for spec in results.specs))
     selftest = provenance.get("selftest")
     low, high = binning.z_range
-    patients = f"{real.get('patients', 'an unknown number of')} patients"
+    patients = f"{real['patients']} patients" if "patients" in real else "patients whose number is not recorded"
+    of_split = f" (split {split})" if split else ""
     return {
         "goal": Fact(
             "Evaluation of a generator of axial brain MRI slices with lesion masks, by axial bin and pathology"
@@ -102,7 +104,7 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
         "samples": Fact(f"{generated['slices']} generated slices")
         if "slices" in generated
         else unknown("nothing generated was evaluated"),
-        "patients": Fact(f"{patients}, {held_out} of them held out (split {split})")
+        "patients": Fact(f"{patients}, {held_out} of them held out{of_split}")
         if held_out is not None
         else unknown("the evaluation does not say who is held out"),
         "binning": Fact(f"{binning.n_bins} {binning.scheme} bins of slices {low} to {high} of {binning.n_slices}"),
@@ -110,8 +112,9 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
             f"{len(results.specs)} scores of {', '.join(groups)}; each with its definition in results.json"
         ),
         "uncertainty": Fact(
-            "95 % intervals by patient and by sample (jackknife); the same score between real patients as baseline; "
-            "p-values corrected over everything that was asked"
+            "95 % intervals whose units are patients and samples: of differences of means by Welch (linearized by "
+            "patient), of shares by Clopper and Pearson or by Wilson, of distances and other means by the jackknife; "
+            "the same score between real patients as baseline; p-values corrected over everything that was asked"
         ),
         "precision": _precision(results),
         "sample_size": _detectable(results),
@@ -218,9 +221,16 @@ def _disjoint(results: Results) -> Fact:
     real, checkpoint = results.provenance.get("real", {}), results.provenance.get("checkpoint") or {}
     origin = results.provenance.get("generated", {}).get("provenance", {})
     trained_on = checkpoint.get("training_store") or origin.get("training_store")
-    if trained_on is not None and trained_on == real.get("store"):
-        return Fact("By patient: slices of one patient are on one side only")
-    return unknown("the generator was not trained on this store's split, as far as its samples say")
+    if trained_on is None:
+        return unknown("the samples do not say on which store their generator was trained")
+    if "store" not in real:
+        return unknown("the evaluation does not say which store the real slices are of")
+    if trained_on != real["store"]:
+        return unknown(
+            f"the generator was trained on another store, {trained_on}, whose patients are not compared with those of "
+            "the evaluation"
+        )
+    return Fact("By patient: slices of one patient are on one side only")
 
 
 def _precision(results: Results) -> Fact:
@@ -285,6 +295,5 @@ def _privacy(privacy: Mapping[str, Any] | None, results: Results) -> Fact:
     """Sentences on copies; the one that names a patient stays in the evaluation unless codes stand for patients."""
     if privacy is None:
         return unknown("copies of patients were not looked for")
-    worst = (privacy.get("worst_patient") or {}).get("patient")
-    hidden = worst if CODED not in results.provenance else None
-    return Fact(" ".join(s for s in privacy["sentences"] if hidden is None or str(hidden) not in s))
+    said = named_sentences if CODED in results.provenance else nameless_sentences
+    return Fact(" ".join(said(privacy)))
