@@ -126,11 +126,14 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
 
 def _answer(result: Attack | None, losses: Losses) -> tuple[Answer, str]:
     n, m = losses.groups
-    if result is None or not losses.enough:
-        ways = comb(n + m, n)
+    if result is None:
         return "unknown", (
-            f"{n} training and {m} held-out patients can be divided in {ways} ways, so that no attack can be "
-            f"significant; {MIN_UNITS} of either kind and 40 ways are needed, such as 4 and 4 patients"
+            f"an attack needs {MIN_UNITS} patients of either kind, and there are {n} training and {m} held-out patients"
+        )
+    if not losses.enough:
+        return "unknown", (
+            f"{n} training and {m} held-out patients can be divided in {comb(n + m, n)} ways, so that no attack can be "
+            f"significant; {1 / TAIL:.0f} ways are needed, such as those of 4 and 4 patients"
         )
     low, high = result.difficulty.interval
     if result.p_value <= TAIL:

@@ -14,7 +14,7 @@ from jsddpm_eval.bins.condition_counts import brain_profile, condition_counts
 from jsddpm_eval.checks.decision import single_level
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.limits import MIN_UNITS
+from jsddpm_eval.stats.limits import MIN_PATIENTS, MIN_UNITS
 from jsddpm_eval.stats.power import POWER, detectable
 from jsddpm_eval.stats.shift import REACH, Scale, Side, mean_shift
 
@@ -41,9 +41,12 @@ def store_report(
         progress: Called with (cells done, cells).
 
     Returns:
-        Plain values for JSON: ``cells`` as :func:`~jsddpm_eval.bins.condition_counts.condition_counts` gives them,
-        each with ``minimum_detectable`` (``median`` and ``largest`` over the columns compared; null with a ``reason``),
-        and ``whole``, the same for all cells together.
+        Plain values for JSON: ``fingerprint`` of the store, ``patients`` (their number), ``spacing_z_mm``,
+        ``min_patients`` (fewer in a cell cannot be assessed), ``samples``, ``power`` of the smallest detectable
+        difference, ``brain_profile`` as :func:`~jsddpm_eval.bins.condition_counts.brain_profile` gives it, ``cells`` as
+        :func:`~jsddpm_eval.bins.condition_counts.condition_counts` gives them, each with ``minimum_detectable``
+        (``median`` and ``largest`` over the columns compared; null with a ``reason``), and ``whole``, the same for all
+        cells together.
     """
     table = SliceTable.from_store(store, binning)
     columns, tokens = appearance(table).numpy(), table.token(binning.n_bins).numpy()
@@ -59,7 +62,7 @@ def store_report(
         "fingerprint": store.fingerprint,
         "patients": len(np.unique(store.patients)),
         "spacing_z_mm": store.spacing[2],
-        "min_patients": MIN_UNITS,
+        "min_patients": MIN_PATIENTS,
         "samples": samples,
         "power": POWER,
         "brain_profile": brain_profile(store),
@@ -78,6 +81,9 @@ def _smallest(
 ) -> dict[str, Any]:
     """Smallest detectable shift in the slices of some conditions, over all columns, for samples like real slices."""
     here = np.isin(tokens, conditions)
+    n_patients = len(np.unique(patients[here]))
+    if n_patients < MIN_PATIENTS:
+        return {"minimum_detectable": None, "reason": f"{n_patients} patients: at least {MIN_PATIENTS} are needed"}
     planned_bins = np.repeat(np.unique(tokens[here]), samples)
     planned = Side(np.zeros(len(planned_bins)), planned_bins, np.arange(len(planned_bins)))
     smallest = []
@@ -87,8 +93,7 @@ def _smallest(
         if shift is not None:
             smallest.append(detectable(shift.error, shift.freedom, level))
     if not smallest:
-        n_patients = len(np.unique(patients[here]))
-        return {"minimum_detectable": None, "reason": f"{n_patients} patients: at least {MIN_UNITS} are needed"}
+        return {"minimum_detectable": None, "reason": f"{samples} samples: at least {MIN_UNITS} are needed"}
     if np.median(smallest) > REACH:
         return {
             "minimum_detectable": None,

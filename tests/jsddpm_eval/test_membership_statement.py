@@ -64,11 +64,18 @@ def test_a_few_patients_who_are_not_told_apart_are_unknown_with_what_it_takes(st
     assert values["reason"] in values["sentences"][0]
 
 
-@pytest.mark.parametrize(("n", "m"), [(2, 30), (30, 2), (3, 3), (1, 0)])
-def test_too_few_patients_are_unknown_whatever_the_losses(stated, n, m):
+@pytest.mark.parametrize(
+    ("n", "m", "said"),
+    [(2, 30, "needs 3 patients of either kind"), (30, 2, "needs 3 patients of either kind"),
+     (3, 3, "can be divided in 20 ways"), (1, 0, "needs 3 patients of either kind")],
+)  # fmt: skip
+def test_too_few_patients_are_unknown_whatever_the_losses(stated, n, m, said):
+    """Six patients are halved in 20 ways, so that no p-value is below 1/20; two and thirty are divided in 496."""
     values = stated(0, n, m, effect=9.0)
     assert values["answer"] == "unknown"
-    assert f"{n} training and {m} held-out patients can be divided in" in values["reason"]
+    assert f"{n} training and {m} held-out patients" in values["reason"]
+    assert said in values["reason"]
+    assert "496" not in values["reason"]
     assert (values["attack"] is None) == (min(n, m) < 3)
     assert len(values["by_patient"]) == n + m
 
