@@ -172,7 +172,7 @@ def test_the_readme_says_what_the_bench_measured():
     found, named = (sum(row[column] == "yes" for row in bench) for column in (2, 3))
     assert f"Of {len(bench)} planted faults of medium strength, {found} were found and {named} named right" in said
     alarms = re.search(
-        r"accused in (\d+ of \d+ draws \(95 % interval .*? %\))", (folder / "real-B/table.md").read_text()
+        r"false alarm in (\d+ of \d+ draws \(95 % interval .*? %\))", (folder / "real-B/table.md").read_text()
     )[1]
     assert f"had a false alarm in {alarms}" in said
     missed = {"dim", "lesions faint", "neighbours", "mirrored"}  # the four examples of the sentence

@@ -138,7 +138,7 @@ class SampleMonitor:
             copied = self._search(samples) if self._search else Score.undefined("no training slices")
             gap, opened = self._seen_gap(samples)
         signs = []
-        copying = copied.p_value is not None and copied.p_value < ALPHA
+        copying = copied.p_value is not None and copied.p_value <= ALPHA
         if copied.value is not None and self._search:
             values["copied"], baselines["copied"] = copied.value, self._search.baseline
         if copying:

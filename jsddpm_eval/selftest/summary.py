@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
-
 from jsddpm.checksums import write_recorded
 from jsddpm.csvfiles import csv_bytes
 from jsddpm.files import json_bytes
 from jsddpm_eval.selftest.fault import Fault
 from jsddpm_eval.selftest.trials import PERFECT, Row
+from jsddpm_eval.stats.exceedance import share_interval
 
 SEEN = 0.8
 """Share of the trials of a fault at a strength in which it must be found, or named right, to count as seen."""
@@ -120,12 +119,18 @@ def _sentence(fault: Fault, tried: Sequence[Row]) -> str:
     first_named, first_seen = _from(tried, "named"), _from(tried, "found")
     parts = []
     if first_named < len(tried):
-        parts.append(f"named right from {fault.stated(tried[first_named]['strength'])} on")
+        parts.append(("name", f"right from {fault.stated(tried[first_named]['strength'])} on"))
     if first_seen < first_named:
-        parts.append(f"seen under another name from {fault.stated(tried[first_seen]['strength'])} on")
+        parts.append(("see", f"under another name from {fault.stated(tried[first_seen]['strength'])} on"))
     if missed := [f"{row['strength']:g}" for row in tried[: min(first_seen, first_named)]]:
-        parts.append(f"{' and '.join(missed)} {fault.unit}".strip() + " would not be seen")
-    return f"{fault.title[0].upper()}{fault.title[1:]}: {'; '.join(parts)}."
+        parts.append(("would miss", f"at {_enumerated(missed)} {fault.unit}".strip()))
+    said = [f"{verb} {'it' if i else 'this fault'} {where}" for i, (verb, where) in enumerate(parts)]
+    return f"{fault.title[0].upper()}{fault.title[1:]}: checks {_enumerated(said, ', and ' if said[2:] else ' and ')}."
+
+
+def _enumerated(words: Sequence[str], last: str = " and ") -> str:
+    """Words with commas between them, and ``last`` before the last one."""
+    return last.join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _from(tried: Sequence[Row], what: str) -> int:
@@ -139,5 +144,4 @@ def _from(tried: Sequence[Row], what: str) -> int:
 def _share(count: int, of: int) -> dict[str, Any]:
     if not of:
         return {"count": 0, "trials": 0, "share": None, "interval": None}
-    low, high = binomtest(count, of).proportion_ci(0.95, method="exact")
-    return {"count": count, "trials": of, "share": count / of, "interval": [float(low), float(high)]}
+    return {"count": count, "trials": of, "share": count / of, "interval": list(share_interval(count, of))}

@@ -17,10 +17,10 @@ from jsddpm_eval.utility.scores import PRIMARY, SCORES, dice, found_share
 ASKED = "Do networks that segment lesions do better on new patients when they are trained with these samples?"
 
 LIMITS = (
-    "It is said of these samples, these networks and this number of steps. Larger networks that train for longer may "
-    "need samples less.",
-    "Intervals take patients and trainings as drawn at random. Other training patients would make another generator; "
-    "folds show only a little of that.",
+    "The answers hold for these samples, these networks and this number of steps. Larger networks that train for "
+    "longer may need samples less.",
+    "Intervals treat patients and trainings as random samples. They cover only a small part of the variation between "
+    "training sets.",
     "Slices are segmented one by one, inside the bins; other slices of a volume are not evaluated.",
 )
 
@@ -108,30 +108,34 @@ def sentences(differences: Sequence[dict[str, Any]], margin: float) -> list[str]
 
 
 def _sentence(d: dict[str, Any], margin: float) -> str:
-    about = f"{d['arm']} against {d['reference']}"
+    arm, reference = d["arm"], d["reference"]
     if d["interval"] is None:
-        return f"{about}: unknown, as there are fewer than three patients, or one training of each arm."
+        return (
+            f"The study cannot compare {arm} with {reference}, because there are fewer than three patients, or one "
+            "training of each arm."
+        )
     low, high = d["interval"]
-    numbers = f"Dice {d['difference']:+.3f} (95 % interval {low:+.3f} to {high:+.3f}, {d['patients']} patients)"
-    rival = "" if d["reference"] == REAL.name else f" over {d['reference'].partition('+')[2]}"
     answers = {
-        "helps": f"a gain{rival}" + (f", though perhaps below {margin:g}" if low < margin else ""),
-        "harms": "a loss",
-        "no difference": f"no gain{rival}, and no loss: the interval lies within {margin:g}",
-        "no gain": f"no gain{rival} of {margin:g} or more",
-        "unknown": f"no gain{rival} is shown, and none is ruled out; {_needed(d)}",
+        "helps": f"{arm} gains over {reference}" + (f", though perhaps less than {margin:g}" if low < margin else ""),
+        "harms": f"{arm} loses against {reference}",
+        "no difference": f"{arm} neither gains nor loses against {reference}: the interval lies within {margin:g}",
+        "no gain": f"{arm} does not gain {margin:g} or more over {reference}",
+        "unknown": f"The study shows neither a gain of {arm} over {reference} nor its absence; {_needed(d)}",
     }
-    return f"{about}: {answers[d['answer']]}. {numbers}."
+    return (
+        f"{answers[d['answer']]}. The difference in Dice is {d['difference']:+.3f} (95 % interval {low:+.3f} to "
+        f"{high:+.3f}, {d['patients']} patients)."
+    )
 
 
 def _needed(d: dict[str, Any]) -> str:
     """Number of patients with whom a gain would be significant."""
     needed = d["patients_for_gain"]
     if needed is None:
-        return f"with so few trainings one of {GAIN:g} would not be seen, however many patients there are"
+        return f"with so few trainings it would not detect a gain of {GAIN:g}, however many patients there are"
     if needed <= d["patients"]:
-        return f"one of {GAIN:g} would most likely have been seen"
-    return f"one of {GAIN:g} would be seen with {needed} patients"
+        return f"it would most likely have detected a gain of {GAIN:g}"
+    return f"it would detect a gain of {GAIN:g} with {needed} patients"
 
 
 def _cell(row: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jsddpm_reports import tables
+
 HEADINGS = ("fault", "strength", "found", "named", "flagged", "elsewhere", "other names")
 
 
@@ -22,8 +24,7 @@ def fault_rows(values: dict[str, Any]) -> list[list[str]]:
 
 def markdown(values: dict[str, Any]) -> str:
     """The table of faults, false alarms and sentences as Markdown."""
-    rows = [HEADINGS, ["---"] * len(HEADINGS), *fault_rows(values)]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    table = tables.markdown((list(HEADINGS), fault_rows(values)), left=len(HEADINGS))
     return f"{alarms(values)}\n\n{table}\n\n" + "\n".join(f"- {line}" for line in values["sentences"]) + "\n"
 
 
@@ -35,7 +36,7 @@ def alarms(values: dict[str, Any]) -> str:
     low, high = perfect["interval"]
     named = ", ".join(f"{name} {share['count']}" for name, share in perfect["checks"].items() if share["count"])
     return (
-        f"Perfect samples were accused in {perfect['count']} of {perfect['trials']} draws (95 % interval "
+        f"A perfect generator had a false alarm in {perfect['count']} of {perfect['trials']} draws (95 % interval "
         f"{100 * low:.0f} to {100 * high:.0f} %){f': {named}' if named else ''}."
     )
 

@@ -48,7 +48,8 @@ def test_false_alarms_have_the_interval_of_clopper_and_pearson(values):
     )  # qbeta(.025, 1, 20), qbeta(.975, 2, 19)
     assert perfect["checks"]["copied"]["count"] == 1
     assert perfect["checks"]["sharpness"]["interval"] == pytest.approx([0, 1 - 0.025 ** (1 / 20)])
-    assert alarms(values) == "Perfect samples were accused in 1 of 20 draws (95 % interval 0 to 25 %): copied 1."
+    said = "A perfect generator had a false alarm in 1 of 20 draws (95 % interval 0 to 25 %): copied 1."
+    assert alarms(values) == said
 
 
 def test_the_table_has_a_row_for_each_fault_and_strength(values):
@@ -62,8 +63,9 @@ def test_the_table_has_a_row_for_each_fault_and_strength(values):
 
 def test_sentences_say_from_where_on_a_fault_is_named_and_what_is_missed(values):
     assert values["sentences"] == [
-        "Blur: named right from 1 px on; seen under another name from 0.7 px on; 0.5 px would not be seen.",
-        "Copies with 1 % of noise: 0.25 and 0.5 and 1 of samples would not be seen.",
+        "Blur: checks name this fault right from 1 px on, see it under another name from 0.7 px on, and would miss it "
+        "at 0.5 px.",
+        "Copies with 1 % of noise: checks would miss this fault at 0.25, 0.5 and 1 of samples.",
     ]
 
 

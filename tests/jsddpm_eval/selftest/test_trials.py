@@ -70,7 +70,7 @@ def test_a_selftest_leaves_strict_json_and_tables(tmp_path):
     values = selftest_of(tmp_path, cohort, (), FAULTS[1:], {"cohort": "made up"}, perfect=0, quick=True, **SETTINGS)
     assert json.loads((tmp_path / "selftest.json").read_text())["faults"] == values["faults"]
     assert len((tmp_path / "faults.csv").read_text().splitlines()) == 2
-    assert values["sentences"] == ["Pathologies exchanged: named right from 0.5 of samples on."]
+    assert values["sentences"] == ["Pathologies exchanged: checks name this fault right from 0.5 of samples on."]
 
 
 def test_only_changed_conditions_are_affected():

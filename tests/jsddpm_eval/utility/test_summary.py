@@ -78,8 +78,8 @@ def test_a_summary_is_strict_json_and_says_no_gain_over_copy_paste_in_words():
     values = summary(rows, BINNING, SPACING, margin=0.02)
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     first = values["sentences"][0]
-    assert first.startswith("real+generated-50 against real+copy-paste: no gain over copy-paste, and no loss")
-    assert values["sentences"][1].startswith("real+generated-50 against real: a gain.")
+    assert first.startswith("real+generated-50 neither gains nor loses against real+copy-paste: ")
+    assert values["sentences"][1].startswith("real+generated-50 gains over real. The difference in Dice is +")
     assert [(r["arm"], r["network"]) for r in values["networks"]][:2] == [
         ("real+generated-50", "segresnet"), ("real+generated-50", "unet"),
     ]  # fmt: skip
@@ -90,15 +90,15 @@ def test_a_summary_is_strict_json_and_says_no_gain_over_copy_paste_in_words():
 
 @pytest.mark.parametrize(
     ("needed", "said"),
-    [(31, "would be seen with 31 patients"), (30, "most likely have been seen"), (None, "however many")],
+    [(31, "it would detect a gain of 0.05 with 31 patients"),
+     (30, "it would most likely have detected a gain of 0.05"), (None, "however many patients")],
 )  # fmt: skip
 def test_what_is_not_known_says_what_would_be_needed(needed, said):
     row = {"arm": "real+generated-50", "reference": "real+poisson", "difference": 0.01, "interval": [-0.03, 0.05],
            "patients": 30, "answer": "unknown", "patients_for_gain": needed}  # fmt: skip
     (sentence,) = sentences([row], 0.02)
-    assert sentence.startswith(
-        "real+generated-50 against real+poisson: no gain over poisson is shown, and none is ruled"
-    )
+    neither = "The study shows neither a gain of real+generated-50 over real+poisson nor its absence; "
+    assert sentence.startswith(neither)
     assert said in sentence
 
 
