@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from jsddpm.cohort.records import Record, Split
-from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.errors import usage_error
 
 _PARTS = 3  # lesion loads are cut into at most this many equal parts for k-fold
 
@@ -55,8 +55,8 @@ def assign_splits(
     Args:
         patients: The patients.
         rule: Shares and seed.
-        given: Splits assigned beforehand. All patients may have one; or some have ``test``, a predefined test set, and
-            the others are divided into training and validation.
+        given: Splits assigned beforehand. All patients may have one, also all of them ``test``, an external test set;
+            or some have ``test``, a predefined test set, and the others are divided into training and validation.
 
     Raises:
         JsddpmError: ``SPLIT`` (status 2) when ``given`` is neither, or no patient would be left for training.
@@ -67,7 +67,9 @@ def assign_splits(
     4
     """
     assigned = {p: s for p, s in (given or {}).items() if s is not None}
-    if assigned and set(assigned.values()) != {"test"} and set(assigned) != set(patients):
+    complete = bool(assigned) and set(assigned) == set(patients)
+    external = complete and set(assigned.values()) == {"test"}
+    if assigned and set(assigned.values()) != {"test"} and not complete:
         missing = sorted(set(patients) - set(assigned))
         what = f"{len(missing)} patients have no split, such as {missing[0]}"
         raise usage_error("SPLIT", what, fix="complete the column split, give it for test patients alone, or remove it")
@@ -81,9 +83,11 @@ def assign_splits(
         count = max(1, round(share * len(patients))) if share > 0 else 0
         result |= dict.fromkeys(_systematic(left, count, rng), split)
         left = {p: v for p, v in left.items() if p not in result}
-    if not left and "train" not in result.values():
-        what = f"{len(patients)} patients are too few for these shares"
-        raise usage_error("SPLIT", what, fix="lower --val or --test")
+    if not left and "train" not in result.values() and not external:
+        what, cure = f"{len(patients)} patients are too few for these shares", "lower --val or --test"
+        if complete:
+            what, cure = "no patient has the split train", "give it to some patients, or give all of them test"
+        raise usage_error("SPLIT", what, fix=cure)
     return {p: result.get(p, "train") for p in sorted(patients)}
 
 
@@ -170,7 +174,7 @@ def _systematic(patients: Mapping[str, Patient], count: int, rng: np.random.Gene
     order = [names[i] for i in rng.permutation(len(names))]
     order.sort(key=lambda p: (patients[p].group, patients[p].load))
     if count > len(order):
-        raise JsddpmError("SPLIT", f"{count} of {len(order)} patients are wanted", fix="lower --val or --test")
+        raise usage_error("SPLIT", f"{count} of {len(order)} patients are wanted", fix="lower --val or --test")
     step = len(order) / max(count, 1)
     start = rng.uniform(0, step)
     return [order[int(start + i * step)] for i in range(count)]

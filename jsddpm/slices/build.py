@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from jsddpm import __version__
-from jsddpm.binning import ZBinning
 from jsddpm.checksums import sha256
 from jsddpm.cohort.masks import MaskReading, refuse_unused
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
@@ -21,6 +20,7 @@ from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, patient
 from jsddpm.cohort.subject import NO_LESION, named, read_subject
 from jsddpm.errors import JsddpmError, first_of
 from jsddpm.parallel import in_processes
+from jsddpm.slices.proposal import RequestedRange, check_request, proposed_range
 from jsddpm.slices.writer import (
     BUILD_ONLY,
     Shard,
@@ -31,9 +31,6 @@ from jsddpm.slices.writer import (
     resumable_store,
     write_shard,
 )
-
-AUTO_SHARE = 0.25
-"""An automatic z-range contains the slices whose mean brain area is at least this share of the largest."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ def build_slice_cache(
     spec: Preprocessing,
     split: SplitRule | None = None,
     masks: MaskReading | None = None,
-    z_range: tuple[int, int] | str | None = None,
+    z_range: RequestedRange | None = None,
     jobs: int = 1,
     skip_bad: bool = False,
     resume: bool = False,
@@ -72,7 +69,7 @@ def build_slice_cache(
         split: How patients without a predefined split are divided; balanced over group and lesion load.
         masks: How to read mask values.
         z_range: Range of slices the store proposes for training; ``"auto"`` derives it from the training patients
-            (:data:`AUTO_SHARE`). All slices are stored in any case.
+            (:data:`~jsddpm.slices.proposal.AUTO_SHARE`). All slices are stored in any case.
         jobs: Processes; the bytes do not depend on it.
         skip_bad: Leave out records that cannot be used, instead of refusing to build.
         resume: Continue an interrupted build; the bytes are those of an uninterrupted one.
@@ -83,13 +80,18 @@ def build_slice_cache(
         One outcome per record.
 
     Raises:
-        JsddpmError: The first bad record's error, with the number of others, unless ``skip_bad``; ``EXISTS``;
-            ``PATIENT_NAME``, ``PATIENT_SPLIT``, ``SAME_IMAGE`` when a patient may be in two splits, also with
-            ``skip_bad``; ``MASK_READING`` (status 3) when no mask has a requested label; those of
-            :func:`~jsddpm.publish.resumable_directory`.
+        JsddpmError: ``SPLIT``, ``Z_RANGE`` (status 2) before any image is read; the first bad record's error, with the
+            number of others, unless ``skip_bad``; ``EXISTS``; ``PATIENT_NAME``, ``PATIENT_SPLIT``, ``SAME_IMAGE`` when
+            a patient may be in two splits, also with ``skip_bad``; ``MASK_READING`` (status 3) when no mask has a
+            requested label; those of :func:`~jsddpm.publish.resumable_directory`.
     """
     refuse_mixed_patients(records)
     reading, rule = masks or MaskReading(), split or SplitRule()
+    expected = assign_splits(
+        patients_of(records, dict.fromkeys((r.subject for r in records), 0.0)), rule, given_splits(records)
+    )
+    if z_range is not None:
+        check_request(z_range, spec.shape[2], expected.values())
     outcomes: list[Outcome] = []
     with resumable_store(
         out,
@@ -118,7 +120,9 @@ def build_slice_cache(
             raise
         splits = _divide(writer, records, rule)
         if z_range is not None:
-            writer.info["z_range"] = _proposed_range(writer.written, z_range, spec.shape[2])
+            training = [w.rows for w in writer.written if w.entry["split"] == "train"]
+            rows = np.concatenate(training or [writer.written[0].rows[:0]])
+            writer.info["z_range"] = proposed_range(rows, z_range, spec.shape[2])
     return [o if o.problem else replace(o, split=splits[o.subject]) for o in outcomes]
 
 
@@ -136,22 +140,6 @@ def _divide(writer: StoreWriter, records: Sequence[Record], rule: SplitRule) -> 
         w.entry["split"] = split
         w.rows["split"] = SPLITS.index(split)
     return {r.subject: by_patient[r.patient] for r in of_store}
-
-
-def _proposed_range(written: Sequence[Written], requested: tuple[int, int] | str, n_slices: int) -> dict[str, Any]:
-    """The z-range that the store proposes, and its rule; an automatic one is from training patients alone."""
-    rows = np.concatenate([w.rows for w in written if w.entry["split"] == "train"])
-    if isinstance(requested, str):
-        profile = np.bincount(rows["z_index"], rows["brain_fraction"], minlength=n_slices)
-        used = np.flatnonzero(profile >= AUTO_SHARE * profile.max())
-        lo, hi = int(used[0]), int(used[-1])
-        rule = f"mean brain area of the training patients at least {AUTO_SHARE:.0%} of its largest"
-    else:
-        lo, hi = ZBinning(requested, 1, n_slices=n_slices).z_range
-        rule = "given"
-    lesion = rows["z_index"][rows["pathology"] == 1]
-    inside = int(((lesion >= lo) & (lesion <= hi)).sum())
-    return {"range": [lo, hi], "rule": rule, "training_lesion_slices": {"inside": inside, "all": len(lesion)}}
 
 
 def _refuse_bad(outcomes: Sequence[Outcome], *, skip_bad: bool) -> None:

@@ -14,14 +14,17 @@ from jsddpm.errors import usage_error
 from jsddpm.files import link_or_copy, make_directory
 from jsddpm.publish import published_directory
 from jsddpm.slices.layout import patient_of
+from jsddpm.slices.proposal import GIVEN, proposed_range
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import StoreWriter, Written
 
-_WRITTEN_ANEW = ("schema", "version", "size", "index", "subjects", "z_range")
+_WRITTEN_ANEW = ("schema", "version", "size", "index", "subjects")
 
 
 def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
     """Publish a store with the splits of a manifest; its arrays are the first store's (hard links where possible).
+
+    A proposed z-range that was given stays, and an automatic one is found anew from the new training patients.
 
     Args:
         store: A real store.
@@ -46,6 +49,11 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
             for file in subject["files"].values():
                 link_or_copy(store.path / file["file"], root / file["file"])
             writer.written.append(Written(rows, {**subject, "size": list(store.size), "split": split}))
+        if store.z_range is not None:
+            rows = np.concatenate([w.rows for w in writer.written])
+            training = rows[rows["split"] == SPLITS.index("train")]
+            automatic = store.info["z_range"]["rule"] != GIVEN and len(training)
+            writer.info["z_range"] = proposed_range(training, "auto" if automatic else store.z_range, store.n_slices)
         writer.finish()
     return Path(out)
 

@@ -21,6 +21,7 @@ from jsddpm_cli.streams import strict_json
 if TYPE_CHECKING:
     from jsddpm.cohort.sources import Cohort
     from jsddpm.slices.build import Outcome
+    from jsddpm.slices.proposal import RequestedRange
     from jsddpm.slices.store import SliceStore
 
 app = typer.Typer(name="cache", help="Build, import, inspect and verify slice stores.", no_args_is_help=True)
@@ -161,9 +162,9 @@ def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
         note("no image has a lesion: all slices count as control")
 
 
-def _asked_range(words: tuple[str, str] | None) -> tuple[int, int] | str | None:
+def _asked_range(words: tuple[str, str] | None) -> RequestedRange | None:
     if words is None or words[0] == "auto":
-        return words and "auto"
+        return "auto" if words else None
     try:
         return int(words[0]), int(words[1])
     except ValueError:

@@ -65,6 +65,23 @@ def test_given_splits_win():
         assign_splits(patients, SplitRule(), {"a": "train", "b": "test", "c": None, "d": None})
 
 
+def test_an_external_test_set_needs_no_patient_for_training():
+    """It was refused as too small for the shares, which it does not use."""
+    patients = {p: Patient("x", 0) for p in "ab"}
+    assert assign_splits(patients, SplitRule(), dict.fromkeys("ab", "test")) == {"a": "test", "b": "test"}
+    with pytest.raises(JsddpmError, match="no patient has the split train") as caught:
+        assign_splits(patients, SplitRule(), {"a": "test", "b": "val"})
+    assert caught.value.status == 2
+
+
+@pytest.mark.parametrize(("val", "test"), [(0.5, 0.4), (0.0, 0.9)])
+def test_too_few_patients_are_a_matter_of_the_command(val, test):
+    """Without a patient left for a share, the exit status was that of a bad file."""
+    with pytest.raises(JsddpmError, match=r"SPLIT.*lower --val or --test") as caught:
+        assign_splits({"a": Patient("x", 0)}, SplitRule(val, test))
+    assert caught.value.status == 2
+
+
 @given(st.integers(2, 6), st.integers(0, 3))
 def test_folds_test_every_patient_once_and_are_stratified(count, seed):
     patients = {f"c{i}": Patient("control", 0) for i in range(12)} | {

@@ -310,8 +310,33 @@ def test_an_automatic_range_comes_from_training_patients_alone(bids, tmp_path):
     assert lesion == {"inside": int(rows.sum()), "all": int(rows.sum())}
     build(bids, tmp_path / "given", z_range=(3, 20))
     assert SliceStore(tmp_path / "given").z_range == (3, 20)
-    with pytest.raises(JsddpmError, match="Z_RANGE"):
-        build(bids, tmp_path / "outside", z_range=(3, 28))
+
+
+@pytest.mark.parametrize(
+    ("splits", "options", "code"),
+    [
+        (["train", "train", "val", "test"], {"z_range": (3, 28)}, "Z_RANGE"),
+        (["train", "", "val", "test"], {}, "SPLIT.*1 patients have no split"),
+        (["", "", "", ""], {"split": SplitRule(0.9, 0.05)}, "SPLIT.*lower --val"),
+        (["test"] * 4, {"z_range": "auto"}, "Z_RANGE.*there is none"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_refused_before_an_image_is_read(bids, tmp_path, splits, options, code):
+    """It was refused after the last image, which may take hours."""
+    records = relabelled(bids, {f"sub-{s:02d}": (f"p{s}", split) for s, split in enumerate(splits)}).records
+    for path in bids.rglob("*_FLAIR.nii.gz"):
+        path.write_bytes(b"")
+    with pytest.raises(JsddpmError, match=code) as caught:
+        build_slice_cache(records, tmp_path / "store", spec=SPEC, **options)
+    assert (caught.value.status, list(tmp_path.glob("*store*"))) == (2, [])
+
+
+def test_an_external_test_set_is_a_store(bids, tmp_path):
+    records = relabelled(bids, {f"sub-{s:02d}": (f"p{s}", "test") for s in range(4)}).records
+    build_slice_cache(records, tmp_path / "store", spec=SPEC, z_range=(3, 20))
+    store = SliceStore(tmp_path / "store")
+    assert len(store.select(split="test")) == len(store.index) == 4 * 28
+    assert (store.z_range, store.info["z_range"]["training_lesion_slices"]) == ((3, 20), {"inside": 0, "all": 0})
 
 
 def test_the_same_cohort_in_another_layout_gives_the_same_slices(bids, tmp_path):
