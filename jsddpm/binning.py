@@ -19,6 +19,7 @@ from jsddpm.quantization import (
     Index,
     check_n_bins,
     check_n_slices,
+    check_pathology,
     check_range,
     check_z,
     is_integer,
@@ -43,13 +44,10 @@ def compute_class_token(z_bin: int, pathology_class: int, n_bins: int) -> int:
     >>> compute_class_token(z_bin=5, pathology_class=1, n_bins=10)
     15
     """
-    check_n_bins(n_bins)
+    n_bins = check_n_bins(n_bins)
     if not is_integer(z_bin) or not 0 <= z_bin < n_bins:
         raise usage_error("BIN", f"bin {z_bin!r} is not one of 0..{n_bins - 1}", fix="give a bin of this binning")
-    if not is_integer(pathology_class) or pathology_class not in (0, 1):
-        cure = "give 0 (control) or 1 (lesion)"
-        raise usage_error("PATHOLOGY", f"pathology {pathology_class!r} is unknown", fix=cure)
-    return int(pathology_class * n_bins + z_bin)
+    return int(check_pathology(pathology_class)) * n_bins + int(z_bin)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -110,8 +108,8 @@ class ZBinning:
     def __post_init__(self) -> None:
         lo, hi = check_range(self.z_range)
         object.__setattr__(self, "z_range", (lo, hi))
-        check_n_bins(self.n_bins)
-        n_slices = check_n_slices(self.n_slices)
+        object.__setattr__(self, "n_bins", check_n_bins(self.n_bins))
+        object.__setattr__(self, "n_slices", n_slices := check_n_slices(self.n_slices))
         if self.scheme not in get_args(Scheme):
             raise usage_error(
                 "SCHEME", f"unknown scheme {self.scheme!r}", fix=f"use one of {', '.join(get_args(Scheme))}"
@@ -132,12 +130,15 @@ class ZBinning:
         return rule(z_index, self.z_range, self.n_bins)
 
     def token(self, z_index: Index, pathology: Index) -> Index:
-        """Condition tokens of arrays or tensors of slices and their pathology; see :meth:`Condition.token`.
+        """Condition tokens of slices and their pathology (0 control, 1 lesion); see :meth:`Condition.token`.
+
+        Arrays and tensors of narrow types give tokens of int64. Values as for :meth:`index`; another pathology than 0
+        and 1 is refused (``PATHOLOGY``), because its token would be another class.
 
         >>> ZBinning((24, 93), 10).token(31, 1)
         11
         """
-        return cast(Index, cast(Any, self.index(z_index)) + cast(Any, pathology) * self.n_bins)
+        return cast(Index, cast(Any, self.index(z_index)) + check_pathology(pathology) * self.n_bins)
 
     def slices(self, z_bin: int) -> range:
         """The consecutive slice positions of a bin; empty if the scheme assigns it none."""

@@ -40,7 +40,7 @@ def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> I
     [0, 0, 1, 9, 9]
     """
     lo, hi = check_range(z_range)
-    check_n_bins(n_bins)
+    n_bins = check_n_bins(n_bins)
     z = check_z(z_index, lo, hi)
     if hi == lo:
         return cast(Index, z * 0)
@@ -72,7 +72,7 @@ def quantize_z_global(z_index: Index, n_slices: int, n_bins: int) -> Index:
 def quantize_z_inclusive(z_index: Index, z_range: tuple[int, int], n_bins: int) -> Index:
     """``(z - lo) * n_bins // (hi - lo + 1)``: SLIM-Diff's later rule, for reading its outputs."""
     lo, hi = check_range(z_range)
-    check_n_bins(n_bins)
+    n_bins = check_n_bins(n_bins)
     return cast(Index, (check_z(z_index, lo, hi) - lo) * n_bins // (hi - lo + 1))
 
 
@@ -86,27 +86,44 @@ def is_integer(value: object) -> bool:
 
 def check_z(z_index: object, lo: int, hi: int) -> Any:
     """Return ``z_index`` in a type wide enough for the products; positions outside of [lo, hi] are refused."""
-    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if is_integer(z_index):
-        z = int(z_index) if isinstance(z_index, int) else cast(Any, numpy).int64(z_index)
-        outside = not lo <= z <= hi
-    elif numpy is not None and isinstance(z_index, numpy.ndarray) and z_index.dtype.kind in "iu":
-        outside = z_index.size > 0 and (int(z_index.min()) < lo or int(z_index.max()) > hi)
-        z = z_index.astype(numpy.int64, copy=False)
-    elif torch is not None and isinstance(z_index, torch.Tensor) and "int" in str(z_index.dtype):
-        z = z_index.long()
-        inside = ((z >= lo) & (z <= hi)).all()
-        if z.is_cuda:  # a Python check would wait for the device
-            torch._assert_async(inside, f"z outside [{lo}, {hi}]")
-            return z
-        outside = not bool(inside)
-    else:
+    if (z := _widened(z_index)) is None:
         cure = "give an int, an integer array or an integer tensor"
         raise usage_error("Z_TYPE", f"z must be an integer position, not {_describe(z_index)}", fix=cure)
-    if outside:
+    if _leaves(z, lo, hi):
         cure = "leave out such slices, or widen the range"
         raise usage_error("Z_OUTSIDE", f"z {_describe(z_index)} is outside [{lo}, {hi}]", fix=cure)
     return z
+
+
+def check_pathology(pathology: object) -> Any:
+    """Return ``pathology``, like ``z_index`` in :func:`check_z`; values other than 0 and 1 are refused."""
+    known = _widened(pathology)
+    if known is None or _leaves(known, 0, 1):
+        cure = "give 0 (control) or 1 (lesion)"
+        raise usage_error("PATHOLOGY", f"pathology {_describe(pathology)} is unknown", fix=cure)
+    return known
+
+
+def _widened(value: object) -> Any:
+    """An integer, or an array or tensor of integers, in at least 64 bits; None for anything else."""
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if is_integer(value):
+        return int(value) if isinstance(value, int) else cast(Any, numpy).int64(value)
+    if numpy is not None and isinstance(value, numpy.ndarray) and value.dtype.kind in "iu":
+        return value.astype(numpy.int64, copy=False)
+    if torch is not None and isinstance(value, torch.Tensor) and "int" in str(value.dtype):
+        return value.long()
+    return None
+
+
+def _leaves(z: Any, lo: int, hi: int) -> bool:
+    """Whether any of these integers is outside of [lo, hi]; of a GPU tensor, the device asserts that none is."""
+    if getattr(z, "is_cuda", False):  # a Python check would wait for the device
+        sys.modules["torch"]._assert_async(((z >= lo) & (z <= hi)).all(), f"values outside [{lo}, {hi}]")
+        return False
+    if not getattr(z, "ndim", 0):
+        return not lo <= z <= hi
+    return 0 not in z.shape and (int(z.min()) < lo or int(z.max()) > hi)
 
 
 def _describe(value: Any) -> str:
@@ -130,14 +147,15 @@ def check_range(z_range: tuple[int, int]) -> tuple[int, int]:
     return lo, hi
 
 
-def check_n_bins(n_bins: int) -> None:
-    """Refuse a number of bins below 1."""
+def check_n_bins(n_bins: int) -> int:
+    """The number of bins as a Python integer, refusing one below 1."""
     if not is_integer(n_bins) or n_bins < 1:
         raise usage_error("N_BINS", f"n_bins {n_bins!r} is not a positive integer", fix="give at least 1 bin")
+    return int(n_bins)
 
 
 def check_n_slices(n_slices: int) -> int:
-    """The number of slices, refusing one below 1."""
+    """The number of slices as a Python integer, refusing one below 1."""
     if not is_integer(n_slices) or n_slices < 1:
         cure = "give the number of slices of the volume"
         raise usage_error("N_SLICES", f"n_slices {n_slices!r} is not a positive integer", fix=cure)

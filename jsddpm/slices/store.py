@@ -148,11 +148,8 @@ class SliceStore:
 
     def tokens(self, rows: NDArray[np.intp], binning: ZBinning) -> NDArray[np.int64]:
         """Condition tokens of index rows inside a binning's range, int64 ``(len(rows),)``."""
-        picked = self.index[rows]  # the columns have narrow types, which a token may exceed
-        tokens: NDArray[np.int64] = binning.token(
-            picked["z_index"].astype(np.int64), picked["pathology"].astype(np.int64)
-        )
-        return tokens
+        picked = self.index[rows]
+        return np.asarray(binning.token(picked["z_index"], picked["pathology"]))
 
     def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Intensities in [0, 1] of index rows, float32 ``(len(rows), H, W)``."""

@@ -122,6 +122,33 @@ def test_token_is_vectorised_and_follows_the_condition():
     assert binning.null_token == 20
 
 
+@pytest.mark.parametrize("kind", ["int8", "int16", "uint8", "int64"])
+def test_a_token_is_wider_than_the_columns_it_comes_from(kind):
+    """Of int8, lesions of 200 bins had the token -50, and the token of one NumPy integer raised OverflowError."""
+    binning = ZBinning((0, 100), 200, n_slices=200, allow_empty_bins=True)
+    z, pathology = np.array([0, 25, 99], kind), np.array([1, 1, 0], kind)
+    expected = [200 + 0, 200 + 50, 198]  # pathology * 200 + z * 200 // 100
+    assert binning.token(z, pathology).tolist() == expected
+    assert binning.token(torch.tensor(z), torch.tensor(pathology)).tolist() == expected
+    assert [binning.token(a, b) for a, b in zip(z, pathology, strict=True)] == expected
+    assert compute_class_token(z[1], pathology[1], 200) == 200 + 25
+
+
+@pytest.mark.parametrize("wrong", [2, -1, 1.0, True, np.array([0, 2]), np.array([0.5]), torch.tensor([-1])])
+def test_a_pathology_that_would_be_another_class_is_refused(wrong):
+    """Slice 31 of pathology 2 had the token 21, beyond the null token of ten bins."""
+    with pytest.raises(JsddpmError, match="PATHOLOGY") as caught:
+        ZBinning((24, 93), 10).token(31, wrong)
+    assert caught.value.status is ExitStatus.USAGE
+
+
+def test_numbers_of_numpy_make_the_binning_of_plain_ones():
+    """Its fingerprint raised TypeError."""
+    made = ZBinning(tuple(np.array([24, 93])), np.int64(10), n_slices=np.uint8(128))
+    assert (made, made.fingerprint) == (ZBinning((24, 93), 10), ZBinning((24, 93), 10).fingerprint)
+    assert {type(v) for v in (made.n_bins, made.n_slices, *made.z_range)} == {int}
+
+
 @pytest.mark.parametrize(
     "z", [True, 3.0, float("nan"), "10", None, np.array([1.0]), np.array([True]), torch.tensor([1.0])]
 )

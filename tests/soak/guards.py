@@ -119,7 +119,7 @@ GUARDS = (
     Guard("a range below zero", QUANTIZATION, "if lo < 0:", "if False:", rows("54-range-below")),
     Guard("a number of bins below one", QUANTIZATION, "if not is_integer(n_bins) or n_bins < 1:", "if False:",
           rows("59-")),
-    Guard("a slice outside of the range", QUANTIZATION, "    if outside:\n", "    if False:\n", rows("58-")),
+    Guard("a slice outside of the range", QUANTIZATION, "if _leaves(z, lo, hi):", "if False:", rows("58-")),
     Guard("a range beyond the volume", BINNING, "if hi >= n_slices:", "if False:", rows("54-range-beyond-the-volume")),
     Guard("more bins than slices", BINNING, "if self.n_bins > divided and not self.allow_empty_bins:", "if False:",
           rows("56-")),
