@@ -102,8 +102,10 @@ def import_(
     store = SliceStore(real)
     binning = ZBinning(z_range, bins, n_slices=store.n_slices)
     labels = sources.mask_reading(mask_label, mask_threshold).labels
-    reading = IntensityFormat(value_range, mask_threshold, image_key, mask_key, labels, window, clip)
-    facts = Facts(pathology, fields, axes, spacing, not without_masks, modality, tuple(controls or ()), root)
+    reading = IntensityFormat(value_range, mask_threshold, labels, window, clip)
+    facts = Facts(
+        pathology, fields, axes, spacing, not without_masks, modality, tuple(controls or ()), root, image_key, mask_key
+    )
     with tracked("import") as bar:
         import_slices(
             source, out, binning=binning, real=store, intensities=reading, facts=facts, layout=layout,

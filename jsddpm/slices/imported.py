@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -128,7 +127,6 @@ def _request(
 ) -> Request:
     """Find the items of an import before any pixel is read."""
     source, reading, facts_given = Path(source), intensities or IntensityFormat(), facts or Facts()
-    facts_given = replace(facts_given, image_key=reading.image_key, mask_key=reading.mask_key)
     chosen = layout_of(source, layout)
     listing = chosen.read(source, facts_given)
     if not listing.items:

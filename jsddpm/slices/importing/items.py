@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,29 +32,33 @@ class IntensityFormat:
     Args:
         value_range: Values that are mapped to 0 and 1; None uses the range of an integer type, and [0, 1] for floats.
         mask_threshold: Mask values above it mean lesion; None accepts masks of two values, the lower of them 0.
-        image_key: Name of the image array in an ``.npz`` file.
-        mask_key: Name of the mask array.
         mask_labels: Mask values that mean lesion.
         window: Whether each volume is windowed as the real ones were: percentiles inside the brain.
         clip: Whether values outside ``value_range`` are clipped to its ends.
+
+    Raises:
+        JsddpmError: ``OPTION`` (status 2) for a range whose first value is not below its second.
     """
 
     value_range: tuple[float, float] | None = None
     mask_threshold: float | None = None
-    image_key: str | None = None
-    mask_key: str | None = None
     mask_labels: tuple[int, ...] = ()
     window: bool = False
     clip: bool = False
 
+    def __post_init__(self) -> None:
+        if self.value_range is not None and not -math.inf < self.value_range[0] < self.value_range[1] < math.inf:
+            what = f"--value-range {self.value_range[0]:g} {self.value_range[1]:g} is no range"
+            raise usage_error("OPTION", what, fix="give the value that becomes 0, and a larger one that becomes 1")
+
     def over(self, known: IntensityFormat) -> IntensityFormat:
         """The given values, completed by those that a layout knows."""
-        keys = replace(self, image_key=self.image_key or known.image_key, mask_key=self.mask_key or known.mask_key)
-        if keys.value_range is None and not keys.window:
-            keys = replace(keys, value_range=known.value_range)
-        if keys.mask_threshold is None and not keys.mask_labels:
-            keys = replace(keys, mask_threshold=known.mask_threshold, mask_labels=known.mask_labels)
-        return keys
+        completed = self
+        if self.value_range is None and not self.window:
+            completed = replace(completed, value_range=known.value_range)
+        if self.mask_threshold is None and not self.mask_labels:
+            completed = replace(completed, mask_threshold=known.mask_threshold, mask_labels=known.mask_labels)
+        return completed
 
 
 @dataclass(frozen=True)
@@ -141,12 +146,16 @@ class Listing:
         reading: The meaning of values according to the generator's code.
         axes: Directions of rows and columns of its slices.
         n_bins: Number of bins according to the files; None if they do not contain it.
+        image_key: Name of the image array in its ``.npz`` files, if none is given.
+        mask_key: Name of the mask array.
     """
 
     items: Sequence[SliceItem] | Sequence[VolumeItem]
     reading: IntensityFormat = field(default_factory=IntensityFormat)
     axes: str = STORE_AXES
     n_bins: int | None = None
+    image_key: str = "image"
+    mask_key: str = "mask"
 
 
 def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[str, int | str | None]:
@@ -160,7 +169,7 @@ def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[st
     Raises:
         JsddpmError: ``TABLE`` for a value that is not a whole number, or a pathology other than 0, 1, control, lesion.
 
-    >>> slice_facts({"zbin": "3", "lesion_present": "1", "seed": ""}, "line 2", Path("a.csv"))
+    >>> slice_facts({"zbin": "3.0", "lesion_present": "1", "seed": ""}, "line 2", Path("a.csv"))
     {'z': None, 'z_bin': 3, 'pathology': 1, 'seed': -1, 'group': ''}
     """
     fields = {
@@ -172,12 +181,23 @@ def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[st
     read: dict[str, int | str | None] = {"group": fields.pop("group")}
     for name, text in fields.items():
         try:
-            read[name] = int(text) if text else None
+            read[name] = _whole(text) if text else None
         except ValueError:
             what = f"{where}: {name} {text!r}"
             raise JsddpmError("TABLE", what, fix="give whole numbers", file=file) from None
     read["seed"] = -1 if read["seed"] is None else read["seed"]
     return {name: read[name] for name in COLUMNS}
+
+
+def _whole(text: str) -> int:
+    """A whole number, also as the float that a column with empty cells makes of it (``6.0``)."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        if not number.is_integer():
+            raise
+        return int(number)
 
 
 def missing_fact(what: str, fix: str, file: Path) -> JsddpmError:

@@ -147,7 +147,8 @@ def _shown(masks: NDArray[np.bool_], count: int) -> list[bool | None]:
 
 
 def _image(item: SliceItem, request: Request, axes: str) -> NDArray[np.float32]:
-    array = read_slice(item.image, request.reading.image_key or "image", item.position, request.real.size, axes)
+    key = request.facts.image_key or request.listing.image_key
+    array = read_slice(item.image, key, item.position, request.real.size, axes)
     return intensity(array, request.reading, item.image)
 
 
@@ -156,7 +157,8 @@ def _mask(item: SliceItem, request: Request, axes: str) -> NDArray[np.bool_]:
     if path == item.image and path.suffix != ".npz":
         cure = "name its mask (in a table: the column mask), or give --without-masks"
         raise JsddpmError("SLICE_MASK", "has no mask", fix=cure, file=path)
-    array = read_slice(path, request.reading.mask_key or "mask", item.position, request.real.size, axes)
+    key = request.facts.mask_key or request.listing.mask_key
+    array = read_slice(path, key, item.position, request.real.size, axes)
     return lesion(array, request.reading, path)
 
 

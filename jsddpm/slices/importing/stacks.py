@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jsddpm.errors import JsddpmError, first_line
 from jsddpm.slices.arrays import npz_forms
-from jsddpm.slices.importing.items import COLUMNS, Facts, IntensityFormat, Listing, SliceItem, missing_fact, slice_facts
+from jsddpm.slices.importing.items import COLUMNS, Facts, Listing, SliceItem, missing_fact, slice_facts
 from jsddpm.slices.importing.pairs import read_fields, stem
 
 _T = TypeVar("_T")
@@ -28,7 +28,7 @@ def of_archives(paths: Sequence[Path], facts: Facts) -> Listing:
         raise JsddpmError("SLICE_FILE", what, fix="import files of one kind at a time", file=other)
     image, mask = keys[0]
     items = [item for path in paths for item in _of_archive(path, image, facts)]
-    return Listing(items, IntensityFormat(image_key=image, mask_key=mask or None))
+    return Listing(items, image_key=image, mask_key=mask)
 
 
 def of_arrays(folder: Path, facts: Facts) -> Listing:

@@ -96,8 +96,8 @@ def without(example, **facts):
         ("images", {"spacing": (1, 1, 1)}, {}, r"OPTION.*apply to volumes"),
         ("medigan", {}, {"mask_threshold": None}, r"SLICE_MASK.*12, 240.*--mask-threshold"),
         ("arrays-folder", {}, {"value_range": None}, r"SLICE_VALUES.*--value-range"),
-        ("arrays-folder", {}, {"image_key": "x"}, r"IMPORT_FACTS.*image, mask.*--image-key"),
-        ("arrays-folder", {}, {"mask_key": "x"}, r"IMPORT_FACTS.*--mask-key"),
+        ("arrays-folder", {"image_key": "x"}, {}, r"IMPORT_FACTS.*image, mask.*--image-key"),
+        ("arrays-folder", {"mask_key": "x"}, {}, r"IMPORT_FACTS.*--mask-key"),
         ("diffusers", {"root": Path("/nowhere")}, {}, r"OUTSIDE.*--root"),
     ],
 )

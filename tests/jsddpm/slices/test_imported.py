@@ -43,14 +43,15 @@ def as_png(folder, image, mask):
     for k in range(4):
         Image.fromarray(image[k]).save(folder / f"i{k}.png")
         Image.fromarray(mask[k].astype(np.uint8) * 255).save(folder / f"m{k}.png")
-    return table(folder, [(f"i{k}.png", f"m{k}.png") for k in range(4)]), IntensityFormat()
+    return table(folder, [(f"i{k}.png", f"m{k}.png") for k in range(4)]), {}
 
 
 def as_npz(folder, image, mask):
     for k in range(4):
         np.savez(folder / f"{k}.npz", x=image[k] / 127.5 - 1, y=np.where(mask[k], 0.3, -1))
     names = [(f"{k}.npz", "") for k in range(4)]
-    return table(folder, names), IntensityFormat((-1, 1), 0.0, image_key="x", mask_key="y")
+    given = {"intensities": IntensityFormat((-1, 1), 0.0), "facts": Facts(image_key="x", mask_key="y")}
+    return table(folder, names), given
 
 
 def as_nifti(folder, image, mask):
@@ -61,13 +62,13 @@ def as_nifti(folder, image, mask):
     lines = ["image,mask,slice,z_bin,pathology"]
     lines += [f"i.nii.gz,m.nii.gz,{k},{BINNING.index(z)},{p}" for k, (z, p) in enumerate(ROWS)]
     (folder / "slices.csv").write_text("\n".join(lines))
-    return folder / "slices.csv", IntensityFormat()
+    return folder / "slices.csv", {}
 
 
 @pytest.mark.parametrize("write", [as_png, as_npz, as_nifti])
 def test_pixels_survive_every_format(store, slices, tmp_path, write):
-    path, intensities = write(tmp_path, *slices)
-    out = import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
+    path, given = write(tmp_path, *slices)
+    out = import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given)
     made = SliceStore(out)
     rows = np.arange(4)
     assert np.abs(made.images(rows) * 255 - slices[0]).max() < 0.01
@@ -79,15 +80,15 @@ def test_pixels_survive_every_format(store, slices, tmp_path, write):
 
 def grouped(folder, slices, groups):
     """The slices as npz files, with a column of volumes."""
-    path, intensities = as_npz(folder, *slices)
+    path, given = as_npz(folder, *slices)
     head, *lines = path.read_text().split()
     path.write_text("\n".join([f"{head},group", *(f"{line},{g}" for line, g in zip(lines, groups, strict=True))]))
-    return path, intensities
+    return path, given
 
 
 def test_the_store_keeps_which_volume_a_slice_is_part_of(store, slices, tmp_path):
-    path, intensities = grouped(tmp_path, slices, ["v2", "", "v1", "v2"])
-    made = SliceStore(import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities))
+    path, given = grouped(tmp_path, slices, ["v2", "", "v1", "v2"])
+    made = SliceStore(import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given))
     names = [made.info["groups"][g] if g >= 0 else "" for g in made.groups]
     assert names == ["v2", "", "v1", "v2"]
     assert made.verify() == []
@@ -97,8 +98,8 @@ def test_the_store_keeps_which_volume_a_slice_is_part_of(store, slices, tmp_path
 
 @pytest.mark.parametrize("write", [as_png, as_npz])
 def test_slices_without_volumes_make_the_store_they_always_made(store, slices, tmp_path, write):
-    path, intensities = write(tmp_path, *slices)
-    made = SliceStore(import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities))
+    path, given = write(tmp_path, *slices)
+    made = SliceStore(import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given))
     assert made.index.dtype == INDEX_DTYPE
     assert "groups" not in made.info
     assert made.groups.tolist() == [-1] * 4
@@ -249,24 +250,56 @@ def test_what_unpacks_to_gigabytes_is_refused_unopened(tmp_path, make, code):
     assert (int(mib) < 40, found) == (True, code), done.stderr
 
 
+def test_the_names_of_arrays_are_a_fact_of_archives_and_of_tables(store, slices, tmp_path):
+    """Those of ``Facts`` were ignored, and the error asked for what was given."""
+    path, given = as_npz(tmp_path, *slices)
+    (tmp_path / "stack").mkdir()
+    rows = {"z": [z for z, _ in ROWS], "pathology": [p for _, p in ROWS]}
+    np.savez(tmp_path / "stack" / "0.npz", x=slices[0] / 127.5 - 1, y=np.where(slices[1], 0.3, -1), **rows)
+    for source in (path, tmp_path / "stack"):
+        made = read_generated(source, binning=BINNING, real=store, **given)
+        assert np.abs(made.images * 255 - slices[0]).max() < 0.01
+        assert np.array_equal(made.masks, slices[1])
+
+
+@pytest.mark.parametrize("wrong", [(1, 0), (0, 0), (0, np.inf), (np.nan, 1)])
+def test_a_range_of_values_goes_up(wrong):
+    """From 1 to 0 it inverted every image."""
+    with pytest.raises(JsddpmError, match=r"OPTION.*--value-range .* is no range") as caught:
+        IntensityFormat(wrong)
+    assert caught.value.status == 2
+
+
+@pytest.mark.parametrize(("z", "message"), [("20.0", None), ("20.5", "line 2: z '20.5'"), ("nan", "z 'nan'")])
+def test_positions_may_be_whole_floats(store, slices, tmp_path, z, message):
+    """A column with an empty cell is one of floats, and was refused."""
+    path = write_one(tmp_path, slices[0][0] / 255, slices[1][0], f"a.npy,b.npy,{z},1.0")
+    if message is None:
+        made = read_generated(path, binning=BINNING, real=store)
+        assert (made.z_index, made.pathology) == ([20], [1])
+    else:
+        with pytest.raises(JsddpmError, match=rf"TABLE.*{message}; fix: give whole numbers"):
+            read_generated(path, binning=BINNING, real=store)
+
+
 def test_whatever_a_reader_raises_names_the_file(store, slices, tmp_path):
-    path, intensities = as_npz(tmp_path, *slices)
+    path, given = as_npz(tmp_path, *slices)
     raw = bytearray((tmp_path / "2.npz").read_bytes())
     raw[60:90] = bytes(30)
     (tmp_path / "2.npz").write_bytes(raw)
     with pytest.raises(JsddpmError, match=r"SLICE_FILE.*2\.npz"):
-        import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given)
 
 
 def test_all_bad_files_are_reported_at_once_by_kind(store, slices, tmp_path):
     """Two images of another size, one that is missing, a truncated mask; what is right is read and not stored."""
-    path, intensities = as_png(tmp_path, *slices)
+    path, given = as_png(tmp_path, *slices)
     for name in ("i0.png", "i3.png"):
         Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / name)
     (tmp_path / "i1.png").unlink()
     (tmp_path / "m0.png").write_bytes((tmp_path / "m0.png").read_bytes()[:40])
     with pytest.raises(JsddpmError) as raised:
-        import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given)
     lines = str(raised.value).split("\n")
     assert [line.partition("]")[0] for line in lines] == ["error[SLICE_SHAPE", "error[SLICE_FILE", "error[MISSING"]
     assert f"{tmp_path / 'i0.png'}, {tmp_path / 'i3.png'}: " in lines[0]
@@ -293,16 +326,16 @@ def test_bad_volumes_are_reported_at_once(store, tmp_path):
 
 
 def test_a_lossy_picture_is_refused_whatever_its_name(store, slices, tmp_path):
-    path, intensities = as_png(tmp_path, *slices)
+    path, given = as_png(tmp_path, *slices)
     Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / "i2.png", "JPEG")
     with pytest.raises(JsddpmError, match=r"i2.png.*JPEG"):
-        import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given)
 
 
 def test_colour_pictures_are_refused(store, slices, tmp_path):
-    path, intensities = as_png(tmp_path, *slices)
+    path, given = as_png(tmp_path, *slices)
     picture = np.zeros((*SIZE, 3), np.uint8)
     picture[3, 4, 1] = 1
     Image.fromarray(picture).save(tmp_path / "i2.png")
     with pytest.raises(JsddpmError, match=r"i2.png.*colours"):
-        import_slices(path, tmp_path / "out", binning=BINNING, real=store, intensities=intensities)
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given)

@@ -13,7 +13,7 @@ from jsddpm.slices.importing.items import Facts, IntensityFormat, Listing
 from jsddpm.slices.importing.layouts import ImportLayout
 from jsddpm.slices.importing.layouts.table import listed
 
-READING = IntensityFormat((-1, 1), mask_threshold=0.0, image_key="image", mask_key="mask")
+READING = IntensityFormat((-1, 1), mask_threshold=0.0)
 AXES = "RA"
 _TABLE = "generated_samples.csv"
 

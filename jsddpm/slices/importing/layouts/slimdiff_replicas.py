@@ -23,8 +23,7 @@ def _read(source: Path, facts: Facts) -> Listing:
         raise usage_error(
             "BIN", f"the replicas have {sorted(bins)} bins", fix="import the replicas of one run", file=source
         )
-    reading = replace(READING, image_key="images", mask_key="masks")
-    return replace(of_archives(archives, facts), reading=reading, axes=AXES, n_bins=bins.pop() if bins else None)
+    return replace(of_archives(archives, facts), reading=READING, axes=AXES, n_bins=bins.pop() if bins else None)
 
 
 def _archives(source: Path) -> list[Path]:
