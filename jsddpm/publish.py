@@ -213,6 +213,16 @@ def _publish(target: Path) -> None:
         raise explain(error, target) from error
 
 
+def beside(folder: str | os.PathLike[str], suffix: str) -> Path:
+    """A file or folder beside a folder, named after it; the folder may be ``.``, or a link to another place.
+
+    >>> beside("data/store", ".selftest").relative_to(Path.cwd()).as_posix()
+    'data/store.selftest'
+    """
+    folder = Path(folder).resolve()
+    return folder.with_name(f"{folder.name}{suffix}")
+
+
 def lock_of(target: Path) -> Path:
     """Lock file, beside a folder, of the process that writes it."""
     return target.parent / f".{target.name}.lock"

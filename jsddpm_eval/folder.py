@@ -15,7 +15,7 @@ from jsddpm.csvfiles import csv_bytes
 from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info
 from jsddpm.errors import usage_error
 from jsddpm.files import json_bytes, make_directory, parse_json
-from jsddpm.publish import exclusive_lock
+from jsddpm.publish import beside, exclusive_lock
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.evaluation import Evaluation, Progress, Slices, evaluate_in_detail, versions
@@ -33,6 +33,9 @@ FILES = (
     "report.html", RECORD,
 )  # fmt: skip
 """Files of an evaluation."""
+
+SELFTEST = ".selftest"
+"""Suffix of the folder of a store's selftest, which lies beside the store."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -154,15 +157,6 @@ def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes 
         write_recorded(out / PRIVACY, json_bytes(statement))
 
 
-def beside(store: str | Path) -> Path:
-    """The folder of a store's selftest beside it: ``STORE.selftest``.
-
-    >>> beside("data/store").as_posix()
-    'data/store.selftest'
-    """
-    return Path(store).with_name(f"{Path(store).name}.selftest")
-
-
 def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
     """The results of a store's selftest in these bins.
 
@@ -174,7 +168,7 @@ def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
     Raises:
         JsddpmError: ``JSON`` (status 4) when it is damaged.
     """
-    file = beside(real.path.resolve()) / "selftest.json"
+    file = beside(real.path, SELFTEST) / "selftest.json"
     values = parse_json(read_recorded(file, "JSON", "run jsddpm selftest again"), file) if file.is_file() else {}
     cohort = values.get("cohort", {})
     if cohort.get("store") != real.fingerprint or cohort.get("binning") != binning.to_dict():

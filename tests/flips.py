@@ -19,11 +19,12 @@ from jsddpm.checksums import RECORD, write_recorded
 from jsddpm.diffusion.checkpoint import load_denoiser
 from jsddpm.diffusion.exported import CARD
 from jsddpm.errors import JsddpmError
+from jsddpm.publish import beside
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.export import export_checkpoint
 from jsddpm.training.progress import last_checkpoint, read_provenance
 from jsddpm_eval.features.networks import SliceNetwork, kept_network
-from jsddpm_eval.folder import beside, evaluate_into, revealed
+from jsddpm_eval.folder import SELFTEST, evaluate_into, revealed
 from jsddpm_eval.memo import Memo
 from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
@@ -110,7 +111,7 @@ def kinds(folder: Path, run: Path, generated: SliceStore) -> dict[str, Kind]:
     files = {p.relative_to(exported): p for p in sorted(exported.rglob("*")) if p.is_file() and p.name != CARD}
     found |= {f"exported: {name}": Kind(p, lambda: _network(exported)) for name, p in files.items()}
     found |= _of_cache(folder / "cache") | _of_evaluation(folder / "evaluation", real, generated)
-    return found | _of_selftest(beside(real.path), real)
+    return found | _of_selftest(beside(real.path, SELFTEST), real)
 
 
 def _whole_store(path: Path) -> str:

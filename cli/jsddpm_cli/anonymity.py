@@ -27,8 +27,9 @@ KeyOption = Annotated[
 def codes_for(store: SliceStore, key: Path | None, *shared: Path) -> Codes:
     """Codes of a real store's patients, from a key file outside the folders that are shared."""
     from jsddpm.anonymise import codes_of
+    from jsddpm.publish import beside
 
-    place = key or store.path.resolve().with_name(f"{store.path.resolve().name}.key.csv")
+    place = key or beside(store.path, ".key.csv")
     codes = codes_of(place, store.subjects, shared=shared)
     note(f"key file that maps codes to patients: {place}; do not share it")
     return codes

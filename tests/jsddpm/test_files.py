@@ -94,6 +94,16 @@ def test_a_partial_name_leaves_room_in_the_longest_one(tmp_path):
         assert (tmp_path / name).read_bytes() == b"x"
 
 
+def test_beside_a_folder_is_beside_the_place_it_has(tmp_path, monkeypatch):
+    """Of ``.`` it was an internal error: a path without a name."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / "store")
+    monkeypatch.chdir(tmp_path / "store")
+    for folder in (".", "../store", tmp_path / "store", tmp_path / "elsewhere" / "link"):
+        assert publish.beside(folder, ".selftest") == tmp_path / "store.selftest"
+
+
 def test_a_name_that_is_not_utf8_is_said(tmp_path):
     """Found at the end of a build, as an internal error."""
     with pytest.raises(JsddpmError, match=r"ENCODING.*'\\udcff' is not UTF-8") as caught:

@@ -12,8 +12,9 @@ from jsddpm.csvfiles import read_rows
 from jsddpm.diffusion.checkpoint import read_checkpoint, write_checkpoint
 from jsddpm.errors import JsddpmError
 from jsddpm.files import write_json
+from jsddpm.publish import beside
 from jsddpm_cli.commands.sample import run_sampling
-from jsddpm_eval.folder import beside, evaluate_into, revealed
+from jsddpm_eval.folder import SELFTEST, evaluate_into, revealed
 from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
@@ -117,7 +118,7 @@ def test_nothing_to_evaluate_is_refused(store, tmp_path):
 
 
 def test_what_a_selftest_of_this_store_and_these_bins_found_is_taken_over(store):
-    file = beside(store.path.resolve()) / "selftest.json"
+    file = beside(store.path, SELFTEST) / "selftest.json"
     said = ["Blur: 0.5 px would not be seen.", "Copies: named right from 0.25 on."]
     rows = [("blur", "sharpness"), ("blur", "sharpness"), ("copy", "copies")]  # two strengths of one fault
     told = {"sentences": said, "faults": [{"fault": fault, "family": family} for fault, family in rows]}

@@ -181,10 +181,10 @@ def run_evaluation(
 def shared_cache(real: Path) -> Path | None:
     """The folder beside a real store that all its evaluations share; None if it cannot be written."""
     from jsddpm.files import make_directory
+    from jsddpm.publish import beside
 
-    store = real.resolve()
     try:
-        folder = make_directory(store.with_name(f"{store.name}.cache"))
+        folder = make_directory(beside(real, ".cache"))
     except JsddpmError:
         return None
     return folder if os.access(folder, os.W_OK | os.X_OK) else None

@@ -46,9 +46,10 @@ def selftest(
     samples of a perfect generator. Reports of later evaluations against the store show the results in STORE.selftest.
     """
     from jsddpm.binning import ZBinning
+    from jsddpm.publish import beside
     from jsddpm.runtime import cores
     from jsddpm.slices.store import SliceStore
-    from jsddpm_eval.folder import beside
+    from jsddpm_eval.folder import SELFTEST
     from jsddpm_eval.selftest.run import CORE
     from jsddpm_eval.selftest.run import selftest as run
     from jsddpm_reports.selftest import HEADINGS, alarms, fault_rows
@@ -57,7 +58,7 @@ def selftest(
     if every and fault:
         raise usage_error("OPTION", "--all and --fault exclude each other", fix="give one of them")
     opened = SliceStore(store).of_kind("real")
-    place = out or beside(store)
+    place = out or beside(store, SELFTEST)
     chosen = z_range or opened.z_range
     if chosen is None:
         raise usage_error("Z_RANGE", "no z-range is given, and the store proposes none", fix="give --z-range LO HI")

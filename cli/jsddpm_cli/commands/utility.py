@@ -85,6 +85,7 @@ def utility(
     array, each process trains a part; the last process to finish writes the results.
     """
     from jsddpm.binning import ZBinning
+    from jsddpm.publish import beside
     from jsddpm.runtime import best_device, cores
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.utility.protocol import PRESETS
@@ -94,7 +95,7 @@ def utility(
     if fold and folds:
         raise usage_error("OPTION", "--fold and --folds exclude each other", fix="give one of them")
     opened, part = SliceStore(store), share_of(share)
-    place = out or store.with_name(f"{store.name}.utility")
+    place = out or beside(store, ".utility")
     chosen = z_range or opened.z_range
     if chosen is None:
         raise usage_error("Z_RANGE", "no z-range is given, and the store proposes none", fix="give --z-range LO HI")
