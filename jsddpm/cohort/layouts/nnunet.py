@@ -52,12 +52,18 @@ def _channel(root: Path, report: LayoutReport, selection: Selection) -> int | No
     except JsddpmError as error:
         report.problems.append(error)
         return None
-    names = {int(k): str(v) for k, v in (info.get("channel_names") or info.get("modality") or {}).items()}
-    matching = [k for k, v in names.items() if selection.modality.lower() in v.lower()]
+    listed = info.get("channel_names") or info.get("modality") or {}
+    if not isinstance(listed, dict) or not all(k.isdecimal() for k in listed):
+        what = "channel_names is not a mapping from numbers to names"
+        report.problem("NNUNET_CHANNEL", what, fix='write {"0": "FLAIR"}', file=path)
+        return None
+    names, wanted = {int(k): str(v) for k, v in listed.items()}, selection.modality.lower()
+    exact = [k for k, v in names.items() if v.lower() == wanted]
+    matching = exact or [k for k, v in names.items() if wanted in v.lower()]
     if len(matching) == 1:
         return matching[0]
-    listed = ", ".join(f"{k} {v}" for k, v in names.items()) or "none"
-    what = f"no channel, or more than one, is named {selection.modality!r} (channels: {listed})"
+    found = ", ".join(f"{k} {v}" for k, v in names.items()) or "none"
+    what = f"no channel, or more than one, is named {selection.modality!r} (channels: {found})"
     report.problem("NNUNET_CHANNEL", what, fix="give its number with --modality", file=path)
     return None
 

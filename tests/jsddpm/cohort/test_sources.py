@@ -175,6 +175,22 @@ def test_reads_nnunet_folders(bids, tmp_path):
     assert codes(tmp_path / "nn") == ["MASK_MISSING", "NNUNET_CHANNEL"]
 
 
+@pytest.mark.parametrize(("wanted", "channel"), [("T1", 0), ("t1ce", 1), ("ce", 1)])
+def test_a_channel_of_exactly_that_name_is_meant(bids, tmp_path, wanted, channel):
+    """T1 was refused beside T1ce, which contains it."""
+    root = nnunet(tmp_path / "nn", bids, '{"0": "T1", "1": "T1ce"}')
+    records = read_cohort(root, selection=Selection(wanted, controls=("sub-01", "sub-03"))).require_clean()
+    assert {r.image.name.split("_")[1] for r in records} == {f"{channel:04d}.nii.gz"}
+
+
+@pytest.mark.parametrize("channels", ['["FLAIR", "T1"]', '{"FLAIR": 0}', '"FLAIR"', "1"])
+def test_channels_that_are_no_mapping_are_named(bids, tmp_path, channels):
+    """A list was an internal error."""
+    root = nnunet(tmp_path / "nn", bids, channels)
+    with pytest.raises(JsddpmError, match=r"NNUNET_CHANNEL.*dataset.json: channel_names is not a mapping"):
+        read_cohort(root).require_clean()
+
+
 def test_an_unnamed_nnunet_channel_is_not_guessed(bids, tmp_path):
     root = nnunet(tmp_path / "nn", bids, '{"0": "a", "1": "b"}')
     with pytest.raises(JsddpmError, match=r"channels: 0 a, 1 b.*--modality"):
