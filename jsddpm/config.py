@@ -88,7 +88,7 @@ def combined_config(
     16
     """
     values = {} if preset is None else read_yaml(preset)
-    for name, changes in sections.items():
+    for name, changes in _with_empty_sections(sections).items():
         known = values.get(name)
         values[name] = {**known, **changes} if isinstance(known, dict) and isinstance(changes, Mapping) else changes
     return _overridden(values, overrides, file)
@@ -105,7 +105,14 @@ def require_preset(name: object, file: str | Path | None = None) -> None:
         raise usage_error("CONFIG", f"unknown preset {str(name)[:80]!r}", fix=cure, file=file)
 
 
+def _with_empty_sections(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with an empty section for one whose keys are all commented out, which YAML reads as null."""
+    known = {name: isinstance(field.default, sections.Section) for name, field in RunConfig.model_fields.items()}
+    return {name: {} if value is None and known.get(name) else value for name, value in values.items()}
+
+
 def _overridden(values: dict[str, Any], overrides: Sequence[str], file: str | None) -> RunConfig:
+    values = _with_empty_sections(values)
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from jsddpm.config import RunConfig, load_config, parse_config
+from jsddpm.config import RunConfig, combined_config, load_config, parse_config
 from jsddpm.errors import JsddpmError
 
 
@@ -53,6 +53,18 @@ def test_the_configuration_of_version_0_1_means_what_it_meant():
     assert (neutral[0].p_image, neutral[0].p_mask, neutral[0].frequency_weight) == (2, 2, 0)
     assert (neutral[1].rescale_zero_snr, neutral[1].beta_start, neutral[1].beta_end) == (False, 1e-4, 0.02)
     assert (neutral[2].self_conditioning, neutral[3].accumulate, neutral[3].patience) == (0, 1, None)
+
+
+def test_a_section_without_keys_changes_nothing(tmp_path):
+    """It was an error, and with ``--set`` one that named a section as if it were none."""
+    path = tmp_path / "run.yaml"
+    path.write_text("seed: 3\ntrainer:\n  # max_steps: 6\n")
+    assert load_config(path) == load_config(None, ["seed=3"])
+    assert load_config(path, ["trainer.max_steps=6"]) == load_config(None, ["seed=3", "trainer.max_steps=6"])
+    assert combined_config("demo", {"trainer": None}, (), None) == load_config("demo")
+    path.write_text("seed:\n")
+    with pytest.raises(JsddpmError, match="seed"):
+        load_config(path)
 
 
 @pytest.mark.parametrize(
