@@ -9,7 +9,8 @@ from pathlib import Path
 
 from jsddpm import __version__
 from jsddpm.binning import Condition
-from jsddpm.diffusion.pipeline import BATCH, JointPipeline, to_image_and_mask
+from jsddpm.diffusion.footprint import BATCH
+from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.sections import SamplingConfig
 from jsddpm.slices.writer import Shard, finished, mark_finished, shared_store, write_shard

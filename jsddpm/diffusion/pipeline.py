@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import parse_sampling
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
-from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, memory_error, network_bytes
+from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, BATCH, batches_at_once, memory_error, network_bytes
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
 from jsddpm.diffusion.sampling import Noise, SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
@@ -25,11 +26,6 @@ from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.runtime import available_memory, best_device, device_memory
 from jsddpm.sections import DiffusionConfig, SamplingConfig, Spacing
-
-BATCH = 64
-"""Number of samples drawn at once on a CPU, and in a file of a generated store, if none is set."""
-MOST_AT_ONCE = 1024
-"""Largest number of samples that a GPU draws at once if none is set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +144,8 @@ class JointPipeline:
             seed: Seed; the same seed gives the same samples.
 
         Raises:
-            JsddpmError: ``UNTRAINED``, ``GUIDANCE``, ``CONFIG``, ``STEPS``, ``BIN``, ``PATHOLOGY`` (status 2);
-                ``NON_FINITE`` (status 6).
+            JsddpmError: ``UNTRAINED``, ``CONDITIONS``, ``GUIDANCE``, ``CONFIG``, ``STEPS``, ``BIN``, ``PATHOLOGY``
+                (status 2); ``NON_FINITE`` (status 6).
         """
         sampling = self.sampling_with(
             per_condition=num_per_condition,
@@ -179,7 +175,7 @@ class JointPipeline:
         """The samples of these conditions (None: of every trained one); untrained conditions are refused.
 
         Raises:
-            JsddpmError: ``UNTRAINED``, ``GUIDANCE``, ``BIN``, ``PATHOLOGY`` (status 2).
+            JsddpmError: ``UNTRAINED``, ``CONDITIONS``, ``GUIDANCE``, ``BIN``, ``PATHOLOGY`` (status 2).
         """
         if sampling.guidance != 1 and not self.guided:
             cure = "use guidance 1, or train with unconditional_share > 0"
@@ -191,6 +187,9 @@ class JointPipeline:
         if untrained or not requested:
             what = f"no training slice has the condition {', '.join(untrained[:3]) or '(any)'}"
             raise usage_error("UNTRAINED", what, fix="choose conditions that the network was trained on")
+        if twice := [c.name for c, count in Counter(requested).items() if count > 1]:
+            cure = "give each condition once, and the number of its samples"
+            raise usage_error("CONDITIONS", f"{', '.join(twice[:3])}: given more than once", fix=cure)
         return [SampleId(c, k) for c in requested for k in range(sampling.per_condition)]
 
     def require_memory(self, samples: int, sampling: SamplingConfig) -> None:
@@ -208,7 +207,7 @@ class JointPipeline:
             raise memory_error(f"{at_once} slices at once", {"sampling": needed}, available, cure)
 
     def at_once(self, sampling: SamplingConfig) -> int:
-        """Number of samples drawn at once: as set; else :data:`BATCH`, and on a GPU what its free memory holds."""
+        """Number of samples drawn at once: as set; else ``BATCH``, and on a GPU what its free memory holds."""
         if sampling.batch_size is not None or self._device.type == "cpu":
             return sampling.batch_size or BATCH
         return BATCH * batches_at_once(self._bytes(BATCH, sampling), device_memory())
@@ -281,17 +280,6 @@ class JointPipeline:
         both = self.denoiser(torch.cat([x, x]), timesteps.repeat(2), torch.cat([tokens, null]), **twice).float()
         conditional, unconditional = both.chunk(2)
         return unconditional + weight * (conditional - unconditional)  # type: ignore[no-any-return]
-
-
-def batches_at_once(batch: int, free: int) -> int:
-    """How many batches of :data:`BATCH` samples, of so many bytes each, fill half of a GPU's free memory.
-
-    At least 1, and at most :data:`MOST_AT_ONCE` samples.
-
-    >>> batches_at_once(10, 100), batches_at_once(10, 10_000), batches_at_once(10, 5)
-    (5, 16, 1)
-    """
-    return max(1, min(free // 2 // batch, MOST_AT_ONCE // BATCH))
 
 
 def to_image_and_mask(x: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

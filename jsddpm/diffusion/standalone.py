@@ -225,21 +225,21 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
             seed: Seed; a sample depends only on seed, condition and number within the condition.
 
         Raises:
-            ValueError: For a condition without a training slice, and for guidance that was not trained.
+            ValueError: For a condition without a training slice or given twice, and for guidance that was not trained.
         """
         known = self.config.settings
-        n_bins, trained = known["n_bins"], known["trained"]
-        pairs = [(t % n_bins, t // n_bins) for t in trained] if conditions is None else list(conditions)
-        untrained = [(z, p) for z, p in pairs if not (0 <= z < n_bins and p in (0, 1) and p * n_bins + z in trained)]
+        possible = [(t % known["n_bins"], t // known["n_bins"]) for t in known["trained"]]
+        pairs = possible if conditions is None else [(z, p) for z, p in conditions]
+        refused = [pair for pair in pairs if pair not in possible or pairs.count(pair) > 1]
         weight = known["guidance"] if guidance_scale is None else guidance_scale
-        if untrained or not pairs:
-            raise ValueError(f"no training slice of (z_bin, pathology) {untrained[:3]}")
+        if refused or not pairs:
+            raise ValueError(f"no training slice of (z_bin, pathology), or given more than once: {refused[:3]}")
         if weight != 1 and not known["guided"]:
             raise ValueError("the network was trained without null labels, so guidance must be 1")
         steps, share = num_inference_steps or known["steps"], known["eta"] if eta is None else eta
         ids = [(z, p, k) for z, p in pairs for k in range(num_per_condition)]
-        batches = [ids[i : i + AT_ONCE] for i in range(0, len(ids), AT_ONCE)]
-        x = torch.cat([self._drawn(batch, steps, weight, share, seed) for batch in batches])
+        parts = (ids[i : i + AT_ONCE] for i in range(0, len(ids), AT_ONCE))
+        x = torch.cat([self._drawn(part, steps, weight, share, seed) for part in parts])
         images, masks = ((x[:, 0] + 1) / 2).numpy().astype(np.float32), (x[:, 1] > 0).numpy()
         return JointSliceOutput(images, masks, *(np.array([i[part] for i in ids], np.int64) for part in (0, 1)))
 

@@ -52,6 +52,7 @@ def test_conditions_may_be_pairs_and_every_setting_can_be_named(pipe):
         ({"conditions": [(5, 0)]}, r"BIN.*5 is not one of 0..4"),
         ({"conditions": [(1, 2)]}, "PATHOLOGY"),
         ({"conditions": []}, r"UNTRAINED"),
+        ({"conditions": [(3, 1), (1, 0), Condition(3, 1)]}, r"CONDITIONS.*bin 3 lesion: given more than once"),
         ({"guidance_scale": 2.0}, "GUIDANCE"),
         ({"sampler": "euler"}, "CONFIG.*sampler"),
         ({"num_inference_steps": 0}, r"CONFIG.*sampling\.steps"),

@@ -108,6 +108,8 @@ def test_what_was_not_trained_is_refused(exported):
     pipe = JointSlicePipeline.from_pretrained(exported, trust_remote_code=True)
     with pytest.raises(ValueError, match="no training slice"):
         pipe([(9, 1)])
+    with pytest.raises(ValueError, match=r"given more than once: \[\(2, 1\)"):
+        pipe([(2, 1), (4, 0), (2, 1)])
 
 
 def test_the_card_has_a_header_that_the_hub_reads(exported):
