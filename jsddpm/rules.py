@@ -88,6 +88,9 @@ def _weighting(config: RunConfig) -> Iterator[Conflict]:
 
 
 def _run(config: RunConfig) -> Iterator[Conflict]:
+    if config.data.residence == "device" and config.data.workers:
+        what = f"{config.data.workers} processes cannot read the slices that data.residence=device holds on a device"
+        yield Conflict("data.workers", what, "set data.workers=0, or data.residence=memory")
     if config.sampling.guidance != 1 and config.unconditional_share == 0:
         what = f"{config.sampling.guidance:g} needs a network trained with null tokens"
         yield Conflict("sampling.guidance", what, "set unconditional_share (0.1, for instance), or guidance 1")

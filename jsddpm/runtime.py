@@ -15,10 +15,18 @@ if TYPE_CHECKING:
 
 
 def best_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
+    """The GPU of this process if there is one, else the CPU.
+
+    Of the processes of a machine each takes the GPU with its number, as Lightning does; a single process takes the
+    current one.
+    """
     import torch
 
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if processes()[1] == 1:
+        return torch.device("cuda")
+    return torch.device("cuda", local_rank() % torch.cuda.device_count())
 
 
 def cores() -> int:
@@ -46,12 +54,11 @@ def available_memory() -> int | None:
     return min(_limits(), default=None)
 
 
-def device_memory() -> int:
-    """Free memory of the GPU that this process works on, in bytes."""
+def device_memory(device: torch.device | None = None) -> int:
+    """Free memory of a GPU, in bytes; None is that of :func:`best_device`."""
     import torch
 
-    rank, local, _ = processes()
-    return torch.cuda.mem_get_info(rank % local % torch.cuda.device_count())[0]
+    return torch.cuda.mem_get_info(device or best_device())[0]
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -120,6 +127,13 @@ def processes() -> tuple[int, int, int]:
         return 0, 1, 1
     local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
     return int(os.environ["RANK"]), local, world // local
+
+
+def local_rank() -> int:
+    """Number of this process on its machine, from the environment of ``torchrun`` or ``srun``; 0 of a single one."""
+    if under_slurm():
+        return int(os.environ["SLURM_LOCALID"])
+    return int(os.environ["LOCAL_RANK"]) if _under_torchrun() else 0
 
 
 def under_slurm() -> bool:

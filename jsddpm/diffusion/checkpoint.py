@@ -197,6 +197,24 @@ def load_denoiser(
     return denoiser.to(device, memory_format=torch.channels_last).eval(), info  # type: ignore[call-overload]
 
 
+def both_sets(state: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:
+    """Averaged and raw weights: of an exported network, which has one of the two sets, both are that one.
+
+    Args:
+        state: A checkpoint's ``state_dict``.
+        step: Optimiser steps done, which are as many averages.
+
+    >>> sorted(both_sets({"denoiser.w": torch.zeros(1)}, 7))
+    ['denoiser.w', 'ema.module.w', 'ema.n_averaged']
+    """
+    filled = {"ema.n_averaged": torch.tensor(step), **state}
+    averaged, raw = PREFIXES.values()
+    for own, other in ((averaged, raw), (raw, averaged)):
+        if not any(name.startswith(own) for name in state):
+            filled |= {own + k.removeprefix(other): v for k, v in state.items() if k.startswith(other)}
+    return filled
+
+
 def require_fit(network: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
     """Compare names, shapes and types of weights with those of a network.
 

@@ -199,7 +199,7 @@ class JointPipeline:
             JsddpmError: ``MEMORY`` (status 5) with the bytes needed and available.
         """
         on_cpu = self._device.type == "cpu"
-        available = available_memory() if on_cpu else device_memory()
+        available = available_memory() if on_cpu else device_memory(self._device)
         at_once = min(self.at_once(sampling), samples)
         needed = int(self._bytes(at_once, sampling) * (ALLOCATOR_SHARE if on_cpu else 1))
         if available is not None and needed > available:
@@ -210,7 +210,7 @@ class JointPipeline:
         """Number of samples drawn at once: as set; else ``BATCH``, and on a GPU what its free memory holds."""
         if sampling.batch_size is not None or self._device.type == "cpu":
             return sampling.batch_size or BATCH
-        return BATCH * batches_at_once(self._bytes(BATCH, sampling), device_memory())
+        return BATCH * batches_at_once(self._bytes(BATCH, sampling), device_memory(self._device))
 
     def _bytes(self, samples: int, sampling: SamplingConfig) -> int:
         conditioned = bool(getattr(self.denoiser, "self_conditioned", False))

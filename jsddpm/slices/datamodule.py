@@ -8,7 +8,6 @@ import lightning as L  # noqa: N812 - the library's own convention
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from jsddpm.binning import ZBinning
-from jsddpm.errors import usage_error
 from jsddpm.slices.dataset import BalancedBatches, Batch, Residence, SliceDataset
 from jsddpm.slices.store import SliceStore
 
@@ -26,7 +25,7 @@ class SliceDataModule(L.LightningDataModule):
         lesion_share: See :class:`BalancedBatches`.
         seed: Seed of the order.
         residence: Where slices are held: in ``memory``, on the training ``device``, or ``mapped`` (read when needed).
-        workers: Number of processes that make batches, which do not depend on it; 0 on a device.
+        workers: Number of processes that make batches, which do not depend on it; must be 0 on a device.
     """
 
     def __init__(
@@ -41,10 +40,6 @@ class SliceDataModule(L.LightningDataModule):
         workers: int = 0,
     ) -> None:
         super().__init__()
-        if residence == "device" and workers:
-            raise usage_error(
-                "RESIDENCE", "slices on the device cannot be read by workers", fix="set data.workers to 0"
-            )
         held: Residence = "mapped" if residence == "mapped" else "memory"
         self.train = SliceDataset(store, binning, "train", residence=held)
         self.val = SliceDataset(store, binning, "val", residence=held)

@@ -18,6 +18,7 @@ from jsddpm.sections import ModelConfig
 from jsddpm.slices.datamodule import VALIDATED_AT_ONCE
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.samples import SamplePlan
+from jsddpm.training.trainer import resolved_precision
 
 BYTES_PER_WEIGHT = 16
 """Bytes per weight of a run and of its checkpoint: weight, average and two moments of AdamW, float32."""
@@ -40,7 +41,8 @@ class Estimate:
         network: Weights, average and optimiser.
         step: Peak of one training step: activations, their gradients, gradients of the weights.
         check: The same for a validation and the picture of samples, which need no gradient.
-        slices: The slices in memory.
+        slices: The slices in memory; with ``data.residence=device`` they are read there before they are moved.
+        on_device: The training slices on a GPU, which ``data.residence=device`` moves there.
         workers: The processes that make batches.
     """
 
@@ -49,6 +51,7 @@ class Estimate:
     step: int
     check: int
     slices: int
+    on_device: int
     workers: int
 
     @property
@@ -74,22 +77,23 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
     a lower bound, the size of the tensors.
 
     Raises:
-        JsddpmError: ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
+        JsddpmError: ``SIZE``, ``Z_RANGE``, ``N_BINS``, ``PRECISION`` (status 2).
     """
     binning, batch = config.binning.for_store(store.n_slices), config.data.batch_size
     held = {split: len(store.select(binning=binning, split=split)) for split in ("train", "val")}
     n_samples = len(SamplePlan.of(config, store).ids)
     at_once = max(min(VALIDATED_AT_ONCE, held["val"]), min(VALIDATED_AT_ONCE, n_samples), 1)
     parameters, step, check = _sizes(config.model, binning, store.size, batch, at_once)
-    on_cpu, half = best_device().type == "cpu", config.trainer.precision in ("bf16-mixed", "16-mixed")
+    on_cpu, half = best_device().type == "cpu", resolved_precision(config) != "32-true"
     share = (ALLOCATOR_SHARE if on_cpu else 1.0) * (0.5 if half else 1.0)
-    pixels = store.size[0] * store.size[1]
+    pixels, residence = store.size[0] * store.size[1], config.data.residence
     return Estimate(
         parameters=parameters,
         network=BYTES_PER_WEIGHT * parameters,
         step=int(share * step),
         check=int(share * check),
-        slices=0 if config.data.residence == "mapped" else _PIXEL_BYTES * pixels * sum(held.values()),
+        slices=0 if residence == "mapped" else _PIXEL_BYTES * pixels * sum(held.values()),
+        on_device=0 if on_cpu or residence != "device" else _PIXEL_BYTES * pixels * held["train"],
         workers=config.data.workers * (_WORKER_BYTES + _PREFETCHED * batch * 8 * pixels),
     )
 
@@ -119,7 +123,8 @@ def require_memory(config: RunConfig, store: SliceStore) -> Estimate:
     _, local, _ = processes()
     if best_device().type == "cuda":
         on_gpu: tuple[Part, ...] = ("model.channels", "data.batch_size")
-        _require(config, {name: parts[name] for name in on_gpu}, device_memory())
+        held: dict[Part, int] = {"data.residence": estimate.on_device}
+        _require(config, {name: parts[name] for name in on_gpu} | held, device_memory())
         parts = {name: size for name, size in parts.items() if name not in on_gpu}
     _require(config, parts, None if available is None else available // local)
     return estimate

@@ -86,7 +86,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
     precision, device = resolved_precision(config), best_device()
     samples = required_plan(config, store)
     estimate, on_gpu = require_memory(config, store), device.type == "cuda"
-    available = device_memory() if on_gpu else available_memory()
+    available = device_memory(device) if on_gpu else available_memory()
     half = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}[precision]
     seconds = 0.0
     with explained(config):
@@ -107,7 +107,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
     _, local, machines = processes()
     slices = config.data.batch_size * config.trainer.accumulate * local * machines
     return Plan(
-        device=torch.cuda.get_device_name() if on_gpu else "cpu",
+        device=torch.cuda.get_device_name(device) if on_gpu else "cpu",
         precision=precision,
         processes=local * machines,
         parameters=sum(p.numel() for p in module.denoiser.parameters()),
@@ -121,7 +121,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
         samples=samples.sentence,
         estimate=estimate,
         available=available,
-        memory=torch.cuda.max_memory_allocated() if on_gpu else peak_memory(),
+        memory=torch.cuda.max_memory_allocated(device) if on_gpu else peak_memory(),
         checkpoint=checkpoint_bytes(module),
         free=free,
     )

@@ -64,7 +64,7 @@ def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> R
     Optimiser and loop states are left out: the result is for a warm start and cannot be resumed.
 
     Args:
-        path: Checkpoint to map.
+        path: Checkpoint to map, or the folder of an exported network.
         out: New checkpoint file.
         new: New binning.
 
@@ -79,6 +79,8 @@ def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> R
     state, embedding = dict(loaded["state_dict"]), load_embedding(info.config.model.condition_embedding)
     for prefix in (f"{p}embedding." for p in PREFIXES.values()):
         weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        if not weights:  # an exported folder has one of the two sets
+            continue
         state |= {prefix + name: value for name, value in embedding.rebinned(weights, mapping.ancestors).items()}
     # the training slices of a new condition are those of its ancestors
     before = torch.tensor(info.token_counts, dtype=torch.float64).reshape(2, info.binning.n_bins)

@@ -19,11 +19,11 @@ from jsddpm.anonymise import way
 from jsddpm.checksums import write_recorded
 from jsddpm.cohort.records import SPLITS
 from jsddpm.config import RunConfig, write_config
-from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
+from jsddpm.diffusion.checkpoint import CheckpointInfo, both_sets, checkpoint_info, info_of, read_checkpoint
 from jsddpm.diffusion.objective import require_signal
 from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
 from jsddpm.files import json_bytes, require_space, require_writable, write_json
-from jsddpm.runtime import processes
+from jsddpm.runtime import best_device, processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
 from jsddpm.slices.layout import patient_of
@@ -159,7 +159,7 @@ def _train(
         module.denoiser.unet.compile()
     _fit(trainer, module, data, keep, None if resumed_at is None else last)
     if trainer.global_step % min(config.trainer.check_every, config.trainer.max_steps):  # the last check was earlier
-        trainer.save_checkpoint(last)
+        trainer.save_checkpoint(last, weights_only=False)
     if trainer.is_global_zero:  # the log ends with the last logged step, which may be an earlier one
         done = read_provenance(out) | {"steps": trainer.global_step}
         write_recorded(out / "provenance.json", json_bytes(done))
@@ -198,11 +198,11 @@ def require_checkpoint_space(folder: Path, module: JointDDPM) -> int:
 
 
 def _start_from(module: JointDDPM, path: str | Path) -> None:
-    """Load both sets of weights from a checkpoint of the same network and binning."""
+    """Load both sets of weights from a checkpoint, or from an exported folder, of the same network and binning."""
     loaded = read_checkpoint(path)
-    info_of(loaded, Path(path), module.binning)
+    info = info_of(loaded, Path(path), module.binning)
     try:
-        module.load_state_dict(loaded["state_dict"])
+        module.load_state_dict(both_sets(loaded["state_dict"], info.step))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         cure = "train with the checkpoint's model section"
@@ -238,7 +238,7 @@ def _machine(config: RunConfig) -> dict[str, Any]:
     _, local, machines = processes()
     return {
         "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": torch.cuda.get_device_name(best_device()) if torch.cuda.is_available() else "cpu",
         "precision": resolved_precision(config),
         "processes": local * machines,
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.checkpoint import KEY, CheckpointInfo, read_checkpoint, write_checkpoint
 from jsddpm.diffusion.standalone import in_bfloat16
-from jsddpm.errors import environment_error, usage_error
+from jsddpm.errors import require_package, usage_error
 from jsddpm.runtime import best_device, processes, under_slurm
 from jsddpm.training.callbacks import KeepLast, Pictures
 from jsddpm.training.progress import read_metrics
@@ -123,18 +124,21 @@ def check_packages(config: RunConfig) -> None:
         JsddpmError: ``MISSING_PACKAGE`` (status 5) with the package to install.
     """
     for package, enabled in (("tensorboard", config.logging.tensorboard), ("wandb", config.logging.wandb)):
-        if enabled and find_spec(package) is None:
-            key = f"logging.{package}"
-            cure = f"pip install {package}, or leave out {key}"
-            raise environment_error("MISSING_PACKAGE", f"{key} needs {package}", fix=cure)
+        if enabled:
+            require_package(package, extra="logs", why=f"logging.{package}")
 
 
-class quiet(warnings.catch_warnings):  # noqa: N801 - used as a function
-    """Silence notes of Lightning on hardware and loaders, on which users cannot act."""
-
-    def __enter__(self) -> Any:
-        log = super().__enter__()
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence notes of Lightning on hardware and loaders, on which users cannot act, within the block."""
+    logs = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [log.level for log in logs]
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
-        for name in ("lightning.pytorch", "lightning.fabric"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        return log
+        for log in logs:
+            log.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for log, level in zip(logs, levels, strict=True):
+                log.setLevel(level)

@@ -50,6 +50,7 @@ def test_a_wrong_value_is_refused_with_its_key_and_cure(tiny_config, key):
         (["diffusion.rescale_zero_snr=true", "objective.snr_floor=null"], "objective.min_snr_gamma", "snr_floor"),
         (["diffusion.rescale_zero_snr=true", "diffusion.prediction_type=epsilon"], "rescale_zero_snr", "v_prediction"),
         (["sampling.guidance=3"], "sampling.guidance", "unconditional_share"),
+        (["data.workers=2", "data.residence=device"], "data.workers", "data.workers=0"),
     ],
 )
 def test_combinations_that_cannot_work_name_the_key_and_a_cure_that_helps(settings, key, cure):

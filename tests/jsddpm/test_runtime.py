@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
-from jsddpm.runtime import cores, peak_memory, processes, under_slurm
+from jsddpm.runtime import best_device, cores, device_memory, local_rank, peak_memory, processes, under_slurm
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "5", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
 SRUN = {
@@ -17,6 +18,7 @@ SRUN = {
     "SLURM_NNODES": "2",
     "SLURM_NTASKS_PER_NODE": "3",
     "SLURM_PROCID": "4",
+    "SLURM_LOCALID": "2",  # distributed cyclically: ranks 0, 2 and 4 on the first machine
     "SLURM_JOB_NAME": "train",
 }
 
@@ -45,6 +47,31 @@ def test_processes_are_those_of_the_launcher_that_lightning_finds(monkeypatch, e
     if torchrun or under_slurm():
         found = TorchElasticEnvironment() if torchrun else SLURMEnvironment()
         assert (processes()[0], processes()[1] * processes()[2]) == (found.global_rank(), found.world_size())
+        assert local_rank() == found.local_rank()
+
+
+@pytest.mark.parametrize(
+    ("environment", "gpus", "expected"),
+    [
+        ({}, 4, "cuda"),  # the current one
+        (TORCHRUN, 4, "cuda:1"),
+        (TORCHRUN | {"LOCAL_RANK": "0"}, 4, "cuda:0"),
+        (SRUN, 4, "cuda:2"),
+        (SRUN, 1, "cuda:0"),  # as where every task sees a GPU of its own
+        (TORCHRUN, 0, "cpu"),
+    ],
+)
+def test_each_process_has_the_gpu_of_its_number_on_the_machine(monkeypatch, environment, gpus, expected):
+    for name in [n for n in os.environ if n.startswith(("SLURM_", "TORCHELASTIC_"))]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (str(device), None))
+    assert best_device() == torch.device(expected)
+    assert not gpus or device_memory() == expected
+    assert device_memory(torch.device("cuda", 3)) == "cuda:3"
 
 
 def test_cores_are_those_of_the_process_or_of_the_machine(monkeypatch):

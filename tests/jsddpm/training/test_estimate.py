@@ -137,6 +137,28 @@ def test_the_estimate_counts_weights_slices_and_workers(run, store):
     assert estimate_run(load_config("demo", [*TINY, "data.residence=mapped"]), store).slices == 0
 
 
+@pytest.mark.parametrize("half", [True, False])
+def test_the_precision_auto_needs_what_the_one_that_it_means_needs(store, monkeypatch, half):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": half}, raising=False)
+    meant = "bf16-mixed" if half else "32-true"
+    steps = [estimate_run(load_config("demo", [*TINY, f"trainer.precision={p}"]), store).step for p in ("auto", meant)]
+    assert steps[0] == steps[1] > 0
+
+
+def test_slices_that_lie_on_a_gpu_need_its_memory(store, monkeypatch):
+    """The training split has 4 patients with 30 slices of 32 x 24 pixels in the range, 3 bytes each."""
+    config = load_config("demo", [*TINY, "data.residence=device", "trainer.precision=32-true"])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    parts, slices = estimate_run(config, store).parts, 4 * 30 * 32 * 24 * 3
+    others = parts["model.channels"] + parts["data.batch_size"]
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (others + slices, None))
+    require_memory(config, store)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (others + slices - 1, None))
+    with pytest.raises(JsddpmError, match=r"data.residence [\d.]+ GB"):
+        require_memory(config, store)
+    require_memory(load_config("demo", [*TINY, "trainer.precision=32-true"]), store)
+
+
 @pytest.mark.parametrize(
     ("settings", "key", "cure"),
     [

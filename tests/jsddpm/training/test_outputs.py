@@ -19,7 +19,7 @@ from PIL import Image
 from conftest import TINY
 from jsddpm.binning import ZBinning
 from jsddpm.config import load_config
-from jsddpm.diffusion.checkpoint import load_denoiser, read_checkpoint
+from jsddpm.diffusion.checkpoint import load_denoiser, read_checkpoint, write_checkpoint
 from jsddpm.diffusion.formats import write_pngs, write_stacks
 from jsddpm.diffusion.pictures import grid_picture
 from jsddpm.errors import ExitStatus, JsddpmError
@@ -28,6 +28,8 @@ from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.export import export_checkpoint
 from jsddpm.training.plan import make_plan
 from jsddpm.training.progress import last_checkpoint
+from jsddpm.training.rebin import rebin_checkpoint
+from jsddpm.training.run import train
 
 
 @pytest.mark.parametrize("weights", ["ema", "raw"])
@@ -54,6 +56,30 @@ def test_an_exported_network_gives_the_same_numbers_in_diffusers(run, tmp_path, 
     assert all(torch.equal(again.state_dict()[k], v) for k, v in ours.state_dict().items())
     sums = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True)
     assert (sums.returncode, sums.stdout.count(b"OK")) == (0, 7)
+
+
+@pytest.mark.parametrize(("weights", "prefix"), [("ema", "ema.module."), ("raw", "denoiser.")])
+def test_an_exported_network_can_be_rebinned_and_trained_on(run, store, tiny_config, tmp_path, weights, prefix):
+    """It has one set of weights; a checkpoint with that set twice, made here by hand, gives the expected result."""
+    last = last_checkpoint(run)
+    folder = export_checkpoint(last, tmp_path / "model", weights=weights)
+    loaded = read_checkpoint(last)
+    own = {k.removeprefix(prefix): v for k, v in loaded["state_dict"].items() if k.startswith(prefix)}
+    twice = {f"{p}{k}": v for p in ("denoiser.", "ema.module.") for k, v in own.items()}
+    count = {"ema.n_averaged": torch.tensor(4)}
+    write_checkpoint(tmp_path / "twice.ckpt", loaded | {"state_dict": twice | count})
+    short = load_config("demo", [*TINY, "trainer.max_steps=1", "trainer.check_every=1", "logging.grid=0"])
+    fewer = short.model_copy(update={"binning": short.binning.model_copy(update={"n_bins": 3})})
+    states = []
+    for name, start in (("folder", folder), ("file", tmp_path / "twice.ckpt")):
+        other = tmp_path / f"{name}.ckpt"
+        rebin_checkpoint(start, other, fewer.binning)
+        for config, warm in ((short, start), (fewer, other)):
+            trained = train(config, store, tmp_path / f"{name}-{config.binning.n_bins}", warm_start=warm)
+            states.append(read_checkpoint(trained)["state_dict"])
+    for mine, expected in zip(states[:2], states[2:], strict=True):
+        assert mine.keys() == expected.keys()
+        assert all(torch.equal(mine[k], expected[k]) for k in expected)
 
 
 def test_a_full_disk_leaves_no_exported_network(run, tmp_path):
@@ -158,11 +184,19 @@ def test_the_plan_counts_what_a_run_would_do(run, store, tmp_path):
 
 
 def test_what_this_machine_lacks_is_said_before_the_first_step(store, tmp_path, monkeypatch):
-    monkeypatch.setattr("jsddpm.training.trainer.find_spec", lambda _: None)
+    monkeypatch.setattr("jsddpm.errors.find_spec", lambda _: None)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for setting, code, status in (
-        ("logging.tensorboard=true", "MISSING_PACKAGE.*pip install tensorboard", ExitStatus.ENVIRONMENT),
-        ("logging.wandb=project", "MISSING_PACKAGE.*pip install wandb", ExitStatus.ENVIRONMENT),
+        (
+            "logging.tensorboard=true",
+            r"MISSING_PACKAGE.*logging.tensorboard.*pip install 'jsddpm\[logs\]'",
+            ExitStatus.ENVIRONMENT,
+        ),
+        (
+            "logging.wandb=project",
+            r"MISSING_PACKAGE.*logging.wandb.*pip install 'jsddpm\[logs\]'",
+            ExitStatus.ENVIRONMENT,
+        ),
         ("trainer.precision=16-mixed", "PRECISION", ExitStatus.USAGE),
     ):
         with pytest.raises(JsddpmError, match=code) as caught:

@@ -23,7 +23,6 @@ REFUSED = [
     (["binning.n_bins=31"], 2, "N_BINS", "31"),
     (["model.patch_size=5"], 2, "SIZE", "cannot be divided"),
     (["model.channels=[8,8,8,8,8,8]"], 2, "SIZE", "6 levels"),
-    (["data.workers=2", "data.residence=device"], 2, "RESIDENCE", "data.workers"),
     ([LINEAR, "diffusion.beta_end=0.999"], 2, "CONFIG", "diffusion.beta_end"),
     ([LINEAR, "diffusion.num_train_timesteps=100000"], 2, "CONFIG", "diffusion.num_train_timesteps"),
     ([LINEAR, "diffusion.beta_end=0.16", "diffusion.prediction_type=epsilon", "objective.snr_floor=1e6",

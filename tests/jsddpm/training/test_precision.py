@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+
 import lightning as L  # noqa: N812 - the library's own convention
 import pytest
 import torch
@@ -97,3 +100,13 @@ def test_more_overflows_in_a_row_than_the_limit_end_training(store):
     with pytest.raises(JsddpmError, match=r"NON_FINITE_LOSS.*gradient is not finite at step") as caught:
         trained(store, [*SETTINGS, "trainer.precision=16-mixed", "trainer.max_steps=60"], "16-mixed", scaler)
     assert caught.value.status is ExitStatus.NON_FINITE
+
+
+def test_a_training_leaves_the_logs_of_lightning_as_they_were():
+    logs = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    before, filters = [log.level for log in logs], list(warnings.filters)
+    with pytest.raises(KeyboardInterrupt), quiet():
+        assert not any(log.isEnabledFor(logging.WARNING) for log in logs)
+        raise KeyboardInterrupt
+    assert [log.level for log in logs] == before
+    assert warnings.filters == filters
