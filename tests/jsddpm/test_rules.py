@@ -93,7 +93,7 @@ def test_what_can_work_is_taken(settings):
         "&a [*a]",
         "? [1, 2]\n: 3",
         "1: 2",
-        "data:\n",
+        "data: 5\n",
         "<<: [1]",
         "seed: 1\nseed: 2",
         "seed: \x00",
