@@ -17,7 +17,6 @@ from alterations import HARD, LISTED, UNLISTED, Images, Masks, Pair
 from cohorts import BUILD, prepared
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.stats import binomtest
 from through_network import Network
 
 from jsddpm.csvfiles import to_csv
@@ -27,6 +26,7 @@ from jsddpm_eval.evaluation import evaluate_in_detail
 from jsddpm_eval.functional.lesion_copies import LEAST
 from jsddpm_eval.real_slices import Slices
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.exceedance import share_interval
 
 GALLERY = Path(__file__).parents[2] / "reports" / "gallery" / "validity" / "copying"
 _HELD_OUT, _UNSEEN = 8, 300
@@ -102,7 +102,7 @@ def main() -> None:
         if not total:
             print(f"{kind}: no sample can be judged")
             continue
-        low, high = binomtest(found, total).proportion_ci()
+        low, high = share_interval(found, total)
         share = None if group == "unseen" or not found else round(100 * float(right[copied].mean()), 1)
         rows.append({
             "group": group, "kind": kind, "slices": total, "copies_percent": round(100 * found / total, 1),

@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from cohorts import BUILD, REAL, phantom_binning, phantom_store, prepared
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from jsddpm.binning import ZBinning
 from jsddpm.csvfiles import to_csv
@@ -26,6 +25,7 @@ from jsddpm.files import make_directory, write_text
 from jsddpm.parallel import in_processes
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.real_slices import GeneratedArrays, Slices, lesion_loads, read_slices
+from jsddpm_eval.stats.exceedance import share_interval
 from jsddpm_eval.utility.cohort import Cohort, Fold
 from jsddpm_eval.utility.protocol import Protocol, Training
 from jsddpm_eval.utility.run import utility_of
@@ -124,7 +124,7 @@ def table(rows: list[dict[str, object]]) -> str:
 
 
 def _share(flags: list[bool]) -> str:
-    low, high = binomtest(sum(flags), len(flags)).proportion_ci()
+    low, high = share_interval(sum(flags), len(flags))
     return f"{sum(flags)} of {len(flags)} ({100 * low:.0f} to {100 * high:.0f} %)"
 
 

@@ -63,7 +63,11 @@ def signed(value: float | None, unit: str = "", *, decimals: int | None = None) 
 
 
 def signed_span(interval: Sequence[float] | None, unit: str = "", *, decimals: int | None = None) -> str:
-    """Both ends of an interval of a difference; a dash where there is none."""
+    """Both ends of an interval of a difference; a dash where there is none.
+
+    >>> signed_span((-0.25, 0.126), decimals=3), signed_span(None)
+    ('−0.250 to +0.126', '–')
+    """
     return "–" if interval is None else " to ".join(signed(end, unit, decimals=decimals) for end in interval)
 
 

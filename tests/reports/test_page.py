@@ -6,13 +6,14 @@ import base64
 import hashlib
 import io
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 from typer.main import get_command
 
 from evaluations import CHECKS, HOSTILE, SPACES, made_up, panels
@@ -21,7 +22,7 @@ from jsddpm_cli.app import app
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
-from jsddpm_reports import binning, montage, page, pictures, reproduction, wording
+from jsddpm_reports import binning, montage, page, pictures, reproduction, terminal, wording
 from jsddpm_reports.columns import main_columns
 from jsddpm_reports.evaluation import Evaluation
 
@@ -226,6 +227,17 @@ def test_shifts_stand_in_tables_of_further_scores_by_what_they_are_of(evaluation
     assert {"Sharpness", "Texture", "Intensity", "Head"} <= set(captions)
     main = {c.spec.name for c in main_columns(evaluation.results)}
     assert not main & {s.name for s in evaluation.results.specs if s.group in ("sharpness", "texture", "intensity")}
+
+
+def test_the_page_and_the_terminal_name_the_patient_who_is_copied_most_often(evaluation):
+    privacy = {"asked": "?", "sentences": ["1 of 10 samples are copies."], "detector": [], "threat_model": "",
+               "limits": [], "copies": [], "worst_patient": {"patient": "1", "samples": 2}}  # fmt: skip
+    text = "".join(parsed(page.render(replace(evaluation, privacy=privacy))).text.values())
+    console = Console(width=100, file=io.StringIO())
+    console.print(terminal.evaluation_view(evaluation.results, 100, privacy))
+    for shown in (text, console.file.getvalue()):
+        assert "1 of 10 samples are copies." in shown
+        assert "The patient copied most often is 1, in 2 samples." in shown
 
 
 def test_without_pictures_lesions_or_generation_the_page_still_opens(evaluation):

@@ -16,10 +16,10 @@ def by_fault(rows: Sequence[Row]) -> str:
 
 
 def by_form(rows: Sequence[Row], faithful: Sequence[Row]) -> str:
-    """Imports of each form, with sets without a fault, and how many of these are accused of something."""
+    """Imports of each form, with sets without a fault, and how many of these gave a false alarm."""
     names = list(dict.fromkeys(row["form"] for row in rows))
     lines = _table("form", rows, names).splitlines()
-    ends = [" without a fault | accused |", "---:|---:|"]
+    ends = [" without a fault | false alarms |", "---:|---:|"]
     for name in [*names, "all"]:
         counts = Counter(row["outcome"] for row in faithful if name in (row["form"], "all"))
         ends.append(f" {counts.total()} | {counts[FALSE_ALARM]} |")
