@@ -18,7 +18,7 @@ from jsddpm.cohort.nifti import write_nifti
 from jsddpm.cohort.orientation import centred_affine, from_slices, to_volume
 from jsddpm.cohort.records import SPLITS, Split
 from jsddpm.errors import usage_error
-from jsddpm.slices.layout import patient_of
+from jsddpm.slices.layout import patient_of, sample_facts
 from jsddpm.slices.store import SliceStore
 
 Unit = Literal["volumes", "slices"]
@@ -191,9 +191,8 @@ def _generated(store: SliceStore, rows: NDArray[np.intp], prefix: str, unit: Uni
 
 
 def _slice_name(store: SliceStore, name: str, row: int) -> str:
-    entry = store.index[row]
-    at = f"{name}_z{entry['z_index']:03d}"
-    return f"{at}_{PATHOLOGY_NAMES[entry['pathology']]}_{entry['sample']:04d}" if store.kind == "generated" else at
+    z, pathology, sample = sample_facts(store.index[row])
+    return f"{name}_z{z:03d}_{pathology}_{sample:04d}" if store.kind == "generated" else f"{name}_z{z:03d}"
 
 
 def _grid(z: NDArray[np.float64], name: str, store: SliceStore) -> NDArray[np.float64]:

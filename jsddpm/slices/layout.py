@@ -22,6 +22,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from jsddpm.binning import PATHOLOGY_NAMES
+
 SCHEMA = "jsddpm-slice-store"
 VERSION = 2
 LEVELS = 65535
@@ -51,6 +53,17 @@ Kind = Literal["real", "generated"]
 def patient_of(subject: Mapping[str, Any]) -> str:
     """Patient of an entry of ``store.json``; an entry without a patient counts as its own."""
     return str(subject.get("patient", subject["name"]))
+
+
+def sample_facts(row: np.void) -> tuple[int, str, int]:
+    """Position, pathology and number of an index row: together, they are those of one generated slice only.
+
+    >>> row = np.zeros((), INDEX_DTYPE)
+    >>> row["z_index"], row["pathology"], row["sample"] = 27, 1, 3
+    >>> sample_facts(row[()])
+    (27, 'lesion', 3)
+    """
+    return int(row["z_index"]), PATHOLOGY_NAMES[int(row["pathology"])], int(row["sample"])
 
 
 def array_path(root: Path, name: str, kind: str) -> Path:

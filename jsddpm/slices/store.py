@@ -27,6 +27,7 @@ from jsddpm.slices.layout import (
     Kind,
     array_form,
     patient_of,
+    sample_facts,
     unpack_masks,
 )
 
@@ -174,10 +175,10 @@ class SliceStore:
         self._opened.clear()
 
     def slice_name(self, row: int) -> str:
-        """Readable name of an index row, such as ``sub-003 z 57``."""
-        entry = self.index[row]
-        name = self.subjects[int(entry["subject"])]["name"]
-        return f"{name} sample {entry['sample']}" if self.kind == "generated" else f"{name} z {entry['z_index']}"
+        """Readable name of an index row: ``sub-003 z 57``, or ``generated-0001 z 57 lesion sample 2``."""
+        z, pathology, sample = sample_facts(self.index[row])
+        name = f"{self.subjects[int(self.index['subject'][row])]['name']} z {z}"
+        return f"{name} {pathology} sample {sample}" if self.kind == "generated" else name
 
     def verify(self) -> list[str]:
         """Compare every checksum; return a list of damage by subject and slice, empty if there is none."""

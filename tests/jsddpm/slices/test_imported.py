@@ -78,6 +78,14 @@ def test_pixels_survive_every_format(store, slices, tmp_path, write):
     assert made.tokens(rows, BINNING).tolist() == [BINNING.token(z, p) for z, p in ROWS]
 
 
+def test_slices_of_different_conditions_have_different_names(store, slices, tmp_path):
+    """All were named ``imported-0000 sample 0``, in the table of slices and in the audit."""
+    made = SliceStore(import_slices(as_png(tmp_path, *slices)[0], tmp_path / "out", binning=BINNING, real=store))
+    names = [SliceTable.from_store(made).name(row) for row in range(4)]
+    wanted = ["z 7 control sample 0", "z 20 lesion sample 0", "z 33 lesion sample 0", "z 20 lesion sample 1"]
+    assert names == [f"imported-0000 {name}" for name in wanted]
+
+
 def grouped(folder, slices, groups):
     """The slices as npz files, with a column of volumes."""
     path, given = as_npz(folder, *slices)
