@@ -1,10 +1,11 @@
-"""Samplers, condition embeddings and presets by name: each is one file, and a new file is a new name."""
+"""Parts that are found by their files: a new sampler, layout, format or command is a new file of its package."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
 from importlib import import_module, resources
+from pkgutil import iter_modules
 from types import ModuleType
 
 
@@ -50,6 +51,11 @@ class Registry:
         """Every name with the first line of its module's docstring."""
         docs = {name: ast.get_docstring(ast.parse(self.read(name))) or "" for name in self.names()}
         return "; ".join(f"{name}: {text.partition(chr(10))[0].rstrip('.')}" for name, text in docs.items()) + "."
+
+
+def modules(package: str) -> list[ModuleType]:
+    """The modules of a package, imported, in alphabetical order; a new file is a new module."""
+    return [import_module(f"{package}.{m.name}") for m in iter_modules(import_module(package).__path__)]
 
 
 SAMPLERS = Registry("jsddpm.diffusion.samplers")

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
+
+from jsddpm.errors import JsddpmError
+
+
+def require_brain(brain: NDArray[np.bool_], path: Path) -> NDArray[np.bool_]:
+    """The brain region of an image, which must not be empty.
+
+    Raises:
+        JsddpmError: ``NO_BRAIN`` (status 3).
+    """
+    if not brain.any():
+        cure = "check the image and its orientation"
+        raise JsddpmError("NO_BRAIN", "no brain-like region was found", fix=cure, file=path)
+    return brain
 
 
 def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ import torch
 import torchio as tio
 from numpy.typing import NDArray
 
-from jsddpm.cohort.brain import estimate_brain
+from jsddpm.cohort.brain import estimate_brain, require_brain
 from jsddpm.cohort.header import bad
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume
 from jsddpm.cohort.orientation import from_slices, to_slices
@@ -84,10 +84,7 @@ def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VO
     labels = subject.lesion.astype(np.uint8) if subject.brain is None else subject.lesion + np.uint8(2) * subject.brain
     values, labels, place = on_grid(subject.image, labels, spec, max_bytes=max_bytes)
     lesion = labels % 2 == 1
-    brain = labels >= 2 if has_brain else estimate_brain(values)
-    if not brain.any():
-        cure = "check the image and its orientation"
-        raise JsddpmError("NO_BRAIN", "no brain-like region was found", fix=cure, file=path)
+    brain = require_brain(labels >= 2 if has_brain else estimate_brain(values), path)
     scaled, window = windowed(values, brain, spec.window, path)
     volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
     affine = place @ from_slices(spec.shape[1])

@@ -32,9 +32,10 @@ def resplit(store: SliceStore, manifest: str | Path, out: str | Path) -> Path:
         out: New store folder.
 
     Raises:
-        JsddpmError: ``MANIFEST`` when the table cannot be read; ``SPLIT`` (status 2) when it does not name exactly one
-            split for each of the store's patients.
+        JsddpmError: ``KIND`` (status 2) for a generated store; ``MANIFEST`` when the table cannot be read; ``SPLIT``
+            (status 2) when it does not name exactly one split for each of the store's patients.
     """
+    store.of_kind("real")
     manifest = Path(manifest)
     named = named_splits(manifest, sorted(set(store.patients.tolist())))
     inherited = {k: v for k, v in store.info.items() if k not in _WRITTEN_ANEW}

@@ -150,16 +150,14 @@ def write_project(folder: str | Path, store: str | Path, preset: str) -> Path:
         preset: Name of a preset.
 
     Raises:
-        JsddpmError: ``EXISTS`` (status 2) when the file exists; ``CONFIG`` (status 2) for an unknown preset or a
-            generated store; errors of :class:`~jsddpm.slices.store.SliceStore`.
+        JsddpmError: ``EXISTS`` (status 2) when the file exists; ``CONFIG`` (status 2) for an unknown preset;
+            ``KIND`` (status 2) for a generated store; errors of :class:`~jsddpm.slices.store.SliceStore`.
     """
     file = Path(folder) / PROJECT
     if os.path.lexists(file):
         raise usage_error("EXISTS", "already exists", fix="edit it, or remove it", file=file)
     require_preset(preset)
-    opened = SliceStore(store)
-    if opened.kind != "real":
-        raise usage_error("CONFIG", "contains generated slices", fix="give a store of jsddpm cache build", file=store)
+    opened = SliceStore(store).of_kind("real")
     place = os.path.relpath(store, folder) if not Path(store).is_absolute() else str(store)
     text = _TEXT.format(store=json.dumps(place, ensure_ascii=False), preset=preset, presets=", ".join(PRESETS.names()))
     if opened.z_range:

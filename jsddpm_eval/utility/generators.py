@@ -75,8 +75,7 @@ def open_generator(place: Path, known: Sequence[SliceStore]) -> Generator:
     else:
         cure = f"draw them with {shlex.join(['jsddpm', 'sample', str(place), '--out', str(place / 'samples')])}"
         raise usage_error("UTILITY", "the run has no samples", fix=cure, file=place)
-    if store.kind != "generated":
-        raise usage_error("KIND", "contains real slices", fix="give a generated store, or a run", file=place)
+    store.of_kind("generated")
     source = next((s for s in known if s.fingerprint == trained_on), None)
     return Generator(store, None if source is None else _seen(own_division(source)))
 

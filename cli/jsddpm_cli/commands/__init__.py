@@ -5,10 +5,10 @@ A module is found by its file. It imports nothing heavy at its top, so that ``js
 
 from __future__ import annotations
 
-from importlib import import_module
 from inspect import getdoc
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING
+
+from jsddpm.registry import modules
 
 if TYPE_CHECKING:
     import typer
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def apps() -> list[typer.Typer]:
     """The commands of every module, in the order of their ``ORDER``: that of the work."""
-    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-    typers = [module.app for module in sorted(modules, key=lambda module: module.ORDER)]
+    typers = [module.app for module in sorted(modules(__name__), key=lambda module: module.ORDER)]
     for command in (command for app in typers for command in app.registered_commands):
         command.help = _paragraphs(getdoc(command.callback) or "")
     return typers

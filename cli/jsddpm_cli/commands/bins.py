@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from jsddpm.errors import usage_error
 from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
+from jsddpm_cli.options import chosen_range, require_endings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -55,12 +55,7 @@ def report(
 ) -> None:
     """Show which bins a z-range uses under local and global binning, and the slices of a store in each bin."""
     if out is not None:
-        if out.suffix not in _ENDINGS:
-            raise usage_error(
-                "OPTION",
-                f"--out {out.name} has an unknown extension",
-                fix=f"end it with one of {', '.join(filter(None, _ENDINGS))}",
-            )
+        require_endings([out], _ENDINGS)
         how = _ENDINGS[out.suffix] if how == "table" else how
     values = utilization_report(z_range, bins, slices, store, samples, allow_empty=allow_empty)
     if out is not None and out.suffix == ".png":
@@ -97,7 +92,7 @@ def sweep(
     from jsddpm_reports.terminal import results_table
 
     opened = _opened(store)
-    values = bin_sweep(_range(z_range, opened), [*bins, *(more or [])], slices, opened)
+    values = bin_sweep(chosen_range(z_range, opened), [*bins, *(more or [])], slices, opened)
     emit(results_table(*sweep_table(values)), values, how)
     note(f"recommended: {values['reason']}")
 
@@ -115,7 +110,7 @@ def utilization_report(
     from jsddpm_eval.bins.utilization import bin_utilization
 
     opened = _opened(store)
-    z_range = _range(z_range, opened)
+    z_range = chosen_range(z_range, opened)
     values = bin_utilization(z_range, bins, opened.n_slices if opened else slices, allow_empty_bins=allow_empty)
     if opened is not None:
         from jsddpm.binning import ZBinning
@@ -154,14 +149,6 @@ def _as_text(values: dict[str, Any], how: ReportFormat) -> str:
         return json.dumps(values, indent=2, allow_nan=False) + "\n"
     make = {"csv": binning.csv, "markdown": binning.markdown, "html": binning.html, "table": binning.markdown}
     return make[how](values)
-
-
-def _range(requested: tuple[int, int] | None, store: Any) -> tuple[int, int]:
-    """The requested range, or the one that the store proposes."""
-    z_range: tuple[int, int] | None = requested or (store and store.z_range)
-    if z_range is None:
-        raise usage_error("Z_RANGE", "no z-range is given", fix="give --z-range LO HI, or a --store that proposes one")
-    return z_range
 
 
 def _opened(store: Path | None) -> Any:

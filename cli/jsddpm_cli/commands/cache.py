@@ -233,7 +233,7 @@ def info(
         "n_slices": opened.n_slices,
         "spacing": list(opened.spacing),
         "subjects": len(opened.subjects),
-        "patients": len({s.get("patient", s["name"]) for s in opened.subjects}),
+        "patients": len(set(opened.patients.tolist())),
         "bytes": sum(int(f["bytes"]) for f in entries),
         "slices": counts,
         "binning": None if opened.binning is None else opened.binning.to_dict(),

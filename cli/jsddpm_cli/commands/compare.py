@@ -12,6 +12,7 @@ import typer
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import Format, FormatOption, emit, note
 from jsddpm_cli.lists import with_lists
+from jsddpm_cli.options import require_endings
 
 if TYPE_CHECKING:
     from jsddpm_eval.comparison import Difference
@@ -73,7 +74,7 @@ def compare(
     if any(map(is_study, [*results, *(baseline or [])])):
         _compare_studies(results, out or [], how, refused=bool(score or all_cells or baseline))
         return
-    _check_forms(out or [], FORMS)
+    require_endings(out or [], FORMS)
     comparison = _one_by_one(results) if baseline is None else _pooled(results, baseline)
     compared = {name: _chosen(part, score) for name, part in comparison.compared.items()}
     for line in legend(compared, comparison.baseline):
@@ -142,13 +143,6 @@ def _read(places: list[Path]) -> list[Results]:
     return [Results.read(p / "results.json" if p.is_dir() else p) for p in places]
 
 
-def _check_forms(places: list[Path], forms: tuple[str, ...]) -> None:
-    for place in places:
-        if place.suffix not in forms:
-            cure = f"end it with one of {', '.join(forms)}"
-            raise usage_error("OPTION", f"--out {place.name} has an unknown extension", fix=cure)
-
-
 def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refused: bool) -> None:
     """Print and write the differences of utility studies."""
     from string import ascii_uppercase
@@ -162,7 +156,7 @@ def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refus
     if refused or not all(map(is_study, folders)) or len(folders) > len(ascii_uppercase):
         cure = "give only folders of jsddpm utility, without --baseline, --score and --all"
         raise usage_error("OPTION", "utility studies can only be compared with each other", fix=cure)
-    _check_forms(out, BETWEEN_FORMS)
+    require_endings(out, BETWEEN_FORMS)
     letters = dict(zip(ascii_uppercase, folders, strict=False))
     for letter, name in zip(letters, local_names(folders), strict=True):
         note(f"{letter}: {name}")

@@ -11,6 +11,7 @@ import typer
 from jsddpm.errors import usage_error
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import note
+from jsddpm_cli.options import require_endings
 
 if TYPE_CHECKING:
     from jsddpm.anonymise import Codes
@@ -73,11 +74,7 @@ def report(
         )
     places = out or ([] if figures else [folder / "report.html"])
     forms = _OF_EVALUATION if evaluation else _OF_RUN
-    for place in places:
-        if place.suffix not in forms:
-            raise usage_error(
-                "OPTION", f"--out {place.name} has an unknown extension", fix=f"end it with one of {', '.join(forms)}"
-            )
+    require_endings(places, forms)
     if score and not any(p.suffix in (".md", ".tex") for p in places):
         raise usage_error(
             "OPTION",

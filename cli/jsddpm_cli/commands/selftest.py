@@ -9,6 +9,7 @@ import typer
 
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note, tracked
+from jsddpm_cli.options import chosen_range
 from jsddpm_cli.sources import JobsOption
 
 app = typer.Typer()
@@ -59,9 +60,7 @@ def selftest(
         raise usage_error("OPTION", "--all and --fault exclude each other", fix="give one of them")
     opened = SliceStore(store).of_kind("real")
     place = out or beside(store, SELFTEST)
-    chosen = z_range or opened.z_range
-    if chosen is None:
-        raise usage_error("Z_RANGE", "no z-range is given, and the store proposes none", fix="give --z-range LO HI")
+    chosen = chosen_range(z_range, opened)
     with tracked("trials") as bar:
         values = run(
             store, place, ZBinning(chosen, bins, n_slices=opened.n_slices), faults=() if every else fault or CORE,

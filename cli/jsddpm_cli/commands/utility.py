@@ -9,6 +9,7 @@ import typer
 
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note, tracked
+from jsddpm_cli.options import chosen_range
 from jsddpm_cli.shares import share_of
 from jsddpm_cli.sources import JobsOption
 
@@ -96,9 +97,7 @@ def utility(
         raise usage_error("OPTION", "--fold and --folds exclude each other", fix="give one of them")
     opened, part = SliceStore(store), share_of(share)
     place = out or beside(store, ".utility")
-    chosen = z_range or opened.z_range
-    if chosen is None:
-        raise usage_error("Z_RANGE", "no z-range is given, and the store proposes none", fix="give --z-range LO HI")
+    chosen = chosen_range(z_range, opened)
     with tracked("trainings") as bar:
         values = run(
             store, place, ZBinning(chosen, bins, n_slices=opened.n_slices),

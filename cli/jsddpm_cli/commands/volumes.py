@@ -27,19 +27,13 @@ def volumes(
     condition, with the patient as the unit. The answer is off if there is evidence of a difference, fine if there is
     evidence that it is at most 0.5, and unknown otherwise.
     """
-    from jsddpm.errors import usage_error
     from jsddpm.files import write_json
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.slice_table import SliceTable
     from jsddpm_eval.through_plane import through_plane
     from jsddpm_reports.terminal import results_table
 
-    sampled, patients = SliceStore(generated), SliceStore(real)
-    for store, kind in ((patients, "real"), (sampled, "generated")):
-        if store.kind != kind:
-            raise usage_error(
-                "KIND", f"is a {store.kind} store", fix=f"give a {kind} store as --{kind}", file=store.path
-            )
+    sampled, patients = SliceStore(generated).of_kind("generated"), SliceStore(real).of_kind("real")
     samples = SliceTable.from_store(sampled)
     scores = through_plane(SliceTable.from_store(patients, samples.binning), samples)
     values = {

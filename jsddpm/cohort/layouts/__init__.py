@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 from jsddpm.cohort.records import LayoutReport, Selection
+from jsddpm.registry import modules
 
 
 @dataclass(frozen=True)
@@ -39,5 +38,5 @@ def layouts() -> dict[str, Layout]:
     >>> list(layouts())[-1]  # any table matches, so it is tried last
     'manifest'
     """
-    declared: list[Layout] = [import_module(f"{__name__}.{m.name}").LAYOUT for m in iter_modules(__path__)]
+    declared: list[Layout] = [module.LAYOUT for module in modules(__name__)]
     return {layout.name: layout for layout in sorted(declared, key=lambda layout: layout.order)}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING
+
+from jsddpm.registry import modules
 
 if TYPE_CHECKING:
     from jsddpm.exports.dataset import DataSet
@@ -40,5 +40,5 @@ def formats() -> dict[str, ExportFormat]:
     >>> list(formats())
     ['bids', 'nnunet']
     """
-    declared: list[ExportFormat] = [import_module(f"{__name__}.{m.name}").FORMAT for m in iter_modules(__path__)]
+    declared: list[ExportFormat] = [module.FORMAT for module in modules(__name__)]
     return {form.name: form for form in sorted(declared, key=lambda form: form.name)}

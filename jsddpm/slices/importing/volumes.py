@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.cohort.brain import estimate_brain
+from jsddpm.cohort.brain import estimate_brain, require_brain
 from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid
 from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
 from jsddpm.cohort.orientation import to_slices
 from jsddpm.cohort.preprocess import Preprocessing, on_grid, windowed
-from jsddpm.errors import JsddpmError
 from jsddpm.slices.importing.items import Facts, IntensityFormat, VolumeItem, missing_fact
 from jsddpm.slices.importing.pixels import check_axes, intensity
 from jsddpm.slices.store import SliceStore
@@ -46,19 +44,10 @@ def read_volume(
     if reading.window:  # the grid outside of the volume gets its lowest value
         dark = replace(image, data=image.data - image.data.min())
         values, labels, _ = on_grid(dark, lesion, grid)
-        scaled = windowed(values, _brain(values, item.image), grid.window, item.image)[0]
+        scaled = windowed(values, require_brain(estimate_brain(values), item.image), grid.window, item.image)[0]
     else:
         scaled, labels, _ = on_grid(replace(image, data=intensity(image.data, reading, item.image)), lesion, grid)
     return to_slices(np.clip(scaled, 0, 1)), to_slices(labels == 1)  # interpolation may exceed [0, 1] by rounding
-
-
-def _brain(values: NDArray[np.float32], path: Path) -> NDArray[np.bool_]:
-    brain = estimate_brain(values)
-    if not brain.any():
-        raise JsddpmError(
-            "NO_BRAIN", "no brain-like region was found", fix="check the image and its orientation", file=path
-        )
-    return brain
 
 
 def _affine(image: Volume, facts: Facts) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jsddpm.errors import JsddpmError
 from jsddpm.slices.proposal import proposed_range
 from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
@@ -57,3 +58,11 @@ def test_a_fold_proposes_a_range_of_its_own_training_patients(tmp_path, requeste
 def test_without_training_patients_a_fold_keeps_the_range(tmp_path):
     store = store_of(tmp_path / "store", "auto")
     assert fold(store, tmp_path, a="test", b="test", c="test").z_range == (2, 5)
+
+
+def test_generated_slices_have_no_patients_to_divide(tmp_path):
+    with new_store(tmp_path / "made", kind="generated", n_slices=10, spacing=(1.0, 1.0, 1.0)) as writer:
+        rows = {"z_index": [4], "pathology": 0, "sample": 0}
+        writer.add(Shard("made", np.zeros((1, 8, 8), np.float32), np.zeros((1, 8, 8), bool), rows))
+    with pytest.raises(JsddpmError, match=r"KIND.*give a real store"):
+        fold(SliceStore(tmp_path / "made"), tmp_path, made="train")

@@ -77,7 +77,7 @@ def test_slices_of_tested_patients_are_no_samples(real, tmp_path):
 
 
 def test_what_is_no_generator_is_refused(real, tmp_path):
-    with pytest.raises(JsddpmError, match="contains real slices"):
+    with pytest.raises(JsddpmError, match="is a real store; fix: give a generated store"):
         open_generator(real.path, [real])
     with pytest.raises(JsddpmError, match="no such folder"):
         open_generator(tmp_path / "none", [real])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 
 from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.registry import modules
 from jsddpm.slices.importing.items import Facts, Listing
 
 
@@ -39,7 +38,7 @@ def import_layouts() -> dict[str, ImportLayout]:
     >>> {"table", "volumes", "nnunet"} <= set(import_layouts())
     True
     """
-    declared: list[ImportLayout] = [import_module(f"{__name__}.{m.name}").LAYOUT for m in iter_modules(__path__)]
+    declared: list[ImportLayout] = [module.LAYOUT for module in modules(__name__)]
     return {layout.name: layout for layout in sorted(declared, key=lambda layout: (layout.general, layout.name))}
 
 

@@ -1,0 +1,39 @@
+"""Options that several commands read in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsddpm.errors import usage_error
+
+if TYPE_CHECKING:
+    from jsddpm.slices.store import SliceStore
+
+
+def chosen_range(requested: tuple[int, int] | None, store: SliceStore | None) -> tuple[int, int]:
+    """The range of ``--z-range``, or the one that a store proposes.
+
+    Raises:
+        JsddpmError: ``Z_RANGE`` (status 2) when there is neither.
+    """
+    z_range = requested or (store.z_range if store is not None else None)
+    if z_range is None:
+        if store is None:
+            cure = "give --z-range LO HI, or a --store that proposes one"
+            raise usage_error("Z_RANGE", "no z-range is given", fix=cure)
+        raise usage_error("Z_RANGE", "no z-range is given, and the store proposes none", fix="give --z-range LO HI")
+    return z_range
+
+
+def require_endings(places: Iterable[Path], endings: Collection[str]) -> None:
+    """Refuse an ``--out`` whose extension selects no format; an empty one among ``endings`` stands for none at all.
+
+    Raises:
+        JsddpmError: ``OPTION`` (status 2) with the extensions that there are.
+    """
+    for place in places:
+        if place.suffix not in endings:
+            cure = f"end it with one of {', '.join(filter(None, endings))}"
+            raise usage_error("OPTION", f"--out {place.name} has an unknown extension", fix=cure)
