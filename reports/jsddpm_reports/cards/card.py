@@ -18,7 +18,8 @@ from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.results import Results
 from jsddpm_reports import wording
 from jsddpm_reports.cards.checklists import CHECKLISTS
-from jsddpm_reports.cards.facts import facts_of, sentence
+from jsddpm_reports.cards.fact import sentence
+from jsddpm_reports.cards.facts import facts_of
 from jsddpm_reports.cards.header import header
 from jsddpm_reports.columns import readable_unit, spaced
 from jsddpm_reports.document import environment

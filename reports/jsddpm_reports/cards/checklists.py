@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jsddpm_reports.cards.facts import OF_THE_STUDY, Fact, sentence, unknown
+from jsddpm_reports.cards.fact import Fact, sentence, unknown
+
+_OF_THE_STUDY = "it is of the study and stands in no file of jsddpm; the authors add it"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Item:
 
     def answer(self, facts: Mapping[str, Fact]) -> Fact:
         """Its answer: known as soon as one of its facts is."""
-        known = [facts[name] for name in self.facts] or [unknown(OF_THE_STUDY)]
+        known = [facts[name] for name in self.facts] or [unknown(_OF_THE_STUDY)]
         if not any(fact.known for fact in known):
             return unknown("; ".join(fact.text for fact in known))
         return Fact(" ".join(map(sentence, known)))

@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jsddpm_eval.privacy import named_sentences, nameless_sentences
 from jsddpm_eval.results.anonymised import CODED
 from jsddpm_eval.results.results import Results
 from jsddpm_reports import wording
+from jsddpm_reports.cards.fact import Fact, unknown
 
 NO_RUN = "the run folder was not given: --run RUN"
 NOT_OURS = "the samples are not of a checkpoint of jsddpm, or its run was not evaluated"
-OF_THE_STUDY = "it is of the study and stands in no file of jsddpm; the authors add it"
 
 _SAMPLERS = {"ddpm": "ancestral sampling", "ddim": "DDIM", "dpmpp": "DPM-Solver++ (2M)", "unipc": "UniPC"}
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One thing that a card or a checklist asks.
-
-    Attributes:
-        text: What is known, or why it is not.
-        known: Whether it is.
-    """
-
-    text: str
-    known: bool = True
-
-    def __str__(self) -> str:
-        return self.text if self.known else f"Not known: {self.text}."
-
-
-def sentence(fact: Fact) -> str:
-    """A fact that ends as a sentence does."""
-    text = str(fact)
-    return text if text.endswith(".") else f"{text}."
-
-
-def unknown(reason: str) -> Fact:
-    """A fact that is not known."""
-    return Fact(reason, known=False)
-
 
 _CHECKS = {
     "congruence": ("unlike_real", "intensity", "sharpness", "texture"),
@@ -90,13 +61,10 @@ def facts_of(
 
 def _of_evaluation(results: Results) -> dict[str, Fact]:
     provenance, binning = results.provenance, results.z_binning
-    real, generated = provenance.get("real", {}), provenance.get("generated", {})
-    held_out, split = real.get("held_out_patients"), real.get("held_out_split")
+    generated = provenance.get("generated", {})
     groups = list(dict.fromkeys(spec.group for spec in results.specs))
     selftest = provenance.get("selftest")
     low, high = binning.z_range
-    patients = f"{real['patients']} patients" if "patients" in real else "patients whose number is not recorded"
-    of_split = f" (split {split})" if split else ""
     return {
         "goal": Fact(
             "Evaluation of a generator of axial brain MRI slices with lesion masks, by axial bin and pathology"
@@ -104,17 +72,16 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
         "samples": Fact(f"{generated['slices']} generated slices")
         if "slices" in generated
         else unknown("nothing generated was evaluated"),
-        "patients": Fact(f"{patients}, {held_out} of them held out{of_split}")
-        if held_out is not None
-        else unknown("the evaluation does not say who is held out"),
+        "patients": _patients(provenance.get("real", {})),
         "binning": Fact(f"{binning.n_bins} {binning.scheme} bins of slices {low} to {high} of {binning.n_slices}"),
         "metrics": Fact(
             f"{len(results.specs)} scores of {', '.join(groups)}; each with its definition in results.json"
         ),
         "uncertainty": Fact(
-            "95 % intervals whose units are patients and samples: of differences of means by Welch (linearized by "
-            "patient), of shares by Clopper and Pearson or by Wilson, of distances and other means by the jackknife; "
-            "the same score between real patients as baseline; p-values corrected over everything that was asked"
+            "95 % intervals treat patients and samples as the units. They are by Welch (linearized by patient) for "
+            "differences of means, by Clopper and Pearson or by Wilson for shares, and by the jackknife for distances "
+            "and other means. The baseline is the same score between real patients. P-values are corrected over "
+            "everything that was asked"
         ),
         "precision": _precision(results),
         "sample_size": _detectable(results),
@@ -140,6 +107,17 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
         if CODED in provenance
         else unknown("the evaluation was made without --anonymise, and what was done before is not recorded"),
     }
+
+
+def _patients(real: Mapping[str, Any]) -> Fact:
+    """Real patients, and how many or which of them are held out, as far as the evaluation says."""
+    held_out, split = real.get("held_out_patients"), real.get("held_out_split")
+    if held_out is None and "patients" not in real:
+        return unknown("the evaluation does not say who is held out")
+    patients = f"{real['patients']} patients" if "patients" in real else "patients whose number is not recorded"
+    if held_out is None:
+        return Fact(f"{patients} (held out: split {split})" if split else patients)
+    return Fact(f"{patients}, {held_out} of them held out" + (f" (split {split})" if split else ""))
 
 
 def _of_run(run: Mapping[str, Any] | None) -> dict[str, Fact]:
