@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +17,7 @@ from jsddpm_cli.streams import guarded
 
 app = typer.Typer(
     name="jsddpm",
-    help="Joint diffusion of FLAIR slices and lesion masks of brain MRI, and its bin-aware evaluation.",
+    help="Evaluate generated brain MRI slices and lesion masks bin by bin, and train a generator of them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,9 +67,9 @@ def _run() -> None:
     except JsddpmError as error:
         _leave(str(error), error.status, error)
     except KeyboardInterrupt as error:
-        _leave(str(interrupted()), ExitStatus.SIGINT, error)
+        _leave(str(interrupted(_requested())), ExitStatus.SIGINT, error)
     except Stopped as error:
-        _leave(str(stopped()), ExitStatus.SIGTERM, error)
+        _leave(str(stopped(_requested())), ExitStatus.SIGTERM, error)
     except OSError as error:
         _leave(*_refused_by_the_system(error), error)
     except Exception as error:
@@ -88,7 +87,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer's own, or 
 def _usage(error: Any) -> JsddpmError:
     """The usage error of typer as one of our errors."""
     sys.stdout.flush()
-    command = _command(w for w in sys.argv[1:] if not w.startswith("-"))
+    command = _requested()
     if type(error).__name__ == "NoArgsIsHelpError":  # the help is shown already
         return usage_error("USAGE", "no command is given", fix=f"give one of the commands above: {command} COMMAND")
     what, _, hint = error.format_message().replace("Value error, ", "").rstrip(".?").partition(". ")
@@ -99,10 +98,10 @@ def _usage(error: Any) -> JsddpmError:
     return usage_error("USAGE", what, fix=f"{cure} {command} --help")
 
 
-def _command(words: Iterable[str]) -> str:
-    """The command that these words begin with; errors of the parser do not always know it."""
+def _requested() -> str:
+    """The command of this process, such as ``jsddpm cache build``; errors of the parser do not always know it."""
     known, names = getattr(get_command(app), "commands", {}), ["jsddpm"]
-    for word in words:
+    for word in (w for w in sys.argv[1:] if not w.startswith("-")):
         if word not in known:
             break
         names.append(word)

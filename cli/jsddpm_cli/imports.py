@@ -102,10 +102,13 @@ def import_(
     store = SliceStore(real)
     binning = ZBinning(z_range, bins, n_slices=store.n_slices)
     labels = sources.mask_reading(mask_label, mask_threshold).labels
-    reading = IntensityFormat(value_range, mask_threshold, labels, window, clip)
-    facts = Facts(
-        pathology, fields, axes, spacing, not without_masks, modality, tuple(controls or ()), root, image_key, mask_key
+    reading = IntensityFormat(
+        value_range=value_range, mask_threshold=mask_threshold, mask_labels=labels, window=window, clip=clip
     )
+    facts = Facts(
+        pathology=pathology, fields=fields, axes=axes, spacing=spacing, masks=not without_masks, modality=modality,
+        controls=tuple(controls or ()), root=root, image_key=image_key, mask_key=mask_key,
+    )  # fmt: skip
     with tracked("import") as bar:
         import_slices(
             source, out, binning=binning, real=store, intensities=reading, facts=facts, layout=layout,

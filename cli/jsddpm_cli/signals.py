@@ -61,14 +61,25 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-_CONTINUE = "repeat the command to continue; cache build and train need --resume"
+_REPEATED, _RESUMED = "repeat the command to continue", "repeat the command with --resume to continue"
+_CONTINUED = {
+    "jsddpm demo": _REPEATED,
+    "jsddpm sample": _REPEATED,
+    "jsddpm selftest": _REPEATED,
+    "jsddpm utility": _REPEATED,
+    "jsddpm train": _RESUMED,
+    "jsddpm cache build": _RESUMED,
+}
+"""Commands that continue with what an interrupted one has finished; others start again."""
 
 
-def stopped() -> JsddpmError:
-    """The error message for :class:`Stopped`."""
-    return JsddpmError("TERMINATED", "stopped by SIGTERM", fix=_CONTINUE, status=ExitStatus.SIGTERM)
+def stopped(command: str = "") -> JsddpmError:
+    """The error message of a command, such as ``jsddpm cache build``, for :class:`Stopped`."""
+    cure = _CONTINUED.get(command, "repeat the command")
+    return JsddpmError("TERMINATED", "stopped by SIGTERM", fix=cure, status=ExitStatus.SIGTERM)
 
 
-def interrupted() -> JsddpmError:
-    """The error message for Ctrl-C."""
-    return JsddpmError("TERMINATED", "interrupted", fix=_CONTINUE, status=ExitStatus.SIGINT)
+def interrupted(command: str = "") -> JsddpmError:
+    """The error message of a command for Ctrl-C."""
+    cure = _CONTINUED.get(command, "repeat the command")
+    return JsddpmError("TERMINATED", "interrupted", fix=cure, status=ExitStatus.SIGINT)

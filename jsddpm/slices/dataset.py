@@ -50,7 +50,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
             batch from the store's files.
 
     Raises:
-        JsddpmError: ``NO_SLICES`` (status 2) when the split has none in the range.
+        JsddpmError: ``NO_SLICES`` (status 2) when the split has none in the range; ``SPLIT`` (status 2) for an unknown
+            split; ``STORE_SLICES`` (status 2) when the binning is for volumes of other slices.
     """
 
     def __init__(

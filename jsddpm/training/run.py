@@ -84,8 +84,8 @@ def train(
         config: The run's configuration.
         store: Training slices; its validation split scores the reconstruction.
         out: New run folder, or that of a run that ended before its first checkpoint; others need ``resume``.
-        resume: Continue from ``checkpoints/last.ckpt`` with the folder's configuration; from step 0 before the first
-            checkpoint.
+        resume: Continue from ``checkpoints/last.ckpt``; from step 0 before the first checkpoint. ``config`` and
+            ``store`` must be those of the run, whose configuration is in ``config.yaml``.
         warm_start: Checkpoint of the same network and binning whose weights a new run starts from.
         validator: Scores of the exact reconstruction besides its mean squared error.
         judge: Judges the samples drawn at every check, and chooses ``checkpoints/best.ckpt``; without a judge there is

@@ -370,6 +370,16 @@ def test_light_commands_import_nothing_heavy(arguments):
     assert "HEAVY []" in done.stderr
 
 
+def test_a_generated_store_has_no_patients(jsddpm, generated):
+    status, out, err = jsddpm("cache", "info", generated.path)
+    assert status == 0
+    assert "patients" not in out
+    assert "subjects" not in err
+    shown = json.loads(jsddpm("cache", "info", generated.path, "--format", "json")[1])
+    assert shown["patients"] is None
+    assert shown["slices"] == {"generated": {"control": 10, "lesion": 10}}  # 5 bins, 2 samples of each condition
+
+
 def leaves(command, *words):
     """The words of every command below a command."""
     inner = getattr(command, "commands", None)

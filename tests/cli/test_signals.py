@@ -33,7 +33,7 @@ def test_a_sampling_is_stopped_and_hinders_no_other(run, tmp_path):
     out = tmp_path / "s"
     status, said = terminated("sampling: ", "sample", run, "--out", out, "--per-condition", 4, "--steps", 200)
     assert status == 143, said
-    assert "error[TERMINATED]: stopped by SIGTERM; fix: repeat the command" in said
+    assert "error[TERMINATED]: stopped by SIGTERM; fix: repeat the command to continue" in said
     assert "Traceback" not in said
     assert not out.exists()
     assert not list(tmp_path.glob(".*.lock"))
@@ -48,7 +48,7 @@ def test_a_build_is_stopped_with_its_workers_and_goes_on(tmp_path):
     request = ["cache", "build", source, "--out", tmp_path / "s", "--shape", 40, 40, 40, "--spacing", 2, 2, 2]
     status, said = terminated(" of 12", *request, "--jobs", 2)
     assert status == 143, said
-    assert "error[TERMINATED]" in said
+    assert "error[TERMINATED]: stopped by SIGTERM; fix: repeat the command with --resume to continue" in said
     assert "Traceback" not in said
     assert not (tmp_path / "s").exists()
     again = subprocess.run([*JSDDPM, *map(str, request), "--resume"], capture_output=True, text=True)
@@ -62,6 +62,7 @@ def test_an_evaluation_is_stopped(run, store, generated, tmp_path, by, status):
     found, said = terminated("evaluating: ", *request, by=by)
     assert found == status, said
     assert said.count("error[TERMINATED]") == 1
+    assert said.endswith("fix: repeat the command\n")  # it continues nothing
     assert "Traceback" not in said
     assert not (tmp_path / "e" / "results.json").exists()
     assert not (tmp_path / "e" / ".lock").exists()

@@ -233,23 +233,26 @@ def info(
         "n_slices": opened.n_slices,
         "spacing": list(opened.spacing),
         "subjects": len(opened.subjects),
-        "patients": len(set(opened.patients.tolist())),
+        "patients": len(set(opened.patients.tolist())) if opened.kind == "real" else None,
         "bytes": sum(int(f["bytes"]) for f in entries),
         "slices": counts,
         "binning": None if opened.binning is None else opened.binning.to_dict(),
         **{key: opened.info.get(key) for key in _FROM_STORE_JSON},
     }
-    rows = [[name, str(c["patients"]), str(c["control"]), str(c["lesion"])] for name, c in counts.items()]
+    columns = [name for name in ("patients", "control", "lesion") if name in next(iter(counts.values()), {})]
+    rows = [[name, *(str(c[column]) for column in columns)] for name, c in counts.items()]
     if how == "table":
         size = "x".join(map(str, opened.size))
         mib, total = values["bytes"] / 2**20, len(opened.index)
-        note(f"{opened.kind} store {opened.fingerprint}: {total} slices of {size}, {len(opened.subjects)} subjects")
+        people = f", {len(opened.subjects)} subjects" if opened.kind == "real" else ""
+        note(f"{opened.kind} store {opened.fingerprint}: {total} slices of {size}{people}")
         note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB per slice; written by {values['created_by']}")
         _note_range(opened)
         for key in ("split", "preprocessing", "mask_reading"):
             if values[key]:
                 note(f"{key}: " + ", ".join(f"{k} {v}" for k, v in values[key].items()))
-    emit(results_table(["split", "patients", "control slices", "lesion slices"], rows), values, how)
+    heads = [column if column == "patients" else f"{column} slices" for column in columns]
+    emit(results_table(["split", *heads], rows), values, how)
     if thumbnails is not None:
         from jsddpm.files import write_bytes
         from jsddpm_reports.figures import png
@@ -260,7 +263,7 @@ def info(
 
 
 def _counts(store: SliceStore) -> dict[str, dict[str, int]]:
-    """Patients and slices of each split."""
+    """Slices of each split, and its patients; generated slices have none."""
     from jsddpm.cohort.records import SPLITS
 
     index = store.index
@@ -269,7 +272,8 @@ def _counts(store: SliceStore) -> dict[str, dict[str, int]]:
         in_split = index["split"] == number
         if in_split.any():
             slices = {p: int((in_split & (index["pathology"] == k)).sum()) for k, p in enumerate(PATHOLOGY_NAMES)}
-            counts[name] = {"patients": len(set(store.patients[in_split]))} | slices
+            people = {"patients": len(set(store.patients[in_split]))} if store.kind == "real" else {}
+            counts[name] = people | slices
     return counts
 
 

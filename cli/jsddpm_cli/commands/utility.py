@@ -46,7 +46,8 @@ def utility(
     preset: Annotated[
         Preset,
         typer.Option(
-            help="Networks, repeats and steps: minutes (quick) or up to an hour (cpu) on two cores, or hours on a GPU."
+            help="Networks, repeats and steps: minutes (quick) or up to an hour (cpu) on two cores; gpu is for a GPU, "
+            "and its time was not measured."
         ),
     ] = "cpu",
     arm: Annotated[
