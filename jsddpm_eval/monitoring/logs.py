@@ -118,8 +118,9 @@ def _curves(results: Results) -> dict[str, Figure]:
     """Curves along the bins of the scores that a table shows first."""
     from matplotlib.figure import Figure
 
-    shown = {spec.name for spec in results.specs if spec.place == "compact" and spec.scope != "pooled"}
-    names = [name for name, score in results.pooled.items() if score.spec in shown]
+    shown = {spec.name for spec in results.specs if spec.place == "compact"}
+    by_bin = {name for cell in results.cells() for name in cell.scores}
+    names = [name for name, score in results.pooled.items() if score.spec in shown and name in by_bin]
     figures = {}
     for name in names:
         figure = Figure(layout="constrained")

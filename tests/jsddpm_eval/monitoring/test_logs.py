@@ -55,6 +55,19 @@ def test_tensorboard_has_scores_and_figures(tmp_path, raw):
     assert "eval/kid_radiomics" in found.Tags()["images"]
 
 
+def test_a_score_that_no_bin_has_is_logged_without_a_curve(tmp_path):
+    writer = pytest.importorskip("torch.utils.tensorboard", reason="tensorboard is not installed").SummaryWriter(
+        tmp_path
+    )
+    whole = RESULTS.model_copy(update={"generation": RESULTS.generation[:1]})
+    log_to(writer, whole, step=7)
+    writer.flush()
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tags = EventAccumulator(str(tmp_path)).Reload().Tags()
+    assert (set(tags["scalars"]) >= {"eval/kid_radiomics"}, tags["images"]) == (True, [])
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_weights_and_biases_has_scores_and_figures(tmp_path, raw, monkeypatch):
     wandb = pytest.importorskip("wandb", reason="wandb is not installed")
