@@ -129,6 +129,8 @@ class JointPipeline:
         spacing: Spacing | None = None,
         guidance_scale: float | None = None,
         eta: float | None = None,
+        batch_size: int | None = None,
+        precision: str | None = None,
         seed: int = 0,
     ) -> JointOutput:
         """Draw samples; for arguments that are None, the run's sampling settings apply.
@@ -141,6 +143,8 @@ class JointPipeline:
             spacing: Noise levels visited, ``karras`` or ``trailing``.
             guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
             eta: Share of DDPM's step noise in DDIM.
+            batch_size: Samples drawn at once.
+            precision: Precision of the network's calls: ``auto``, ``32-true`` or ``bf16-mixed``.
             seed: Seed; the same seed gives the same samples.
 
         Raises:
@@ -154,6 +158,8 @@ class JointPipeline:
             spacing=spacing,
             guidance=guidance_scale,
             eta=eta,
+            batch_size=batch_size,
+            precision=precision,
         )
         ids = self.ids(conditions, sampling)
         return self.output(ids, self.sample(ids, sampling, seed))

@@ -50,7 +50,7 @@ def build_slice_cache(
     records: Sequence[Record],
     out: str | Path,
     *,
-    spec: Preprocessing,
+    spec: Preprocessing | None = None,
     split: SplitRule | None = None,
     masks: MaskReading | None = None,
     z_range: RequestedRange | None = None,
@@ -65,7 +65,7 @@ def build_slice_cache(
     Args:
         records: Records of :func:`jsddpm.cohort.sources.read_cohort`.
         out: New store folder.
-        spec: Geometry and intensity window.
+        spec: Geometry and intensity window; None uses the defaults of :class:`Preprocessing`.
         split: How patients without a predefined split are divided; balanced over group and lesion load.
         masks: How to read mask values.
         z_range: Range of slices the store proposes for training; ``"auto"`` derives it from the training patients
@@ -86,7 +86,7 @@ def build_slice_cache(
             requested label; those of :func:`~jsddpm.publish.resumable_directory`.
     """
     refuse_mixed_patients(records)
-    reading, rule = masks or MaskReading(), split or SplitRule()
+    reading, rule, spec = masks or MaskReading(), split or SplitRule(), spec or Preprocessing()
     expected = assign_splits(
         patients_of(records, dict.fromkeys((r.subject for r in records), 0.0)), rule, given_splits(records)
     )

@@ -66,7 +66,7 @@ def checkpoint_bytes(module: JointDDPM) -> int:
 
 def train(
     config: RunConfig,
-    store: SliceStore,
+    store: SliceStore | str | Path,
     out: str | Path,
     *,
     resume: bool = False,
@@ -82,7 +82,7 @@ def train(
 
     Args:
         config: The run's configuration.
-        store: Training slices; its validation split scores the reconstruction.
+        store: Training slices, as a store or its folder; its validation split scores the reconstruction.
         out: New run folder, or that of a run that ended before its first checkpoint; others need ``resume``.
         resume: Continue from ``checkpoints/last.ckpt``; from step 0 before the first checkpoint. ``config`` and
             ``store`` must be those of the run, whose configuration is in ``config.yaml``.
@@ -104,6 +104,7 @@ def train(
             saved.
         KeyboardInterrupt: After SIGINT, ``last.ckpt`` saved.
     """
+    store = store if isinstance(store, SliceStore) else SliceStore(store)
     out, first = Path(out), processes()[0] == 0
     last = out / "checkpoints" / "last.ckpt"
     with claimed(out, new=not resume) if first else nullcontext():

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.diffusion.pipeline import JointPipeline
@@ -46,6 +47,23 @@ def test_conditions_may_be_pairs_and_every_setting_can_be_named(pipe):
     assert np.array_equal(pipe([(3, 1)], **chosen | {"guidance_scale": 1.0}).images, alone.images)
 
 
+def test_batches_and_precision_are_those_asked_for(pipe):
+    """Three samples in batches of two take two calls in each of two steps."""
+    calls = []
+    hook = pipe.denoiser.unet.register_forward_hook(lambda _module, _given, result: calls.append(result[0].dtype))
+    try:
+        asked = {"num_per_condition": 3, "num_inference_steps": 2}
+        by_two = pipe([(3, 1)], **asked, batch_size=2)
+        assert calls == [torch.float32] * 4
+        calls.clear()
+        half = pipe([(3, 1)], **asked, precision="bf16-mixed")
+        assert calls == [torch.bfloat16] * 2
+    finally:
+        hook.remove()
+    assert np.abs(by_two.images - pipe([(3, 1)], **asked).images).max() < 1e-4
+    assert 0 < np.abs(half.images - by_two.images).max() < 0.1
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [
@@ -55,6 +73,8 @@ def test_conditions_may_be_pairs_and_every_setting_can_be_named(pipe):
         ({"conditions": [(3, 1), (1, 0), Condition(3, 1)]}, r"CONDITIONS.*bin 3 lesion: given more than once"),
         ({"guidance_scale": 2.0}, "GUIDANCE"),
         ({"sampler": "euler"}, "CONFIG.*sampler"),
+        ({"batch_size": 0}, r"CONFIG.*sampling\.batch_size"),
+        ({"precision": "half"}, r"CONFIG.*sampling\.precision"),
         ({"num_inference_steps": 0}, r"CONFIG.*sampling\.steps"),
         ({"num_inference_steps": 1001}, "STEPS"),
         ({"eta": 1.5}, r"CONFIG.*sampling\.eta"),
