@@ -61,7 +61,7 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
         temporary = None
         fsync_directory(path.parent)
     except OSError as error:
-        raise explain(error, path) from error
+        raise unwritable(error, path) from error
     finally:
         if temporary is not None:
             with suppress(OSError):
@@ -206,7 +206,7 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise explain(error, path) from error
+        raise unwritable(error, path) from error
     return path
 
 
@@ -219,7 +219,7 @@ def link_or_copy(source: str | os.PathLike[str], target: str | os.PathLike[str])
             shutil.copyfile(source, target)
             make_read_only(target)
     except OSError as error:
-        raise explain(error, Path(target)) from error
+        raise unwritable(error, Path(target)) from error
 
 
 def require_writable(folder: str | os.PathLike[str]) -> Path:
@@ -289,7 +289,7 @@ def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
     return environment_error("NOT_READABLE", reason, fix=cure, file=path)
 
 
-def explain(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
+def unwritable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
     """The error for a path that the system refuses to write."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

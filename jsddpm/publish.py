@@ -22,7 +22,6 @@ from filelock import FileLock, Timeout
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, integrity_error
 from jsddpm.files import (
     PARTIAL,
-    explain,
     fsync_directory,
     make_directory,
     partial_prefix,
@@ -30,6 +29,7 @@ from jsddpm.files import (
     refuse_existing,
     sweep,
     umask,
+    unwritable,
     write_json,
     write_text,
 )
@@ -58,7 +58,7 @@ def _published_directory(target: Path) -> Iterator[Path]:
     try:
         temporary = Path(tempfile.mkdtemp(prefix=partial_prefix(target), suffix=PARTIAL, dir=target.parent))
     except OSError as error:
-        raise explain(error, target) from error
+        raise unwritable(error, target) from error
     try:
         yield temporary
         os.chmod(temporary, 0o777 & ~umask())
@@ -67,7 +67,7 @@ def _published_directory(target: Path) -> Iterator[Path]:
         os.rename(temporary, target)
         fsync_directory(target.parent)
     except OSError as error:
-        raise explain(error, target) from error
+        raise unwritable(error, target) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -210,7 +210,7 @@ def _publish(target: Path) -> None:
         fsync_directory(target.parent)
         _plan(target).unlink()
     except OSError as error:
-        raise explain(error, target) from error
+        raise unwritable(error, target) from error
 
 
 def beside(folder: str | os.PathLike[str], suffix: str) -> Path:
@@ -267,7 +267,7 @@ def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Itera
         cure = "wait until it ends, or choose another folder"
         raise environment_error("LOCKED", f"{name} is working here", fix=cure, file=path) from None
     except OSError as error:  # a folder that cannot be written, a file system without locks
-        raise explain(error, path) from error
+        raise unwritable(error, path) from error
     try:
         now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
         sweep(holder)

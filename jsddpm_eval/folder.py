@@ -12,7 +12,7 @@ from jsddpm.anonymise import Codes
 from jsddpm.binning import ZBinning
 from jsddpm.checksums import RECORD, read_recorded, write_recorded
 from jsddpm.csvfiles import csv_bytes
-from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info
+from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.errors import usage_error
 from jsddpm.files import json_bytes, make_directory, parse_json
 from jsddpm.publish import beside, exclusive_lock
@@ -124,7 +124,7 @@ def refuse_other_network(generated: Slices, checkpoint: str | Path) -> None:
     drawn_by = (opened.info if isinstance(opened, SliceStore) else opened.origin).get("provenance", {})
     if "step" not in drawn_by:
         return
-    own = network_of(checkpoint_info(checkpoint))
+    own = checkpoint_info(checkpoint).network()
     differing = [f"{k} {drawn_by.get(k)} instead of {v}" for k, v in own.items() if drawn_by.get(k) != v]
     if differing:
         what = f"another network than {checkpoint} drew these samples ({', '.join(differing)})"
@@ -132,11 +132,6 @@ def refuse_other_network(generated: Slices, checkpoint: str | Path) -> None:
         cure += ", or evaluate these without the run: --real STORE --generated STORE --bin-aware"
         file = opened.path if isinstance(opened, SliceStore) else None
         raise usage_error("OTHER_NETWORK", what, fix=cure, file=file)
-
-
-def network_of(info: CheckpointInfo) -> dict[str, Any]:
-    """What identifies the averaged network of a checkpoint in the provenance of samples and of results."""
-    return {"training_store": info.store, "step": info.step, "weights": "ema"}
 
 
 def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes | None) -> None:
@@ -226,7 +221,7 @@ def _with_reconstruction(
         expected=expected,
         progress=lambda done, total: say("exact reconstruction", done, total),
     )
-    origin = network_of(info) | {"config": info.config.model_dump(mode="json")}
+    origin = info.network() | {"config": info.config.model_dump(mode="json")}
     binning = info.binning
     if results is None:
         people = {"store": real.fingerprint, "patients": len(set(real.patients.tolist())), "held_out_split": split}

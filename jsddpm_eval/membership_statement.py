@@ -117,7 +117,7 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
         "control": None if result is None else _control(result, measured),
         "calibrated_by": by,
         "by_patient": patients,
-        "checkpoint": {"step": measured.info.step, "training_store": measured.info.store, "weights": "ema"},
+        "checkpoint": measured.info.network(),
         "seed": seed,
         "jsddpm": __version__,
     }

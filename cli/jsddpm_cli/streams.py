@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 from jsddpm.errors import JsddpmError, environment_error, printable
-from jsddpm.files import explain
+from jsddpm.files import unwritable
 
 BROKEN_PIPE = 141
 """Exit status when nobody reads the output any more: 128 and the number of SIGPIPE."""
@@ -68,7 +68,7 @@ class _Stream:
                 raise SystemExit(BROKEN_PIPE) from None
             if isinstance(error, ValueError):  # Python raises it for a closed file
                 raise environment_error("NOT_WRITABLE", str(error), fix="keep it open", file=self._name) from error
-            raise explain(error, self._name) from error
+            raise unwritable(error, self._name) from error
 
     def _discard(self) -> None:
         """Discard buffered output, which would fail again when the interpreter ends."""

@@ -81,6 +81,10 @@ class CheckpointInfo:
         """Conditions without a training slice."""
         return [Condition.from_token(t, self.binning.n_bins) for t, n in enumerate(self.token_counts) if not n]
 
+    def network(self, weights: Weights = "ema") -> dict[str, Any]:
+        """What identifies a network of the checkpoint in the provenance of samples and results."""
+        return {"training_store": self.store, "step": self.step, "weights": weights}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, stored inside the checkpoint."""
         return {

@@ -116,7 +116,7 @@ class JointPipeline:
             sampling=info.config.sampling,
             trained=tuple(info.trained),
             guided=info.config.unconditional_share > 0,
-            provenance={"training_store": info.store, "step": info.step, "weights": weights},
+            provenance=info.network(weights),
         )
 
     def __call__(

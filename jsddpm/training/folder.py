@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jsddpm.checksums import RECORD
 from jsddpm.errors import usage_error
-from jsddpm.files import PARTIAL, explain, refuse_existing, sweep
+from jsddpm.files import PARTIAL, refuse_existing, sweep, unwritable
 from jsddpm.publish import exclusive_lock, lock_of
 from jsddpm.training.progress import CHOICE
 
@@ -71,7 +71,7 @@ def clear_unbegun(run: str | Path) -> None:
             else:
                 path.unlink()
     except OSError as error:
-        raise explain(error, run) from error
+        raise unwritable(error, run) from error
 
 
 def sweep_run(run: str | Path) -> None:

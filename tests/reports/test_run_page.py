@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from typer.testing import CliRunner
 
 from jsddpm.checksums import write_recorded
+from jsddpm.errors import JsddpmError
 from jsddpm.files import json_bytes, write_json
 from jsddpm.training.progress import RunProgress, read_provenance
 from jsddpm_cli.app import app
@@ -82,6 +83,15 @@ def test_a_run_before_its_first_check_has_a_page(unfinished):
     page = Text(render_run(RunProgress.read(unfinished), beside=unfinished))
     assert "0 of 400 steps are logged. Nothing is written yet." in page.text
     assert "There is no checkpoint yet" in page.text
+
+
+def test_a_picture_that_cannot_be_read_is_an_error_of_reading(unfinished):
+    picture = unfinished / "pictures" / "step-00000004.png"
+    picture.unlink()
+    picture.mkdir()
+    with pytest.raises(JsddpmError) as refused:
+        render_run(RunProgress.read(unfinished), beside=unfinished)
+    assert (refused.value.code, refused.value.file) == ("NOT_READABLE", str(picture))
 
 
 def test_curves_are_what_was_logged(run):
