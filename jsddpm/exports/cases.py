@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ class Case:
         session: Session, if there are several.
         group: The patient's group in the cohort; empty if not known.
         split: The patient's split; None for a generated case.
+        condition: Name that a single generated slice shares with the other samples of its condition; else empty.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     session: str = ""
     group: str = ""
     split: Split | None = None
+    condition: str = ""
 
     @property
     def synthetic(self) -> bool:
@@ -138,9 +140,29 @@ def cases_of(
         groups = [ordered] if unit == "volumes" else [ordered[i : i + 1] for i in range(len(ordered))]
         for group in groups:
             z = store.index["z_index"][group].astype(np.float64)
-            full = name if unit == "volumes" else _slice_name(store, name, int(group[0]))
-            cases.append(Case(full, store, group, base @ _grid(z, full, store), **about))
+            full, condition = (name, "") if unit == "volumes" else _slice_names(store, name, int(group[0]))
+            cases.append(Case(full, store, group, base @ _grid(z, full, store), condition=condition, **about))
     return cases
+
+
+def by_condition(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """Single generated slices by the name of their condition, in the order of their samples; others by their own."""
+    together: dict[str, list[Case]] = {}
+    for case in cases:
+        together.setdefault(case.condition or case.name, []).append(case)
+    return {name: sorted(members, key=_number) for name, members in together.items()}
+
+
+def _number(case: Case) -> int:
+    return int(case.store.index["sample"][case.rows[0]])
+
+
+def stacked(name: str, samples: Sequence[Case]) -> Case:
+    """The samples of a condition as one case, which lies where the first one does.
+
+    Its third axis counts samples and has no anatomical direction.
+    """
+    return replace(samples[0], name=name, rows=np.concatenate([case.rows for case in samples]))
 
 
 def refuse_equal_names(cases: Sequence[Case]) -> None:
@@ -190,9 +212,11 @@ def _generated(store: SliceStore, rows: NDArray[np.intp], prefix: str, unit: Uni
         yield f"{prefix}_{int(number):04d}", {}, base, rows[groups == number]
 
 
-def _slice_name(store: SliceStore, name: str, row: int) -> str:
+def _slice_names(store: SliceStore, name: str, row: int) -> tuple[str, str]:
+    """Name of a slice, and that of its condition if it is generated."""
     z, pathology, sample = sample_facts(store.index[row])
-    return f"{name}_z{z:03d}_{pathology}_{sample:04d}" if store.kind == "generated" else f"{name}_z{z:03d}"
+    at = f"{name}_z{z:03d}"
+    return (f"{at}_{pathology}_{sample:04d}", f"{at}_{pathology}") if store.kind == "generated" else (at, "")
 
 
 def _grid(z: NDArray[np.float64], name: str, store: SliceStore) -> NDArray[np.float64]:

@@ -11,10 +11,12 @@ from typing import Any
 
 from jsddpm import __version__
 from jsddpm.anonymise import Codes
+from jsddpm.csvfiles import csv_bytes
 from jsddpm.errors import usage_error
 from jsddpm.exports.cases import Case, Unit, cases_of, refuse_equal_names, unit_of
 from jsddpm.exports.folds import Fold, folds_of
 from jsddpm.exports.formats import formats
+from jsddpm.files import write_bytes, write_json
 from jsddpm.publish import published_directory
 from jsddpm.slices.anonymised import shareable_info
 from jsddpm.slices.store import SliceStore
@@ -44,6 +46,11 @@ class DataSet:
     skull_stripped: bool = False
     version: str = __version__
 
+    def write_origin(self, folder: Path) -> None:
+        """Write ``cases.csv``, the cases and the samples or patients that they are, and ``provenance.json``."""
+        write_bytes(folder / "cases.csv", csv_bytes([case.row() for case in self.cases]))
+        write_json(folder / "provenance.json", self.provenance)
+
 
 def export_stores(
     stores: Sequence[SliceStore],
@@ -59,7 +66,7 @@ def export_stores(
     codes: Sequence[Codes | None] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> DataSet:
-    """Publish stores as a data set of another tool's format.
+    """Publish stores as a data set of another tool's format, or as plain files.
 
     Args:
         stores: Real and generated stores, with slices of one size.

@@ -11,10 +11,13 @@ from typer.testing import CliRunner
 from conftest import TINY
 from jsddpm.config import load_config, write_config
 from jsddpm.diffusion.checkpoint import checkpoint_info
+from jsddpm.errors import JsddpmError
+from jsddpm.publish import exclusive_lock, lock_of
 from jsddpm.registry import SAMPLERS
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.progress import RunProgress, read_choice
 from jsddpm_cli.app import app
+from jsddpm_cli.commands.sample import _export
 from synthetic import write_store
 
 
@@ -57,10 +60,23 @@ def test_samplers_by_name_and_outputs_beside_the_store(run, tmp_path, sampler):
     assert generated.info["sampling"]["sampler"] == sampler
     assert generated.info["provenance"]["weights"] == "raw"
     z = int(generated.index["z_index"][0])
-    assert {p.name for p in nifti.iterdir()} == {f"z-{z:03d}_lesion_{k}.nii.gz" for k in ("image", "mask")}
-    assert len(list(png.iterdir())) == 4
+    wanted = {f"synthetic_z{z:03d}_lesion_{k}.nii.gz" for k in ("image", "mask")}
+    assert {p.name for p in nifti.glob("*.nii.gz")} == wanted
+    assert len(list(png.glob("*.png"))) == 4
     assert jsddpm(*common, "--out", tmp_path / "more", "--png", png).exit_code != 0
     assert not (tmp_path / "more").exists(), "an output that exists is found before anything is drawn"
+
+
+def test_of_parts_that_end_together_one_writes_the_files(generated, tmp_path, capsys):
+    """Both found the store published, and the second one failed."""
+    with exclusive_lock(lock_of(tmp_path / "png")):
+        _export(generated.path, tmp_path / "png", "png", shared=True)
+        with pytest.raises(JsddpmError, match="LOCKED"):
+            _export(generated.path, tmp_path / "png", "png", shared=False)
+    _export(generated.path, tmp_path / "png", "png", shared=True)
+    _export(generated.path, tmp_path / "png", "png", shared=True)
+    assert "".join(capsys.readouterr().err.split()).count("iswrittenbyanotherpart") == 2
+    assert len(list((tmp_path / "png").glob("*.png"))) == 2 * len(generated.index)
 
 
 @pytest.mark.usefixtures("brief_networks")

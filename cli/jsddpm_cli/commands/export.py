@@ -1,4 +1,4 @@
-"""``jsddpm export``: slice stores as data sets of other tools."""
+"""``jsddpm export``: slice stores as data sets of other tools, or as plain files."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def export(
     key: KeyOption = None,
     how: FormatOption = "table",
 ) -> None:
-    """Write stores as a data set for nnU-Net or a BIDS tool; real and generated stores may be combined.
+    """Write stores as a data set for nnU-Net or a BIDS tool, or as NIfTI or PNG files; stores may be combined.
 
-    Generated cases are marked, and are in the training part of every fold. Then patients of the split train, whom the
-    generator may have memorised, are not used for validation. Test patients remain the test set.
+    Generated cases are marked, and are in the training part of every nnU-Net fold. Then patients of the split train,
+    whom the generator may have memorised, are not used for validation. Test patients remain the test set.
     """
     from jsddpm.exports.dataset import export_stores
     from jsddpm.files import refuse_existing

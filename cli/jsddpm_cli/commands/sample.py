@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jsddpm.errors import usage_error
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import note, tracked
@@ -63,7 +63,7 @@ def sample(
     ] = None,
     checkpoint: CheckpointOption = None,
     weights: Annotated[Weights, typer.Option(help="Averaged weights (ema) or raw weights.")] = "ema",
-    nifti: Annotated[Path | None, typer.Option(help="New folder for the samples as NIfTI stacks.")] = None,
+    nifti: Annotated[Path | None, typer.Option(help="New folder for the samples as NIfTI files.")] = None,
     png: Annotated[Path | None, typer.Option(help="New folder for the samples as PNG pictures.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same samples.")] = 0,
     share: Annotated[str | None, typer.Option(help="Draw only part I of N, such as 2/8.", metavar="I/N")] = None,
@@ -100,18 +100,29 @@ def sample(
         "guidance": guidance, "eta": eta, "batch_size": batch_size,
     }  # fmt: skip
     brain = None if volumes is None else (COHERENCE if coherence is None else coherence, lesion_bins or "")
+    part = share_of(share)
     run_sampling(
-        run, out, changes, bins, pathology, seed, brain=brain, checkpoint=checkpoint, weights=weights,
-        share=share_of(share),
-    )  # fmt: skip
-    if others and out.exists():
-        from jsddpm.diffusion.formats import write_pngs, write_stacks
-        from jsddpm.slices.store import SliceStore
+        run, out, changes, bins, pathology, seed, brain=brain, checkpoint=checkpoint, weights=weights, share=part
+    )
+    if out.exists():
+        for form, place in (("nifti", nifti), ("png", png)):
+            if place is not None:
+                _export(out, place, form, shared=part[1] > 1)
 
-        if nifti is not None:
-            note(f"NIfTI stacks in {write_stacks(SliceStore(out), nifti)}")
-        if png is not None:
-            note(f"pictures in {write_pngs(SliceStore(out), png)}")
+
+def _export(store: Path, folder: Path, form: str, *, shared: bool) -> None:
+    """Write samples as ``jsddpm export`` does; of parts that end together, one writes them."""
+    from jsddpm.exports.dataset import export_stores
+    from jsddpm.slices.store import SliceStore
+
+    try:
+        export_stores([SliceStore(store)], folder, form)
+    except JsddpmError as error:
+        if not shared or error.code not in ("EXISTS", "LOCKED"):
+            raise
+        note(f"{folder} is written by another part")
+    else:
+        note(f"samples as {form} in {folder}")
 
 
 def run_sampling(

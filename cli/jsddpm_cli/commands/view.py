@@ -13,7 +13,7 @@ app = typer.Typer()
 ORDER = 76
 
 
-@app.command(epilog="Example: jsddpm view brains-nifti/volume_0000_image.nii.gz --out view.html")
+@app.command(epilog="Example: jsddpm view brains-nifti/synthetic_0000_image.nii.gz --out view.html")
 def view(
     image: Annotated[Path, typer.Argument(help="Volume, .nii or .nii.gz.")],
     out: Annotated[Path, typer.Option(help="New HTML file.")],

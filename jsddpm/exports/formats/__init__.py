@@ -38,7 +38,7 @@ def formats() -> dict[str, ExportFormat]:
     """All formats by name.
 
     >>> list(formats())
-    ['bids', 'nnunet']
+    ['bids', 'nifti', 'nnunet', 'png']
     """
     declared: list[ExportFormat] = [module.FORMAT for module in modules(__name__)]
     return {form.name: form for form in sorted(declared, key=lambda form: form.name)}

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsddpm.csvfiles import csv_bytes
 from jsddpm.errors import usage_error
 from jsddpm.exports.formats import ExportFormat
 from jsddpm.files import json_bytes, make_directory, write_bytes, write_json
@@ -41,8 +40,7 @@ def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
     write_json(folder / "dataset.json", about)
     if data.folds:
         write_bytes(folder / "splits_final.json", json_bytes(list(data.folds)))
-    write_bytes(folder / "cases.csv", csv_bytes([case.row() for case in data.cases]))
-    write_json(folder / "provenance.json", data.provenance)
+    data.write_origin(folder)
 
 
 FORMAT = ExportFormat(

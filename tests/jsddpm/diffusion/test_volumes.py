@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from jsddpm.binning import Condition
-from jsddpm.diffusion.formats import write_stacks
 from jsddpm.diffusion.generate import generate_store
 from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.sampling import Noise, SampleId
 from jsddpm.errors import JsddpmError
+from jsddpm.exports.dataset import export_stores
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.progress import last_checkpoint
 from jsddpm_cli.commands.sample import run_sampling, sample
@@ -75,10 +75,10 @@ def test_the_store_says_which_slices_belong_together(volumes):
 
 
 def test_a_volume_lies_at_the_middles_of_its_bins(volumes, tmp_path):
-    write_stacks(volumes, tmp_path / "nifti")
-    assert len(list((tmp_path / "nifti").iterdir())) == 6
+    export_stores([volumes], tmp_path / "nifti", "nifti")
+    assert len(list((tmp_path / "nifti").glob("*.nii.gz"))) == 6
     for kind in ("image", "mask"):
-        volume = nib.load(tmp_path / "nifti" / f"volume_0001_{kind}.nii.gz")
+        volume = nib.load(tmp_path / "nifti" / f"synthetic_0001_{kind}.nii.gz")
         assert volume.shape == (24, 32, 5)
         height, width, dz = 3.0, 2.0, 1.5  # the fixture's spacing, in mm
         np.testing.assert_allclose(volume.header.get_zooms(), (width, height, 6 * dz))
@@ -86,7 +86,7 @@ def test_a_volume_lies_at_the_middles_of_its_bins(volumes, tmp_path):
             np.testing.assert_allclose(volume.affine @ [11.5, 15.5, k, 1], [0, 0, z * dz, 1], atol=1e-6)
     rows = np.flatnonzero(volumes.groups == 1)
     rows = rows[np.argsort(volumes.index["z_index"][rows])]
-    data = nib.load(tmp_path / "nifti" / "volume_0001_image.nii.gz").get_fdata()
+    data = nib.load(tmp_path / "nifti" / "synthetic_0001_image.nii.gz").get_fdata()
     np.testing.assert_allclose(data[..., 2], volumes.images(rows)[2][::-1].T)
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from jsddpm.anonymise import codes_of
+from jsddpm.binning import ZBinning
 from jsddpm.cohort.sources import read_cohort
 from jsddpm.errors import JsddpmError
 from jsddpm.exports.dataset import export_stores
@@ -27,7 +29,9 @@ VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 def everything(folder):
     """The text of every file that is no image, and every name."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return "\n".join([str(p.relative_to(folder)) for p in files] + [p.read_text() for p in files if p.suffix != ".gz"])
+    return "\n".join(
+        [str(p.relative_to(folder)) for p in files] + [p.read_text() for p in files if p.suffix not in (".gz", ".png")]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +162,59 @@ def test_a_failure_leaves_nothing(form, store, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["store"]
 
 
+@pytest.fixture
+def marked(tmp_path):
+    """Two samples of one condition: the brightest pixel at the front (row 1) and to the right (last column)."""
+    image, mask = np.zeros((2, 6, 4), np.float32), np.zeros((2, 6, 4), bool)
+    image[:, 1, 3] = [0.5, 1.0]
+    mask[:, 5, 0] = True
+    binning = ZBinning((0, 9), 3, n_slices=10)
+    with new_store(
+        tmp_path / "store", kind="generated", n_slices=10, spacing=(2.0, 1.5, 4.0), binning=binning.to_dict()
+    ) as writer:
+        rows = {"z_index": 4, "pathology": 1, "sample": [1, 0], "seed": 0}
+        writer.add(Shard("generated-0", image, mask, rows))
+    return SliceStore(tmp_path / "store")
+
+
+def test_stacks_have_the_axes_and_voxels_of_the_training_volumes(marked, tmp_path):
+    export_stores([marked], tmp_path / "nifti", "nifti")
+    image = nib.load(tmp_path / "nifti" / "synthetic_z004_lesion_image.nii.gz")
+    mask = nib.load(tmp_path / "nifti" / "synthetic_z004_lesion_mask.nii.gz")
+    assert nib.aff2axcodes(image.affine) == ("R", "A", "S")
+    assert image.header.get_zooms() == (1.5, 2.0, 4.0)
+    assert image.shape == (4, 6, 2)
+    data = image.get_fdata()
+    assert data.max(axis=(0, 1)) == pytest.approx([1.0, 0.5], abs=1e-4)  # by sample number
+    brightest = np.unravel_index(data[..., 0].argmax(), (4, 6))
+    x, y, z = nib.affines.apply_affine(image.affine, (*brightest, 0))
+    assert (x, y, z) == pytest.approx((1.5 * 1.5, 1.5 * 2.0, 16.0))  # right, front, slice 4 of 4 mm
+    lesion = np.argwhere(mask.get_fdata()[..., 0] > 0)[0]
+    assert nib.affines.apply_affine(mask.affine, (*lesion, 0))[:2] == pytest.approx((-1.5 * 1.5, -2.5 * 2.0))
+
+
+def test_pictures_are_what_the_store_holds(marked, tmp_path):
+    export_stores([marked], tmp_path / "png", "png")
+    image = np.asarray(Image.open(tmp_path / "png" / "synthetic_z004_lesion_0000_image.png"))
+    mask = np.asarray(Image.open(tmp_path / "png" / "synthetic_z004_lesion_0001_mask.png"))
+    assert (image.shape, image.dtype, image[1, 3], image.sum()) == ((6, 4), np.uint8, 255, 255)
+    assert np.argwhere(mask).tolist() == [[5, 0]]
+    assert len(list((tmp_path / "png").glob("*.png"))) == 4
+
+
+@pytest.mark.parametrize("form", ["nifti", "png"])
+def test_plain_files_hold_the_pixels_of_patients_too(store, tmp_path, form):
+    export_stores([store], tmp_path / "out", form, z_range=(12, 14))
+    rows = np.flatnonzero((store.patients == "p2") & np.isin(store.index["z_index"], (12, 13, 14)))
+    for kind, pixels in (("image", np.rint(store.images(rows) * 255)), ("mask", store.masks(rows) * 255.0)):
+        if form == "nifti":
+            found = nib.load(tmp_path / "out" / f"sub-2_{kind}.nii.gz").get_fdata() * 255
+            np.testing.assert_allclose(found.transpose(2, 1, 0)[:, ::-1], pixels, atol=0.5)
+        else:
+            found = [np.asarray(Image.open(tmp_path / "out" / f"sub-2_z{z:03d}_{kind}.png")) for z in (12, 13, 14)]
+            np.testing.assert_array_equal(found, pixels)
+
+
 def test_a_generator_without_masks_has_images_in_bids_and_no_place_in_nnunet(tmp_path):
     rows = {"z_index": [3, 4], "pathology": [0, 1], "sample": [0, 1]}
     with new_store(tmp_path / "made", kind="generated", n_slices=10, spacing=(1.0, 1.0, 1.0), masks=False) as writer:
@@ -166,6 +223,10 @@ def test_a_generator_without_masks_has_images_in_bids_and_no_place_in_nnunet(tmp
     export_stores([made], tmp_path / "bids", "bids")
     assert len(list((tmp_path / "bids").glob("sub-*/anat/*_FLAIR.nii.gz"))) == 2
     assert not list((tmp_path / "bids").glob("sub-*/anat/*_mask*"))
+    for form in ("nifti", "png"):
+        export_stores([made], tmp_path / form, form)
+        names = [p.name for p in (tmp_path / form).iterdir() if p.suffix in (".gz", ".png")]
+        assert (len(names), [n for n in names if "image" not in n]) == (2, [])
     with pytest.raises(JsddpmError, match="have no mask"):
         export_stores([made], tmp_path / "nnunet", "nnunet")
     assert not (tmp_path / "nnunet").exists()

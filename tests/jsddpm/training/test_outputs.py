@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 
-import nibabel as nib
 import numpy as np
 import pytest
 import safetensors.torch
@@ -20,11 +19,8 @@ from conftest import TINY
 from jsddpm.binning import ZBinning
 from jsddpm.config import load_config
 from jsddpm.diffusion.checkpoint import load_denoiser, read_checkpoint, write_checkpoint
-from jsddpm.diffusion.formats import write_pngs, write_stacks
 from jsddpm.diffusion.pictures import grid_picture
 from jsddpm.errors import ExitStatus, JsddpmError
-from jsddpm.slices.store import SliceStore
-from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.export import export_checkpoint
 from jsddpm.training.plan import make_plan
 from jsddpm.training.progress import last_checkpoint
@@ -103,52 +99,6 @@ def test_too_little_space_for_an_export_is_said_in_bytes(run, tmp_path, monkeypa
     with pytest.raises(JsddpmError, match=r"DISK_FULL.*\d{5,} bytes are needed .*1 are free"):
         export_checkpoint(last_checkpoint(run), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def marked(tmp_path):
-    """Two samples of one condition: the brightest pixel at the front (row 1) and to the right (last column)."""
-    image, mask = np.zeros((2, 6, 4), np.float32), np.zeros((2, 6, 4), bool)
-    image[:, 1, 3] = [0.5, 1.0]
-    mask[:, 5, 0] = True
-    binning = ZBinning((0, 9), 3, n_slices=10)
-    with new_store(
-        tmp_path / "store", kind="generated", n_slices=10, spacing=(2.0, 1.5, 4.0), binning=binning.to_dict()
-    ) as writer:
-        rows = {"z_index": 4, "pathology": 1, "sample": [1, 0], "seed": 0}
-        writer.add(Shard("generated-0", image, mask, rows))
-    return SliceStore(tmp_path / "store")
-
-
-def test_stacks_have_the_axes_and_voxels_of_the_training_volumes(marked, tmp_path):
-    write_stacks(marked, tmp_path / "nifti")
-    image = nib.load(tmp_path / "nifti" / "z-004_lesion_image.nii.gz")
-    mask = nib.load(tmp_path / "nifti" / "z-004_lesion_mask.nii.gz")
-    assert nib.aff2axcodes(image.affine) == ("R", "A", "S")
-    assert image.header.get_zooms() == (1.5, 2.0, 4.0)
-    assert image.shape == (4, 6, 2)
-    data = image.get_fdata()
-    assert data.max(axis=(0, 1)) == pytest.approx([1.0, 0.5], abs=1e-4)  # by sample number
-    brightest = np.unravel_index(data[..., 0].argmax(), (4, 6))
-    x, y, z = nib.affines.apply_affine(image.affine, (*brightest, 0))
-    assert (x, y, z) == pytest.approx((1.5 * 1.5, 1.5 * 2.0, 16.0))  # right, front, slice 4 of 4 mm
-    lesion = np.argwhere(mask.get_fdata()[..., 0] > 0)[0]
-    assert nib.affines.apply_affine(mask.affine, (*lesion, 0))[:2] == pytest.approx((-1.5 * 1.5, -2.5 * 2.0))
-
-
-def test_pictures_are_what_the_store_holds(marked, tmp_path):
-    write_pngs(marked, tmp_path / "png")
-    image = np.asarray(Image.open(tmp_path / "png" / "z-004_lesion_0000_image.png"))
-    mask = np.asarray(Image.open(tmp_path / "png" / "z-004_lesion_0001_mask.png"))
-    assert (image.shape, image.dtype, image[1, 3], image.sum()) == ((6, 4), np.uint8, 255, 255)
-    assert np.argwhere(mask).tolist() == [[5, 0]]
-    assert len(list((tmp_path / "png").iterdir())) == 4
-
-
-def test_a_real_store_is_no_samples(store, tmp_path):
-    with pytest.raises(JsddpmError, match="KIND"):
-        write_stacks(store, tmp_path / "n")
-    assert not (tmp_path / "n").exists()
 
 
 def test_checks_draw_the_same_samples_into_a_picture(run, tiny_config):
