@@ -16,6 +16,7 @@ import pytest
 from conftest import TINY
 from jsddpm.config import load_config, write_config
 from jsddpm.diffusion.checkpoint import checkpoint_info, read_checkpoint
+from jsddpm.slices.store import SliceStore
 from jsddpm.training.run import train
 from processes import two_processes
 
@@ -131,6 +132,12 @@ def command(folder):
     return path.parent
 
 
+@pytest.fixture
+def trained(request):
+    """The tiny run; this file has a function of the fixture's name."""
+    return request.getfixturevalue("run")
+
+
 def state(job):
     return run("scontrol", "show", "job", job)
 
@@ -168,3 +175,27 @@ def test_a_job_told_to_leave_saves_goes_back_into_the_queue_and_ends_like_one_le
     assert two_processes(lambda _: train(config, store, tmp_path / "alone")) == [0, 0]
     a, b = (read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt")["state_dict"] for n in ("stopped", "alone"))
     assert all((a[k] == b[k]).all() for k in a)
+
+
+def test_tasks_that_are_dealt_out_in_turn_know_their_number_on_the_machine(slurm, tmp_path):
+    """Four tasks on two machines: ranks 0 and 2 on the first one, 1 and 3 on the second."""
+    code = "from jsddpm.runtime import local_rank, processes; print(processes()[0], local_rank())"
+    places = os.pathsep.join(p for p in sys.path if p)
+    words = ["srun", "--nodes=2", "--ntasks=4", "--overcommit", "--distribution=cyclic", "--job-name=ranks"]
+    said = run(*words, sys.executable, "-c", code, env=os.environ | {"PYTHONPATH": places})
+    assert sorted(said.splitlines()) == ["0 0", "1 0", "2 1", "3 1"]
+
+
+def test_a_job_array_draws_the_samples_of_one_process(slurm, trained, generated, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{command(tmp_path)}{os.pathsep}{os.environ['PATH']}")
+    script = f"#!/bin/sh\njsddpm sample {trained} --out {tmp_path}/samples --share $SLURM_ARRAY_TASK_ID/2\n"
+    (tmp_path / "job").write_text(script)
+    log = tmp_path / "log"
+    run("sbatch", "--array=1-2", f"--output={log}-%a", str(tmp_path / "job"))
+
+    def logs():
+        return "".join(path.read_text() for path in sorted(tmp_path.glob("log-*")))
+
+    wait_for((tmp_path / "samples").is_dir, 120, logs)
+    rows = range(len(generated.index))
+    assert (SliceStore(tmp_path / "samples").levels(rows) == generated.levels(rows)).all()
