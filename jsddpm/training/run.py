@@ -160,7 +160,8 @@ def _train(
         module.denoiser.unet.compile()
     _fit(trainer, module, data, keep, None if resumed_at is None else last)
     if trainer.global_step % min(config.trainer.check_every, config.trainer.max_steps):  # the last check was earlier
-        trainer.save_checkpoint(last, weights_only=False)
+        with quiet():
+            trainer.save_checkpoint(last)
     if trainer.is_global_zero:  # the log ends with the last logged step, which may be an earlier one
         done = read_provenance(out) | {"steps": trainer.global_step}
         write_recorded(out / "provenance.json", json_bytes(done))
