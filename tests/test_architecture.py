@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from soak.guards import GUARDS
-
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(p for d in ("jsddpm", "jsddpm_eval", "cli", "reports") for p in (ROOT / d).rglob("*.py"))
 WRITERS = {
@@ -108,8 +106,3 @@ def test_only_files_py_writes_files():
         "files.py",
         "app.py",  # the traceback of a bug, into a temporary file
     }
-
-
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.what)
-def test_every_guard_that_the_soak_removes_stands_in_its_file_once(guard):
-    assert (ROOT / guard.file).read_text(encoding="utf-8").count(guard.text) == 1

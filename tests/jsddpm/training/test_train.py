@@ -15,7 +15,7 @@ from jsddpm.checksums import write_recorded
 from jsddpm.config import load_config
 from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError
-from jsddpm.files import json_bytes
+from jsddpm.files import json_bytes, partial_prefix
 from jsddpm.sections import EmaConfig, OptimizerConfig
 from jsddpm.slices.dataset import SliceDataset
 from jsddpm.training.module import JointDDPM, learning_rate_factor
@@ -88,7 +88,7 @@ def test_a_resumption_elsewhere_is_allowed_and_recorded(store, tiny_config, tmp_
     write_recorded(out / "provenance.json", json_bytes(begun | {"device": "NVIDIA H100"}))
     with pytest.raises(StopError):
         train(tiny_config, store, out, resume=True, progress=stop_at(3))
-    ours, others = out / ".curves.png.abcdefgh.partial", out / ".samples.abcdefgh.partial"
+    ours, others = (out / f"{partial_prefix(out / name)}abcdefgh.partial" for name in ("curves.png", "samples"))
     ours.write_bytes(b"of a killed run")
     others.mkdir()
     train(tiny_config, store, out, resume=True)
