@@ -2,8 +2,9 @@
 
 ``<!-- 0.4 = FILE [A=x; B=y] COLUMN over [A=z] COLUMN -->``: the paragraph shows the number, which rounds the quotient
 of two cells. ``over`` is optional, and a number may follow it. A column is named by its heading or its place, and
-``#2`` takes the second number of a cell. ``count``, ``mean`` and ``max`` before the file are of all rows that fit.
-``<!-- "WORDS" in FILE -->``: the paragraph and the file have these words.
+``#2`` takes the second number of a cell. ``count``, ``sum``, ``mean`` and ``max`` before the file are of all rows that
+fit. ``<!-- "WORDS" in FILE -->``: the paragraph and the file have these words. ``<!-- tests/FILE.py::TEST -->``: that
+test compares the numbers of the paragraph with a table or the code.
 """
 
 from __future__ import annotations
@@ -11,15 +12,25 @@ from __future__ import annotations
 import csv
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import mean
 
 Row = dict[str, str]
 COMMENT = re.compile(r"^<!-- (.*?) -->$", re.MULTILINE)
 _NUMBER = re.compile(r"[-+−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
-_WORDS = {"a quarter": "0.25", "a fifth": "0.2", "half": "0.5", "six": "6", "eight": "8"}
-_OF_ROWS: dict[str, Callable[[list[float]], float]] = {"mean": mean, "max": max, "": lambda values: values[0]}
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+TEST = re.compile(r"(tests/\S+\.py)::(test_\w+)")
+_WORDS = {
+    "an eighth": "0.125", "a tenth": "0.1", "a quarter": "0.25", "a fifth": "0.2", "half": "0.5",
+    "three": "3", "five": "5", "six": "6", "eight": "8", "ten": "10",
+}  # fmt: skip
+_OF_ROWS: dict[str, Callable[[list[float]], float]] = {
+    "mean": mean, "max": max, "sum": sum, "": lambda values: values[0],
+}  # fmt: skip
+_MEASURED = re.compile(
+    r"(?<![\w.])(?:\d+\.\d+(?!\.?\w)|\d[\d,]*(?=(?: ?%| (?:m?s|min|minutes|hours|GB|MB|dB|times)\b| of (?:the )?\d)))"
+)
 
 
 def problems(text: str, root: Path) -> list[str]:
@@ -34,6 +45,32 @@ def sources(text: str) -> Iterator[tuple[str, str]]:
     for block in re.split(r"\n\s*\n", text):
         paragraph = " ".join(COMMENT.sub("", block).split())
         yield from ((paragraph, source) for source in COMMENT.findall(block) if " = " in source or '" in ' in source)
+
+
+def untied(text: str, root: Path, known: Iterable[str]) -> list[str]:
+    """Decimals and numbers with a unit that no comment ties, paragraph by paragraph; ``known`` phrases are left out.
+
+    Code, headings and tables are left out too, and what a page shows of a committed file.
+    """
+    for shown in re.findall(r"^<!-- (reports/\S+) -->$", text, re.MULTILINE):
+        text = text.replace((root / shown).read_text(), "")
+    found = []
+    for block in re.split(r"\n\s*\n", _FENCED.sub("", text)):
+        comments = COMMENT.findall(block)
+        if block.startswith(("#", "|")) or any(TEST.fullmatch(comment) for comment in comments):
+            continue
+        shown = [c.partition(" = ")[0] if " = " in c else c.partition('" in ')[0].strip('"') for c in comments]
+        left = prose(block)
+        for phrase in sorted([*known, *shown], key=len, reverse=True):
+            left = re.sub(rf"(?<![\w.]){re.escape(phrase)}(?!\d|\.\d)", "…", left)
+        found += [f"{number[0]} in {left[:60]}..." for number in _MEASURED.finditer(left)]
+    return found
+
+
+def prose(text: str) -> str:
+    """What a reader sees of a text, in one line: without code, comments and targets of links."""
+    text = re.sub(r"`[^`]*`", "", COMMENT.sub("", _FENCED.sub("", text)))
+    return " ".join(re.sub(r"\[([^\[\]]*)\]\([^)]*\)", r"\1", text).split())
 
 
 def rows(path: Path) -> list[Row]:
@@ -69,7 +106,7 @@ def _problem(paragraph: str, source: str, root: Path) -> str:
 
 
 def _value(expression: str, root: Path) -> float:
-    how, path, terms = re.fullmatch(r"(?:(count|mean|max) )?(\S+) (.*)", expression).groups()
+    how, path, terms = re.fullmatch(r"(?:(count|sum|mean|max) )?(\S+) (.*)", expression).groups()
     table = rows(root / path)
     first, *others = [_cell(term, table, how or "") for term in re.split(r" over (?=\[|-?[\d.]+$)", terms)]
     return first / others[0] if others else first

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
@@ -15,13 +16,17 @@ from contract.table import ELSEWHERE, ROWS
 from documented import PAGES, ROOT
 from jsddpm.training.samples import MIN_SAMPLES
 from jsddpm_eval.checks.decision import LEVELS
+from jsddpm_eval.functional.frechet import frechet_distance
 from jsddpm_eval.membership_statement import MARGIN
 from jsddpm_eval.stats.auc import auc_interval
 from jsddpm_eval.stats.limits import MIN_PATIENTS, MIN_UNITS
 from jsddpm_eval.stats.membership import FITTED
-from numbers_of_tables import COMMENT, problems, rows, sources
+from numbers_of_code import CODE, NO_SOURCE
+from numbers_of_tables import COMMENT, TEST, problems, prose, rows, sources, untied
 
 TEXTS = {name: path.read_text() for name, path in PAGES.items()}
+WRITTEN = [name for name in TEXTS if not name.startswith("docs/reference/")]
+MEASURED = "reports/gallery/measured.csv"
 COMMENTED = [name for name, text in TEXTS.items() if list(sources(text))]
 TABLE = """| a | b |
 |---|---|
@@ -39,7 +44,54 @@ def test_numbers_are_those_of_their_tables(page):
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_comment_says_where_something_comes_from(page):
     known = [source for _, source in sources(TEXTS[page])]
-    assert [c for c in COMMENT.findall(TEXTS[page]) if c not in known and not re.fullmatch(r"reports/\S+", c)] == []
+    others = [c for c in COMMENT.findall(TEXTS[page]) if c not in known and not re.fullmatch(r"reports/\S+", c)]
+    tests = [match for c in others if (match := TEST.fullmatch(c))]
+    assert len(tests) == len(others), others
+    assert [m[0] for m in tests if f"\ndef {m[2]}(" not in (ROOT / m[1]).read_text()] == []
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_measured_numbers_of_the_prose_have_a_source(page):
+    known = (*CODE.get(page, ()), *NO_SOURCE.get(page, ()), *NO_SOURCE["*"])
+    assert untied(TEXTS[page], ROOT, known) == []
+
+
+@pytest.mark.parametrize(("page", "phrase"), [(page, phrase) for page in CODE for phrase in CODE[page]])
+def test_limits_of_the_prose_are_those_of_the_code(page, phrase):
+    assert phrase in prose(TEXTS[page])
+
+
+@pytest.mark.parametrize("page", [page for page in NO_SOURCE if page != "*"])
+def test_numbers_without_a_source_are_on_their_page(page):
+    assert [phrase for phrase in NO_SOURCE[page] if phrase not in prose(TEXTS[page])] == []
+
+
+def test_measured_numbers_are_each_on_their_page():
+    table = rows(ROOT / MEASURED)
+    assert all(row["how"] for row in table)
+    assert len({row["quantity"] for row in table}) == len(table)
+    said = [
+        (page, quantity)
+        for page, text in TEXTS.items()
+        for quantity in re.findall(rf"= {MEASURED} \[quantity=(.*?)\] value -->", text)
+    ]
+    assert sorted(said) == sorted((row["page"], row["quantity"]) for row in table)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("It takes 1,200 s.", ["1,200"]),
+        ("It takes 8 s, 0.4 of 2.5 minutes.\n<!-- 8 = t.md [a=y] b -->", ["0.4", "2.5"]),
+        ("It is 71 % to 92 %, in 3 of 4.", ["71", "92", "3"]),
+        ('It is 2.5 to 4.1 %.\n<!-- "2.5 to 4.1" in t.md -->', []),
+        ("It is 7 %.\n<!-- tests/test_numbers.py::test_rate -->", []),
+        ("It has 5 % power, with Python 3.11.2 and [`0.5`](a-0.7.md).", []),
+        ("# 3 of 4\n\n| 0.5 |\n\n```sh\n0.5\n```", []),
+    ],
+)
+def test_a_number_without_a_source_is_found(tmp_path, said, found):
+    assert [number.split()[0] for number in untied(said, tmp_path, ["5 % power"])] == found
 
 
 @pytest.mark.parametrize(
@@ -52,6 +104,7 @@ def test_every_comment_says_where_something_comes_from(page):
         ("It is 2000.", "2000 = mean t.md [a=y] b", True),
         ("It is 2 of 3.", "2 = count t.md [a=y]", True),
         ("It is 1 of 3.", "1 = count t.md [a=y]", False),
+        ("It is 4000.", "4000 = sum t.md [a=y] b", True),
         ("It is 500.", "500 = max t.md [a=y] b over 5", True),
         ("It is a quarter.", "a quarter = t.md [a=x, 1] b over 16", True),
         ("It is 2.5 to 4.1.", '"2.5 to 4.1" in t.md', True),
@@ -94,8 +147,25 @@ def test_bounds_of_the_page_on_copies_are_exact():
     assert f"It takes {fewest} patients to be below 9 %" in page
     low, high = binomtest(98, 100).proportion_ci()
     assert f"an entry of 98 has a 95 % interval of about {100 * low:.0f} to {100 * high:.0f}" in page
-    bound = binomtest(0, 22).proportion_ci(0.9).high
-    assert f"{100 * bound:.0f} % with 22 patients of whom none" in page
+
+
+def test_frechet_distance_of_few_samples_with_as_many_features_as_inception():
+    draw = torch.Generator().manual_seed(0)
+    sides = [torch.randn(40, 2048, generator=draw, dtype=torch.float64) for _ in range(2)]
+    about = round(frechet_distance(*sides), -2)
+    assert f"give about {about:.0f}." in prose(TEXTS["docs/explanation/few-samples.md"])
+
+
+def test_rate_of_warnings_without_a_fault():
+    page = " ".join(TEXTS["docs/explanation/importing.md"].split())
+    table = rows(ROOT / "reports" / "gallery" / "validity" / "imports" / "faithful.csv")
+    warned = sum(row["outcome"] == "false alarm" for row in table)
+    divisions = Counter(cohort for cohort, _ in {(row["cohort"], row["division"]) for row in table})
+    patients, phantoms = divisions.pop("real"), sum(divisions.values())
+    bound = binomtest(warned, len(table)).proportion_ci(0.9).high
+    assert f"from {patients + phantoms} divisions ({patients} of real patients, {phantoms} of phantoms)" in page
+    assert f"({100 * warned / len(table):.1f} % of imports)" in page
+    assert f"upper bound of the rate would be {100 * bound:.1f} %" in page
 
 
 def test_patients_and_samples_that_answers_need():
