@@ -17,6 +17,7 @@ from jsddpm.cohort.nifti import open_nifti, write_nifti
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import Record
 from jsddpm.cohort.sources import read_cohort
+from jsddpm.cohort.splits import SplitRule
 from jsddpm.cohort.subject import read_subject
 from jsddpm.slices.build import build_slice_cache
 
@@ -190,7 +191,7 @@ def vanish(world: World) -> None:
 def built(world: World) -> Found:
     """The listed cohort built."""
     spec = Preprocessing((24, 32, 28), (3, 3, 3))
-    return refusal(lambda: build_slice_cache(world["records"], world.tmp / "new", spec=spec))
+    return refusal(lambda: build_slice_cache(world["records"], world.tmp / "new", spec=spec, split=SplitRule(0, 0)))
 
 
 def turned(degrees: float) -> np.ndarray:
@@ -281,7 +282,8 @@ ROWS = (
     refused("17", "affine of zeros", header((SROW, "<12f", *_ZERO.ravel())), "NIFTI_AFFINE"),
     refused("17", "singular affine", header((SROW, "<12f", *_SINGULAR.ravel())), "NIFTI_AFFINE", "singular"),
     refused("17", "affine of NaN", header((SROW, "<12f", *[NAN] * 12)), "NIFTI_AFFINE"),
-    *(Row("M2", f"a wild affine, {what}", ("cache", "build", "{tmp}/cohort.csv", "--out", "{tmp}/new", *SMALL), 3, "",
+    *(Row("M2", f"a wild affine, {what}",
+          ("cache", "build", "{tmp}/cohort.csv", "--out", "{tmp}/new", *SMALL, "--test", "0", "--val", "0"), 3, "",
           ("{tmp}/bad.nii.gz",), header((SROW, "<12f", size, 0, 0, 0, 0, size, 0, 0, 0, 0, size, 0),
           parts=("bad", "bad-mask")),
           leaves=UNFINISHED) for what, size in (("huge", 1e18), ("tiny", 1e-12))),

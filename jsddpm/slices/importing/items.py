@@ -30,14 +30,15 @@ class IntensityFormat:
     """The meaning of values in the files; None uses what the layout knows from the generator's code.
 
     Args:
-        value_range: Values that are mapped to 0 and 1; None uses the range of an integer type, and [0, 1] for floats.
+        value_range: Values that are mapped to 0 and 1, the first of them larger for inverted images; None uses the
+            range of an integer type, and [0, 1] for floats.
         mask_threshold: Mask values above it mean lesion; None accepts masks of two values, the lower of them 0.
         mask_labels: Mask values that mean lesion.
         window: Whether each volume is windowed as the real ones were: percentiles inside the brain.
         clip: Whether values outside ``value_range`` are clipped to its ends.
 
     Raises:
-        JsddpmError: ``OPTION`` (status 2) for a range whose first value is not below its second.
+        JsddpmError: ``OPTION`` (status 2) for a range of one value, or one without an end.
     """
 
     value_range: tuple[float, float] | None = None
@@ -47,9 +48,10 @@ class IntensityFormat:
     clip: bool = False
 
     def __post_init__(self) -> None:
-        if self.value_range is not None and not -math.inf < self.value_range[0] < self.value_range[1] < math.inf:
-            what = f"--value-range {self.value_range[0]:g} {self.value_range[1]:g} is no range"
-            raise usage_error("OPTION", what, fix="give the value that becomes 0, and a larger one that becomes 1")
+        low, high = self.value_range or (0, 1)
+        if not math.isfinite(low - high) or low == high:
+            cure = "give the value that becomes 0, and another one that becomes 1"
+            raise usage_error("OPTION", f"--value-range {low:g} {high:g} is no range", fix=cure)
 
     def over(self, known: IntensityFormat) -> IntensityFormat:
         """The given values, completed by those that a layout knows."""
