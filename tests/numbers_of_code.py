@@ -11,13 +11,17 @@ from pathlib import Path
 
 from scipy.stats import binomtest
 
+from benchmarks.validity.importing.faults import FAULTS
+from benchmarks.validity.importing.forms import FORMS
 from contract.case import Row
 from hostile import FAMILIES, attempt
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
 from jsddpm.cohort.preprocess import Preprocessing
+from jsddpm.config import load_config
 from jsddpm.diffusion.footprint import MOST_AT_ONCE
 from jsddpm.sections import MonitoringConfig
 from jsddpm.training.samples import MIN_SAMPLES
+from jsddpm_cli.commands.demo import CONTROLS, SUBJECTS
 from jsddpm_cli.commands.sample import COHERENCE
 from jsddpm_eval import through_plane
 from jsddpm_eval.checks import copied, disobeyed
@@ -28,16 +32,19 @@ from jsddpm_eval.functional.patterns import SIDE
 from jsddpm_eval.import_check import parts
 from jsddpm_eval.import_check.suspicion import CHANCE, PLAIN
 from jsddpm_eval.membership import NOISE, SLICES
+from jsddpm_eval.membership_statement import MARGIN as IDENTIFIES
 from jsddpm_eval.membership_statement import RATES
 from jsddpm_eval.metrics import copies
 from jsddpm_eval.metrics.feature_distance import HALVINGS
+from jsddpm_eval.monitoring import copies as monitored
 from jsddpm_eval.selftest.fault import known_faults
-from jsddpm_eval.stats.limits import ALPHA
+from jsddpm_eval.stats.limits import ALPHA, MIN_PATIENTS, TAIL
 from jsddpm_eval.stats.power import POWER
 from jsddpm_eval.stats.shift import REACH
-from jsddpm_eval.utility.comparison import GAIN
+from jsddpm_eval.utility.comparison import GAIN, MARGIN
 
 _SOAK = Path(__file__).parent / "soak"
+_DEMO = load_config("demo")
 _HOSTILE, _GUARDS = (runpy.run_path(str(_SOAK / name)) for name in ("hostile.py", "guards.py"))
 _WEAKEST, _WEAK, _FOUND, *_ = known_faults()["blur"].strengths
 
@@ -54,6 +61,7 @@ CODE: dict[str, tuple[str, ...]] = {
         f"costs {_percent(MonitoringConfig().share)} of the training steps",
         f"in at most {MonitoringConfig().steps} steps",
         f"at least {MIN_SAMPLES} samples",
+        f"at most {monitored._SEARCHED} are searched",
     ),
     "docs/explanation/copying.md": (
         f"above {copies._THRESHOLD} (1 + {copies._FEW:g} / patients)",
@@ -77,6 +85,7 @@ CODE: dict[str, tuple[str, ...]] = {
         f"{('No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six')[len(_GUARDS['GUARDS']) - 54]} guards were added since",
     ),
     "docs/explanation/importing.md": (
+        f"There are {len(FAULTS)} faults and {len(FORMS)} forms",
         f"needs p < {PLAIN:g} if",
         f"p < {CHANCE:g} otherwise",
         f"{parts._FAR:g} standard deviations from the median",
@@ -86,6 +95,8 @@ CODE: dict[str, tuple[str, ...]] = {
     "docs/explanation/membership.md": (
         f"up to {SLICES} evenly spread slices",
         f"standard deviations {min(NOISE)} to {max(NOISE):g}",
+        f"p is at most {TAIL}",
+        f"lie below {IDENTIFIES} and the filter",
         f"rate at {_percent(RATES[-1])} false positives needs {1 / RATES[-1]:.0f} held-out patients",
     ),
     "docs/explanation/utility.md": (f"its p-value is at most {ALPHA}",),
@@ -101,8 +112,13 @@ CODE: dict[str, tuple[str, ...]] = {
         "the {} and {} percentiles".format(*Preprocessing().window),
         f"more than {MAX_VOLUME_BYTES >> 30} GiB as float32 ({int((MAX_VOLUME_BYTES / 4) ** (1 / 3))} voxels a side)",
     ),
-    "docs/how-to/selftest.md": (f"from {_FOUND:g} px on and would miss it at {_WEAKEST} and {_WEAK} px",),
+    "docs/how-to/selftest.md": (
+        f"needs {4 * MIN_PATIENTS} patients with slices in the bins",
+        f"from {_FOUND:g} px on and would miss it at {_WEAKEST} and {_WEAK} px",
+    ),
     "docs/how-to/utility.md": (
+        f"lies within the margin, {MARGIN} unless",
+        f"a gain of {GAIN} would be detected",
         f"a gain of {GAIN} in Dice",
         f"intersection over union of at least {OVERLAP}",
     ),
@@ -110,6 +126,12 @@ CODE: dict[str, tuple[str, ...]] = {
         f"{1.25 * (93 - 24 + 1) / 10} mm for ten bins of slices 24 to 93 of 1.25 mm",
         f"no difference is larger than {through_plane.MARGIN}",
         f"At {COHERENCE}, the default",
+    ),
+    "docs/tutorial/first-hour.md": (
+        f"creates {SUBJECTS} subjects from the MNI152 template as a BIDS folder: {SUBJECTS - CONTROLS} subjects with",
+        f"lesion and {CONTROLS} controls",
+        f"generates {_DEMO.sampling.per_condition} samples of each of the 20 conditions",
+        f"After {_DEMO.trainer.max_steps} training steps",
     ),
     "docs/tutorial/read-your-report.md": (
         f"Less than {_percent(disobeyed._SHARE)} of the masks",

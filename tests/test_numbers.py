@@ -21,6 +21,7 @@ from jsddpm_eval.membership_statement import MARGIN
 from jsddpm_eval.stats.auc import auc_interval
 from jsddpm_eval.stats.limits import MIN_PATIENTS, MIN_UNITS
 from jsddpm_eval.stats.membership import FITTED
+from jsddpm_eval.utility.protocol import PRESETS
 from numbers_of_code import CODE, NO_SOURCE
 from numbers_of_tables import COMMENT, TEST, problems, prose, rows, sources, untied
 
@@ -175,10 +176,37 @@ def test_patients_and_samples_that_answers_need():
     }
     copies, obeying = (math.ceil(math.log(0.025) / math.log(1 - share)) for share in (0.02, 0.05))
     audit = next(n for n in range(3, 999) if auc_interval(0.5, n, n, fitted=FITTED)[1] < MARGIN)
+    assert f"at least {audit} training and {audit} held-out patients" in prose(TEXTS["docs/explanation/membership.md"])
     assert list(needed.values()) == [
         [MIN_UNITS, MIN_UNITS], [MIN_PATIENTS, MIN_PATIENTS], [copies], [obeying], [MIN_UNITS, MIN_SAMPLES],
         [4 * MIN_PATIENTS], [audit, audit],
     ]  # fmt: skip
+
+
+def test_protocols_of_utility_are_those_of_the_presets():
+    table = {row["preset"].strip("`"): row for row in rows(PAGES["docs/how-to/utility.md"]) if "preset" in row}
+    assert {name: [int(row[c]) for c in ("repeats", "folds", "steps")] for name, row in table.items()} == {
+        name: [preset.seeds, preset.folds, preset.training.steps] for name, preset in PRESETS.items()
+    }
+
+
+def test_generators_and_scores_of_the_foresight_are_counted():
+    page = prose(TEXTS["docs/explanation/utility.md"])
+    folder = ROOT / "reports" / "gallery" / "validity" / "foresight"
+    names = [row["generator"] for row in rows(folder / "generators.csv")]
+    networks = sum(name.startswith("network") for name in names)
+    perfect = sum(name.startswith("perfect draw") for name in names)
+    assert (perfect, networks) == (3, 3 * 2)
+    assert f"three draws of their slices as they are, {len(names) - perfect - networks} draws with one planted" in page
+    assert f"corrected over all {sum(row['p_holm'] != '' for row in rows(folder / 'scores.csv'))} scores" in page
+
+
+def test_totals_of_sanity_checks_are_near_the_published_ones():
+    table = [row for row in rows(ROOT / "reports" / "gallery" / "validity" / "sanity.md") if row.get("fidelity")]
+    both = [row for row in table if row["fidelity"] != "not run" and row["published: fidelity"]]
+    apart = [abs(int(r[side]) - int(r[f"published: {side}"])) for r in both for side in ("fidelity", "diversity")]
+    assert max(apart) == 2
+    assert "differ from the published totals by at most two" in prose(TEXTS["docs/explanation/validity.md"])
 
 
 def test_rows_of_bad_input_are_counted():
