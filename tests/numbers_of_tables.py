@@ -29,7 +29,8 @@ _OF_ROWS: dict[str, Callable[[list[float]], float]] = {
     "mean": mean, "max": max, "sum": sum, "": lambda values: values[0],
 }  # fmt: skip
 _MEASURED = re.compile(
-    r"(?<![\w.])(?:\d+\.\d+(?!\.?\w)|\d[\d,]*(?=(?: ?%| (?:m?s|min|minutes|hours|GB|MB|dB|times)\b| of (?:the )?\d)))"
+    r"(?<![\w.])(?:\d+\.\d+(?!\.?\w)|\d[\d,]*(?=(?: ?%| (?:m?s|min|minutes|hours|GB|MB|dB|times)\b| of (?:the )?\d))"
+    r"|(?<=[\d…] of )\d[\d,]*)"
 )
 
 

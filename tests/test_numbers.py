@@ -84,7 +84,7 @@ def test_measured_numbers_are_each_on_their_page():
     [
         ("It takes 1,200 s.", ["1,200"]),
         ("It takes 8 s, 0.4 of 2.5 minutes.\n<!-- 8 = t.md [a=y] b -->", ["0.4", "2.5"]),
-        ("It is 71 % to 92 %, in 3 of 4.", ["71", "92", "3"]),
+        ("It is 71 % to 92 %, in 3 of 4.", ["71", "92", "3", "4"]),
         ('It is 2.5 to 4.1 %.\n<!-- "2.5 to 4.1" in t.md -->', []),
         ("It is 7 %.\n<!-- tests/test_numbers.py::test_rate -->", []),
         ("It has 5 % power, with Python 3.11.2 and [`0.5`](a-0.7.md).", []),
