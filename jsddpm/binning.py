@@ -181,6 +181,17 @@ class ZBinning:
         return 2 * self.n_bins
 
     @property
+    def width(self) -> float:
+        """Mean number of slices of a bin that the range does not cut.
+
+        >>> ZBinning((24, 93), 10).width, ZBinning((24, 93), 10, "global", 128).width
+        (7.0, 12.8)
+        """
+        if self.scheme == "global" and self.n_slices is not None:
+            return self.n_slices / self.n_bins
+        return (self.z_range[1] - self.z_range[0] + 1) / self.n_bins
+
+    @property
     def fingerprint(self) -> str:
         """Hash of everything that decides a bin; equal fingerprints mean equal bins for every slice."""
         identity = {k: v for k, v in self.to_dict().items() if k != "allow_empty_bins"}

@@ -112,8 +112,9 @@ def evaluate_in_detail(
     suspected = suspicions(real, generated, binning)
     say("feature extractors", 0, 1)
     extractors = make_extractors(features, real, seed=seed, folder=real.memo.folder)
-    spaces = [FeatureSpace(extractor, real) for extractor in extractors]
-    context = Context(real, generated, binning, spaces, seed, requested)
+    spaces = [FeatureSpace(extractor, real) for extractor in extractors if not extractor.missing]
+    missing = {extractor.name: extractor.missing for extractor in extractors if extractor.missing}
+    context = Context(real, generated, binning, spaces, seed, requested, missing)
     every = list(conditions(context))
     cells = []
     for number, (z_bin, pathology) in enumerate(every):
@@ -191,7 +192,7 @@ def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, Sl
     if real.has_pixels and fake.has_pixels and len(real) and len(fake) and real.size != fake.size:
         what = f"real slices have the size {real.size}, generated slices {fake.size}"
         raise JsddpmError("STORES", what, fix="generate slices of the same size")
-    return real, fake, binning
+    return real.rooted(), fake.rooted(), binning
 
 
 def _require_kind(kind: str, expected: str, *, stored: bool) -> None:

@@ -142,8 +142,10 @@ def _rate(score: Score) -> dict[str, Any]:
     total = score.n_patients if score.spec == "patients_copied" else score.n_generated
     count = round(score.value * (total or 0))
     bound = None if score.baseline_interval is None else score.baseline_interval[1]
+    units = total if score.spec == "patients_copied" else score.n_units
+    upper = upper_bound(round(score.value * units), units) if units else None
     rate = {"share": score.value, "count": count, "of": total, "interval": score.interval}
-    return rate | {"upper_bound": upper_bound(count, total) if total else None, "of_new_patients_at_most": bound}
+    return rate | {"upper_bound": upper, "of_new_patients_at_most": bound}
 
 
 def _sentences(shares: Mapping[str, Score]) -> list[str]:

@@ -29,6 +29,7 @@ class Slices:
         z_bin: Bins, int64 ``(N,)``.
         pathology: 0 control, 1 lesion, int64 ``(N,)``.
         patient: Patient numbers, int64 ``(N,)``.
+        volume: Number of each slice's volume, a session of its patient, int64 ``(N,)``.
     """
 
     images: Images
@@ -37,6 +38,7 @@ class Slices:
     z_bin: Numbers
     pathology: Numbers
     patient: Numbers
+    volume: Numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,8 @@ def read_slices(store: SliceStore, patients: Sequence[str], binning: ZBinning) -
     index = store.index[rows]
     z_index, pathology = index["z_index"].astype(np.int64), index["pathology"].astype(np.int64)
     z_bin, numbers = np.asarray(binning.index(z_index)), patient.astype(np.int64)
-    return Slices(store.images(rows), store.masks(rows), z_index, z_bin, pathology, numbers), names.tolist()
+    volume = index["subject"].astype(np.int64)
+    return Slices(store.images(rows), store.masks(rows), z_index, z_bin, pathology, numbers, volume), names.tolist()
 
 
 def lesion_loads(store: SliceStore, binning: ZBinning) -> dict[str, Patient]:

@@ -26,7 +26,7 @@ from jsddpm_eval.comparison import (
 )
 from jsddpm_eval.results.anonymised import CODED
 from jsddpm_eval.results.results import Results
-from jsddpm_eval.results.score import JOINER, Influence, Score
+from jsddpm_eval.results.score import Influence, Score, patients_of
 from jsddpm_eval.stats.jackknife import jackknife_variance
 from jsddpm_eval.stats.paired import Contrast, contrast, patient_changes
 from jsddpm_eval.stats.replicates import over_folds, over_seeds
@@ -168,7 +168,9 @@ def _patients_of(pairs: Sequence[Scores]) -> tuple[float, int] | None:
     changes = [patient_changes(a.influence, b.influence) for a, b in pairs]
     known = [change for change in changes if change is not None]
     names = list(dict.fromkeys(name for change in known for name in change))
-    other_blocks = any(JOINER in name for name in names) and any(set(change) != set(names) for change in known)
+    other_blocks = any(len(patients_of(name)) > 1 for name in names) and any(
+        set(change) != set(names) for change in known
+    )
     if len(known) < len(changes) or other_blocks:
         return None
     mean = {name: fmean(change.get(name, 0.0) for change in known) for name in names}
@@ -181,6 +183,6 @@ def _n_patients(pairs: Sequence[Scores]) -> int | None:
     """Number of different real patients in all pairs, if the evaluations name them."""
     names = {
         patient for pair in pairs for score in pair if score.influence is not None
-        for block in score.influence.patients for patient in block.split(JOINER)
+        for block in score.influence.patients for patient in patients_of(block)
     }  # fmt: skip
     return len(names) or None

@@ -33,7 +33,8 @@ from jsddpm_eval.pixels import (
     as_units,
     refused,
 )
-from jsddpm_eval.whole_table import BATCH, WholeTable
+from jsddpm_eval.stats.thinning import evenly
+from jsddpm_eval.whole_table import BATCH, WholeTable, origin_of
 
 
 class SliceTable:
@@ -169,17 +170,11 @@ class SliceTable:
         divided = torch.from_numpy(index["split"].astype(np.int64))
         numbers, patient_names = as_patients(opened.patients[rows] if real else None, len(rows))
         units = as_units(None if real else opened.groups[rows], numbers, real=real)
-        origin: dict[str, Any] = {"store": opened.fingerprint}
-        if real:
-            origin |= {"patients": len(np.unique(opened.patients)), "held_out_split": split}
-        else:
-            origin |= {"slices": len(opened.index)}
-            origin |= {k: opened.info[k] for k in ("sampling", "seed", "provenance") if k in opened.info}
         whole = WholeTable(
             "real" if real else "generated", position, torch.as_tensor(chosen.index(position)),
             torch.from_numpy(index["pathology"].astype(np.int64)), numbers, units,
             real & (divided != SPLITS.index("train")), real & (divided == SPLITS.index(split)), patient_names, opened,
-            rows, True, opened.has_masks, chosen, opened.spacing, origin, store=opened,
+            rows, True, opened.has_masks, chosen, opened.spacing, origin_of(opened, split), store=opened,
         )  # fmt: skip
         return cls(whole, torch.arange(len(rows)))
 
@@ -226,9 +221,15 @@ class SliceTable:
         """The slices selected by a boolean mask, an index or a slice."""
         return SliceTable(self._whole, self.row[keep])
 
+    def rooted(self) -> SliceTable:
+        """The slices of this selection as a table of their own, with rows from 0 and nothing known of other slices."""
+        if len(self) == len(self._whole.rows) and torch.equal(self.row, torch.arange(len(self))):
+            return self
+        return SliceTable(self._whole.of(self.row), torch.arange(len(self)))
+
     def spread(self, most: int) -> SliceTable:
-        """At most ``most`` of the slices, evenly spread."""
-        return self.where(torch.arange(0, len(self), max(1, -(-len(self) // most))))
+        """At most ``most`` of the slices, evenly spread over the conditions and within them."""
+        return self.where(evenly(self.token(int(self.z_bin.max()) + 1), most)) if len(self) > most else self
 
     @property
     def n_patients(self) -> int:

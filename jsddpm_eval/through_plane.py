@@ -172,7 +172,7 @@ def _score(name: str, real: Side, generated: Side, shift: Shift | None, p_value:
         span = shift.interval
         fine = span[0] >= -MARGIN and span[1] <= MARGIN
         answer = "off" if p_value <= ALPHA else "fine" if fine else "unknown"
-        needed = f"within {-MARGIN:g} to {MARGIN:g} it would be fine; more patients or volumes would narrow it"
+        needed = f"fine if it lies within {-MARGIN:g} to {MARGIN:g}; more patients or volumes would narrow it"
         counts, reason = (shift.patients, shift.units), needed if answer == "unknown" else ""
     return PlaneScore(
         name=name, definition=_SCORES[name], answer=answer, real=means[0], generated=means[1],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -20,6 +20,21 @@ BATCH = 256
 """Slices read at a time where a whole table is looked at."""
 
 Kind = Literal["real", "generated"]
+
+
+def origin_of(store: SliceStore, split: str) -> dict[str, Any]:
+    """Provenance of the slices of a store, as plain values.
+
+    Args:
+        store: The store.
+        split: Held-out split that validates networks, for real slices.
+    """
+    if store.kind == "real":
+        known: dict[str, Any] = {"patients": len(np.unique(store.patients)), "held_out_split": split}
+    else:
+        known = {"slices": len(store.index)}
+        known |= {k: store.info[k] for k in ("sampling", "seed", "provenance") if k in store.info}
+    return {"store": store.fingerprint} | known
 
 
 @dataclass(eq=False)
@@ -47,8 +62,25 @@ class WholeTable:
     columns: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        columns = list(self.columns.values())
-        self.memo = Memo(cache(lambda: self.hash_pixels(columns)), self.hash_labels)
+        self.given = dict(self.columns)
+        self.memo = Memo(cache(lambda: self.hash_pixels(list(self.given.values()))), self.hash_labels)
+
+    def of(self, row: Tensor) -> WholeTable:
+        """The same data of some rows alone.
+
+        Args:
+            row: Rows, int64 ``(n,)``.
+        """
+        named = ("z_index", "z_bin", "pathology", "patient", "unit", "held_out", "in_split")
+        columns = {name: getattr(self, name)[row] for name in named}
+        counts = {"slices": len(row)}
+        if self.kind == "real" and "patients" in self.origin:
+            counts = {"patients": len(columns["patient"].unique())}
+        return replace(
+            self, **columns, rows=self.rows[row.numpy()], origin=self.origin | counts,
+            names=None if self.names is None else [self.names[k] for k in row.tolist()],
+            columns={name: values[row] for name, values in self.given.items()},
+        )  # fmt: skip
 
     def hash_pixels(self, columns: list[Tensor]) -> str:
         """Hash of a store's fingerprint and the selected rows, or of pixels and columns, read batch by batch."""

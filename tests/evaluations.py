@@ -71,7 +71,7 @@ def made_up(
         utilization=bin_utilization(binning.z_range, n_bins, binning.n_slices),
         specs=(*specs, *reconstruction.SPECS), checks=CHECKS, findings=_findings(conditions),
         reconstruction=exact, generation=[Cell(scores=pooled), *parts, *cells], confusion=confusion.tolist(),
-        verdict=("160 samples compared with slices of 12 patients: 1 of 9 checks sees a fault.", "Unlike real slices."),
+        verdict=("160 samples compared with slices of 12 patients: 1 of 9 checks is off.", "Unlike real slices."),
     )  # fmt: skip
     return Evaluation(results, panels(n_bins, size, seeds, noise=noise), lesions())
 

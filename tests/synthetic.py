@@ -58,7 +58,7 @@ def stacked(rows, binning) -> Slices:
     z_index, mask = np.array(places), np.array(masks)
     return Slices(
         np.array(images, np.float32), mask, z_index, np.asarray(binning.index(z_index)),
-        mask.any((1, 2)).astype(np.int64), np.array(owners),
+        mask.any((1, 2)).astype(np.int64), np.array(owners), np.array(owners),
     )  # fmt: skip
 
 

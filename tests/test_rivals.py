@@ -25,9 +25,9 @@ def row(rivals, contender, seed, steps, **values):
 
 def test_means_ranges_and_baselines(rivals):
     rows = pd.DataFrame([
-        row(rivals, "ours", 0, 1000, kid_radiomics=0.2, lesion_area=210.0, lesion_area_baseline=190.0),
-        row(rivals, "ours", 1, 3000, kid_radiomics=0.4, lesion_area=250.0, lesion_area_baseline=210.0),
-        row(rivals, "theirs", 0, 60, kid_radiomics=123.4, control_empty_baseline=None),
+        row(rivals, "ours", 0, 1000, kid_held_out_radiomics=0.2, lesion_area=210.0, lesion_area_baseline=190.0),
+        row(rivals, "ours", 1, 3000, kid_held_out_radiomics=0.4, lesion_area=250.0, lesion_area_baseline=210.0),
+        row(rivals, "theirs", 0, 60, kid_held_out_radiomics=123.4, control_empty_baseline=None),
     ])  # fmt: skip
     head, _, ours, theirs, real, *rest = rivals.table(rows).splitlines()
     assert rest == []

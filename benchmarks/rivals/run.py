@@ -16,28 +16,37 @@ import torch
 from contenders import CONTENDERS, Task
 
 from jsddpm.files import make_directory, write_text
-from jsddpm.slices.store import SliceStore
+from jsddpm.slices.store import SPLITS, SliceStore
 from jsddpm.training.recommended import Recommendation
 from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.slice_table import SliceTable
 
 SCORES = {
-    "kid_radiomics": "KID, radiomics",
+    "kid_held_out_radiomics": "KID, radiomics",
     "kid_slice-encoder": "KID, slice encoder",
     "z_error_bins": "position error [bins]",
     "lesion_area": "lesion area distance [mm²]",
-    "lesion_present": "masks where asked",
-    "control_empty": "empty where asked",
+    "lesion_present": "lesion samples with a mask",
+    "control_empty": "control samples with an empty mask",
 }
 _BY_CONDITION = ("lesion_area",)
-_METRICS = ("kid", "z_error_bins", "lesion_area", "lesion_present", "control_empty")
+_OF_HELD_OUT = ("lesion_area",)
+_METRICS = ("kid", "seen_distance", "z_error_bins", "lesion_present", "control_empty")
 
 
 def row_of(task: Task, name: str, record: dict[str, float], cache: Path) -> dict[str, Any]:
-    """One row: what the training was, and the pooled scores with their baselines."""
-    results = evaluate(task.store, SliceStore(task.samples), metrics=_METRICS, split="test", cache=cache)
+    """One row: what the training was, and the pooled scores with their baselines.
+
+    Distances are to patients whom no contender was trained on, because a distance to training patients rewards copies.
+    The slice encoder is trained on the training patients and compared with the others.
+    """
+    generated, unseen = SliceStore(task.samples), [split for split in SPLITS if split != "train"]
+    held_out = SliceTable.from_store(task.store, generated.binning, only=unseen)
+    scores = dict(evaluate(task.store, generated, metrics=_METRICS, split="test", cache=cache).pooled)
+    scores |= evaluate(held_out, generated, metrics=_OF_HELD_OUT, cache=cache).pooled
     row: dict[str, Any] = {"contender": name, "seed": task.seed, "budget": task.cpu_seconds, **record}
     for score in SCORES:
-        pooled = results.pooled[score]
+        pooled = scores[score]
         row |= {score: pooled.value, f"{score}_baseline": pooled.baseline}
     return row
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -33,7 +33,7 @@ class Evidence:
         reason: Why there is no answer.
         least_p: The smallest p-value that the test can give.
         patients: Number of real patients it is based on.
-        figure: The value in words, for the reason of a finding; its score is named before it unless it starts with a
+        figure: Words for a value, in the reason of a finding; the score is named before them unless they start with a
             letter.
     """
 
@@ -46,7 +46,7 @@ class Evidence:
     reason: str = ""
     least_p: float = 0.0
     patients: int = 0
-    figure: str = ""
+    figure: Callable[[float], str] = "{:.3g}".format
 
     @property
     def kind(self) -> str:
@@ -73,8 +73,8 @@ class Evidence:
         return replace(self, value=None if self.value is None else kept(self.value), interval=interval)
 
 
-def in_samples(score: Score) -> str:
-    """A share of samples in words, as the figure of its evidence.
+def in_samples(score: Score, _: float = 0.0) -> str:
+    """A share of samples in words, as the figure of its evidence; a count is of its own condition, never pooled.
 
     >>> in_samples(Score(value=0.25, n_generated=8))
     'in 2 of 8 samples'
@@ -96,9 +96,9 @@ def excess(score: Score, most: float, kind: str, figure: str) -> Evidence:
         return Evidence(score.spec, reason=score.reason or "")
     low, high = (bound - score.baseline for bound in score.interval)
     return Evidence(
-        score.spec, score.value - score.baseline, (low, high), score.p_value, (-most, most), ("", kind), figure=figure,
-        patients=score.n_patients or 0,
-    )  # fmt: skip
+        score.spec, score.value - score.baseline, (low, high), score.p_value, (-most, most), ("", kind),
+        figure=lambda _: figure, patients=score.n_patients or 0,
+    ).one_sided  # fmt: skip
 
 
 class Check(ABC):
@@ -150,5 +150,5 @@ class ShiftCheck(Check):
             return Evidence(score.spec, words=words, reason=score.reason or "")
         return Evidence(
             score.spec, score.value, score.interval, score.p_value, (-self.margin, self.margin), words,
-            figure=f"{score.value:+.1f} SD", patients=score.n_patients or 0,
+            figure="{:+.1f} SD".format, patients=score.n_patients or 0,
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from jsddpm_eval.checks.base import Check, Evidence, in_samples
 from jsddpm_eval.results.score import Cell
@@ -12,11 +13,15 @@ _RATIO = math.log(0.5)
 _SHARE = 0.2
 
 
+def _distance(logarithm: float) -> str:
+    return f"at {math.exp(logarithm):.2f} of the distance between patients, logarithm {logarithm:+.2f}"
+
+
 class Collapsed(Check):
     """Samples nearer to each other than patients are, and repeated samples."""
 
     spec = CheckSpec(
-        name="collapsed", heading="collapsed", question="samples that differ from each other as patients do",
+        name="collapsed", heading="collapsed", question="samples differ from each other as patients do",
         rule="distance to the nearest other sample of the condition, relative to real slices, at equal numbers; "
         "margin 0.5 of it; share of samples that are another sample again, of any condition; margin 20 %",
     )  # fmt: skip
@@ -39,8 +44,7 @@ class Collapsed(Check):
             if score.value is None or score.interval is None:
                 pieces.append(Evidence(score.spec, words=words, reason=score.reason or ""))
                 continue
-            distance = f"at {math.exp(score.value):.2f} of the distance between patients, logarithm {score.value:+.2f}"
-            figure = distance if words[0] else in_samples(score)
+            figure = _distance if words[0] else partial(in_samples, score)
             piece = Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
             pieces.append(piece.one_sided)
         return pieces

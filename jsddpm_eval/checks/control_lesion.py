@@ -13,7 +13,7 @@ class ControlLesion(ShiftCheck):
     """Lesions that a network finds in control images."""
 
     spec = CheckSpec(
-        name="control_lesion", heading="lesion in control", question="control images without a lesion",
+        name="control_lesion", heading="lesion in control", question="control images are free of lesions",
         rule="mean certainty of a network that finds lesions, on control images, compared with real ones of "
         "patients it was not trained on; margin 0.5 SD",
         pathology=0,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import ClassVar
 
 from jsddpm_eval.checks.base import Check, Evidence, in_samples
@@ -16,10 +17,10 @@ class Copied(Check):
     """Copies of training and of held-out slices, altered or not, and samples that are all too near to real slices."""
 
     spec = CheckSpec(
-        name="copied", heading="copies", question="new slices, no copies of real ones",
+        name="copied", heading="copies", question="samples are new slices",
         rule="share of samples nearer to a real slice, once registered, than slices of other patients come; margin "
         "2 %, exact binomial test against the upper bound of the real share, or of what is twice as near; any exact "
-        "copy; mean nearness, margin 1.5 SD",
+        "copy; mean closeness, margin 1.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, str]] = {
         "copied_train_share": "copies of training slices",
@@ -31,22 +32,23 @@ class Copied(Check):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Shares, exact copies and nearness."""
+        """Shares, exact copies and closeness."""
         return tuple(self.words)
 
     def evidence(self, cell: Cell) -> list[Evidence]:
-        """Evidence from each kind of copy, and from nearness."""
+        """Evidence from each kind of copy, and from closeness."""
         return [self._of(score, self.words[score.spec]) for score in cell.scores.values() if score.spec in self.words]
 
     def _of(self, score: Score, word: str) -> Evidence:
         words = ("", word)
         if score.value is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
-        interval, margin, figure = score.interval, (-_SHARE, _SHARE), in_samples(score)
+        interval, margin = score.interval, (-_SHARE, _SHARE)
+        figure: Callable[[float], str] = partial(in_samples, score)
         if score.spec == "copied_exactly":
             interval, margin = (score.value, score.value), (0.0, 0.0)
         if score.spec == "copy_closeness":
-            margin, figure = (-_NEARER, _NEARER), f"{score.value:+.1f} SD"
+            margin, figure = (-_NEARER, _NEARER), "{:+.1f} SD".format
         evidence = Evidence(score.spec, score.value, interval, score.p_value, margin, words, figure=figure)
         return evidence.one_sided  # samples are no copies, however far from real slices they are
 

@@ -221,7 +221,7 @@ def _detectable(judgement: _Judgement) -> float | None:
 
 def _figure(evidence: Evidence) -> str:
     low, high = evidence.interval or (None, None)
-    text = evidence.figure or f"{evidence.value:.3g}"
+    text = evidence.figure(evidence.value or 0.0)
     return text if low is None else f"{text} (95 %: {low:.2g} to {high:.2g})"
 
 
@@ -231,14 +231,14 @@ def _why_unknown(judgement: _Judgement) -> str:
     low, high = evidence.interval or (0.0, 0.0)
     first, last = evidence.margin
     below, above = evidence.words
-    fine = f"within {first:.2g} to {last:.2g} it would be fine"
+    fine = f"the check is fine if the whole interval lies within {first:.2g} to {last:.2g}"
     if above and not below and first <= low:
-        fine = f"below {last:.2g} it would be fine"
+        fine = f"the check is fine if the whole interval lies below {last:.2g}"
     elif below and not above and high <= last:
-        fine = f"above {first:.2g} it would be fine"
+        fine = f"the check is fine if the whole interval lies above {first:.2g}"
     beyond = high < first or last < low
     if beyond and not evidence.kind:
-        return f"{fine}; on that side it is no fault that this check looks for"
+        return f"{fine}; a difference in this direction is no fault for this check"
     if beyond and judgement.p_value is not None:
         return f"{fine}; the difference is not significant, p = {judgement.p_value:.2g} after correction"
     return f"{fine}; more patients or samples would narrow the interval"

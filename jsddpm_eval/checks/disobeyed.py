@@ -14,7 +14,7 @@ class Disobeyed(Check):
     """Empty masks of control samples, present masks of lesion samples."""
 
     spec = CheckSpec(
-        name="disobeyed", heading="disobeys", question="masks that obey the pathology asked for",
+        name="disobeyed", heading="disobeys", question="masks match the pathology that samples are conditioned on",
         rule="share of masks that are empty for control, or present for lesion; margin 95 %, exact binomial test",
     )  # fmt: skip
 
@@ -32,14 +32,15 @@ class Disobeyed(Check):
         return [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
 
     def _of(self, score: Score, word: str) -> Evidence:
-        count = score.n_generated or 0
-        if score.value is None or not count:
+        value, count = score.value, score.n_generated or 0
+        if value is None or not count:
             return Evidence(score.spec, reason=score.reason or "")
-        obey = round(score.value * count)
-        interval, p_value = share_interval(obey, count), share_p_value(count - obey, count, 1 - _SHARE)
+        units = score.n_units
+        obey = round(value * units)
+        interval, p_value = share_interval(obey, units), share_p_value(units - obey, units, 1 - _SHARE)
         return Evidence(
-            score.spec, score.value, interval, p_value, (_SHARE, 2 - _SHARE), (word, ""),
-            figure=f"only {obey} of {count} obey",
+            score.spec, value, interval, p_value, (_SHARE, 2 - _SHARE), (word, ""),
+            figure=lambda _: f"only {round(value * count)} of {count} obey",
         )  # fmt: skip
 
 

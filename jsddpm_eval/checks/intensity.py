@@ -15,7 +15,7 @@ class IntensityCheck(ShiftCheck):
     """Brightness of the head, its spread and its slopes."""
 
     spec = CheckSpec(
-        name="intensity", heading="intensity", question="as bright and as rich in contrast as real slices",
+        name="intensity", heading="intensity", question="samples are as bright and as rich in contrast as real slices",
         rule="mean, spread, quantiles and slopes of brightness inside the head, relative to real slices; margin 0.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {

@@ -25,7 +25,7 @@ class LesionContrastCheck(ShiftCheck):
     """
 
     spec = CheckSpec(
-        name="lesion_contrast", heading="lesion contrast", question="images with the lesion that the mask says",
+        name="lesion_contrast", heading="lesion contrast", question="images show the lesion that the mask marks",
         rule="mean contrast, border and texture of the image at the mask, and predictions of a network that finds "
         "lesions, relative to real lesions; margin 0.5 SD; and the share of masks with hardly a border in their "
         "image; margin 10 %, exact binomial test against the bound of the real share",
@@ -84,8 +84,8 @@ class LesionContrastCheck(ShiftCheck):
     @staticmethod
     def _real_are_dark(cell: Cell, share: float) -> bool:
         """Whether less contrast than real lesions have means brighter ones."""
-        value = cell.scores["lesion_contrast"].value or 0.0
-        return (share < 1) == (value > 0)
+        contrast = cell.scores.get("lesion_contrast")
+        return contrast is not None and (share < 1) == ((contrast.value or 0.0) > 0)
 
 
 CHECK = LesionContrastCheck()

@@ -18,7 +18,7 @@ class LesionShapeCheck(ShiftCheck):
     """Size, outline and place of lesion masks."""
 
     spec = CheckSpec(
-        name="lesion_shape", heading="lesion shape", question="lesions of the size, outline and place of real ones",
+        name="lesion_shape", heading="lesion shape", question="lesions have the size, outline and place of real ones",
         rule="mean size, number of parts, outline and place of lesion masks, and how far each lies from the others, "
         "compared with real lesions; margin 0.5 SD, of the spread 1.5 SD",
         pathology=1,

@@ -18,7 +18,7 @@ class Misplaced(Check):
     """The predicted position, compared with that of real slices of the same bins."""
 
     spec = CheckSpec(
-        name="misplaced", heading="misplaced", question="in the bin asked for",
+        name="misplaced", heading="misplaced", question="samples lie in the bin that they are conditioned on",
         rule="mean offset, mean distance and mean pull to the middle of the position that networks predict, compared "
         "with real slices of patients they were not trained on; margin 0.5 bin widths",
     )  # fmt: skip
@@ -38,7 +38,7 @@ class Misplaced(Check):
         difference, half = score.value - score.baseline, score.baseline_interval[1] - score.baseline
         return Evidence(
             score.spec, difference, (difference - half, difference + half), score.p_value,
-            (-_MARGIN_BINS, _MARGIN_BINS), words, figure=f"{difference:+.1f} beside real slices",
+            (-_MARGIN_BINS, _MARGIN_BINS), words, figure="{:+.1f} beside real slices".format,
             patients=score.n_patients or 0,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ class Outliers(Check):
     """A minority of garbage among good samples."""
 
     spec = CheckSpec(
-        name="outliers", heading="outliers", question="no garbage among the samples",
+        name="outliers", heading="outliers", question="no sample is unlike all real slices",
         rule="share of samples far from every real slice; margin 2 %, exact binomial test against the bound of the "
         "real share; where most samples are unlike real slices there is no minority, and other checks name the fault",
     )  # fmt: skip

@@ -18,7 +18,7 @@ class OutlineCheck(ShiftCheck):
     """Size, place, aspect, tilt and orientation of the head."""
 
     spec = CheckSpec(
-        name="outline", heading="outline", question="heads of the size, place and orientation of real ones",
+        name="outline", heading="outline", question="heads have the size, place and orientation of real ones",
         rule="mean size, centre, extent, aspect and tilt of the head, compared with real slices of the bin; margin 0.5 "
         "SD; and the share of samples that are upside down or on their side; margin 2 %, exact binomial test against "
         "the bound of the real share",

@@ -16,7 +16,7 @@ class SharpnessCheck(ShiftCheck):
     """Fine detail, grain and noise of the background."""
 
     spec = CheckSpec(
-        name="sharpness", heading="sharpness", question="as sharp as real slices",
+        name="sharpness", heading="sharpness", question="samples are as sharp as real slices",
         rule="mean power of fine detail, grain and noise of the background, compared with real slices; margin 0.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {

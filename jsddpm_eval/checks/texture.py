@@ -15,7 +15,7 @@ class TextureCheck(ShiftCheck):
     """Regular patterns."""
 
     spec = CheckSpec(
-        name="texture", heading="texture", question="free of grids, stripes and blocks",
+        name="texture", heading="texture", question="samples are free of grids, stripes and blocks",
         rule="mean power along the axes, at single frequencies and across borders of blocks, relative to real slices; "
         "margin 0.5 SD",
     )  # fmt: skip

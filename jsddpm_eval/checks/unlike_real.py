@@ -12,7 +12,7 @@ class UnlikeReal(Check):
     """The permutation test of KID in every feature space."""
 
     spec = CheckSpec(
-        name="unlike_real", heading="differs", question="like slices of new patients in every feature space",
+        name="unlike_real", heading="differs", question="samples are like slices of new patients",
         rule="permutation test of KID in every feature space; it shows differences and cannot show that there are none",
     )  # fmt: skip
 
@@ -33,7 +33,7 @@ class UnlikeReal(Check):
         return Evidence(
             name, score.value, None, score.p_value, words=("unlike real slices", "unlike real slices"),
             least_p=least_p(n_patients, units, relabelling_count(n_patients + units)),
-            figure=f"KID {score.value:{'.0f' if score.value >= 100 else '.3g'}} ({score.space})",
+            figure=lambda value: f"KID {value:{'.0f' if value >= 100 else '.3g'}} ({score.space})",
             reason="a test that sees no difference does not show that there is none",
         )  # fmt: skip
 

@@ -38,7 +38,9 @@ def with_findings(results: Results) -> Results:
     cells = [cell for cell in results.generation if cell.timestep is None]
     specs = tuple(check.spec for check in checks())
     words = {spec.name: spec.words for spec in results.specs}
-    findings = (f.model_copy(update={"label": words.get(f.score, "")}) for f in decide(checks(), cells))
+    missing = {c.spec.name: [name for name in c.reads if name not in words] for c in checks()}
+    decided = (_of_all_scores(f, missing[f.check]) for f in decide(checks(), cells))
+    findings = (f.model_copy(update={"label": words.get(f.score, "")}) for f in decided)
     checked = results.model_copy(update={"checks": specs, "findings": tuple(findings)})
     return checked.model_copy(update={"verdict": verdict(checked)})
 
@@ -48,7 +50,7 @@ def verdict(results: Results) -> tuple[str, ...]:
 
     What the import check suspects stands before them. Then:
     How much was compared and how many checks give each answer; the faults, the most certain first; what is fine; what
-    could not be told, and what would be needed; which checks were not made.
+    is unknown, and what would be needed; which checks were not made.
     """
     findings: dict[str, list[Finding]] = defaultdict(list)
     for finding in results.findings:
@@ -69,14 +71,22 @@ def verdict(results: Results) -> tuple[str, ...]:
         sentences.append(f"Further faults: {'; '.join(further)}.")
     if causes := [faults[name][0].kind for name in _CAUSES if name in faults]:
         one = "this fault" if len(causes) == 1 else "these faults"
-        sentences.append(f"Whatever else is said here may follow from {one}: {'; '.join(causes)}.")
+        sentences.append(f"The other answers may follow from {one}: {'; '.join(causes)}.")
     if fine:
         questions = "; ".join(check.question + _where(results, check.name, "fine") for check in fine)
         sentences.append(f"Fine on the whole, within the margins of the checks: {questions}.")
     sentences += _open([(check, answers[check.name]) for check in calm if check not in fine])
     if missing := [check.question for check in results.checks if check.name not in findings]:
-        sentences.append(f"Not looked at, because the scores were not computed: {'; '.join(missing)}.")
+        sentences.append(f"Not checked, because the scores were not computed: {'; '.join(missing)}.")
     return (*suspected, *sentences)
+
+
+def _of_all_scores(finding: Finding, missing: Sequence[str]) -> Finding:
+    """The finding, unknown where it is fine only by some of the scores that its check reads."""
+    if finding.answer != "fine" or not missing:
+        return finding
+    reason = f"some of its scores were not computed: {', '.join(missing)}"
+    return finding.model_copy(update={"answer": "unknown", "reason": reason})
 
 
 def _suspected(results: Results) -> tuple[str, ...]:
@@ -112,11 +122,11 @@ def _compared(results: Results) -> str:
 
 
 def _counted(checks: int, faults: int, in_parts: int, fine: int) -> str:
-    one = f"{faults or 'none'} of {_many(checks, 'check')} {'sees' if faults < 2 else 'see'} a fault"
+    one = f"{faults or 'none'} of {_many(checks, 'check')} {_is(faults)} off"
     one += f" ({in_parts} only in parts)" if in_parts else ""
-    parts = [one, f"{fine or 'none'} {'is' if fine < 2 else 'are'} fine"]
+    parts = [one, f"{fine or 'none'} {_is(fine)} fine"]
     unknown = checks - faults - fine
-    return ", ".join(parts + [f"{unknown} could not tell"] * (unknown > 0)) + "."
+    return ", ".join(parts + [f"{unknown} {_is(unknown)} unknown"] * (unknown > 0)) + "."
 
 
 def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> str:
@@ -154,10 +164,10 @@ def _open(unknown: Sequence[tuple[CheckSpec, Finding]]) -> list[str]:
     groups = sorted(by_reason.items(), key=lambda group: -len(group[1]))
     few = len(groups) <= _MOST_REASONS
     shown, rest = (groups, []) if few else (groups[: _MOST_REASONS - 1], groups[_MOST_REASONS - 1 :])
-    sentences = [f"Could not tell: {'; '.join(items)}." + f" {_capital(why)}." * bool(why) for why, items in shown]
+    sentences = [f"Unknown: {'; '.join(items)}." + f" {_capital(why)}." * bool(why) for why, items in shown]
     if rest:
         others = "; ".join(item for _, items in rest for item in items)
-        sentences.append(f"Could not tell, each for a reason of its own: {others}.")
+        sentences.append(f"Unknown, each for its own reason: {others}.")
     return sentences
 
 
@@ -179,6 +189,10 @@ def _listed(names: Sequence[str]) -> str:
 
 def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _is(count: int) -> str:
+    return "is" if count < 2 else "are"
 
 
 def _capital(text: str) -> str:

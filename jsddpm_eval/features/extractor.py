@@ -25,6 +25,7 @@ class Extractor:
         weights: SHA-256 of its weights; None without weights.
         standardize: Whether columns are scaled by the reference before distances are taken (columns of unequal units).
         saw_training: Whether it was trained on the training slices, so that only held-out ones are a fair reference.
+        missing: Why it cannot be used with these real slices; empty if it can.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Extractor:
     weights: str | None = None
     standardize: bool = False
     saw_training: bool = False
+    missing: str = ""
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features, after checks.
@@ -46,19 +48,20 @@ class Extractor:
             raise usage_error("SLICES", what, fix="convert the images to float32")
         if images.numel() and not (float(images.min()) >= 0 and float(images.max()) <= 1):
             raise usage_error("SLICES", f"{self.name} takes images within [0, 1]", fix="scale the images")
+        read = images if len(images) else images.new_zeros((1, *images.shape[1:]))  # no slice has as many features
         try:
-            features = self.extract(images)
+            features = self.extract(read)
         except JsddpmError:
             raise
         except Exception as error:  # any error of a user's network is a fault of that network
             raise self._at_fault(f"fails on {tuple(images.shape)} slices ({first_line(error)})") from error
         if not isinstance(features, Tensor):
             raise self._at_fault(f"gave {type(features).__name__}, no tensor")
-        if features.dtype != torch.float64 or features.ndim != 2 or len(features) != len(images):
+        if features.dtype != torch.float64 or features.ndim != 2 or len(features) != len(read):
             raise self._at_fault(f"gave {features.dtype} {tuple(features.shape)} for {len(images)} slices")
         if not bool(features.isfinite().all()):
             raise self._at_fault("gave features that are not finite")
-        return features
+        return features[: len(images)]
 
     def _at_fault(self, what: str) -> JsddpmError:
         cure = "correct the extractor: float32 (N, H, W) in [0, 1] to float64 (N, d)"

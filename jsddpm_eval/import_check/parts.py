@@ -39,7 +39,7 @@ def turned(reference: RealReference, imported: Pictured) -> list[Suspicion]:
     Left and right are not compared: the brains of too many patients are more like those of others in the mirror.
     """
     for description, (real, generated) in gains(reference, imported).items():
-        usual = -float(real.mean())
+        usual = -float(np.nanmean(real))  # a bin of which other patients have no slice has no gain
         if usual > 0:
             parts = _turned_volumes if _of_volumes(imported) else _turned_slices
             if what := parts(reference, imported, real, generated, usual / 2):
@@ -52,7 +52,7 @@ def _turned_slices(
     reference: RealReference, imported: Pictured, real: Values, generated: Values, enough: float
 ) -> str | None:
     """How many slices gain enough by a move, if these are many more than of real slices."""
-    ours, theirs = ((gain > enough).astype(np.float64) for gain in (real, generated))
+    ours, theirs = (np.where(np.isfinite(gain), gain > enough, np.nan) for gain in (real, generated))
     seen = reference.compare(ours, imported.table, theirs)
     if seen is None or not seen.sure or seen.generated - seen.real < _SHARE:
         return None
@@ -64,6 +64,7 @@ def _turned_volumes(
 ) -> str | None:
     """How many volumes gain enough by a move, and far more than every patient."""
     ours, theirs = _means(real, reference.real.unit.numpy()), _means(generated, imported.table.unit.numpy())
+    ours = ours[np.isfinite(ours)]
     middle = float(np.median(ours))
     limit = max(enough, middle + _BEYOND_TURNED * float((ours - middle).max()))
     count = int((theirs > limit).sum())
@@ -82,12 +83,16 @@ def foreign(reference: RealReference, imported: Pictured) -> list[Suspicion]:
         if of_volumes:
             ours, theirs = _means(ours, real.unit.numpy()), _means(theirs, generated.unit.numpy())
         known = ours[np.isfinite(ours)]
+        if not len(known):
+            continue
         middle = np.median(known)
         spread = 1.4826 * np.median(np.abs(known - middle))
         limit = max(
             _FAR * spread, (_BEYOND_VOLUMES if of_volumes else _BEYOND_SLICES) * float(np.abs(known - middle).max())
         )
         far[name] = np.abs(theirs - middle) > limit  # False for NaN
+    if not far:
+        return []
     some = np.any(list(far.values()), axis=0)
     if not (1 if of_volumes else _FEWEST) <= some.sum() <= len(some) / 2:
         return []
@@ -116,7 +121,8 @@ def _looks(reference: RealReference, imported: Pictured) -> dict[str, tuple[Valu
 def _deviations(reference: RealReference, imported: Pictured, both: tuple[Values, Values]) -> tuple[Values, Values]:
     """Distances from the median of the condition, in standard deviations; NaN where no real slice is."""
     sides = reference.sides(both[0], imported.table, both[1])
-    scale = Scale.fit(sides[0], 2 * reference.binning.n_bins)
+    known = sides[0].where(np.isfinite(sides[0].values))
+    scale = Scale.fit(known, 2 * reference.binning.n_bins)
     spread = max(scale.spread, 1e-9)
     ours, theirs = ((side.values - scale.centre[side.condition]) / spread for side in sides)
     return ours, theirs

@@ -69,6 +69,7 @@ class Context:
         spaces: Feature spaces.
         seed: Seed of all draws.
         wanted: Names of the requested specs.
+        missing_spaces: Reason why a feature space cannot be used, by its name.
         per_slice: Values of each generated slice by name, ``(M,)``; see :meth:`record`.
         kept: Objects that cells share; see :meth:`once`.
         confusion: Generated slices by requested bin and predicted bin, once it is known.
@@ -80,6 +81,7 @@ class Context:
     spaces: list[FeatureSpace]
     seed: int
     wanted: frozenset[str]
+    missing_spaces: Mapping[str, str] = field(default_factory=dict)
     per_slice: dict[str, Tensor] = field(default_factory=dict)
     kept: dict[object, object] = field(default_factory=dict, repr=False)
     confusion: list[list[int]] = field(default_factory=list)
@@ -151,13 +153,20 @@ class Metric(ABC):
         """Specs this cell has, with the name of each score."""
         for spec in self.specs:
             if context.wants(spec) and spec.asked(cell.z_bin, cell.pathology):
-                for space in [s.name for s in context.spaces] if spec.per_space else [""]:
+                spaces = [*(s.name for s in context.spaces), *context.missing_spaces]
+                for space in spaces if spec.per_space else [""]:
                     yield spec, space
 
     def undefined(self, cell: Cell, context: Context, reason: str, counts: Counts | None = None) -> dict[str, Score]:
         """Every score of the cell undefined for one reason."""
         score = Score.undefined(reason, counts or cell.counts)
         return {spec.named(space): score for spec, space in self.asked(cell, context)}
+
+    def _without_space(self, cell: Cell, context: Context) -> dict[str, Score]:
+        return {
+            spec.named(space): Score.undefined(context.missing_spaces[space], cell.counts)
+            for spec, space in self.asked(cell, context) if space in context.missing_spaces
+        }  # fmt: skip
 
     def scores(self, cell: Cell, context: Context) -> dict[str, Score]:
         """The requested scores, in the order of the specs, with units and standings.
@@ -173,7 +182,7 @@ class Metric(ABC):
         elif "pixels" in self.needs and not (context.real.has_pixels and context.generated.has_pixels):
             computed = self.undefined(cell, context, "no images were given")
         else:
-            computed = self.compute(cell, context)
+            computed = dict(self.compute(cell, context)) | self._without_space(cell, context)
         missing = [spec.named(space) for spec, space in requested if spec.named(space) not in computed]
         if missing:
             raise RuntimeError(f"metric {self.name} left out {', '.join(missing)}")

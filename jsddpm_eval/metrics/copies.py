@@ -48,7 +48,7 @@ SHARE = _share(
 TRAIN = _share(name="copied_train_share", heading="copies, training", label="share of copies of training slices",
                definition="the same, nearest a training slice")  # fmt: skip
 HELD_OUT = _share(name="copied_held_out_share", heading="copies, held out", label="share of copies of held-out slices",
-                  definition="the same, nearest a held-out")  # fmt: skip
+                  definition="the same, nearest a held-out slice")  # fmt: skip
 PATIENTS = ScoreSpec(
     name="patients_copied", heading="patients", definition="share of training patients of whom a sample is a copy",
     group="closeness", unit="share", scope="pooled", better="lower", source="Clopper & Pearson 1934",
@@ -63,8 +63,8 @@ EXACT = ScoreSpec(
 )  # fmt: skip
 CLOSENESS = ScoreSpec(
     name="copy_closeness", heading="closeness", group="closeness", unit="SD", scope="levels",
-    label="nearness to real slices",
-    definition="mean registered nearness to real slices less that of real slices to other patients', in upper spreads",
+    label="closeness to real slices",
+    definition="mean registered closeness to real slices less that of real slices to other patients', in upper spreads",
     reading="Above 0: samples come nearer to real slices than slices of other patients do.",
     source="Welch 1947; linearized by patient", verified="planted elastic copies",
     hypothesis="the mean over samples is that over slices of new patients, two-sided",
@@ -180,7 +180,8 @@ def copied_share(
     spread = Spread(share_interval(count, total))
     tests = share_p_value(count, total, bound), share_p_value(*by_unit(clear, unit), _CHANCE)
     p_value = min(1.0, 2 * min(tests))
-    return Score.of(float(copied.mean()), counts, spread, Baseline(0.0, (0.0, bound)), p_value=p_value)
+    band = Baseline(0.0, (0.0, bound))
+    return Score.of(float(copied.mean()), counts, spread, band, p_value=p_value, n_units=total)
 
 
 def _patients(copied: NDArray[np.int64], context: Context, cell: Cell) -> Score:

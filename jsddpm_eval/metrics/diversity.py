@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -147,20 +149,17 @@ def _vendi(space: FeatureSpace, cell: Cell, context: Context) -> Score:
     counts = Counts(count, count, real.n_patients)
     if count < 2:
         return Score.undefined("fewer than 2 patients to compare with at equal n", counts)
-    generator = torch.Generator().manual_seed(context.seed)
-    draws = []
-    for _ in range(_DRAWS):
-        units = one_per_unit(cell.generated.unit, generator)
-        sample = units[torch.randperm(m, generator=generator)[:count]]
-        single = one_per_patient(real.patient, generator)
-        draws.append((sample, single[torch.randperm(len(single), generator=generator)[:count]]))
+
+    def scores(features: Tensor, draw: Callable[[torch.Generator], Tensor]) -> list[float]:
+        generator = torch.Generator().manual_seed(context.seed)  # each side has its own: the real one is kept
+        drawn = (draw(generator) for _ in range(_DRAWS))
+        return [vendi_score(features[rows[torch.randperm(len(rows), generator=generator)[:count]]]) for rows in drawn]
 
     def reference() -> list[float]:
-        return [vendi_score(space.of(real)[rows]) for _, rows in draws]
+        return scores(space.of(real), partial(one_per_patient, real.patient))
 
-    features = space.of(cell.generated)
-    value = torch.tensor([vendi_score(features[rows]) for rows, _ in draws]).double().mean()
-    key = (VENDI.name, m, count, space.extractor.key)
+    value = np.mean(scores(space.of(cell.generated), partial(one_per_unit, cell.generated.unit)))
+    key = (VENDI.name, count, space.extractor.key)
     return Score.of(
         float(value), counts, baseline=mean_baseline(torch.from_numpy(context.baseline(cell, *key, compute=reference)))
     )

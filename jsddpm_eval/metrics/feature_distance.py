@@ -15,13 +15,14 @@ from jsddpm_eval.functional.frechet import effective_dimension, frechet_of_label
 from jsddpm_eval.functional.kernel import KernelTable
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Counts, Score
+from jsddpm_eval.results.score import Counts, Score, block_of
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import baseline_of, patient_halves
 from jsddpm_eval.stats.intervals import distance_spread, numbered
 from jsddpm_eval.stats.relabellings import relabelling_count
-from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings
+from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings, without_each
+from jsddpm_eval.stats.thinning import evenly
 from jsddpm_eval.stats.two_sample import LABELLINGS, two_sample
 
 HALVINGS = 200
@@ -151,9 +152,10 @@ class FeaturePair:
         return replace(self, real=real, generated=generated, dimension=effective_dimension(real))
 
     def thinned(self, most_real: int | None, most_generated: int) -> FeaturePair:
-        """At most so many slices of either side, evenly spread; every real slice when None."""
-        sides = (len(self.real), most_real or len(self.real)), (len(self.generated), most_generated)
-        real, generated = (slice(None, None, max(1, -(-count // most))) for count, most in sides)
+        """At most so many slices of either side, evenly spread over the conditions; every real slice when None."""
+        conditions = self.strata or (torch.zeros(len(self.real)), torch.zeros(len(self.generated)))
+        most = most_real or len(self.real), most_generated
+        real, generated = (evenly(c, count) for c, count in zip(conditions, most, strict=True))
         return replace(
             self, real=self.real[real], patient=self.patient[real], patient_names=self.patient_names[real],
             generated=self.generated[generated], units=self.unit[generated],
@@ -246,9 +248,12 @@ def kid_estimate(pair: FeaturePair) -> Score:
     value = float(table.distance(real[None], ~real[None]))
     patients, samples = (
         table.distance(real & without, ~real & without).tolist()
-        for without in (_without(0, n_patients, total), _without(n_patients, total, total))
+        for without in (
+            without_each(torch.arange(n_patients), total),
+            without_each(torch.arange(n_patients, total), total),
+        )
     )
-    names = pair.patient_names[np.unique(pair.patient.numpy(), return_index=True)[1]].tolist()
+    names = map(block_of, pair.patient_names[np.unique(pair.patient.numpy(), return_index=True)[1]].tolist())
     return Score.of(value, pair.counts, distance_spread(value, dict(zip(names, patients, strict=True)), samples, units))
 
 
@@ -291,10 +296,3 @@ def _relabellings(pair: FeaturePair, context: Context) -> Iterable[Draw]:
     for population, rows, bits in memo.once(key, packed):
         labels = np.unpackbits(bits, axis=1, count=len(rows)).view(bool)
         yield Draw(population, rows, torch.from_numpy(labels))
-
-
-def _without(first: int, last: int, total: int) -> Tensor:
-    """Rows that leave out one unit of a range each, boolean ``(last - first, total)``."""
-    remaining = torch.ones((last - first, total), dtype=torch.bool)
-    remaining[torch.arange(last - first), torch.arange(first, last)] = False
-    return remaining

@@ -13,7 +13,7 @@ from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
 from jsddpm_eval.results.score import Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.shift import Side, mean_shift
+from jsddpm_eval.stats.shift import Side, both_shifts
 
 _HEADINGS = {
     "contrast": ("contrast", "lesion contrast",
@@ -85,15 +85,22 @@ def _side(values: NDArray[np.float64], table: SliceTable, context: Context) -> S
 
 
 def _kept(real: Side, generated: Side, counted: Score) -> Score:
-    """Mean of the generated side over that of the real one; undefined where the latter may be 0."""
+    """Mean of the generated side over that of the real one; undefined where the latter may be 0.
+
+    Both means weigh patients, or slices, alike; of the two weightings that of the shift counts. The interval is that of
+    a ratio of independent means (delta method).
+    """
     counts = Counts(counted.n_real, counted.n_generated, counted.n_patients)
-    shift, to_none = (
-        mean_shift(real, Side(v, generated.condition, generated.unit)) for v in (generated.values, 0 * generated.values)
-    )
-    if shift is None or to_none is None or to_none.interval[0] <= 0 <= to_none.interval[1]:
+    none = Side(0 * generated.values, generated.condition, generated.unit)
+    shifts = list(zip(both_shifts(real, generated), both_shifts(real, none), strict=True))
+    shift, to_none = min(shifts, key=lambda pair: abs(pair[0].value) / pair[0].error if pair[0].error else np.inf)
+    if to_none.interval[0] <= 0 <= to_none.interval[1]:
         return Score.undefined("real lesions may have none of it", counts)
-    low, high = sorted(1 - bound / to_none.value for bound in shift.interval)
-    return Score.of(1 - shift.value / to_none.value, counts, Spread((low, high)))
+    mean = -to_none.value
+    kept = 1 + shift.value / mean
+    of_generated = shift.error**2 - shift.real_error**2
+    half = shift.half_width / shift.error * (of_generated + (kept * shift.real_error) ** 2) ** 0.5 / abs(mean)
+    return Score.of(kept, counts, Spread((kept - half, kept + half)))
 
 
 def _contrast(batch: SliceTable) -> Tensor:

@@ -57,6 +57,7 @@ class _Distances(NamedTuple):
     of_others: NDArray[np.float64]
     of_all: NDArray[np.float64]
     repeated: NDArray[np.bool_]
+    comparable: NDArray[np.bool_]
     real_repeated: NDArray[np.bool_]
 
 
@@ -92,13 +93,18 @@ class NearestOther(Metric):
         if len(np.unique(patients[known])) < MIN_UNITS:
             few = "needs real slices of 3 patients of one condition"
             return scores | {REPEATED.name: Score.undefined(few, cell.counts)}
+        compared = distances.comparable[rows]
+        if not compared.any():
+            none = Score.undefined("no condition has real slices of two patients, and two samples", cell.counts)
+            return scores | {REPEATED.name: none}
+        repeated, unit = distances.repeated[rows][compared], cell.generated.unit.numpy()[compared]
         bound = share_bound(distances.real_repeated[known], patients[known], 1 - ALPHA)
-        count, total = by_unit(distances.repeated[rows], cell.generated.unit.numpy())
-        p_value = share_p_value(count, total, bound)
-        spread = Spread(share_interval(count, total))
+        count, total = by_unit(repeated, unit)
         score = Score.of(
-            float(distances.repeated[rows].mean()), cell.counts, spread, Baseline(0.0, (0.0, bound)), p_value=p_value
-        )
+            float(repeated.mean()), cell.counts._replace(n_generated=len(repeated)),
+            Spread(share_interval(count, total)), Baseline(0.0, (0.0, bound)),
+            p_value=share_p_value(count, total, bound), n_units=total,
+        )  # fmt: skip
         return scores | {REPEATED.name: score}
 
 
@@ -146,7 +152,7 @@ def _distances(context: Context) -> _Distances:
         median[of_token] = middle
         real_repeated[rows] = of_real[0, rows] < _REPEATED * middle
     repeated = (_to_any_other(images, generated.unit) < _REPEATED * np.nan_to_num(median)) & images.any(1).numpy()
-    return _Distances(of_generated, of_real[0], of_real[1], repeated, real_repeated)
+    return _Distances(of_generated, of_real[0], of_real[1], repeated, np.isfinite(median), real_repeated)
 
 
 def _small(images: Tensor) -> Tensor:

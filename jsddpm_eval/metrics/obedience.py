@@ -52,8 +52,9 @@ class Obedience(Metric):
             chosen, n = obeyed[of_kind], int(of_kind.sum())
             if n:
                 share = float(chosen.double().mean())
-                interval = wilson_interval(share, len(cell.generated.unit[of_kind].unique()))
-                scores[spec.name] = Score.of(share, Counts(n_generated=n), Spread(interval))
+                units = len(cell.generated.unit[of_kind].unique())
+                spread = Spread(wilson_interval(share, units))
+                scores[spec.name] = Score.of(share, Counts(n_generated=n), spread, n_units=units)
             else:
                 scores[spec.name] = Score.undefined("nothing of this kind was generated", Counts(n_generated=0))
         return scores

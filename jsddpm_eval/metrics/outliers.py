@@ -31,8 +31,8 @@ SHARE = ScoreSpec(
     reading="Share of samples that are like no real slice, and unlike the other samples.",
     source="Clopper-Pearson", verified="planted noise | all of it",
     hypothesis="samples are slices of new patients, one-sided",
-    blind_to="faults that most samples share, because the median difference is subtracted first, and some samples of "
-    "another bin or upside down",
+    blind_to="faults that most samples share, because the median difference is subtracted first, and a minority of "
+    "samples that are upside down or from another bin",
 )  # fmt: skip
 
 

@@ -101,8 +101,7 @@ class Position(Metric):
             read = predicted["generated"][cell.generated.row]
             context.record("z_predicted", cell, read)
             context.confusion = position_confusion(read, cell.generated.z_bin, context.binning)
-        lo, hi = context.binning.z_range
-        width = (hi - lo + 1) / context.binning.n_bins
+        width = context.binning.width
         distance = {side: values.abs() for side, values in offset.items()}
         scores = {CHANCE.name: _chance(predicted["generated"], cell, context, width)}
         for spec, values, scale in (

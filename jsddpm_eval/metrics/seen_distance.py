@@ -10,12 +10,12 @@ from torch import Tensor
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.kernel import KernelTable
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread
+from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread, block_of
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.intervals import distance_spread, numbered
 from jsddpm_eval.stats.jackknife import block_sizes, jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_UNITS
-from jsddpm_eval.stats.resampling import one_per_unit
+from jsddpm_eval.stats.resampling import one_per_unit, without_each
 
 _MOST = 5000, 2000  # real and generated slices compared; with more, evenly spread ones
 _MAX_BLOCKS = 100
@@ -101,8 +101,7 @@ class _Side:
 
     def __init__(self, table: KernelTable, chosen: Tensor, generated: Tensor) -> None:
         def without(units: Tensor) -> tuple[Tensor, Tensor]:
-            others = torch.ones((len(units), len(chosen)), dtype=torch.bool)
-            others[torch.arange(len(units)), units] = False
+            others = without_each(units, len(chosen))
             return chosen & others, generated & others
 
         self.units = torch.nonzero(chosen)[:, 0]
@@ -111,7 +110,7 @@ class _Side:
         self.without_samples = table.distance(*without(torch.nonzero(generated)[:, 0]))
 
     def left_out(self, names: list[str]) -> dict[str, float]:
-        return {names[int(u)]: float(v) for u, v in zip(self.units, self.without_patients, strict=True)}
+        return {block_of(names[int(u)]): float(v) for u, v in zip(self.units, self.without_patients, strict=True)}
 
     def score(self, names: list[str], m: int, counts: Counts) -> Score:
         spread = distance_spread(self.value, self.left_out(names), self.without_samples.tolist(), m)

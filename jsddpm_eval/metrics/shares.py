@@ -86,5 +86,6 @@ class ShareMetric(Metric):
         spread = Spread(share_interval(count, total))
         band = Baseline(self.expected(real_beyond, patient), (0.0, bound))
         counts = self.counts(cell, len(beyond), int(known.sum()), n_patients)
-        score = Score.of(float(beyond.mean()), counts, spread, band, p_value=share_p_value(count, total, bound))
+        p_value = share_p_value(count, total, bound)
+        score = Score.of(float(beyond.mean()), counts, spread, band, p_value=p_value, n_units=total)
         return {self.specs[0].name: score}

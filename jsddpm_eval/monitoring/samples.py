@@ -201,8 +201,7 @@ class SampleMonitor:
             return {}
         with torch.no_grad():
             read = table.mapped(lambda batch: network(batch.images).double())
-        width = (binning.z_range[1] - binning.z_range[0] + 1) / binning.n_bins
-        distance = (read - middles(binning).double()[table.z_bin]).abs() / width
+        distance = (read - middles(binning).double()[table.z_bin]).abs() / binning.width
         return {BINS.name: float((distance * _even(table.token(binning.n_bins))).sum())}
 
     def _masks(self, table: SliceTable) -> dict[str, float]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jsddpm.anonymise import POSITION, Codes
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
-from jsddpm_eval.results.score import JOINER, Cell, Influence, Score
+from jsddpm_eval.results.score import Cell, Influence, Score, block_of, patients_of
 
 CODED = "patient_codes"
 """Entry of the provenance: the fingerprint of the codes; evaluations of other codes cannot be paired by patient."""
@@ -82,10 +82,5 @@ def _influence(influence: Influence, codes: Codes) -> Influence:
 
 
 def _block(names: str, codes: Codes) -> str:
-    """Codes of a patient, or of a block's patients; a name may contain the separator."""
-    rest, codes_of = names.split(JOINER), []
-    while rest:
-        count = next((n for n in range(len(rest), 0, -1) if JOINER.join(rest[:n]) in codes.patients), 1)
-        codes_of.append(codes.patient(JOINER.join(rest[:count])))
-        rest = rest[count:]
-    return JOINER.join(sorted(codes_of))
+    """Codes of a block's patients."""
+    return block_of(*sorted(codes.patient(name) for name in patients_of(names)))

@@ -102,7 +102,7 @@ class Results(Model):
         """Common answer of all checks for each bin x pathology.
 
         ``off`` where any check is, ``fine`` where every check that is asked of the pathology is, and else ``unknown``:
-        one of them could not tell, or was not made.
+        one of them is unknown, or was not made.
         """
         together: dict[Condition, dict[str, Answer]] = {}
         for f in self.findings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -13,15 +14,33 @@ from jsddpm_eval.results.specs import Model, ScoreSpec
 
 Status = Literal["ok", "unreliable", "undefined"]
 
-JOINER = "+"
-"""Separator of patient names in a jackknife block."""
+_JOINER = "+"
+_QUOTED = {"%": "%25", _JOINER: "%2B"}
+
+
+def block_of(*patients: str) -> str:
+    """The name of a jackknife block of patients, whose own names may hold the separator.
+
+    >>> block_of("sub-01", "sub-02"), block_of("sub-01+02")
+    ('sub-01+sub-02', 'sub-01%2B02')
+    """
+    return _JOINER.join(re.sub("[%+]", lambda found: _QUOTED[found.group()], name) for name in patients)
+
+
+def patients_of(block: str) -> list[str]:
+    """The patients of a block's name.
+
+    >>> patients_of("sub-01%2B02+sub-03")
+    ['sub-01+02', 'sub-03']
+    """
+    return [name.replace("%2B", _JOINER).replace("%25", "%") for name in block.split(_JOINER)]
 
 
 class Influence(Model):
     """Changes of a score without one unit: the values of the jackknife, with which two evaluations are paired.
 
     Attributes:
-        patients: Changes by patient, or by a block's patients joined by ``+``; patients not listed change nothing.
+        patients: Changes by patient, or block of patients (:func:`block_of`); patients not listed change nothing.
         samples: Changes by generated sample (or volume), or block of them, in order.
         sample_blocks: Samples (volumes) of each block; empty if every block is one sample.
     """
@@ -47,7 +66,7 @@ class Influence(Model):
     @property
     def patient_blocks(self) -> list[int]:
         """Patients of each block."""
-        return [name.count(JOINER) + 1 for name in self.patients]
+        return [len(patients_of(name)) for name in self.patients]
 
 
 class Standing(Model):
@@ -92,7 +111,8 @@ class Score(Model):
 
     ``value`` is null if and only if the status is ``undefined``, and a status other than ``ok`` has a ``reason``.
     ``interval`` is 95 %; ``baseline`` is the same score between real patients, or its expectation between equals, if
-    there is one, and ``baseline_interval`` its 95 % band. ``spec`` names its
+    there is one, and ``baseline_interval`` its 95 % band. ``n_volumes`` counts the independent units of a share of
+    samples, where volumes are units. ``spec`` names its
     :class:`~jsddpm_eval.results.specs.ScoreSpec`, which states the hypothesis of ``p_value``; ``space`` is the
     feature space, empty if it needs none.
     """
@@ -106,6 +126,7 @@ class Score(Model):
     n_real: int | None = None
     n_generated: int | None = None
     n_patients: int | None = None
+    n_volumes: int | None = None
     interval: tuple[float, float] | None = None
     baseline: float | None = None
     baseline_interval: tuple[float, float] | None = None
@@ -134,6 +155,7 @@ class Score(Model):
         *,
         p_value: float | None = None,
         unreliable: str | None = None,
+        n_units: int | None = None,
     ) -> Score:
         """A defined score.
 
@@ -144,10 +166,12 @@ class Score(Model):
             baseline: Its value for real slices.
             p_value: P-value of its hypothesis.
             unreliable: Why it is unreliable; empty otherwise.
+            n_units: Independent units of its samples; None if every sample is one.
         """
         status: Status = "ok" if unreliable is None else "unreliable"
         context = counts._asdict() | spread._asdict() | baseline._asdict()
-        return cls(value=value, status=status, reason=unreliable, p_value=p_value, **context)
+        volumes = None if n_units == counts.n_generated else n_units
+        return cls(value=value, status=status, reason=unreliable, p_value=p_value, n_volumes=volumes, **context)
 
     @classmethod
     def undefined(cls, reason: str, counts: Counts = _NO_COUNTS, baseline: float | None = None) -> Score:
@@ -161,9 +185,9 @@ class Score(Model):
 
     @property
     def n_units(self) -> int:
-        """Generated slices that are independent of each other: volumes, if slices were left out by volume."""
+        """Independent generated units: volumes, if slices come in volumes, else slices."""
         left_out = self.influence or Influence()
-        return sum(left_out.sample_blocks) or len(left_out.samples) or self.n_generated or 0
+        return self.n_volumes or sum(left_out.sample_blocks) or len(left_out.samples) or self.n_generated or 0
 
     def stand(self) -> Standing | None:
         """Position of the score relative to its baseline; None without a value or a baseline.

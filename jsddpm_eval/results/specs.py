@@ -116,7 +116,7 @@ class CheckSpec(Model):
     Attributes:
         name: Name of the check.
         heading: The fault in a word or two.
-        question: Its question, for the list of checks.
+        question: What it asks, as the sentence that is true where it is fine.
         rule: Its rule, for the reference.
         pathology: The only pathology it applies to; None for both.
     """

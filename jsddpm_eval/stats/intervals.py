@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from torch import Tensor
 
-from jsddpm_eval.results.score import JOINER, Influence, Spread
+from jsddpm_eval.results.score import Influence, Spread, block_of, patients_of
 from jsddpm_eval.stats.jackknife import block_sizes, distance_interval, jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_UNITS
 
@@ -62,7 +62,8 @@ def mean_spread(values: Tensor, clusters: NDArray[np.str_] | None = None, *, uni
         return Spread()
     if clusters is None:
         return Spread(interval, Influence.of(mean, samples=left_out))
-    return Spread(interval, Influence.of(mean, patients=dict(zip(names.tolist(), left_out.tolist(), strict=True))))
+    blocks = map(block_of, names.tolist())
+    return Spread(interval, Influence.of(mean, patients=dict(zip(blocks, left_out.tolist(), strict=True))))
 
 
 def distance_spread(
@@ -72,11 +73,11 @@ def distance_spread(
 
     Args:
         value: The distance.
-        patients: The distance without each patient, or block of patients (names joined by ``+``).
+        patients: The distance without each patient, or block of patients (:func:`~jsddpm_eval.results.score.block_of`).
         samples: The distance without each generated unit, or block of units dealt out in turn.
         n_samples: Units in all; as many as blocks when None.
     """
-    sizes = [name.count(JOINER) + 1 for name in patients]
+    sizes = [len(patients_of(name)) for name in patients]
     blocks = block_sizes(n_samples or len(samples), len(samples))
     interval = distance_interval(value, [(list(patients.values()), sizes), (samples, blocks)])
     if interval is None:

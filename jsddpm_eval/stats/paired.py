@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
-from jsddpm_eval.results.score import JOINER, Influence, Score
+from jsddpm_eval.results.score import Influence, Score
 from jsddpm_eval.stats.jackknife import jackknife_variance, standard_error
 from jsddpm_eval.stats.limits import MIN_UNITS, TAIL, Z95
 
@@ -68,7 +68,10 @@ def patient_changes(first: Influence | None, second: Influence | None) -> dict[s
     if first is None or second is None:
         return None
     names = list(dict.fromkeys([*first.patients, *second.patients]))
-    if set(first.patients) != set(second.patients) and any(JOINER in name for name in names):
+    if (
+        set(first.patients) != set(second.patients)
+        and max(Influence(patients=dict.fromkeys(names, 0.0)).patient_blocks) > 1
+    ):
         return None
     return {n: second.patients.get(n, 0.0) - first.patients.get(n, 0.0) for n in names}
 

@@ -31,15 +31,26 @@ def one_per_patient(patients: Tensor, generator: torch.Generator, mass: Tensor |
     else:  # exponential arrival times: the first of a patient's slices is each with the probability of its mass
         times = -torch.rand(len(patients), generator=generator, dtype=torch.float64).log() / mass
         order = times.argsort(descending=True)
-    chosen = torch.empty(int(patients.max()) + 1, dtype=torch.int64).fill_(-1)
-    chosen[patients[order]] = order  # the last one stays
-    return chosen[chosen >= 0]
+    chosen = np.full(int(patients.max()) + 1, -1)
+    chosen[patients[order].numpy()] = order.numpy()  # the last one stays, which torch does not promise
+    return torch.from_numpy(chosen[chosen >= 0])
 
 
 def one_per_unit(units: Tensor, generator: torch.Generator) -> Tensor:
     """Index of one generated slice of each unit, drawn at random, int64 ``(U,)``; all slices if each is a unit."""
     single = len(units.unique()) == len(units)
     return torch.arange(len(units)) if single else one_per_patient(units, generator)
+
+
+def without_each(units: Tensor, total: int) -> Tensor:
+    """Rows that leave out one unit each, boolean ``(len(units), total)``.
+
+    >>> without_each(torch.tensor([0, 2]), 3).int().tolist()
+    [[0, 1, 1], [1, 1, 0]]
+    """
+    remaining = torch.ones((len(units), total), dtype=torch.bool)
+    remaining[torch.arange(len(units)), units] = False
+    return remaining
 
 
 def independent_slices(patients: Tensor, generator: torch.Generator, mass: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ The mean over generated slices is compared with the mean over real slices of the
 generated ones. Its variance has three parts: real patients (all slices of a patient together), generated units
 (samples, or volumes), and what samples of different conditions may share. Samples of one network share the network, and
 imported ones may come from few people; across conditions they are assumed to be no more independent than slices of
-the same number of patients, which avoids false alarms for a perfect generator of few patients.
+the same number of patients, which avoids false alarms for a perfect generator of few patients. Slices of a volume share
+it in any case, so of both kinds of dependence the larger one counts.
 
 A perfect generator may draw patients, or slices, of a condition with equal probability. Both means are compared, and
 the smaller difference in standard errors counts (a composite null hypothesis).
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.stats import t as student
 
 from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
@@ -84,6 +87,7 @@ class Shift:
         value: The difference.
         error: Its standard error.
         freedom: Degrees of freedom.
+        real_error: Standard error of the mean of real slices alone.
         patients: Real patients it rests on.
         samples: Generated slices it rests on.
         units: Generated units they are of.
@@ -92,6 +96,7 @@ class Shift:
     value: float
     error: float
     freedom: float
+    real_error: float
     patients: int
     samples: int
     units: int
@@ -129,13 +134,22 @@ def mean_shift(real: Side, generated: Side) -> Shift | None:
     >>> round(shift.value, 3), round(shift.error, 3)  # the error of a difference of two means of six
     (1.0, 1.08)
     """
+    both = both_shifts(real, generated)
+    return min(both, key=lambda shift: abs(shift.value) / shift.error if shift.error else np.inf, default=None)
+
+
+def both_shifts(real: Side, generated: Side) -> list[Shift]:
+    """Differences from a generator that draws slices, and from one that draws patients; see :func:`mean_shift`.
+
+    Returns:
+        Empty where fewer than three patients, or three generated units, have conditions in common.
+    """
     common = [c for c in np.unique(generated.condition) if len(np.unique(real.unit[real.condition == c])) > 1]
     real = real.where(np.isin(real.condition, common))
     generated = generated.where(np.isin(generated.condition, common))
     if min(len(np.unique(real.unit)), len(np.unique(generated.unit))) < MIN_UNITS:
-        return None
-    both = [_shift(real, generated, by_patient=by_patient) for by_patient in (False, True)]
-    return min(both, key=lambda shift: abs(shift.value) / shift.error if shift.error else np.inf)
+        return []
+    return [_shift(real, generated, by_patient=by_patient) for by_patient in (False, True)]
 
 
 def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
@@ -143,7 +157,7 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
     unit = np.unique(generated.unit, return_inverse=True)[1]
     weight, residual = np.zeros(len(real.values)), np.zeros(len(real.values))
     deviation = np.zeros(len(generated.values))
-    alone, floor, total = 0.0, 0.0, len(generated.values)
+    alone, of_samples, floor, total = 0.0, 0.0, 0.0, len(generated.values)
     for c in np.unique(generated.condition):
         rows, samples = np.flatnonzero(real.condition == c), np.flatnonzero(generated.condition == c)
         patients, position, slices = np.unique(owner[rows], return_inverse=True, return_counts=True)
@@ -156,19 +170,37 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
         floor += share**2 * float(np.average((real.values[rows] - mean) ** 2, weights=weight[rows])) / units
         centred = generated.values[samples] - generated.values[samples].mean()
         deviation[samples] = centred / total * (units / max(units - 1, 1)) ** 0.5
+        of_samples += float((np.bincount(unit[samples], deviation[samples]) ** 2).sum())
     of_patients = float((np.bincount(owner, weight * residual) ** 2).sum())
-    of_samples = max(float((np.bincount(unit, deviation) ** 2).sum()), floor)
+    of_volumes = float((np.bincount(unit, deviation) ** 2).sum()) - of_samples
     across = max(0.0, of_patients - alone)
     held = np.bincount(owner, weight)
     people_freedom = max(1.0, float(held.sum() ** 2 / (held**2).sum()) - 1)
-    sample_freedom = max(1.0, len(np.unique(unit)) - len(np.unique(generated.condition)))
-    variance = of_patients + across + of_samples
-    denominator = (of_patients + across) ** 2 / people_freedom + of_samples**2 / sample_freedom
+    people, samples_variance = of_patients, max(of_samples, floor)
+    if of_volumes > across:
+        samples_variance += of_volumes
+    else:
+        people += across
+    variance = people + samples_variance
+    denominator = people**2 / people_freedom + samples_variance**2 / _sample_freedom(unit, generated.condition)
     return Shift(
         value=float(generated.values.mean() - (weight * real.values).sum()),
         error=variance**0.5,
         freedom=variance**2 / denominator if denominator > 0 else people_freedom,
+        real_error=of_patients**0.5,
         patients=len(held),
         samples=total,
         units=len(np.unique(unit)),
     )
+
+
+def _sample_freedom(unit: Labels, condition: Labels) -> float:
+    """Units less the means that are estimated from them: one of each set of conditions that units connect.
+
+    Single samples connect no conditions, so it is their number less that of the conditions; volumes that all pass
+    through every bin connect all conditions, so it is their number less 1.
+    """
+    bins = np.unique(condition, return_inverse=True)[1]
+    units, conditions = int(unit.max()) + 1, int(bins.max()) + 1
+    edges = coo_array((np.ones(len(unit)), (unit, units + bins)), shape=(units + conditions,) * 2)
+    return max(1.0, units - float(connected_components(edges, directed=False)[0]))

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jsddpm_eval.results.score import JOINER, Baseline, Spread
+from jsddpm_eval.results.score import Baseline, Spread, block_of
 from jsddpm_eval.stats.baseline import baseline_of
 from jsddpm_eval.stats.intervals import BLOCKS, Statistic, distance_spread, numbered
 from jsddpm_eval.stats.limits import MIN_PATIENTS, MIN_UNITS
@@ -193,5 +193,5 @@ def _left_out(statistic: LabelStatistic, draws: list[_Draw], value: float, names
             if min(min(draw.sides) for draw in fewer) < 2:
                 return Spread()
             values[-1].append(float(np.mean([draw.observed(statistic) for draw in fewer])))
-    patients = {JOINER.join(names[i::BLOCKS]): v for i, v in enumerate(values[0])}
+    patients = {block_of(*names[i::BLOCKS]): v for i, v in enumerate(values[0])}
     return distance_spread(value, patients, values[1], m)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jsddpm_eval.functional.lesion_matching import f1, matched
-from jsddpm_eval.real_slices import Masks, Rows, Slices
+from jsddpm_eval.real_slices import Masks, Numbers, Rows, Slices
 
 Record = Mapping[str, Any]
 """Stored counts of a patient: ``patient`` (number), ``bins`` (``[bin, TP, FP, FN]`` in pixels, where any is not 0),
@@ -50,9 +50,13 @@ def records(slices: Slices, rows: Rows, predicted: Masks) -> list[dict[str, Any]
     by_patient = []
     for patient in np.unique(slices.patient[rows]):
         places = np.flatnonzero(slices.patient[rows] == patient)
-        places = places[np.argsort(slices.z_index[rows[places]], kind="stable")]
         truth, predicted_lesions, bins = slices.masks[rows[places]], predicted[places], slices.z_bin[rows[places]]
-        matching = matched(truth, predicted_lesions)
+        matchings = [
+            matched(*_stacked(slices.z_index[of_volume], slices.masks[of_volume], predicted[rows_of]))
+            for volume in np.unique(slices.volume[rows[places]])
+            for rows_of in [places[slices.volume[rows[places]] == volume]]
+            for of_volume in [rows[rows_of]]
+        ]
         counts = [
             [
                 int(k),
@@ -65,10 +69,19 @@ def records(slices: Slices, rows: Rows, predicted: Masks) -> list[dict[str, Any]
         ]
         by_patient.append({
             "patient": int(patient), "bins": [row for row in counts if any(row[1:])],
-            "lesions": [[size, int(hit)] for size, hit in zip(matching.sizes, matching.found, strict=True)],
-            "false": matching.false,
+            "lesions": [[size, int(hit)] for m in matchings for size, hit in zip(m.sizes, m.found, strict=True)],
+            "false": sum(matching.false for matching in matchings),
         })  # fmt: skip
     return by_patient
+
+
+def _stacked(z_index: Numbers, *masks: Masks) -> list[Masks]:
+    """Masks of one volume's slices at their positions, empty where a slice is missing, ``(D, H, W)``."""
+    first = int(z_index.min())
+    volumes = [np.zeros((int(z_index.max()) - first + 1, *mask.shape[1:]), bool) for mask in masks]
+    for volume, mask in zip(volumes, masks, strict=True):
+        volume[z_index - first] = mask
+    return volumes
 
 
 def dice(record: Record, z_bin: int | None = None) -> float | None:

@@ -78,7 +78,7 @@ class CheckRow:
         answer: Its answer for the whole; of a check of one pathology, for that pathology. ``unknown`` where it was not
             made.
         kind: What is wrong with the whole.
-        evidence: The score that decided with its size, or why the check could not tell.
+        evidence: The score that decided with its size, or why the check is unknown.
         counts: How many conditions it gives each answer of.
         parts: Its findings for both pathologies, control and lesion; each of all bins first, then bin by bin, None
             where it says nothing.
@@ -115,7 +115,7 @@ def table_rows(results: Results, columns: Sequence[Column]) -> list[Row]:
 
 
 def check_rows(results: Results) -> list[CheckRow]:
-    """Every check, those that see a fault first; none where nothing generated was evaluated."""
+    """Every check, those that are off first; none where nothing generated was evaluated."""
     findings, whole = {(f.check, *f.place): f for f in results.findings}, results.whole()
     bins = [None, *range(results.binning["n_bins"])]
     rows = []

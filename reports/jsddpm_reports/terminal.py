@@ -82,7 +82,7 @@ def evaluation_view(results: Results, width: int, privacy: Mapping[str, Any] | N
         signs = [_STYLES[r.answer] for r in rows]
         parts += [_columns_table([*lead, *part], signs) for part in _parts(lead, cells, width)]
         parts.append(Text("▲ above, ▼ below the baseline; ~ unreliable; – undefined", style="dim"))
-        parts.append(Text("✓ every check is fine; ! a check found a fault; ? a check could not tell", style="dim"))
+        parts.append(Text("✓ every check is fine; ! a check is off; ? a check is unknown", style="dim"))
     return Group(*parts)
 
 

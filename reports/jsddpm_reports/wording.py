@@ -145,7 +145,7 @@ def finding(answered: Finding) -> str:
 
 
 def evidence(answered: Finding) -> str:
-    """The score that decided with its size, and where a check could not tell, why."""
+    """The score that decided with its size, and where a check is unknown, why."""
     return "; ".join(filter(None, [answered.evidence, answered.reason if answered.answer == "unknown" else ""]))
 
 

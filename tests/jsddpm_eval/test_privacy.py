@@ -106,3 +106,19 @@ def test_bounds_cover_the_share_of_simulated_generators(share):
     counts = np.random.default_rng(0).binomial(30, share, 2000)
     bound = np.array([upper_bound(count, 30) for count in range(31)])
     assert (bound[counts] >= share).mean() >= 0.94
+
+
+def test_the_bound_of_volumes_counts_volumes():
+    """No copy in ten volumes of twenty slices: by the rule of three about 26 %, and not 1.5 %."""
+    world = World(patients=14, slices=3, size=(32, 32))
+    zeros = torch.zeros(200, dtype=torch.int64)
+    generated = SliceTable.from_arrays(world.new(200), z_bin=zeros, pathology=zeros, group=torch.arange(200) // 20)
+    real = SliceTable.from_arrays(
+        world.image, z_bin=world.z_bin, pathology=torch.zeros_like(world.z_bin), held_out=world.held_out,
+        patient=world.patient,
+    )  # fmt: skip
+    detail = evaluate_in_detail(real, generated, metrics=["copies"], features=())
+    rate = privacy_statement(detail.results, [])["rates"]["training"]
+    assert (rate["count"], rate["of"]) == (0, 200)
+    assert rate["upper_bound"] == pytest.approx(1 - 0.05 ** (1 / 10))
+    assert rate["interval"] == pytest.approx(tuple(binomtest(0, 10).proportion_ci()))

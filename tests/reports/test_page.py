@@ -136,7 +136,7 @@ def test_the_verdict_comes_first_and_every_feature_space_is_shown(found):
     text = found.text[next(i for i, (t, _) in enumerate(found.tags) if t == "body")]
     places = [
         text.index(words)
-        for words in ("1 of 9 checks sees a fault", "Unlike real slices.", "The answer of each check", "KID radiomics")
+        for words in ("1 of 9 checks is off", "Unlike real slices.", "The answer of each check", "KID radiomics")
     ]
     assert places == sorted(places)
     headings = [words for _, words in found.all("th")]

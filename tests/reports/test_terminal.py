@@ -30,7 +30,7 @@ def test_an_evaluation_fits_any_width_with_any_number_of_feature_spaces(width, s
     text = printed(terminal.evaluation_view(results, width), width)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
-    assert "1 of 9 checks sees a fault" in " ".join(text.replace("│", " ").split())
+    assert "1 of 9 checks is off" in " ".join(text.replace("│", " ").split())
     rows = [line for line in text.splitlines() if re.match(r" *\d+  ?\d+–\d+ ", line)]
     assert len(rows) % 20 == 0
     scores = [c.of(cell) for cell in results.cells() for c in compact_columns(results)]

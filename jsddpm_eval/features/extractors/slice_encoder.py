@@ -21,16 +21,19 @@ from jsddpm_eval.slice_table import SliceTable
 NAME = "slice-encoder"
 _VERSION = 1
 _STEPS = 250
+_NO_TRAINING = "all real slices are held out, so the features have nothing to learn from"
 
 
 def make(real: SliceTable, *, seed: int, folder: Path | None = None) -> Extractor:
-    """The extractor by its name; see :func:`train`.
+    """The extractor by its name; see :func:`train`. Without training slices it cannot be used.
 
     Args:
         real: Real slices.
         seed: Seed of the training.
         folder: Folder for trained weights; None keeps none.
     """
+    if bool(real.held_out.all()):
+        return Extractor(NAME, _untrained, {}, saw_training=True, missing=_NO_TRAINING)
     return real.memo.once((NAME, seed), lambda: train(TrainingSlices.of(real), seed=seed, folder=folder))
 
 
@@ -60,3 +63,7 @@ def train(slices: TrainingSlices, *, seed: int, folder: Path | None = None) -> E
 
     preprocessing = {"range": [0, 1], "channels": 1, "size": "averaged down to 64 x 64 where larger", "seed": seed}
     return Extractor(NAME, extract, preprocessing, weights_hash(network), standardize=True, saw_training=True)
+
+
+def _untrained(images: Tensor) -> Tensor:
+    raise RuntimeError(_NO_TRAINING)

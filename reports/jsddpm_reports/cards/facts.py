@@ -232,7 +232,7 @@ def _failures(results: Results) -> Fact:
     if not results.findings:
         return unknown("nothing generated was evaluated")
     if not off:
-        return Fact("No check sees a fault of the whole; checks that could not tell are listed under limitations")
+        return Fact("No check of the whole is off; unknown checks are listed under limitations")
     found = zip(_headings(results, off), off.values(), strict=True)
     return Fact("; ".join(f"{heading}: {wording.finding(finding)}" for heading, finding in found))
 
@@ -264,7 +264,7 @@ def _limitations(results: Results) -> Fact:
     untold = _headings(results, [name for name, f in results.whole().items() if f.answer == "unknown"])
     undefined = len(results.undefined())
     return Fact(
-        f"Slices are 2D. {len(untold)} checks could not tell{': ' + ', '.join(untold) if untold else ''}; "
+        f"Slices are 2D. {len(untold)} checks are unknown{': ' + ', '.join(untold) if untold else ''}; "
         f"{undefined} scores are undefined, each with its reason in the report"
     )
 

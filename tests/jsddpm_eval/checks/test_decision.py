@@ -18,9 +18,18 @@ WORDS = ("too low", "too high")
 class Made(Check):
     """A check of whatever scores a cell holds, each its own evidence."""
 
-    def __init__(self, margin=(-0.5, 0.5), words=WORDS, name="made", pathology=None, scores=None, least=0.0):
+    def __init__(
+        self,
+        margin=(-0.5, 0.5),
+        words=WORDS,
+        name="made",
+        pathology=None,
+        scores=None,
+        least=0.0,
+        figure="{:.3g}".format,
+    ):
         self.spec = CheckSpec(name=name, heading=name, question=name, rule="", pathology=pathology)
-        self.margin, self.words, self.scores, self.least = margin, words, scores, least
+        self.margin, self.words, self.scores, self.least, self.figure = margin, words, scores, least, figure
 
     @property
     def reads(self):
@@ -28,7 +37,17 @@ class Made(Check):
 
     def evidence(self, cell):
         return [
-            Evidence(name, s.value, s.interval, s.p_value, self.margin, self.words, s.reason or "", self.least)
+            Evidence(
+                name,
+                s.value,
+                s.interval,
+                s.p_value,
+                self.margin,
+                self.words,
+                s.reason or "",
+                self.least,
+                figure=self.figure,
+            )
             for name, s in cell.scores.items()
             if self.scores is None or name in self.scores
         ]
@@ -101,22 +120,25 @@ def test_the_whole_is_tested_at_three_fifths_of_five_percent(p_value, answer):
 def test_the_wrong_direction_is_neither_a_fault_nor_fine():
     found = of(score(-2.0), words=("", "too high"))
     assert (found.answer, found.kind) == ("unknown", "")
-    assert found.reason == "within -0.5 to 0.5 it would be fine; on that side it is no fault that this check looks for"
+    expected = "a difference in this direction is no fault for this check"
+    assert found.reason == f"the check is fine if the whole interval lies within -0.5 to 0.5; {expected}"
     assert "more patients" in of(score(0.4, 0.3), words=("", "too high")).reason
 
 
 @pytest.mark.parametrize(
     ("words", "interval", "said"),
     [
-        (WORDS, (0.2, 0.9), "within -0.5 to 0.5 it would be fine"),
-        (("", "too high"), (0.2, 0.9), "below 0.5 it would be fine"),
-        (("too low", ""), (-0.9, -0.2), "above -0.5 it would be fine"),
-        (("", "too high"), (-0.6, 0.9), "within -0.5 to 0.5 it would be fine"),
+        (WORDS, (0.2, 0.9), "within -0.5 to 0.5"),
+        (("", "too high"), (0.2, 0.9), "below 0.5"),
+        (("too low", ""), (-0.9, -0.2), "above -0.5"),
+        (("", "too high"), (-0.6, 0.9), "within -0.5 to 0.5"),
     ],
 )
 def test_a_fault_on_one_side_has_one_bound(words, interval, said):
     value = Score(value=sum(interval) / 2, interval=interval, p_value=0.5)
-    assert of(value, words=words).reason == f"{said}; more patients or samples would narrow the interval"
+    fine, needed = of(value, words=words).reason.split("; ")
+    assert fine == f"the check is fine if the whole interval lies {said}"
+    assert needed == "more patients or samples would narrow the interval"
 
 
 def test_an_interval_beyond_the_margin_that_is_not_significant_says_so():
@@ -124,10 +146,7 @@ def test_an_interval_beyond_the_margin_that_is_not_significant_says_so():
     cell = Cell(scores={name: Score(value=0.9, interval=(0.6, 1.2), p_value=0.02) for name in "ab"})
     (found,) = decide([Made()], [cell])
     assert found.answer == "unknown"
-    assert (
-        found.reason
-        == "within -0.5 to 0.5 it would be fine; the difference is not significant, p = 0.067 after correction"
-    )
+    assert found.reason.endswith("; the difference is not significant, p = 0.067 after correction")
 
 
 def test_undefined_scores_are_unknown_with_their_reason_and_hide_no_fault():
@@ -218,7 +237,7 @@ def test_a_condition_borrows_from_the_whole_as_random_effects_do():
     values, errors = np.array([1.1, 0.4, 0.9, -0.4]), np.array([0.5, 0.45, 0.4, 0.35])
     places = [(k, p) for k in (0, 1) for p in (0, 1)]
     scores = {WHOLE: score(1.0, 0.1)} | {place: score(v, e) for place, v, e in zip(places, values, errors, strict=True)}
-    found = {f.place: f for f in decide([Made()], cells(scores))}
+    found = {f.place: f for f in decide([Made(figure="{:+.2f} SD".format)], cells(scores))}
     assert found[WHOLE].answer == "off"
     borrowed = []
     for at, place in enumerate(places):
@@ -229,6 +248,7 @@ def test_a_condition_borrows_from_the_whole_as_random_effects_do():
         if apart:
             assert found[place].value == pytest.approx(estimate)
             assert found[place].interval == pytest.approx((estimate - Z95 * error, estimate + Z95 * error))
+            assert found[place].reason.startswith(f"{estimate:+.2f} SD (")  # the value of this interval
     assert borrowed == [True, False, True, False]
 
 

@@ -17,7 +17,10 @@ QUESTIONS = {
     "unlike": "like real slices", "lesions": "lesions like real ones", "head": "heads like real ones",
     "place": "in the bin asked for",
 }  # fmt: skip
-NARROW = "within -0.5 to 0.5 it would be fine; more patients or samples would narrow the interval"
+NARROW = (
+    "the check is fine if the whole interval lies within -0.5 to 0.5; "
+    "more patients or samples would narrow the interval"
+)
 SMOOTH = {"kind": "smoother than real slices", "score": "grain", "value": -2.1, "interval": (-2.3, -1.8),
           "p_value": 0.001, "reason": "-2.1 SD (95 %: -2.3 to -1.8)"}  # fmt: skip
 GRID = SMOOTH | {"kind": "with a grid", "score": "axis", "value": 1.2, "interval": (0.9, 1.5), "p_value": 0.002,
@@ -52,7 +55,7 @@ def test_a_fault_of_the_whole_has_its_size_its_interval_and_its_reach():
         finding("sharpness", "off", **SMOOTH), *conditions("sharpness", ["off", "off", "off", "unknown"]),
         finding("grid", "fine"), *conditions("grid", ["fine", "fine", "unknown", "unknown"]),
     ) == (
-        "320 samples compared with slices of 45 patients (11 held out): 1 of 2 checks sees a fault, 1 is fine.",
+        "320 samples compared with slices of 45 patients (11 held out): 1 of 2 checks is off, 1 is fine.",
         "Smoother than real slices: grain -2.1 SD (95 %: -2.3 to -1.8), in 3 of 4 conditions.",
         "Fine on the whole, within the margins of the checks: free of grids (in 2 of 4 conditions).",
     )  # fmt: skip
@@ -63,7 +66,7 @@ def test_faults_come_by_certainty_and_further_kinds_after_the_largest():
     first, *faults = said(
         finding("sharpness", "off", **weaker), *conditions("sharpness", ["unknown"] * 4), finding("grid", "off", **GRID)
     )
-    assert first.endswith(": 2 of 2 checks see a fault, none is fine.")
+    assert first.endswith(": 2 of 2 checks are off, none is fine.")
     assert faults == [
         "With a grid: axis +1.2 SD (95 %: 0.9 to 1.5).",
         "Smoother than real slices: grain -2.1 SD (95 %: -2.3 to -1.8), in none of 4 conditions alone; "
@@ -108,7 +111,7 @@ def test_a_fault_of_parts_names_the_largest_parts_that_show_it_themselves():
         finding("sharpness", "off", (1, 0), **rough), checks=["sharpness"], held_out=None,
     )  # fmt: skip
     assert first == (
-        "320 samples compared with slices of 45 patients: 1 of 1 check sees a fault (1 only in parts), none is fine."
+        "320 samples compared with slices of 45 patients: 1 of 1 check is off (1 only in parts), none is fine."
     )
     # bin 0 lesion lies within the lesion samples
     assert fault == (
@@ -138,17 +141,18 @@ def test_what_could_not_be_told_is_gathered_by_what_would_be_needed():
         finding("grid", "unknown", score="axis", interval=(0.1, 0.8), **wide),
         finding("head", "unknown", reason="no images were given"), checks=["sharpness", "grid", "head", "place"],
     )  # fmt: skip
-    assert first.endswith(": none of 3 checks sees a fault, none is fine, 3 could not tell.")
+    assert first.endswith(": none of 3 checks is off, none is fine, 3 are unknown.")
     assert open_ones == [
-        "Could not tell: as sharp as real slices (grain -0.7 to 0.9); free of grids (axis 0.1 to 0.8). "
-        "Within -0.5 to 0.5 it would be fine; more patients or samples would narrow the interval.",
-        "Could not tell: heads like real ones. No images were given.",
-        "Not looked at, because the scores were not computed: in the bin asked for.",
+        "Unknown: as sharp as real slices (grain -0.7 to 0.9); free of grids (axis 0.1 to 0.8). "
+        "The check is fine if the whole interval lies within -0.5 to 0.5; "
+        "more patients or samples would narrow the interval.",
+        "Unknown: heads like real ones. No images were given.",
+        "Not checked, because the scores were not computed: in the bin asked for.",
     ]
     three = [finding(n, "unknown", reason=f"reason {n}") for n in ("sharpness", "grid", "head")]
     assert said(*three, checks=["sharpness", "grid", "head"])[1:] == (
-        "Could not tell: as sharp as real slices. Reason sharpness.",
-        "Could not tell, each for a reason of its own: free of grids; heads like real ones.",
+        "Unknown: as sharp as real slices. Reason sharpness.",
+        "Unknown, each for its own reason: free of grids; heads like real ones.",
     )
 
 
@@ -165,7 +169,7 @@ def test_copies_can_be_the_cause_of_everything_else():
     sentences = said(finding("sharpness", "fine"), copies, checks=["sharpness", "copied"])
     assert sentences[1:3] == (
         "Nearer to training slices than new patients are: copy_gap +5.0 dB (95 %: 4 to 6).",
-        "Whatever else is said here may follow from this fault: nearer to training slices than new patients are.",
+        "The other answers may follow from this fault: nearer to training slices than new patients are.",
     )
 
 

@@ -50,3 +50,14 @@ def test_generated_slices_are_read_by_all_networks():
     fit = CrossFit.fit(real, lambda fold: Seen(fold.images))
     shares = fit.read_generated(real.where(slice(3)), lambda network, batch: network.read(batch).double())
     assert shares.tolist() == [(FOLDS - 1) / FOLDS] * 3  # a copy is known to all but its own fold's network
+
+
+def test_no_network_lacks_a_kind_of_which_there_are_three_patients():
+    """The first, fourth and seventh of nine have lesions: in turn, they would all be of one fold."""
+    pathology = torch.zeros(9, 2, dtype=torch.int64)
+    pathology[[0, 3, 6], 1] = 1
+    owner = torch.arange(9).repeat_interleave(2)
+    real = SliceTable.from_arrays(None, z_bin=[0] * 18, pathology=pathology.flatten(), patient=owner)
+    fold = fold_of(real)
+    assert sorted(fold[real.pathology == 1].tolist()) == [0, 1, 2]
+    assert fold.bincount().tolist() == [6, 6, 6]

@@ -8,7 +8,7 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.slice_table import SliceTable
-from worlds import BINNING, World
+from worlds import BINNING, MEANS, World
 
 METRICS = ["diversity"]
 
@@ -84,3 +84,18 @@ def test_slices_below_the_window_have_no_ssim_and_say_so():
     scores, _ = world.scores(world.new(3), metrics=METRICS)
     assert "smaller than the window of 11" in scores["diversity_ssim"].reason
     assert scores["diversity_rmse"].status == "ok"
+
+
+def test_the_baseline_of_vendi_is_that_of_the_real_slices_whatever_was_evaluated_before():
+    world, real = World(), World().real()
+    made = world.new(7)
+    zeros = torch.zeros(7, dtype=torch.int64)
+    single = SliceTable.from_arrays(made, z_bin=zeros, pathology=zeros, binning=BINNING)
+    stacked = SliceTable.from_arrays(made, z_bin=zeros, pathology=zeros, group=[0, 0, 0, 1, 2, 3, 4], binning=BINNING)
+    found = []
+    for before in ([], [stacked]):
+        for table in (*before, single):
+            scores = evaluate(real, table, metrics=["vendi"], features=[MEANS])[0, "control"].scores
+        found.append(scores["vendi_rows"].baseline)
+        real = World().real()
+    assert found[0] == found[1]

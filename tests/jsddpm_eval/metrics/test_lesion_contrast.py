@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from scipy.stats import binomtest
 
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.crossfit import Fold
+from jsddpm_eval.metrics.lesion_contrast import _kept
 from jsddpm_eval.metrics.lesion_detector import train_lesion_network
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.shift import Side
 
 SIZE = (32, 32)
 CONTRAST = ["lesion_contrast", "borderless"]
@@ -151,3 +155,18 @@ def test_the_share_of_borderless_masks_is_that_of_real_slices_for_new_patients(r
         shares.append(score.value)
         assert score.p_value > 0.05
     assert np.mean(shares) == pytest.approx(0.05, abs=0.03)
+
+
+def test_what_is_kept_is_one_ratio_of_means_and_its_interval_covers_the_true_share():
+    """Patients with stronger lesions have more slices, so the means over slices and over patients differ."""
+    rng, trials, covered = np.random.default_rng(0), 200, 0
+    for _ in range(trials):
+        strength = rng.normal(1.0, 0.3, 20)
+        owner = np.repeat(np.arange(20), np.where(strength > 1, 5, 2))
+        values = strength[owner] + 0.2 * rng.standard_normal(len(owner))
+        made = 0.6 * (rng.choice(strength, 40) + 0.2 * rng.standard_normal(40))  # of patients, equally likely
+        score = _kept(Side(values, 0 * owner, owner), Side(made, np.zeros(40, int), np.arange(40)), Score(value=0.0))
+        by_patient = np.mean([values[owner == p].mean() for p in range(20)])
+        assert min(abs(score.value - made.mean() / mean) for mean in (values.mean(), by_patient)) < 1e-9
+        covered += score.interval[0] <= 0.6 <= score.interval[1]
+    assert binomtest(covered, trials, 0.95, alternative="less").pvalue > 0.001

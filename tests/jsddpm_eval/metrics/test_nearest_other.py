@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.metrics.nearest_other import _of_real
 from jsddpm_eval.slice_table import SliceTable
-from worlds import World
+from worlds import BINNING, World
 
 
 def unit(images):
@@ -69,3 +70,19 @@ def test_gain_and_offset_of_all_samples_are_no_collapse():
 def test_blank_samples_are_not_repeated_ones():
     made = torch.cat([World(seed=5).new(8), torch.zeros((8, 16, 14))])
     assert scores(made)[1]["repeated_share"].value == 0
+
+
+def test_samples_that_cannot_be_compared_are_not_counted():
+    """Bin 1 has slices of one real patient: whether its samples repeat each other is not known."""
+    world = World(patients=10, slices=3)
+    keep = (world.z_bin == 0) | (world.patient == 0)
+    real = SliceTable.from_arrays(
+        world.image[keep], z_bin=world.z_bin[keep], pathology=torch.zeros(int(keep.sum()), dtype=torch.int64),
+        patient=world.patient[keep], binning=BINNING,
+    )  # fmt: skip
+    made = torch.cat([world.new(8), world.new(1).repeat(12, 1, 1)])
+    z_bin, zeros = torch.tensor([0] * 8 + [1] * 12), torch.zeros(20, dtype=torch.int64)
+    generated = SliceTable.from_arrays(made, z_bin=z_bin, pathology=zeros, binning=BINNING)
+    results = evaluate(real, generated, metrics=["nearest_other"], features=[])
+    assert (results.pooled["repeated_share"].value, results.pooled["repeated_share"].n_generated) == (0.0, 8)
+    assert results[1, "control"].scores["repeated_share"].status == "undefined"

@@ -121,7 +121,7 @@ def test_the_page_of_a_notebook_is_inert_and_says_the_verdict(kids):
     page = with_findings(kids)._repr_html_()
     assert "<b>" not in page
     assert "too few &lt;b&gt;" in page
-    assert "<p>None of 1 check sees a fault, none is fine, 1 could not tell.</p>" in page
+    assert "<p>None of 1 check is off, none is fine, 1 is unknown.</p>" in page
     assert page.count("<tr>") == 11 + 2  # the conditions, the one check, and both headings
     assert "<td>bin 3 lesion</td>" in page
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jsddpm_eval.results.score import Counts, Influence, Score, Standing
+from jsddpm_eval.results.score import Counts, Influence, Score, Standing, block_of, patients_of
 from jsddpm_eval.results.specs import ScoreSpec
 
 BAND = {"baseline": 5.0, "baseline_interval": (4.0, 6.0)}
@@ -62,3 +64,9 @@ def test_influences_are_changes_and_name_their_blocks():
     assert influence.patient_blocks == [2, 1]
     assert (influence.samples, influence.sample_blocks) == ((0.0, 1.0), (2, 1))
     assert Influence.of(2.0, samples=[2.0, 3.0], sample_blocks=[1, 1]).sample_blocks == ()
+
+
+@given(st.lists(st.text(st.sampled_from("ab+%2B5"), min_size=1), min_size=1))
+def test_blocks_name_their_patients_whatever_these_are_called(names):
+    assert patients_of(block_of(*names)) == names
+    assert Influence(patients={block_of(*names): 0.1}).patient_blocks == [len(names)]

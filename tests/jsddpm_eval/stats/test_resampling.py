@@ -132,3 +132,15 @@ def test_the_population_is_left_open_unless_patients_have_equally_many_slices():
     assert {draw.population for draw in relabellings(torch.tensor([0, 0, 1, 2, 3]), torch.arange(5), None, 0)} == {0, 1}
     with_few = Draw(0, torch.tensor([0, 2, 3]), (torch.arange(3) < 1).repeat(2, 1))
     assert permutation_p(torch.zeros(2, 1), torch.zeros(2, 1), [with_few]) == pytest.approx(0.75)
+
+
+def test_a_draw_of_many_slices_is_the_same_each_time():
+    """With several threads, torch leaves open which of several values of one index stays."""
+    patients = torch.arange(400_000) % 7
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        draws = {tuple(one_per_patient(patients, torch.Generator().manual_seed(0)).tolist()) for _ in range(6)}
+    finally:
+        torch.set_num_threads(threads)
+    assert len(draws) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, ttest_ind
+from scipy.stats import binomtest, nct, t, ttest_ind
 
 from jsddpm_eval.stats.power import detectable
 from jsddpm_eval.stats.shift import Scale, Side, mean_shift
@@ -75,6 +75,26 @@ def test_a_perfect_generator_is_accused_as_often_as_stated_and_a_shift_is_seen()
     low, high = binomtest(15, trials).proportion_ci(0.99)
     assert low < alarms / trials < high  # 5 %, although the samples are of only 24 people
     assert seen / trials > 0.8
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.7])
+def test_volumes_through_every_bin_have_the_stated_level_and_the_power_of_their_number(effect):
+    """Twelve volumes of twenty bins, with an effect of each volume, beside forty patients.
+
+    The mean of a person varies by 0.7 + 0.3 / 20, which gives the error and the power of a shift of 1 by a t test.
+    """
+    rng, trials, alarms, seen, width = np.random.default_rng(4), 300, 0, 0, []
+    for _ in range(trials):
+        real, made = (cohort(rng, people, 20, 1, share=effect) for people in (40, 12))
+        shift = mean_shift(real, made)
+        alarms += shift.p_value <= 0.05
+        seen += mean_shift(real, side(made.values + 1, made.condition, made.unit)).p_value <= 0.05
+        width.append(2 * shift.half_width)
+    error = ((effect + (1 - effect) / 20) * (1 / 40 + 1 / 12)) ** 0.5
+    assert binomtest(alarms, trials, 0.05).pvalue > 0.005 or alarms < 15  # never too many
+    assert np.mean(width) < 1.6 * 2 * 1.96 * error
+    power = 1 - nct.cdf(t.ppf(0.975, 20), 20, 1 / error)
+    assert seen / trials > power - 0.12
 
 
 def test_neither_a_generator_uniform_over_patients_nor_over_slices_is_accused():
