@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -117,21 +117,27 @@ def _over_bins(
     """Nearness to real lesions of the bin and the two beside it, their real rows (-1 for none), and areas, ``(n,)``."""
     near, place = np.full(len(queries), np.nan), np.full(len(queries), -1)
     area = np.zeros(len(queries))
+
+    @lru_cache(maxsize=3)  # every bin is beside two others
+    def of_real(k: int) -> tuple[SliceTable, Lesions]:
+        return _of_lesions(real.where((real.z_bin == k) & (real.pathology == 1)))
+
     for k in range(bins):
         of_bin = torch.nonzero((queries.z_bin == k) & (queries.pathology == 1))[:, 0]
-        around = real.where((real.z_bin - k).abs() <= 1)
-        around, theirs = _of_lesions(around.where(around.pathology == 1))
+        around, lesions = zip(*map(of_real, (k - 1, k, k + 1)), strict=True)
+        rows, patients = (torch.cat([getattr(table, name) for table in around]) for name in ("row", "patient"))
+        theirs = Lesions(*map(torch.cat, zip(*lesions, strict=True)))
         mine, ours = _of_lesions(queries.where(of_bin))
         of_bin = of_bin[torch.isin(queries.where(of_bin).row, mine.row)]
-        allowed = mine.patient[:, None] != around.patient[None] if others else None
+        allowed = mine.patient[:, None] != patients[None] if others else None
         if allowed is not None:
             some = allowed.any(1)
             of_bin, ours, allowed = of_bin[some], Lesions(*(v[some] for v in ours)), allowed[some]
-        if not len(of_bin) or not len(around):
+        if not len(of_bin) or not len(rows):
             continue
         value, index = nearest_lesion(ours, theirs, allowed)
         at = of_bin.numpy()
-        near[at], place[at], area[at] = value.numpy(), around.row[index].numpy(), ours.area.numpy()
+        near[at], place[at], area[at] = value.numpy(), rows[index].numpy(), ours.area.numpy()
     return near, place, area
 
 

@@ -37,9 +37,7 @@ class ShiftMetric(Metric):
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """The shift of every column, over all conditions that both sides have."""
-        real, generated = (
-            context.once((self.name, side), partial(self._scaled, context, side)) for side in ("real", "generated")
-        )
+        real, generated = context.once((self.name, "scaled"), partial(self._scaled, context))
         scores = {}
         for i, spec in enumerate(self.specs):
             if not spec.asked(cell.z_bin, cell.pathology):
@@ -57,16 +55,17 @@ class ShiftMetric(Metric):
             scores[spec.name] = Score.of(shift.value, counts, Spread(shift.interval), band, p_value=shift.p_value)
         return scores
 
-    def _scaled(self, context: Context, side: str) -> NDArray[np.float64]:
-        """Scaled columns of every slice of a side, by row of the whole table."""
-        values = {t.kind: self.values(t, context).numpy() for t in (context.real, context.generated)}
-        table = context.real if side == "real" else context.generated
-        columns = np.full((int(table.row.max()) + 1 if len(table) else 0, len(self.specs)), np.nan)
+    def _scaled(self, context: Context) -> list[NDArray[np.float64]]:
+        """Scaled columns of every real, and of every generated slice, by row of the whole table."""
+        tables = context.real, context.generated
+        values = [self.values(table, context).numpy() for table in tables]
+        columns = [np.full((int(t.row.max()) + 1 if len(t) else 0, len(self.specs)), np.nan) for t in tables]
         for i in range(len(self.specs)):
-            real = _side(context.real, values["real"][:, i], context, by_row=False)
+            real = _side(context.real, values[0][:, i], context, by_row=False)
             scale = Scale.fit(real, 2 * context.binning.n_bins)
-            whole = _side(table, values[table.kind][:, i], context, by_row=False, keep_missing=True)
-            columns[table.row.numpy(), i] = scale(whole).values
+            for table, of_side, scaled in zip(tables, values, columns, strict=True):
+                whole = _side(table, of_side[:, i], context, by_row=False, keep_missing=True)
+                scaled[table.row.numpy(), i] = scale(whole).values
         return columns
 
 
