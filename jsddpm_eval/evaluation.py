@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from jsddpm.binning import ZBinning
-from jsddpm.errors import JsddpmError
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.checks.verdict import with_findings
@@ -78,7 +78,8 @@ def evaluate(
         progress: See :data:`Progress`.
 
     Raises:
-        JsddpmError: ``STORES`` (status 3) when the two cannot be compared; ``METRIC``, ``EXTRACTOR`` (status 2).
+        JsddpmError: ``STORES`` (status 3) when the two cannot be compared; ``METRIC``, ``EXTRACTOR``, ``BINNING``
+            (status 2).
 
     >>> images, bins, asked = torch.rand((12, 16, 16), generator=torch.Generator().manual_seed(0)), [0] * 12, [1] * 12
     >>> real = SliceTable.from_arrays(images, z_bin=bins, pathology=asked, patient=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
@@ -169,7 +170,7 @@ def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, Sl
     """Both tables with one binning.
 
     Raises:
-        JsddpmError: ``STORES`` (status 3), ``BINNING_MISMATCH`` (status 2).
+        JsddpmError: ``STORES`` (status 3), ``BINNING`` or ``BINNING_MISMATCH`` (status 2).
     """
     if not isinstance(generated, SliceTable):
         generated = generated if isinstance(generated, SliceStore) else SliceStore(generated)
@@ -177,6 +178,11 @@ def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, Sl
     fake = generated if isinstance(generated, SliceTable) else SliceTable.from_store(generated)
     binning = fake.binning
     if not isinstance(real, SliceTable):
+        if binning is None:
+            cure = (
+                "give the generated slices a binning, as in SliceTable.from_arrays(..., binning=ZBinning((24, 93), 10))"
+            )
+            raise usage_error("BINNING", "a store has no bins, and neither have the generated slices", fix=cure)
         real = SliceTable.from_store(real, binning, split=split)
     if binning is None:
         binning = real.binning or _counted(real, fake)

@@ -112,7 +112,10 @@ def test_the_bound_of_volumes_counts_volumes():
     """No copy in ten volumes of twenty slices: by the rule of three about 26 %, and not 1.5 %."""
     world = World(patients=14, slices=3, size=(32, 32))
     zeros = torch.zeros(200, dtype=torch.int64)
-    generated = SliceTable.from_arrays(world.new(200), z_bin=zeros, pathology=zeros, group=torch.arange(200) // 20)
+    ramp = torch.linspace(0, 0.8, 32)[:, None] + 0.2 * torch.rand(
+        200, 32, 32, generator=torch.Generator().manual_seed(0)
+    )
+    generated = SliceTable.from_arrays(ramp, z_bin=zeros, pathology=zeros, group=torch.arange(200) // 20)
     real = SliceTable.from_arrays(
         world.image, z_bin=world.z_bin, pathology=torch.zeros_like(world.z_bin), held_out=world.held_out,
         patient=world.patient,

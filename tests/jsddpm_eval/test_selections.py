@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from jsddpm.errors import JsddpmError
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.registry import make_extractors
 from jsddpm_eval.slice_table import SliceTable
@@ -80,3 +81,9 @@ def test_no_samples_leave_undefined_scores_and_no_blame():
 def test_one_lesion_score_alone_is_evaluated(metric):
     results = evaluate(table(REAL), table(GENERATED), metrics=[metric], features=[])
     assert metric in {name for cell in results.generation for name in cell.scores}
+
+
+def test_a_store_and_samples_without_a_binning_need_one(store):
+    with pytest.raises(JsddpmError, match=r"BINNING.*neither have the generated slices; fix: .*from_arrays") as caught:
+        evaluate(store, table(GENERATED))
+    assert caught.value.status == 2

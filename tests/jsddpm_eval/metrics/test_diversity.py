@@ -95,7 +95,7 @@ def test_the_baseline_of_vendi_is_that_of_the_real_slices_whatever_was_evaluated
     found = []
     for before in ([], [stacked]):
         for table in (*before, single):
-            scores = evaluate(real, table, metrics=["vendi"], features=[MEANS])[0, "control"].scores
-        found.append(scores["vendi_rows"].baseline)
+            results = evaluate(real, table, metrics=["vendi"], features=[MEANS])
+        found.append(results["vendi_rows", 0, "control"].baseline)
         real = World().real()
     assert found[0] == found[1]

@@ -85,4 +85,4 @@ def test_samples_that_cannot_be_compared_are_not_counted():
     generated = SliceTable.from_arrays(made, z_bin=z_bin, pathology=zeros, binning=BINNING)
     results = evaluate(real, generated, metrics=["nearest_other"], features=[])
     assert (results.pooled["repeated_share"].value, results.pooled["repeated_share"].n_generated) == (0.0, 8)
-    assert results[1, "control"].scores["repeated_share"].status == "undefined"
+    assert results["repeated_share", 1, "control"].status == "undefined"

@@ -12,7 +12,7 @@ from jsddpm.anonymise import Codes
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.results.anonymised import coded_panels, coded_results
 from jsddpm_eval.results.results import Results
-from jsddpm_eval.results.score import Cell, Influence, Score
+from jsddpm_eval.results.score import Cell, Influence, Score, block_of
 
 CODES = Codes({"Ann": "P-000B", "Kim+Lee": "P-000A", "Bo": "P-000C"}, {"Ann": "P-000B", "Bo_2019": "P-000C-0001"})
 
@@ -23,7 +23,7 @@ def results(patients):
 
 
 def test_blocks_are_recoded_also_where_a_name_holds_what_joins_them():
-    found = coded_results(results({"Ann+Kim+Lee": 0.1, "Bo": 0.2, "Kim+Lee": 0.3}), CODES)
+    found = coded_results(results({block_of("Ann", "Kim+Lee"): 0.1, "Bo": 0.2, block_of("Kim+Lee"): 0.3}), CODES)
     influence = found.pooled["kid"].influence
     assert list(influence.patients.items()) == [("P-000A", 0.3), ("P-000A+P-000B", 0.1), ("P-000C", 0.2)]
     assert influence.samples == (0.5, 0.25)
