@@ -65,11 +65,11 @@ class Codes:
         """Name of a real slice with its image's code; any other name is unchanged.
 
         >>> codes = Codes({"sub-003": "P-7F3A"}, {"sub-003": "P-7F3A"})
-        >>> codes.slice("sub-003 z 57"), codes.slice("generated-0000 sample 2")
-        ('P-7F3A z 57', 'generated-0000 sample 2')
+        >>> codes.slice("sub-003 z 57"), codes.slice("generated-0000 z 57 lesion sample 2")
+        ('P-7F3A z 57', 'generated-0000 z 57 lesion sample 2')
         """
-        image, separator, position = name.rpartition(POSITION)
-        return f"{self.image(image)}{POSITION}{position}" if separator else name
+        image, _, position = name.rpartition(POSITION)
+        return f"{self.image(image)}{POSITION}{position}" if image and position.isdecimal() else name
 
 
 def coded_parts(code: str) -> tuple[str, str]:
