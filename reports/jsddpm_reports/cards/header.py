@@ -55,7 +55,7 @@ def _evaluated(results: Results) -> list[EvalResult]:
     named = str(results.provenance.get("real", {}).get("store", ""))
     store = named if re.fullmatch(r"[0-9a-f]+", named) else "without a fingerprint"  # a header is not escaped
     shown = [
-        (f"{spec.heading} {space}".strip(), spec.named(space), results.pooled.get(spec.named(space)))
+        (f"{spec.words} {space}".strip(), spec.named(space), results.pooled.get(spec.named(space)))
         for spec, space in spaced(results)
         if spec.place == "compact"
     ]
