@@ -111,7 +111,7 @@ def evaluate_into(
 def refuse_other_network(generated: Slices, checkpoint: str | Path) -> None:
     """Refuse samples of another network than the checkpoint's averaged one, because results describe one network.
 
-    Samples that do not record a step of training, such as those of other generators, are not compared.
+    Only what the samples record is compared; those of other generators record nothing of it.
 
     Args:
         generated: Generated slices.
@@ -122,10 +122,8 @@ def refuse_other_network(generated: Slices, checkpoint: str | Path) -> None:
     """
     opened = SliceStore(generated) if isinstance(generated, str | Path) else generated
     drawn_by = (opened.info if isinstance(opened, SliceStore) else opened.origin).get("provenance", {})
-    if "step" not in drawn_by:
-        return
     own = checkpoint_info(checkpoint).network()
-    differing = [f"{k} {drawn_by.get(k)} instead of {v}" for k, v in own.items() if drawn_by.get(k) != v]
+    differing = [f"{k} {drawn_by[k]} instead of {v}" for k, v in own.items() if k in drawn_by and drawn_by[k] != v]
     if differing:
         what = f"another network than {checkpoint} drew these samples ({', '.join(differing)})"
         cure = "draw samples of this checkpoint into a new folder with jsddpm sample"

@@ -83,7 +83,8 @@ class CheckpointInfo:
 
     def network(self, weights: Weights = "ema") -> dict[str, Any]:
         """What identifies a network of the checkpoint in the provenance of samples and results."""
-        return {"training_store": self.store, "step": self.step, "weights": weights}
+        seed = self.config.seed
+        return {"training_store": self.store, "training_seed": seed, "step": self.step, "weights": weights}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, stored inside the checkpoint."""

@@ -95,6 +95,11 @@ def test_samples_of_another_step_or_of_raw_weights_are_not_shown_with_a_reconstr
     run_sampling(run, raw, {"per_condition": 1}, "1", "1", 0, weights="raw")
     with pytest.raises(JsddpmError, match=r"weights raw instead of ema"):
         evaluate_into(tmp_path / "e", store, raw, checkpoint=last)
+    other = read_checkpoint(last)
+    other["jsddpm"]["config"]["seed"] += 1
+    write_checkpoint(earlier, other)
+    with pytest.raises(JsddpmError, match=r"training_seed 0 instead of 1"):
+        evaluate_into(tmp_path / "e", store, generated, checkpoint=earlier)
     assert not (tmp_path / "e").exists()
 
 
