@@ -13,7 +13,7 @@ import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.slices.store import SliceStore
+from jsddpm.slices.opened import Store, opened
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.checks.verdict import with_findings
 from jsddpm_eval.features.extractor import Extractor
@@ -29,7 +29,7 @@ from jsddpm_eval.slice_table import SliceTable
 
 _VERSIONED = ("jsddpm", "torch", "torchmetrics", "torch-fidelity", "numpy", "scipy", "scikit-image")
 
-Slices = SliceTable | SliceStore | str | Path
+Slices = SliceTable | Store
 """A table, an open store, or a store's folder."""
 
 Progress = Callable[[str, int, int], None]
@@ -173,7 +173,7 @@ def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, Sl
         JsddpmError: ``STORES`` (status 3), ``BINNING`` or ``BINNING_MISMATCH`` (status 2).
     """
     if not isinstance(generated, SliceTable):
-        generated = generated if isinstance(generated, SliceStore) else SliceStore(generated)
+        generated = opened(generated)
         _require_kind(generated.kind, "generated", stored=True)
     fake = generated if isinstance(generated, SliceTable) else SliceTable.from_store(generated)
     binning = fake.binning

@@ -16,6 +16,7 @@ from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.errors import usage_error
 from jsddpm.files import json_bytes, make_directory, parse_json
 from jsddpm.publish import beside, exclusive_lock
+from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.evaluation import Evaluation, Progress, Slices, evaluate_in_detail, versions
@@ -27,6 +28,7 @@ from jsddpm_eval.privacy import PRIVACY, copied_pairs, privacy_statement
 from jsddpm_eval.results.anonymised import coded_panels, coded_results, coded_rows, in_code_order
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
+from jsddpm_eval.slice_table import SliceTable
 
 FILES = (
     "results.json", "results.influence.json", "per_bin.csv", "per_slice.csv", "lesions.csv", "panels.npz", PRIVACY,
@@ -44,7 +46,7 @@ _ROW = "_row"  # suffix of the name of a value that is a real slice
 
 def evaluate_into(
     out: str | Path,
-    real: SliceStore,
+    real: Store,
     generated: Slices | None = None,
     *,
     checkpoint: str | Path | None = None,
@@ -63,7 +65,7 @@ def evaluate_into(
 
     Args:
         out: Folder for the files; existing files are replaced.
-        real: Real store.
+        real: Real store, or its folder.
         generated: Generated slices for the bin-aware protocol; None leaves it out.
         checkpoint: Network for the exact reconstruction; None leaves it out.
         split: Held-out split.
@@ -80,6 +82,7 @@ def evaluate_into(
             another checkpoint drew the generated slices; ``KEY`` (status 2) for a patient without a code; ``LOCKED``
             (status 5) while another process evaluates into the folder.
     """
+    real = opened(real)
     if generated is not None and checkpoint is not None:
         refuse_other_network(generated, checkpoint)
     out, say = make_directory(out), progress or (lambda *_: None)
@@ -120,15 +123,15 @@ def refuse_other_network(generated: Slices, checkpoint: str | Path) -> None:
     Raises:
         JsddpmError: ``OTHER_NETWORK`` (status 2) with the differences.
     """
-    opened = SliceStore(generated) if isinstance(generated, str | Path) else generated
-    drawn_by = (opened.info if isinstance(opened, SliceStore) else opened.origin).get("provenance", {})
+    samples = generated if isinstance(generated, SliceTable) else opened(generated)
+    drawn_by = (samples.origin if isinstance(samples, SliceTable) else samples.info).get("provenance", {})
     own = checkpoint_info(checkpoint).network()
     differing = [f"{k} {drawn_by[k]} instead of {v}" for k, v in own.items() if k in drawn_by and drawn_by[k] != v]
     if differing:
         what = f"another network than {checkpoint} drew these samples ({', '.join(differing)})"
         cure = "draw samples of this checkpoint into a new folder with jsddpm sample"
         cure += ", or evaluate these without the run: --real STORE --generated STORE --bin-aware"
-        file = opened.path if isinstance(opened, SliceStore) else None
+        file = samples.path if isinstance(samples, SliceStore) else None
         raise usage_error("OTHER_NETWORK", what, fix=cure, file=file)
 
 

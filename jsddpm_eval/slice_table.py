@@ -20,7 +20,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import usage_error
 from jsddpm.slices.imported import Facts, IntensityFormat, read_generated
-from jsddpm.slices.store import SliceStore
+from jsddpm.slices.opened import Store, opened
 from jsddpm_eval.pixels import (
     ArrayPixels,
     Values,
@@ -144,7 +144,7 @@ class SliceTable:
 
     @classmethod
     def from_store(
-        cls, store: SliceStore | str | Path, binning: ZBinning | None = None, *, split: str = "test",
+        cls, store: Store, binning: ZBinning | None = None, *, split: str = "test",
         only: Sequence[str] | None = None,
     ) -> SliceTable:  # fmt: skip
         """The slices of a store inside a binning's range; their pixels stay in its files.
@@ -160,21 +160,21 @@ class SliceTable:
             JsddpmError: ``BINNING`` (status 2) for a real store without a binning, ``STORE_SLICES`` when it is for
                 other volumes.
         """
-        opened = store if isinstance(store, SliceStore) else SliceStore(store)
-        chosen = binning or opened.binning
+        store = opened(store)
+        chosen = binning or store.binning
         if chosen is None:
-            raise usage_error("BINNING", "is a real store, which has no bins", fix="give a ZBinning", file=opened.path)
-        rows = np.sort(np.concatenate([opened.select(binning=chosen, split=part) for part in only or (None,)]))
-        index, real = opened.index[rows], opened.kind == "real"
+            raise usage_error("BINNING", "is a real store, which has no bins", fix="give a ZBinning", file=store.path)
+        rows = np.sort(np.concatenate([store.select(binning=chosen, split=part) for part in only or (None,)]))
+        index, real = store.index[rows], store.kind == "real"
         position = torch.from_numpy(index["z_index"].astype(np.int64))
         divided = torch.from_numpy(index["split"].astype(np.int64))
-        numbers, patient_names = as_patients(opened.patients[rows] if real else None, len(rows))
-        units = as_units(None if real else opened.groups[rows], numbers, real=real)
+        numbers, patient_names = as_patients(store.patients[rows] if real else None, len(rows))
+        units = as_units(None if real else store.groups[rows], numbers, real=real)
         whole = WholeTable(
             "real" if real else "generated", position, torch.as_tensor(chosen.index(position)),
             torch.from_numpy(index["pathology"].astype(np.int64)), numbers, units,
-            real & (divided != SPLITS.index("train")), real & (divided == SPLITS.index(split)), patient_names, opened,
-            rows, True, opened.has_masks, chosen, opened.spacing, origin_of(opened, split), store=opened,
+            real & (divided != SPLITS.index("train")), real & (divided == SPLITS.index(split)), patient_names, store,
+            rows, True, store.has_masks, chosen, store.spacing, origin_of(store, split), store=store,
         )  # fmt: skip
         return cls(whole, torch.arange(len(rows)))
 
@@ -182,7 +182,7 @@ class SliceTable:
     def from_files(
         cls,
         source: str | Path,
-        real: SliceStore | str | Path,
+        real: Store,
         binning: ZBinning,
         *,
         layout: str = "auto",
@@ -199,7 +199,7 @@ class SliceTable:
             intensities: How values are mapped to intensities and lesions.
             facts: Facts that the files do not contain.
         """
-        store = real if isinstance(real, SliceStore) else SliceStore(real)
+        store = opened(real)
         read = read_generated(source, binning=binning, real=store, intensities=intensities, facts=facts, layout=layout)
         grouped = any(read.group)
         number = {name: i for i, name in enumerate(sorted({*read.group} - {""}))}

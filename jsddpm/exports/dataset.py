@@ -19,6 +19,7 @@ from jsddpm.exports.formats import formats
 from jsddpm.files import write_bytes, write_json
 from jsddpm.publish import published_directory
 from jsddpm.slices.anonymised import shareable_info
+from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
 
 
@@ -53,7 +54,7 @@ class DataSet:
 
 
 def export_stores(
-    stores: Sequence[SliceStore],
+    stores: Sequence[Store],
     out: str | Path,
     form: str,
     *,
@@ -69,7 +70,7 @@ def export_stores(
     """Publish stores as a data set of another tool's format, or as plain files.
 
     Args:
-        stores: Real and generated stores, with slices of one size.
+        stores: Real and generated stores, or their folders, with slices of one size.
         out: New folder.
         form: Name of the format.
         unit: Unit of a case; None uses volumes if all slices belong to volumes, else slices.
@@ -85,22 +86,22 @@ def export_stores(
     Raises:
         JsddpmError: ``EXISTS``, ``CASES``, ``SPLIT``, ``KEY``, ``OPTION`` (status 2).
     """
-    chosen, out = formats()[form], Path(out)
+    chosen, out, exported = formats()[form], Path(out), [opened(store) for store in stores]
     if not re.fullmatch(r"[A-Za-z0-9]{1,32}", modality):
         raise usage_error(
             "OPTION", f"--modality {modality!r} is not a name", fix="use letters and digits, such as FLAIR"
         )
-    if len({store.size for store in stores}) > 1:
-        sizes = ", ".join(sorted({"x".join(map(str, store.size)) for store in stores}))
+    if len({store.size for store in exported}) > 1:
+        sizes = ", ".join(sorted({"x".join(map(str, store.size)) for store in exported}))
         raise usage_error("CASES", f"the slices have several sizes: {sizes}", fix="export the stores separately")
     cases: list[Case] = []
-    together, numbers = unit_of(stores), count(1)
-    several = sum(store.kind == "generated" for store in stores) > 1
-    for number, store in enumerate(stores):
+    together, numbers = unit_of(exported), count(1)
+    several = sum(store.kind == "generated" for store in exported) > 1
+    for number, store in enumerate(exported):
         own = unit or (together if chosen.one_unit else unit_of([store]))
         prefix = f"synthetic{next(numbers)}" if several and store.kind == "generated" else "synthetic"
         of_store = codes[number] if codes else None
-        slices_range = z_range or (_asked_range(stores) if own == "slices" else None)
+        slices_range = z_range or (_asked_range(exported) if own == "slices" else None)
         cases += cases_of(store, own, prefix=prefix, z_range=slices_range, codes=of_store)
     if not cases:
         raise usage_error("CASES", "no slice lies in the z-range", fix="give another --z-range")
@@ -114,7 +115,7 @@ def export_stores(
         folds=folds_of(cases, folds, seed=seed) if chosen.folds else (),
         provenance={
             "created_by": f"jsddpm {__version__}",
-            "stores": [{"fingerprint": store.fingerprint, **shareable_info(store)} for store in stores],
+            "stores": [{"fingerprint": store.fingerprint, **shareable_info(store)} for store in exported],
         },
     )
     done = count(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch.utils.data import Dataset, Sampler
 from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
 from jsddpm.slices.layout import LEVELS
-from jsddpm.slices.store import SliceStore
+from jsddpm.slices.opened import Store, opened
 
 Residence = Literal["memory", "mapped"]
 _SHIFT = 1 << 15
@@ -56,13 +55,13 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
 
     def __init__(
         self,
-        store: SliceStore | str | Path,
+        store: Store,
         binning: ZBinning,
         split: str | None = None,
         *,
         residence: Residence = "memory",
     ) -> None:
-        self.store = store if isinstance(store, SliceStore) else SliceStore(store)
+        self.store = opened(store)
         self.binning = binning
         self.rows = self.store.select(binning=binning, split=split)
         if len(self.rows) == 0:

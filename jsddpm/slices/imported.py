@@ -19,6 +19,7 @@ from jsddpm.slices.importing.items import Facts, IntensityFormat, SliceItem, Vol
 from jsddpm.slices.importing.layouts import layout_of
 from jsddpm.slices.importing.pairs import NIFTI, PICTURES, has_ending
 from jsddpm.slices.importing.reading import ImportedSlices, Request, batches
+from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 
@@ -32,7 +33,7 @@ def import_slices(
     out: str | Path,
     *,
     binning: ZBinning,
-    real: SliceStore,
+    real: Store,
     intensities: IntensityFormat | None = None,
     facts: Facts | None = None,
     layout: str = "auto",
@@ -45,7 +46,7 @@ def import_slices(
             a table with columns ``image``, ``pathology`` (0 or 1) and ``z`` (axial slice) or ``z_bin``.
         out: New store folder.
         binning: The bins that the slices are conditioned on.
-        real: The real store for the comparison, which gives size, spacing and number of slices. Volumes are
+        real: The real store for the comparison, or its folder. It gives size, spacing and number of slices. Volumes are
             resampled to its grid, and their slices inside the binning's range are used.
         intensities: How values are mapped to intensities and lesions.
         facts: Facts that the files do not contain.
@@ -57,7 +58,8 @@ def import_slices(
             ``TABLE``, ``Z_INDEX`` and such for a bad row; ``SLICE_...``, ``NIFTI_...``, ``MASK_...`` for files that
             cannot be used: all files are read first, and the error has a line for each kind of problem.
     """
-    request = _request(source, binning, real, intensities, facts, layout)
+    store = opened(real)
+    request = _request(source, binning, store, intensities, facts, layout)
     names = _groups(request.listing.items)
     number = {name: i for i, name in enumerate(names)}
     samples: defaultdict[Condition, count[int]] = defaultdict(count)
@@ -68,8 +70,8 @@ def import_slices(
     with new_store(
         out,
         kind="generated",
-        n_slices=real.n_slices,
-        spacing=real.spacing,
+        n_slices=store.n_slices,
+        spacing=store.spacing,
         binning=binning.to_dict(),
         provenance={"imported": origin},
         created_by=f"jsddpm {__version__}",
@@ -102,13 +104,13 @@ def read_generated(
     source: str | Path,
     *,
     binning: ZBinning,
-    real: SliceStore,
+    real: Store,
     intensities: IntensityFormat | None = None,
     facts: Facts | None = None,
     layout: str = "auto",
 ) -> ImportedSlices:
     """The slices that :func:`import_slices` would store, in memory."""
-    request = _request(source, binning, real, intensities, facts, layout)
+    request = _request(source, binning, opened(real), intensities, facts, layout)
     parts = list(batches(request))
     z_index, pathology, seed, group = (
         [value for part in parts for value in getattr(part, name)] for name in ("z_index", "pathology", "seed", "group")

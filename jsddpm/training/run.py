@@ -27,6 +27,7 @@ from jsddpm.runtime import best_device, processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
 from jsddpm.slices.layout import patient_of
+from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepBest, KeepLast, Progress, ProgressReport, Speed
 from jsddpm.training.estimate import BYTES_PER_WEIGHT, require_memory
@@ -66,7 +67,7 @@ def checkpoint_bytes(module: JointDDPM) -> int:
 
 def train(
     config: RunConfig,
-    store: SliceStore | str | Path,
+    store: Store,
     out: str | Path,
     *,
     resume: bool = False,
@@ -104,7 +105,7 @@ def train(
             saved.
         KeyboardInterrupt: After SIGINT, ``last.ckpt`` saved.
     """
-    store = store if isinstance(store, SliceStore) else SliceStore(store)
+    store = opened(store)
     out, first = Path(out), processes()[0] == 0
     last = out / "checkpoints" / "last.ckpt"
     with claimed(out, new=not resume) if first else nullcontext():

@@ -74,7 +74,7 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
 
 
 def test_a_network_alone_is_evaluated_too(run, store, tmp_path):
-    results = evaluate_into(tmp_path / "e", store, checkpoint=run / "checkpoints" / "last.ckpt")
+    results = evaluate_into(tmp_path / "e", store.path, checkpoint=run / "checkpoints" / "last.ckpt")
     assert {p.name for p in (tmp_path / "e").iterdir()} == {"results.json", "per_bin.csv", "SHA256SUMS"}  # one patient
     assert (results.generation, results.findings, results.verdict) == ((), (), ())
     assert results.specs[0].name == "psnr"

@@ -87,7 +87,7 @@ def test_where_cases_come_from_stays_known(nnunet, store, generated):
 @pytest.fixture(scope="module")
 def bids(store, generated, tmp_path_factory):
     out = tmp_path_factory.mktemp("derivatives") / "jsddpm"
-    export_stores([store, generated], out, "bids")
+    export_stores([store.path, generated], out, "bids")
     return out
 
 

@@ -212,7 +212,7 @@ def test_volumes_of_another_grid_are_resampled_about_their_centre(store, tmp_pat
     affine = np.diag([-1.0, 1.5, 0.75, 1.0])
     save_nifti(tmp_path / "made" / "a_image.nii.gz", fine[0], affine, "LAS")
     save_nifti(tmp_path / "made" / "a_mask.nii.gz", fine[1], affine, "LAS", np.uint8)
-    out = import_slices(tmp_path / "made", tmp_path / "out", binning=binning_of("volumes"), real=store)
+    out = import_slices(tmp_path / "made", tmp_path / "out", binning=binning_of("volumes"), real=store.path)
     made = SliceStore(out)
     inside = slice(Z_RANGE[0], Z_RANGE[1] + 1)
     rows = np.arange(len(made.index))
