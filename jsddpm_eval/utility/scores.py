@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jsddpm_eval.functional.lesion_matching import f1, matched
-from jsddpm_eval.real_slices import Masks, Numbers, Rows, Slices
+from jsddpm_eval.functional.lesion_matching import Matching, f1, matched
+from jsddpm_eval.real_slices import Masks, Rows, Slices
 
 Record = Mapping[str, Any]
 """Stored counts of a patient: ``patient`` (number), ``bins`` (``[bin, TP, FP, FN]`` in pixels, where any is not 0),
@@ -51,12 +51,8 @@ def records(slices: Slices, rows: Rows, predicted: Masks) -> list[dict[str, Any]
     for patient in np.unique(slices.patient[rows]):
         places = np.flatnonzero(slices.patient[rows] == patient)
         truth, predicted_lesions, bins = slices.masks[rows[places]], predicted[places], slices.z_bin[rows[places]]
-        matchings = [
-            matched(*_stacked(slices.z_index[of_volume], slices.masks[of_volume], predicted[rows_of]))
-            for volume in np.unique(slices.volume[rows[places]])
-            for rows_of in [places[slices.volume[rows[places]] == volume]]
-            for of_volume in [rows[rows_of]]
-        ]
+        volume = slices.volume[rows[places]]
+        matchings = [_matching(slices, rows, predicted, places[volume == number]) for number in np.unique(volume)]
         counts = [
             [
                 int(k),
@@ -75,13 +71,13 @@ def records(slices: Slices, rows: Rows, predicted: Masks) -> list[dict[str, Any]
     return by_patient
 
 
-def _stacked(z_index: Numbers, *masks: Masks) -> list[Masks]:
-    """Masks of one volume's slices at their positions, empty where a slice is missing, ``(D, H, W)``."""
-    first = int(z_index.min())
-    volumes = [np.zeros((int(z_index.max()) - first + 1, *mask.shape[1:]), bool) for mask in masks]
-    for volume, mask in zip(volumes, masks, strict=True):
-        volume[z_index - first] = mask
-    return volumes
+def _matching(slices: Slices, rows: Rows, predicted: Masks, places: Rows) -> Matching:
+    """Lesions of one volume, with its slices at their positions; missing slices are empty."""
+    z_index = slices.z_index[rows[places]]
+    depth = z_index - z_index.min()
+    truth, found = np.zeros((2, int(depth.max()) + 1, *predicted.shape[1:]), bool)
+    truth[depth], found[depth] = slices.masks[rows[places]], predicted[places]
+    return matched(truth, found)
 
 
 def dice(record: Record, z_bin: int | None = None) -> float | None:
