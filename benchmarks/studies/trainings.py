@@ -25,7 +25,7 @@ from jsddpm_eval.features.registry import DEFAULT
 from jsddpm_eval.results.results import Results
 
 METRICS = (
-    "kid", "z_error_bins", "lesion_area", "lesion_present", "control_empty", "diversity_rmse", "copied_share",
+    "kid", "kid_held_out", "z_error_bins", "lesion_area", "lesion_present", "control_empty", "diversity_rmse", "copied_share",
     "copied_train_share", "copy_gap",
 )  # fmt: skip
 
