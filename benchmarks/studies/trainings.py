@@ -25,8 +25,8 @@ from jsddpm_eval.features.registry import DEFAULT
 from jsddpm_eval.results.results import Results
 
 METRICS = (
-    "kid", "kid_held_out", "z_error_bins", "lesion_area", "lesion_present", "control_empty", "diversity_rmse", "copied_share",
-    "copied_train_share", "copy_gap",
+    "kid", "kid_held_out", "z_error_bins", "lesion_area", "lesion_present", "control_empty", "diversity_rmse",
+    "copied_share", "copied_train_share", "copy_gap",
 )  # fmt: skip
 
 
