@@ -106,8 +106,8 @@ def tolerances(seeds: Path = GALLERY / "demo" / "seeds.csv") -> pd.Series:
 
     Another processor rounds another way, which changes a training less than another seed does. The bound is the 95 %
     prediction interval of one more seed about the committed one: t times the square root of 2 times the relative
-    standard deviation over the seeds of :func:`build_seeds`. That of single bins is the root mean square over the bins,
-    and its t is corrected over them (Bonferroni).
+    standard deviation over the seeds of :func:`build_seeds`. That of single bins is the root mean square over the bins.
+    The level of t is corrected over the scores, and over the bins (Bonferroni).
     """
     values = pd.concat([_by_bin(rows)["value"] for _, rows in pd.read_csv(seeds).groupby("seed")])
     by_bin = values.groupby(["score", "z_bin"]).agg(["mean", "std", "count"]).reset_index()
@@ -115,7 +115,7 @@ def tolerances(seeds: Path = GALLERY / "demo" / "seeds.csv") -> pd.Series:
     for (score, single), group in by_bin.groupby(["score", by_bin["z_bin"] != ALL]):
         spread = float(((group["std"] / group["mean"]) ** 2).mean() ** 0.5)
         freedom = int((group["count"] - 1).sum())
-        rows[score, single] = stats.t.ppf(1 - 0.025 / len(group), freedom) * 2**0.5 * spread
+        rows[score, single] = stats.t.ppf(1 - 0.025 / (len(COMPARED) * len(group)), freedom) * 2**0.5 * spread
     return pd.Series(rows).rename_axis(["score", "single"])
 
 
