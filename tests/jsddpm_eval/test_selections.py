@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("brief_networks")
 
 RNG = np.random.default_rng(0)
 COUNT, SAMPLES = 120, 40
-METRICS = ["best_match", "copies", "outliers", "diversity", "intensity", "nearest_other", "feature_distance"]
+METRICS = ["best_match", "copies", "outliers", "diversity", "intensity"]
 
 
 def slices(count, **more):

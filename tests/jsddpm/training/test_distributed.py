@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
 from conftest import TINY
@@ -134,6 +135,7 @@ def test_weights_are_the_same_on_both_processes_after_every_step(store, tmp_path
     assert len(set(first)) == len(first) >= 4, "every step changed the weights"
 
 
+@pytest.mark.long
 def test_a_process_that_hangs_ends_the_other_within_the_limit_and_names_the_step(store, tmp_path):
     config = load_config("demo", [*SETTINGS, "trainer.collective_timeout=5", "trainer.max_steps=50"])
 

@@ -85,6 +85,7 @@ def two_steps(config, store):
     ],
     ids=["activations", "weights", "attention", "full resolution"],
 )
+@pytest.mark.long
 def test_the_estimate_of_training_is_near_the_measured_peak(store, settings):
     config = load_config("demo", [*TINY, "model.layers_per_block=1", "optimizer.warmup_steps=0", *settings])
     measured, estimated = grown(lambda: two_steps(config, store)), estimate_run(config, store).total
@@ -94,6 +95,7 @@ def test_the_estimate_of_training_is_near_the_measured_peak(store, settings):
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the system keeps no resettable peak")
+@pytest.mark.long
 def test_the_estimate_of_sampling_is_near_the_measured_peak(store):
     config = load_config("demo", [*TINY, "model.channels=[128,256]", "model.patch_size=1", "model.layers_per_block=1"])
     module, _, info = prepare(config, store)

@@ -142,6 +142,7 @@ def state(job):
     return run("scontrol", "show", "job", job)
 
 
+@pytest.mark.long
 def test_a_job_told_to_leave_saves_goes_back_into_the_queue_and_ends_like_one_left_alone(
     slurm, store, tmp_path, monkeypatch
 ):
@@ -186,6 +187,7 @@ def test_tasks_that_are_dealt_out_in_turn_know_their_number_on_the_machine(slurm
     assert sorted(said.splitlines()) == ["0 0", "1 0", "2 1", "3 1"]
 
 
+@pytest.mark.long
 def test_a_job_array_draws_the_samples_of_one_process(slurm, trained, generated, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{command(tmp_path)}{os.pathsep}{os.environ['PATH']}")
     script = f"#!/bin/sh\njsddpm sample {trained} --out {tmp_path}/samples --share $SLURM_ARRAY_TASK_ID/2\n"
