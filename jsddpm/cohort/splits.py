@@ -68,8 +68,8 @@ def assign_splits(
     """
     assigned = {p: s for p, s in (given or {}).items() if s is not None}
     complete = bool(assigned) and set(assigned) == set(patients)
-    external = complete and set(assigned.values()) == {"test"}
-    if assigned and set(assigned.values()) != {"test"} and not complete:
+    tests_alone = set(assigned.values()) == {"test"}
+    if assigned and not tests_alone and not complete:
         missing = sorted(set(patients) - set(assigned))
         what = f"{len(missing)} patients have no split, such as {missing[0]}"
         raise usage_error("SPLIT", what, fix="complete the column split, give it for test patients alone, or remove it")
@@ -83,7 +83,7 @@ def assign_splits(
         count = max(1, round(share * len(patients))) if share > 0 else 0
         result |= dict.fromkeys(_systematic(left, count, rng), split)
         left = {p: v for p, v in left.items() if p not in result}
-    if not left and "train" not in result.values() and not external:
+    if not left and "train" not in result.values() and not (complete and tests_alone):
         what, cure = f"{len(patients)} patients are too few for these shares", "lower --val or --test"
         if complete:
             what, cure = "no patient has the split train", "give it to some patients, or give all of them test"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jsddpm.binning import ZBinning
 from jsddpm.checksums import checksum_line, crc32_differs, sha256
-from jsddpm.cohort.records import SPLITS
+from jsddpm.cohort.records import SPLITS, Split
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import read_json, require_directory, unreadable
 from jsddpm.publish import unfinished
@@ -109,6 +109,11 @@ class SliceStore:
         """Patient of each index row."""
         names = np.array([patient_of(s) for s in self.subjects])
         return np.asarray(names[self.index["subject"]])
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Split of every patient with which a real store was built."""
+        return {patient_of(s): s["split"] for s in self.subjects if "split" in s}
 
     @property
     def groups(self) -> NDArray[np.int32]:

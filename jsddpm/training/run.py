@@ -26,7 +26,6 @@ from jsddpm.files import json_bytes, require_space, require_writable, write_json
 from jsddpm.runtime import best_device, processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
-from jsddpm.slices.layout import patient_of
 from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepBest, KeepLast, Progress, ProgressReport, Speed
@@ -259,7 +258,7 @@ def _provenance(
     config: RunConfig, store: SliceStore, out: Path, info: CheckpointInfo, data: SliceDataModule
 ) -> dict[str, Any]:
     """Provenance of a run. It names no patient; the store's fingerprint identifies the splits."""
-    splits = {patient_of(s): s["split"] for s in store.subjects if "split" in s}
+    splits = list(store.splits.values())
     return {
         **_machine(config),
         "seed": config.seed,
@@ -269,7 +268,7 @@ def _provenance(
             "patients": len(set(store.patients)),
             "slices": len(store.index),
         },
-        "split": {name: list(splits.values()).count(name) for name in SPLITS},
+        "split": {name: splits.count(name) for name in SPLITS},
         "binning": info.binning.to_dict(),
         "drawn": vars(ClassDistribution.of(data.train, config.data.lesion_share)),
     }

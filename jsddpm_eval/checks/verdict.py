@@ -12,6 +12,7 @@ from jsddpm_eval.checks.decision import Place, decide, under
 from jsddpm_eval.plugins import modules_with
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.specs import CheckSpec, Finding
+from jsddpm_eval.results.wording import capital, enumerated
 
 _MOST_FAULTS, _MOST_NAMES, _MOST_REASONS = 4, 6, 2
 _CAUSES = ("collapsed", "copied")
@@ -65,7 +66,7 @@ def verdict(results: Results) -> tuple[str, ...]:
     answers = {c.name: whole.get(c.name) or min(findings[c.name], key=lambda f: f.answer == "fine") for c in calm}
     fine = [check for check in calm if answers[check.name].answer == "fine"]
     in_parts = sum(parts[0] != whole.get(name) for name, parts in faults.items())
-    sentences = [_capital(_compared(results) + _counted(len(findings), len(faults), in_parts, len(fine)))]
+    sentences = [capital(_compared(results) + _counted(len(findings), len(faults), in_parts, len(fine)))]
     sentences += [_said(results, parts, whole.get(name)) for name, parts in list(faults.items())[:_MOST_FAULTS]]
     if further := [parts[0].kind for parts in list(faults.values())[_MOST_FAULTS:]]:
         sentences.append(f"Further faults: {'; '.join(further)}.")
@@ -134,13 +135,13 @@ def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> st
     if first == top:
         kind, _, others = first.kind.partition("; ")
         also = f"; also {others.replace('; ', ', ')}" if others else ""
-        return f"{_capital(kind)}: {first.evidence}{_where(results, first.check, 'off')}{also}."
+        return f"{capital(kind)}: {first.evidence}{_where(results, first.check, 'off')}{also}."
     by_kind: dict[str, list[str]] = defaultdict(list)
     for finding in sorted(parts[:_MOST_NAMES], key=lambda f: sum(part is not None for part in f.place)):
         by_kind[finding.kind].append(_named(finding.place))
     if len(parts) > _MOST_NAMES:
         next(reversed(by_kind.values())).append(f"{len(parts) - _MOST_NAMES} more")
-    parts_in_words = "; ".join(f"{kind} in {_listed(names)}" for kind, names in by_kind.items())
+    parts_in_words = "; ".join(f"{kind} in {enumerated(names)}" for kind, names in by_kind.items())
     most = f", most in {_named(first.place)}" if len(parts) > 1 else ""
     return f"Only in parts: {parts_in_words}{most}: {first.evidence}."
 
@@ -164,7 +165,7 @@ def _open(unknown: Sequence[tuple[CheckSpec, Finding]]) -> list[str]:
     groups = sorted(by_reason.items(), key=lambda group: -len(group[1]))
     few = len(groups) <= _MOST_REASONS
     shown, rest = (groups, []) if few else (groups[: _MOST_REASONS - 1], groups[_MOST_REASONS - 1 :])
-    sentences = [f"Unknown: {'; '.join(items)}." + f" {_capital(why)}." * bool(why) for why, items in shown]
+    sentences = [f"Unknown: {'; '.join(items)}." + f" {capital(why)}." * bool(why) for why, items in shown]
     if rest:
         others = "; ".join(item for _, items in rest for item in items)
         sentences.append(f"Unknown, each for its own reason: {others}.")
@@ -183,17 +184,9 @@ def _named(place: Place) -> str:
     return f"bin {z_bin}" + ("" if pathology is None else f" {PATHOLOGY_NAMES[pathology]}")
 
 
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
 def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _is(count: int) -> str:
     return "is" if count < 2 else "are"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -17,6 +17,7 @@ from jsddpm_eval.functional.copies import MEASURES, PAIRED
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.best_match import ONE_PIXEL
 from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin, probed
+from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -176,12 +177,8 @@ def copied_share(
         counts: Counts of the score.
     """
     bound = share_bound(beyond, patients, 1 - ALPHA)
-    count, total = by_unit(copied, unit)
-    spread = Spread(share_interval(count, total))
-    tests = share_p_value(count, total, bound), share_p_value(*by_unit(clear, unit), _CHANCE)
-    p_value = min(1.0, 2 * min(tests))
-    band = Baseline(0.0, (0.0, bound))
-    return Score.of(float(copied.mean()), counts, spread, band, p_value=p_value, n_units=total)
+    tests = (share_p_value(*by_unit(flags, unit), most) for flags, most in ((copied, bound), (clear, _CHANCE)))
+    return share_score(copied, unit, bound, counts, p_value=min(1.0, 2 * min(tests)))
 
 
 def _patients(copied: NDArray[np.int64], context: Context, cell: Cell) -> Score:

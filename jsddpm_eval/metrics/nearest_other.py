@@ -16,10 +16,11 @@ from torch import Tensor
 
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
 from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.results.score import Baseline, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.exceedance import by_unit, share_bound, share_interval, share_p_value
+from jsddpm_eval.stats.exceedance import share_bound
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
 from jsddpm_eval.stats.shift import Shift, Side, mean_shift
 
@@ -99,13 +100,8 @@ class NearestOther(Metric):
             return scores | {REPEATED.name: none}
         repeated, unit = distances.repeated[rows][compared], cell.generated.unit.numpy()[compared]
         bound = share_bound(distances.real_repeated[known], patients[known], 1 - ALPHA)
-        count, total = by_unit(repeated, unit)
-        score = Score.of(
-            float(repeated.mean()), cell.counts._replace(n_generated=len(repeated)),
-            Spread(share_interval(count, total)), Baseline(0.0, (0.0, bound)),
-            p_value=share_p_value(count, total, bound), n_units=total,
-        )  # fmt: skip
-        return scores | {REPEATED.name: score}
+        counts = cell.counts._replace(n_generated=len(repeated))
+        return scores | {REPEATED.name: share_score(repeated, unit, bound, counts)}
 
 
 METRIC = NearestOther()

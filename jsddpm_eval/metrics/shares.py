@@ -33,6 +33,25 @@ class Reach(NamedTuple):
     threshold: float
 
 
+def share_score(
+    beyond: Flags, unit: Labels, bound: float, counts: Counts, *, expected: float = 0.0, p_value: float | None = None
+) -> Score:
+    """The share of samples that lie beyond, with its exact interval; a volume counts once.
+
+    Args:
+        beyond: Whether each sample lies beyond, boolean ``(m,)``, at least one.
+        unit: What is independent of each other among them, ``(m,)``.
+        bound: Upper bound of the share among slices of new patients.
+        counts: Counts of the score.
+        expected: The baseline.
+        p_value: P-value of another test; None tests against the bound.
+    """
+    count, total = by_unit(beyond, unit)
+    p_value = share_p_value(count, total, bound) if p_value is None else p_value
+    spread, band = Spread(share_interval(count, total)), Baseline(expected, (0.0, bound))
+    return Score.of(float(beyond.mean()), counts, spread, band, p_value=p_value, n_units=total)
+
+
 class ShareMetric(Metric):
     """The share of samples whose number lies beyond a threshold; its one spec is a share.
 
@@ -81,11 +100,7 @@ class ShareMetric(Metric):
         if not defined.any():
             return self.undefined(cell, context, self.missing(cell, context))
         beyond, real_beyond = values[defined] > reach.threshold, reach.real[known] > reach.threshold
-        count, total = by_unit(beyond, cell.generated.unit.numpy()[defined])
-        bound = share_bound(real_beyond, patient, self.confidence)
-        spread = Spread(share_interval(count, total))
-        band = Baseline(self.expected(real_beyond, patient), (0.0, bound))
+        bound, expected = share_bound(real_beyond, patient, self.confidence), self.expected(real_beyond, patient)
         counts = self.counts(cell, len(beyond), int(known.sum()), n_patients)
-        p_value = share_p_value(count, total, bound)
-        score = Score.of(float(beyond.mean()), counts, spread, band, p_value=p_value, n_units=total)
-        return {self.specs[0].name: score}
+        units = cell.generated.unit.numpy()[defined]
+        return {self.specs[0].name: share_score(beyond, units, bound, counts, expected=expected)}

@@ -9,6 +9,7 @@ from typing import Any
 from jsddpm.checksums import write_recorded
 from jsddpm.csvfiles import csv_bytes
 from jsddpm.files import json_bytes
+from jsddpm_eval.results.wording import capital, enumerated
 from jsddpm_eval.selftest.fault import Fault
 from jsddpm_eval.selftest.trials import PERFECT, Row
 from jsddpm_eval.stats.exceedance import share_interval
@@ -123,14 +124,9 @@ def _sentence(fault: Fault, tried: Sequence[Row]) -> str:
     if first_seen < first_named:
         parts.append(("see", f"under another name from {fault.stated(tried[first_seen]['strength'])} on"))
     if missed := [f"{row['strength']:g}" for row in tried[: min(first_seen, first_named)]]:
-        parts.append(("would miss", f"at {_enumerated(missed)} {fault.unit}".strip()))
+        parts.append(("would miss", f"at {enumerated(missed)} {fault.unit}".strip()))
     said = [f"{verb} {'it' if i else 'this fault'} {where}" for i, (verb, where) in enumerate(parts)]
-    return f"{fault.title[0].upper()}{fault.title[1:]}: checks {_enumerated(said, ', and ' if said[2:] else ' and ')}."
-
-
-def _enumerated(words: Sequence[str], last: str = " and ") -> str:
-    """Words with commas between them, and ``last`` before the last one."""
-    return last.join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f"{capital(fault.title)}: checks {enumerated(said, ', and ' if said[2:] else ' and ')}."
 
 
 def _from(tried: Sequence[Row], what: str) -> int:

@@ -11,7 +11,6 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.records import Split
 from jsddpm.cohort.splits import SplitRule, k_fold
 from jsddpm.errors import JsddpmError
-from jsddpm.slices.layout import patient_of
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.real_slices import GeneratedArrays, Rows, Slices, lesion_loads, read_slices
 
@@ -72,11 +71,6 @@ class Cohort:
         ]  # fmt: skip
 
 
-def own_division(store: SliceStore) -> dict[str, Split]:
-    """The splits that a store itself was built with."""
-    return {patient_of(s): s["split"] for s in store.subjects if "split" in s}
-
-
 def drawn_divisions(store: SliceStore, binning: ZBinning, count: int, *, seed: int) -> list[dict[str, Split]]:
     """Folds by patient, balanced over lesion loads; with one fold, the store's own split.
 
@@ -84,7 +78,7 @@ def drawn_divisions(store: SliceStore, binning: ZBinning, count: int, *, seed: i
         JsddpmError: ``SPLIT`` (status 2) with fewer patients than folds.
     """
     if count == 1:
-        return [own_division(store)]
+        return [store.splits]
     return k_fold(lesion_loads(store, binning), count, SplitRule(0, 0, seed))
 
 

@@ -14,7 +14,7 @@ from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.progress import is_run, read_provenance, store_place
 from jsddpm_eval.overlap import slice_digests
-from jsddpm_eval.utility.cohort import Division, own_division
+from jsddpm_eval.utility.cohort import Division
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def open_generator(place: Path, known: Sequence[SliceStore]) -> Generator:
         raise usage_error("UTILITY", "the run has no samples", fix=cure, file=place)
     store.of_kind("generated")
     source = next((s for s in known if s.fingerprint == trained_on), None)
-    return Generator(store, None if source is None else _seen(own_division(source)))
+    return Generator(store, None if source is None else _seen(source.splits))
 
 
 def _seen(division: Mapping[str, str]) -> frozenset[str]:

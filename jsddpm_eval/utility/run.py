@@ -17,7 +17,7 @@ from jsddpm.publish import exclusive_lock
 from jsddpm.slices.resplit import named_splits
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.utility.arms import ARMS, Arm
-from jsddpm_eval.utility.cohort import Cohort, Division, divided, drawn_divisions, own_division
+from jsddpm_eval.utility.cohort import Cohort, Division, divided, drawn_divisions
 from jsddpm_eval.utility.comparison import MARGIN
 from jsddpm_eval.utility.generators import (
     Generator,
@@ -173,7 +173,7 @@ def _divisions(
     stores = {place: SliceStore(place) for place in folds if place.is_dir()}
     divisions: list[dict[str, Any]] = []
     for place in folds:
-        division = own_division(stores[place]) if place in stores else named_splits(place, patients)
+        division = stores[place].splits if place in stores else named_splits(place, patients)
         if missing := [p for p in patients if p not in division]:
             cure = "give folds of this store (jsddpm cache resplit)"
             raise usage_error("SPLIT", f"{missing[0]} has no split", fix=cure, file=place)

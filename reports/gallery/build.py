@@ -76,8 +76,9 @@ def jsddpm(*arguments: object) -> None:
 def build_seeds(out: Path = GALLERY, demo: Path = DEMO, work: Path = SEEDS) -> None:
     """Train, sample and evaluate the demo's store from other seeds; write the scores of all to ``demo/seeds.csv``."""
     rows = [{"seed": 0} | row for row in demo_scores(Results.read(demo / "run" / "evaluation" / "results.json"))]
+    make_directory(work)
     for seed in OTHER_SEEDS:
-        run = make_directory(work) / str(seed)
+        run = work / str(seed)
         results = run / "evaluation" / "results.json"
         if not results.is_file():
             begun = ("--resume",) if run.is_dir() else ("--preset", "demo", "--set", f"seed={seed}")

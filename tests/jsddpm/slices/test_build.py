@@ -192,14 +192,20 @@ def test_a_mended_cohort_is_finished_to_the_same_bytes(bids, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 
 
+def stop_at_the_last(bids, out):
+    """A build that is refused because of its last image, which is sound again afterwards; its bytes are returned."""
+    last = bids / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz"
+    clean = last.read_bytes()
+    last.write_bytes(b"")
+    with pytest.raises(JsddpmError, match="NIFTI_EMPTY"):
+        build(bids, out)
+    last.write_bytes(clean)
+    return clean
+
+
 def test_a_corrected_table_counts_when_the_build_goes_on(bids, tmp_path):
     """The finished subjects kept patient, session and group of the first attempt."""
-    path = bids / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz"
-    clean = path.read_bytes()
-    path.write_bytes(b"")
-    with pytest.raises(JsddpmError, match="NIFTI_EMPTY"):
-        build(bids, tmp_path / "store")
-    path.write_bytes(clean)
+    stop_at_the_last(bids, tmp_path / "store")
     first, *others = read_cohort(bids).records
     corrected = [replace(first, patient="anna", session="2", group="control"), *others]
     outcomes = build_slice_cache(corrected, tmp_path / "store", spec=SPEC, split=SplitRule(0.25, 0.25), resume=True)
@@ -226,12 +232,7 @@ def bytes_of(path):
 
 
 def test_finished_subjects_are_done_again_when_they_or_their_files_changed(bids, tmp_path):
-    last = bids / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz"
-    clean = last.read_bytes()
-    last.write_bytes(b"")
-    with pytest.raises(JsddpmError, match="NIFTI_EMPTY"):
-        build(bids, tmp_path / "store")
-    last.write_bytes(clean)
+    clean = stop_at_the_last(bids, tmp_path / "store")
     array = tmp_path / ".store.building" / "arrays" / "sub-00.image.npy"
     array.write_bytes(array.read_bytes()[:-1] + b"\1")
     for name in ("FLAIR", "FLAIR_roi"):
@@ -240,7 +241,6 @@ def test_finished_subjects_are_done_again_when_they_or_their_files_changed(bids,
             (bids / "sub-02" / "anat" / f"sub-02_{name}.nii.gz").read_bytes()
         )
     (bids / "sub-02" / "anat" / "sub-02_FLAIR.nii.gz").write_bytes(clean)
-    (last).write_bytes(clean)
     with pytest.raises(JsddpmError, match=r"SAME_IMAGE.*sub-02 and sub-03"):
         build(bids, tmp_path / "store", resume=True)
 

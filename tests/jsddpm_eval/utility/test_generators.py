@@ -10,7 +10,7 @@ from jsddpm.errors import JsddpmError
 from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
-from jsddpm_eval.utility.cohort import divided, drawn_divisions, own_division
+from jsddpm_eval.utility.cohort import divided, drawn_divisions
 from jsddpm_eval.utility.generators import open_generator, refuse_same_patients, refuse_tested_slices
 from synthetic import N_SLICES, SIZE, write_store
 
@@ -47,11 +47,11 @@ def test_a_run_of_ours_says_whom_it_has_seen(run, generated, tmp_path, store):
     with pytest.raises(JsddpmError, match="no samples"):
         open_generator(place, [store])
     (place / "samples").symlink_to(generated.path)
-    seen = {patient for patient, split in own_division(store).items() if split != "test"}
+    seen = {patient for patient, split in store.splits.items() if split != "test"}
     found = open_generator(place, [store])
     assert found.used_patients == seen
     assert len(seen) == 5
-    refuse_same_patients(found, own_division(store), 1)
+    refuse_same_patients(found, store.splits, 1)
     with pytest.raises(
         JsddpmError, match="1 of 2 test patients of fold 3 were in the training set of the generator, such as p4"
     ) as refused:
