@@ -31,6 +31,7 @@ COMMANDS = sorted(
     }
 )
 LINKS = [(page, link) for page, text in TEXTS.items() for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)]
+ANCHORS = [(page, *link) for page, text in TEXTS.items() for link in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", text)]
 STATUS = {"usage_error": 2, "integrity_error": 4, "environment_error": 5, "JsddpmError": 3, "problem": 3, "bad": 3}
 READERS = {"read_arrays", "read_recorded"}
 """Functions that are given the code of a damaged file, status 4, after the file."""
@@ -79,6 +80,15 @@ def test_make_targets_of_the_docs_exist(target):
 @pytest.mark.parametrize(("page", "link"), LINKS)
 def test_links_of_the_docs_lead_somewhere(page, link):
     assert link.startswith("https://") or (PAGES[page].parent / link).exists()
+
+
+@pytest.mark.parametrize(("page", "link", "anchor"), [a for a in ANCHORS if not a[1].startswith("https://")])
+def test_anchors_of_links_are_headings(page, link, anchor):
+    """GitHub shows README and CONTRIBUTING, so the anchors are those that GitHub makes."""
+    target = PAGES[page].parent / link if link else PAGES[page]
+    target = ROOT / "CONTRIBUTING.md" if target.name == "contributing.md" else target
+    headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+    assert anchor in {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ class SplitRule:
     def __post_init__(self) -> None:
         if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
             what = f"val {self.val:g} and test {self.test:g} leave no patient for training"
-            raise usage_error("SPLIT", what, fix="give shares below 1")
+            fix = "give shares whose sum is below 1; a store of test patients alone needs a table with a split column"
+            raise usage_error("SPLIT", what, fix=fix)
 
 
 def assign_splits(

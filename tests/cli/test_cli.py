@@ -208,6 +208,18 @@ def test_folds_share_one_store(jsddpm, bids, tmp_path):
     assert jsddpm("cache", "build", tmp_path / "one.csv", "--out", tmp_path / "third", *SMALL)[0] == 0
 
 
+def test_a_build_counts_the_lesion_slices_of_training_patients_where_there_are_any(jsddpm, bids, tmp_path):
+    build = ["--shape", 24, 32, 28, "--spacing", 3, 3, 3, "--jobs", 1, "--z-range", 5, 20]
+    split = ["cohort", "split", bids, "--val", 0.25, "--test", 0.25, "--jobs", 1]
+    assert jsddpm(*split, "--out", bids / "divided.csv")[0] == 0
+    external = re.sub(r"\b(train|val)\b", "test", (bids / "divided.csv").read_text())
+    (bids / "external.csv").write_text(external)
+    notes = [" ".join(jsddpm("cache", "build", bids / f"{name}.csv", "--out", tmp_path / name, *build)[2].split())
+             for name in ("external", "divided")]  # fmt: skip
+    assert "the store has no lesion slices of training patients" in notes[0]
+    assert re.search(r"[1-9]\d* of [1-9]\d* lesion slices of training patients lie inside", notes[1])
+
+
 def test_an_interrupted_build_goes_on(jsddpm, bids, tmp_path):
     path = bids / "sub-03" / "anat" / "sub-03_FLAIR.nii.gz"
     clean = path.read_bytes()

@@ -133,7 +133,8 @@ def _note_range(store: SliceStore) -> None:
     if store.z_range:
         proposal = store.info["z_range"]
         lesion = proposal["training_lesion_slices"]
-        inside = f"{lesion['inside']} of {lesion['all']} lesion slices of training patients lie inside"
+        counted = f"{lesion['inside']} of {lesion['all']} lesion slices of training patients lie inside"
+        inside = counted if lesion["all"] else "the store has no lesion slices of training patients"
         note(f"z_range {store.z_range[0]} {store.z_range[1]}: {proposal['rule']}; {inside}")
 
 
