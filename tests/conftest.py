@@ -10,6 +10,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # a forked child waits for ever for threads that only its parent has
 
 import pytest
+from hypothesis import settings
 
 from jsddpm.config import load_config
 from jsddpm.slices.store import SliceStore
@@ -28,6 +29,9 @@ TINY = [
     "evaluation.timesteps=[300]",
 ]
 
+
+settings.register_profile("tests", deadline=None, derandomize=True)  # the same examples each time, on slow machines too
+settings.load_profile("tests")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job of a shell; children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)

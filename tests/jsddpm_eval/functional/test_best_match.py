@@ -32,7 +32,7 @@ def naive_float32(a, b):
     return 10 * torch.log10(1 / (squared.clamp(min=0) / a.shape[1])).max(1).values
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 7), st.integers(1, 9), st.integers(0, 99))
 def test_best_match_is_the_brute_force(n, m, seed):
     a, b = unit(n, 5, 6, seed=seed), unit(m, 5, 6, seed=seed + 100)
@@ -81,7 +81,7 @@ def test_pairwise_mse_does_not_depend_on_tiles():
     assert torch.allclose(pairwise_mse(a, a)[1030, 5], (a[1030].double() - a[5].double()).square().mean(), atol=1e-15)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 6), st.integers(1, 8), st.integers(0, 10**6), st.sampled_from([1e-3, 1.0, 255.0]), st.floats(-3, 3)
 )
@@ -95,7 +95,7 @@ def test_scale_moves_psnr_by_its_logarithm_and_translation_not_at_all(n, m, seed
     assert torch.allclose(best_match(scale * a, scale * b, data_range=scale)[0], value, atol=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
 def test_more_references_never_match_worse_and_order_does_not_enter(n, m, seed):
     a, b = unit(n, 6, 4, seed=seed), unit(m, 6, 4, seed=seed + 100)
@@ -157,7 +157,7 @@ def test_no_reference_is_an_error():
         best_match(unit(1, 4), unit(0, 4), data_range=1.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 8), st.data())
 def test_expected_best_match_averages_every_subset(total, data):
     count = data.draw(st.integers(1, total))

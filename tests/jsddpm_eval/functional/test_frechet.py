@@ -30,7 +30,7 @@ def test_frechet_between_exact_gaussians_has_a_closed_form():
     assert frechet_distance(white, 2 * white + 3) == pytest.approx(4 * 9 + 4 * (2 - 1) ** 2, rel=1e-10)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 15))
 def test_distances_are_symmetric_and_zero_on_themselves(n, m, d):
     x, y = normal(n, d), normal(m, d, seed=1)

@@ -38,7 +38,7 @@ def test_kernel_distance_is_unbiased():
     assert abs(np.mean(values)) < 3 * np.std(values) / 600**0.5
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 999), st.booleans())
 def test_the_table_is_the_distance_of_any_resample(seed, grouped):
     rng = np.random.default_rng(seed)

@@ -43,7 +43,7 @@ def test_expectations_between_equals():
     assert np.mean(density) == pytest.approx(1, abs=3.5 * np.std(density) / 20)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(4, 12), st.integers(4, 12), st.integers(0, 99))
 def test_swapping_the_sets_swaps_precision_and_recall_and_order_does_not_enter(n, m, seed):
     real, made = normal(n, 3, seed=seed), normal(m, 3, seed=seed + 100)
