@@ -208,7 +208,8 @@ def _codes(rows: Iterable[Mapping[str, str]]) -> Codes:
 
 def _read(key: Path) -> list[dict[str, str]]:
     """Rows of a key file; contradictions are refused."""
-    rows = read_rows(key, _COLUMNS, code="KEY", fix="give another file; a missing file is created")
+    cure = "give another file; a missing file is created"
+    rows: list[dict[str, str]] = [*read_rows(key, _COLUMNS, code="KEY", fix=cure)]
     wrong = [f"{row['code']!r} is no code" for row in rows if not _CODE.fullmatch(row["code"])]
     if not wrong:
         pairs = {(row["patient"], coded_parts(row["code"])[0]) for row in rows}

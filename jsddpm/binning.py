@@ -187,7 +187,7 @@ class ZBinning:
         >>> ZBinning((24, 93), 10).width, ZBinning((24, 93), 10, "global", 128).width
         (7.0, 12.8)
         """
-        if self.scheme == "global" and self.n_slices is not None:
+        if self.scheme == "global":
             return self.n_slices / self.n_bins
         return (self.z_range[1] - self.z_range[0] + 1) / self.n_bins
 

@@ -128,14 +128,18 @@ def record_folder(folder: str | os.PathLike[str], *, free: Sequence[str] = ()) -
 def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
     """The bytes of a file, after a comparison with the record of its folder; a file without a record is not compared.
 
+    Both are read again if they differ: another process may have replaced them in between (:func:`write_recorded`).
+
     Raises:
         JsddpmError: ``MISSING`` (status 2); ``code`` (status 4) when the file is not the one that was written.
     """
-    path, data = Path(path), read_bytes(path)
-    known = _recorded(path.parent).get(path.name, ())
-    if known and hashlib.sha256(data).hexdigest() not in known:
-        raise integrity_error(code, f"differs from its checksum in {RECORD}", fix=fix, file=path)
-    return data
+    path = Path(path)
+    for _ in range(2):
+        data = read_bytes(path)
+        known = _recorded(path.parent).get(path.name, ())
+        if not known or hashlib.sha256(data).hexdigest() in known:
+            return data
+    raise integrity_error(code, f"differs from its checksum in {RECORD}", fix=fix, file=path)
 
 
 def require_recorded(folder: str | os.PathLike[str], names: Sequence[str], code: str, fix: str) -> None:

@@ -17,9 +17,21 @@ _FORMULA = tuple("=+-@\t\r")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")  # is shown as it is, whatever it begins with
 
 
+class Row(dict[str, str]):
+    """A row of a table: cells by column.
+
+    Attributes:
+        line: Its first line in the file, counted from 1.
+    """
+
+    def __init__(self, cells: Mapping[str, str], line: int) -> None:
+        super().__init__(cells)
+        self.line = line
+
+
 def read_rows(
     path: str | PathLike[str], needed: Sequence[str] = (), *, code: str = "TABLE", fix: str = "save it as UTF-8 CSV"
-) -> list[dict[str, str]]:
+) -> list[Row]:
     """Rows of a table with headings, as text: ``007`` stays ``007``.
 
     The separator is the tab, semicolon or comma that is most frequent in the headings; any line ends and a byte-order
@@ -38,7 +50,13 @@ def read_rows(
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         separator = max("\t;,", key=text.partition("\n")[0].count)
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator, strict=True) if row]
+        rows, lines, end = [], [], 0
+        reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
+        for row in reader:
+            if row:
+                rows.append(row)
+                lines.append(end + 1)
+            end = reader.line_num
     except PermissionError as error:
         raise unreadable(error, path) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -54,7 +72,7 @@ def read_rows(
     if unequal := [row for row in rows if len(row) != len(names)]:
         what = f"has {len(names)} columns, but {len(unequal[0])} cells in the row of {unequal[0][0]!r}"
         raise JsddpmError(code, what, fix="give each row one cell per column", file=path)
-    return [dict(zip(names, map(_cell, row), strict=True)) for row in rows[1:]]
+    return [Row(dict(zip(names, map(_cell, row), strict=True)), n) for row, n in zip(rows[1:], lines[1:], strict=True)]
 
 
 def refuse_outside(path: str | PathLike[str], root: str | PathLike[str]) -> None:
@@ -68,6 +86,8 @@ def refuse_outside(path: str | PathLike[str], root: str | PathLike[str]) -> None
 def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
     r"""CSV text of rows with equal keys; a cell that a spreadsheet would run as a formula is neutralised.
 
+    Such a cell begins with an apostrophe, and one that begins with apostrophes before a formula has one more.
+
     >>> to_csv([{"name": "=1+1", "value": -2.5}])
     "name,value\r\n'=1+1,-2.5\r\n"
     """
@@ -75,7 +95,7 @@ def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
     writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else [])
     writer.writeheader()
     for row in rows:
-        writer.writerow({k: f"'{v}" if isinstance(v, str) and _runs(v) else v for k, v in row.items()})
+        writer.writerow({k: f"'{v}" if isinstance(v, str) and _ambiguous(v) else v for k, v in row.items()})
     return stream.getvalue()
 
 
@@ -84,11 +104,16 @@ def csv_bytes(rows: Sequence[Mapping[str, object]]) -> bytes:
     return encoded(to_csv(rows))
 
 
-def _runs(text: str) -> bool:
-    """Whether a spreadsheet would read a cell as a formula."""
-    return text.startswith(_FORMULA) and not _NUMBER.fullmatch(text)
+def _ambiguous(text: str) -> bool:
+    """Whether a spreadsheet would read a cell as a formula, or :func:`_cell` as a neutralised one."""
+    return _neutral(text) or (text.startswith(_FORMULA) and not _NUMBER.fullmatch(text))
 
 
 def _cell(text: str) -> str:
     text = text.strip()
-    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+    return text[1:] if _neutral(text) else text
+
+
+def _neutral(text: str) -> bool:
+    """Whether a cell has apostrophes before the beginning of a formula."""
+    return text.startswith("'") and text.lstrip("'").startswith(_FORMULA)

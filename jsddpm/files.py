@@ -211,15 +211,15 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
 
 
 def link_or_copy(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
-    """Give a published, read-only file a second name; a copy where the file systems differ."""
+    """Give a published, read-only file a second name, or copy it where the file systems differ.
+
+    A link is on the disk when its folder is published (:mod:`jsddpm.publish`), a copy at once.
+    """
     try:
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
-            make_read_only(target)
-    except OSError as error:
-        raise unwritable(error, Path(target)) from error
+        os.link(source, target)
+    except OSError:
+        with atomic_open(target, mode=0o444) as stream, open(source, "rb") as original:
+            shutil.copyfileobj(original, stream)
 
 
 def require_writable(folder: str | os.PathLike[str]) -> Path:

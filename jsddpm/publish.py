@@ -1,6 +1,7 @@
 """Atomic publication of folders, and the locks of the processes that fill them.
 
-A folder is filled under another name beside its target and published by one rename.
+A folder is filled under another name beside its target and published by one rename, after its entries and those of the
+folders in it are flushed to the disk.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _published_directory(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.chmod(temporary, 0o777 & ~umask())
-        fsync_directory(temporary)
+        _flush(temporary)
         refuse_existing(target)
         os.rename(temporary, target)
         fsync_directory(target.parent)
@@ -205,12 +206,18 @@ def _sweep(building: Path) -> None:
 def _publish(target: Path) -> None:
     building = unfinished(target)
     try:
-        fsync_directory(building)
+        _flush(building)
         os.rename(building, target)
         fsync_directory(target.parent)
         _plan(target).unlink()
     except OSError as error:
         raise unwritable(error, target) from error
+
+
+def _flush(building: Path) -> None:
+    """Flush the entries of a folder and of those in it, the deepest first; links to files are entries alone."""
+    for folder, _, _ in os.walk(building, topdown=False):
+        fsync_directory(Path(folder))
 
 
 def beside(folder: str | os.PathLike[str], suffix: str) -> Path:

@@ -15,8 +15,9 @@ import pandas as pd
 import torch
 from contenders import CONTENDERS, Task
 
+from jsddpm.cohort.records import SPLITS
 from jsddpm.files import make_directory, write_text
-from jsddpm.slices.store import SPLITS, SliceStore
+from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.slice_table import SliceTable

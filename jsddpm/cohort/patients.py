@@ -1,4 +1,4 @@
-"""Checks that keep all images of one patient in one split; no option switches them off."""
+"""Checks that keep names apart, and all images of one patient in one split; no option switches them off."""
 
 from __future__ import annotations
 
@@ -12,6 +12,33 @@ from numpy.typing import NDArray
 
 from jsddpm.cohort.records import Record
 from jsddpm.errors import JsddpmError, first_of
+
+
+def duplicates(records: Sequence[Record]) -> list[list[Record]]:
+    """Records of one subject name, in any case: it is the name of files, also on disks that ignore case.
+
+    >>> from pathlib import Path
+    >>> records = [Record(name, name, "", "control", Path(f"{name}.nii"), None) for name in ("p1", "P1", "p2")]
+    >>> [[r.subject for r in same] for same in duplicates(records)]
+    [['p1', 'P1']]
+    """
+    named: dict[str, list[Record]] = {}
+    for r in records:
+        named.setdefault(r.subject.casefold(), []).append(r)
+    return [same for _, same in sorted(named.items()) if len(same) > 1]
+
+
+def duplicate_problems(records: Sequence[Record]) -> list[JsddpmError]:
+    """``DUPLICATE`` problems (status 3) of :func:`duplicates`, naming the second image."""
+    return [
+        JsddpmError(
+            "DUPLICATE",
+            f"{' and '.join(sorted({r.subject for r in same}))} occurs {len(same)} times",
+            fix="name sessions, or remove all but one",
+            file=same[1].image,
+        )
+        for same in duplicates(records)
+    ]
 
 
 def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:
@@ -74,8 +101,12 @@ def same_image_problems(records: Sequence[Record], voxels: Mapping[str, str]) ->
 
 
 def refuse_mixed_patients(records: Sequence[Record], voxels: Mapping[str, str] | None = None) -> None:
-    """Raise the first of :func:`patient_problems` or, if images were read, of :func:`same_image_problems`."""
-    problems = patient_problems(records) if voxels is None else same_image_problems(records, voxels)
+    """Raise the first problem of names, or of :func:`same_image_problems` if images were read.
+
+    Problems of names are those of :func:`duplicate_problems`, then of :func:`patient_problems`.
+    """
+    of_names = duplicate_problems(records) + patient_problems(records) if voxels is None else []
+    problems = of_names if voxels is None else same_image_problems(records, voxels)
     if problems:
         raise first_of(problems)
 

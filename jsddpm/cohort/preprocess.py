@@ -18,6 +18,7 @@ from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume
 from jsddpm.cohort.orientation import from_slices, to_slices
 from jsddpm.cohort.subject import Subject
 from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.quantization import is_integer
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,12 @@ class Preprocessing:
     """Geometry and intensity of a slice store.
 
     Args:
-        shape: Voxels ``(X, Y, Z)`` after cropping or padding about the centre.
+        shape: Voxels ``(X, Y, Z)`` after cropping or padding about the centre, whole numbers of at least 8.
         spacing: Voxel size in mm.
-        window: Percentiles inside the brain that are mapped to 0 and 1.
+        window: Percentiles inside the brain that are mapped to 0 and 1, the lower first.
+
+    Raises:
+        JsddpmError: ``SHAPE``, ``SPACING``, ``WINDOW`` (status 2).
     """
 
     shape: tuple[int, int, int] = (160, 160, 128)
@@ -35,14 +39,16 @@ class Preprocessing:
     window: tuple[float, float] = (0.1, 99.9)
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3 or min(self.shape) < 8:
-            raise usage_error(
-                "SHAPE", f"the shape {self.shape} is not possible", fix="give three sides of at least 8 voxels"
-            )
+        if len(self.shape) != 3 or not all(is_integer(side) and side >= 8 for side in self.shape):
+            cure = "give three whole numbers of at least 8 voxels"
+            raise usage_error("SHAPE", f"the shape {self.shape} is not possible", fix=cure)
         if len(self.spacing) != 3 or not all(0 < s < 100 for s in self.spacing):
             raise usage_error(
                 "SPACING", f"the spacing {self.spacing} is not possible", fix="give three positive sizes in mm"
             )
+        if len(self.window) != 2 or not 0 <= self.window[0] < self.window[1] <= 100:
+            cure = "give two percentiles LO < HI from 0 to 100"
+            raise usage_error("WINDOW", f"the window {self.window} is not possible", fix=cure)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout, layouts
-from jsddpm.cohort.patients import patient_problems, refuse_mixed_patients
+from jsddpm.cohort.patients import duplicate_problems, duplicates, patient_problems, refuse_mixed_patients
 from jsddpm.cohort.records import LayoutReport, Record, Selection
 from jsddpm.errors import JsddpmError, first_of, usage_error
 from jsddpm.files import unreadable
@@ -62,7 +62,9 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
         chosen.read(source, report, selection or Selection())
     except PermissionError as error:
         raise unreadable(error, error.filename or source) from error
-    _check_unique(report)
+    report.problems += duplicate_problems(report.records)
+    twice = {r.subject for same in duplicates(report.records) for r in same}
+    report.records[:] = [r for r in report.records if r.subject not in twice]
     report.problems += patient_problems(report.records)
     if not report.records and not report.problems:
         report.problem(
@@ -83,14 +85,3 @@ def _layout_of(source: Path, name: str) -> Layout:
         raise JsddpmError("EMPTY", what, fix="see the layouts in docs/how-to/own-cohort.md", file=source)
     fix = f"choose another --layout, or use its names: {layouts()[name].help}"
     raise usage_error("LAYOUT", f"does not have the layout {name}", fix=fix, file=source)
-
-
-def _check_unique(report: LayoutReport) -> None:
-    """Add problems of names that differ in case alone: they become file names, also on disks that ignore case."""
-    named: dict[str, list[Record]] = {}
-    for r in report.records:
-        named.setdefault(r.subject.casefold(), []).append(r)
-    for _, records in sorted((name, records) for name, records in named.items() if len(records) > 1):
-        what = f"{' and '.join(sorted({r.subject for r in records}))} occurs {len(records)} times"
-        report.problem("DUPLICATE", what, fix="name sessions, or remove all but one")
-    report.records[:] = [records[0] for records in named.values() if len(records) == 1]

@@ -95,7 +95,7 @@ def assign_splits(
 def k_fold(
     patients: Mapping[str, Patient], count: int, rule: SplitRule, given: Mapping[str, Split | None] | None = None
 ) -> list[dict[str, Split]]:
-    """``count`` divisions with every patient once in the test set; a share ``rule.val`` of the rest is for validation.
+    """``count`` divisions with every patient once in the test set; as many as ``rule.val`` of all are for validation.
 
     A predefined test set is the test set of all divisions, and the folds are the validation sets in turn.
 

@@ -13,7 +13,10 @@ from jsddpm.diffusion.objective import add_noise, predict_x0
 
 
 def fixed_noise(rows: Tensor, shape: torch.Size, seed: int) -> Tensor:
-    """Standard normal noise that depends only on (seed, store row), float32 ``(len(rows), *shape)`` on the CPU."""
+    """Standard normal noise that depends only on (seed, store row), float32 ``(len(rows), *shape)`` on the CPU.
+
+    The generator reads 32 bits of its seed, in which the rows of a store differ.
+    """
     noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed * 1_000_003 + int(r))) for r in rows]
     return torch.stack(noise)
 

@@ -81,9 +81,10 @@ def build_slice_cache(
 
     Raises:
         JsddpmError: ``SPLIT``, ``Z_RANGE`` (status 2) before any image is read; the first bad record's error, with the
-            number of others, unless ``skip_bad``; ``EXISTS``; ``PATIENT_NAME``, ``PATIENT_SPLIT``, ``SAME_IMAGE`` when
-            a patient may be in two splits, also with ``skip_bad``; ``MASK_READING`` (status 3) when no mask has a
-            requested label; those of :func:`~jsddpm.publish.resumable_directory`.
+            number of others, unless ``skip_bad``; ``EXISTS``; ``DUPLICATE`` for a name given twice, ``PATIENT_NAME``,
+            ``PATIENT_SPLIT``, ``SAME_IMAGE`` when a patient may be in two splits, also with ``skip_bad``;
+            ``MASK_READING`` (status 3) when no mask has a requested label; those of
+            :func:`~jsddpm.publish.resumable_directory`.
     """
     refuse_mixed_patients(records)
     reading, rule, spec = masks or MaskReading(), split or SplitRule(), spec or Preprocessing()

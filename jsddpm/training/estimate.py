@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.denoiser import Denoiser
-from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, memory_error, network_bytes
+from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, BATCH, memory_error, network_bytes
 from jsddpm.runtime import available_memory, best_device, device_memory, processes
 from jsddpm.sections import ModelConfig
 from jsddpm.slices.datamodule import VALIDATED_AT_ONCE
@@ -40,7 +41,7 @@ class Estimate:
         parameters: Number of weights of the network.
         network: Weights, average and optimiser.
         step: Peak of one training step: activations, their gradients, gradients of the weights.
-        check: The same for a validation and the picture of samples, which need no gradient.
+        check: The same for a validation, its samples and their picture, which need no gradient.
         slices: The slices in memory; with ``data.residence=device`` they are read there before they are moved.
         on_device: The training slices on a GPU, which ``data.residence=device`` moves there.
         workers: The processes that make batches.
@@ -81,8 +82,10 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
     """
     binning, batch = config.binning.for_store(store.n_slices), config.data.batch_size
     held = {split: len(store.select(binning=binning, split=split)) for split in ("train", "val")}
-    n_samples = len(SamplePlan.of(config, store).ids)
-    at_once = max(min(VALIDATED_AT_ONCE, held["val"]), min(VALIDATED_AT_ONCE, n_samples), 1)
+    conditions = len(np.unique(store.tokens(store.select(binning=binning, split="train"), binning)))
+    pictured = min(config.logging.grid, conditions, config.sampling.batch_size or BATCH)
+    judged = min(VALIDATED_AT_ONCE, len(SamplePlan.of(config, store).ids))
+    at_once = max(min(VALIDATED_AT_ONCE, held["val"]), judged, pictured, 1)
     parameters, step, check = _sizes(config.model, binning, store.size, batch, at_once)
     on_cpu, half = best_device().type == "cpu", resolved_precision(config) != "32-true"
     share = (ALLOCATOR_SHARE if on_cpu else 1.0) * (0.5 if half else 1.0)

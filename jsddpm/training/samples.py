@@ -128,6 +128,8 @@ class SamplePlan:
             return cls((), sampling, f"{MIN_PATIENTS} validation patients are needed, there are {n_patients}")
         if not len(tokens):
             return cls((), sampling, "training and validation patients have no condition in common")
+        if monitoring.samples is not None and count < MIN_SAMPLES:
+            return cls((), sampling, f"monitoring.samples is {count}, and {MIN_SAMPLES} are needed")
         if count < MIN_SAMPLES:
             what = f"the {config.trainer.check_every} steps between two validations leave time for {count} samples"
             return cls((), sampling, f"{what} (monitoring.share {monitoring.share:g}), and {MIN_SAMPLES} are needed")

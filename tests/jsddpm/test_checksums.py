@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from crash import killed_at
+from jsddpm import checksums, files
 from jsddpm.checksums import (
     RECORD,
     crc32_differs,
@@ -75,6 +76,22 @@ def test_a_kill_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path):
         write_recorded(folder / "a", b"again")
         assert read_recorded(folder / "a", "CODE", "cure") == b"again"
     assert 5 < moment < 99
+
+
+def test_a_file_replaced_while_it_is_read_is_not_damaged(tmp_path, monkeypatch):
+    """A page of a live run: the new file was written between the reading of the old one and of the record."""
+    path, replaced = tmp_path / "a", []
+    write_recorded(path, b"old")
+
+    def read_then_replaced(file):
+        data = files.read_bytes(file)
+        if file == path and not replaced:
+            replaced.append(True)
+            write_recorded(path, b"new")
+        return data
+
+    monkeypatch.setattr(checksums, "read_bytes", read_then_replaced)
+    assert read_recorded(path, "CODE", "cure") == b"new"
 
 
 def test_a_folder_that_must_be_recorded_names_the_file_that_is_not(tmp_path):

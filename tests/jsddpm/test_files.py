@@ -6,8 +6,10 @@ import errno
 import os
 import pickle
 import signal
+import stat
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -213,3 +215,41 @@ def test_bytes_are_flushed_before_a_name_and_the_name_after(tmp_path):
     os.wait()
     file, folder = ["fsync", "replace", "fsync"], ["fsync", "rename", "fsync"]
     assert found == [*file, *file, *file, *folder]  # the second file names who holds the folder's lock
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the system does not name open files")
+@pytest.mark.parametrize("way", ["link", "copy"])
+def test_a_second_name_of_a_file_is_on_the_disk_before_its_folder_is_published(tmp_path, monkeypatch, way):
+    """Neither the folder of the links nor the bytes of a copy were flushed."""
+    source, calls, fsync, rename = tmp_path / "source", [], os.fsync, os.rename
+    source.write_bytes(b"slices")
+    source.chmod(0o444)
+
+    def refuse(*_):
+        raise OSError(errno.EXDEV, "another file system")
+
+    if way == "copy":
+        monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "fsync", lambda h: (calls.append(os.readlink(f"/proc/self/fd/{h}")), fsync(h))[1])
+    monkeypatch.setattr(os, "rename", lambda a, b: (calls.append("published"), rename(a, b))[1])
+    with publish.published_directory(tmp_path / "out") as folder:
+        (folder / "deep" / "arrays").mkdir(parents=True)
+        del calls[:]  # those of the lock
+        files.link_or_copy(source, folder / "deep" / "arrays" / "a")
+        copied = [Path(call) for call in calls]
+    folders = [str(folder / "deep" / "arrays"), str(folder / "deep"), str(folder)]
+    assert calls[len(copied) :] == [*folders, "published", str(tmp_path)]
+    second = tmp_path / "out" / "deep" / "arrays" / "a"
+    assert second.read_bytes() == b"slices"
+    assert stat.S_IMODE(second.stat().st_mode) == 0o444
+    assert os.path.samefile(source, second) == (way == "link")
+    if way == "copy":
+        assert [path.parent for path in copied] == [folder / "deep" / "arrays", folder / "deep"]  # the bytes, the name
+
+
+def test_a_file_that_can_neither_be_linked_nor_copied_is_an_error_of_the_disk(tmp_path):
+    (tmp_path / "source").write_bytes(b"x")
+    with pytest.raises(JsddpmError, match=r"NOT_WRITABLE.*none") as caught:
+        files.link_or_copy(tmp_path / "source", tmp_path / "none" / "a")
+    assert caught.value.status is ExitStatus.ENVIRONMENT
+    assert not leftovers(tmp_path)

@@ -1,7 +1,8 @@
 """BIDS trees such as OpenNeuro ds004199: ``sub-*/[ses-*/]anat/*_FLAIR.nii.gz`` with ``*_FLAIR_roi.nii.gz`` beside it.
 
 A lesion mask may also follow the BIDS derivatives' naming, ``*_label-lesion*_mask.nii.gz``, beside the image or in the
-same place below ``derivatives/*/``. The column ``group`` of ``participants.tsv`` marks controls.
+same place below ``derivatives/*/``. The column ``group`` of ``participants.tsv`` marks controls; a participant may be
+named there without ``sub-``.
 
 Among several images of one session, those with the requested entities are considered. If only one of them has a lesion
 mask, it is used; if they differ in ``run`` alone and a run was requested, that one is used; otherwise the session is a
@@ -65,10 +66,16 @@ def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
         rows = read_rows(path, ("participant_id",))
         if rows and "group" not in rows[0]:
             report.no_groups = f"participants.tsv has no column group; it has {', '.join(rows[0])}"
-        return {row["participant_id"]: row.get("group", "") for row in rows}
     except JsddpmError as error:
         report.problems.append(error)
         return {}
+    groups: dict[str, str] = {}
+    for row in rows:
+        subject, group = f"sub-{row['participant_id'].removeprefix('sub-')}", row.get("group", "")
+        if groups.setdefault(subject, group) != group:
+            what = f"{subject} has the groups {groups[subject]!r} and {group!r}"
+            report.problem("PARTICIPANTS", what, fix="remove one of the rows", file=path)
+    return groups
 
 
 def _stem(path: Path) -> str | None:

@@ -6,8 +6,8 @@ labels they cannot be evaluated and are not part of the cohort.
 
 from __future__ import annotations
 
+import os
 import re
-from glob import escape
 from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout
@@ -28,18 +28,22 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
         images, labels = root / f"images{part}", root / f"labels{part}"
         if not images.is_dir() or (split == "test" and not labels.is_dir()):
             continue
-        cases: dict[str, dict[int, Path]] = {}
+        cases: dict[str, list[Path]] = {}
         for path in sorted(images.iterdir()):
             if match := _CASE.match(path.name):
-                cases.setdefault(match["case"], {})[int(match["channel"])] = path
-        for case, channels in cases.items():
-            if channel not in channels:
+                chosen = cases.setdefault(match["case"], [])
+                chosen += [path] if int(match["channel"]) == channel else []
+        for case, chosen in cases.items():
+            masks = [p for p in (labels / f"{case}{ending}" for ending in (".nii", ".nii.gz")) if os.path.lexists(p)]
+            if not chosen:
                 cure = "restore the file"
                 report.problem("NNUNET_CHANNEL", f"{case} has no channel {channel:04d}", fix=cure, file=images)
-                continue
-            masks = sorted(labels.glob(f"{escape(case)}.nii*"))
-            control = selection.is_control(case)
-            report.add(case, channels[channel], masks[0] if masks else None, control=control, split=split)
+            elif several := [files for files in (chosen, masks) if len(files) > 1]:
+                what = f"{case} has {' and '.join(p.name for p in several[0])}"
+                report.problem("NNUNET_FILES", what, fix="keep one of them", file=several[0][0].parent)
+            else:
+                control = selection.is_control(case)
+                report.add(case, chosen[0], masks[0] if masks else None, control=control, split=split)
 
 
 def _channel(root: Path, report: LayoutReport, selection: Selection) -> int | None:

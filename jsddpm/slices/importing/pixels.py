@@ -16,6 +16,7 @@ from jsddpm.errors import JsddpmError, first_line, usage_error
 from jsddpm.files import unreadable
 from jsddpm.slices.arrays import other_size, read_npz
 from jsddpm.slices.importing.items import STORE_AXES, IntensityFormat
+from jsddpm.slices.importing.pairs import NIFTI, has_ending
 
 MOST_CLIPPED = 0.05
 """Largest share of an image's values that are clipped to the range; with more, the range must be wrong."""
@@ -53,7 +54,7 @@ def read_slice(path: Path, key: str, position: int | None, size: Sequence[int], 
     except Exception as error:  # any error of the readers on a file without such slices
         cure = "write single-channel PNG, TIF, npz, npy or NIfTI files"
         raise JsddpmError("SLICE_FILE", f"cannot be used: {first_line(error)}", fix=cure, file=path) from error
-    array = array if path.name.endswith((".nii", ".nii.gz")) else upright(array, axes)
+    array = array if has_ending(path, NIFTI) else upright(array, axes)
     if array.shape != tuple(size):
         raise other_size(array.shape, size, path)
     return array
@@ -138,16 +139,16 @@ def lesion(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray
 @lru_cache(maxsize=2)  # one for the image and one for the mask: neighbouring slices lie in one file
 def _stack(path: Path, key: str, size: tuple[int, int], _changed: int) -> NDArray[Any]:
     """All slices of a file, ``(n, H, W)``."""
-    if path.name.endswith((".nii", ".nii.gz")):
+    if has_ending(path, NIFTI):
         from nibabel.orientations import apply_orientation, io_orientation
 
         from jsddpm.cohort.nifti import open_nifti
 
         volume = open_nifti(path, flat=True)
         stack = to_slices(apply_orientation(volume.data, io_orientation(volume.affine)))
-    elif path.suffix == ".npz":
+    elif has_ending(path, (".npz",)):
         stack = read_npz(path, key, size)
-    elif path.suffix == ".npy":
+    elif has_ending(path, (".npy",)):
         stack = np.load(path, mmap_mode="r", allow_pickle=False)
         stack = stack[:, 0] if stack.ndim == 4 and stack.shape[1] == 1 else stack
     else:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from jsddpm.binning import CONTROL, LESION, ZBinning
 from jsddpm.errors import ExitStatus, JsddpmError, together, usage_error
 from jsddpm.slices.importing.items import Facts, IntensityFormat, Listing, SliceItem, VolumeItem, missing_fact
+from jsddpm.slices.importing.pairs import has_ending
 from jsddpm.slices.importing.pixels import check_axes, intensity, lesion, read_slice
 from jsddpm.slices.store import SliceStore
 
@@ -154,7 +155,7 @@ def _image(item: SliceItem, request: Request, axes: str) -> NDArray[np.float32]:
 
 def _mask(item: SliceItem, request: Request, axes: str) -> NDArray[np.bool_]:
     path = item.mask or item.image
-    if path == item.image and path.suffix != ".npz":
+    if path == item.image and not has_ending(path, (".npz",)):
         cure = "name its mask (in a table: the column mask), or give --without-masks"
         raise JsddpmError("SLICE_MASK", "has no mask", fix=cure, file=path)
     key = request.facts.mask_key or request.listing.mask_key

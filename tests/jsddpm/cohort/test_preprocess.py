@@ -113,11 +113,25 @@ def test_the_brain_of_a_slice_is_filled_as_in_a_volume():
 
 
 @pytest.mark.parametrize(
-    ("shape", "spacing"), [((4, 64, 64), (1, 1, 1)), ((64, 64, 64), (0, 1, 1)), ((64, 64, 64), (1, -1, 1))]
+    ("wrong", "code"),
+    [
+        ({"shape": (4, 64, 64)}, "SHAPE"),
+        ({"shape": (64.5, 64, 64)}, "SHAPE"),
+        ({"spacing": (0, 1, 1)}, "SPACING"),
+        ({"spacing": (1, -1, 1)}, "SPACING"),
+        ({"window": (99.9, 0.1)}, "WINDOW"),  # said that the brain has a single intensity
+        ({"window": (50, 50)}, "WINDOW"),
+        ({"window": (-1, 100)}, "WINDOW"),  # blamed the image's header
+        ({"window": (0, 100.1)}, "WINDOW"),
+        ({"window": (float("nan"), 99)}, "WINDOW"),
+        ({"window": (1,)}, "WINDOW"),
+    ],
 )
-def test_impossible_targets_are_refused(shape, spacing):
-    with pytest.raises(JsddpmError):
-        Preprocessing(shape, spacing)
+def test_impossible_targets_are_refused(wrong, code):
+    with pytest.raises(JsddpmError) as caught:
+        Preprocessing(**wrong)
+    assert (caught.value.code, caught.value.status) == (code, 2)
+    Preprocessing(shape=tuple(np.int64([64, 8, 64])), window=(0, 100))
 
 
 def test_a_grid_too_large_is_refused_before_it_is_made():

@@ -39,6 +39,22 @@ def test_a_missing_mask_is_an_error_for_patients_only(bids):
     assert next(r for r in cohort.records if r.subject == "sub-01").mask is None
 
 
+def test_participants_may_be_named_with_or_without_sub(bids):
+    """Without it, all groups were lost: controls without a mask were refused."""
+    table = bids / "participants.tsv"
+    table.write_text(table.read_text().replace("sub-01", "01").replace("sub-02", "02"))
+    cohort = read_cohort(bids)
+    assert [(r.subject, r.group) for r in cohort.records] == [
+        ("sub-00", "patient"), ("sub-01", "control"), ("sub-02", "patient"), ("sub-03", "control"),
+    ]  # fmt: skip
+    header = table.read_text().split("\n")[0].split("\t")
+    row = "\t".join({"participant_id": "sub-01", "group": "fcd"}.get(name, "x") for name in header)
+    table.write_text(table.read_text().rstrip("\n") + f"\n{row}\n")
+    problems = read_cohort(bids).problems
+    assert [(p.code, p.file) for p in problems] == [("PARTICIPANTS", str(table))]
+    assert "sub-01" in problems[0].what
+
+
 def test_a_table_without_groups_is_named_where_a_mask_is_missing(bids):
     """Controls that ``participants.tsv`` declares in a column of another name look like patients without a mask."""
     table = bids / "participants.tsv"
@@ -173,6 +189,25 @@ def test_reads_nnunet_folders(bids, tmp_path):
     (tmp_path / "nn" / "labelsTr" / "sub-00.nii.gz").unlink()
     (tmp_path / "nn" / "imagesTr" / "sub-02_0001.nii.gz").unlink()
     assert codes(tmp_path / "nn") == ["MASK_MISSING", "NNUNET_CHANNEL"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "code"),
+    [
+        ("imagesTr", "sub-02_0001.nii", "NNUNET_FILES"),
+        ("imagesTr", "sub-02_0000.nii", None),  # of another channel
+        ("labelsTr", "sub-02.nii", "NNUNET_FILES"),
+        ("labelsTr", "sub-02.nii.bak", None),
+    ],
+)
+def test_of_two_files_for_one_case_none_is_chosen_silently(bids, tmp_path, folder, name, code):
+    """The later image and the earlier label were used."""
+    root = nnunet(tmp_path / "nn", bids)
+    (root / folder / name).write_bytes(b"")
+    cohort = read_cohort(root, selection=Selection(controls=("sub-01", "sub-03")))
+    found = [(p.code, p.file, p.what) for p in cohort.problems]
+    assert found == ([(code, str(root / folder), f"sub-02 has {name} and {name}.gz")] if code else [])
+    assert [r.mask.name for r in cohort.records if r.patient == "sub-02"] == ([] if code else ["sub-02.nii.gz"])
 
 
 @pytest.mark.parametrize(("wanted", "channel"), [("T1", 0), ("t1ce", 1), ("ce", 1)])

@@ -103,6 +103,16 @@ def test_nobody_is_parted_by_leaving_out_what_is_bad(bids, tmp_path, second, spl
     assert list(tmp_path.glob("*store*")) == []
 
 
+@pytest.mark.parametrize("second", ["sub-00", "SUB-00"])
+def test_a_name_given_twice_is_refused_before_an_image_is_read(bids, tmp_path, second):
+    """One file took the place of the other, and then both seemed to have the same image."""
+    records = read_cohort(bids).require_clean()
+    twice = [*records[:3], replace(records[3], subject=second, patient=records[0].patient)]
+    with pytest.raises(JsddpmError, match=r"DUPLICATE.*sub-03_FLAIR.*sub-00 occurs 2 times"):
+        build_slice_cache(twice, tmp_path / "store", spec=SPEC, skip_bad=True)
+    assert list(tmp_path.glob("*store*")) == []
+
+
 @pytest.mark.parametrize("level", [1, 9], ids=["gzipped-again", "gzipped-better"])
 def test_one_image_under_two_names_is_found_by_its_voxels(bids, tmp_path, level):
     """Compressed again it has other bytes, and was in train and in test."""

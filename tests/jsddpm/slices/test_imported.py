@@ -278,6 +278,34 @@ def test_a_range_has_two_values(wrong):
     assert caught.value.status == 2
 
 
+@pytest.mark.parametrize("write", [as_npz, as_nifti])
+def test_endings_may_be_in_capitals(store, slices, tmp_path, write):
+    """They were taken for pictures."""
+    path, given = write(tmp_path, *slices)
+    expected = read_generated(path, binning=BINNING, real=store, **given)
+    for file in [*tmp_path.glob("*.npz"), *tmp_path.glob("*.gz")]:
+        stem, _, ending = file.name.partition(".")
+        file.rename(tmp_path / f"{stem}.{ending.upper()}")
+        path.write_text(path.read_text().replace(file.name, f"{stem}.{ending.upper()}"))
+    made = read_generated(path, binning=BINNING, real=store, **given)
+    assert np.array_equal(made.images, expected.images)
+    assert np.array_equal(made.masks, expected.masks)
+    assert [name.lower() for name in made.group] == expected.group
+
+
+def test_an_array_file_may_end_in_capitals(store, slices, tmp_path):
+    path = write_one(tmp_path, slices[0][0] / 255, slices[1][0], "a.NPY,b.NPY,20,1")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.npy").rename(tmp_path / f"{name}.NPY")
+    assert np.array_equal(read_generated(path, binning=BINNING, real=store).masks[0], slices[1][0])
+
+
+def test_a_line_is_named_as_an_editor_counts_it(store, tmp_path):
+    path = write_one(tmp_path, FLAT, FLAT, "\n\na.npy,b.npy,20,1\n\na.npy,b.npy,x,1")
+    with pytest.raises(JsddpmError, match="line 6: z 'x'"):
+        read_generated(path, binning=BINNING, real=store)
+
+
 @pytest.mark.parametrize(("z", "message"), [("20.0", None), ("20.5", "line 2: z '20.5'"), ("nan", "z 'nan'")])
 def test_positions_may_be_whole_floats(store, slices, tmp_path, z, message):
     """A column with an empty cell is one of floats, and was refused."""

@@ -18,6 +18,7 @@ from conftest import TINY
 from jsddpm.binning import Condition
 from jsddpm.config import load_config
 from jsddpm.diffusion.checkpoint import checkpoint_info
+from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, network_bytes
 from jsddpm.diffusion.generate import generate_store
 from jsddpm.diffusion.pipeline import JointPipeline
@@ -137,6 +138,22 @@ def test_the_estimate_counts_weights_slices_and_workers(run, store):
     assert estimate.slices == 5 * 30 * 32 * 24 * 3  # patients of train and val, slices in the range, pixels, bytes
     assert estimate.workers > estimate_run(load_config("demo", [*TINY, "data.workers=1"]), store).workers > 0
     assert estimate_run(load_config("demo", [*TINY, "data.residence=mapped"]), store).slices == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "batch", "drawn"),
+    [(1024, "null", 45), (1024, 35, 35), (40, "null", 40), (8, "null", 30), (0, "null", 30)],
+)
+def test_the_picture_of_samples_counts(store, asked, batch, drawn):
+    """It was promised and left out. In 30 bins of one slice, training patients have 30 controls and 15 lesion slices.
+
+    The one patient for validation has 30 slices, and draws no samples to judge.
+    """
+    many = ["binning.n_bins=30", f"logging.grid={asked}", f"sampling.batch_size={batch}", "trainer.precision=32-true"]
+    config = load_config("demo", [*TINY, *many])
+    network = Denoiser(config.model, config.binning.for_store(store.n_slices), store.size)
+    needed = int(ALLOCATOR_SHARE * network_bytes(network, store.size, drawn, gradient=False))
+    assert estimate_run(config, store).check == needed
 
 
 @pytest.mark.parametrize("half", [True, False])

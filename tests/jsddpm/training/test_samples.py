@@ -163,6 +163,7 @@ def test_the_plan_of_a_run(judged_store, store):
     assert "20 samples of 10 conditions in 20 steps" in plan.sentence
     for changed, reason in (
         ("monitoring.samples=0", "monitoring.samples is 0"),
+        ("monitoring.samples=15", "monitoring.samples is 15, and 16 are needed"),  # blamed on the time that was left
         ("monitoring.samples=null", "the 2 steps between two validations leave time for 0 samples"),
     ):
         assert reason in SamplePlan.of(load_config("demo", [*SETTINGS, changed]), judged_store).reason

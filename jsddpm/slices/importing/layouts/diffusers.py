@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from jsddpm.csvfiles import read_rows
+from jsddpm.csvfiles import Row, read_rows
 from jsddpm.errors import JsddpmError
 from jsddpm.files import read_bytes
 from jsddpm.slices.importing.items import Facts, Listing, missing_fact
@@ -32,18 +32,18 @@ def _read(source: Path, facts: Facts) -> Listing:
     return Listing(listed(table, rows, facts, image="file_name", mask=columns[0] if facts.masks else ""))
 
 
-def _lines(table: Path) -> list[dict[str, str]]:
+def _lines(table: Path) -> list[Row]:
     """The objects of a JSON-lines file, as text; null is an empty cell."""
     rows = []
     for number, line in enumerate(read_bytes(table).splitlines(), 1):
         try:
             values = json.loads(line) if line.strip() else None
             if values is not None:
-                rows.append({str(k): "" if v is None else str(v) for k, v in dict(values).items()})
+                rows.append(Row({str(k): "" if v is None else str(v) for k, v in dict(values).items()}, number))
         except (ValueError, TypeError, RecursionError) as error:
             cure = "write one JSON object per line"
             raise JsddpmError("TABLE", f"line {number} is not a JSON object", fix=cure, file=table) from error
-    if missing := [number for number, row in enumerate(rows, 1) if "file_name" not in row]:
+    if missing := [row.line for row in rows if "file_name" not in row]:
         raise JsddpmError("TABLE", f"line {missing[0]} has no file_name", fix="add it", file=table)
     return rows
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jsddpm.csvfiles import read_rows, refuse_outside
+from jsddpm.csvfiles import Row, read_rows, refuse_outside
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.importing.items import Facts, Listing, SliceItem, slice_facts
 from jsddpm.slices.importing.layouts import ImportLayout
+from jsddpm.slices.importing.pairs import NIFTI, has_ending
 
 
 def _read(table: Path, facts: Facts) -> Listing:
@@ -19,7 +20,7 @@ def _read(table: Path, facts: Facts) -> Listing:
 
 
 def listed(
-    table: Path, rows: Sequence[Mapping[str, str]], facts: Facts, *, image: str = "image", mask: str = "mask"
+    table: Path, rows: Sequence[Row], facts: Facts, *, image: str = "image", mask: str = "mask"
 ) -> list[SliceItem]:
     """The slices in the rows of a table; their files must lie in the table's folder.
 
@@ -33,8 +34,8 @@ def listed(
     if not rows:
         raise usage_error("TABLE", "lists no slice", fix="add rows with the columns image, pathology and z", file=table)
     items = []
-    for number, row in enumerate(rows, 2):
-        where, values = f"line {number}", slice_facts(row, f"line {number}", table)
+    for row in rows:
+        where, values = f"line {row.line}", slice_facts(row, f"line {row.line}", table)
         if not row[image]:
             raise JsddpmError("TABLE", f"{where}: the column image is empty", fix="name the file", file=table)
         paths = [table.parent / row[image], table.parent / row[mask] if row.get(mask) else None]
@@ -54,7 +55,7 @@ def listed(
 
 def _by_volume(items: Sequence[SliceItem], names: Sequence[str]) -> list[SliceItem]:
     """Rows whose slices of one NIfTI file form one volume, for tables without a column ``group``."""
-    shared = {name for name, n in Counter(names).items() if n > 1 and name.endswith((".nii", ".nii.gz"))}
+    shared = {name for name, n in Counter(names).items() if n > 1 and has_ending(Path(name), NIFTI)}
     return [replace(item, group=name) if name in shared else item for item, name in zip(items, names, strict=True)]
 
 
