@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, log2
 from statistics import NormalDist
 
 import numpy as np
@@ -63,10 +64,16 @@ class CrossedMean:
         return max(by_interval, flipped_p_value(self.trainings))
 
     def detectable(self, level: float) -> float | None:
-        """Smallest mean that would be significant in about 80 % of such studies; None where there is no interval.
+        """Smallest mean that would be significant in about 80 % of such studies.
+
+        With the fewest trainings that can be significant (:func:`trainings_for`) all of them must agree, and the share
+        is between 60 and 80 %.
 
         Args:
             level: Allowed rate of false alarms for this mean.
+
+        Returns:
+            None where there is no interval, or with too few trainings for any significant mean.
         """
         return self._detectable(level, self.parts)
 
@@ -78,7 +85,7 @@ class CrossedMean:
             level: Allowed rate of false alarms for this mean.
 
         Returns:
-            None if no number of patients suffices, because the trainings vary too much.
+            None if no number of patients suffices, because the trainings vary too much or are too few.
         """
         if self.interval is None:
             return None
@@ -96,12 +103,21 @@ class CrossedMean:
         return low
 
     def _detectable(self, level: float, parts: Parts) -> float | None:
-        half = self._half(level, parts)
+        half = None if len(self.trainings) < trainings_for(level) else self._half(level, parts)
         return None if half is None else half + _POWER_QUANTILE * sum(variance for variance, _ in parts) ** 0.5
 
     def _half(self, level: float, parts: Parts) -> float | None:
         """See :func:`~jsddpm_eval.stats.parts.half_width`; None with too few patients, or one training of each fold."""
         return None if self.patients < MIN_UNITS or len(parts) < 2 else half_width(parts, level)
+
+
+def trainings_for(level: float) -> int:
+    """Fewest trainings of which :func:`flipped_p_value` can be at most ``level``: n that agree give ``2 ** (1 - n)``.
+
+    >>> trainings_for(0.05), trainings_for(0.0625)
+    (6, 5)
+    """
+    return ceil(1 - log2(level))
 
 
 def flipped_p_value(effects: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm_eval.stats.crossed import CrossedMean, crossed_mean
+from jsddpm_eval.stats.crossed import CrossedMean, crossed_mean, trainings_for
 from jsddpm_eval.stats.holm import holm_adjusted
 from jsddpm_eval.stats.limits import ALPHA
 from jsddpm_eval.utility.scores import Record
@@ -81,8 +81,10 @@ def compared(
 
     Returns:
         A row for each pair and network: ``arm``, ``reference``, ``network``, ``difference``, ``interval``, ``p_value``
-        (corrected), ``patients``, ``answer`` (see :func:`answer`), ``detectable`` (difference seen with a power of
-        80 %), ``patients_for_gain`` (patients with whom :data:`GAIN` would be seen; null where no number suffices).
+        (corrected), ``patients``, ``trainings`` (of each arm), ``trainings_needed`` (fewest that can be significant),
+        ``answer`` (see :func:`answer`), ``detectable`` (difference seen with a power of 80 %), ``patients_for_gain``
+        (patients with whom :data:`GAIN` would be seen). The last two are null with too few trainings, the last one
+        also where no number suffices.
     """
     tests = [(arm, reference, network) for arm, reference in pairs for network in networks]
     means = {key: grid.difference(key[0], key[1], measure, [key[2]] if key[2] else None) for key in tests}
@@ -91,6 +93,7 @@ def compared(
     return [
         {
             "arm": key[0], "reference": key[1], "network": key[2], **estimate(mean), "p_value": corrected.get(key),
+            "trainings": len(mean.trainings), "trainings_needed": trainings_for(level),
             "answer": answer(mean, corrected.get(key), margin), "detectable": mean.detectable(level),
             "patients_for_gain": mean.patients_for(GAIN, level),
         }

@@ -129,10 +129,18 @@ def _sentence(d: dict[str, Any], margin: float) -> str:
 
 
 def _needed(d: dict[str, Any]) -> str:
-    """Number of patients with whom a gain would be significant."""
+    """Number of trainings or patients with whom a gain would be significant."""
     needed = d["patients_for_gain"]
+    if d["trainings"] < d["trainings_needed"]:
+        return (
+            f"with {d['trainings']} trainings of each arm no difference can be significant, and at least "
+            f"{d['trainings_needed']} are needed"
+        )
     if needed is None:
-        return f"with so few trainings it would not detect a gain of {GAIN:g}, however many patients there are"
+        return (
+            f"with {d['trainings']} trainings that vary so much it would not detect a gain of {GAIN:g}, however many "
+            "patients there are"
+        )
     if needed <= d["patients"]:
         return f"it would most likely have detected a gain of {GAIN:g}"
     return f"it would detect a gain of {GAIN:g} with {needed} patients"

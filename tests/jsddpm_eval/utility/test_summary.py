@@ -72,6 +72,17 @@ def test_one_training_of_each_arm_answers_nothing():
     assert "one training of each arm" in values["sentences"][0]
 
 
+def test_four_trainings_promise_nothing_to_more_patients():
+    """Of four trainings that agree, the signs alone give a p-value of 2 / 2^4 = 0.125."""
+    values = summary(cells({"real": 0, "real+classical": 0}, patients=6, seeds=4, noise=3), BINNING, SPACING, margin=1e-4)
+    (row,) = values["comparisons"]
+    assert (row["answer"], row["detectable"], row["patients_for_gain"]) == ("unknown", None, None)
+    assert (row["trainings"], row["trainings_needed"]) == (4, 6)
+    assert "with 4 trainings of each arm no difference can be significant, and at least 6 are needed" in (
+        values["sentences"][0]
+    )
+
+
 def test_a_summary_is_strict_json_and_says_no_gain_over_copy_paste_in_words():
     effects = {"real": 0, "real+generated-50": 10, "real+copy-paste": 10}
     rows = cells(effects, patients=30, folds=2, seeds=3, networks=("unet", "segresnet"), noise=0.3)
@@ -89,13 +100,15 @@ def test_a_summary_is_strict_json_and_says_no_gain_over_copy_paste_in_words():
 
 
 @pytest.mark.parametrize(
-    ("needed", "said"),
-    [(31, "it would detect a gain of 0.05 with 31 patients"),
-     (30, "it would most likely have detected a gain of 0.05"), (None, "however many patients")],
+    ("trainings", "needed", "said"),
+    [(9, 31, "it would detect a gain of 0.05 with 31 patients"),
+     (9, 30, "it would most likely have detected a gain of 0.05"), (9, None, "however many patients"),
+     (4, None, "no difference can be significant, and at least 7 are needed.")],
 )  # fmt: skip
-def test_what_is_not_known_says_what_would_be_needed(needed, said):
+def test_what_is_not_known_says_what_would_be_needed(trainings, needed, said):
     row = {"arm": "real+generated-50", "reference": "real+poisson", "difference": 0.01, "interval": [-0.03, 0.05],
-           "patients": 30, "answer": "unknown", "patients_for_gain": needed}  # fmt: skip
+           "patients": 30, "answer": "unknown", "patients_for_gain": needed, "trainings": trainings,
+           "trainings_needed": 7}  # fmt: skip
     (sentence,) = sentences([row], 0.02)
     neither = "The study shows neither a gain of real+generated-50 over real+poisson nor its absence; "
     assert sentence.startswith(neither)
