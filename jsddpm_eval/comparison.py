@@ -183,7 +183,7 @@ def require_comparable(first: Results, second: Results) -> None:
     differing = [f"binning.{key}: {one} and {other}" for key, (one, other) in bins.items()]
     differing += [f"{key}: {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key)]
     if differing:
-        cure = "evaluate both with the same store, split, features and seed (and key file, if anonymised)"
+        cure = "evaluate both with the same real slices, split, features and seed (and key file, if anonymised)"
         raise usage_error("NOT_COMPARABLE", f"the evaluations differ in {'; '.join(differing)}", fix=cure)
 
 

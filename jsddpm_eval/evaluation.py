@@ -74,7 +74,7 @@ def evaluate(
         split: Held-out split, if ``real`` is a store.
         seed: Seed of all random numbers of the evaluation.
         cache: Folder of features, baselines and trained networks, which evaluations share; None writes nothing. A table
-            keeps them in memory for the next evaluation in any case.
+            (or a selection of its slices) keeps them in memory for its next evaluation in any case.
         progress: See :data:`Progress`.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Protocol
 
 import numpy as np
@@ -37,9 +37,14 @@ class ArrayPixels:
     Args:
         images: float32 ``(N, H, W)`` in [0, 1]; None without images.
         masks: Boolean, of the same shape; None without masks.
+
+    Raises:
+        JsddpmError: ``SLICES`` (status 2) when the shapes differ.
     """
 
     def __init__(self, images: NDArray[np.float32] | None, masks: NDArray[np.bool_] | None) -> None:
+        if images is not None and masks is not None and images.shape != masks.shape:
+            raise refused("masks", f"shape {masks.shape}, images {images.shape}", "give equal shapes")
         self._images, self._masks = images, masks
         shape = next((array.shape for array in (images, masks) if array is not None), (0, 0, 0))
         self.size: tuple[int, int] = (shape[1], shape[2])
@@ -62,6 +67,13 @@ def refused(what: str, why: str, fix: str) -> JsddpmError:
     return usage_error("SLICES", f"{what}: {why}", fix=fix)
 
 
+def require_lengths(count: int, values: Mapping[str, Sized | None]) -> None:
+    """Refuse values, by name, of another number than that of the slices; None is allowed."""
+    for name, each in values.items():
+        if each is not None and len(each) != count:
+            raise refused(name, f"{len(each)} for {count} slices", "give one for each slice")
+
+
 def as_array(what: str, values: Values) -> NDArray[np.generic]:
     """Any of :data:`Values` on the CPU."""
     try:
@@ -76,6 +88,27 @@ def as_integers(what: str, values: Values, fix: str = "give one whole number for
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise refused(what, f"{array.dtype} of shape {array.shape}", fix)
     return torch.from_numpy(array.astype(np.int64))
+
+
+def as_pathology(values: Values) -> Tensor:
+    """0 for control, 1 for lesion, int64 ``(N,)``."""
+    kinds = as_integers("pathology", values, "give one whole number for each slice: 0 for control, 1 for lesion")
+    if not set(kinds.unique().tolist()) <= {0, 1}:
+        raise refused("pathology", "other values than 0 and 1", "give 0 for control, 1 for lesion")
+    return kinds
+
+
+def as_held_out(values: Values | None, count: int, *, real: bool) -> Tensor:
+    """Whether slices are held out, boolean ``(N,)``; none is when None.
+
+    Args:
+        values: The flags.
+        count: Number of slices.
+        real: Whether the slices are real.
+    """
+    if values is not None and not real:
+        raise refused("held_out", "given without patient", "give the patient of each real slice")
+    return torch.zeros(count, dtype=torch.bool) if values is None else as_flags("held_out", values)
 
 
 def as_flags(what: str, values: Values) -> Tensor:

@@ -24,14 +24,14 @@ from jsddpm.slices.opened import Store, opened
 from jsddpm_eval.pixels import (
     ArrayPixels,
     Values,
-    as_flags,
+    as_held_out,
     as_images,
-    as_integers,
     as_masks,
+    as_pathology,
     as_patients,
     as_places,
     as_units,
-    refused,
+    require_lengths,
 )
 from jsddpm_eval.stats.thinning import evenly
 from jsddpm_eval.whole_table import BATCH, WholeTable, origin_of
@@ -56,7 +56,6 @@ class SliceTable:
         size: ``(H, W)`` of the slices; (0, 0) without images and masks.
         spacing: Pixel size and slice distance ``(row, column, z)`` in mm.
         binning: The binning; None if only bins are known.
-        origin: Provenance of the slices, as plain values.
         store: Their store, if there is one.
         memo: Values of the whole table, which all evaluations share.
     """
@@ -64,7 +63,7 @@ class SliceTable:
     def __init__(self, whole: WholeTable, row: Tensor) -> None:
         self._whole, self.row = whole, row
         self.kind, self.binning, self.spacing = whole.kind, whole.binning, whole.spacing
-        self.origin, self.store, self.memo = whole.origin, whole.store, whole.memo
+        self.store, self.memo = whole.store, whole.memo
         self.has_pixels, self.has_masks, self.size = whole.has_pixels, whole.has_masks, whole.pixels.size
         self.z_index, self.z_bin, self.pathology = whole.z_index[row], whole.z_bin[row], whole.pathology[row]
         self.patient, self.unit = whole.patient[row], whole.unit[row]
@@ -117,24 +116,16 @@ class SliceTable:
         >>> len(stack), stack.n_units
         (3, 2)
         """
-        kinds = as_integers("pathology", pathology, "give one whole number for each slice: 0 for control, 1 for lesion")
+        kinds = as_pathology(pathology)
         count = len(kinds)
-        if not set(kinds.unique().tolist()) <= {0, 1}:
-            raise refused("pathology", "other values than 0 and 1", "give 0 for control, 1 for lesion")
         position, bins = as_places(z_index, z_bin, binning)
         numbers, patient_names = as_patients(patient, count)
-        if held_out is not None and patient is None:
-            raise refused("held_out", "given without patient", "give the patient of each real slice")
         units = as_units(group, numbers, real=patient is not None)
-        held = torch.zeros(count, dtype=torch.bool) if held_out is None else as_flags("held_out", held_out)
+        held = as_held_out(held_out, count, real=patient is not None)
         picture, mask = None if images is None else as_images(images), None if masks is None else as_masks(masks)
         lengths: dict[str, Sized | None] = {"z_index" if z_bin is None else "z_bin": bins, "z_index": position}
         lengths |= {"held_out": held, "images": picture, "masks": mask, "names": names, **(columns or {})}
-        for name, values in lengths.items():
-            if values is not None and len(values) != count:
-                raise refused(name, f"{len(values)} for {count} slices", "give one for each slice")
-        if picture is not None and mask is not None and picture.shape != mask.shape:
-            raise refused("masks", f"shape {mask.shape}, images {picture.shape}", "give equal shapes")
+        require_lengths(count, lengths)
         whole = WholeTable(
             "generated" if patient is None else "real", position, bins, kinds, numbers, units, held, held,
             patient_names, ArrayPixels(picture, mask), np.arange(count), picture is not None, mask is not None, binning,
@@ -225,11 +216,20 @@ class SliceTable:
         """The slices of this selection as a table of their own, with rows from 0 and nothing known of other slices."""
         if len(self) == len(self._whole.rows) and torch.equal(self.row, torch.arange(len(self))):
             return self
+        return self._apart
+
+    @cached_property
+    def _apart(self) -> SliceTable:  # kept with the selection, for its next evaluation
         return SliceTable(self._whole.of(self.row), torch.arange(len(self)))
 
     def spread(self, most: int) -> SliceTable:
         """At most ``most`` of the slices, evenly spread over the conditions and within them."""
         return self.where(evenly(self.token(int(self.z_bin.max()) + 1), most)) if len(self) > most else self
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Provenance of the slices, as plain values."""
+        return self._whole.origin | self._whole.identity()
 
     @property
     def n_patients(self) -> int:

@@ -134,7 +134,7 @@ def _sides(pairs: _Neighbours) -> dict[str, Side]:
 def _lesions(pairs: _Neighbours, tokens: NDArray[np.int64], units: NDArray[np.int64]) -> Side:
     """Continuity of the lesion of every slice that has one and a neighbour."""
     table = pairs.table
-    if not table.has_masks:
+    if not (table.has_masks and len(pairs.lower)):
         return Side(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
     above, below = dict(zip(pairs.lower, pairs.upper, strict=True)), dict(zip(pairs.upper, pairs.lower, strict=True))
     places = np.array(sorted({*above, *below}), np.intp)

@@ -16,6 +16,7 @@ from jsddpm.errors import usage_error
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.extractors.radiomics import EXTRACTOR
+from jsddpm_eval.features.registry import make_extractors
 from jsddpm_eval.functional.best_match import best_match
 from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.registry import chosen
@@ -23,6 +24,7 @@ from jsddpm_eval.metrics.registry import metrics as every_metric
 from jsddpm_eval.pixels import as_integers
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.whole_table import CONTENT, content_of
 
 
 class BinAwareMetrics(TorchMetric):
@@ -33,10 +35,15 @@ class BinAwareMetrics(TorchMetric):
 
     Args:
         binning: The binning that the slices are conditioned on.
-        features: Feature spaces.
+        features: Feature extractors, or names of those that are not trained on the real slices.
         metrics: Metrics or single scores by name, or metrics themselves. None uses all metrics that need only
             features, so that no pixels are kept.
         seed: Seed of all draws: patient halves, relabellings, one slice per patient.
+        spacing: Pixel size and slice distance ``(row, column, z)`` in mm, for scores in mm.
+
+    Raises:
+        JsddpmError: ``METRIC`` (status 2) for an unknown metric; ``EXTRACTOR`` (status 2) for an unknown extractor, or
+            one that is trained on the real slices.
 
     >>> metric = BinAwareMetrics(ZBinning((0, 9), 2, n_slices=10), metrics=["best_match_psnr"])
     >>> slices = torch.stack([torch.zeros(12, 12), torch.full((12, 12), 0.4)])
@@ -54,16 +61,18 @@ class BinAwareMetrics(TorchMetric):
         self,
         binning: ZBinning,
         *,
-        features: Sequence[Extractor] = (EXTRACTOR,),
+        features: Sequence[str | Extractor] = (EXTRACTOR,),
         metrics: Sequence[str | Metric] | None = None,
         seed: int = 0,
+        spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
         super().__init__(dist_sync_fn=gathered)
         names = metrics if metrics is not None else [m.name for m in every_metric().values() if not m.needs]
-        self.binning, self.features, self.asked, self.seed = binning, tuple(features), tuple(names), seed
+        self.binning, self.asked, self.seed, self.spacing = binning, tuple(names), seed, spacing
+        self.features = _ready(features, seed)
         needs = {need for metric in chosen(self.asked)[0] for need in metric.needs}
         self.kept = tuple(name for name in ("pixels", "masks") if name in needs)
-        labels = ("z_bin", "pathology", "patient", "group", "held_out", "generated")
+        labels = ("z_bin", "pathology", "patient", "group", "held_out", "generated", CONTENT)
         for name in (*labels, *self.kept, *(f"features_{i}" for i in range(len(self.features)))):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
@@ -104,7 +113,7 @@ class BinAwareMetrics(TorchMetric):
             raise usage_error("SLICES", "the argument masks is missing", fix="give the masks of the slices")
         table = SliceTable.from_arrays(
             images, masks, z_bin=z_bin, pathology=pathology, patient=patient, group=group, held_out=held_out,
-            binning=self.binning,
+            binning=self.binning, spacing=self.spacing,
         )  # fmt: skip
         none = [-1] * len(table)
         batch = {"z_bin": table.z_bin, "pathology": table.pathology, "held_out": table.held_out}
@@ -112,6 +121,7 @@ class BinAwareMetrics(TorchMetric):
         batch |= {"group": as_integers("group", none if group is None else group)}
         batch |= {"generated": torch.full((len(table),), not real), "pixels": table.images}
         batch |= {"masks": table.masks} if table.has_masks else {}
+        batch |= {CONTENT: content_of(*(batch[name] for name in ("pixels", "masks") if name in batch))}
         batch |= {f"features_{i}": extractor(table.images) for i, extractor in enumerate(self.features)}
         for name, values in batch.items():
             if name in self._defaults:
@@ -136,12 +146,13 @@ class BinAwareMetrics(TorchMetric):
         rows = {name: values[keep] if len(values) else values for name, values in state.items()}
         columns = {
             f"{extractor.name} {extractor.key}": rows[f"features_{i}"] for i, extractor in enumerate(self.features)
-        }
+        } | {CONTENT: rows[CONTENT].long()}
         kept = {name: rows[name] for name in self.kept if rows[name].ndim > 1}  # a flat state has no slices
         return SliceTable.from_arrays(
             kept.get("pixels"), kept.get("masks"), z_bin=rows["z_bin"].long(), pathology=rows["pathology"].long(),
             patient=rows["patient"].long() if real else None, group=None if real else rows["group"].long(),
             held_out=rows["held_out"].bool() if real else None, binning=self.binning, columns=columns,
+            spacing=self.spacing,
         )  # fmt: skip
 
     @staticmethod
@@ -178,10 +189,11 @@ class BinAwareScore(BinAwareMetrics):
     Args:
         score: Name of the score, such as ``kid`` or ``lesion_present``.
         binning: The binning that the slices are conditioned on.
-        feature: Feature space, if the score has one.
+        feature: Feature extractor, or its name, if the score has a feature space.
         z_bin: Bin; None for all bins.
         pathology: 0 control, 1 lesion; None for both.
         seed: Seed of all draws.
+        spacing: Pixel size and slice distance ``(row, column, z)`` in mm, for scores in mm.
 
     Raises:
         JsddpmError: ``METRIC`` (status 2) for a name that is not that of one score, or a condition without it.
@@ -199,12 +211,13 @@ class BinAwareScore(BinAwareMetrics):
         score: str,
         binning: ZBinning,
         *,
-        feature: Extractor = EXTRACTOR,
+        feature: str | Extractor = EXTRACTOR,
         z_bin: int | None = None,
         pathology: int | None = None,
         seed: int = 0,
+        spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
-        super().__init__(binning, features=(feature,), metrics=[score], seed=seed)
+        super().__init__(binning, features=(feature,), metrics=[score], seed=seed, spacing=spacing)
         members = chosen([score])[1]
         if members != {score}:
             raise usage_error(
@@ -212,8 +225,9 @@ class BinAwareScore(BinAwareMetrics):
             )
         self.score, self.place = score, (z_bin, pathology)
         spec = next(spec for metric in chosen([score])[0] for spec in metric.specs if spec.name == score)
-        if not spec.asked(z_bin, pathology):
-            what = f"there is no {score!r} of bin {z_bin} and pathology {pathology}"
+        exists = z_bin in (None, *range(binning.n_bins)) and pathology in (None, 0, 1)
+        if not (exists and spec.asked(z_bin, pathology)):
+            what = f"there is no {score!r} of bin {z_bin} and pathology {pathology} in {binning.n_bins} bins"
             raise usage_error("METRIC", what, fix="give z_bin and pathology of one condition, or neither")
         self._higher = {"higher": True, "lower": False}.get(spec.better or "")
 
@@ -241,6 +255,21 @@ def gathered(state: Tensor, group: Any = None) -> list[Tensor]:
     distributed.all_gather_object(described, local, group=group)
     shape, dtype = next((d for d in described if d), ((), state.dtype))
     return gather_all_tensors(state if len(state) else state.new_empty((0, *shape), dtype=dtype), group)
+
+
+def _ready(features: Sequence[str | Extractor], seed: int) -> tuple[Extractor, ...]:
+    """Extractors that can be used before there are real slices.
+
+    Raises:
+        JsddpmError: ``EXTRACTOR`` (status 2) for one that has to be trained on them.
+    """
+    nobody = SliceTable.from_arrays(torch.empty(0, 1, 1), z_bin=[], pathology=[], patient=[])
+    extractors = make_extractors(features, nobody, seed=seed)
+    for extractor in extractors:
+        if extractor.missing:
+            cure = "use another one, or jsddpm_eval.evaluate, which trains it on the real slices"
+            raise usage_error("EXTRACTOR", f"{extractor.name} is trained on real slices, and there are none yet", fix=cure)
+    return tuple(extractors)
 
 
 def _joined(state: Tensor | list[Tensor]) -> Tensor:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,6 +19,9 @@ from jsddpm_eval.pixels import Pixels
 
 BATCH = 256
 """Slices read at a time where a whole table is looked at."""
+
+CONTENT = "content"
+"""Column of :func:`content_of` the pixels, for a table without them."""
 
 Kind = Literal["real", "generated"]
 
@@ -35,6 +39,11 @@ def origin_of(store: SliceStore, split: str) -> dict[str, Any]:
         known = {"slices": len(store.index)}
         known |= {k: store.info[k] for k in ("sampling", "seed", "provenance") if k in store.info}
     return {"store": store.fingerprint} | known
+
+
+def content_of(*arrays: Tensor | NDArray[Any]) -> Tensor:
+    """A number for each row of the arrays that changes with every value, int64 ``(N,)``."""
+    return torch.tensor([int(digest(*rows)[:15], 16) for rows in zip(*arrays, strict=True)], dtype=torch.int64)
 
 
 @dataclass(eq=False)
@@ -81,6 +90,31 @@ class WholeTable:
             names=None if self.names is None else [self.names[k] for k in row.tolist()],
             columns={name: values[row] for name, values in self.given.items()},
         )  # fmt: skip
+
+    def identity(self) -> dict[str, str]:
+        """Digest of real slices that no store identifies, in any order: arrays, and selections of a store's slices."""
+        if self.kind == "generated" or (self.store and len(self.rows) == len(self.store.select(binning=self.binning))):
+            return {}
+        return {"slices_digest": self.memo.once(("slices digest",), self._hash_slices)}
+
+    def _hash_slices(self) -> str:
+        content = torch.from_numpy(self.rows) if self.store is not None else self._content()
+        labels = (self.z_index, self.z_bin, self.pathology, self.held_out, self.in_split)
+        names = self.patient_names[self.patient.numpy()]
+        columns = [v.numpy() for v in (content, *labels)]
+        order = np.lexsort([*columns, names])
+        source = "" if self.store is None else self.store.fingerprint
+        return digest(source, self.spacing, *[v[order] for v in columns], *map(str, names[order]))
+
+    def _content(self) -> Tensor:
+        """:func:`content_of` the pixels of arrays; of the columns without pixels."""
+        if CONTENT in self.given:
+            return self.given[CONTENT]
+        if not (self.has_pixels or self.has_masks):
+            return content_of(np.zeros(len(self.rows)), *self.given.values())
+        read = [self.pixels.images] * self.has_pixels + [self.pixels.masks] * self.has_masks
+        parts = np.split(self.rows, range(BATCH, len(self.rows), BATCH))
+        return torch.cat([content_of(*(pixels(rows) for pixels in read)) for rows in parts])
 
     def hash_pixels(self, columns: list[Tensor]) -> str:
         """Hash of a store's fingerprint and the selected rows, or of pixels and columns, read batch by batch."""

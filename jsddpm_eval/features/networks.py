@@ -1,4 +1,4 @@
-"""Small networks trained on real training slices: a position regressor, and a feature space."""
+"""Small networks that are trained on real slices: the network of slices, and how it is trained and kept."""
 
 from __future__ import annotations
 

@@ -8,11 +8,12 @@ an entry point names, is called as ``make(real, seed=..., folder=...)`` and retu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import cast
 
 from jsddpm.anonymise import local_name
-from jsddpm.errors import usage_error
+from jsddpm.errors import JsddpmError, environment_error, first_line, usage_error
 from jsddpm.registry import Registry
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.plugins import loaded, registered
@@ -21,6 +22,7 @@ from jsddpm_eval.slice_table import SliceTable
 GROUP = "jsddpm.extractors"
 DEFAULT = ("radiomics", "slice-encoder")
 EXTRACTORS = Registry("jsddpm_eval.features.extractors")
+_MAKER = "register a function make(real, *, seed, folder) that returns an Extractor"
 
 Maker = Callable[..., Extractor]
 
@@ -48,7 +50,8 @@ def make_extractors(
         folder: Folder for trained weights; None keeps none.
 
     Raises:
-        JsddpmError: ``EXTRACTOR`` (status 2) for an unknown or repeated one, and as the extractors themselves.
+        JsddpmError: ``EXTRACTOR`` (status 2) for an unknown or repeated one; ``PLUGIN`` (status 5) when another
+            package's cannot be made; and as the extractors themselves.
     """
     extractors: list[Extractor] = []
     for feature in features:
@@ -75,10 +78,28 @@ def _by_name(name: str, real: SliceTable, seed: int, folder: Path | None) -> Ext
     if module in EXTRACTORS.names():
         maker = cast(Maker, EXTRACTORS.load(module).make)
     elif name in registered(GROUP):
-        maker = loaded(registered(GROUP)[name], Callable)
+        return _of_package(registered(GROUP)[name], real, seed, folder)
     else:
         return _network(name)
     return maker(real, seed=seed, folder=folder)
+
+
+def _of_package(point: EntryPoint, real: SliceTable, seed: int, folder: Path | None) -> Extractor:
+    """The extractor that another package's function makes."""
+    maker = loaded(point, Callable)
+    if isinstance(maker, Extractor):
+        raise environment_error("PLUGIN", f"{point.value} is an Extractor, no function that makes one", fix=_MAKER)
+    try:
+        extractor = maker(real, seed=seed, folder=folder)
+    except JsddpmError:
+        raise
+    except Exception as error:  # any error of another package
+        what = f"{point.value} fails to make an extractor ({first_line(error)})"
+        raise environment_error("PLUGIN", what, fix=_MAKER) from error
+    if not isinstance(extractor, Extractor):
+        what = f"{point.value} gave {type(extractor).__name__} instead of an Extractor"
+        raise environment_error("PLUGIN", what, fix=_MAKER)
+    return extractor
 
 
 def _network(name: str) -> Extractor:

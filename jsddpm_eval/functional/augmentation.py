@@ -39,9 +39,9 @@ def augmented(images: Tensor, masks: Tensor, draw: torch.Generator) -> tuple[Ten
 
     turn, scale = _TURN * uniform(count), torch.exp(_SCALE * uniform(count))
     mirror = torch.where(uniform(count) < 0, -1.0, 1.0)
-    matrix = torch.zeros(count, 2, 3, device=device)
-    matrix[:, 0, 0], matrix[:, 0, 1] = mirror * scale * turn.cos(), -scale * turn.sin()
-    matrix[:, 1, 0], matrix[:, 1, 1] = mirror * scale * turn.sin(), scale * turn.cos()
+    matrix, aspect = torch.zeros(count, 2, 3, device=device), images.shape[2] / images.shape[3]
+    matrix[:, 0, 0], matrix[:, 0, 1] = mirror * scale * turn.cos(), -scale * turn.sin() * aspect
+    matrix[:, 1, 0], matrix[:, 1, 1] = mirror * scale * turn.sin() / aspect, scale * turn.cos()
     matrix[:, :, 2] = _MOVE * uniform(count, 2)
     grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
     image = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)

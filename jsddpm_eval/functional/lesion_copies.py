@@ -40,7 +40,7 @@ class Lesions(NamedTuple):
 
 
 def windows(images: Tensor, masks: Tensor) -> Lesions:
-    """Windows around the lesions of slices; no mask may be empty.
+    """Windows around the lesions of slices; an empty mask has area 0, and its window lies around the first pixel.
 
     Args:
         images: ``(N, H, W)``.

@@ -99,7 +99,8 @@ def _kept(real: Side, generated: Side, counted: Score) -> Score:
     mean = -to_none.value
     kept = 1 + shift.value / mean
     of_generated = shift.error**2 - shift.real_error**2
-    half = shift.half_width / shift.error * (of_generated + (kept * shift.real_error) ** 2) ** 0.5 / abs(mean)
+    quantile = shift.half_width / shift.error if shift.error else 0.0  # no scatter: the ratio has no error
+    half = quantile * (of_generated + (kept * shift.real_error) ** 2) ** 0.5 / abs(mean)
     return Score.of(kept, counts, Spread((kept - half, kept + half)))
 
 

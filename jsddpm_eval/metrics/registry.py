@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from jsddpm.errors import usage_error
+from jsddpm.errors import environment_error, usage_error
 from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.plugins import loaded, modules_with, registered
 from jsddpm_eval.results.specs import GROUPS, ScoreSpec
@@ -21,14 +21,26 @@ def metrics() -> dict[str, Metric]:
     """Metrics by name, in the reading order of their first scores' groups.
 
     Raises:
-        JsddpmError: ``PLUGIN`` (status 5) when another package's metric cannot be loaded.
+        JsddpmError: ``PLUGIN`` (status 5) when another package's metric cannot be loaded, or when it or one of its
+            scores has the name of another metric or score.
 
     >>> "best_match" in metrics()
     True
     """
     every: list[Metric] = [module.METRIC for module in modules_with(__package__ or "", "METRIC")]
-    every += [loaded(point, Metric) for point in registered(GROUP).values()]
+    names = {name for metric in every for name in _names(metric)}
+    for point in registered(GROUP).values():
+        metric = loaded(point, Metric)
+        if taken := sorted(names & _names(metric)):
+            what = f"{point.value} has the name of another metric or score: {', '.join(taken)}"
+            raise environment_error("PLUGIN", what, fix="rename it, or remove the package that registers it")
+        names |= _names(metric)
+        every.append(metric)
     return {metric.name: metric for metric in sorted(every, key=lambda m: group_order(m.specs[0]))}
+
+
+def _names(metric: Metric) -> set[str]:
+    return {metric.name, *(spec.name for spec in metric.specs)}
 
 
 def group_order(spec: ScoreSpec) -> int:

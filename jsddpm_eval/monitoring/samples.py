@@ -67,7 +67,7 @@ class SampleMonitor:
 
     Args:
         real: Real slices of training patients and of held-out ones (``held_out``), with their binning.
-        features: Feature spaces of the KID.
+        features: Feature spaces of the KID; those that are trained on training slices are left out without any.
         seed: Seed of the networks of scores.
         cache: Folder for values of real slices; None writes nothing.
 
@@ -152,7 +152,7 @@ class SampleMonitor:
     @cached_property
     def _spaces(self) -> list[FeatureSpace]:
         extractors = make_extractors(self.features, self.real, seed=self.seed, folder=self.real.memo.folder)
-        return [FeatureSpace(extractor, self.real) for extractor in extractors]
+        return [FeatureSpace(extractor, self.real) for extractor in extractors if not extractor.missing]
 
     @cached_property
     def _search(self) -> CopySearch | None:

@@ -122,9 +122,27 @@ def test_a_metric_that_cannot_be_loaded_is_named(here, entry, module):
     assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
 
 
-@pytest.mark.parametrize("entry", ["other_package:MISSING", "other_package:METRIC"])
-def test_an_extractor_that_cannot_be_made_is_named(here, entry):
-    here(f"[jsddpm.extractors]\nrows = {entry}\n")
-    with pytest.raises(JsddpmError, match=entry) as caught:
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [('name = "brightness"', 'name = "obedience"', "obedience"), ('name="brightness_difference"', 'name="kid"', "kid"),
+     ('name = "brightness"', 'name = "kid"', "kid")],
+)  # fmt: skip
+def test_a_metric_named_like_a_built_in_metric_or_score_is_refused(here, before, after, taken):
+    assert before in MODULE
+    here("[jsddpm.metrics]\nbrightness = other_package:METRIC\n", MODULE.replace(before, after))
+    with pytest.raises(JsddpmError, match=f"other_package:METRIC has the name of .*: {taken}; fix: rename it") as caught:
+        metrics.__wrapped__()
+    assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [("MISSING", "cannot be loaded"), ("METRIC", "is a Brightness"), ("ROWS", "is an Extractor, no function"),
+     ("dict", "fails to make an extractor"), ("number", "gave int instead of an Extractor")],
+)  # fmt: skip
+def test_an_extractor_that_cannot_be_made_is_named(here, entry, why):
+    more = "\n\nROWS = make(None, seed=0)\n\n\ndef dict(real):\n    pass\n\n\ndef number(real, **settings):\n    return 3\n"
+    here(f"[jsddpm.extractors]\nrows = other_package:{entry}\n", MODULE + more)
+    with pytest.raises(JsddpmError, match=f"other_package:{entry} {why}") as caught:
         make_extractors(["rows"], real_table(), seed=0)
     assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)

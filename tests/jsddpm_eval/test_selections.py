@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from jsddpm.errors import JsddpmError
+from jsddpm_eval.comparison import compare
 from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.registry import make_extractors
 from jsddpm_eval.slice_table import SliceTable
 
@@ -59,6 +61,54 @@ def test_a_whole_table_is_its_own_root():
     part = real.where(torch.arange(5)).rooted()
     assert (part.row.tolist(), part.rooted() is part) == ([0, 1, 2, 3, 4], True)
     assert torch.equal(part.images, real.images[:5])
+
+
+def test_a_selection_that_is_evaluated_again_computes_nothing_anew():
+    read = []
+
+    def means(images):
+        read.append(len(images))
+        return images.mean(2).double()
+
+    extractor = Extractor("means", means, {})
+    real, chosen = table(REAL), torch.arange(60)
+    part = real.where(chosen)
+    first = evaluate(part, table(GENERATED), metrics=["kid"], features=[extractor])
+    assert sorted(read) == [SAMPLES, 60]
+    again = evaluate(part, table(GENERATED), metrics=["kid"], features=[extractor])
+    assert sorted(read) == [SAMPLES, SAMPLES, 60]
+    assert values(again) == values(first)
+
+
+def test_evaluations_of_other_real_slices_are_not_paired():
+    """Of as many slices and patients; the same slices in another order are compared."""
+    found = {
+        name: evaluate(real, table(GENERATED), metrics=["kid"], features=["radiomics"])
+        for name, real in {
+            "first": table(REAL, np.arange(60)), "selected": table(REAL).where(torch.arange(60)),
+            "turned": table(REAL, np.arange(60)[::-1]), "second": table(REAL, np.arange(60, 120)),
+            "other masks": table(REAL | {"masks": REAL["masks"][:, ::-1]}, np.arange(60)),
+            "all held out": table(REAL | {"held_out": np.ones(COUNT, bool)}, np.arange(60)),
+        }.items()
+    }  # fmt: skip
+    for name in ("selected", "turned"):
+        assert compare(found["first"], found[name])
+    for name in ("second", "other masks", "all held out"):
+        with pytest.raises(JsddpmError, match=r"NOT_COMPARABLE.*real.slices_digest: [0-9a-f]+ and [0-9a-f]+") as caught:
+            compare(found["first"], found[name])
+        assert caught.value.status == 2
+
+
+def test_selections_of_a_store_are_told_apart_and_the_whole_is_its_fingerprint(store, generated):
+    samples = SliceTable.from_store(generated)
+    real = SliceTable.from_store(store, samples.binning)
+    patients = sorted(set(real.patient.tolist()))
+    assert "slices_digest" not in real.origin
+    rows = [torch.nonzero(torch.isin(real.patient, torch.tensor(patients[k::2])))[:, 0] for k in (0, 1)]
+    first, second, turned = (real.where(r).rooted().origin["slices_digest"] for r in (*rows, rows[0].flip(0)))
+    assert first == turned != second
+    parts = [SliceTable.from_store(store, samples.binning, only=(split,)) for split in ("train", "test")]
+    assert len({part.origin["slices_digest"] for part in parts}) == 2
 
 
 def test_real_slices_that_are_all_held_out_have_every_other_score():

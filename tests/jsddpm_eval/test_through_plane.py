@@ -135,3 +135,14 @@ def test_volumes_without_lesions_leave_their_score_unknown():
     real = table(*(brains(12, 0, lesions=False)), patient=volume_numbers(brains(12, 0)[0]))
     *_, continuity = through_plane(real, table(images, masks, group=volume_numbers(images)))
     assert (continuity.answer, continuity.shift) == ("unknown", None)
+
+
+def test_patients_without_neighbouring_bins_leave_every_answer_unknown():
+    """Each patient has slices of one bin; volumes have all bins."""
+    images, masks = brains(6, 0)
+    alone = np.arange(len(images) * BINS) % BINS == 2
+    real = table(images, masks, patient=volume_numbers(images)).where(torch.from_numpy(alone))
+    made = brains(4, 1)
+    for score in through_plane(real, table(*made, group=volume_numbers(made[0]))):
+        assert (score.answer, score.real, score.shift, score.patients) == ("unknown", None, None, 0)
+        assert "0 patients, 4 volumes" in score.reason

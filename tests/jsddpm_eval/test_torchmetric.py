@@ -10,7 +10,9 @@ from torchmetrics import MetricCollection
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
+from jsddpm_eval.comparison import compare
 from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.features.extractors.radiomics import EXTRACTOR
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.torchmetric import BinAwareMetrics, BinAwareScore
 from metric_tester import MEANS, SEEN, generated_arrays, real_arrays, table
@@ -176,6 +178,56 @@ def test_the_dtype_of_labels_does_not_enter():
     same(metric.results(), filled(metrics=["kid", "best_match"]).results())
 
 
+def test_extractors_can_be_named_unless_they_are_trained():
+    by_name = filled(features=["radiomics"], metrics=["kid"])
+    same(by_name.results(), filled(features=(EXTRACTOR,), metrics=["kid"]).results())
+    assert BinAwareScore("kid", BINNING, feature="radiomics").features == (EXTRACTOR,)
+    for features, why in ((["slice-encoder"], "trained on real slices.*evaluate"), (["radiomix"], "radiomix")):
+        with pytest.raises(JsddpmError, match=f"EXTRACTOR.*{why}") as caught:
+            BinAwareMetrics(BINNING, features=features)
+        assert caught.value.status == 2
+
+
+def test_areas_are_in_mm_of_the_spacing():
+    """Pixels of 2 x 3 mm: an area is six times that of pixels of 1 mm, and so is a difference of areas."""
+    areas = [
+        filled(metrics=["lesion_shape", "obedience"], features=(), **settings).results()
+        for settings in ({}, {"spacing": (2.0, 3.0, 5.0)})
+    ]
+    expected = evaluate(
+        *(table(a | SHARED | {"spacing": (2.0, 3.0, 5.0)}) for a in (REAL, MADE)), metrics=["lesion_shape"], features=[]
+    )
+    in_mm = {s.name for s in areas[0].specs if "mm2" in s.unit}
+    assert in_mm
+    for name in in_mm:
+        one, six = (found[name].value for found in areas)
+        assert six == pytest.approx(6 * one)
+        assert six == pytest.approx(expected[name].value)
+    score = BinAwareScore(min(in_mm), BINNING, spacing=(2.0, 3.0, 5.0))
+    score.update(**REAL, real=True)
+    score.update(**MADE, real=False)
+    assert float(score.compute()) == pytest.approx(expected[min(in_mm)].value, rel=1e-5)
+
+
+def test_metrics_of_the_same_real_slices_are_compared_and_of_others_refused():
+    """Whatever batches they came in; slices of as many strangers, or the patients exchanged, are other slices."""
+    whole = filled(metrics=["kid"]).results()
+    batches = BinAwareMetrics(BINNING, features=(MEANS,), metrics=["kid"])
+    for rows in torch.randperm(24, generator=torch.Generator().manual_seed(0)).split(7):
+        batches.update(**{k: v[rows] for k, v in REAL.items()}, real=True)
+    batches.update(**MADE, real=False)
+    assert compare(whole, batches.results())
+    assert compare(whole, evaluate(table(REAL | SHARED), table(MADE | SHARED), metrics=["kid"], features=[MEANS]))
+    strangers = REAL | {"images": (REAL["images"] + 0.01).clamp(0, 1)}
+    exchanged = REAL | {"patient": (REAL["patient"] + 1) % 4}
+    for other in (strangers, exchanged):
+        metric = BinAwareMetrics(BINNING, features=(MEANS,), metrics=["kid"])
+        metric.update(**other, real=True)
+        metric.update(**MADE, real=False)
+        with pytest.raises(JsddpmError, match=r"NOT_COMPARABLE.*real.slices_digest"):
+            compare(whole, metric.results())
+
+
 # What is refused
 
 
@@ -269,6 +321,10 @@ def test_a_single_score_can_be_cloned_and_needs_a_score():
     assert float(metric.compute()) >= 0
     assert metric.higher_is_better is True
     for name, place, why in (
+        ("kid", {"z_bin": 5, "pathology": 0}, "no 'kid' of bin 5 and pathology 0 in 2 bins"),
+        ("kid", {"z_bin": -1, "pathology": 0}, "no 'kid' of bin -1"),
+        ("kid", {"z_bin": 0, "pathology": 2}, "no 'kid' of bin 0 and pathology 2"),
+        ("lesion_area", {"z_bin": 2}, "no 'lesion_area' of bin 2"),
         ("feature_distance", {}, "is a family of scores"), ("kidd", {}, "unknown metric or score"),
         ("best_match_psnr", {"pathology": 0}, "no 'best_match_psnr' of bin None and pathology 0"),
     ):  # fmt: skip

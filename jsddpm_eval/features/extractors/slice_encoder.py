@@ -21,18 +21,19 @@ from jsddpm_eval.slice_table import SliceTable
 NAME = "slice-encoder"
 _VERSION = 1
 _STEPS = 250
-_NO_TRAINING = "all real slices are held out, so the features have nothing to learn from"
+_FEWEST = 2  # training slices
+_NO_TRAINING = "fewer than two real slices are not held out, so the features have nothing to learn from"
 
 
 def make(real: SliceTable, *, seed: int, folder: Path | None = None) -> Extractor:
-    """The extractor by its name; see :func:`train`. Without training slices it cannot be used.
+    """The extractor by its name; see :func:`train`. With fewer than two training slices it cannot be used.
 
     Args:
         real: Real slices.
         seed: Seed of the training.
         folder: Folder for trained weights; None keeps none.
     """
-    if bool(real.held_out.all()):
+    if int((~real.held_out).sum()) < _FEWEST:
         return Extractor(NAME, _untrained, {}, saw_training=True, missing=_NO_TRAINING)
     return real.memo.once((NAME, seed), lambda: train(TrainingSlices.of(real), seed=seed, folder=folder))
 

@@ -170,3 +170,9 @@ def test_what_is_kept_is_one_ratio_of_means_and_its_interval_covers_the_true_sha
         assert min(abs(score.value - made.mean() / mean) for mean in (values.mean(), by_patient)) < 1e-9
         covered += score.interval[0] <= 0.6 <= score.interval[1]
     assert binomtest(covered, trials, 0.95, alternative="less").pvalue > 0.001
+
+
+def test_without_any_scatter_what_is_kept_is_known_exactly():
+    real = Side(np.full(12, 0.6), np.zeros(12, int), np.arange(12))
+    score = _kept(real, Side(np.full(8, 0.3), np.zeros(8, int), np.arange(8)), Score(value=0.0))
+    assert (score.value, score.interval) == (pytest.approx(0.5), pytest.approx((0.5, 0.5)))

@@ -145,3 +145,15 @@ def test_test_patients_of_a_store_are_not_looked_at(tmp_path):
     monitor = SampleMonitor.of_store(store, BINNING)
     assert sorted(set(monitor.held_out.patient_names.tolist())) == ["p4", "p5", "p6"]
     assert sorted(set(monitor.train.patient_names.tolist())) == ["p0", "p1", "p2", "p3"]
+
+
+@pytest.mark.usefixtures("brief_networks")
+@pytest.mark.parametrize("training", [0, 1], ids=["no training slice", "one training slice"])
+def test_without_slices_to_learn_from_the_default_features_are_those_of_radiomics(training):
+    whole = real(training=range(training))
+    rows = torch.nonzero(whole.held_out)[:, 0]
+    few = whole.where(torch.cat([rows, torch.nonzero(~whole.held_out)[:training, 0]]))
+    drawn = samples(*slices(range(200, 203)))
+    scores, expected = (SampleMonitor(few, **f)(drawn) for f in ({}, {"features": ["radiomics"]}))
+    assert np.isfinite(scores.kid)
+    assert scores.values["kid_radiomics"] == expected.values["kid_radiomics"] == scores.kid
