@@ -267,8 +267,9 @@ def _ready(features: Sequence[str | Extractor], seed: int) -> tuple[Extractor, .
     extractors = make_extractors(features, nobody, seed=seed)
     for extractor in extractors:
         if extractor.missing:
+            what = f"{extractor.name} is trained on real slices, and there are none yet"
             cure = "use another one, or jsddpm_eval.evaluate, which trains it on the real slices"
-            raise usage_error("EXTRACTOR", f"{extractor.name} is trained on real slices, and there are none yet", fix=cure)
+            raise usage_error("EXTRACTOR", what, fix=cure)
     return tuple(extractors)
 
 

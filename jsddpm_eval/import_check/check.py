@@ -6,7 +6,7 @@ from jsddpm.binning import LESION, ZBinning
 from jsddpm_eval.features.crossfit import FOLDS
 from jsddpm_eval.import_check.copies import copies
 from jsddpm_eval.import_check.intensity import inverted, levels
-from jsddpm_eval.import_check.masks import masks
+from jsddpm_eval.import_check.masks import masks, misread
 from jsddpm_eval.import_check.order import order
 from jsddpm_eval.import_check.orientation import orientation, sides_differ
 from jsddpm_eval.import_check.parts import foreign, turned
@@ -38,7 +38,7 @@ class ImportCheck:
             samples or volumes, only repeated slices and masks that are empty or inverted are found.
         """
         if self._reference.real.n_patients <= FOLDS:
-            return copies(generated)
+            return [*misread(self._reference.real, generated), *copies(generated)]
         reference, imported = self._reference, Pictured.of(generated)
         inversions, imported = inverted(reference, imported)
         orientations, imported = orientation(reference, imported)

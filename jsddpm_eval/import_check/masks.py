@@ -22,11 +22,16 @@ _AGREED = CHANCE**0.5  # each of two halves
 
 def masks(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """Suspicions about the masks of a set; none if either side has no masks."""
-    if not (reference.real.has_masks and generated.has_masks):
+    if not _comparable(reference.real, generated):
+        return []
+    return misread(reference.real, generated) or _placed(reference, generated)
+
+
+def misread(real: SliceTable, generated: SliceTable) -> list[Suspicion]:
+    """A suspicion if masks are empty or inverted, with any number of patients; none if either side has no masks."""
+    if not _comparable(real, generated):
         return []
     lesions = generated.where(generated.pathology == 1)
-    if not len(lesions):
-        return []
     share = lesions.mapped(lambda t: t.masks.double().mean(dim=(1, 2))).numpy()
     if (share > _MOST).mean() > 0.5:
         what = f"masks cover {share.mean():.0%} of lesion slices"
@@ -34,7 +39,12 @@ def masks(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     if not share.any():
         cure = "check --mask-label, --mask-threshold and which files are the masks"
         return [Suspicion("masks", "no slice that was to have a lesion has one in its mask", cure)]
-    return _placed(reference, generated)
+    return []
+
+
+def _comparable(real: SliceTable, generated: SliceTable) -> bool:
+    """Whether both sides have masks, and some samples a lesion."""
+    return real.has_masks and generated.has_masks and bool((generated.pathology == 1).any())
 
 
 def _placed(reference: RealReference, generated: SliceTable) -> list[Suspicion]:

@@ -33,7 +33,7 @@ class Panels:
         real_image: uint8 ``(conditions, examples, H, W)``, 0..255 for [0, 1]; of different patients where possible.
         real_mask: boolean, likewise.
         real_count: int64 ``(conditions,)``: number of examples.
-        generated_image: uint8 ``(conditions, seeds, H, W)``.
+        generated_image: uint8 ``(conditions, seeds, H, W)``; 0 where there are masks without images.
         generated_mask: boolean, likewise.
         generated_count: int64 ``(conditions,)``.
         copies: uint8 ``(2, pairs, H, W)``: the generated slices nearest to a real slice once registered, nearest first,
@@ -79,7 +79,7 @@ class Panels:
             real_parts.append(_one_per_patient(real_cell, slices[len(slices) // 2] if slices else 0))
             generated_parts.append(generated_cell.where(slice(_MAX_SEEDS)))
         pairs = [t.where(rows[:_PAIRS]) for t, rows in zip((generated, real), nearest, strict=True)]
-        copies = np.stack([_bytes(t) for t in pairs])
+        copies = np.stack([_bytes(t) for t in pairs]) if nearest.shape[1] else np.zeros((2, 0, *_size(real)), np.uint8)
         equal = (copies[0] == copies[1]).all((1, 2))
         return cls(
             *_gathered(real_parts), *_gathered(generated_parts), copies, _names(real_parts), _names(generated_parts),
@@ -116,9 +116,14 @@ def _one_per_patient(table: SliceTable, z: int) -> SliceTable:
 
 def _bytes(table: SliceTable) -> NDArray[np.uint8]:
     if not table.has_pixels:
-        return np.zeros((len(table), 1, 1), np.uint8)
+        return np.zeros((len(table), *_size(table)), np.uint8)
     scaled: NDArray[np.uint8] = np.rint(table.images.numpy() * 255).astype(np.uint8)
     return scaled
+
+
+def _size(table: SliceTable) -> tuple[int, int]:
+    """Size of the slices; (1, 1) without images and masks."""
+    return table.size if table.has_pixels or table.has_masks else (1, 1)
 
 
 def _names(parts: list[SliceTable]) -> NDArray[np.str_]:
@@ -129,8 +134,7 @@ def _names(parts: list[SliceTable]) -> NDArray[np.str_]:
 
 def _gathered(parts: list[SliceTable]) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.int64]]:
     counts = np.array([len(table) for table in parts], dtype=np.int64)
-    size = parts[0].size if parts[0].has_pixels else (1, 1)
-    image = np.zeros((len(parts), max(int(counts.max()), 1), *size), np.uint8)
+    image = np.zeros((len(parts), max(int(counts.max()), 1), *_size(parts[0])), np.uint8)
     mask = np.zeros(image.shape, bool)
     for i, table in enumerate(parts):
         if len(table):

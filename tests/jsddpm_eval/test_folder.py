@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.records import SPLITS
@@ -18,6 +19,8 @@ from jsddpm_eval.folder import SELFTEST, evaluate_into, revealed
 from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
+from jsddpm_eval.slice_table import SliceTable
+from jsddpm_reports.page import write_page
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
 
@@ -82,6 +85,23 @@ def test_a_network_alone_is_evaluated_too(run, store, tmp_path):
     one = next(c for c in results.reconstruction if c.key == (None, None, 300)).scores
     assert "too small for five scales" in one["ms_ssim"].reason
     assert one["psnr"].n_patients == 1
+
+
+@pytest.mark.parametrize("masks", [True, False], ids=["masks alone", "conditions alone"])
+def test_samples_without_images_are_evaluated_and_shown_without_pictures(store, generated, tmp_path, masks):
+    samples = SliceTable.from_store(generated)
+    labels = {"z_index": samples.z_index, "pathology": samples.pathology, "binning": samples.binning}
+    alone = SliceTable.from_arrays(None, samples.masks if masks else None, spacing=samples.spacing, **labels)
+    results = evaluate_into(tmp_path / "e", store, alone, metrics=["obedience", "lesion_shape"], features=[])
+    assert (results.pooled["lesion_present"].value is not None) == masks
+    panels = Panels.read(tmp_path / "e" / "panels.npz")
+    assert not panels.generated_image.any()
+    expected = torch.stack([samples.masks[samples.token(5) == t][0] for t in range(10)]).numpy() if masks else False
+    assert (panels.generated_mask[:, 0] == expected).all()
+    assert panels.real_image.any()
+    assert panels.copies.shape[:2] == (2, 0)
+    assert len(read_rows(tmp_path / "e" / "per_slice.csv")) == len(samples)
+    assert "obedience" in write_page(tmp_path / "e", tmp_path / "e.html").read_text()
 
 
 def test_samples_of_another_step_or_of_raw_weights_are_not_shown_with_a_reconstruction(run, store, generated, tmp_path):

@@ -130,7 +130,7 @@ def test_a_metric_that_cannot_be_loaded_is_named(here, entry, module):
 def test_a_metric_named_like_a_built_in_metric_or_score_is_refused(here, before, after, taken):
     assert before in MODULE
     here("[jsddpm.metrics]\nbrightness = other_package:METRIC\n", MODULE.replace(before, after))
-    with pytest.raises(JsddpmError, match=f"other_package:METRIC has the name of .*: {taken}; fix: rename it") as caught:
+    with pytest.raises(JsddpmError, match=f"other_package:METRIC has the name of .*: {taken}; fix: rename") as caught:
         metrics.__wrapped__()
     assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
 
@@ -141,7 +141,7 @@ def test_a_metric_named_like_a_built_in_metric_or_score_is_refused(here, before,
      ("dict", "fails to make an extractor"), ("number", "gave int instead of an Extractor")],
 )  # fmt: skip
 def test_an_extractor_that_cannot_be_made_is_named(here, entry, why):
-    more = "\n\nROWS = make(None, seed=0)\n\n\ndef dict(real):\n    pass\n\n\ndef number(real, **settings):\n    return 3\n"
+    more = "\nROWS = make(None, seed=0)\n\ndef dict(real):\n    pass\n\ndef number(real, **settings):\n    return 3\n"
     here(f"[jsddpm.extractors]\nrows = other_package:{entry}\n", MODULE + more)
     with pytest.raises(JsddpmError, match=f"other_package:{entry} {why}") as caught:
         make_extractors(["rows"], real_table(), seed=0)

@@ -74,12 +74,14 @@ def test_one_training_of_each_arm_answers_nothing():
 
 def test_four_trainings_promise_nothing_to_more_patients():
     """Of four trainings that agree, the signs alone give a p-value of 2 / 2^4 = 0.125."""
-    values = summary(cells({"real": 0, "real+classical": 0}, patients=6, seeds=4, noise=3), BINNING, SPACING, margin=1e-4)
+    rows = cells({"real": 0, "real+classical": 0}, patients=6, seeds=4, noise=3)
+    values = summary(rows, BINNING, SPACING, margin=1e-4)
     (row,) = values["comparisons"]
     assert (row["answer"], row["detectable"], row["patients_for_gain"]) == ("unknown", None, None)
     assert (row["trainings"], row["trainings_needed"]) == (4, 6)
-    assert "with 4 trainings of each arm no difference can be significant, and at least 6 are needed" in (
-        values["sentences"][0]
+    assert (
+        "with 4 trainings of each arm no difference can be significant, and at least 6 are needed"
+        in (values["sentences"][0])
     )
 
 
