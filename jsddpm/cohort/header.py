@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -113,12 +113,26 @@ def voxels_of(header: Any, path: Path) -> Voxels:
     return Voxels(shape, dtype, int(offset), 1.0 if slope is None else slope, intercept or 0.0)
 
 
-def place_of(header: Any, path: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Voxel-to-world affine in mm, float64 ``(4, 4)``, and notes on what nibabel repairs or ignores in the header.
+class Place(NamedTuple):
+    """The place of a volume in the world according to its header.
+
+    Attributes:
+        affine: Voxel to world in mm, float64 ``(4, 4)``.
+        given: Whether the header contains it; else the directions of the axes are nibabel's guess.
+        notes: What nibabel repairs, ignores or guesses.
+    """
+
+    affine: NDArray[np.float64]
+    given: bool
+    notes: tuple[str, ...]
+
+
+def place_of(header: Any, path: Path) -> Place:
+    """The place of a volume.
 
     Raises:
-        JsddpmError: ``NIFTI_HEADER``; ``NIFTI_AFFINE`` when the affine is missing, singular, or implausible for a scan
-            (voxels, sides or an origin of impossible size).
+        JsddpmError: ``NIFTI_HEADER``; ``NIFTI_AFFINE`` when the affine is singular, not finite, or implausible for a
+            scan (voxels, sides or an origin of impossible size).
     """
     written = [float(size) for size in header["pixdim"][1:4]]
     listener = _Said()
@@ -133,15 +147,18 @@ def place_of(header: Any, path: Path) -> tuple[NDArray[np.float64], tuple[str, .
         what = f"the orientation cannot be read ({first_line(error)})"
         raise bad("AFFINE", path, what, "export the file again with its orientation") from error
     _check_affine(affine, header, path)
-    tilt = float(np.degrees(obliquity(affine)).max())
-    notes = [f"tilted by {tilt:.0f} degrees: slices are not axial"] if tilt > _OBLIQUE_DEGREES else []
+    given = bool(header["sform_code"] or header["qform_code"])
+    notes = [] if given else [f"the header does not say how it is oriented: taken as {''.join(nib.aff2axcodes(affine))}"]
+    if (tilt := float(np.degrees(obliquity(affine)).max())) > _OBLIQUE_DEGREES:
+        notes.append(f"tilted by {tilt:.0f} degrees: slices are not axial")
     slope = float(header["scl_slope"])
     if not np.isfinite(slope) or (slope == 0 and float(header["scl_inter"]) != 0):
         notes.append(f"intensity slope {slope:g}: voxels are taken unscaled")
     if any(size <= 0 or not np.isfinite(size) for size in written):
         sizes = " x ".join(f"{size:g}" for size in written)
         notes.append(f"voxel sizes {sizes} in the header are not sizes: those of the affine are used")
-    return affine, (*notes, *_disagreement(header), *(s for s in listener.lines if not s.startswith("pixdim[1")))
+    said = (line for line in listener.lines if not line.startswith("pixdim[1"))
+    return Place(affine, given, (*notes, *_disagreement(header), *said))
 
 
 def _check_affine(affine: NDArray[np.float64], header: Any, path: Path) -> None:

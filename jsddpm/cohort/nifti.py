@@ -44,12 +44,14 @@ class Volume:
         affine: float64 ``(4, 4)``, voxel to world in mm.
         path: Its file.
         notes: Notes for the user that are not errors.
+        oriented: Whether its header contains the affine; else the directions of the axes are nibabel's guess.
     """
 
     data: NDArray[np.float32]
     affine: NDArray[np.float64]
     path: Path
     notes: tuple[str, ...] = ()
+    oriented: bool = True
 
 
 def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES, flat: bool = False) -> Volume:
@@ -79,12 +81,12 @@ def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES, flat: boo
         header = parse_header(head, path)
         voxels = voxels_of(header, path)
         _check_size(voxels, path, max_bytes)
-        affine, notes = place_of(header, path)
+        place = place_of(header, path)
         data, trailing = _decode(stream, head, voxels, path, max_bytes)
     data, more = _as_volume(data, path, flat=flat)
     ignored = (f"{trailing} bytes after the voxels were ignored",) if trailing else ()
     _check_values(data, path)
-    return Volume(data, affine, path, (*ignored, *more, *notes))
+    return Volume(data, place.affine, path, (*ignored, *more, *place.notes), place.given)
 
 
 def write_nifti(path: str | Path, data: NDArray[Any], affine: NDArray[np.float64]) -> None:

@@ -98,14 +98,20 @@ def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VO
 
 
 def on_grid(
-    image: Volume, labels: NDArray[np.uint8], spec: Preprocessing, *, max_bytes: int = MAX_VOLUME_BYTES
+    image: Volume,
+    labels: NDArray[np.uint8],
+    spec: Preprocessing,
+    *,
+    outside: float | None = None,
+    max_bytes: int = MAX_VOLUME_BYTES,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float64]]:
     """Resample a volume and its labels in canonical orientation, to a grid about the volume's centre.
 
     Args:
-        image: The volume; the grid outside of it is filled with 0.
+        image: The volume.
         labels: Labels on its grid, ``(X, Y, Z)``.
         spec: Shape and spacing of the grid.
+        outside: Value of the grid outside of the volume; None takes the lowest value of the volume, its background.
         max_bytes: Largest volume after resampling, as float32.
 
     Returns:
@@ -114,9 +120,10 @@ def on_grid(
     Raises:
         JsddpmError: ``NIFTI_TOO_LARGE``.
     """
+    filled = image.data.min() if outside is None else np.float32(outside)
     upright = tio.ToCanonical()(
-        tio.Subject(
-            image=tio.ScalarImage(tensor=torch.tensor(image.data)[None], affine=image.affine),
+        tio.Subject(  # torchio fills with 0
+            image=tio.ScalarImage(tensor=torch.from_numpy(image.data - filled)[None], affine=image.affine),
             labels=tio.LabelMap(tensor=torch.from_numpy(labels)[None], affine=image.affine),
         )
     )
@@ -124,7 +131,7 @@ def on_grid(
     coarser = any(new > old for new, old in zip(spec.spacing, upright.image.spacing, strict=True))
     moved = tio.Compose([tio.Resample(spec.spacing, antialias=coarser), tio.CropOrPad(spec.shape)])(upright)
     place = np.asarray(moved.image.affine, np.float64)
-    return moved.image.data[0].numpy(), moved.labels.data[0].numpy(), place
+    return moved.image.data[0].numpy() + filled, moved.labels.data[0].numpy(), place
 
 
 def windowed(

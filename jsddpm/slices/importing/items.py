@@ -169,7 +169,8 @@ def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[st
         file: File of the values.
 
     Raises:
-        JsddpmError: ``TABLE`` for a value that is not a whole number, or a pathology other than 0, 1, control, lesion.
+        JsddpmError: ``TABLE`` for a value that is not a whole number of 64 bits, or a pathology other than 0, 1,
+            control, lesion.
 
     >>> slice_facts({"zbin": "3.0", "lesion_present": "1", "seed": ""}, "line 2", Path("a.csv"))
     {'z': None, 'z_bin': 3, 'pathology': 1, 'seed': -1, 'group': ''}
@@ -186,20 +187,22 @@ def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[st
             read[name] = _whole(text) if text else None
         except ValueError:
             what = f"{where}: {name} {text!r}"
-            raise JsddpmError("TABLE", what, fix="give whole numbers", file=file) from None
+            raise JsddpmError("TABLE", what, fix="give whole numbers below 2**63", file=file) from None
     read["seed"] = -1 if read["seed"] is None else read["seed"]
     return {name: read[name] for name in COLUMNS}
 
 
 def _whole(text: str) -> int:
-    """A whole number, also as the float that a column with empty cells makes of it (``6.0``)."""
+    """A whole number that fits into a store's index, also as the float that a column with empty cells makes of it."""
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
-        number = float(text)
-        if not number.is_integer():
+        if not float(text).is_integer():
             raise
-        return int(number)
+        number = int(float(text))
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("too large")
+    return number
 
 
 def missing_fact(what: str, fix: str, file: Path) -> JsddpmError:

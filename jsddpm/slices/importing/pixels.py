@@ -145,6 +145,10 @@ def _stack(path: Path, key: str, size: tuple[int, int], _changed: int) -> NDArra
         from jsddpm.cohort.nifti import open_nifti
 
         volume = open_nifti(path, flat=True)
+        if not volume.oriented:
+            what = "its header contains no affine (both codes are 0), so directions of rows and columns are unknown"
+            cure = "write its affine into the header, or give an npy file and --axes"
+            raise JsddpmError("SLICE_FILE", what, fix=cure, file=path)
         stack = to_slices(apply_orientation(volume.data, io_orientation(volume.affine)))
     elif has_ending(path, (".npz",)):
         stack = read_npz(path, key, size)

@@ -41,20 +41,22 @@ def read_volume(
         check_same_grid(image, mask)
         lesion = binary_mask(mask, MaskReading(reading.mask_labels, reading.mask_threshold)).astype(np.uint8)
     image = replace(image, affine=_affine(image, facts))
-    if reading.window:  # the grid outside of the volume gets its lowest value
-        dark = replace(image, data=image.data - image.data.min())
-        values, labels, _ = on_grid(dark, lesion, grid)
+    if reading.window:
+        values, labels, _ = on_grid(image, lesion, grid)
         scaled = windowed(values, require_brain(estimate_brain(values), item.image), grid.window, item.image)[0]
     else:
-        scaled, labels, _ = on_grid(replace(image, data=intensity(image.data, reading, item.image)), lesion, grid)
+        image = replace(image, data=intensity(image.data, reading, item.image))
+        scaled, labels, _ = on_grid(image, lesion, grid, outside=0)
     return to_slices(np.clip(scaled, 0, 1)), to_slices(labels == 1)  # interpolation may exceed [0, 1] by rounding
 
 
 def _affine(image: Volume, facts: Facts) -> NDArray[np.float64]:
-    """The file's affine, or the one of the axes that the user gives; an identity does not count."""
-    silent = np.allclose(image.affine, np.eye(4))
+    """The file's affine, or the one of the axes that the user gives; an identity does not count, nor a guess."""
+    silent = "its affine is the identity" if np.allclose(image.affine, np.eye(4)) else ""
+    if not image.oriented:
+        silent = "its header contains no affine (both codes are 0)"
     if silent and (facts.axes is None or facts.spacing is None):
-        what = "its affine is the identity, so directions of the axes and voxel sizes are unknown"
+        what = f"{silent}, so directions of the axes and voxel sizes are unknown"
         raise missing_fact(what, "say both, as --axes LPS --spacing 1 1 1", image.path)
     if facts.axes is None and facts.spacing is None:
         return image.affine

@@ -355,6 +355,28 @@ def test_what_nibabel_decides_silently_is_said(good, tmp_path, edits, note):
     assert open_nifti(good).notes == ()
 
 
+def test_a_header_without_an_affine_is_noted_as_a_guess(good, tmp_path):
+    """As ``nib.Nifti1Image(array, None)`` writes it: nibabel takes the first axis as leading to the left."""
+    image = nib.Nifti1Image(DATA, None)
+    image.header.set_zooms((1, 2, 3))
+    assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (0, 0)
+    nib.save(image, tmp_path / "silent.nii.gz")
+    volume = open_nifti(tmp_path / "silent.nii.gz")
+    assert volume.notes == ("the header does not say how it is oriented: taken as LAS",)
+    assert not volume.oriented
+    assert np.array_equal(volume.affine, nib.load(tmp_path / "silent.nii.gz").affine)
+    assert np.array_equal(volume.affine[:3, :3], np.diag([-1.0, 2.0, 3.0]))
+    for code in ("sform", "qform"):
+        image = nib.Nifti1Image(DATA, None)
+        getattr(image, f"set_{code}")(AFFINE, code=1)
+        nib.save(image, tmp_path / f"{code}.nii.gz")
+        volume = open_nifti(tmp_path / f"{code}.nii.gz")
+        assert (volume.oriented, volume.notes, volume.affine.tolist()) == (True, (), AFFINE.tolist()), code
+    records = [Record("s", "s", "", "control", tmp_path / "silent.nii.gz", None)]
+    assert "taken as LAS" in inspect_records(records)[0].notes[0]
+    assert open_nifti(good).oriented
+
+
 @pytest.mark.parametrize("turned", [(0, 1, 2), (2, 0, 1)], ids=["axial", "sagittal"])
 @pytest.mark.parametrize(("axis", "degrees"), [("x", 10), ("x", 20), ("y", -30), ("z", 40)])
 def test_a_tilted_grid_is_noted_and_its_voxel_sizes_are_kept(tmp_path, turned, axis, degrees):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from jsddpm.cohort.brain import estimate_brain
-from jsddpm.cohort.nifti import Volume
-from jsddpm.cohort.preprocess import Preprocessing, preprocess
+from jsddpm.cohort.nifti import Volume, open_nifti
+from jsddpm.cohort.preprocess import Preprocessing, on_grid, preprocess
 from jsddpm.cohort.subject import Subject
 from jsddpm.errors import JsddpmError
 
@@ -82,6 +83,37 @@ def test_intensities_are_one_invertible_window_of_the_brain():
     assert plain.image.max() == 1
     assert np.abs(scaled.image - plain.image).max() < 1e-3
     assert scaled.window == pytest.approx([7 * w + 100 for w in plain.window], rel=2e-3)
+
+
+@pytest.mark.parametrize("form", ["voxels", "scl_inter", "int16"])
+def test_a_background_below_0_gives_the_same_slices(form, tmp_path):
+    """An offset of all values changes nothing but the window: padding is as dark as the background."""
+    image, mask = head((12, 25, 17))
+    image, affine, spec = np.rint(image - image.min()), affine_of((1, 1, 1), (0, 1, 2), 0), Preprocessing((48, 60, 52))
+    plain = preprocess(subject(image, affine, mask), spec)
+    if form == "voxels":
+        moved = image - 300
+    else:
+        stored = nib.Nifti1Image((image - (300 if form == "int16" else 0)).astype(np.int16), affine)
+        stored.header.set_slope_inter(1, 0 if form == "int16" else -300)
+        nib.save(stored, tmp_path / "moved.nii")
+        moved = open_nifti(tmp_path / "moved.nii").data
+    assert moved.min() == -300
+    other = preprocess(subject(moved, affine, mask), spec)
+    assert plain.image[0].max() == other.image[0].max() == 0, "padding is black"
+    assert np.abs(other.image - plain.image).max() < 1e-5
+    assert np.array_equal(other.brain, plain.brain)
+    assert other.window == pytest.approx([w - 300 for w in plain.window], abs=1e-3)
+
+
+def test_the_grid_outside_of_a_volume_is_its_background_or_a_given_value():
+    image, affine = head((12, 25, 17))[0] - 50, affine_of((1, 1, 1), (0, 1, 2), 0)
+    grid, labels = Preprocessing((48, 60, 52), tuple(SPACING)), np.zeros(SHAPE, np.uint8)
+    volume = Volume(image, affine, Path("x.nii"))
+    for given, expected in ((None, image.min()), (0, 0), (7, 7)):
+        values = on_grid(volume, labels, grid, outside=given)[0]
+        assert values[0, 0, 0] == pytest.approx(expected, abs=1e-5)
+        assert np.abs(values[7:41, 10:50, 11:41] - image).max() < 1e-3, "the same voxels, moved"
 
 
 def test_lesion_volume_is_recorded_before_and_after():

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -234,6 +235,25 @@ def test_window_brings_volumes_to_the_intensities_of_real_ones(store, tmp_path):
     first, second = made.images(np.arange(30)), made.images(np.arange(30, 60))
     assert np.abs(first - second).max() < 1e-3
     assert (first.min(), first.max()) == (0, 1)
+
+
+def test_volumes_without_an_affine_need_axes_and_spacing(store, tmp_path):
+    """A header whose codes are 0 would be read as leading to the left, and the heads mirrored."""
+    images, masks = two()
+    for kind, volumes in (("images", images), ("masks", masks)):
+        (tmp_path / "made" / kind).mkdir(parents=True)
+        for k in range(2):
+            array = volumes[k].transpose(2, 1, 0)[:, ::-1]  # columns to the right, rows to anterior, slices upwards
+            nib.save(nib.Nifti1Image(array.astype(np.float32), None), tmp_path / "made" / kind / f"case0{k}.nii")
+    told, inside = Facts(axes="RAS", spacing=SPACING), slice(Z_RANGE[0], Z_RANGE[1] + 1)
+    for facts in (Facts(), Facts(axes="RAS"), Facts(spacing=SPACING)):
+        with pytest.raises(JsddpmError, match=r"IMPORT_FACTS.*contains no affine.*--axes LPS --spacing 1 1 1"):
+            import_slices(
+                tmp_path / "made", tmp_path / "out", binning=binning_of("volumes"), real=store.path, facts=facts
+            )
+    out = import_slices(tmp_path / "made", tmp_path / "out", binning=binning_of("volumes"), real=store, facts=told)
+    made = SliceStore(out)
+    assert np.abs(made.images(np.arange(30)) - images[0][inside]).max() < 1e-4
 
 
 def test_a_declared_control_needs_no_mask(store, tmp_path):

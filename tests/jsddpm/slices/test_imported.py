@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
 
+import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
@@ -316,6 +318,29 @@ def test_positions_may_be_whole_floats(store, slices, tmp_path, z, message):
     else:
         with pytest.raises(JsddpmError, match=rf"TABLE.*{message}; fix: give whole numbers"):
             read_generated(path, binning=BINNING, real=store)
+
+
+@pytest.mark.parametrize("seed", [2**63 - 1, -1, 2**63, 2**64, -(2**63) - 1, "9.3e18", "1e300"])
+def test_a_seed_that_the_index_cannot_hold_is_refused(store, slices, tmp_path, seed):
+    """It was an OverflowError when the index was written."""
+    path = write_one(tmp_path, slices[0][0] / 255, slices[1][0], f"a.npy,b.npy,20,1,{seed}")
+    path.write_text(path.read_text().replace("pathology", "pathology,seed"))
+    if isinstance(seed, int) and -(2**63) <= seed < 2**63:
+        made = SliceStore(import_slices(path, tmp_path / "out", binning=BINNING, real=store))
+        assert made.index["seed"].tolist() == [seed]
+    else:
+        with pytest.raises(JsddpmError, match=rf"TABLE.*line 2: seed '{re.escape(str(seed))}'; fix: .*below 2\*\*63"):
+            import_slices(path, tmp_path / "out", binning=BINNING, real=store)
+
+
+@pytest.mark.parametrize("silent", ["i", "m"])
+def test_a_stack_without_an_affine_is_refused(store, slices, tmp_path, silent):
+    """Nibabel's guess would mirror it, or its mask alone."""
+    path, _ = as_nifti(tmp_path, *slices)
+    array = np.asanyarray(nib.load(tmp_path / f"{silent}.nii.gz").dataobj)
+    nib.save(nib.Nifti1Image(array, None), tmp_path / f"{silent}.nii.gz")
+    with pytest.raises(JsddpmError, match=rf"SLICE_FILE.*{silent}.nii.gz.*contains no affine"):
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store)
 
 
 def test_whatever_a_reader_raises_names_the_file(store, slices, tmp_path):
