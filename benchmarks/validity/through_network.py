@@ -62,7 +62,7 @@ class Network:
         sampling = pipe.sampling_with(steps=3 * _STEPS, sampler="ddpm")
         scheduler, abar = make_scheduler(pipe.diffusion, sampling), alphas_cumprod(pipe.diffusion)
         generator = torch.Generator().manual_seed(0)
-        step_options = SAMPLERS.load("ddpm").SAMPLER.step_options(sampling, [generator])
+        sampler = SAMPLERS.load("ddpm").SAMPLER
         steps = [t for t in scheduler.timesteps if int(t) < pipe.diffusion.num_train_timesteps / 3]
         tokens = torch.from_numpy(z_bin + pipe.binning.n_bins * pathology)
         clean = torch.from_numpy(np.stack([images, masks.astype(np.float32)], 1)) * 2 - 1
@@ -70,5 +70,6 @@ class Network:
         for t in steps:
             at = t.expand(len(x))
             x0 = predict_x0(pipe.denoiser(x, at, tokens).float(), x, at, abar, pipe.diffusion.prediction_type)
-            x = scheduler.step(x0.clamp(-1, 1), t, x, **step_options).prev_sample
+            options = sampler.step_options(sampling, lambda: torch.randn(clean.shape, generator=generator))
+            x = scheduler.step(x0.clamp(-1, 1), t, x, **options).prev_sample
         return to_image_and_mask(x.clamp(-1, 1))

@@ -148,7 +148,9 @@ def place_of(header: Any, path: Path) -> Place:
         raise bad("AFFINE", path, what, "export the file again with its orientation") from error
     _check_affine(affine, header, path)
     given = bool(header["sform_code"] or header["qform_code"])
-    notes = [] if given else [f"the header does not say how it is oriented: taken as {''.join(nib.aff2axcodes(affine))}"]
+    notes = (
+        [] if given else [f"the header does not say how it is oriented: taken as {''.join(nib.aff2axcodes(affine))}"]
+    )
     if (tilt := float(np.degrees(obliquity(affine)).max())) > _OBLIQUE_DEGREES:
         notes.append(f"tilted by {tilt:.0f} degrees: slices are not axial")
     slope = float(header["scl_slope"])

@@ -43,6 +43,11 @@ class SampleId:
         return sample_seed(run_seed, -1, -1, self.number)
 
 
+def judged_seed(run_seed: int) -> int:
+    """The base of the seeds of samples that choose a checkpoint, which no sample of ``run_seed`` itself shares."""
+    return sample_seed(run_seed, -2, -2, 0)  # no condition, and not the volumes' -1
+
+
 class Noise:
     """Noise of samples: their own, or that of their volumes.
 

@@ -118,7 +118,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
 class BalancedBatches(Sampler[list[int]]):
     """Endless batches with a chosen share of lesion slices, bins equally likely within each pathology.
 
-    A batch depends on (seed, its number) alone, so training resumes at any step with the same data.
+    A batch depends on (seed, its number) alone, so training resumes at any step with the same data. Other random
+    numbers of a step need a stream number besides, which must not be 0: NumPy pads seeds with zeros.
 
     Args:
         dataset: The slices to draw from.

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -184,22 +184,31 @@ class Speed(Callback):
         self._since = None
 
 
-class AfterValidation(Callback):
-    """Writes the logs to the disk after every validation, so that an unfinished run can be read, and calls ``action``.
-
-    Args:
-        action: Called on the first process when the values of the validation are on the disk.
-    """
-
-    def __init__(self, action: Callable[[], None] | None) -> None:
-        self.action = action
+class SaveLogs(Callback):
+    """Writes the logs to the disk after every validation, so that an unfinished run can be read."""
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the logs, then call the action."""
+        """Write the logs."""
         for logger in trainer.loggers:
             logger.save()
-        if self.action is not None and trainer.is_global_zero:
-            self.action()
+
+
+class AfterCheck(Checkpoint):
+    """Calls actions on the first process when logs and checkpoints of a validation are on the disk.
+
+    Lightning calls it after other callbacks, like the writers of checkpoints, and in their order.
+
+    Args:
+        actions: The actions, in order.
+    """
+
+    def __init__(self, actions: Sequence[Callable[[], None]]) -> None:
+        self.actions = actions
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Call them."""
+        for action in self.actions if trainer.is_global_zero else ():
+            action()
 
 
 class Pictures(Callback):

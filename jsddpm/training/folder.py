@@ -52,11 +52,16 @@ def refuse_begun(run: str | Path) -> None:
 
 
 def is_unbegun(run: str | Path) -> bool:
-    """Whether a run failed or was killed here before its first checkpoint, and the folder has no other files."""
+    """Whether a run failed or was killed here before its first ``last.ckpt``, and the folder has no other files.
+
+    The first check writes ``best.ckpt``, then ``last.ckpt``, then ``choice.json``. A run that was killed in between may
+    leave a best checkpoint without the other two, which cannot be resumed.
+    """
     run = Path(run)
     if not (run / _CHECKPOINTS).is_dir() or not {path.name for path in run.iterdir()} <= _WRITTEN | _partial(run):
         return False
-    return {path.name for path in (run / _CHECKPOINTS).iterdir()} <= _partial(run / _CHECKPOINTS)
+    first_check = set() if (run / CHOICE).exists() else {"best.ckpt"}
+    return {path.name for path in (run / _CHECKPOINTS).iterdir()} <= _partial(run / _CHECKPOINTS) | first_check
 
 
 def clear_unbegun(run: str | Path) -> None:

@@ -29,6 +29,8 @@ Validator = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 A value that is undefined for a slice (Dice without a lesion) is NaN and not part of the mean.
 """
 
+_COIN = 1
+"""Stream of the coin of self-conditioning: (seed, step) alone are the numbers that draw the slices of a batch."""
 MOST_SKIPPED = 20
 """Largest number of successive steps that 16-bit training may skip because of overflow."""
 
@@ -116,7 +118,7 @@ class JointDDPM(L.LightningModule):
     ) -> Tensor | None:
         """Self-conditioning: the network's estimate of x0, in its share of the steps, the same on all processes."""
         share = self.config.model.self_conditioning
-        if not share or np.random.default_rng([self.config.seed, step]).random() >= share:
+        if not share or np.random.default_rng([self.config.seed, step, _COIN]).random() >= share:
             return None
         with torch.no_grad():
             prediction = self.denoiser(x_t, timesteps, tokens, amounts=amounts)
@@ -129,10 +131,12 @@ class JointDDPM(L.LightningModule):
         These are flips, augmentation, timesteps, noise, dropped conditions and the seed of dropout.
         """
         x0, tokens = batch["x0"], batch["token"]
-        state = np.random.SeedSequence([self.config.seed, chunk, 0]).generate_state(1, np.uint64)
-        seed = int(state[0] >> np.uint64(1))
-        if self.config.model.dropout:
-            torch.manual_seed(seed)  # dropout uses the global generator
+        state = np.random.SeedSequence([self.config.seed, chunk, 0]).generate_state(2, np.uint64) >> np.uint64(1)
+        seed, other = map(int, state)
+        if (
+            self.config.model.dropout
+        ):  # it uses the global generator: on a GPU, the same seed would give the same numbers
+            torch.manual_seed(seed if x0.device.type == "cpu" else other)
         generator = seeded_generator(seed, x0.device)
         coins = torch.rand((2, len(x0)), generator=generator, device=x0.device)
         if self.config.data.flip:

@@ -97,8 +97,14 @@ class RunProgress:
 
     @property
     def state(self) -> State:
-        """Whether all steps are done, samples of a check ended the run early, or steps remain."""
-        if self.step >= self.config.trainer.max_steps and self.checkpoints:
+        """Whether all steps are done, samples of a check ended the run early, or the run is to be resumed.
+
+        Training has ended if the provenance records its last step. The log is ahead of the last checkpoint during a
+        check, so a run that was killed there is unfinished although its log is complete.
+        """
+        if "steps" not in self.provenance or not self.checkpoints:
+            return "unfinished"
+        if self.step >= self.config.trainer.max_steps:
             return "finished"
         return "stopped early" if self.choice.get("stopped") else "unfinished"
 

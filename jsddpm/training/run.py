@@ -13,7 +13,7 @@ from typing import Any
 
 import lightning as L  # noqa: N812 - the library's own convention
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from jsddpm.anonymise import way
 from jsddpm.checksums import write_recorded
@@ -28,7 +28,16 @@ from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import ClassDistribution
 from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.callbacks import AfterValidation, Interrupted, KeepBest, KeepLast, Progress, ProgressReport, Speed
+from jsddpm.training.callbacks import (
+    AfterCheck,
+    Interrupted,
+    KeepBest,
+    KeepLast,
+    Progress,
+    ProgressReport,
+    SaveLogs,
+    Speed,
+)
 from jsddpm.training.estimate import BYTES_PER_WEIGHT, require_memory
 from jsddpm.training.failures import explained
 from jsddpm.training.folder import claimed, clear_unbegun, is_unbegun, sweep_run
@@ -91,7 +100,7 @@ def train(
         judge: Judges the samples drawn at every check, and chooses ``checkpoints/best.ckpt``; without a judge there is
             no best check.
         progress: See :data:`Progress`.
-        checked: Called on the first process after each check, when its values are in ``metrics.csv``.
+        checked: Called on the first process after each check, when its values and checkpoints are on the disk.
 
     Returns:
         The last checkpoint.
@@ -149,13 +158,17 @@ def _train(
     (module, data, info), last = prepared, out / "checkpoints" / "last.ckpt"
     keep, slices = KeepLast(last), config.data.batch_size * config.trainer.accumulate
     every = min(config.logging.every, config.trainer.max_steps)
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [Speed(slices, every), SaveLogs()]
+    callbacks += [ProgressReport(progress)] if progress else []
+    writers: list[Checkpoint] = [keep]  # Lightning calls them after all others, in this order
+    told = [checked] if checked else []
     if samples:
         drawing = samples(keep.leave_check)
-        callbacks += [drawing, KeepBest(last.with_name("best.ckpt"), drawing)]
-    callbacks += [Speed(slices, every), AfterValidation(checked)]
-    callbacks += [ProgressReport(progress)] if progress else []
-    trainer = build_trainer(config, out, info, keep, callbacks, resumed_at=resumed_at)
+        callbacks.insert(0, drawing)
+        writers.insert(0, KeepBest(last.with_name("best.ckpt"), drawing))
+        told.insert(0, drawing.write)
+    writers.append(AfterCheck(told))
+    trainer = build_trainer(config, out, info, [*callbacks, *writers], resumed_at=resumed_at)
     if config.trainer.compile:
         module.denoiser.unet.compile()
     _fit(trainer, module, data, keep, None if resumed_at is None else last)
@@ -247,11 +260,15 @@ def _machine(config: RunConfig) -> dict[str, Any]:
 
 
 def _resumed(provenance: dict[str, Any], step: int, config: RunConfig) -> dict[str, Any]:
-    """The provenance with a further resumption: its step, its machine, and whether the results are unaffected."""
+    """The provenance with a further resumption: its step, its machine, and whether the results are unaffected.
+
+    The last step is recorded again when the resumed training ends.
+    """
     now, earlier = _machine(config), provenance.get("resumed", [])
     before = earlier[-1] if earlier else provenance
     exact = all(before.get(name) == value for name, value in now.items())
-    return provenance | {"resumed": [*earlier, {"step": step, "bit_exact": exact, **now}]}
+    open_ = {name: value for name, value in provenance.items() if name != "steps"}
+    return open_ | {"resumed": [*earlier, {"step": step, "bit_exact": exact, **now}]}
 
 
 def _provenance(

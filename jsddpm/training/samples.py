@@ -1,5 +1,6 @@
 """Samples that a network draws at every check, always from the same noise, and their judge.
 
+Their noise is that of no sample that ``jsddpm sample`` draws: a checkpoint is not evaluated on what chose it.
 This package draws and logs; a :class:`Judge` scores the samples and chooses the best check. The evaluation provides it
 (:class:`jsddpm_eval.monitoring.judge.SampleJudge`).
 """
@@ -22,7 +23,7 @@ from jsddpm.binning import Condition
 from jsddpm.config import RunConfig
 from jsddpm.diffusion.checkpoint import CheckpointInfo
 from jsddpm.diffusion.pipeline import JointOutput, JointPipeline
-from jsddpm.diffusion.sampling import SampleId
+from jsddpm.diffusion.sampling import SampleId, judged_seed
 from jsddpm.errors import usage_error
 from jsddpm.files import write_json
 from jsddpm.runtime import processes
@@ -200,7 +201,7 @@ class JudgedSamples(Callback):
         judge: The judge.
         plan: The plan of samples.
         info: The run's checkpoint information.
-        file: ``choice.json``, written at every check.
+        file: ``choice.json``, written at every check after the checkpoints, and when training ends.
         leave: Ends training when a signal was received.
     """
 
@@ -246,10 +247,14 @@ class JudgedSamples(Callback):
         if judgement.stop:
             trainer.should_stop = True
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write ``choice.json``."""
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write ``choice.json`` of a run that was killed before its last check did."""
         if trainer.is_global_zero:
-            write_json(self.file, self.plan.to_dict() | dict(self.judge.record()))
+            self.write()
+
+    def write(self) -> None:
+        """Write ``choice.json``."""
+        write_json(self.file, self.plan.to_dict() | dict(self.judge.record()))
 
     def _drawn(self, trainer: L.Trainer, module: JointDDPM) -> JointOutput:
         """The samples, drawn by all processes together; complete on the first one."""
@@ -259,7 +264,7 @@ class JudgedSamples(Callback):
         pipe = JointPipeline.of(module.averaged, self.info)
         mine = self.plan.ids[rank::world]
         heard = (lambda: self._leave(trainer)) if world == 1 else None
-        x = pipe.sample(mine, sampling, self.info.config.seed, heard) if mine else None
+        x = pipe.sample(mine, sampling, judged_seed(self.info.config.seed), heard) if mine else None
         if world > 1:
             parts: list[torch.Tensor | None] = [None] * world
             distributed.all_gather_object(parts, x)

@@ -23,7 +23,7 @@ from jsddpm.diffusion.checkpoint import KEY, CheckpointInfo, read_checkpoint, wr
 from jsddpm.diffusion.standalone import in_bfloat16
 from jsddpm.errors import require_package, usage_error
 from jsddpm.runtime import best_device, processes, under_slurm
-from jsddpm.training.callbacks import KeepLast, Pictures
+from jsddpm.training.callbacks import Pictures
 from jsddpm.training.progress import read_metrics
 
 
@@ -54,7 +54,7 @@ def resolved_precision(config: RunConfig) -> Literal["32-true", "bf16-mixed", "1
 
 
 def build_trainer(
-    config: RunConfig, out: Path, info: CheckpointInfo, keep: KeepLast, more: list[Callback], *, resumed_at: int | None
+    config: RunConfig, out: Path, info: CheckpointInfo, more: list[Callback], *, resumed_at: int | None
 ) -> L.Trainer:
     """The trainer of a run folder.
 
@@ -62,14 +62,13 @@ def build_trainer(
         config: The run's configuration.
         out: The run folder.
         info: Metadata of every checkpoint.
-        keep: Writer of the last checkpoint.
-        more: Further callbacks.
+        more: Callbacks besides those of every run; writers of checkpoints are called last.
         resumed_at: Step from which the run resumes; None for a new run.
     """
     limits, (_, local, machines) = config.trainer, processes()
     patience = timedelta(seconds=limits.collective_timeout)
     stamp = LambdaCallback(on_save_checkpoint=lambda *called: called[-1].update({KEY: info.to_dict()}))
-    callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info), keep]
+    callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info)]
     with quiet():
         return L.Trainer(
             accelerator="auto",

@@ -41,7 +41,7 @@ class SampleJudge:
             binning=self.monitor.binning, spacing=self.monitor.real.spacing,
         )  # fmt: skip
         scores = self.monitor(table)
-        self._baselines = scores.baselines
+        self._baselines, self._stopped = scores.baselines, ""
         before, check = self.choice, _check(step, scores)
         if check is None:
             self.choice = replace(before, waited=before.waited + 1)
@@ -55,11 +55,12 @@ class SampleJudge:
 
     def state(self) -> dict[str, Any]:
         """Plain values for :meth:`restore`."""
-        return {"choice": self.choice.to_dict()}
+        return {"choice": self.choice.to_dict(), "baselines": dict(self._baselines), "stopped": self._stopped}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore the state from a checkpoint."""
         self.choice = Choice.from_dict(state["choice"])
+        self._baselines, self._stopped = dict(state.get("baselines", {})), state.get("stopped", "")
 
     def record(self) -> dict[str, Any]:
         """Content of ``choice.json`` of a run."""

@@ -399,6 +399,18 @@ def leaves(command, *words):
 
 
 @pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)
+def test_a_negative_seed_is_refused_by_every_command_that_takes_one(jsddpm, words):
+    """It was an internal error where an option forgot the lower end."""
+    command = get_command(app)
+    for word in words:
+        command = command.commands[word]
+    if any("--seed" in parameter.opts for parameter in command.params):
+        status, _, err = jsddpm(*words, "--seed", -1)
+        assert status == 2
+        assert re.search(r"USAGE.*--seed.*greater than or equal to 0", err), err
+
+
+@pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)
 def test_every_command_has_help_with_an_example(jsddpm, words):
     status, out, _ = jsddpm(*words, "--help")
     assert status == 0

@@ -16,6 +16,7 @@ from jsddpm_cli import sources
 from jsddpm_cli.anonymity import KeyOption, codes_for
 from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
 from jsddpm_cli.imports import import_
+from jsddpm_cli.seeds import seed_option
 from jsddpm_cli.streams import strict_json
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def build(
     ] = None,
     val: Annotated[float, typer.Option(help="Share of patients for validation.")] = 0.15,
     test: Annotated[float, typer.Option(help="Share of patients for test.")] = 0.15,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the split.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the split.")] = 0,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
     max_volume_gb: sources.MaxVolumeOption = 1.0,

@@ -9,6 +9,7 @@ import typer
 
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, command_line, emit, note, tracked
+from jsddpm_cli.seeds import seed_option
 
 app = typer.Typer(name="checkpoint", help="Inspect, audit, export and rebin checkpoints.", no_args_is_help=True)
 ORDER = 100
@@ -47,7 +48,7 @@ def audit(
         ),
     ] = None,
     slices: Annotated[int, typer.Option(min=1, help="Largest number of slices of each patient, evenly spread.")] = 24,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the noise and of the relabellings.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the noise and of the relabellings.")] = 0,
     anonymise: AnonymiseOption = False,
     key: KeyOption = None,
     how: FormatOption = "table",

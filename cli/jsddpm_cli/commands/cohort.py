@@ -15,6 +15,7 @@ from jsddpm.errors import by_kind, first_of
 from jsddpm.runtime import cores
 from jsddpm_cli import sources
 from jsddpm_cli.console import FormatOption, emit, note, tracked
+from jsddpm_cli.seeds import seed_option
 
 if TYPE_CHECKING:
     from jsddpm.cohort.inspect import Inspection
@@ -120,7 +121,7 @@ def split(
     fold_count: Annotated[
         int | None, typer.Option("--folds", help="Number of folds; each is the test set once.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the division.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the division.")] = 0,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
     max_volume_gb: sources.MaxVolumeOption = 1.0,
@@ -204,7 +205,7 @@ def phantom(
     out: Annotated[Path, typer.Argument(help="New folder for the BIDS tree.")],
     subjects: Annotated[int, typer.Option(help="Number of subjects, controls included.")] = 12,
     controls: Annotated[int, typer.Option(help="Number of subjects without a lesion.")] = 4,
-    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, seed_option("Seed; the same seed gives the same bytes.")] = 0,
     jobs: sources.JobsOption = None,
 ) -> None:
     """Make a cohort of FLAIR-like volumes with cortical lesions as a BIDS tree, offline."""

@@ -12,6 +12,7 @@ import typer
 from jsddpm.errors import JsddpmError, printable, usage_error
 from jsddpm.runtime import cores
 from jsddpm_cli.console import note, say
+from jsddpm_cli.seeds import seed_option
 
 app = typer.Typer()
 ORDER = 10
@@ -25,7 +26,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of the demo; finished stages in it are reused.")] = Path(
         "runs/demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all stages.")] = 0,
+    seed: Annotated[int, seed_option("Seed of all stages.")] = 0,
 ) -> None:
     """Make a demo cohort, train on it, draw samples and evaluate them bin by bin, in minutes."""
     from jsddpm.config import load_config

@@ -13,6 +13,7 @@ from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_k
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 from jsddpm_cli.console import out as stdout
+from jsddpm_cli.seeds import seed_option
 
 if TYPE_CHECKING:
     from jsddpm.training.progress import Which
@@ -67,7 +68,7 @@ def evaluate(
             "real store, or OUT/features if that cannot be written)"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the evaluation.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the evaluation.")] = 0,
     anonymise: AnonymiseOption = False,
     key: KeyOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 7 if any score is undefined.")] = False,

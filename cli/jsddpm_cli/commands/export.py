@@ -11,6 +11,7 @@ from jsddpm.errors import usage_error
 from jsddpm.exports.formats import formats
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, emit, note, tracked
+from jsddpm_cli.seeds import seed_option
 
 if TYPE_CHECKING:
     FormatName = str
@@ -50,7 +51,7 @@ def export(
         int | None,
         typer.Option(min=1, help="Number of folds of nnU-Net, by patient (default: 5, or the number of patients)"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the folds.")] = 0,
     anonymise: AnonymiseOption = False,
     key: KeyOption = None,
     how: FormatOption = "table",

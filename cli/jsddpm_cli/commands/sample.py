@@ -12,6 +12,7 @@ from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import note, tracked
+from jsddpm_cli.seeds import seed_option
 from jsddpm_cli.shares import share_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def sample(
     weights: Annotated[Weights, typer.Option(help="Averaged weights (ema) or raw weights.")] = "ema",
     nifti: Annotated[Path | None, typer.Option(help="New folder for the samples as NIfTI files.")] = None,
     png: Annotated[Path | None, typer.Option(help="New folder for the samples as PNG pictures.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same samples.")] = 0,
+    seed: Annotated[int, seed_option("Seed; the same seed gives the same samples.")] = 0,
     share: Annotated[str | None, typer.Option(help="Draw only part I of N, such as 2/8.", metavar="I/N")] = None,
 ) -> None:
     """Draw samples of every trained condition into a generated slice store.

@@ -10,6 +10,7 @@ import typer
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note, tracked
 from jsddpm_cli.options import chosen_range
+from jsddpm_cli.seeds import seed_option
 from jsddpm_cli.sources import JobsOption
 
 app = typer.Typer()
@@ -37,7 +38,7 @@ def selftest(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Plant every fault.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Plant each fault at its middle strength only.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the division of patients and of all draws.")] = 0,
+    seed: Annotated[int, seed_option("Seed of the division of patients and of all draws.")] = 0,
     jobs: JobsOption = None,
     how: FormatOption = "table",
 ) -> None:

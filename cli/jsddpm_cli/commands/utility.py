@@ -10,6 +10,7 @@ import typer
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note, tracked
 from jsddpm_cli.options import chosen_range
+from jsddpm_cli.seeds import seed_option
 from jsddpm_cli.shares import share_of
 from jsddpm_cli.sources import JobsOption
 
@@ -72,7 +73,7 @@ def utility(
         typer.Option(help="First and last axial slice to use (default: the store's)", metavar="LO HI"),
     ] = None,
     bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of drawn folds and of every training.")] = 0,
+    seed: Annotated[int, seed_option("Seed of drawn folds and of every training.")] = 0,
     share: Annotated[str | None, typer.Option(help="Train only part I of N, such as 2/8.", metavar="I/N")] = None,
     jobs: JobsOption = None,
     how: FormatOption = "table",

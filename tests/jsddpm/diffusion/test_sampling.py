@@ -308,14 +308,22 @@ def test_self_conditioning_sees_the_last_estimate():
     without = network(x, t, tokens)
     assert torch.equal(without, network(x, t, tokens, torch.zeros_like(x)))
     assert not torch.allclose(without, network(x, t, tokens, x))
-    seen = []
-    network.register_forward_pre_hook(
-        lambda _, args, options: seen.append(options.get("x0_hat")), with_kwargs=True
-    )  # fmt: skip
-    result = draw(network, IDS[:2], sampler="ddim", steps=3)
-    assert seen[0] is None
-    assert all(s.abs().max() <= 1 for s in seen[1:])
+    seen, made = [], []
+
+    def keep(_, args, options, output):
+        seen.append((*args, options.get("x0_hat")))
+        made.append(output)
+
+    network.register_forward_hook(keep, with_kwargs=True)
+    diffusion = DIFFUSION.model_copy(update={"prediction_type": "v_prediction"})
+    result = draw(network, IDS[:2], diffusion=diffusion, sampler="ddim", steps=3)
     assert len(seen) == 3
+    assert seen[0][-1] is None
+    abar = alphas_cumprod(DIFFUSION)
+    for (x_t, timesteps, *_), v, (*_, x0_hat) in zip(seen[:-1], made[:-1], seen[1:], strict=True):
+        signal = abar[timesteps].view(-1, 1, 1, 1)
+        expected = (signal.sqrt() * x_t - (1 - signal).sqrt() * v).clamp(-1, 1)  # Salimans & Ho 2022, appendix D
+        assert torch.allclose(x0_hat, expected, atol=1e-5)
     assert result.shape == (2, 2, 16, 12)
 
 

@@ -13,14 +13,15 @@ from jsddpm.files import write_json
 from jsddpm.training.project import PROJECT, Project, found_store, write_project
 
 
-def begun(folder, *, step, checkpoint=True, when=None):
-    """A run folder of two steps, as training leaves it."""
+def begun(folder, *, step, checkpoint=True, when=None, killed=False):
+    """A run folder of two steps, as training leaves it, or a kill after the log of the last check."""
     (folder / "checkpoints").mkdir(parents=True)
     write_config(
         folder / "config.yaml",
         load_config("demo", ["trainer.max_steps=2", "trainer.check_every=1", "optimizer.warmup_steps=0"]),
     )
-    write_json(folder / "provenance.json", {"store": {"path": "../store"}})
+    done = {"steps": step} if step >= 2 and not killed else {}
+    write_json(folder / "provenance.json", {"store": {"path": "../store"}, **done})
     (folder / "metrics.csv").write_text(f"epoch,step,train/loss\n0,{step - 1},1.0\n")
     if checkpoint:
         (folder / "checkpoints" / "last.ckpt").write_bytes(b"weights")
@@ -80,6 +81,13 @@ def test_the_newest_finished_run_is_evaluated(project):
     begun(project.runs / "run-002", step=2, when=1000)
     begun(project.runs / "run-003", step=1, when=3000)
     assert project.finished_run().name == "run-001"
+
+
+def test_a_run_killed_in_its_last_check_is_unfinished(project):
+    begun(project.runs / "run-001", step=2, killed=True)
+    assert project.unfinished_run().name == "run-001"
+    with pytest.raises(JsddpmError, match=r"NO_RUN.*--resume"):
+        project.finished_run()
 
 
 def test_a_run_that_cannot_be_read_blocks_no_other(project):

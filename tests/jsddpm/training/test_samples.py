@@ -13,11 +13,14 @@ from conftest import TINY
 from jsddpm.config import load_config
 from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.diffusion.pipeline import JointPipeline
+from jsddpm.diffusion.sampling import SampleId, judged_seed
 from jsddpm.errors import JsddpmError
 from jsddpm.sections import SamplingConfig
+from jsddpm.training.callbacks import KeepBest, KeepLast, SaveLogs
+from jsddpm.training.folder import is_unbegun
 from jsddpm.training.progress import RunProgress, chosen_checkpoint, read_choice
 from jsddpm.training.run import train
-from jsddpm.training.samples import Judgement, SamplePlan, affordable
+from jsddpm.training.samples import JudgedSamples, Judgement, SamplePlan, affordable
 from processes import two_processes
 from state import digest
 from synthetic import write_store
@@ -72,10 +75,83 @@ def test_every_check_is_judged_and_the_best_is_kept(judged_store, tmp_path):
     cost = RunProgress.read(tmp_path / "run").metrics
     assert [step for step, _ in cost["samples/share_of_training"]] == [2, 4, 6]
     assert all(v > 0 for name in ("samples/share_of_training", "samples/seconds") for _, v in cost[name])
-    drawn = JointPipeline.from_checkpoint(best)([(0, 0)], num_per_condition=2)  # what jsddpm sample would draw
     seen = judge.seen[judge.best[0]]
     rows = (seen.z_bin == 0) & (seen.pathology == 0)
+    pipe = JointPipeline.from_checkpoint(best)
+    drawn, evaluated = (pipe([(0, 0)], num_per_condition=2, seed=seed) for seed in (judged_seed(0), 0))
     assert np.allclose(seen.images[rows], drawn.images, atol=1e-5)
+    assert not np.isclose(seen.images[rows], evaluated.images, atol=1e-5).all(axis=(1, 2)).any()
+
+
+def test_no_sample_that_chooses_is_drawn_again_later(judged_store):
+    """``jsddpm sample`` draws the first numbers of every condition, by default with the seed of the training."""
+    plan = SamplePlan.of(load_config("demo", [*SETTINGS, "monitoring.samples=200"]), judged_store)
+    conditions, numbers = {i.condition for i in plan.ids}, range(500)
+    for seed in (0, 1, 7):
+        chose = {i.seed(judged_seed(seed)) for i in plan.ids}
+        later = [SampleId(c, k) for c in conditions for k in numbers]
+        drawn = {i.seed(seed) for i in later} | {i.volume_seed(seed) for i in later}
+        assert len(chose) == len(plan.ids)
+        assert not chose & drawn
+
+
+@pytest.fixture(scope="module")
+def whole(judged_store, tmp_path_factory):
+    """The last checkpoint of a run that nobody disturbed."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return train(load_config("demo", SETTINGS), judged_store, out, judge=Brightest())
+
+
+class Killed(BaseException):
+    """Ends a training as a kill does: nothing is written afterwards."""
+
+
+def killed_at(place, check, monkeypatch):
+    """A training is ended after the writer of a file was called at a check, counted from 1."""
+    writer, method = {
+        "logs": (SaveLogs, "on_validation_end"),
+        "best": (KeepBest, "on_validation_end"),
+        "last": (KeepLast, "on_validation_end"),
+        "choice": (JudgedSamples, "write"),
+    }[place]
+    honest, calls = getattr(writer, method), iter(range(1, 100))
+
+    def write(*args):
+        honest(*args)
+        if next(calls) == check:
+            raise Killed
+
+    monkeypatch.setattr(writer, method, write)
+
+
+@pytest.mark.parametrize("check", [1, 3])
+@pytest.mark.parametrize("place", ["logs", "best", "last", "choice"])
+def test_a_run_killed_between_two_files_of_a_check_goes_on(judged_store, whole, tmp_path, monkeypatch, place, check):
+    """Before: a run that was killed after its first best.ckpt could neither be started nor resumed, and one that was
+    killed in its last check was finished by its log.
+    """
+    config, out = load_config("demo", SETTINGS), tmp_path / "run"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        killed_at(place, check, patch)
+        train(config, judged_store, out, judge=Brightest())
+    assert RunProgress.read(out).state == "unfinished"
+    assert is_unbegun(out) == (check == 1 and place in ("logs", "best"))
+    train(config, judged_store, out, judge=Brightest(), resume=True)
+    assert RunProgress.read(out).state == "finished"
+    assert digest(out / "checkpoints" / "last.ckpt") == digest(whole)
+    best = out / "checkpoints" / "best.ckpt"
+    assert digest(best) == digest(whole.with_name("best.ckpt"))
+    assert read_choice(out) == read_choice(whole.parent.parent)
+    assert checkpoint_info(best).step == read_choice(out)["step"]
+
+
+def test_a_run_whose_last_checkpoint_was_removed_is_not_cleared(judged_store, tmp_path):
+    config, out = load_config("demo", SETTINGS), tmp_path / "run"
+    train(config, judged_store, out, judge=Brightest()).unlink()
+    for resume, code in ((False, "EXISTS"), (True, "NO_CHECKPOINT")):
+        with pytest.raises(JsddpmError, match=code):
+            train(config, judged_store, out, judge=Brightest(), resume=resume)
+    assert (out / "checkpoints" / "best.ckpt").is_file()
 
 
 def test_judging_changes_no_weight(judged_store, tmp_path):

@@ -61,12 +61,14 @@ def test_copies_are_not_chosen_and_stop_training_where_asked(world, monitor):
 
 def test_a_judge_goes_on_from_a_checkpoint(world, monitor):
     good, _ = outputs(world)
-    whole, first, second = (SampleJudge(monitor) for _ in range(3))
+    whole, first, second = (SampleJudge(monitor, patience=1) for _ in range(3))
     for k in range(4):
         whole.judge(k, good[k])
     for k in range(2):
         first.judge(k, good[k])
     second.restore(json.loads(json.dumps(first.state())))
+    assert second.record() == first.record(), "a run that ends here writes the same choice.json"
+    assert second.record()["baselines"]
     for k in (2, 3):
         second.judge(k, good[k])
     assert second.record() == whole.record()
