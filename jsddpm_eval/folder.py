@@ -42,6 +42,7 @@ SELFTEST = ".selftest"
 Rows = Sequence[Mapping[str, Any]]
 
 _ROW = "_row"  # suffix of the name of a value that is a real slice
+_FLAG = "copied"  # suffix of the name of a value that is yes or no
 
 
 def evaluate_into(
@@ -188,7 +189,8 @@ def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
             "pathology": int(table.pathology[i]),
         }
         row |= {} if seeds is None else {"seed": int(seeds[i])}
-        row |= {name: _rounded(float(v[i])) for name, v in values.items() if not name.endswith(_ROW)}
+        row |= {n: _rounded(float(v[i])) for n, v in values.items() if not n.endswith((_ROW, _FLAG))}
+        row |= {n: None if v[i].isnan() else bool(v[i]) for n, v in values.items() if n.endswith(_FLAG)}
         row |= {} if matches is None else {"exact_copy": bool(torch.isposinf(matches[i]))}
         for name, nearest in values.items():
             if name.endswith(_ROW):

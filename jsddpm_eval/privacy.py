@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from jsddpm.checksums import read_recorded
 from jsddpm.files import parse_json
+from jsddpm_eval.checks.base import of_samples
 from jsddpm_eval.results.score import Score
+from jsddpm_eval.stats.exceedance import share_at_most
+from jsddpm_eval.stats.limits import ALPHA
 
 if TYPE_CHECKING:
     from jsddpm_eval.evaluation import Evaluation
@@ -50,11 +52,11 @@ def copied_pairs(detail: Evaluation, slices: Sequence[Mapping[str, Any]]) -> lis
         slices: Its rows of ``per_slice.csv``.
     """
     pairs = []
-    for name, what in (("copy", "slice"), ("lesion_copy", "lesion")):
+    for name, flag, what in (("copy", "copied", "slice"), ("lesion_copy", "lesion_copied", "lesion")):
         if f"{name}_score" not in detail.per_slice:
             continue
         score, rows = (detail.per_slice[f"{name}_{part}"].numpy() for part in ("score", "row"))
-        for place in np.flatnonzero((score > 1) & (rows >= 0)):
+        for place in np.flatnonzero(detail.per_slice[flag].numpy() == 1):
             real = detail.real.where(detail.real.row == int(rows[place]))
             pairs.append({
                 "sample": slices[int(place)]["slice"], "real": real.name(0), "patient": str(real.patient_names[0]),
@@ -69,7 +71,7 @@ def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> 
 
     Args:
         results: Results of the metrics ``copies`` and ``lesion_copies``.
-        copies: See :func:`copied_pairs`.
+        copies: The list of :func:`copied_pairs`.
     """
     whole = {(c.z_bin, c.pathology): c.scores for c in results.generation}
     pooled, lesions = whole.get((None, None), {}), whole.get((None, 1), {})
@@ -127,35 +129,32 @@ def read_statement(folder: str | Path) -> dict[str, Any] | None:
     return parse_json(read_recorded(file, "RESULTS", "evaluate again"), file) if file.is_file() else None
 
 
-def upper_bound(count: int, total: int) -> float:
-    """One-sided 95 % upper bound of a share, exact (Clopper & Pearson 1934).
-
-    >>> [round(upper_bound(0, n), 3) for n in (8, 24, 32)]
-    [0.312, 0.117, 0.089]
-    """
-    return float(binomtest(count, total, alternative="less").proportion_ci(0.95).high)
-
-
 def _rate(score: Score) -> dict[str, Any]:
+    """The share with its count, of one weighting: of volumes, each counts as the share of its slices."""
     if score.value is None:
         return {"share": None, "reason": score.reason}
-    total = score.n_patients if score.spec == "patients_copied" else score.n_generated
-    count = round(score.value * (total or 0))
-    bound = None if score.baseline_interval is None else score.baseline_interval[1]
-    units = total if score.spec == "patients_copied" else score.n_units
-    upper = upper_bound(round(score.value * units), units) if units else None
-    rate = {"share": score.value, "count": count, "of": total, "interval": score.interval}
-    return rate | {"upper_bound": upper, "of_new_patients_at_most": bound}
+    unit = "patients" if score.spec == "patients_copied" else "samples" if score.n_volumes is None else "volumes"
+    total = (score.n_patients or 0) if unit == "patients" else score.n_units
+    count = score.value * total
+    return {
+        "share": score.value,
+        "count": round(count, 2) if unit == "volumes" else round(count),
+        "of": total,
+        "unit": unit,
+        "interval": score.interval,
+        "upper_bound": share_at_most(count, total, 1 - ALPHA),
+        "of_new_patients_at_most": None if score.baseline_interval is None else score.baseline_interval[1],
+    }
 
 
 def _sentences(shares: Mapping[str, Score]) -> list[str]:
     rates = {name: _rate(score) for name, score in shares.items()}
     sentences = []
-    for name, what in (("training", "samples are copies of training slices"),
-                       ("held_out", "samples are copies of held-out slices"),
-                       ("lesions", "lesions are those of real patients")):  # fmt: skip
+    for name, of, what in (("training", "samples", "copies of training slices"),
+                           ("held_out", "samples", "copies of held-out slices"),
+                           ("lesions", "lesions", "those of real patients")):  # fmt: skip
         if name in rates:
-            sentences.append(_share(what, rates[name]))
+            sentences.append(_share(of, what, shares[name]))
     if rates["held_out"].get("count"):
         sentences.append("Copies of held-out slices mean that the generator was trained on patients of the test.")
     patients = rates["patients"]
@@ -174,13 +173,13 @@ def _sentences(shares: Mapping[str, Score]) -> list[str]:
     return sentences
 
 
-def _share(what: str, rate: Mapping[str, Any]) -> str:
-    if rate["share"] is None:
-        return f"How many {what} is not known: {rate['reason']}."
-    low, high = rate["interval"]
-    chance = rate["of_new_patients_at_most"]
+def _share(of: str, what: str, score: Score) -> str:
+    """The share in the words of the verdict."""
+    if score.value is None:
+        return f"How many {of} are {what} is not known: {score.reason}."
+    (low, high), chance = score.interval or (0.0, 1.0), (score.baseline_interval or (0.0, 1.0))[1]
     return (
-        f"{rate['count']} of {rate['of']} {what} (95 % interval {100 * low:.1f} to {100 * high:.1f} %); of slices of "
+        f"{of_samples(score, what=of)} are {what} (95 % interval {100 * low:.1f} to {100 * high:.1f} %); of slices of "
         f"new patients up to {100 * chance:.1f} % may look so."
     )
 

@@ -109,6 +109,18 @@ def _volumes(group: Callable[[Tensor], Tensor]) -> Callable[[], tuple[SliceTable
     return lambda: (real_table(), table(generated_arrays() | {"group": group(number)}))
 
 
+def _volumes_of_unequal_size() -> tuple[SliceTable, SliceTable]:
+    """A volume of copies of training slices, one that is noise in half of its slices, and single samples."""
+    real, noisy, single = real_arrays(), generated_arrays(2, seed=2), generated_arrays(3, seed=3)
+    copies = chosen(real, ~real["held_out"])
+    noise = 20 * torch.rand(4, *SIZE, generator=torch.Generator().manual_seed(0))
+    noisy["images"] = torch.cat([noisy["images"][:4], noise.clamp(0, 1)])
+    parts = (copies, noisy, single)
+    arrays = {name: torch.cat([part[name] for part in parts]) for name in single}
+    sizes = [len(part["z_bin"]) for part in parts]
+    return real_table(), table(arrays | {"group": torch.tensor([0] * sizes[0] + [1] * sizes[1] + [-1] * sizes[2])})
+
+
 def _without_masks() -> tuple[SliceTable, SliceTable]:
     sides = [{k: v for k, v in a.items() if k != "masks"} for a in (real_arrays(), generated_arrays())]
     return table(sides[0]), table(sides[1])
@@ -141,6 +153,7 @@ CASES: dict[str, Callable[[], tuple[SliceTable, SliceTable]]] = {
     "volumes through all conditions": _volumes(lambda i: i % EACH),
     "two slices of a volume in a condition": _volumes(lambda i: i // 2),
     "some slices in a volume": _volumes(lambda i: torch.where(i % EACH < 3, i // EACH, -1)),
+    "volumes of unequal size": _volumes_of_unequal_size,
     "one volume": _volumes(torch.zeros_like),
     "copies of training slices": _copies,
     "all zero": _images(torch.zeros_like),

@@ -69,12 +69,12 @@ class Division:
         """Whether each judged sample is a copy, and whether the patient it was made from is named."""
         bins = self.slices.z_bin[rows]
         generated = SliceTable.from_arrays(images, masks, z_bin=bins, pathology=self.slices.pathology[rows])
-        metric = {"copy": "copies", "lesion_copy": "lesion_copies"}[score]
+        metric, flag = {"copy": ("copies", "copied"), "lesion_copy": ("lesion_copies", "lesion_copied")}[score]
         values = evaluate_in_detail(self.real, generated, metrics=[metric], features=()).per_slice
         reached, nearest = values[f"{score}_score"].numpy(), values[f"{score}_row"].numpy()
         judged = np.isfinite(reached)
         named = self.slices.patient[self.rows[nearest[judged].astype(np.intp)]]
-        return reached[judged] > 1, named == self.slices.patient[rows][judged]
+        return values[flag].numpy()[judged] == 1, named == self.slices.patient[rows][judged]
 
 
 def main() -> None:

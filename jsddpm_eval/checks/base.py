@@ -35,6 +35,9 @@ class Evidence:
         patients: Number of real patients it is based on.
         figure: Words for a value, in the reason of a finding; the score is named before them unless they start with a
             letter.
+        baseline: What the value is a difference from, where findings state the score itself.
+        own: The score's own value and interval, where findings state them instead of what is decided on: the interval
+            None if it has none.
     """
 
     score: str
@@ -47,6 +50,17 @@ class Evidence:
     least_p: float = 0.0
     patients: int = 0
     figure: Callable[[float], str] = "{:.3g}".format
+    baseline: float = 0.0
+    own: tuple[float, tuple[float, float] | None] | None = None
+
+    @property
+    def stated(self) -> tuple[float | None, tuple[float, float] | None]:
+        """Value and interval of one quantity, as findings state them."""
+        if self.own is not None:
+            return self.own
+        value = None if self.value is None else self.value + self.baseline
+        low, high = self.interval or (0.0, 0.0)
+        return value, None if self.interval is None else (low + self.baseline, high + self.baseline)
 
     @property
     def kind(self) -> str:
@@ -69,35 +83,60 @@ class Evidence:
         def kept(value: float) -> float:
             return min(max(value, least), most)
 
+        if self.value is None:
+            return self
         interval = None if self.interval is None else (kept(self.interval[0]), kept(self.interval[1]))
-        return replace(self, value=None if self.value is None else kept(self.value), interval=interval)
+        value, stated = self.stated
+        return replace(self, value=kept(self.value), interval=interval, own=(value or 0.0, stated))
+
+    def pooled(self, value: float, half: float) -> Evidence:
+        """The same with another estimate and half the width of its interval."""
+        return replace(self, value=value, interval=(value - half, value + half), own=None)
 
 
-def in_samples(score: Score, _: float = 0.0) -> str:
-    """A share of samples in words, as the figure of its evidence; a count is of its own condition, never pooled.
+def of_samples(score: Score, value: float | None = None, what: str = "samples") -> str:
+    """A share of samples in words: their count, or a percentage where volumes are counted or conditions pooled.
 
-    >>> in_samples(Score(value=0.25, n_generated=8))
-    'in 2 of 8 samples'
+    Args:
+        score: The share.
+        value: Another estimate of it; its own when None.
+        what: What is counted.
+
+    >>> of_samples(Score(value=0.25, n_generated=8)), of_samples(Score(value=0.25, n_generated=8), 0.3)
+    ('2 of 8 samples', '30% of samples')
+    >>> of_samples(Score(value=0.25, n_generated=80, n_volumes=4))
+    '25% of the samples of 4 equally weighted volumes'
     """
+    own = score.value or 0.0
+    value = own if value is None else value
+    if value != own:
+        return f"{100 * value:.2g}% of {what}"
+    if score.n_volumes is not None:
+        return f"{100 * value:.2g}% of the {what} of {score.n_volumes} equally weighted volumes"
     total = score.n_generated or 0
-    return f"in {round((score.value or 0.0) * total)} of {total} samples"
+    return f"{round(value * total)} of {total} {what}"
 
 
-def excess(score: Score, most: float, kind: str, figure: str) -> Evidence:
+def in_samples(score: Score, value: float) -> str:
+    """:func:`of_samples` as the figure of evidence."""
+    return f"in {of_samples(score, value)}"
+
+
+def excess(score: Score, most: float, kind: str, figure: Callable[[float], str]) -> Evidence:
     """Evidence of a share of samples that is larger than its baseline.
 
     Args:
         score: The share.
         most: Largest difference from the baseline that is negligible.
         kind: The fault of a larger share; empty for none.
-        figure: The share in words.
+        figure: Words for the share.
     """
     if score.value is None or score.interval is None or score.baseline is None:
         return Evidence(score.spec, reason=score.reason or "")
     low, high = (bound - score.baseline for bound in score.interval)
     return Evidence(
         score.spec, score.value - score.baseline, (low, high), score.p_value, (-most, most), ("", kind),
-        figure=lambda _: figure, patients=score.n_patients or 0,
+        figure=figure, patients=score.n_patients or 0, baseline=score.baseline, own=(score.value, score.interval),
     ).one_sided  # fmt: skip
 
 

@@ -43,13 +43,13 @@ class Copied(Check):
         words = ("", word)
         if score.value is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
-        interval, margin = score.interval, (-_SHARE, _SHARE)
+        interval, margin, own = score.interval, (-_SHARE, _SHARE), None
         figure: Callable[[float], str] = partial(in_samples, score)
-        if score.spec == "copied_exactly":
-            interval, margin = (score.value, score.value), (0.0, 0.0)
+        if score.spec == "copied_exactly":  # a count of these samples: there is nothing to estimate
+            interval, margin, own = (score.value, score.value), (0.0, 0.0), (score.value, None)
         if score.spec == "copy_closeness":
             margin, figure = (-_NEARER, _NEARER), "{:+.1f} SD".format
-        evidence = Evidence(score.spec, score.value, interval, score.p_value, margin, words, figure=figure)
+        evidence = Evidence(score.spec, score.value, interval, score.p_value, margin, words, figure=figure, own=own)
         return evidence.one_sided  # samples are no copies, however far from real slices they are
 
 

@@ -48,6 +48,14 @@ class _Judgement:
     inherited: bool = False
 
     @property
+    def reason(self) -> str:
+        """Why there is no answer: that of the evidence, unless its test cannot reject here."""
+        if self.evidence.p_value is None or self.p_value is not None:
+            return self.evidence.reason
+        least = f"the smallest p-value that this test can give, {self.evidence.least_p:.2g},"
+        return f"not tested here: {least} is too large after the correction for all tests"
+
+    @property
     def off(self) -> bool:
         tested = self.inherited or (self.p_value is not None and self.p_value <= ALPHA)
         return tested and bool(self.evidence.kind) and not self.evidence.within
@@ -94,12 +102,12 @@ def level(place: Place, pathology: int | None = None) -> str:
     return "bin" if kind is None else "condition"
 
 
-def single_level(name: str, n_bins: int) -> float:
+def single_level(name: str, n_bins: int = 1) -> float:
     """Level of a single test if all checks are made: the false alarms of its level, divided by the tests.
 
     Args:
         name: One of :data:`LEVELS`.
-        n_bins: Number of bins.
+        n_bins: Number of bins; of no matter to the whole.
     """
     from jsddpm_eval.checks.verdict import checks
 
@@ -153,12 +161,11 @@ def _pooled(own: Evidence, parent: Evidence, siblings: list[Evidence]) -> Eviden
     alone, above = _variance(own), _variance(parent)
     between = _heterogeneity(siblings)
     prior = between + above
-    if alone + prior == 0:
+    if alone == 0:  # what is certain borrows nothing
         return own
     weight = prior / (alone + prior)
     value = weight * own.value + (1 - weight) * parent.value
-    half = Z95 * (weight * alone + (1 - weight) ** 2 * above) ** 0.5
-    return replace(own, value=value, interval=(value - half, value + half))
+    return own.pooled(value, Z95 * (weight * alone + (1 - weight) ** 2 * above) ** 0.5)
 
 
 def _heterogeneity(siblings: list[Evidence]) -> float:
@@ -189,23 +196,23 @@ def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
     if off:
         first = off[0]
         kinds = list(dict.fromkeys(j.evidence.kind for j in off if _size(j.evidence) >= _size(first.evidence) / 2))
-        e = first.evidence
+        value, interval = first.evidence.stated
         return Finding(
-            check=check, answer="off", z_bin=z_bin, pathology=pathology, kind="; ".join(kinds), score=e.score,
-            value=e.value, interval=e.interval, p_value=first.p_value, inherited=first.inherited, reason=_figure(e),
-            detectable=smallest,
+            check=check, answer="off", z_bin=z_bin, pathology=pathology, kind="; ".join(kinds),
+            score=first.evidence.score, value=value, interval=interval, p_value=first.p_value,
+            inherited=first.inherited, reason=_figure(first.evidence), detectable=smallest,
         )  # fmt: skip
     if judgements and all(j.evidence.within for j in judgements):
         return Finding(check=check, answer="fine", z_bin=z_bin, pathology=pathology, detectable=smallest)
     undecided = [j for j in judgements if not j.evidence.within]
-    missing = next((j.evidence.reason for j in undecided if j.evidence.reason), "")
+    missing = next((j.reason for j in undecided if j.reason), "")
     widest = max((j for j in undecided if j.evidence.interval is not None), key=_beyond, default=None)
     shown = widest or (undecided[0] if undecided else None)
+    value, interval = (None, None) if widest is None else widest.evidence.stated
     return Finding(
         check=check, answer="unknown", z_bin=z_bin, pathology=pathology, score=shown.evidence.score if shown else "",
-        value=None if widest is None else widest.evidence.value,
-        interval=None if widest is None else widest.evidence.interval,
-        reason=missing if widest is None else _why_unknown(widest), detectable=smallest,
+        value=value, interval=interval, reason=missing if widest is None else _why_unknown(widest),
+        detectable=smallest,
     )  # fmt: skip
 
 
@@ -220,9 +227,9 @@ def _detectable(judgement: _Judgement) -> float | None:
 
 
 def _figure(evidence: Evidence) -> str:
-    low, high = evidence.interval or (None, None)
-    text = evidence.figure(evidence.value or 0.0)
-    return text if low is None else f"{text} (95 %: {low:.2g} to {high:.2g})"
+    value, interval = evidence.stated
+    text = evidence.figure(value or 0.0)
+    return text if interval is None else f"{text} (95 %: {interval[0]:.2g} to {interval[1]:.2g})"
 
 
 def _why_unknown(judgement: _Judgement) -> str:
@@ -230,12 +237,13 @@ def _why_unknown(judgement: _Judgement) -> str:
     evidence = judgement.evidence
     low, high = evidence.interval or (0.0, 0.0)
     first, last = evidence.margin
+    least, most = (f"{bound + evidence.baseline:.2g}" for bound in evidence.margin)
     below, above = evidence.words
-    fine = f"the check is fine if the whole interval lies within {first:.2g} to {last:.2g}"
+    fine = f"the check is fine if the whole interval lies within {least} to {most}"
     if above and not below and first <= low:
-        fine = f"the check is fine if the whole interval lies below {last:.2g}"
+        fine = f"the check is fine if the whole interval lies below {most}"
     elif below and not above and high <= last:
-        fine = f"the check is fine if the whole interval lies above {first:.2g}"
+        fine = f"the check is fine if the whole interval lies above {least}"
     beyond = high < first or last < low
     if beyond and not evidence.kind:
         return f"{fine}; a difference in this direction is no fault for this check"

@@ -36,7 +36,7 @@ class Disobeyed(Check):
         if value is None or not count:
             return Evidence(score.spec, reason=score.reason or "")
         units = score.n_units
-        obey = round(value * units)
+        obey = value * units
         interval, p_value = share_interval(obey, units), share_p_value(units - obey, units, 1 - _SHARE)
         return Evidence(
             score.spec, value, interval, p_value, (_SHARE, 2 - _SHARE), (word, ""),

@@ -60,8 +60,7 @@ class LesionContrastCheck(ShiftCheck):
                 words |= {name: (words[name][1], words[name][0]) for name in names}
         means = [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
         borderless = [
-            excess(score, _MOST_BORDERLESS, _KIND, f"in {score.value or 0:.0%} of masks")
-            for score in cell.of(_BORDERLESS)
+            excess(score, _MOST_BORDERLESS, _KIND, "in {:.0%} of masks".format) for score in cell.of(_BORDERLESS)
         ]
         return means + borderless
 

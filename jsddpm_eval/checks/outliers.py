@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from jsddpm_eval.checks.base import Check, Evidence, excess, in_samples
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
@@ -27,7 +29,7 @@ class Outliers(Check):
     def evidence(self, cell: Cell) -> list[Evidence]:
         """The share of outliers."""
         return [
-            excess(score, _SHARE, _KIND if (score.value or 0) < _MOST else "", in_samples(score))
+            excess(score, _SHARE, _KIND if (score.value or 0) < _MOST else "", partial(in_samples, score))
             for score in cell.of("outlier_share")
         ]
 

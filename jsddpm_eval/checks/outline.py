@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words, excess, in_samples
@@ -40,7 +41,7 @@ class OutlineCheck(ShiftCheck):
 
     def evidence(self, cell: Cell) -> list[Evidence]:
         """One piece for each score."""
-        turned = [excess(score, _MOST_TURNED, _KIND, in_samples(score)) for score in cell.of(_TURNED)]
+        turned = [excess(score, _MOST_TURNED, _KIND, partial(in_samples, score)) for score in cell.of(_TURNED)]
         return super().evidence(cell) + turned
 
 

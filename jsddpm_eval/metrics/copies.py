@@ -98,6 +98,7 @@ class _Closest:
         probe: Real rows that were probed.
         real: Their nearness to slices of other patients.
         threshold: Beyond which a sample is a copy.
+        people: Patients of the probes.
     """
 
     score: NDArray[np.float64]
@@ -106,6 +107,17 @@ class _Closest:
     probe: NDArray[np.int64]
     real: NDArray[np.float64]
     threshold: float
+    people: NDArray[np.int64]
+
+    @property
+    def known(self) -> bool:
+        """Whether enough patients were probed to know how near others come."""
+        return len(np.unique(self.people)) >= MIN_UNITS
+
+    @property
+    def copied(self) -> NDArray[np.bool_]:
+        """Whether each sample is a copy: the one flag that shares, lists and ``per_slice.csv`` read."""
+        return self.exact | (self.known & (self.score > self.threshold))
 
 
 class Copies(Metric):
@@ -116,13 +128,14 @@ class Copies(Metric):
     needs = frozenset({"pixels"})
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
-        """Shares and mean nearness; every sample keeps its nearness, beyond 1 a copy, and its nearest real slice."""
+        """Shares and mean nearness; every sample keeps whether it is a copy, its nearness and nearest real slice."""
         closest = context.once(self.name, partial(_closest, context))
         rows = cell.generated.row.numpy()
         if cell.key == (None, None):
             context.record("copy_score", cell, torch.from_numpy(closest.score[rows] / closest.threshold))
-            nearest_row = torch.from_numpy(closest.row[rows]).double()
-            context.record("copy_row", cell, nearest_row.masked_fill(nearest_row < 0, torch.nan))
+            nearest_row, copied = (torch.from_numpy(v[rows]).double() for v in (closest.row, closest.copied))
+            for name, values in (("copy_row", nearest_row), ("copied", copied)):
+                context.record(name, cell, values.masked_fill(nearest_row < 0, torch.nan))
         rows = rows[closest.row[rows] >= 0]
         counts = cell.counts._replace(n_generated=len(rows))
         if not len(rows):
@@ -130,17 +143,16 @@ class Copies(Metric):
             return self.undefined(cell, context, what, cell.counts)
         exact = float(closest.exact[rows].mean())
         scores = {EXACT.name: Score.of(exact, counts, p_value=_NEVER if exact else 1.0)}
-        patients = context.real.patient.numpy()[closest.probe]
-        if len(np.unique(patients)) < MIN_UNITS:
+        if not closest.known:
             few = Score.undefined("needs real slices of 3 patients to know how near others come", cell.counts)
             return scores | {spec.name: few for spec in self.specs if spec is not EXACT}
         held = context.real.held_out.numpy()[closest.row[rows]]
-        copied = (closest.score[rows] > closest.threshold) | closest.exact[rows]
+        every = closest.copied[rows]
         clear = clearly(closest.score[rows] / closest.threshold) | closest.exact[rows]
         units, beyond = context.generated.unit.numpy()[rows], closest.real > closest.threshold
-        for spec, chosen in ((SHARE, copied), (TRAIN, copied & ~held), (HELD_OUT, copied & held)):
-            scores[spec.name] = copied_share(chosen, chosen & clear, units, beyond, patients, counts)
-        scores[PATIENTS.name] = _patients(closest.row[rows[copied & ~held]], context, cell)
+        for spec, chosen in ((SHARE, every), (TRAIN, every & ~held), (HELD_OUT, every & held)):
+            scores[spec.name] = copied_share(chosen, chosen & clear, units, beyond, closest.people, counts)
+        scores[PATIENTS.name] = _patients(closest.row[rows[every & ~held]], context, cell)
         scores[CLOSENESS.name] = _closeness(closest, rows, cell, context, counts)
         return scores
 
@@ -194,7 +206,7 @@ def _closeness(closest: _Closest, rows: NDArray[np.int64], cell: Cell, context: 
     """Mean nearness of the samples less that of the real probes of the same bins."""
     table, bins = context.real, context.generated.z_bin.numpy()
     real = Side(np.clip(closest.real, -_REACH, _REACH), table.z_bin.numpy()[closest.probe],
-                table.patient.numpy()[closest.probe])  # fmt: skip
+                closest.people)  # fmt: skip
     generated = Side(np.clip(closest.score[rows], -_REACH, _REACH), bins[rows], context.generated.unit.numpy()[rows])
     shift = mean_shift(real, generated)
     if shift is None:
@@ -213,22 +225,27 @@ def _closest(context: Context) -> _Closest:
     measures, place = near.measures.double().numpy(), near.place.numpy()
     row, score = place[:, 0].copy(), np.full(len(place), np.nan)
     has_reference, beyond = row >= 0, np.empty(0)
-    n_patients = len(np.unique(real.patient.numpy()[probe]))
+    people = real.patient.numpy()[probe]
+    limit, exact = threshold(len(np.unique(people))), near.exact.numpy()
     if len(probe):
         real_bin, z_bin = real.z_bin.numpy()[probe], context.generated.z_bin.numpy()[has_reference]
         scale = NearnessScale.fit(null, real_bin, bins)
         reached, of_real = scale(measures[has_reference], z_bin), scale(null, real_bin)
         score[has_reference], beyond = reached.max(0), of_real.max(0)
-        measure = _telling(reached, threshold(n_patients))[:, None]
+        measure = _telling(reached, limit, exact[has_reference])[:, None]
         row[has_reference] = np.take_along_axis(place[has_reference], measure, 1)[:, 0]
-    return _Closest(score, row, near.exact.numpy(), probe, beyond, threshold(n_patients))
+    return _Closest(score, row, exact, probe, beyond, limit, people)
 
 
-def _telling(reached: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
-    """The measure that says whose copy each sample is: of one slice where that suffices, else of two."""
+def _telling(reached: NDArray[np.float64], limit: float, exact: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The measure that says whose copy each sample is: of one slice where that suffices, else of two.
+
+    An equal slice comes first by the first measure.
+    """
     single = len(MEASURES) - PAIRED
     of_one = reached[:single]
-    return np.asarray(np.where(of_one.max(0) > limit, of_one.argmax(0), reached.argmax(0)))
+    measure = np.where(of_one.max(0) > limit, of_one.argmax(0), reached.argmax(0))
+    return np.asarray(np.where(exact, 0, measure))
 
 
 def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:

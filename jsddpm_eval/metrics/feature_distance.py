@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jsddpm_eval.checks.unlike_real import relabellings_at
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.frechet import effective_dimension, frechet_of_labels
 from jsddpm_eval.functional.kernel import KernelTable
@@ -20,7 +21,6 @@ from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import baseline_of, patient_halves
 from jsddpm_eval.stats.intervals import distance_spread, numbered
-from jsddpm_eval.stats.relabellings import relabelling_count
 from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings, without_each
 from jsddpm_eval.stats.thinning import evenly
 from jsddpm_eval.stats.two_sample import LABELLINGS, two_sample
@@ -197,7 +197,7 @@ def _distance(spec: ScoreSpec, pair: FeaturePair, space: FeatureSpace, cell: Cel
     p_value = None
     if enough_to_permute(len(pair.owner.unique()), len(pair.unit.unique())):
         few = pair.thinned(None, _MOST_PERMUTED)
-        p_value = permutation_p(few.real, few.generated, _relabellings(few, context))
+        p_value = permutation_p(few.real, few.generated, _relabellings(few, cell, context))
     key = (spec.name, space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
     halves = baseline_of(context.baseline(cell, *key, compute=lambda: kid_between_halves(pair, context.seed)))
     return score.model_copy(update={"p_value": p_value, **halves._asdict()})
@@ -278,19 +278,20 @@ def kid_between_halves(pair: FeaturePair, seed: int) -> list[float]:
     return distances
 
 
-def _relabellings(pair: FeaturePair, context: Context) -> Iterable[Draw]:
+def _relabellings(pair: FeaturePair, cell: Cell, context: Context) -> Iterable[Draw]:
     """The draws of the permutation test; kept as bits for the next generator, as many as fit."""
     units, strata, memo = pair.unit, pair.strata, context.real.memo
-    key = ("relabellings", digest(pair.owner, units, *(strata or ()), context.seed))
     total = len(pair.owner.unique()) + len(units.unique())
+    count = relabellings_at(cell.key, total)
+    key = ("relabellings", digest(pair.owner, units, *(strata or ()), context.seed, count))
 
     def draws() -> Iterable[Draw]:
-        return relabellings(pair.owner, units, strata, context.seed)
+        return relabellings(pair.owner, units, strata, context.seed, count)
 
     def packed() -> list[tuple[int, Tensor, np.ndarray]]:
         return [(p, rows, np.packbits(labels.numpy(), axis=1)) for p, rows, labels in draws()]
 
-    if not memo.room(key, 2 * DRAWS * relabelling_count(total) * total // 8):
+    if not memo.room(key, 2 * DRAWS * count * total // 8):
         yield from draws()
         return
     for population, rows, bits in memo.once(key, packed):

@@ -54,6 +54,16 @@ class _Copies:
     people: NDArray[np.int64]
     threshold: float
 
+    @property
+    def known(self) -> bool:
+        """Whether enough patients were probed to know how near others come."""
+        return len(np.unique(self.people)) >= MIN_UNITS
+
+    @property
+    def copied(self) -> NDArray[np.bool_]:
+        """Whether each lesion is a copy: the one flag that shares, lists and ``per_slice.csv`` read."""
+        return self.known & (self.score > self.threshold)
+
 
 class LesionCopies(Metric):
     """Share of lesions that are copies."""
@@ -63,23 +73,24 @@ class LesionCopies(Metric):
     needs = frozenset({"pixels", "masks"})
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
-        """The share; every sample keeps its lesion's nearness, beyond 1 a copy, and the nearest real slice."""
+        """The share; every sample keeps whether its lesion is a copy, its nearness, and the nearest real slice."""
         copies = context.once(self.name, partial(_copies, context))
         rows = cell.generated.row.numpy()
         if cell.z_bin is None:
             context.record("lesion_copy_score", cell, torch.from_numpy(copies.score[rows] / copies.threshold))
             nearest = torch.from_numpy(copies.row[rows]).double()
-            context.record("lesion_copy_row", cell, nearest.masked_fill(nearest < 0, torch.nan))
+            flags = torch.from_numpy(copies.copied[rows]).double()
+            for name, values in (("lesion_copy_row", nearest), ("lesion_copied", flags)):
+                context.record(name, cell, values.masked_fill(nearest < 0, torch.nan))
         rows = rows[np.isfinite(copies.score[rows])]
         if not len(rows):
             return self.undefined(cell, context, f"no lesions of {LEAST} pixels here, or no real ones near by")
-        if len(np.unique(copies.people)) < MIN_UNITS:
+        if not copies.known:
             return self.undefined(cell, context, "needs real lesions of 3 patients to know how near others come")
         units = context.generated.unit.numpy()[rows]
         counts = cell.counts._replace(n_generated=len(rows))
-        copied = copies.score[rows] > copies.threshold
         clear = clearly(copies.score[rows] / copies.threshold)
-        return {SHARE.name: copied_share(copied, clear, units, copies.beyond, copies.people, counts)}
+        return {SHARE.name: copied_share(copies.copied[rows], clear, units, copies.beyond, copies.people, counts)}
 
 
 METRIC = LesionCopies()

@@ -80,7 +80,7 @@ class LesionShape(Metric):
             if comparison is None:
                 scores[spec.name] = Score.undefined("needs real lesions of at least 2 patients", counts)
             else:
-                rests_on = counts._replace(n_real=comparison.n_real)
+                rests_on = Counts(comparison.n_real, comparison.n_generated, comparison.n_patients)
                 scores[spec.name] = Score.of(comparison.value, rests_on, comparison.spread, comparison.baseline)
         return scores
 

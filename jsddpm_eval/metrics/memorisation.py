@@ -72,18 +72,24 @@ def _scores(
     if not present:
         missing = Score.undefined("needs generated, held-out and training slices of one condition", counts)
         return missing, missing
-    copying = _copying(present, counts)
+    copying = _copying(present, _counts(present))
     several = [d for d in present if len(d.patient.unique()) > 1]
     if not several:
         reason = "training slices of one patient have no other patient's to be near to"
-        return copying, Score.undefined(reason, counts)
+        return copying, Score.undefined(reason, _counts(present))
     share = _authentic_share([(d, d.generated) for d in several])
     reference = context.baseline(
         cell, AUTHENTICITY.name, space.extractor.key, tuple(whole),
         compute=lambda: [_authentic_share([(d, d.held_out) for d in several])],
     )  # fmt: skip
     spread = Spread(wilson_interval(share, len(torch.cat([d.unit for d in several]).unique())))
-    return copying, Score.of(share, counts, spread, Baseline(float(reference.item())))
+    return copying, Score.of(share, _counts(several), spread, Baseline(float(reference.item())))
+
+
+def _counts(used: Sequence[_Distances]) -> Counts:
+    """Training slices, generated slices and held-out patients of the conditions that a score rests on."""
+    people = np.unique(np.concatenate([d.names for d in used]))
+    return Counts(sum(len(d.patient) for d in used), sum(len(d.unit) for d in used), len(people))
 
 
 def _copying(present: Sequence[_Distances], counts: Counts) -> Score:
@@ -99,9 +105,9 @@ def _copying(present: Sequence[_Distances], counts: Counts) -> Score:
         parts = [(jackknife_variance(values), len(values)) for values in added]
     interval = t_interval(value, parts) if parts else None
     spread = Spread() if interval is None else Spread((max(0.0, interval[0]), min(1.0, interval[1])), influence)
-    n_patients = len(set(names.tolist()))
+    n_patients = counts.n_patients or 0
     few = f"{n_patients} held-out patients" if n_patients < MIN_UNITS else None
-    return Score.of(value, counts._replace(n_patients=n_patients), spread, Baseline(0.5), unreliable=few)
+    return Score.of(value, counts, spread, Baseline(0.5), unreliable=few)
 
 
 def _without_samples(present: Sequence[_Distances]) -> list[float]:

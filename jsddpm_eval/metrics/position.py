@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
@@ -18,39 +19,43 @@ from jsddpm_eval.features.crossfit import FOLDS, Fold, readings
 from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Score
+from jsddpm_eval.results.score import Baseline, Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
-from jsddpm_eval.stats.shift import Side, mean_shift
+from jsddpm_eval.stats.shift import Side, in_common, mean_shift
 
 _VERSION = 2
 _STEPS = 400
 _MOST_PAIRED = 2000  # samples paired with each other's bins for chance; with more, evenly spread ones
 _READ = "distance of the position that small networks predict from the middle of the requested bin, in"
+_WHERE = "; conditions without real slices of two patients are left out"
 _SAME = "the mean over generated slices is that over real slices of the same conditions, two-sided"
 _spec = partial(
     ScoreSpec, group="place", scope="levels", axis_from_zero=True, verified="closed form | 1e-12",
     blind_to="small shifts of some samples, because the predicted position has an error of its own",
 )  # fmt: skip
 BINS = _spec(
-    "z_error_bins", "z error", f"{_READ} bin widths", unit="bins", place="compact", better="lower", hypothesis=_SAME,
+    "z_error_bins", "z error", f"{_READ} bin widths{_WHERE}", unit="bins", place="compact", better="lower",
+    hypothesis=_SAME,
     label="position error in bin widths",
     reading="Distance in bin widths between the requested bin and the position that small networks predict; the "
     "baseline is the same of real slices of patients the networks have not seen.",
     headline="position error", headline_reading="bin widths; chance {z_error_chance_bins}, baseline {baseline}",
 )  # fmt: skip
-SLICES = _spec("z_error_slices", "z error, slices", f"{_READ} slices", unit="slices", better="lower", hypothesis=_SAME)
-MILLIMETRES = _spec("z_error_mm", "z error, mm", f"{_READ} mm", unit="mm", better="lower", hypothesis=_SAME)
+SLICES = _spec(
+    "z_error_slices", "z error, slices", f"{_READ} slices{_WHERE}", unit="slices", better="lower", hypothesis=_SAME,
+)  # fmt: skip
+MILLIMETRES = _spec("z_error_mm", "z error, mm", f"{_READ} mm{_WHERE}", unit="mm", better="lower", hypothesis=_SAME)
 OFFSET = _spec(
-    "z_offset_bins", "z offset", "predicted position less the middle of the requested bin, in bin widths", unit="bins",
-    hypothesis=_SAME, label="position offset in bin widths",
+    "z_offset_bins", "z offset", f"predicted position less the middle of the requested bin, in bin widths{_WHERE}",
+    unit="bins", hypothesis=_SAME, label="position offset in bin widths",
     reading="Above the baseline: slices of higher bins than requested; below: of lower ones.",
     blind_to="shifts upwards and downwards that cancel out",
 )  # fmt: skip
 PULL = _spec(
-    "z_pull_bins", "z pull", "offset towards the middle of the range, in bin widths", unit="bins", hypothesis=_SAME,
-    label="pull to the middle in bin widths",
+    "z_pull_bins", "z pull", f"offset towards the middle of the range, in bin widths{_WHERE}", unit="bins",
+    hypothesis=_SAME, label="pull to the middle in bin widths",
     reading="Far above the baseline: the requested bin is ignored.",
     blind_to="a shift of all bins in one direction, which cancels out",
 )  # fmt: skip
@@ -116,19 +121,27 @@ METRIC = Position()
 
 
 def _beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Score:
-    """Mean of the samples, with the mean of real slices and the band of a perfect generator's mean."""
+    """Mean of the samples, with the mean of real slices and the band of a perfect generator's mean.
+
+    Both are over the conditions that have real slices; where too few do, the mean is over all samples and stands alone.
+    """
     tables = {"real": cell.real, "generated": cell.generated}
     n_bins = context.binning.n_bins
     real, generated = (
         Side(values[side].numpy(), table.token(n_bins).numpy(), table.unit.numpy()) for side, table in tables.items()
     )
-    shift, mean = mean_shift(real, generated), float(values["generated"].mean())
-    spread = mean_spread(values["generated"], units=cell.generated.unit)
+    shift = mean_shift(real, generated)
     if shift is None:
-        return Score.of(mean, cell.counts, spread)
+        made = values["generated"]
+        return Score.of(float(made.mean()), cell.counts, mean_spread(made, units=cell.generated.unit))
+    common = torch.from_numpy(in_common(real, generated))
+    made = values["generated"][common]
+    mean, spread = float(made.mean()), mean_spread(made, units=cell.generated.unit[common])
     baseline = mean - shift.value
     band = Baseline(baseline, (baseline - shift.half_width, baseline + shift.half_width))
-    return Score.of(mean, cell.counts._replace(n_patients=shift.patients), spread, band, p_value=shift.p_value)
+    n_real = int(np.isin(real.condition, generated.condition[common.numpy()]).sum())
+    counts = Counts(n_real, shift.samples, shift.patients)
+    return Score.of(mean, counts, spread, band, p_value=shift.p_value)
 
 
 def _readings(context: Context) -> dict[str, Tensor]:

@@ -36,7 +36,9 @@ class Reach(NamedTuple):
 def share_score(
     beyond: Flags, unit: Labels, bound: float, counts: Counts, *, expected: float = 0.0, p_value: float | None = None
 ) -> Score:
-    """The share of samples that lie beyond, with its exact interval; a volume counts once.
+    """The share of samples that lie beyond, with its exact interval; a volume counts once, however many slices it has.
+
+    Value, interval and test rest on the same count, so the value lies in its interval.
 
     Args:
         beyond: Whether each sample lies beyond, boolean ``(m,)``, at least one.
@@ -49,7 +51,7 @@ def share_score(
     count, total = by_unit(beyond, unit)
     p_value = share_p_value(count, total, bound) if p_value is None else p_value
     spread, band = Spread(share_interval(count, total)), Baseline(expected, (0.0, bound))
-    return Score.of(float(beyond.mean()), counts, spread, band, p_value=p_value, n_units=total)
+    return Score.of(count / total, counts, spread, band, p_value=p_value, n_units=total)
 
 
 class ShareMetric(Metric):

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binomtest
+from scipy.special import betainc
+from scipy.stats import beta
+
+from jsddpm_eval.stats.limits import TAIL
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -72,29 +75,48 @@ def share_bound(beyond: Flags, patient: Labels, confidence: float) -> float:
     owner = np.unique(patient, return_inverse=True)[1]
     n_patients = int(owner.max()) + 1
     count = float((np.bincount(owner, beyond) / np.bincount(owner)).sum())
-    return float(beta.ppf(confidence, count + 1, n_patients - count)) if count < n_patients else 1.0
+    return share_at_most(count, n_patients, confidence)
 
 
-def by_unit(flags: Flags, unit: Labels) -> tuple[int, int]:
+def by_unit(flags: Flags, unit: Labels) -> tuple[float, int]:
     """Flagged units and all units: a volume counts once, as the share of its slices that are flagged.
 
-    >>> by_unit(np.array([True, True, False, False]), np.array([0, 0, 1, 2]))
-    (1, 3)
+    >>> by_unit(np.array([True, True, True, False, False]), np.array([0, 0, 1, 1, 2]))
+    (1.5, 3)
     """
     _, member, counts = np.unique(unit, return_inverse=True, return_counts=True)
-    return round(float((np.bincount(member, flags) / counts).sum())), len(counts)
+    return float((np.bincount(member, flags) / counts).sum()), len(counts)
 
 
-def share_interval(count: int, total: int) -> tuple[float, float]:
-    """95 % interval of a share, exact (Clopper and Pearson 1934).
+def share_at_most(count: float, total: int, confidence: float) -> float:
+    """One-sided upper bound of a share, exact (Clopper and Pearson 1934).
+
+    A count of volumes need not be whole, because a volume counts as the share of its slices. The beta distribution
+    then lies between those of the two whole counts; shares of volumes scatter less than volumes that count as 0 or 1,
+    so the bound is on the safe side.
+
+    Args:
+        count: Units that count, from 0 to ``total``.
+        total: Units, at least 1.
+        confidence: Probability that the share is below the bound.
+
+    >>> [round(share_at_most(0, n, 0.95), 3) for n in (8, 24, 32)]
+    [0.312, 0.117, 0.089]
+    """
+    return float(beta.ppf(confidence, count + 1, total - count)) if count < total else 1.0
+
+
+def share_interval(count: float, total: int) -> tuple[float, float]:
+    """95 % interval of a share, exact; see :func:`share_at_most`.
 
     >>> share_interval(0, 10)
     (0.0, 0.3084...)
     """
-    interval = binomtest(count, total).proportion_ci()
-    return float(interval.low), float(interval.high)
+    low = float(beta.ppf(TAIL, count, total - count + 1)) if count > 0 else 0.0
+    return low, share_at_most(count, total, 1 - TAIL)
 
 
-def share_p_value(count: int, total: int, bound: float) -> float:
-    """Of "no more than this share lies beyond", one-sided and exact."""
-    return max(float(binomtest(count, total, bound, alternative="greater").pvalue), np.finfo(float).tiny)
+def share_p_value(count: float, total: int, bound: float) -> float:
+    """Of "no more than this share lies beyond", one-sided and exact; the counterpart of :func:`share_at_most`."""
+    p_value = float(betainc(count, total - count + 1, bound)) if count > 0 else 1.0
+    return max(p_value, np.finfo(float).tiny)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from math import ceil, comb
 
-MOST_RELABELLINGS = 19_999
-
 
 def relabelling_count(total: int, level: float | None = None) -> int:
-    """Relabellings of each draw: 3999, or 999 above 500 samples; at least 20 / level, at most 19,999.
+    """Relabellings of each draw: 3999, or 999 above 500 samples, and at least 1.5 / level.
 
-    >>> relabelling_count(40), relabelling_count(600), relabelling_count(600, 0.05 / 10), relabelling_count(40, 1e-4)
-    (3999, 999, 4000, 19999)
+    The smallest p-value is then two thirds of the level at most.
+
+    Args:
+        total: Samples that are exchanged, of both sets.
+        level: Smallest level that the p-value is compared with; None sets no limit.
+
+    >>> relabelling_count(40), relabelling_count(600), relabelling_count(600, 0.0005)
+    (3999, 999, 3000)
     """
     count = 3999 if total <= 500 else 999
-    return count if level is None else max(count, min(MOST_RELABELLINGS, ceil(round(20 / level, 6))))
+    return count if level is None else max(count, ceil(round(1.5 / level, 6)))
 
 
 def least_p(n: int, m: int, count: int | None = None) -> float:

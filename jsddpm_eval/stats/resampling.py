@@ -133,7 +133,7 @@ def relabellings(
     units: Tensor,
     strata: tuple[Tensor, Tensor] | None,
     seed: int,
-    level: float | None = None,
+    count: int | None = None,
 ) -> Iterator[Draw]:
     """Draws of at most one slice per patient beside one per generated unit, each with its labels.
 
@@ -146,10 +146,10 @@ def relabellings(
         units: Unit numbers of the generated slices, int64 ``(m,)``.
         strata: Conditions of the real and of the generated slices; labels are then exchanged within a condition.
         seed: Seed of the draws.
-        level: Smallest level a p-value is compared with; see :func:`~jsddpm_eval.stats.relabellings.relabelling_count`.
+        count: Relabellings of each draw; those of :func:`~jsddpm_eval.stats.relabellings.relabelling_count` when None.
     """
     generator = torch.Generator().manual_seed(seed)
-    count = relabelling_count(len(patients.unique()) + len(units.unique()), level)
+    count = count or relabelling_count(len(patients.unique()) + len(units.unique()))
     for number, mass in enumerate(populations(patients, None if strata is None else strata[0])):
         for _ in range(DRAWS):
             real, generated = independent_slices(patients, generator, mass), one_per_unit(units, generator)

@@ -144,12 +144,22 @@ def both_shifts(real: Side, generated: Side) -> list[Shift]:
     Returns:
         Empty where fewer than three patients, or three generated units, have conditions in common.
     """
-    common = [c for c in np.unique(generated.condition) if len(np.unique(real.unit[real.condition == c])) > 1]
-    real = real.where(np.isin(real.condition, common))
-    generated = generated.where(np.isin(generated.condition, common))
+    common = in_common(real, generated)
+    real = real.where(np.isin(real.condition, generated.condition[common]))
+    generated = generated.where(common)
     if min(len(np.unique(real.unit)), len(np.unique(generated.unit))) < MIN_UNITS:
         return []
     return [_shift(real, generated, by_patient=by_patient) for by_patient in (False, True)]
+
+
+def in_common(real: Side, generated: Side) -> NDArray[np.bool_]:
+    """Which generated slices have a condition with real slices of two patients: those that can be compared.
+
+    >>> in_common(Side(np.zeros(2), np.array([0, 0]), np.arange(2)), Side(np.zeros(2), np.array([0, 1]), np.arange(2)))
+    array([ True, False])
+    """
+    known = [c for c in np.unique(generated.condition) if len(np.unique(real.unit[real.condition == c])) > 1]
+    return np.isin(generated.condition, known)
 
 
 def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:

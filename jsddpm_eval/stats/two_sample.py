@@ -46,12 +46,16 @@ class TwoSample:
         spread: Its 95 % interval, and the influences of patients and samples.
         baseline: Mean and 95 % band of the same mean with samples exchanged; empty below four patients or samples.
         n_real: Real slices of a draw, on average.
+        n_generated: Generated slices of conditions that both sides have, of which a draw takes one of each unit.
+        n_patients: Patients of the real slices of these conditions.
     """
 
     value: float
     spread: Spread
     baseline: Baseline
     n_real: int
+    n_generated: int
+    n_patients: int
 
 
 def two_sample(
@@ -108,7 +112,8 @@ def two_sample(
     if min(len(names), m) >= MIN_PATIENTS:
         baseline = baseline_of(torch.stack([draw.exchanged(statistic, keys) for draw in draws]).mean(0).numpy())
     spread = _left_out(statistic, draws, value, names, m) if interval else Spread()
-    return TwoSample(value, spread, baseline, round(float(np.mean([draw.sides[0] for draw in draws]))))
+    n_real = round(float(np.mean([draw.sides[0] for draw in draws])))
+    return TwoSample(value, spread, baseline, n_real, len(generated), len(names))
 
 
 @dataclass(frozen=True)

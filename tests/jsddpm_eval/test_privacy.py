@@ -18,9 +18,9 @@ from jsddpm_eval.privacy import (
     nameless_sentences,
     privacy_statement,
     read_statement,
-    upper_bound,
 )
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.exceedance import share_at_most
 from worlds import World
 
 COPIES = 5
@@ -57,6 +57,42 @@ def test_rates_have_their_counts_and_exact_intervals():
     assert rates["held_out"]["count"] == 0
     assert (rates["patients"]["count"], rates["patients"]["of"]) == (1, 9)
     assert rates["patients"]["upper_bound"] == pytest.approx(beta.ppf(0.95, 2, 8))
+
+
+def exact_among_near():
+    """A volume of 20 exact copies, and nine samples of new patients: a third of the real patients were scanned twice.
+
+    Their nearness to each other widens the scale of nearness, so exact copies lie below the threshold.
+    """
+    world = World(patients=18, slices=3, size=(32, 32))
+    twin = world.patient % 3 == 1
+    world.image[twin] = (world.image[world.patient % 3 == 0] + 0.001).clamp(0, 1)
+    own = torch.nonzero((world.patient == 2) & (world.z_bin == 0))[:, 0]
+    made = torch.cat([world.image[own[torch.arange(20) % 3]], world.new(9)])
+    zeros, group = torch.zeros(29, dtype=torch.int64), torch.tensor([0] * 20 + [-1] * 9)
+    generated = SliceTable.from_arrays(made, z_bin=zeros, pathology=zeros, group=group)
+    real = SliceTable.from_arrays(
+        world.image, z_bin=world.z_bin, pathology=torch.zeros_like(world.z_bin), held_out=world.held_out,
+        patient=[f"sub-{p:02d}" for p in world.patient.tolist()],
+    )  # fmt: skip
+    return evaluate_in_detail(real, generated, metrics=["copies"], features=())
+
+
+def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_once():
+    detail = exact_among_near()
+    rows = per_slice_rows(detail)
+    statement = privacy_statement(detail.results, copied_pairs(detail, rows))
+    assert max(row["copy_score"] for row in rows[:20]) < 1
+    assert [row["copied"] for row in rows] == [True] * 20 + [False] * 9
+    assert {pair["sample"] for pair in statement["copies"]} == {row["slice"] for row in rows[:20]}
+    assert statement["worst_patient"] == {"patient": "sub-02", "samples": 20}
+    rate, share = statement["rates"]["training"], detail.results["copied_train_share"]
+    assert (rate["count"], rate["of"], rate["unit"]) == (1, 10, "volumes")
+    assert rate["share"] == share.value == pytest.approx(0.1)
+    assert rate["interval"] == share.interval == pytest.approx(tuple(binomtest(1, 10).proportion_ci()))
+    assert rate["upper_bound"] == pytest.approx(beta.ppf(0.95, 2, 9))
+    said = "10% of the samples of 10 equally weighted volumes"
+    assert statement["sentences"][0].startswith(f"{said} are copies of training slices (95 % interval 0.3 to 44.5 %)")
 
 
 def test_every_copy_is_listed_with_its_patient_and_the_worst_one_is_named():
@@ -104,7 +140,7 @@ def test_nothing_is_stated_where_copies_were_not_looked_for():
 def test_bounds_cover_the_share_of_simulated_generators(share):
     """2,000 generators that copy each of 30 patients with a known probability."""
     counts = np.random.default_rng(0).binomial(30, share, 2000)
-    bound = np.array([upper_bound(count, 30) for count in range(31)])
+    bound = np.array([share_at_most(count, 30, 0.95) for count in range(31)])
     assert (bound[counts] >= share).mean() >= 0.94
 
 
@@ -122,6 +158,6 @@ def test_the_bound_of_volumes_counts_volumes():
     )  # fmt: skip
     detail = evaluate_in_detail(real, generated, metrics=["copies"], features=())
     rate = privacy_statement(detail.results, [])["rates"]["training"]
-    assert (rate["count"], rate["of"]) == (0, 200)
+    assert (rate["count"], rate["of"], rate["unit"]) == (0, 10, "volumes")
     assert rate["upper_bound"] == pytest.approx(1 - 0.05 ** (1 / 10))
     assert rate["interval"] == pytest.approx(tuple(binomtest(0, 10).proportion_ci()))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.checks.base import Check, Evidence, excess
 from jsddpm_eval.checks.decision import LEVELS, decide, level
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
@@ -217,6 +217,48 @@ def test_false_alarms_over_everything_stay_within_five_percent():
         checks = [Made(margin=(-0.01, 0.01)), Made(name="high", words=("", "too high"), margin=(-0.01, 0.01))]
         alarms += any(f.answer == "off" for f in decide(checks, made))
     assert alarms <= binom.ppf(0.999, draws, 0.05)
+
+
+# What is stated of a share beside its baseline
+
+
+class Excess(Made):
+    """A check of shares that are compared with their baselines."""
+
+    def evidence(self, cell):
+        return [excess(s, 0.1, "too many", "in {:.0%} of masks".format) for s in cell.scores.values()]
+
+
+def share(value, interval, baseline=0.05, p_value=1e-9):
+    band = (0.0, 2 * baseline)
+    return Score(value=value, interval=interval, baseline=baseline, baseline_interval=band, p_value=p_value)
+
+
+@pytest.mark.parametrize("baseline", [0.05, 0.15])
+def test_a_share_is_stated_with_its_own_interval_and_judged_by_what_exceeds_the_baseline(baseline):
+    (found,) = decide([Excess()], cells({WHOLE: share(0.3, (0.02, 0.4), baseline)}))
+    assert (found.answer, found.value, found.interval) == ("off", 0.3, (0.02, 0.4))
+    assert found.reason == "in 30% of masks (95 %: 0.02 to 0.4)"
+
+
+def test_what_would_be_fine_is_stated_for_the_share_too():
+    """A tenth more than the baseline of 0.05 is negligible: 0.15."""
+    (found,) = decide([Excess()], cells({WHOLE: share(0.1, (0.03, 0.22), p_value=0.5)}))
+    assert (found.answer, found.value, found.interval) == ("unknown", 0.1, (0.03, 0.22))
+    assert found.reason.startswith("the check is fine if the whole interval lies below 0.15; ")
+    (found,) = decide([Excess()], cells({WHOLE: share(0.1, (0.03, 0.15), p_value=0.5)}))
+    assert found.answer == "fine"
+
+
+def test_a_pooled_share_is_stated_as_the_pooled_share():
+    """The excesses 0.3 and 0.5 have equal errors: their mean beside the condition's own baseline of 0.1."""
+    parts = {(None, None): share(0.55, (0.35, 0.75), 0.05), (0, 0): share(0.4, (0.2, 0.6), 0.1, p_value=0.5)}
+    found = {f.place: f for f in decide([Excess()], cells(parts))}
+    half = 0.2 * np.hypot(0.5**0.5, 0.5)  # weights of a half, as random effects give them
+    assert (found[0, 0].answer, found[0, 0].inherited) == ("off", True)
+    assert found[0, 0].value == pytest.approx(0.5)
+    assert found[0, 0].interval == pytest.approx((0.5 - half, 0.5 + half))
+    assert found[0, 0].reason == "in 50% of masks (95 %: 0.33 to 0.67)"
 
 
 # What parts have from the whole

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from jsddpm_eval.stats.exceedance import UpperScale, share_bound, share_interval, share_p_value
+from jsddpm_eval.stats.exceedance import (
+    UpperScale,
+    by_unit,
+    share_at_most,
+    share_bound,
+    share_interval,
+    share_p_value,
+)
 
 
 def test_groups_without_values_take_those_of_all():
@@ -49,6 +56,37 @@ def test_false_alarms_are_rarer_than_promised():
 def test_interval_and_p_value_are_exact():
     low, high = share_interval(3, 20)
     interval = binomtest(3, 20).proportion_ci(method="exact")
-    assert (low, high) == (interval.low, interval.high)
-    assert share_p_value(3, 20, 0.05) == binomtest(3, 20, 0.05, alternative="greater").pvalue
+    assert (low, high) == pytest.approx((interval.low, interval.high), rel=1e-9)
+    assert share_p_value(3, 20, 0.05) == pytest.approx(binomtest(3, 20, 0.05, alternative="greater").pvalue, rel=1e-9)
+    assert share_at_most(3, 20, 0.95) == pytest.approx(binomtest(3, 20, alternative="less").proportion_ci(0.95).high)
+    assert share_interval(0, 20)[0] == 0
+    assert share_interval(20, 20)[1] == 1
+    assert (share_p_value(0, 20, 0.05), share_p_value(20, 20, 0.05)) == (1, pytest.approx(0.05**20))
     assert share_p_value(500, 500, 1e-6) > 0
+
+
+def test_half_a_volume_counts_as_half():
+    flags, unit = np.arange(100) < 10, np.arange(100) // 20  # half of the first of five volumes
+    count, total = by_unit(flags, unit)
+    assert (count, total) == (0.5, 5)
+    low, high = share_interval(count, total)
+    assert 0 < low < 0.1 < high
+    assert share_interval(0, 5)[1] < high < share_interval(1, 5)[1]
+    assert share_p_value(1, 5, 0.05) < share_p_value(count, total, 0.05) < 1
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("alike", [0.5, 5.0])
+def test_intervals_and_tests_of_volumes_hold_what_they_promise(share, alike):
+    """Volumes of unequal size; each has its own share, of a beta distribution with this mean."""
+    rng, inside, alarms = np.random.default_rng(0), 0, 0
+    sizes = np.array([20, 20, 10, 5, 5, 2, 1, 1, 1, 1, 1, 1])
+    for _ in range(1000):
+        of_volume = rng.beta(alike * share, alike * (1 - share), len(sizes))
+        flags = np.concatenate([rng.random(n) < p for n, p in zip(sizes, of_volume, strict=True)])
+        count, total = by_unit(flags, np.repeat(np.arange(len(sizes)), sizes))
+        low, high = share_interval(count, total)
+        inside += low <= share <= high
+        alarms += share_p_value(count, total, share) <= 0.05
+    assert inside / 1000 >= 0.94
+    assert alarms / 1000 <= 0.06

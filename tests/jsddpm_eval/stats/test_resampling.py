@@ -11,7 +11,7 @@ from scipy import stats
 
 from jsddpm_eval.functional.kernel import kernel_distance
 from jsddpm_eval.stats.limits import MIN_PATIENTS
-from jsddpm_eval.stats.relabellings import least_p
+from jsddpm_eval.stats.relabellings import least_p, relabelling_count
 from jsddpm_eval.stats.resampling import (
     DRAWS,
     Draw,
@@ -68,15 +68,19 @@ def test_the_p_value_of_one_draw_counts_the_labellings_that_are_as_far():
     assert permutation_p(x[:5], x[5:], [Draw(0, rows, labels)]) == pytest.approx(expected, abs=1e-9)
 
 
-def test_there_are_as_many_relabellings_as_the_level_needs():
-    for level, count in ((None, 3999), (0.01, 3999), (0.004, 5000), (1e-5, 19_999)):
-        draws = list(relabellings(torch.arange(6), torch.arange(5), None, seed=0, level=level))
+@pytest.mark.parametrize("total", [20, 500, 501, 5000])
+@pytest.mark.parametrize("level", [0.05, 0.03 / 68, 1e-4])
+def test_there_are_as_many_relabellings_as_the_level_needs(total, level):
+    """Of infinitely different sets no relabelling is as far apart, so the p-value is 1 / (1 + relabellings)."""
+    assert 1 / (1 + relabelling_count(total, level)) < level / 1.4
+    assert least_p(total // 2, total - total // 2, relabelling_count(total, level)) < level
+
+
+def test_a_draw_has_the_relabellings_that_are_asked_for():
+    for count, expected in ((None, 3999), (99, 99)):
+        draws = list(relabellings(torch.arange(6), torch.arange(5), None, seed=0, count=count))
         assert len(draws) == DRAWS
-        assert {tuple(draw.labels.shape) for draw in draws} == {(1 + count, 11)}
-    for level, count in ((None, 999), (0.01, 2000)):
-        assert (
-            len(next(relabellings(torch.arange(6), torch.arange(500), None, seed=0, level=level)).labels) == 1 + count
-        )
+        assert {tuple(draw.labels.shape) for draw in draws} == {(1 + expected, 11)}
 
 
 def test_of_every_generated_volume_one_slice_is_drawn_as_of_every_patient():

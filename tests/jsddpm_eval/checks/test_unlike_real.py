@@ -1,0 +1,43 @@
+"""The check of KID keeps its power with many samples, and parts that it cannot test say so."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+
+import metric_tester as tester
+from jsddpm_eval.evaluation import evaluate
+
+PATIENTS, SAMPLES = 12, 500
+CHEAP = ["kid", "intensity", "texture", "sharpness", "head", "outline", "turned", "lesion_form", "lesion_contrast",
+         "borderless", "obedience", "outliers"]  # fmt: skip
+
+
+@cache
+def found():
+    """More than 500 patients and samples; samples have half the contrast of real slices."""
+    token = torch.arange(4).repeat(PATIENTS)
+    real = tester.slices(token % 2, token // 2, 0) | {"patient": torch.arange(PATIENTS).repeat_interleave(4)}
+    made = tester.generated_arrays(SAMPLES // 4)
+    made["images"] = 0.5 * made["images"] + 0.2
+    results = evaluate(tester.table(real), tester.table(made), metrics=CHEAP, features=[tester.MEANS])
+    return results, {f.place: f for f in results.findings if f.check == "unlike_real"}
+
+
+def test_a_gross_fault_is_off_with_more_than_500_patients_and_samples():
+    results, findings = found()
+    tests = [s for s in results.pooled.values() if s.p_value is not None]
+    assert len(tests) > 30  # so many share 3 %: a p-value of 1 / 1000 is not significant among them
+    assert results.pooled["kid_means"].p_value < 0.03 / 68  # as small as if every check were made
+    assert (findings[None, None].answer, findings[None, None].kind) == ("off", "unlike real slices")
+
+
+def test_parts_that_no_relabelling_could_make_significant_say_so():
+    _, findings = found()
+    parts = {place: f for place, f in findings.items() if place != (None, None)}
+    assert {f.answer for f in parts.values()} == {"unknown"}
+    assert {f.reason for f in parts.values()} == {
+        "not tested here: the smallest p-value that this test can give, 0.00025, is too large after the correction for "
+        "all tests"
+    }
