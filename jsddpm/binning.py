@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, cast, get_args
@@ -64,6 +64,17 @@ class Condition:
     def token(self, n_bins: int) -> int:
         """The embedding index in ``[0, 2 * n_bins - 1]``."""
         return compute_class_token(self.z_bin, self.pathology, n_bins)
+
+    @classmethod
+    def of(cls, value: Condition | tuple[int, int]) -> Condition:
+        """The condition of a pair ``(z_bin, pathology)``; a condition stays itself, and anything else is refused."""
+        if isinstance(value, Condition):
+            return value
+        pair = tuple(value) if isinstance(value, Iterable) else ()
+        if len(pair) != 2 or not all(map(is_integer, pair)):
+            cure = "give pairs (z_bin, pathology) in a list, such as [(3, 1)]"
+            raise usage_error("CONDITIONS", f"{value!r} is not a condition", fix=cure)
+        return cls(int(pair[0]), int(pair[1]))
 
     @classmethod
     def from_token(cls, token: int, n_bins: int) -> Condition:

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jsddpm.errors import first_line, usage_error
+
 if TYPE_CHECKING:
     import torch
 
@@ -27,6 +29,23 @@ def best_device() -> torch.device:
     if processes()[1] == 1:
         return torch.device("cuda")
     return torch.device("cuda", local_rank() % torch.cuda.device_count())
+
+
+def usable_device(device: str | torch.device | None) -> torch.device:
+    """A device on which tensors can be made; None is that of :func:`best_device`.
+
+    Raises:
+        JsddpmError: ``OPTION`` (status 2) for an unknown device, and one that this machine lacks.
+    """
+    import torch
+
+    if device is None:
+        return best_device()
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:  # PyTorch has one for each kind
+        what = f"the device {str(device)!r} cannot be used ({first_line(error)})"
+        raise usage_error("OPTION", what, fix="give cpu, or cuda on a machine with a GPU, or None") from error
 
 
 def cores() -> int:

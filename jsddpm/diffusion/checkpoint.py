@@ -19,6 +19,7 @@ from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.exported import read_exported
 from jsddpm.errors import JsddpmError, first_line, integrity_error, usage_error
 from jsddpm.files import atomic_open, make_directory
+from jsddpm.runtime import usable_device
 from jsddpm.slices.description import LARGEST_SIDE, first_fault
 
 KEY = "jsddpm"
@@ -169,7 +170,11 @@ def checkpoint_info(path: str | Path, *, expected: ZBinning | None = None) -> Ch
 
 
 def load_denoiser(
-    path: str | Path, *, weights: Weights = "ema", expected: ZBinning | None = None, device: str | torch.device = "cpu"
+    path: str | Path,
+    *,
+    weights: Weights = "ema",
+    expected: ZBinning | None = None,
+    device: str | torch.device | None = "cpu",
 ) -> tuple[Denoiser, CheckpointInfo]:
     """The trained network, ready to sample.
 
@@ -177,12 +182,16 @@ def load_denoiser(
         path: Checkpoint file.
         weights: Averaged weights, or the raw ones.
         expected: Binning it must have been trained with.
-        device: Device for the network.
+        device: Device for the network; None uses the GPU if there is one.
 
     Raises:
-        JsddpmError: ``BINNING_MISMATCH`` (status 2) field by field; ``CHECKPOINT`` (status 4) when the
-            requested weights are absent or do not fit the network.
+        JsddpmError: ``BINNING_MISMATCH`` (status 2) field by field; ``OPTION`` (status 2) for unknown weights or a
+            device that this machine lacks; ``CHECKPOINT`` (status 4) when the requested weights are absent or do not
+            fit the network.
     """
+    if weights not in PREFIXES:
+        raise usage_error("OPTION", f"the weights {weights!r} are unknown", fix=f"give {' or '.join(PREFIXES)}")
+    place = usable_device(device)
     loaded = read_checkpoint(path)
     info = info_of(loaded, Path(path), expected)
     prefix = PREFIXES[weights]
@@ -199,7 +208,7 @@ def load_denoiser(
     except Exception as error:  # settings that make no network raise many types of errors
         reason = " ".join(str(getattr(error, "what", error)).split())[:200]
         raise integrity_error("CHECKPOINT", f"does not fit its network ({reason})", fix=_CURE, file=path) from error
-    return denoiser.to(device, memory_format=torch.channels_last).eval(), info  # type: ignore[call-overload]
+    return denoiser.to(place, memory_format=torch.channels_last).eval(), info  # type: ignore[call-overload]
 
 
 def both_sets(state: Mapping[str, Tensor], step: int) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
@@ -11,7 +12,10 @@ from jsddpm import __version__
 from jsddpm.binning import Condition
 from jsddpm.diffusion.footprint import BATCH
 from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
+from jsddpm.diffusion.sampling import SampleId, check_seed
 from jsddpm.diffusion.schedulers import make_scheduler
+from jsddpm.errors import usage_error
+from jsddpm.quantization import is_integer
 from jsddpm.sections import SamplingConfig
 from jsddpm.slices.writer import Shard, finished, mark_finished, shared_store, write_shard
 
@@ -38,19 +42,25 @@ def generate_store(
         out: New store folder.
         conditions: Conditions to draw; None draws every trained one.
         sampling: Sampler and number per condition; None takes the run's settings.
-        coherence: How much noise samples with the same number share (:class:`~jsddpm.diffusion.sampling.SampleId`);
-            the store marks them as one volume. None for independent samples.
-        seed: Base of all seeds.
-        share: Number of this process, and how many there are.
+        coherence: How much noise samples with the same number share, 0 to 1
+            (:class:`~jsddpm.diffusion.sampling.SampleId`); the store marks them as one volume, so ``conditions`` must
+            have each bin once. None for independent samples.
+        seed: Base of all seeds, a whole number from 0.
+        share: Number of this process, from 0, and how many there are.
         progress: Called with (network calls done, in all) of this share.
 
     Raises:
-        JsddpmError: ``EXISTS``, ``UNTRAINED``, ``GUIDANCE``, ``STEPS`` (status 2); ``PLAN_DIFFERS`` (status 4) when
-            other samples were started at ``out``; ``MEMORY`` (status 5); ``NON_FINITE`` (status 6), and such a batch
-            is not kept.
+        JsddpmError: ``EXISTS``, ``UNTRAINED``, ``CONDITIONS``, ``GUIDANCE``, ``STEPS``, ``OPTION`` (status 2);
+            ``PLAN_DIFFERS`` (status 4) when other samples were started at ``out``; ``MEMORY`` (status 5);
+            ``NON_FINITE`` (status 6), and such a batch is not kept.
     """
-    sampling, binning = sampling or pipe.sampling, pipe.binning
-    ids = [replace(i, coherence=coherence or 0.0) for i in pipe.ids(conditions, sampling)]
+    sampling, binning, seed = sampling or pipe.sampling, pipe.binning, check_seed(seed)
+    if len(share) != 2 or not all(map(is_integer, share)) or not 0 <= share[0] < share[1]:
+        raise usage_error("OPTION", f"the share {share!r} is not a part", fix="give (I, N) with 0 <= I < N")
+    ids = pipe.ids(conditions, sampling)
+    if coherence is not None:
+        coherence = _coherence(coherence, ids)
+        ids = [replace(i, coherence=coherence) for i in ids]
     groups = [] if coherence is None else [f"volume-{n:04d}" for n in range(sampling.per_condition)]
     pipe.require_memory(len(ids), sampling)
     make_scheduler(pipe.diffusion, sampling)  # refuses impossible requests before anything is written
@@ -92,3 +102,14 @@ def generate_store(
                 rows |= {"group": [i.number for i in batch]} if groups else {}
                 mark_finished(root, write_shard(root, Shard(name, image, mask, rows)))
     return Path(out)
+
+
+def _coherence(coherence: float, ids: Sequence[SampleId]) -> float:
+    """The coherence of volumes of these samples; refused if it is no share, or a volume has two slices of a bin."""
+    if isinstance(coherence, bool | str) or not 0 <= coherence <= 1:
+        raise usage_error("OPTION", f"the coherence {coherence!r} is no share", fix="give a number from 0 to 1")
+    bins = Counter(i.condition.z_bin for i in ids if i.number == 0)
+    if twice := [z_bin for z_bin, count in bins.items() if count > 1]:
+        what = f"a volume would have two slices of bin {twice[0]}, control and lesion"
+        raise usage_error("CONDITIONS", what, fix="give conditions that have each bin once, or no coherence")
+    return float(coherence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,12 +19,12 @@ from jsddpm.config import parse_sampling
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
 from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, BATCH, batches_at_once, memory_error, network_bytes
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
-from jsddpm.diffusion.sampling import Noise, SampleId
+from jsddpm.diffusion.sampling import Noise, SampleId, check_seed
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.diffusion.standalone import in_bfloat16
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
-from jsddpm.runtime import available_memory, best_device, device_memory
+from jsddpm.runtime import available_memory, device_memory
 from jsddpm.sections import DiffusionConfig, SamplingConfig, Spacing
 
 
@@ -102,7 +102,7 @@ class JointPipeline:
         Raises:
             JsddpmError: As :func:`~jsddpm.diffusion.checkpoint.load_denoiser`.
         """
-        return cls.of(*load_denoiser(path, weights=weights, device=device or best_device(), expected=expected), weights)
+        return cls.of(*load_denoiser(path, weights=weights, device=device, expected=expected), weights)
 
     @classmethod
     def of(cls, denoiser: nn.Module, info: CheckpointInfo, weights: Weights = "ema") -> JointPipeline:
@@ -145,11 +145,11 @@ class JointPipeline:
             eta: Share of DDPM's step noise in DDIM.
             batch_size: Samples drawn at once.
             precision: Precision of the network's calls: ``auto``, ``32-true`` or ``bf16-mixed``.
-            seed: Seed; the same seed gives the same samples.
+            seed: Seed, a whole number from 0; the same seed gives the same samples.
 
         Raises:
-            JsddpmError: ``UNTRAINED``, ``CONDITIONS``, ``GUIDANCE``, ``CONFIG``, ``STEPS``, ``BIN``, ``PATHOLOGY``
-                (status 2); ``NON_FINITE`` (status 6).
+            JsddpmError: ``UNTRAINED``, ``CONDITIONS``, ``GUIDANCE``, ``CONFIG``, ``STEPS``, ``BIN``, ``PATHOLOGY``,
+                ``OPTION`` (status 2); ``MEMORY`` (status 5); ``NON_FINITE`` (status 6).
         """
         sampling = self.sampling_with(
             per_condition=num_per_condition,
@@ -162,6 +162,7 @@ class JointPipeline:
             precision=precision,
         )
         ids = self.ids(conditions, sampling)
+        self.require_memory(len(ids), sampling)
         return self.output(ids, self.sample(ids, sampling, seed))
 
     def output(self, ids: Sequence[SampleId], x: Tensor) -> JointOutput:
@@ -187,11 +188,13 @@ class JointPipeline:
             cure = "use guidance 1, or train with unconditional_share > 0"
             raise usage_error("GUIDANCE", "the run was trained without null tokens", fix=cure)
         pairs = self.trained if conditions is None else conditions
-        requested = [c if isinstance(c, Condition) else Condition(*c) for c in pairs]
+        requested = [Condition.of(c) for c in pairs] if isinstance(pairs, Iterable) else []
+        if not requested:
+            cure = "give a list such as [(3, 1)], or None for every trained one"
+            raise usage_error("CONDITIONS", f"{conditions!r} is no list of conditions", fix=cure)
         trained = {c.token(self.binning.n_bins) for c in self.trained}
-        untrained = [c.name for c in requested if c.token(self.binning.n_bins) not in trained]
-        if untrained or not requested:
-            what = f"no training slice has the condition {', '.join(untrained[:3]) or '(any)'}"
+        if untrained := [c.name for c in requested if c.token(self.binning.n_bins) not in trained]:
+            what = f"no training slice has the condition {', '.join(untrained[:3])}"
             raise usage_error("UNTRAINED", what, fix="choose conditions that the network was trained on")
         if twice := [c.name for c, count in Counter(requested).items() if count > 1]:
             cure = "give each condition once, and the number of its samples"
@@ -242,9 +245,9 @@ class JointPipeline:
             float32 ``(len(ids), 2, H, W)`` in [-1, 1], image then mask, on the CPU.
 
         Raises:
-            JsddpmError: ``STEPS`` (status 2); ``NON_FINITE`` (status 6) naming the samples that are not finite.
+            JsddpmError: ``STEPS``, ``OPTION`` (status 2); ``NON_FINITE`` (status 6) naming samples that are not finite.
         """
-        size = self.at_once(sampling)
+        seed, size = check_seed(seed), self.at_once(sampling)
         batches = [ids[start : start + size] for start in range(0, len(ids), size)]
         return torch.cat([self._sample_batch(batch, sampling, seed, callback) for batch in batches])
 

@@ -42,7 +42,7 @@ def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
 def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[torch.Tensor, ...]:
     """Four random words of each counter: Philox 4x32-10 (Salmon et al. 2011, doi 10.1145/2063384.2063405).
 
-    All words have 32 bits in int64 tensors, whose shapes are broadcast: four of a counter, two of a key, four returned.
+    Words have 32 bits, in integers or int64 tensors, which are broadcast: four of a counter, two of a key, four drawn.
 
     >>> [hex(int(word)) for word in philox([torch.tensor(0)] * 4, [torch.tensor(0)] * 2)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
@@ -76,8 +76,7 @@ def normal_noise(
     count = math.prod(size)
     key = torch.tensor([[seed & WORD, seed >> 32] for seed in seeds], device=device)
     block = torch.arange(-(-count // 4), device=device)[None]
-    zero = torch.zeros_like(block)
-    a, b, c, d = philox((block, zero + draw, zero, zero), (key[:, :1], key[:, 1:]))
+    a, b, c, d = philox((block, draw, 0, 0), (key[:, :1], key[:, 1:]))
     radius = ((torch.stack([a, c], -1) + 1).float() / 2**32).log().mul(-2).sqrt()
     angle = torch.stack([b, d], -1).float() * (math.tau / 2**32)
     pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], -1)
@@ -101,9 +100,7 @@ def ddim_step(
         noise: Standard normal noise, None if ``eta`` is 0.
     """
     place = int(torch.nonzero(scheduler.timesteps == timestep)[0])
-    following = place + 1 < len(scheduler.timesteps)
-    abar = float(scheduler.alphas_cumprod[timestep])
-    before = float(scheduler.alphas_cumprod[scheduler.timesteps[place + 1]]) if following else 1.0
+    abar, before = [*scheduler.alphas_cumprod[scheduler.timesteps].tolist(), 1.0][place : place + 2]
     sigma = eta * math.sqrt(max((1 - before) / (1 - abar) * (1 - abar / before), 0))
     direction = (sample - math.sqrt(abar) * x0) / math.sqrt(1 - abar)
     result: torch.Tensor = math.sqrt(before) * x0 + math.sqrt(max(1 - before - sigma**2, 0)) * direction
@@ -140,6 +137,8 @@ def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]
     0
     """
     levels = len(abar)
+    if not 1 <= steps <= levels:
+        raise ValueError(f"{steps} steps are not possible: give 1 to {levels}, the number of noise levels")
     if spacing == "trailing" or steps < LEAST:
         return [int(level) - 1 for level in np.arange(levels, 0, -levels / steps).round()[:steps]]
     signal = abar.double().numpy()
@@ -225,26 +224,28 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
             seed: Seed; a sample depends only on seed, condition and number within the condition.
 
         Raises:
-            ValueError: For a condition without a training slice or given twice, and for guidance that was not trained.
+            ValueError: For a condition without a training slice or given twice, guidance that was not trained, a number
+                of steps below 1 or above that of noise levels, and samples that are not finite.
         """
         known = self.config.settings
         possible = [(t % known["n_bins"], t // known["n_bins"]) for t in known["trained"]]
         pairs = possible if conditions is None else [(z, p) for z, p in conditions]
         refused = [pair for pair in pairs if pair not in possible or pairs.count(pair) > 1]
-        weight = known["guidance"] if guidance_scale is None else guidance_scale
-        if refused or not pairs:
-            raise ValueError(f"no training slice of (z_bin, pathology), or given more than once: {refused[:3]}")
-        if weight != 1 and not known["guided"]:
-            raise ValueError("the network was trained without null labels, so guidance must be 1")
-        steps, share = num_inference_steps or known["steps"], known["eta"] if eta is None else eta
         ids = [(z, p, k) for z, p in pairs for k in range(num_per_condition)]
-        parts = (ids[i : i + AT_ONCE] for i in range(0, len(ids), AT_ONCE))
-        x = torch.cat([self._drawn(part, steps, weight, share, seed) for part in parts])
+        asked = {"steps": num_inference_steps, "guidance": guidance_scale, "eta": eta}
+        chosen: dict[str, Any] = {name: known[name] if value is None else value for name, value in asked.items()}
+        if refused or not ids:
+            raise ValueError(f"no sample, no training slice of a pair, or given more than once: {refused[:3]}")
+        if chosen["guidance"] != 1 and not known["guided"]:
+            raise ValueError("the network was trained without null labels, so guidance must be 1")
+        x = torch.cat([self._drawn(ids[i : i + AT_ONCE], seed, **chosen) for i in range(0, len(ids), AT_ONCE)])
+        if not x.isfinite().all():
+            raise ValueError("samples are not finite")
         images, masks = ((x[:, 0] + 1) / 2).numpy().astype(np.float32), (x[:, 1] > 0).numpy()
         return JointSliceOutput(images, masks, *(np.array([i[part] for i in ids], np.int64) for part in (0, 1)))
 
     def _drawn(
-        self, ids: Sequence[tuple[int, int, int]], steps: int, weight: float, eta: float, seed: int
+        self, ids: Sequence[tuple[int, int, int]], seed: int, *, steps: int, guidance: float, eta: float
     ) -> torch.Tensor:
         """Pairs ``(N, 2, H, W)`` of image and mask in [-1, 1], on the CPU."""
         known, device = self.config.settings, self.unet.device
@@ -256,7 +257,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         x0: torch.Tensor | None = None
         for number, t in enumerate(self.progress_bar(self.scheduler.timesteps)):
             signal, sigma = abar[int(t)].sqrt(), (1 - abar[int(t)]).sqrt()
-            output = self._guided(x, int(t), tokens, weight, x0)
+            output = self._guided(x, int(t), tokens, guidance, x0)
             if known["prediction_type"] == "epsilon":
                 output = (x - sigma * output) / signal
             elif known["prediction_type"] == "v_prediction":
@@ -277,8 +278,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def _predicted(self, x: torch.Tensor, t: int, tokens: torch.Tensor) -> torch.Tensor:
         patch, times = self.config.settings["patch_size"], torch.full((len(x),), t, device=x.device)
-        half = in_bfloat16(self.config.settings["precision"], x.device)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+        with torch.autocast(x.device.type, torch.bfloat16, in_bfloat16(self.config.settings["precision"], x.device)):
             output = self.unet(pixel_unshuffle(x, patch), times, class_labels=tokens).sample
         return pixel_shuffle(output, patch).float()
 

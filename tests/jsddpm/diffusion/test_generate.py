@@ -134,6 +134,39 @@ def test_a_refused_request_leaves_nothing_that_refuses_the_next(pipe, tmp_path):
     generate_store(pipe, tmp_path / "s", sampling=sampling)
 
 
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"share": (5, 2)}, r"OPTION.*\(5, 2\) is not a part"),  # returned the path of a store that nobody wrote
+        ({"share": (2, 2)}, "OPTION"),
+        ({"share": (-1, 2)}, "OPTION"),
+        ({"share": (0.0, 2)}, "OPTION"),
+        ({"seed": 1.5}, "OPTION.*seed 1.5"),
+        ({"coherence": 2, "conditions": [(1, 0)]}, "OPTION.*coherence 2"),  # said that the network's numbers are bad
+        ({"coherence": float("nan"), "conditions": [(1, 0)]}, "OPTION"),
+        ({"coherence": "0.5", "conditions": [(1, 0)]}, "OPTION"),
+        ({"coherence": 0.5}, r"CONDITIONS.*two slices of bin 0, control and lesion"),
+        ({"coherence": 0.5, "conditions": [(2, 1), (1, 0), (1, 1)]}, r"CONDITIONS.*two slices of bin 1"),
+    ],
+)
+def test_what_makes_no_store_is_refused_before_anything_is_written(pipe, tmp_path, options, what):
+    with pytest.raises(JsddpmError, match=what) as caught:
+        generate_store(pipe, tmp_path / "s", sampling=pipe.sampling_with(per_condition=2, steps=2), **options)
+    assert caught.value.status == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_numpy_make_the_store_of_numbers_of_python(pipe, tmp_path):
+    """A seed of NumPy was an internal error."""
+    sampling, conditions = pipe.sampling_with(per_condition=2, steps=2), [Condition(1, 0), Condition(2, 1)]
+    for name, kind, real in (("python", int, float), ("numpy", np.int64, np.float32)):
+        generate_store(
+            pipe, tmp_path / name, conditions=conditions, sampling=sampling,
+            seed=kind(3), share=(kind(0), kind(1)), coherence=real(0.5),
+        )  # fmt: skip
+    assert content(tmp_path / "numpy") == content(tmp_path / "python")
+
+
 def test_samples_that_are_not_finite_leave_nothing_that_refuses_the_next(pipe, tmp_path):
     """Numbers turn bad in the second batch: the first one lies there already."""
     sampling, steps = pipe.sampling_with(per_condition=1, steps=2, batch_size=2), []

@@ -50,7 +50,12 @@ def test_conditions_may_be_pairs_and_every_setting_can_be_named(pipe):
 def test_batches_and_precision_are_those_asked_for(pipe):
     """Three samples in batches of two take two calls in each of two steps."""
     calls = []
-    hook = pipe.denoiser.unet.register_forward_hook(lambda _module, _given, result: calls.append(result[0].dtype))
+
+    def heard(_module, _given, result):
+        if result[0].device.type != "meta":  # the estimate of memory
+            calls.append(result[0].dtype)
+
+    hook = pipe.denoiser.unet.register_forward_hook(heard)
     try:
         asked = {"num_per_condition": 3, "num_inference_steps": 2}
         by_two = pipe([(3, 1)], **asked, batch_size=2)
@@ -69,7 +74,16 @@ def test_batches_and_precision_are_those_asked_for(pipe):
     [
         ({"conditions": [(5, 0)]}, r"BIN.*5 is not one of 0..4"),
         ({"conditions": [(1, 2)]}, "PATHOLOGY"),
-        ({"conditions": []}, r"UNTRAINED"),
+        ({"conditions": []}, r"CONDITIONS.*\[\] is no list of conditions"),
+        ({"conditions": 3}, r"CONDITIONS.*3 is no list of conditions"),
+        ({"conditions": (0, 1)}, r"CONDITIONS.*0 is not a condition.*such as \[\(3, 1\)\]"),
+        ({"conditions": ["31"]}, r"CONDITIONS.*'31' is not a condition"),
+        ({"conditions": [(3, 1, 0)]}, "CONDITIONS"),
+        ({"conditions": [(3, True)]}, "CONDITIONS"),
+        ({"seed": "3"}, r"OPTION.*'3' is not a whole number"),
+        ({"seed": True}, "OPTION"),
+        ({"seed": 1.5}, "OPTION"),
+        ({"seed": -1}, "OPTION"),
         ({"conditions": [(3, 1), (1, 0), Condition(3, 1)]}, r"CONDITIONS.*bin 3 lesion: given more than once"),
         ({"guidance_scale": 2.0}, "GUIDANCE"),
         ({"sampler": "euler"}, "CONFIG.*sampler"),
@@ -83,6 +97,33 @@ def test_batches_and_precision_are_those_asked_for(pipe):
 def test_what_cannot_be_drawn_is_refused(pipe, options, what):
     with pytest.raises(JsddpmError, match=what):
         pipe(**options)
+
+
+def test_numbers_of_numpy_are_numbers(pipe):
+    asked = {"num_per_condition": 1, "num_inference_steps": 2}
+    array = pipe(np.array([[3, 1], [1, 0]]), seed=np.int64(3), **asked)
+    assert np.array_equal(array.images, pipe([(3, 1), (1, 0)], seed=3, **asked).images)
+
+
+def test_samples_that_cannot_fit_are_refused_before_any_is_drawn(pipe):
+    huge = replace(pipe, size=(32 * 4096, 24 * 4096))
+    with pytest.raises(JsddpmError, match=r"MEMORY.*needs [\d.]+ GB .* available"):
+        huge([(3, 1)])
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"weights": "EMA"}, "the weights 'EMA' are unknown; fix: give ema or raw"),
+        ({"device": "gpu"}, "the device 'gpu' cannot be used"),
+        ({"device": "cuda:99"}, "the device 'cuda:99' cannot be used"),
+        ({"device": 1.5}, "the device '1.5' cannot be used"),
+    ],
+)
+def test_unknown_weights_and_devices_are_refused_before_the_file_is_read(tmp_path, options, what):
+    with pytest.raises(JsddpmError, match=f"OPTION.*{what}") as caught:
+        JointPipeline.from_checkpoint(tmp_path / "none.ckpt", **options)
+    assert caught.value.status == 2
 
 
 def test_a_condition_without_training_slices_is_refused(pipe):

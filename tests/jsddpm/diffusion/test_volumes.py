@@ -100,10 +100,11 @@ def test_another_coherence_does_not_go_on_with_a_begun_one(run, tmp_path):
             raise KeyboardInterrupt
         begun[0] = done == pipe.sampling.steps
 
+    of_volume = [Condition(k, 0) for k in range(5)]
     with pytest.raises(KeyboardInterrupt):
-        generate_store(pipe, tmp_path / "out", coherence=1.0, progress=after_one)
-    with pytest.raises(JsddpmError, match="coherence"):
-        generate_store(pipe, tmp_path / "out", coherence=0.5)
+        generate_store(pipe, tmp_path / "out", conditions=of_volume, coherence=1.0, progress=after_one)
+    with pytest.raises(JsddpmError, match=r"PLAN_DIFFERS.*coherence"):
+        generate_store(pipe, tmp_path / "out", conditions=of_volume, coherence=0.5)
 
 
 def test_options_that_mean_nothing_are_refused(run, tmp_path):

@@ -110,6 +110,26 @@ def test_what_was_not_trained_is_refused(exported):
         pipe([(9, 1)])
     with pytest.raises(ValueError, match=r"given more than once: \[\(2, 1\)"):
         pipe([(2, 1), (4, 0), (2, 1)])
+    with pytest.raises(ValueError, match="no sample"):
+        pipe([(2, 1)], num_per_condition=0)
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "karras"])
+@pytest.mark.parametrize("steps", [0, -1, 1001])
+def test_impossible_numbers_of_steps_are_refused(exported, spacing, steps):
+    """Of 150 steps in 100 levels some were visited twice, or counted from the end; 0 meant the default."""
+    pipe = JointSlicePipeline.from_pretrained(exported, trust_remote_code=True)
+    pipe.register_to_config(settings=dict(pipe.config.settings) | {"timestep_spacing": spacing})
+    with pytest.raises(ValueError, match=f"{steps} steps are not possible: give 1 to 1000"):
+        pipe([(2, 1)], num_inference_steps=steps)
+
+
+def test_samples_that_are_not_finite_are_refused(exported):
+    pipe = JointSlicePipeline.from_pretrained(exported, trust_remote_code=True)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.unet.conv_out.bias.data.fill_(float("nan"))
+    with pytest.raises(ValueError, match="not finite"):
+        pipe([(2, 1)], num_inference_steps=1)
 
 
 def test_the_card_has_a_header_that_the_hub_reads(exported):
