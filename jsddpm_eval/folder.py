@@ -201,12 +201,16 @@ def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
 
 
 def nearest_pairs(detail: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
-    """Generated slices and their nearest real slices, nearest pair first, int64 ``(2, n)``; how near, 1 for a copy."""
+    """Generated slices and their nearest real slices, nearest pair first, int64 ``(2, n)``, and how near they are.
+
+    Above 1 a slice is a copy; what counts as one below equals the real slice, and its nearness is infinite.
+    """
     rows = detail.per_slice.get("copy_row")
     if rows is None:
         return torch.empty((2, 0), dtype=torch.int64), torch.empty(0)
     nearness, near = detail.per_slice["copy_score"], torch.nonzero(rows >= 0)[:, 0]
-    order = near[nearness[near].nan_to_num(0).argsort(descending=True, stable=True)]
+    nearness = nearness.masked_fill((detail.per_slice["copied"] == 1) & ~(nearness > 1), torch.inf)
+    order = near[nearness[near].nan_to_num(0, torch.inf).argsort(descending=True, stable=True)]
     return torch.stack([order, rows[order].long()]), nearness[order]
 
 

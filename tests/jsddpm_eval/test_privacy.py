@@ -11,7 +11,7 @@ from scipy.stats import beta, binomtest
 
 from jsddpm.files import write_json
 from jsddpm_eval.evaluation import evaluate_in_detail
-from jsddpm_eval.folder import per_slice_rows
+from jsddpm_eval.folder import nearest_pairs, per_slice_rows
 from jsddpm_eval.privacy import (
     copied_pairs,
     named_sentences,
@@ -91,6 +91,9 @@ def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_on
     assert rate["share"] == share.value == pytest.approx(0.1)
     assert rate["interval"] == share.interval == pytest.approx(tuple(binomtest(1, 10).proportion_ci()))
     assert rate["upper_bound"] == pytest.approx(beta.ppf(0.95, 2, 9))
+    pairs, nearness = nearest_pairs(detail)
+    assert sorted(pairs[0, :20].tolist()) == list(range(20))
+    assert nearness.isinf().sum() == 20  # the report calls these exact copies
     said = "10% of the samples of 10 equally weighted volumes"
     assert statement["sentences"][0].startswith(f"{said} are copies of training slices (95 % interval 0.3 to 44.5 %)")
 
