@@ -181,7 +181,14 @@ def require_comparable(first: Results, second: Results) -> None:
     a, b = _context(first), _context(second)
     bins = ZBinning.from_dict(first.binning).diff(ZBinning.from_dict(second.binning))
     differing = [f"binning.{key}: {one} and {other}" for key, (one, other) in bins.items()]
-    differing += [f"{key}: {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key)]
+    spaces = [{f["name"] for f in r.provenance.get("features", [])} for r in (first, second)]
+    only = {"first": spaces[0] - spaces[1], "second": spaces[1] - spaces[0]}
+    alone = [f"the {side} alone has the features {name}" for side in only for name in sorted(only[side])]
+    differing += alone + [
+        f"{key}: {a.get(key)} and {b.get(key)}"
+        for key in {**a, **b}
+        if a.get(key) != b.get(key) and not any(key.startswith(f"features.{n}.") for n in spaces[0] ^ spaces[1])
+    ]
     if differing:
         cure = "evaluate both with the same real slices, split, features and seed (and key file, if anonymised)"
         raise usage_error("NOT_COMPARABLE", f"the evaluations differ in {'; '.join(differing)}", fix=cure)

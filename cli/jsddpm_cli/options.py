@@ -27,8 +27,13 @@ def chosen_range(requested: tuple[int, int] | None, store: SliceStore | None) ->
     return z_range
 
 
-def require_endings(places: Iterable[Path], endings: Collection[str]) -> None:
+def require_endings(places: Iterable[Path], endings: Collection[str], option: str = "--out") -> None:
     """Refuse an ``--out`` whose extension selects no format; an empty one among ``endings`` stands for none at all.
+
+    Args:
+        places: Values of the option.
+        endings: Extensions that it may have.
+        option: Name of the option.
 
     Raises:
         JsddpmError: ``OPTION`` (status 2) with the extensions that there are.
@@ -36,4 +41,4 @@ def require_endings(places: Iterable[Path], endings: Collection[str]) -> None:
     for place in places:
         if place.suffix not in endings:
             cure = f"end it with one of {', '.join(filter(None, endings))}"
-            raise usage_error("OPTION", f"--out {place.name} has an unknown extension", fix=cure)
+            raise usage_error("OPTION", f"{option} {place.name} has an unknown extension", fix=cure)

@@ -153,14 +153,25 @@ def store_place(run: str | Path, provenance: Mapping[str, Any]) -> Path:
     return Path(os.path.normpath(Path(run).resolve() / provenance["store"]["path"]))
 
 
+def _run_folder(run: str | Path) -> Path:
+    """The folder; a checkpoint given in its place is refused with the run that it lies in."""
+    path = Path(run)
+    if path.suffix == ".ckpt" and path.is_file():
+        cure = f"give the run{f': {path.parents[1]}' if is_run(path.parents[1]) else ' folder'}"
+        raise usage_error("NO_RUN", "is a checkpoint", fix=cure, file=path)
+    return require_directory(path)
+
+
 def last_checkpoint(run: str | Path) -> Path:
     """The run's last checkpoint.
 
     Raises:
-        JsddpmError: ``NO_CHECKPOINT`` (status 2) before the first validation.
+        JsddpmError: ``NO_CHECKPOINT`` (status 2) before the first validation; ``NO_RUN`` for another folder.
     """
-    path = require_directory(run) / "checkpoints" / "last.ckpt"
+    path = _run_folder(run) / "checkpoints" / "last.ckpt"
     if not path.is_file():
+        if not is_run(run):
+            raise usage_error("NO_RUN", "is not a run folder", fix="give a folder of jsddpm train", file=run)
         cure = "train it, or wait for its first validation"
         raise usage_error("NO_CHECKPOINT", "the run has no checkpoint yet", fix=cure, file=run)
     return path
@@ -174,9 +185,9 @@ def chosen_checkpoint(run: str | Path, which: Which | None = None) -> Path:
         which: ``best`` or ``last``; None applies the rule above.
 
     Raises:
-        JsddpmError: ``NO_CHECKPOINT`` (status 2) when there is none.
+        JsddpmError: ``NO_CHECKPOINT`` (status 2) when there is none; ``NO_RUN`` for another folder.
     """
-    best = require_directory(run) / "checkpoints" / "best.ckpt"
+    best = _run_folder(run) / "checkpoints" / "best.ckpt"
     if which == "best" and not best.is_file():
         raise usage_error("NO_CHECKPOINT", "the run has no best checkpoint", fix="use --checkpoint last", file=run)
     chosen = which == "best" or (which is None and best.is_file() and read_choice(run).get("step") is not None)

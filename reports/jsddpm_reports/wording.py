@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
     from jsddpm_eval.results.score import Cell, Score
     from jsddpm_eval.results.specs import Finding
 
+_MILLION = 1e6
 _NOTHING = 1e-9  # what rounding leaves of equal numbers
 _SIDES = {-1: "below the baseline", 0: "within the band of the baseline", 1: "above the baseline"}
 
@@ -28,13 +29,15 @@ def plain(value: float, unit: str = "") -> str:
 
     >>> plain(24.13, "dB"), plain(0.01234), plain(1.0, "share")
     ('24.1', '0.012', '100%')
-    >>> plain(0.0003), plain(0.004, "share"), plain(1234567.0)
-    ('0.0003', '0.4%', '1234567')
+    >>> plain(0.0003), plain(0.004, "share"), plain(12345.6), plain(1234567.0)
+    ('0.0003', '0.4%', '12346', '1.23e+06')
     """
     if abs(value) < _NOTHING:
         value = 0.0
     percent = "%" if unit == "share" else ""
     size = 100 * value if percent else value
+    if abs(size) >= _MILLION:
+        return f"{size:.2e}"
     if percent or abs(size) >= 1000 or (unit == "slices" and size == int(size)):
         decimals = 0
     elif unit == "dB" or abs(size) >= 100:

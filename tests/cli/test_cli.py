@@ -153,8 +153,25 @@ def test_a_scan_overwrites_no_manifest_that_was_edited(jsddpm, bids, tmp_path):
 
 
 def test_an_evaluation_is_not_compared_with_itself(jsddpm, tmp_path):
-    status, _, err = jsddpm("compare", tmp_path, tmp_path / ".." / tmp_path.name)
-    assert (status, "given twice" in err) == (2, True)
+    first, copied = tmp_path / "first", tmp_path / "copied"
+    for folder in (first, copied):
+        folder.mkdir()
+        (folder / "results.json").write_text("{}")
+    for others in [[first / ".." / "first"], [first / "results.json"], [copied], ["--baseline", copied]]:
+        status, _, err = jsddpm("compare", first, *others)
+        assert (status, "error[OPTION]" in err, "give different evaluations" in err) == (2, True, True)
+
+
+def test_a_folder_without_a_network_is_no_run(jsddpm, store, run, tmp_path):
+    status, _, err = jsddpm("sample", store.path, "--out", tmp_path / "out")
+    assert (status, "error[NO_RUN]" in err, "folder of jsddpm train" in err) == (2, True, True)
+    status, _, err = jsddpm("sample", run / "checkpoints" / "last.ckpt", "--out", tmp_path / "out")
+    assert (status, "error[NO_RUN]" in err, f"give the run: {run}" in " ".join(err.split())) == (2, True, True)
+
+
+def test_a_picture_has_the_extension_of_its_content(jsddpm, store, tmp_path):
+    status, _, err = jsddpm("cache", "info", store.path, "--thumbnails", tmp_path / "x.jpg")
+    assert (status, "end it with one of .png" in err, list(tmp_path.iterdir())) == (2, True, [])
 
 
 @pytest.mark.parametrize("command", [("train", "--out", "run", "--store"), ("selftest",)])

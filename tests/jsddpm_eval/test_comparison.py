@@ -108,6 +108,8 @@ def test_false_alarms_stay_below_the_level_over_all_bins():
         ({"real": {"store": "abc", "held_out_split": "val"}}, "real.held_out_split: test and val"),
         ({"features": [{"name": "r", "hash": "2"}]}, "features.r.hash: 1 and 2"),
         ({"seed": 1}, "seed: 0 and 1"),
+        ({"features": []}, "the first alone has the features r; fix"),
+        ({"features": [{"name": "r", "hash": "1"}, {"name": "s"}]}, "the second alone has the features s; fix"),
     ],
 )
 def test_other_conditions_are_refused_by_field(change, message):

@@ -53,6 +53,15 @@ def test_a_header_says_no_licence_that_nobody_gave(texts):
     assert "license" not in header
 
 
+def test_methods_count_the_checks_that_were_made(results, texts):
+    every = len({finding.check for finding in results.findings})
+    assert f"Faults of {every} kinds were looked for" in texts["methods.md"]
+    one = results.model_copy(update={"findings": tuple(f for f in results.findings if f.check == "copied")})
+    assert "Faults of 1 kind were looked for" in documents(one, "model", run=RUN)["methods.md"]
+    none = results.model_copy(update={"findings": ()})
+    assert "were looked for" not in documents(none, "model", run=RUN)["methods.md"]
+
+
 def test_names_that_are_html_stay_text(texts):
     everything = "\n".join(texts.values())
     assert "<script" not in everything

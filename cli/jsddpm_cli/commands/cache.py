@@ -16,6 +16,7 @@ from jsddpm_cli import sources
 from jsddpm_cli.anonymity import KeyOption, codes_for
 from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
 from jsddpm_cli.imports import import_
+from jsddpm_cli.options import require_endings
 from jsddpm_cli.seeds import seed_option
 from jsddpm_cli.streams import strict_json
 
@@ -225,6 +226,7 @@ def info(
     from jsddpm.slices.store import SliceStore
     from jsddpm_reports.terminal import results_table
 
+    require_endings([thumbnails] if thumbnails else [], (".png",), "--thumbnails")
     opened = SliceStore(store)
     counts = _counts(opened)
     entries = [f for s in opened.subjects for f in s["files"].values()]

@@ -68,10 +68,11 @@ def compare(
     from jsddpm_reports.comparison import comparison_table, legend, notes, significant
     from jsddpm_reports.terminal import results_table, stacked
 
-    alone = results[1:] if baseline is None else results
-    if len(set(alone)) < len(alone) or len(set(baseline or [])) < len(baseline or []) or not alone:
+    every = [*results, *(baseline or [])]
+    if len(every) < 2:
         raise usage_error("OPTION", "at least two evaluations are needed", fix="give two or more different evaluations")
-    if any(map(is_study, [*results, *(baseline or [])])):
+    _require_different(every)
+    if any(map(is_study, every)):
         _compare_studies(results, out or [], how, refused=bool(score or all_cells or baseline))
         return
     require_endings(out or [], FORMS)
@@ -102,16 +103,32 @@ class _Comparison:
     more: dict[str, Any] = field(default_factory=dict)
 
 
+def _folder(place: Path) -> Path:
+    """The folder of an evaluation, which may be given by its ``results.json``."""
+    return place.parent if place.name == "results.json" else place
+
+
+def _require_different(places: list[Path]) -> None:
+    """Refuse an evaluation that is given twice, also by another path or as a copy."""
+    from jsddpm.checksums import sha256
+
+    found: dict[Path | str, Path] = {}
+    for place in places:
+        results = _folder(place) / "results.json"
+        key = sha256(results) if results.is_file() else place.resolve()
+        if (other := found.setdefault(key, place)) is not place:
+            what = "an evaluation is given twice" if other == place else f"has the same content as {other}"
+            raise usage_error("OPTION", what, fix="give different evaluations", file=None if other == place else place)
+
+
 def _one_by_one(places: list[Path]) -> _Comparison:
     from jsddpm.anonymise import local_names
     from jsddpm_eval.comparison import compare_all
 
-    if len({place.resolve() for place in places}) < len(places):
-        raise usage_error("OPTION", "an evaluation is given twice", fix="give different evaluations")
     read = _read(places)
     for place in [place for place, r in zip(places, read, strict=True) if not r.has_influences]:
         note(f"{place} does not hold what each patient adds: nothing is paired, and intervals are wider")
-    baseline, *names = local_names([p.parent if p.name == "results.json" else p for p in places])
+    baseline, *names = local_names(list(map(_folder, places)))
     return _Comparison(compare_all(read[0], dict(zip(names, read[1:], strict=True))), baseline, read[0])
 
 
@@ -120,7 +137,7 @@ def _pooled(places: list[Path], others: list[Path]) -> _Comparison:
     from jsddpm_eval.replicates import compare_replicates, matched
 
     second, first = _read(places), _read(others)
-    names = local_names([p.parent if p.name == "results.json" else p for p in (*others, *places)])
+    names = local_names(list(map(_folder, (*others, *places))))
     baseline, named = names[: len(others)], names[len(others) :]
     pairs = [
         {"fold": number, "baseline": baseline[i], "evaluation": named[j]}
