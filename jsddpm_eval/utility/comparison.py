@@ -19,6 +19,9 @@ Tables = list[NDArray[np.float64]]
 GAIN = 0.05
 """Gain in Dice for which the number of patients that would detect it is reported."""
 
+FLOOR = 0.05
+"""Mean score below which networks have learned nothing; two such arms are equal, whatever their samples are."""
+
 MARGIN = 0.02
 """Default difference in Dice that is too small to matter."""
 
@@ -50,9 +53,9 @@ class Grid:
         first = [self._cells[fold, self.arms[0], self.networks[0], self.seeds[0]] for fold in self.folds]
         return np.array([voxels for cell in first for record in cell for voxels, _ in record["lesions"]], float)
 
-    def mean(self, arm: str, measure: Measure) -> CrossedMean:
+    def mean(self, arm: str, measure: Measure, networks: Sequence[str] | None = None) -> CrossedMean:
         """Mean of an arm."""
-        return crossed_mean(self.tables(arm, measure))
+        return crossed_mean(self.tables(arm, measure, networks))
 
     def difference(
         self, arm: str, reference: str, measure: Measure, networks: Sequence[str] | None = None
@@ -83,22 +86,26 @@ def compared(
         A row for each pair and network: ``arm``, ``reference``, ``network``, ``difference``, ``interval``, ``p_value``
         (corrected), ``patients``, ``trainings`` (of each arm), ``trainings_needed`` (fewest that can be significant),
         ``answer`` (see :func:`answer`), ``detectable`` (difference seen with a power of 80 %), ``patients_for_gain``
-        (patients with whom :data:`GAIN` would be seen). The last two are null with too few trainings, the last one
-        also where no number suffices.
+        (patients with whom :data:`GAIN` would be seen), ``learned`` (whether the mean of either arm reaches
+        :data:`FLOOR`; without it the answer is ``unknown``). The two before it are null with too few trainings or
+        without learning, the last of them also where no number suffices.
     """
     tests = [(arm, reference, network) for arm, reference in pairs for network in networks]
     means = {key: grid.difference(key[0], key[1], measure, [key[2]] if key[2] else None) for key in tests}
     corrected = holm_adjusted({key: p for key, mean in means.items() if (p := mean.p_value) is not None})
     level = ALPHA / max(1, len(tests))
-    return [
-        {
+    rows = []
+    for key, mean in means.items():
+        chosen = [key[2]] if key[2] else None
+        learned = any(grid.mean(arm, measure, chosen).value >= FLOOR for arm in key[:2])
+        rows.append({
             "arm": key[0], "reference": key[1], "network": key[2], **estimate(mean), "p_value": corrected.get(key),
             "trainings": len(mean.trainings), "trainings_needed": trainings_for(level),
-            "answer": answer(mean, corrected.get(key), margin), "detectable": mean.detectable(level),
-            "patients_for_gain": mean.patients_for(GAIN, level),
-        }
-        for key, mean in means.items()
-    ]  # fmt: skip
+            "answer": answer(mean, corrected.get(key), margin) if learned else "unknown",
+            "detectable": mean.detectable(level) if learned else None,
+            "patients_for_gain": mean.patients_for(GAIN, level) if learned else None, "learned": learned,
+        })  # fmt: skip
+    return rows
 
 
 def estimate(mean: CrossedMean, name: str = "difference") -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.utility.arms import REAL, comparisons, meaning
-from jsddpm_eval.utility.comparison import GAIN, Grid, compared, estimate
+from jsddpm_eval.utility.comparison import FLOOR, GAIN, Grid, compared, estimate
 from jsddpm_eval.utility.scores import PRIMARY, SCORES, dice, found_share
 
 ASKED = "Do networks that segment lesions do better on new patients when they are trained with these samples?"
@@ -113,6 +113,11 @@ def _sentence(d: dict[str, Any], margin: float) -> str:
         return (
             f"The study cannot compare {arm} with {reference}, because there are fewer than three patients, or one "
             "training of each arm."
+        )
+    if not d["learned"]:
+        return (
+            f"The study cannot compare {arm} with {reference}, because the networks of both found almost no lesion "
+            f"(mean Dice below {FLOOR:g}); train them for more steps, or check the masks."
         )
     low, high = d["interval"]
     answers = {

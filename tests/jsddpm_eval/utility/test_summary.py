@@ -72,6 +72,23 @@ def test_one_training_of_each_arm_answers_nothing():
     assert "one training of each arm" in values["sentences"][0]
 
 
+def test_networks_that_found_nothing_are_not_equal():
+    rows = cells({"real": 0, "real+classical": 0}, patients=20, seeds=9, noise=0.3)
+    for row in rows:
+        for patient in row["patients"]:
+            patient["bins"] = [[k, 0, false, missed + hit] for k, hit, false, missed in patient["bins"]]
+    values = summary(rows, BINNING, SPACING, margin=0.02)
+    (row,) = values["comparisons"]
+    assert (row["answer"], row["learned"], row["detectable"], row["patients_for_gain"]) == (
+        "unknown",
+        False,
+        None,
+        None,
+    )
+    assert "found almost no lesion (mean Dice below 0.05); train them for more steps" in values["sentences"][0]
+    assert [r["answer"] for r in values["networks"]] == ["unknown"] * len(values["networks"])
+
+
 def test_four_trainings_promise_nothing_to_more_patients():
     """Of four trainings that agree, the signs alone give a p-value of 2 / 2^4 = 0.125."""
     rows = cells({"real": 0, "real+classical": 0}, patients=6, seeds=4, noise=3)
@@ -110,7 +127,7 @@ def test_a_summary_is_strict_json_and_says_no_gain_over_copy_paste_in_words():
 def test_what_is_not_known_says_what_would_be_needed(trainings, needed, said):
     row = {"arm": "real+generated-50", "reference": "real+poisson", "difference": 0.01, "interval": [-0.03, 0.05],
            "patients": 30, "answer": "unknown", "patients_for_gain": needed, "trainings": trainings,
-           "trainings_needed": 7}  # fmt: skip
+           "trainings_needed": 7, "learned": True}  # fmt: skip
     (sentence,) = sentences([row], 0.02)
     neither = "The study shows neither a gain of real+generated-50 over real+poisson nor its absence; "
     assert sentence.startswith(neither)
