@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence, Sized
 from typing import Protocol
 
@@ -98,17 +99,26 @@ def as_pathology(values: Values) -> Tensor:
     return kinds
 
 
-def as_held_out(values: Values | None, count: int, *, real: bool) -> Tensor:
+def as_held_out(values: Values | None, patient: Tensor, names: NDArray[np.str_], *, real: bool) -> Tensor:
     """Whether slices are held out, boolean ``(N,)``; none is when None.
 
     Args:
-        values: The flags.
-        count: Number of slices.
+        values: The flags, the same for all slices of a patient.
+        patient: Patient numbers, int64 ``(N,)``.
+        names: Patients by number.
         real: Whether the slices are real.
     """
-    if values is not None and not real:
+    if values is None:
+        return torch.zeros(len(patient), dtype=torch.bool)
+    if not real:
         raise refused("held_out", "given without patient", "give the patient of each real slice")
-    return torch.zeros(count, dtype=torch.bool) if values is None else as_flags("held_out", values)
+    held = as_flags("held_out", values)
+    if len(held) == len(patient):
+        both = names[np.intersect1d(patient[held], patient[~held])]
+        if len(both):
+            what = f"patient {both[0]} is held out in some slices only ({len(both)} of {len(names)} patients)"
+            raise refused("held_out", what, "hold out all slices of a patient, or none")
+    return held
 
 
 def as_flags(what: str, values: Values) -> Tensor:
@@ -177,6 +187,13 @@ def as_units(group: Sequence[object] | Values | None, patient: Tensor, *, real: 
     without = [v in (None, "") or v != v or (isinstance(v, (int, float)) and v < 0) for v in volumes.tolist()]
     numbers = np.unique(volumes.astype(np.str_), return_inverse=True)[1]
     return torch.where(torch.tensor(without, dtype=torch.bool), alone, count + torch.from_numpy(numbers))
+
+
+def as_spacing(values: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Distances of rows, columns and slices in mm, all above 0."""
+    if len(values) != 3 or not all(math.isfinite(v) and v > 0 for v in values):
+        raise refused("spacing", f"{tuple(values)}", "give three positive distances (row, column, slice) in mm")
+    return values
 
 
 def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | None) -> tuple[Tensor, Tensor]:

@@ -30,6 +30,7 @@ from jsddpm_eval.pixels import (
     as_pathology,
     as_patients,
     as_places,
+    as_spacing,
     as_units,
     require_lengths,
 )
@@ -121,7 +122,7 @@ class SliceTable:
         position, bins = as_places(z_index, z_bin, binning)
         numbers, patient_names = as_patients(patient, count)
         units = as_units(group, numbers, real=patient is not None)
-        held = as_held_out(held_out, count, real=patient is not None)
+        held = as_held_out(held_out, numbers, patient_names, real=patient is not None)
         picture, mask = None if images is None else as_images(images), None if masks is None else as_masks(masks)
         lengths: dict[str, Sized | None] = {"z_index" if z_bin is None else "z_bin": bins, "z_index": position}
         lengths |= {"held_out": held, "images": picture, "masks": mask, "names": names, **(columns or {})}
@@ -129,7 +130,7 @@ class SliceTable:
         whole = WholeTable(
             "generated" if patient is None else "real", position, bins, kinds, numbers, units, held, held,
             patient_names, ArrayPixels(picture, mask), np.arange(count), picture is not None, mask is not None, binning,
-            spacing, {"slices": count}, names, columns=dict(columns or {}),
+            as_spacing(spacing), {"slices": count}, names, columns=dict(columns or {}),
         )  # fmt: skip
         return cls(whole, torch.arange(count))
 

@@ -129,6 +129,12 @@ REFUSED = {
     "held-out flags by name": ({"held_out": ["train"] * 4}, "held_out"),
     "held-out flags of 2": ({"held_out": [0, 1, 2, 0]}, "held_out"),
     "held-out flags without patients": ({"patient": None, "held_out": [True] * 4}, "give the patient of each"),
+    "a patient on both sides": (
+        {"patient": list("aabb"), "held_out": [True, False, True, True]},
+        r"patient a is held out in some slices only \(1 of 2 pat",
+    ),
+    "a spacing of nothing": ({"spacing": (1, 0, 1)}, "three positive distances"),
+    "a spacing of two": ({"spacing": (1, 1)}, "three positive distances"),
     "a name too few": ({"names": ["a"]}, "names: 1 for 4"),
     "a column too short": ({"columns": {"x": torch.zeros(3, 2)}}, "x: 3 for 4"),
 }
