@@ -13,4 +13,4 @@ def seed_option(text: str) -> Any:
     Args:
         text: The help of the option.
     """
-    return typer.Option(min=0, help=text)
+    return typer.Option(min=0, metavar="N", help=text)  # a short name, because a table of options has 80 columns
