@@ -20,9 +20,9 @@ class OutlineCheck(ShiftCheck):
 
     spec = CheckSpec(
         name="outline", heading="outline", question="heads have the size, place and orientation of real ones",
-        rule="mean size, centre, extent, aspect and tilt of the head, compared with real slices of the bin; margin 0.5 "
-        "SD; and the share of samples that are upside down or on their side; margin 2 %, exact binomial test against "
-        "the bound of the real share",
+        rule="mean size, centre, extent, aspect and tilt of the head, and how much centre and tilt vary, compared with "
+        "real slices of the bin; margin 0.5 SD; and the share of samples that are upside down or on their side; margin "
+        "2 %, exact binomial test against the bound of the real share",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         "head_area": _SIZE,
@@ -32,6 +32,8 @@ class OutlineCheck(ShiftCheck):
         "head_width": ("narrower than real heads", "wider than real heads"),
         "head_aspect": ("wide for their length", "narrow for their length"),
         "head_tilt": ("rotated clockwise", "rotated counter-clockwise"),
+        "head_place_varied": ("", "with heads that lie in more different places than real ones"),
+        "head_tilt_varied": ("", "with heads that are rotated to more different angles than real ones"),
     }
 
     @property

@@ -17,11 +17,13 @@ class SharpnessCheck(ShiftCheck):
 
     spec = CheckSpec(
         name="sharpness", heading="sharpness", question="samples are as sharp as real slices",
-        rule="mean power of fine detail, grain and noise of the background, compared with real slices; margin 0.5 SD",
+        rule="mean power of fine detail and how much it varies, grain and noise of the background, compared with real "
+        "slices; margin 0.5 SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         **dict.fromkeys(("detail_low", "detail_mid", "grain"), (_SMOOTH, _ROUGH)),
         **dict.fromkeys(("detail_high", "detail_corner"), (_SMOOTH, _FINEST)),
+        "detail_varied": ("", "of sharpness that varies more from slice to slice than in real ones"),
         "background": ("quieter outside the head than real slices", "noisier outside the head than real slices"),
     }
 

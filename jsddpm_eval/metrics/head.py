@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import OUTLINE
 from jsddpm_eval.metrics.base import Context
-from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
+from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec, variation
 from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
@@ -18,26 +20,39 @@ _HEADINGS = {
     "width": ("width", "head width", "standard deviation of the head's pixels along columns"),
     "aspect": ("aspect", "head height over width", "log of height over width of the head"),
     "tilt": ("tilt", "head tilt", "correlation of row and column over the head's pixels"),
+    "place_varied": ("place, varied", "variation of the head's place",
+                     "distance of the head's centre from the median centre of the other samples, or of other patients' "
+                     "slices, in SD of rows and of columns"),
+    "tilt_varied": ("tilt, varied", "variation of head tilt",
+                    "distance of the tilt from the median of the other samples, or of other patients' slices, in SD"),
 }  # fmt: skip
+_VARIED = ("place_varied", "tilt_varied")
 SPECS = tuple(
     shift_spec(name=f"head_{name}", heading=heading, label=label, definition=definition, group="head",
-               reading="Above 0: larger, lower, further right, rotated counter-clockwise, or longer for its width.",
-               blind_to="mirrored heads, and shapes of the same size, centre and extent")
-    for name in OUTLINE
+               reading="Above 0: larger, lower, further right, rotated counter-clockwise, longer for its width, or "
+               "more varied.",
+               blind_to="mirrored heads, shapes of the same size, centre and extent, and sizes that vary more")
+    for name in (*OUTLINE, *_VARIED)
     for heading, label, definition in [_HEADINGS[name]]
 )  # fmt: skip
 
 
 class Head(ShiftMetric):
-    """Size, position, tilt and aspect of the head."""
+    """Size, position, tilt and aspect of the head, and how much place and tilt vary from slice to slice."""
 
     name = "head"
     specs = SPECS
     needs = frozenset({"pixels"})
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
-        """See :func:`~jsddpm_eval.functional.appearance.outline`."""
-        return appearance(table, "outline")
+        """See :func:`~jsddpm_eval.functional.appearance.outline`; the last two are distances from other slices."""
+        columns = {side.kind: appearance(side, "outline") for side in (context.real, context.generated)}
+        row, column, tilt = (
+            variation({side: c[:, OUTLINE.index(name)] for side, c in columns.items()}, table, context)
+            for name in ("row", "column", "tilt")
+        )
+        further = torch.from_numpy(np.stack([np.hypot(row, column), np.abs(tilt)], 1))
+        return torch.cat([columns[table.kind], further], 1)
 
 
 METRIC = Head()

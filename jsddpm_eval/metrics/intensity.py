@@ -9,7 +9,7 @@ from torch import Tensor
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import INTENSITY
 from jsddpm_eval.metrics.base import Context
-from jsddpm_eval.metrics.shifts import ShiftMetric, deviation, shift_spec
+from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec, variation
 from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
@@ -34,9 +34,10 @@ _HEADINGS = {
     "air": ("air", "brightness of the air",
             "log mean outside the head"),
     "varied": ("varied", "variation of brightness",
-               "distance of the mean inside the head from the median of other patients' slices, in SD"),
+               "distance of the mean inside the head from the median of the other samples, or of other patients' "
+               "slices, in SD"),
     "tilted": ("tilted", "variation of the slopes of brightness",
-               "distance of both slopes from the medians of other patients' slices, in SD"),
+               "distance of both slopes from the medians of the other samples, or of other patients' slices, in SD"),
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=f"intensity_{name}", heading=heading, label=label, definition=definition, group="intensity",
@@ -54,10 +55,10 @@ class Intensity(ShiftMetric):
     needs = frozenset({"pixels"})
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
-        """See :func:`~jsddpm_eval.functional.appearance.intensity`; the last two are distances from real slices."""
+        """See :func:`~jsddpm_eval.functional.appearance.intensity`; the last two are distances from other slices."""
         columns = {side.kind: appearance(side, "intensity") for side in (context.real, context.generated)}
         mean, *slopes = (
-            deviation({side: c[:, INTENSITY.index(name)] for side, c in columns.items()}, table, context)
+            variation({side: c[:, INTENSITY.index(name)] for side, c in columns.items()}, table, context)
             for name in ("mean", "front_back", "left_right")
         )
         further = torch.from_numpy(np.stack([np.abs(mean), np.hypot(*slopes)], 1))

@@ -32,7 +32,7 @@ SHARE = ScoreSpec(
     source="Clopper-Pearson", verified="planted noise | all of it",
     hypothesis="samples are slices of new patients, one-sided",
     blind_to="faults that most samples share, because the median difference is subtracted first, and a minority of "
-    "samples that are upside down or from another bin",
+    "samples that are upside down, from another bin, or unlike real slices only in a part, such as a hole",
 )  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import DETAIL
 from jsddpm_eval.metrics.base import Context
-from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
+from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec, variation
 from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
@@ -23,26 +25,30 @@ _HEADINGS = {
               "log median difference of a pixel from its 3 x 3 surround, inside the head"),
     "background": ("background", "noise of the background",
                    "log mean difference of a pixel from its 3 x 3 surround, outside the head"),
+    "detail_varied": ("detail, varied", "variation of fine detail",
+                      "distance of fine detail from the median of the other samples, or of other patients' slices, "
+                      "in SD"),
 }  # fmt: skip
 SPECS = tuple(
     shift_spec(name=name, heading=heading, label=label, definition=definition, group="sharpness",
-               reading="Below 0: smoother than real slices; above: sharper or noisier.",
+               reading="Below 0: smoother than real slices; above: sharper or noisier, or more varied.",
                blind_to="faults of a few samples or of a small part of the slice, because each slice is one number")
-    for name in DETAIL
-    for heading, label, definition in [_HEADINGS[name]]
+    for name, (heading, label, definition) in _HEADINGS.items()
 )  # fmt: skip
 
 
 class Sharpness(ShiftMetric):
-    """Fine detail and noise."""
+    """Fine detail and noise, and how much fine detail varies from slice to slice."""
 
     name = "sharpness"
     specs = SPECS
     needs = frozenset({"pixels"})
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
-        """See :func:`~jsddpm_eval.functional.appearance.detail`."""
-        return appearance(table, "detail")
+        """See :func:`~jsddpm_eval.functional.appearance.detail`; the last one is a distance from other slices."""
+        columns = {side.kind: appearance(side, "detail") for side in (context.real, context.generated)}
+        fine = variation({side: c[:, DETAIL.index("detail_mid")] for side, c in columns.items()}, table, context)
+        return torch.cat([columns[table.kind], torch.from_numpy(np.abs(fine))[:, None]], 1)
 
 
 METRIC = Sharpness()

@@ -70,7 +70,7 @@ class ShiftMetric(Metric):
 
 
 def deviation(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> NDArray[np.float64]:
-    """Distance of slices from the median slice of other patients of their condition, in SD of real slices, ``(N,)``.
+    """Distance of slices from the median real slice of other patients of their condition, in SD of real slices.
 
     A real slice is compared with the median of other patients, because its own patient would pull the median to it,
     and generated slices would appear more varied than they are.
@@ -79,20 +79,54 @@ def deviation(values: Mapping[str, Tensor], table: SliceTable, context: Context)
         values: One number of each slice of the real and of the generated side, by kind; NaN where a slice has none.
         table: One of the two sides.
         context: The context with both sides.
+
+    Returns:
+        float64 ``(N,)``, below 0 for smaller numbers.
     """
-    n_bins = context.binning.n_bins
-    real = Side(values["real"].numpy(), context.real.token(n_bins).numpy(), context.real.patient.numpy())
-    known = np.isfinite(real.values)
-    scale = Scale.fit(real.where(known), 2 * n_bins)
-    centre, chosen = scale.centre[table.token(n_bins).numpy()], values[table.kind].numpy()
-    if table.kind == "real":
-        for c in np.unique(real.condition):
-            rows = np.flatnonzero((real.condition == c) & known)
-            for person in np.unique(real.unit[rows]):
-                others = rows[real.unit[rows] != person]
-                own = rows[real.unit[rows] == person]
-                centre[own] = np.median(real.values[others]) if len(others) else np.nan
-    return (chosen - centre) / scale.spread if scale.spread > 0 else np.zeros(len(chosen))
+    side, scale = _beside_real(values, table, context)
+    centre = _of_others(side)[0] if table.kind == "real" else scale.centre[side.condition]
+    return (side.values - centre) / scale.spread if scale.spread > 0 else np.zeros(len(side.values))
+
+
+def variation(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> NDArray[np.float64]:
+    """Distance of slices from the median of the other units of their own side and condition, in SD of real slices.
+
+    Units are patients, samples or volumes. What all generated slices have in common cancels, so only numbers that
+    vary from slice to slice lie far from the others. The median of few units varies itself (by about
+    ``pi / (2 m - 2 + pi)`` of the variance of a unit for ``m`` normal units); distances are divided by what this adds,
+    so that sides of different numbers of units can be compared.
+
+    Args:
+        values: One number of each slice of the real and of the generated side, by kind; NaN where a slice has none.
+        table: One of the two sides.
+        context: The context with both sides.
+
+    Returns:
+        float64 ``(N,)``, below 0 for smaller numbers; NaN where no other unit has the number.
+    """
+    side, scale = _beside_real(values, table, context)
+    centre, others = _of_others(side)
+    added = np.pi / (2 * others - 2 + np.pi)
+    return (side.values - centre) / np.sqrt(1 + added) / scale.spread if scale.spread > 0 else 0 * centre
+
+
+def _beside_real(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> tuple[Side, Scale]:
+    """Numbers of one side, and the scale of the real side."""
+    sides = [_side(t, values[t.kind].numpy(), context, by_row=False, keep_missing=True) for t in (context.real, table)]
+    return sides[1], Scale.fit(sides[0].where(np.isfinite(sides[0].values)), 2 * context.binning.n_bins)
+
+
+def _of_others(side: Side) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Median over the slices of other units of the condition, and the number of these units; NaN where none is."""
+    centre, count = np.full((2, len(side.values)), np.nan)
+    known = np.isfinite(side.values)
+    for c in np.unique(side.condition):
+        rows = np.flatnonzero((side.condition == c) & known)
+        units, unit = np.unique(side.unit[rows], return_inverse=True)
+        for number in range(len(units) if len(units) > 1 else 0):
+            centre[rows[unit == number]] = np.median(side.values[rows[unit != number]])
+        count[rows] = len(units) - 1 if len(units) > 1 else np.nan
+    return centre, count
 
 
 def _side(

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
 from jsddpm_eval.real_slices import GeneratedArrays, Images
 from jsddpm_eval.selftest.fault import Fault, Plant
-from jsddpm_eval.selftest.faults._pixels import blurred, clipped
+from jsddpm_eval.selftest.faults._pixels import PLANE, blurred, clipped, heads
 from jsddpm_eval.selftest.world import World, mixed
 
 _SHARES = (0.05, 0.1, 0.2)
 _UNIT = "of samples"
 _TILE = 8
+_WRAP = 0.22  # of the slice: more than the air around a head
 
 
 def _garbage(make: Callable[[Images, np.random.Generator], Images]) -> Plant:
@@ -46,6 +48,26 @@ def _tiles(images: Images, rng: np.random.Generator) -> Images:
     return out
 
 
+def _hole(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
+    """A share of the samples with a black square inside the head, where no lesion is."""
+    perfect = world.perfect
+    images = perfect.images.copy()
+    inside = ndimage.binary_erosion(heads(images), PLANE, iterations=4) & ~perfect.masks
+    for image, places in zip(images, inside, strict=True):
+        if places.any():
+            row, column = rng.choice(np.argwhere(places))
+            image[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3] = 0
+    return mixed(world.some(share, rng), replace(perfect, images=images), perfect)
+
+
+def _wrapped(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
+    """A share of the samples moved down; what leaves the slice at the bottom comes back at the top."""
+    perfect = world.perfect
+    step = round(_WRAP * perfect.images.shape[1])
+    bad = replace(perfect, images=np.roll(perfect.images, step, axis=1), masks=np.roll(perfect.masks, step, axis=1))
+    return mixed(world.some(share, rng), bad, perfect)
+
+
 GARBAGE = Fault(
     "garbage_noise", "mixtures", "samples of noise", ("outliers",), _SHARES, _UNIT,
     _garbage(lambda images, rng: rng.random(images.shape, np.float32)),
@@ -62,6 +84,9 @@ FAULTS = (
           _garbage(lambda images, rng: 1 - images)),
     Fault("garbage_noisy", "mixtures", "samples under heavy noise", ("outliers", "sharpness"), _SHARES, _UNIT,
           _garbage(lambda images, rng: images + 0.15 * rng.standard_normal(images.shape, np.float32))),
+    Fault("hole", "mixtures", "a hole in the head", ("outliers",), (0.1, 0.3, 1), _UNIT, _hole),
+    Fault("wrapped", "mixtures", "heads wrapped around the edge", ("outliers", "outline"), (0.05, 0.1, 0.3), _UNIT,
+          _wrapped),
     Fault("garbage_upside_down", "mixtures", "samples upside down", ("outliers", "outline"), _SHARES, _UNIT,
           _garbage(lambda images, rng: images[:, ::-1])),
 )  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from jsddpm_eval.real_slices import GeneratedArrays, Images
 from jsddpm_eval.selftest.fault import Fault, Plant
@@ -27,8 +29,32 @@ def _moved(world: World, pixels: float, rng: np.random.Generator) -> GeneratedAr
 
 
 def _rotated(world: World, degrees: float, rng: np.random.Generator) -> GeneratedArrays:
+    return warped(world.perfect, _rotation(degrees))
+
+
+def _moved_at_random(world: World, pixels: float, rng: np.random.Generator) -> GeneratedArrays:
+    """Heads moved by so many pixels up or down, and left or right: by nothing on average."""
+    return _apart(world, [(np.eye(2), (y * pixels, x * pixels)) for y in (-1, 1) for x in (-1, 1)], rng)
+
+
+def _turned_at_random(world: World, degrees: float, rng: np.random.Generator) -> GeneratedArrays:
+    """Heads rotated clockwise or counter-clockwise: by nothing on average."""
+    return _apart(world, [(_rotation(sign * degrees), (0, 0)) for sign in (-1, 1)], rng)
+
+
+def _apart(
+    world: World, maps: Sequence[tuple[ArrayLike, tuple[float, float]]], rng: np.random.Generator
+) -> GeneratedArrays:
+    """Each sample under one of some maps, drawn at random."""
+    made, drawn = world.perfect, rng.integers(len(maps), size=len(world.draw))
+    for number, (matrix, offset) in enumerate(maps):
+        made = mixed(drawn == number, warped(world.perfect, matrix, offset), made)
+    return made
+
+
+def _rotation(degrees: float) -> Values:
     sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
-    return warped(world.perfect, [[cosine, -sine], [sine, cosine]])
+    return np.array([[cosine, -sine], [sine, cosine]])
 
 
 def _share(change: Plant) -> Plant:
@@ -69,6 +95,10 @@ FAULTS = (
     Fault("narrowed", "outline", "a narrower head", _NAME, (0.97, 0.93, 0.85), "times", _narrow),
     Fault("moved", "outline", "a moved head", _NAME, (1, 2, 4), "px along each axis", _moved),
     Fault("rotated", "outline", "a turned head", _NAME, (3, 6, 12), "degrees", _rotated),
+    Fault(
+        "moved_at_random", "outline", "heads moved at random", _NAME, (2, 4, 6), "px along each axis", _moved_at_random
+    ),
+    Fault("turned_at_random", "outline", "heads turned at random", _NAME, (4, 8, 12), "degrees", _turned_at_random),
     Fault(
         "deformed", "outline", "an elastic deformation", ("outline", "unlike_real"), (1, 2, 4), "px",
         lambda world, pixels, rng: elastic(world.perfect, pixels, rng),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import ndimage
 
-from jsddpm_eval.real_slices import Images
+from jsddpm_eval.real_slices import GeneratedArrays, Images
 from jsddpm_eval.selftest.fault import Fault
-from jsddpm_eval.selftest.faults._pixels import Values, blurred, noisy, on_images
+from jsddpm_eval.selftest.faults._pixels import Values, blurred, clipped, noisy, on_images
+from jsddpm_eval.selftest.world import World, mixed
 
 _NAME = ("sharpness",)
 
@@ -23,6 +26,16 @@ def _median(images: Images, share: float, rng: np.random.Generator) -> Values:
 
 def _sharpened(images: Images, amount: float, rng: np.random.Generator) -> Values:
     return images + amount * (images - blurred(images, 1.0))
+
+
+def _half_sharpened(world: World, amount: float, rng: np.random.Generator) -> GeneratedArrays:
+    """Half of the samples smoother, and the others sharper."""
+    perfect = world.perfect
+    smooth, sharp = (
+        replace(perfect, images=clipped(x))
+        for x in (blurred(perfect.images, amount), _sharpened(perfect.images, amount, rng))
+    )
+    return mixed(world.some(0.5, rng), smooth, sharp)
 
 
 def _resampled(images: Images, factor: float, rng: np.random.Generator) -> Values:
@@ -48,14 +61,13 @@ FAULTS = (
     Fault("median", "sharpness", "smoothing by a median", _NAME, (0.3, 0.6, 1), "of the way", on_images(_median)),
     Fault("resampled", "sharpness", "a coarser grid", _NAME, (1.5, 2, 3), "times", on_images(_resampled)),
     Fault("sharpened", "sharpness", "sharpening", _NAME, (0.25, 0.5, 1.0), "times", on_images(_sharpened)),
+    Fault(
+        "half_sharpened", "sharpness", "blur of one half and sharpening of the other", _NAME, (0.4, 0.6, 0.8),
+        "px and times", _half_sharpened,
+    ),
     NOISE,
     Fault(
-        "noise_in_tissue",
-        "sharpness",
-        "noise in tissue",
-        _NAME,
-        (0.01, 0.02, 0.05),
-        "of the range",
+        "noise_in_tissue", "sharpness", "noise in tissue", _NAME, (0.01, 0.02, 0.05), "of the range",
         on_images(_noise_in),
     ),
-)
+)  # fmt: skip

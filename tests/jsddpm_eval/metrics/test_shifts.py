@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.stats import norm
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.metrics.base import Context
-from jsddpm_eval.metrics.shifts import deviation
+from jsddpm_eval.metrics.shifts import deviation, variation
 from jsddpm_eval.slice_table import SliceTable
 
 BINNING = ZBinning((0, 1), 2, n_slices=2)
@@ -26,3 +27,44 @@ def test_a_real_slice_is_compared_with_the_median_of_other_patients_alone():
     assert np.allclose(of_real[:5], (np.array([1, 2, 4, 8, 16]) - others) / spread)
     assert np.isnan(of_real[5])  # nobody else has a slice of that condition
     assert np.allclose(deviation(values, made, context), (np.array([10, 7]) - [centre, 5]) / spread)
+
+
+def sides(real, made, patients=None, volumes=None):
+    """Context of one condition with a number of each slice, and the numbers."""
+    of_real, of_made = ({"z_bin": [0] * len(x), "pathology": [0] * len(x), "binning": BINNING} for x in (real, made))
+    patients = range(len(real)) if patients is None else patients
+    context = Context(
+        SliceTable.from_arrays(None, patient=patients, **of_real),
+        SliceTable.from_arrays(None, group=volumes, **of_made), BINNING, [], 0, frozenset(),
+    )  # fmt: skip
+    return context, {"real": torch.tensor(real).double(), "generated": torch.tensor(made).double()}
+
+
+def test_a_slice_is_compared_with_the_other_units_of_its_own_side():
+    real, made = [1.0, 2.0, 4.0, 8.0, 16.0], [30.0, 31.0, 35.0, 36.0, np.nan]
+    context, values = sides(real, made, patients=[0, 0, 1, 2, 3], volumes=[0, 0, 1, 2, 3])
+    spread = 1.4826 * np.median(np.abs(np.array(real) - 4))
+    of_median = {2: np.pi / (2 + np.pi), 3: np.pi / (4 + np.pi)}  # variance of a median of so many, in theirs
+    others = np.array([8, 8, np.median([1, 2, 8, 16]), np.median([1, 2, 4, 16]), np.median([1, 2, 4, 8])])
+    expected = (np.array(real) - others) / spread / (1 + of_median[3]) ** 0.5
+    assert np.allclose(variation(values, context.real, context), expected)
+    others = np.array([35.5, 35.5, 31, 31, np.nan])
+    expected = (np.array(made) - others) / spread / (1 + of_median[2]) ** 0.5
+    assert np.allclose(variation(values, context.generated, context), expected, equal_nan=True)
+
+
+def test_a_single_unit_has_no_variation():
+    context, values = sides([1.0, 2.0, 4.0], [7.0, 8.0], volumes=[0, 0])
+    assert np.isnan(variation(values, context.generated, context)).all()
+
+
+def test_the_variation_of_normal_numbers_does_not_depend_on_their_mean_and_hardly_on_how_many_there_are():
+    rng, size = np.random.default_rng(0), []
+    real = norm.ppf([0.25, 0.5, 0.75]).tolist()  # quartiles, whose standard deviation by the median is 1
+    for count in (2, 3, 5, 16):
+        found = []
+        for _ in range(1500 // count):
+            context, values = sides(real, (9 + rng.standard_normal(count)).tolist())
+            found += [*np.abs(variation(values, context.generated, context))]
+        size.append(np.mean(found))
+    assert np.allclose(size, (2 / np.pi) ** 0.5, atol=0.06)  # mean absolute value of a standard normal

@@ -137,6 +137,41 @@ def test_outlines_have_the_size_and_place_they_are_said_to_have(world):
     np.testing.assert_array_equal(around[inside], world.perfect.images[inside])
 
 
+def test_heads_are_moved_and_turned_by_nothing_on_average(world):
+    steps = np.array([
+        np.subtract(ndimage.center_of_mass(after), ndimage.center_of_mass(before))
+        for after, before in zip(made(world, "moved_at_random", 0).images, world.perfect.images, strict=True)
+    ])  # fmt: skip
+    np.testing.assert_allclose(np.abs(steps), 2, atol=0.2)
+    assert {tuple(s) for s in np.sign(steps).astype(int).tolist()} == {(-1, -1), (-1, 1), (1, -1), (1, 1)}
+    places = np.flatnonzero(~lesions(world))
+    turned = made(world, "turned_at_random", 1).images[places]
+    back = [[ndimage.rotate(x, sign * 8, reshape=False) for x in turned] for sign in (-1, 1)]
+    off = np.abs(np.array(back) - world.perfect.images[places]).mean((2, 3))
+    assert 0.2 < np.mean(off[0] < off[1]) < 0.8
+    assert (off.min(0) < 0.6 * off.max(0)).all()
+
+
+def test_half_of_the_samples_are_smoother_and_the_others_sharper(world):
+    energy = [np.abs(np.diff(images, axis=1)).mean((1, 2)) for images in (
+        made(world, "half_sharpened").images, world.perfect.images)]  # fmt: skip
+    assert np.sum(energy[0] < energy[1]) == len(world.draw) / 2
+
+
+def test_holes_and_wrapped_heads_are_a_share_of_the_samples(world):
+    before = world.perfect.images
+    for place, share in enumerate((0.1, 0.3)):
+        images = made(world, "hole", place).images
+        changed = (images != before).sum((1, 2))
+        assert abs((changed > 0).sum() - share * len(before)) <= 1
+        assert changed.max() == 25
+        assert not images[images != before].any()
+    wrapped = made(world, "wrapped").images
+    whole = (wrapped == np.roll(before, 9, axis=1)).all((1, 2))  # of 40 rows
+    assert abs(whole.sum() - 0.3 * len(before)) <= 1
+    np.testing.assert_array_equal(wrapped[~whole], before[~whole])
+
+
 def test_garbage_is_a_minority_of_the_stated_share(world):
     blank = [np.sum(made(world, "garbage_blank", n).images.max((1, 2)) == 0) for n in range(3)]
     assert np.abs(np.subtract(blank, np.array([0.05, 0.1, 0.2]) * len(world.draw))).max() <= 1
