@@ -35,6 +35,22 @@ LESION = 1
 PATHOLOGY_NAMES = ("control", "lesion")
 
 
+def parse_pathology(text: str) -> int:
+    """Pathology that an option or a table names: 0 or control, 1 or lesion, in any case; 1.0 is 1.
+
+    Raises:
+        JsddpmError: ``PATHOLOGY`` (status 2).
+
+    >>> parse_pathology("Lesion"), parse_pathology("0")
+    (1, 0)
+    """
+    word = text.strip().lower()
+    for number, name in enumerate(PATHOLOGY_NAMES):
+        if word in (name, f"{number}", f"{number}.0"):
+            return number
+    raise usage_error("PATHOLOGY", f"pathology {text!r} is unknown", fix="give 0 or control, or 1 or lesion")
+
+
 def compute_class_token(z_bin: int, pathology_class: int, n_bins: int) -> int:
     """Token of a condition: ``pathology_class * n_bins + z_bin``; the null token is ``2 * n_bins``.
 

@@ -35,7 +35,8 @@ def read_rows(
     """Rows of a table with headings, as text: ``007`` stays ``007``.
 
     The separator is the tab, semicolon or comma that is most frequent in the headings; any line ends and a byte-order
-    mark are accepted. Blanks around cells are removed, and cells that :func:`to_csv` neutralised are restored.
+    mark are accepted. Blanks around cells are removed, and cells that :func:`to_csv` neutralised are restored. Rows
+    without any text are left out. Headings are in lower case, unless two of them differ in case alone.
 
     Args:
         path: The file.
@@ -53,15 +54,18 @@ def read_rows(
         rows, lines, end = [], [], 0
         reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
         for row in reader:
-            if row:
+            if any(map(str.strip, row)):
                 rows.append(row)
                 lines.append(end + 1)
             end = reader.line_num
     except PermissionError as error:
         raise unreadable(error, path) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise JsddpmError(code, f"cannot be read ({error})", fix=fix, file=path) from error
+        why = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+        raise JsddpmError(code, f"cannot be read ({why})", fix=fix, file=path) from error
     names = [name.strip() for name in rows[0]] if rows else []
+    if len({name.lower() for name in names}) == len(names):
+        names = [name.lower() for name in names]
     if missing := [name for name in needed if name not in names]:
         cure = f"give the columns {', '.join(needed)}"
         raise JsddpmError(

@@ -159,12 +159,10 @@ def together(problems: Sequence[JsddpmError]) -> JsddpmError:
 def _merged(kind: Sequence[JsddpmError]) -> JsddpmError:
     files = list(dict.fromkeys(p.file for p in kind if p.file is not None))
     texts = list(dict.fromkeys(p.what for p in kind))
-    if len(files) < 2:
-        what = "; ".join(texts[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
-    elif len(texts) == 1:
+    if len(files) > 1 and len(texts) == 1:
         what = f"{texts[0]} ({len(files)} files)"
     else:
-        what = f"{texts[0]} (and {len(kind) - 1} more of this kind)"
+        what = "; ".join(texts[:3]) + (f"; and {len(texts) - 3} more" if len(texts) > 3 else "")
     where = first_names(files) if files else None
     return JsddpmError(kind[0].code, what, fix=kind[0].fix, file=where, status=kind[0].status)
 

@@ -20,7 +20,7 @@ def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], 
     Args:
         work: A module-level function.
         calls: Its arguments, call by call.
-        jobs: Number of processes; 1 uses this one.
+        jobs: The most processes, of which there are no more than calls; 1 uses this one.
 
     Raises:
         JsddpmError: ``WORKER`` (status 5) when a process is killed, by the system's memory limit for instance.
@@ -28,8 +28,10 @@ def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], 
     >>> list(in_processes(divmod, [(7, 2), (9, 4)], jobs=1))
     [(3, 1), (2, 1)]
     """
+    every = list(calls)
+    jobs = max(1, min(jobs, len(every)))
     try:
-        yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(*call) for call in calls)
+        yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(work)(*call) for call in every)
     except TerminatedWorkerError as error:
         cure = "use fewer --jobs, or a machine with more memory"
         raise environment_error("WORKER", "a worker process was killed", fix=cure) from error

@@ -146,7 +146,7 @@ def main() -> None:
     rows = [json.loads(line) for line in asked.work.read_text().splitlines()] if asked.work.is_file() else []
     known = {(row["cohort"], row["kind"], row["trial"]) for row in rows}
     left = list(calls(asked, protocol, known))
-    for found in in_processes(run_trial, left, jobs=min(asked.jobs, max(1, len(left)))):
+    for found in in_processes(run_trial, left, jobs=asked.jobs):
         rows += found
         make_directory(asked.work.parent)
         write_text(asked.work, "".join(json.dumps(r) + "\n" for r in rows))

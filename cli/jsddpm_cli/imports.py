@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jsddpm.slices.importing.items import Pathology
+from jsddpm.slices.importing.items import asked_pathology
 from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm_cli import sources
 from jsddpm_cli.console import command_line, note, tracked
@@ -25,9 +25,10 @@ LayoutOption = Annotated[
     ),
 ]
 PathologyOption = Annotated[
-    Pathology | None,
+    str | None,
     typer.Option(
-        help="Pathology that samples were conditioned on, if the files do not say it; mask: take it from the masks."
+        help="Pathology that samples were conditioned on, if the files do not say it; mask: take it from the masks.",
+        metavar="control|lesion|mask",
     ),
 ]
 FieldsOption = Annotated[
@@ -106,8 +107,9 @@ def import_(
         value_range=value_range, mask_threshold=mask_threshold, mask_labels=labels, window=window, clip=clip
     )
     facts = Facts(
-        pathology=pathology, fields=fields, axes=axes, spacing=spacing, masks=not without_masks, modality=modality,
-        controls=tuple(controls or ()), root=root, image_key=image_key, mask_key=mask_key,
+        pathology=None if pathology is None else asked_pathology(pathology), fields=fields, axes=axes, spacing=spacing,
+        masks=not without_masks, modality=modality, controls=tuple(controls or ()), root=root, image_key=image_key,
+        mask_key=mask_key,
     )  # fmt: skip
     with tracked("import") as bar:
         import_slices(

@@ -1,4 +1,4 @@
-"""An estimate of the brain region of a volume or slice from its intensities; needs no torch."""
+"""The brain region of a volume or slice, estimated from its intensities, and their window; needs no torch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from jsddpm.errors import JsddpmError
+
+WINDOW = (0.1, 99.9)
+"""Percentiles inside the brain that become 0 and 1, unless others are given."""
+_BELOW = 0.05  # of the range of the head: how far a tenth of the head lies below a background that is not dark
 
 
 def require_brain(brain: NDArray[np.bool_], path: Path) -> NDArray[np.bool_]:
@@ -24,6 +28,54 @@ def require_brain(brain: NDArray[np.bool_], path: Path) -> NDArray[np.bool_]:
     return brain
 
 
+def intensity_window(
+    values: NDArray[np.float32], brain: NDArray[np.bool_], path: Path, percentiles: tuple[float, float] = WINDOW
+) -> tuple[float, float]:
+    """The two intensities that become 0 and 1.
+
+    Args:
+        values: Intensities of an image.
+        brain: Its brain voxels.
+        path: For the error.
+        percentiles: Percentiles inside the brain.
+
+    Raises:
+        JsddpmError: ``CONTRAST`` (status 3) when the brain has one intensity.
+    """
+    low, high = (float(v) for v in np.percentile(values[brain], percentiles))
+    if not high > low:
+        cure = "export the image again, or leave it out"
+        raise JsddpmError("CONTRAST", "the brain has a single intensity", fix=cure, file=path)
+    return low, high
+
+
+def dark_background(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A volume whose background is its lowest value; the same array, unless the head has values below its background.
+
+    Images that were z-scored inside the brain have such a background, of zeros. It is changed if more than half of the
+    outermost voxels have one value, and a tenth of all other voxels lie clearly below it.
+
+    Args:
+        values: Intensities ``(X, Y, Z)``.
+
+    >>> volume = np.pad(np.float32([[[-2, -1, 1, 2]]]), 4)
+    >>> [np.unique(v).tolist() for v in (volume, dark_background(volume), dark_background(volume + 2))]
+    [[-2.0, -1.0, 0.0, 1.0, 2.0], [-2.0, -1.0, 1.0, 2.0], [0.0, 1.0, 3.0, 4.0]]
+    """
+    outermost = np.concatenate([np.take(values, (0, -1), axis).ravel() for axis in range(values.ndim)])
+    found, counts = np.unique(outermost, return_counts=True)
+    level, lowest = found[counts.argmax()], values.min()
+    if level == lowest or 2 * counts.max() <= len(outermost):
+        return values
+    others = values[values != level]
+    low, dark, high = np.percentile(others, (1, 10, 99))
+    if dark > level - _BELOW * (high - low):
+        return values
+    parts, _ = ndimage.label(np.pad(values == level, 1, constant_values=True))  # the padding connects all background
+    background = (parts == parts.flat[0])[(slice(1, -1),) * values.ndim]
+    return np.where(background, lowest, values)
+
+
 def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Brain region of a volume: above Otsu's threshold, largest connected part, closed and filled.
 
@@ -36,7 +88,8 @@ def estimate_brain(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     coarse = values[(slice(None, None, 2),) * values.ndim]
     if coarse.min() == coarse.max():
         return np.zeros(values.shape, bool)
-    threshold = threshold_otsu(coarse)
+    exponent = np.frexp(np.abs(coarse).max())[1]  # a power of 2 rounds nothing, and squares do not overflow
+    threshold = np.ldexp(threshold_otsu(np.ldexp(coarse, -exponent)), exponent)
     labels, _ = ndimage.label(coarse > threshold)
     largest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     closed = ndimage.binary_closing(np.pad(largest, 2))

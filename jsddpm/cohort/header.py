@@ -21,7 +21,7 @@ from jsddpm.errors import JsddpmError, first_line
 
 HEADER_BYTES = 540  # NIfTI-2; NIfTI-1 has 348
 _OBLIQUE_DEGREES = 15.0
-_SMALLEST_VOXEL, _LARGEST_VOXEL = 1e-3, 1e3  # mm
+SMALLEST_VOXEL, _LARGEST_VOXEL = 1e-3, 1e3  # mm
 _LONGEST_SIDE, _FARTHEST_ORIGIN = 1e4, 1e6  # mm
 
 
@@ -132,7 +132,7 @@ def place_of(header: Any, path: Path) -> Place:
 
     Raises:
         JsddpmError: ``NIFTI_HEADER``; ``NIFTI_AFFINE`` when the affine is singular, not finite, or implausible for a
-            scan (voxels, sides or an origin of impossible size).
+            scan (voxels, sides or an origin of impossible size), or when there is neither an affine nor voxel sizes.
     """
     written = [float(size) for size in header["pixdim"][1:4]]
     listener = _Said()
@@ -146,8 +146,13 @@ def place_of(header: Any, path: Path) -> Place:
     except (HeaderDataError, ValueError, ArithmeticError) as error:
         what = f"the orientation cannot be read ({first_line(error)})"
         raise bad("AFFINE", path, what, "export the file again with its orientation") from error
-    _check_affine(affine, header, path)
     given = bool(header["sform_code"] or header["qform_code"])
+    sizes = " x ".join(f"{size:g}" for size in written)
+    unsized = any(size <= 0 or not np.isfinite(size) for size in written)
+    if unsized and not given:
+        what = f"the header contains no affine (both codes are 0), and voxel sizes {sizes} are not sizes"
+        raise bad("AFFINE", path, what, "export the file again with its orientation")
+    _check_affine(affine, header, path)
     notes = (
         [] if given else [f"the header does not say how it is oriented: taken as {''.join(nib.aff2axcodes(affine))}"]
     )
@@ -156,8 +161,7 @@ def place_of(header: Any, path: Path) -> Place:
     slope = float(header["scl_slope"])
     if not np.isfinite(slope) or (slope == 0 and float(header["scl_inter"]) != 0):
         notes.append(f"intensity slope {slope:g}: voxels are taken unscaled")
-    if any(size <= 0 or not np.isfinite(size) for size in written):
-        sizes = " x ".join(f"{size:g}" for size in written)
+    if unsized:
         notes.append(f"voxel sizes {sizes} in the header are not sizes: those of the affine are used")
     said = (line for line in listener.lines if not line.startswith("pixdim[1"))
     return Place(affine, given, (*notes, *_disagreement(header), *said))
@@ -170,7 +174,7 @@ def _check_affine(affine: NDArray[np.float64], header: Any, path: Path) -> None:
             raise bad("AFFINE", path, "the affine is singular or not finite", cure)
         sizes = voxel_sizes(affine)
         sides = sizes * [int(n) for n in header["dim"][1:4]]
-    if not (sizes.min() >= _SMALLEST_VOXEL and sizes.max() <= _LARGEST_VOXEL and sides.max() <= _LONGEST_SIDE):
+    if not (sizes.min() >= SMALLEST_VOXEL and sizes.max() <= _LARGEST_VOXEL and sides.max() <= _LONGEST_SIDE):
         shown = " x ".join(f"{size:.3g}" for size in sizes)
         raise bad("AFFINE", path, f"voxels of {shown} mm are implausible", cure)
     if np.abs(affine[:3, 3]).max() > _FARTHEST_ORIGIN:

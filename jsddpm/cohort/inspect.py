@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import nibabel as nib
 from nibabel.affines import voxel_sizes
 
-from jsddpm.cohort.masks import MaskReading, refuse_unused
+from jsddpm.cohort.brain import estimate_brain, intensity_window, require_brain
+from jsddpm.cohort.masks import MaskReading, mask_notes, refuse_unused
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
 from jsddpm.cohort.patients import same_image_problems, voxel_digest
 from jsddpm.cohort.records import Record
-from jsddpm.cohort.subject import NO_LESION, named, read_subject
+from jsddpm.cohort.subject import group_notes, named, read_subject
 from jsddpm.errors import JsddpmError
 from jsddpm.parallel import in_processes
 
@@ -74,14 +75,16 @@ def _inspect(record: Record, reading: MaskReading, max_bytes: int) -> Inspection
     try:
         with named(record):
             subject = read_subject(record, reading, max_bytes=max_bytes)
-            image = subject.image
+            image, lesion = subject.image, subject.lesion
+            brain = estimate_brain(image.data) if subject.brain is None else subject.brain
+            intensity_window(image.data, require_brain(brain, image.path), image.path)
             return Inspection(
                 record.subject,
                 image.data.shape,
                 tuple(round(float(s), 3) for s in voxel_sizes(image.affine)),
                 "".join(nib.orientations.aff2axcodes(image.affine)),
                 subject.lesion_mm3,
-                subject.notes + ((NO_LESION,) if record.group == "patient" and not subject.lesion.any() else ()),
+                subject.notes + mask_notes(lesion, brain) + group_notes(record.group, lesion=bool(lesion.any())),
                 voxels_sha256=voxel_digest(image.data),
                 mask_values=subject.mask_values,
             )

@@ -9,17 +9,21 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from jsddpm.cohort.header import bad
 from jsddpm.cohort.nifti import Volume
 from jsddpm.errors import JsddpmError, usage_error
 
 _MAX_CORNER_SHIFT_VOXELS = 0.1
+TOO_LARGE = "the lesion fills more than half of the head: the mask may be inverted, or that of the brain"
+OUTSIDE = "most of the lesion lies outside of the head: the mask may be that of another image"
 
 
 def check_same_grid(image: Volume, mask: Volume) -> None:
     """Refuse a mask that does not lie on its image's grid; it is not resampled.
 
     Raises:
-        JsddpmError: ``MASK_SHAPE`` or ``MASK_AFFINE``, printing both.
+        JsddpmError: ``MASK_SHAPE`` or ``MASK_AFFINE``, printing both; ``NIFTI_AFFINE`` when one of them lies elsewhere
+            because its header contains no affine.
     """
     if image.data.shape != mask.data.shape:
         what = f"the mask has the shape {mask.data.shape}, its image {image.data.shape} ({image.path.name})"
@@ -29,6 +33,10 @@ def check_same_grid(image: Volume, mask: Volume) -> None:
     moved = np.linalg.solve(image.affine, mask.affine @ corners) - corners
     shift = float(np.linalg.norm(moved[:3], axis=0).max())
     if shift > _MAX_CORNER_SHIFT_VOXELS:
+        for volume, other in ((image, mask), (mask, image)):
+            if not volume.oriented:
+                what = f"its header contains no affine (both codes are 0), and a guess does not fit {other.path.name}"
+                raise bad("AFFINE", volume.path, what, "write its affine into the header")
         what = f"a corner of the mask is {shift:.2f} voxels away from that of its image ({image.path.name})"
         cure = "export the mask on the image's grid, or correct its header"
         raise JsddpmError("MASK_AFFINE", what, fix=cure, file=mask.path)
@@ -80,6 +88,29 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     what = f"the mask has the values {listed} instead of {'whole labels' if reading.labels else '0 and 1'}"
     cure = "select the voxels of lesions with --mask-label or --mask-threshold"
     raise JsddpmError("MASK_LABELS", what, fix=cure, file=mask.path)
+
+
+def mask_notes(lesion: NDArray[np.bool_], brain: NDArray[np.bool_]) -> tuple[str, ...]:
+    """A note on a lesion that is implausible for its head: too large, or outside.
+
+    The head is all that lies between voxels of the brain region along two axes at least, because an estimate of the
+    region may have holes, or be the skull alone.
+
+    Args:
+        lesion: Lesion voxels, ``(X, Y, Z)``.
+        brain: The brain region, given or estimated.
+    """
+    if not lesion.any():
+        return ()
+    between = np.zeros(brain.shape, np.uint8)
+    for axis in range(brain.ndim):
+        before = np.logical_or.accumulate(brain, axis)
+        after = np.flip(np.logical_or.accumulate(np.flip(brain, axis), axis), axis)
+        between += before & after
+    head, count = between >= 2, int(lesion.sum())
+    if 2 * count > head.sum():
+        return (TOO_LARGE,)
+    return (OUTSIDE,) if 2 * int((lesion & ~head).sum()) > count else ()
 
 
 def mask_values(mask: Volume, reading: MaskReading) -> tuple[float, ...]:

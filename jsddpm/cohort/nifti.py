@@ -79,6 +79,7 @@ def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES, flat: boo
     with _content(path) as stream:
         head = _read_exactly(stream, HEADER_BYTES)
         header = parse_header(head, path)
+        _check_packing(path, packed=isinstance(stream, gzip.GzipFile))
         voxels = voxels_of(header, path)
         _check_size(voxels, path, max_bytes)
         place = place_of(header, path)
@@ -107,7 +108,7 @@ def _content(path: Path) -> Iterator[IO[bytes]]:
             start = stream.read(4)
             stream.seek(0)
             packed = start[:2] == b"\x1f\x8b"
-            _check_name(path, start, packed)
+            _check_name(path, start)
             with gzip.open(stream) if packed else stream as content:
                 yield cast(IO[bytes], content)
     except EOFError:
@@ -135,18 +136,21 @@ def _missing(path: Path) -> JsddpmError:
     return bad("MISSING", path, "no such file", "check the path or restore the file")
 
 
-def _check_name(path: Path, start: bytes, packed: bool) -> None:
+def _check_name(path: Path, start: bytes) -> None:
     if not start:
         raise bad("EMPTY", path, "the file is empty", "copy it again")
     if start in (b"/ann", b"../."):
         raise bad(
             "NOT_PRESENT", path, "is a git-annex pointer instead of an image", "fetch the content (git annex get)"
         )
-    name = path.name.lower()
-    if not name.endswith((".nii", ".nii.gz")):
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
         what = f"has the extension {path.suffix}" if path.suffix else "has no extension"
         raise bad("NAME", path, f"{what} instead of .nii or .nii.gz", "convert it to .nii.gz")
-    if packed != name.endswith(".gz"):
+
+
+def _check_packing(path: Path, *, packed: bool) -> None:
+    """Refuse NIfTI content under a name that says something else of its compression."""
+    if packed != path.name.lower().endswith(".gz"):
         other = path.name + ".gz" if packed else path.name[:-3]
         kind = "gzip-compressed" if packed else "not gzip-compressed"
         raise bad("NAME", path, f"the content is {kind}, which its name does not say", f"rename it to {other}")

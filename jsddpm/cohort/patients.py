@@ -30,15 +30,14 @@ def duplicates(records: Sequence[Record]) -> list[list[Record]]:
 
 def duplicate_problems(records: Sequence[Record]) -> list[JsddpmError]:
     """``DUPLICATE`` problems (status 3) of :func:`duplicates`, naming the second image."""
-    return [
-        JsddpmError(
-            "DUPLICATE",
-            f"{' and '.join(sorted({r.subject for r in same}))} occurs {len(same)} times",
-            fix="name sessions, or remove all but one",
-            file=same[1].image,
-        )
-        for same in duplicates(records)
-    ]
+    problems = []
+    for same in duplicates(records):
+        names = sorted({r.subject for r in same})
+        what, cure = f"{names[0]} occurs {len(same)} times", "name sessions, or remove all but one"
+        if len(names) > 1:
+            what, cure = f"{' and '.join(names)} differ only in upper and lower case", "rename or remove all but one"
+        problems.append(JsddpmError("DUPLICATE", what, fix=cure, file=same[1].image))
+    return problems
 
 
 def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:

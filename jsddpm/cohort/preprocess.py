@@ -12,12 +12,12 @@ import torch
 import torchio as tio
 from numpy.typing import NDArray
 
-from jsddpm.cohort.brain import estimate_brain, require_brain
-from jsddpm.cohort.header import bad
+from jsddpm.cohort.brain import WINDOW, estimate_brain, intensity_window, require_brain
+from jsddpm.cohort.header import SMALLEST_VOXEL, bad
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume
 from jsddpm.cohort.orientation import from_slices, to_slices
 from jsddpm.cohort.subject import Subject
-from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.errors import usage_error
 from jsddpm.quantization import is_integer
 
 
@@ -27,7 +27,7 @@ class Preprocessing:
 
     Args:
         shape: Voxels ``(X, Y, Z)`` after cropping or padding about the centre, whole numbers of at least 8.
-        spacing: Voxel size in mm.
+        spacing: Voxel size in mm, from 0.001 to below 100.
         window: Percentiles inside the brain that are mapped to 0 and 1, the lower first.
 
     Raises:
@@ -36,19 +36,33 @@ class Preprocessing:
 
     shape: tuple[int, int, int] = (160, 160, 128)
     spacing: tuple[float, float, float] = (1.25, 1.25, 1.25)
-    window: tuple[float, float] = (0.1, 99.9)
+    window: tuple[float, float] = WINDOW
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or not all(is_integer(side) and side >= 8 for side in self.shape):
             cure = "give three whole numbers of at least 8 voxels"
             raise usage_error("SHAPE", f"the shape {self.shape} is not possible", fix=cure)
-        if len(self.spacing) != 3 or not all(0 < s < 100 for s in self.spacing):
-            raise usage_error(
-                "SPACING", f"the spacing {self.spacing} is not possible", fix="give three positive sizes in mm"
-            )
+        if len(self.spacing) != 3 or not all(SMALLEST_VOXEL <= s < 100 for s in self.spacing):
+            cure = f"give three sizes in mm, from {SMALLEST_VOXEL:g} to below 100"
+            raise usage_error("SPACING", f"the spacing {self.spacing} is not possible", fix=cure)
         if len(self.window) != 2 or not 0 <= self.window[0] < self.window[1] <= 100:
             cure = "give two percentiles LO < HI from 0 to 100"
             raise usage_error("WINDOW", f"the window {self.window} is not possible", fix=cure)
+
+    def require_size(self, max_bytes: int) -> None:
+        """Refuse a shape whose volumes need too much memory as float32.
+
+        Args:
+            max_bytes: The most that is allowed.
+
+        Raises:
+            JsddpmError: ``SHAPE`` (status 2).
+        """
+        needed = 4 * prod(map(int, self.shape))
+        if needed > max_bytes:
+            shape = " ".join(map(str, self.shape))
+            what = f"--shape {shape} needs {needed / 2**30:.3g} GiB, and {max_bytes / 2**30:.3g} GiB are allowed"
+            raise usage_error("SHAPE", what, fix="give a smaller shape, or allow more with --max-volume-gb")
 
 
 @dataclass(frozen=True)
@@ -146,13 +160,9 @@ def windowed(
         path: For the error.
 
     Raises:
-        JsddpmError: ``CONTRAST`` when the brain has one intensity.
+        JsddpmError: ``CONTRAST`` (status 3) when the brain has one intensity.
     """
-    low, high = (float(v) for v in np.percentile(values[brain], window))
-    if not high > low:
-        raise JsddpmError(
-            "CONTRAST", "the brain has a single intensity", fix="export the image again, or leave it out", file=path
-        )
+    low, high = intensity_window(values, brain, path, window)
     return np.clip((values - low) / (high - low), 0, 1).astype(np.float32), (low, high)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jsddpm.cohort.brain import dark_background
 from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid, mask_values
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume, check_not_constant, open_nifti
 from jsddpm.cohort.records import Record
@@ -20,7 +21,7 @@ class Subject:
     """Validated volumes of one record.
 
     Attributes:
-        image: The FLAIR volume.
+        image: The FLAIR volume, on a dark background (:func:`~jsddpm.cohort.brain.dark_background`).
         lesion: Lesion voxels on its grid; all False for a control without a mask.
         brain: Brain voxels on its grid, or None where no mask was given.
         notes: Notes for the user that are not errors.
@@ -40,7 +41,22 @@ class Subject:
 
 
 NO_LESION = "no lesion voxel: all its slices count as control"
-"""Note on a patient whose mask is empty as it is read."""
+LESION_OF_CONTROL = "declared a control, and its mask has a lesion: slices with a lesion voxel count as lesion"
+BRIGHT_BACKGROUND = (
+    "the head has values below its background, as after z-scoring: the background was set to the lowest value"
+)
+
+
+def group_notes(group: str, *, lesion: bool) -> tuple[str, ...]:
+    """A note on a patient without a lesion, or a control with one.
+
+    Args:
+        group: ``patient`` or ``control``.
+        lesion: Whether there is a lesion voxel.
+    """
+    if lesion:
+        return (LESION_OF_CONTROL,) if group == "control" else ()
+    return (NO_LESION,) if group == "patient" else ()
 
 
 def read_subject(record: Record, reading: MaskReading | None = None, *, max_bytes: int = MAX_VOLUME_BYTES) -> Subject:
@@ -57,6 +73,8 @@ def read_subject(record: Record, reading: MaskReading | None = None, *, max_byte
     image = open_nifti(record.image, max_bytes=max_bytes)
     check_not_constant(image)
     notes, reading = image.notes, reading or MaskReading()
+    if (data := dark_background(image.data)) is not image.data:
+        image, notes = replace(image, data=data), (*notes, BRIGHT_BACKGROUND)
     lesion, brain = np.zeros(image.data.shape, bool), None
     values: tuple[float, ...] = ()
     if record.mask is not None:

@@ -11,13 +11,13 @@ import numpy as np
 
 from jsddpm import __version__
 from jsddpm.checksums import sha256
-from jsddpm.cohort.masks import MaskReading, refuse_unused
+from jsddpm.cohort.masks import MaskReading, mask_notes, refuse_unused
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
 from jsddpm.cohort.patients import refuse_mixed_patients, voxel_digest
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import SPLITS, Record, Split
 from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, patients_of
-from jsddpm.cohort.subject import NO_LESION, named, read_subject
+from jsddpm.cohort.subject import group_notes, named, read_subject
 from jsddpm.errors import JsddpmError, first_of
 from jsddpm.parallel import in_processes
 from jsddpm.slices.proposal import RequestedRange, check_request, proposed_range
@@ -80,14 +80,15 @@ def build_slice_cache(
         One outcome per record.
 
     Raises:
-        JsddpmError: ``SPLIT``, ``Z_RANGE`` (status 2) before any image is read; the first bad record's error, with the
-            number of others, unless ``skip_bad``; ``EXISTS``; ``DUPLICATE`` for a name given twice, ``PATIENT_NAME``,
-            ``PATIENT_SPLIT``, ``SAME_IMAGE`` when a patient may be in two splits, also with ``skip_bad``;
-            ``MASK_READING`` (status 3) when no mask has a requested label; those of
+        JsddpmError: ``SPLIT``, ``SHAPE``, ``Z_RANGE`` (status 2) before any image is read; the first bad record's
+            error, with the number of others, unless ``skip_bad``; ``EXISTS``; ``DUPLICATE`` for a name given twice,
+            ``PATIENT_NAME``, ``PATIENT_SPLIT``, ``SAME_IMAGE`` when a patient may be in two splits, also with
+            ``skip_bad``; ``MASK_READING`` (status 3) when no mask has a requested label; those of
             :func:`~jsddpm.publish.resumable_directory`.
     """
     refuse_mixed_patients(records)
     reading, rule, spec = masks or MaskReading(), split or SplitRule(), spec or Preprocessing()
+    spec.require_size(max_volume_bytes)
     expected = assign_splits(
         patients_of(records, dict.fromkeys((r.subject for r in records), 0.0)), rule, given_splits(records)
     )
@@ -180,7 +181,7 @@ def _build_one(
         "window": list(stack.window),
         "lesion_mm3": {"before": stack.lesion_mm3[0], "after": stack.lesion_mm3[1]},
         "brain": "given" if record.brain else "estimated",
-        "notes": list(subject.notes),
+        "notes": [*subject.notes, *mask_notes(stack.mask, stack.brain)],
         "source": _source(record),
         BUILD_ONLY: contents,
     }
@@ -192,8 +193,7 @@ def _build_one(
 def _outcome(record: Record, written: Written, *, reused: bool = False) -> Outcome:
     lesion = int(written.rows["pathology"].sum())
     notes = tuple(n for n in (record.note, *written.entry["notes"]) if n)
-    if record.group == "patient" and not lesion:
-        notes += (NO_LESION,)
+    notes += group_notes(record.group, lesion=lesion > 0)
     return Outcome(record.subject, None, None, notes, len(written.rows), lesion, reused)
 
 

@@ -54,11 +54,12 @@ def import_slices(
         progress: Called with (slices or volumes done, how many there are).
 
     Raises:
-        JsddpmError: ``LAYOUT``, ``IMPORT_FACTS`` (status 2) when the layout or a fact has to be given;
-            ``TABLE``, ``Z_INDEX`` and such for a bad row; ``SLICE_...``, ``NIFTI_...``, ``MASK_...`` for files that
-            cannot be used: all files are read first, and the error has a line for each kind of problem.
+        JsddpmError: ``KIND`` (status 2) when ``real`` is a generated store; ``LAYOUT``, ``IMPORT_FACTS`` (status 2)
+            when the layout or a fact has to be given; ``TABLE``, ``BIN``, ``PATHOLOGY`` and such (status 3) for a bad
+            row; ``SLICE_...``, ``NIFTI_...``, ``MASK_...`` for files that cannot be used: all files are read first, and
+            the error has a line for each kind of problem.
     """
-    store = opened(real)
+    store = opened(real).of_kind("real")
     request = _request(source, binning, store, intensities, facts, layout)
     names = _groups(request.listing.items)
     number = {name: i for i, name in enumerate(names)}
@@ -110,7 +111,7 @@ def read_generated(
     layout: str = "auto",
 ) -> ImportedSlices:
     """The slices that :func:`import_slices` would store, in memory."""
-    request = _request(source, binning, opened(real), intensities, facts, layout)
+    request = _request(source, binning, opened(real).of_kind("real"), intensities, facts, layout)
     parts = list(batches(request))
     z_index, pathology, seed, group = (
         [value for part in parts for value in getattr(part, name)] for name in ("z_index", "pathology", "seed", "group")

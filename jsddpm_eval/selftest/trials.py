@@ -111,7 +111,7 @@ def run_trials(
         rows = _read(out / "trials.jsonl")
         left = [trial for trial in trials if trial.key not in rows]
         calls = [(trial, opener, arguments, samples, seed) for trial in left]
-        for number, row in enumerate(in_processes(run_trial, calls, jobs=min(jobs, max(len(calls), 1)))):
+        for number, row in enumerate(in_processes(run_trial, calls, jobs=jobs)):
             rows[row["key"]] = row
             lines = "".join(json.dumps(r, allow_nan=False) + "\n" for r in rows.values())
             write_recorded(out / "trials.jsonl", lines.encode())

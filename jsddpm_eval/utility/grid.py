@@ -100,7 +100,7 @@ def run_cells(
     with exclusive_lock(out / f".share-{number + 1}-of-{count}.lock"):
         left = [cell for cell in ours if not _file(out, cell).is_file()]
         calls = [(out, cell, opener, arguments, training, seed) for cell in left]
-        for done, _ in enumerate(in_processes(run_cell, calls, jobs=min(jobs, max(len(calls), 1))), 1):
+        for done, _ in enumerate(in_processes(run_cell, calls, jobs=jobs), 1):
             if progress is not None:
                 progress(len(ours) - len(left) + done, len(ours))
     return [read_cell(out, cell) for cell in cells] if all(_file(out, cell).is_file() for cell in cells) else None

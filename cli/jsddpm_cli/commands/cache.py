@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.errors import ExitStatus, by_kind, integrity_error, usage_error
 from jsddpm.runtime import cores
 from jsddpm_cli import sources
@@ -223,12 +222,15 @@ def info(
     how: FormatOption = "table",
 ) -> None:
     """Show the content of a store: provenance, size, subjects, slices by split and pathology."""
+    from rich.console import Group
+
     from jsddpm.slices.store import SliceStore
-    from jsddpm_reports.terminal import results_table
+    from jsddpm_cli.contents import notes_of, slice_counts
+    from jsddpm_reports.terminal import notes_by_text, results_table
 
     require_endings([thumbnails] if thumbnails else [], (".png",), "--thumbnails")
     opened = SliceStore(store)
-    counts = _counts(opened)
+    counts = slice_counts(opened)
     entries = [f for s in opened.subjects for f in s["files"].values()]
     values: dict[str, Any] = {
         "kind": opened.kind,
@@ -256,7 +258,12 @@ def info(
             if values[key]:
                 note(f"{key}: " + ", ".join(f"{k} {v}" for k, v in values[key].items()))
     heads = [column if column == "patients" else f"{column} slices" for column in columns]
-    emit(results_table(["split", *heads], rows), values, how)
+    table, remarks = results_table(["split", *heads], rows), notes_of(opened)
+    emit(
+        Group(table, notes_by_text(remarks)) if remarks else table,
+        values | {"notes": [{"subject": name, "note": text} for name, text in remarks]},
+        how,
+    )
     if thumbnails is not None:
         from jsddpm.files import write_bytes
         from jsddpm_reports.figures import png
@@ -264,21 +271,6 @@ def info(
 
         write_bytes(thumbnails, png(thumbnail_sheet(opened)))
         note(f"thumbnails {thumbnails}")
-
-
-def _counts(store: SliceStore) -> dict[str, dict[str, int]]:
-    """Slices of each split, and its patients; generated slices have none."""
-    from jsddpm.cohort.records import SPLITS
-
-    index = store.index
-    counts = {}
-    for number, name in [*enumerate(SPLITS), (-1, "generated")]:
-        in_split = index["split"] == number
-        if in_split.any():
-            slices = {p: int((in_split & (index["pathology"] == k)).sum()) for k, p in enumerate(PATHOLOGY_NAMES)}
-            people = {"patients": len(set(store.patients[in_split]))} if store.kind == "real" else {}
-            counts[name] = people | slices
-    return counts
 
 
 @app.command(epilog="Example: jsddpm cache verify store")

@@ -166,7 +166,8 @@ def _note_root(records: Sequence[Record], folder: Path) -> None:
     """Say which --root a manifest needs if its files lie outside of its folder."""
     files = [str(path.resolve()) for r in records for path in (r.image, r.mask, r.brain) if path is not None]
     if not all(Path(file).is_relative_to(folder.resolve()) for file in files):
-        note(f"its files lie outside of its folder: use it with --root {shlex.quote(os.path.commonpath(files))}")
+        root = shlex.quote(os.path.commonpath(files))
+        note(f"its files lie outside of its folder: jsddpm cache build needs --root {root}")
 
 
 def _inspect(

@@ -35,7 +35,9 @@ def sample(
         int | None, typer.Option(min=1, help="Number of samples of each condition (default: the run's)")
     ] = None,
     bins: Annotated[str | None, typer.Option(help="Bins, such as 0,3,7 (default: all)")] = None,
-    pathology: Annotated[str | None, typer.Option(help="Pathologies: 0, 1 or 0,1 (default: both)")] = None,
+    pathology: Annotated[
+        str | None, typer.Option(help="Pathologies: control (or 0), lesion (or 1), or both, as 0,1 (default: both)")
+    ] = None,
     volumes: Annotated[
         int | None, typer.Option(min=1, help="Number of volumes: all bins of a brain, from noise that they share.")
     ] = None,
@@ -165,9 +167,7 @@ def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) ->
     from jsddpm.binning import Condition
 
     requested = [
-        Condition(k, p)
-        for p in _numbers(pathology, range(2), "--pathology")
-        for k in _numbers(bins, range(pipe.binning.n_bins), "--bins")
+        Condition(k, p) for p in pathologies(pathology) for k in _numbers(bins, range(pipe.binning.n_bins), "--bins")
     ]
     unseen = [c for c in requested if c not in set(pipe.trained)]
     if unseen and bins is not None:
@@ -194,6 +194,15 @@ def _of_volume(pipe: JointPipeline, bins: str | None, lesion_bins: str) -> list[
     if outside := lesions - set(chosen):
         raise usage_error("OPTION", f"bin {min(outside)} of --lesion-bins is not in --bins", fix="add it to --bins")
     return [Condition(k, int(k in lesions)) for k in chosen]
+
+
+def pathologies(text: str | None) -> list[int]:
+    """Pathologies that ``--pathology`` names, separated by commas or blanks; both if it is not given."""
+    from jsddpm.binning import CONTROL, LESION, parse_pathology
+
+    if text is None:
+        return [CONTROL, LESION]
+    return sorted({parse_pathology(word) for word in text.replace(",", " ").split() or [text]})
 
 
 def _numbers(text: str | None, allowed: range, option: str) -> list[int]:

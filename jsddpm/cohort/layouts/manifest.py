@@ -17,7 +17,8 @@ def _read(path: Path, report: LayoutReport, selection: Selection) -> None:
     """
     report.root = selection.root or path.parent
     try:
-        rows = read_rows(path, ("image", "patient"), code="MANIFEST")
+        cure = "a cohort is a folder or a table: give one of them, the table as UTF-8 CSV"
+        rows = read_rows(path, ("image", "patient"), code="MANIFEST", fix=cure)
     except JsddpmError as error:
         report.problems.append(error)
         return

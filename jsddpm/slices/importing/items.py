@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
-from jsddpm.binning import CONTROL, LESION
+from jsddpm.binning import PATHOLOGY_NAMES, parse_pathology
 from jsddpm.errors import JsddpmError, usage_error
 
 Pathology = Literal["mask", "lesion", "control"]
@@ -169,8 +169,8 @@ def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[st
         file: File of the values.
 
     Raises:
-        JsddpmError: ``TABLE`` for a value that is not a whole number of 64 bits, or a pathology other than 0, 1,
-            control, lesion.
+        JsddpmError: Status 3: ``TABLE`` for a value that is not a whole number of 64 bits, ``PATHOLOGY`` for another
+            pathology than :func:`~jsddpm.binning.parse_pathology` knows.
 
     >>> slice_facts({"zbin": "3.0", "lesion_present": "1", "seed": ""}, "line 2", Path("a.csv"))
     {'z': None, 'z_bin': 3, 'pathology': 1, 'seed': -1, 'group': ''}
@@ -179,9 +179,11 @@ def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[st
         name: next((str(values[c]).strip() for c in columns if str(values.get(c, "")).strip()), "")
         for name, columns in COLUMNS.items()
     }
-    words = {"control": str(CONTROL), "lesion": str(LESION)}
-    fields["pathology"] = words.get(fields["pathology"], fields["pathology"])
     read: dict[str, int | str | None] = {"group": fields.pop("group")}
+    try:
+        read["pathology"] = parse_pathology(text) if (text := fields.pop("pathology")) else None
+    except JsddpmError as error:
+        raise JsddpmError(error.code, f"{where}: {error.what}", fix=error.fix, file=file) from None
     for name, text in fields.items():
         try:
             read[name] = _whole(text) if text else None
@@ -190,6 +192,23 @@ def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[st
             raise JsddpmError("TABLE", what, fix="give whole numbers below 2**63", file=file) from None
     read["seed"] = -1 if read["seed"] is None else read["seed"]
     return {name: read[name] for name in COLUMNS}
+
+
+def asked_pathology(text: str) -> Pathology:
+    """The option ``--pathology`` of an import: a pathology, or ``mask``.
+
+    Raises:
+        JsddpmError: ``PATHOLOGY`` (status 2).
+
+    >>> asked_pathology("Mask"), asked_pathology("1")
+    ('mask', 'lesion')
+    """
+    if text.strip().lower() == "mask":
+        return "mask"
+    try:
+        return cast(Pathology, PATHOLOGY_NAMES[parse_pathology(text)])
+    except JsddpmError as error:
+        raise usage_error(error.code, f"--pathology: {error.what}", fix=f"{error.fix}, or mask") from None
 
 
 def _whole(text: str) -> int:

@@ -100,7 +100,7 @@ def read_fields(name: str, template: str | None, file: Path) -> dict[str, int | 
     """
     if template is None:
         return slice_facts({}, "", file)
-    forms = {"": r".*?", "group": r"(?P<group>.+?)", "pathology": r"(?P<pathology>[01]|control|lesion)"}
+    forms = {"": r".*?", "group": r"(?P<group>.+?)", "pathology": r"(?P<pathology>[01]|(?i:control|lesion))"}
     forms |= {n: rf"(?P<{n}>\d+)" for n in ("z", "z_bin", "seed")}
     parts = re.split(r"\{(\w*)\}", template)
     if unknown := [p for p in parts[1::2] if p not in forms]:

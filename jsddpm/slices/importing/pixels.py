@@ -96,7 +96,7 @@ def intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDAr
     """Intensities in [0, 1].
 
     Raises:
-        JsddpmError: ``SLICE_VALUES`` (status 3) when values lie outside of their range.
+        JsddpmError: ``SLICE_VALUES`` (status 3) when values are not finite, or lie outside of their range.
     """
     top = 1.0 if array.dtype.kind in "bf" else float(np.iinfo(array.dtype).max)
     low, high = reading.value_range or (0.0, top)
@@ -107,9 +107,12 @@ def intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDAr
             fix="give the values that are mapped to 0 and 1: --value-range LO HI",
             file=path,
         )
+    if count := int(array.size - np.isfinite(array).sum()):
+        what = f"{count} of {array.size} values are NaN or infinite"
+        raise JsddpmError("SLICE_VALUES", what, fix="repair the file, or leave it out", file=path)
     scaled = (array.astype(np.float64) - low) / (high - low)
     beyond = float(((scaled < -1e-6) | (scaled > 1 + 1e-6)).mean())
-    if not np.isfinite(scaled).all() or beyond > (MOST_CLIPPED if reading.clip else 0):
+    if beyond > (MOST_CLIPPED if reading.clip else 0):
         what = f"values from {array.min():g} to {array.max():g} lie outside [{low:g}, {high:g}]"
         cure = "give the values that are mapped to 0 and 1: --value-range LO HI"
         if 0 < beyond <= MOST_CLIPPED:

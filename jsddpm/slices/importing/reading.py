@@ -195,10 +195,6 @@ def _pathology(own: int | None, shown: bool | None, request: Request, where: str
         what = f"{where}: the pathology it was conditioned on is not given"
         cure = "give --pathology lesion, control or mask (taken from each mask), or --fields"
         raise missing_fact(what, cure, file)
-    value = own
-    if value is None:
-        value = int(bool(shown)) if declared == "mask" else LESION if declared == "lesion" else CONTROL
-    if value not in (CONTROL, LESION):
-        what = f"{where}: the pathology {value!r} is unknown"
-        raise usage_error("PATHOLOGY", what, fix="give 0 (control) or 1 (lesion)", file=request.source)
-    return value
+    if own is not None:
+        return own
+    return int(bool(shown)) if declared == "mask" else LESION if declared == "lesion" else CONTROL

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.cohort.brain import estimate_brain, require_brain
+from jsddpm.cohort.brain import dark_background, estimate_brain, require_brain
 from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid
 from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
 from jsddpm.cohort.orientation import to_slices
@@ -42,6 +42,7 @@ def read_volume(
         lesion = binary_mask(mask, MaskReading(reading.mask_labels, reading.mask_threshold)).astype(np.uint8)
     image = replace(image, affine=_affine(image, facts))
     if reading.window:
+        image = replace(image, data=dark_background(image.data))
         values, labels, _ = on_grid(image, lesion, grid)
         scaled = windowed(values, require_brain(estimate_brain(values), item.image), grid.window, item.image)[0]
     else:

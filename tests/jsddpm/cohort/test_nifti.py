@@ -21,6 +21,7 @@ from jsddpm.errors import ExitStatus, JsddpmError
 
 AFFINE = np.diag([1.0, 2.0, 3.0, 1.0])
 DATA = np.arange(8 * 9 * 10, dtype=np.int16).reshape(8, 9, 10)
+SINGLE = nib.Nifti1Image(DATA, AFFINE).to_bytes()
 DIM, DATATYPE, PIXDIM, VOX_OFFSET, SLOPE, SROW = 40, 70, 76, 108, 112, 280
 
 
@@ -131,11 +132,13 @@ def test_big_endian_gives_the_same_values(tmp_path):
         ("a.nii.gz", b"", "NIFTI_EMPTY"),
         ("a.nii", b"<html>not found</html>" * 30, "NIFTI_NOT_NIFTI"),
         ("a.nii", b"/annex/objects/SHA256", "NIFTI_NOT_PRESENT"),
-        ("a.nii", gzip.compress(b"x" * 400, mtime=0), "NIFTI_NAME"),
-        ("a.nii.gz", b"x" * 400, "NIFTI_NAME"),
+        ("a.nii", gzip.compress(SINGLE, mtime=0), "NIFTI_NAME"),
+        ("a.nii.gz", SINGLE, "NIFTI_NAME"),
+        ("a.nii", gzip.compress(b"x" * 400, mtime=0), "NIFTI_NOT_NIFTI"),
+        ("a.nii.gz", b"\x89PNG\r\n\x1a\n" * 100, "NIFTI_NOT_NIFTI"),
         ("a.nii.gz", gzip.compress(b"x" * 400, mtime=0), "NIFTI_NOT_NIFTI"),
     ],
-    ids=["empty", "html", "annex", "gzip-as-nii", "text-as-gz", "gzip-of-text"],
+    ids=["empty", "html", "annex", "gzip-as-nii", "nii-as-gz", "gzip-of-text-as-nii", "picture-as-gz", "gzip-of-text"],
 )
 def test_other_content_is_named(tmp_path, name, content, code):
     (tmp_path / name).write_bytes(content)

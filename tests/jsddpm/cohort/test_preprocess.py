@@ -151,6 +151,8 @@ def test_the_brain_of_a_slice_is_filled_as_in_a_volume():
         ({"shape": (64.5, 64, 64)}, "SHAPE"),
         ({"spacing": (0, 1, 1)}, "SPACING"),
         ({"spacing": (1, -1, 1)}, "SPACING"),
+        ({"spacing": (1e-9, 1, 1)}, "SPACING"),  # blamed every image, after reading it
+        ({"spacing": (float("nan"), 1, 1)}, "SPACING"),
         ({"window": (99.9, 0.1)}, "WINDOW"),  # said that the brain has a single intensity
         ({"window": (50, 50)}, "WINDOW"),
         ({"window": (-1, 100)}, "WINDOW"),  # blamed the image's header

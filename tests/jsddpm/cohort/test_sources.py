@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from calls import open_to_all
+from jsddpm.cohort.nifti import write_nifti
 from jsddpm.cohort.records import Selection, manifest_rows
 from jsddpm.cohort.sources import read_cohort
 from jsddpm.csvfiles import to_csv
@@ -265,6 +266,16 @@ def test_reads_brats_folders_and_knows_visits(bids, tmp_path, cases, join, suffi
 def test_one_person_is_not_written_two_ways(tmp_path, a, b, code):
     path = manifest(tmp_path, f"image,mask,patient\na.nii.gz,a.nii.gz,{a}\na.nii.gz,a.nii.gz,{b}\n")
     assert codes(path) == [code]
+    if code == "DUPLICATE":
+        assert "P1 and p1 differ only in upper and lower case" in str(read_cohort(path).problems[0])
+
+
+def test_an_image_is_no_cohort(tmp_path):
+    """The message was about a codec."""
+    path = tmp_path / "a.nii.gz"
+    write_nifti(path, np.arange(720, dtype=np.int16).reshape(8, 9, 10), np.eye(4))
+    with pytest.raises(JsddpmError, match=r"MANIFEST.*not UTF-8 text.*a cohort is a folder or a table"):
+        read_cohort(path).require_clean()
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,19 @@ import pytest
 
 from crash import content, killed_at
 from jsddpm.cohort.inspect import cohort_problems, inspect_records
-from jsddpm.cohort.masks import MaskReading
+from jsddpm.cohort.masks import TOO_LARGE, MaskReading
+from jsddpm.cohort.nifti import open_nifti, write_nifti
 from jsddpm.cohort.preprocess import Preprocessing
 from jsddpm.cohort.records import Selection
 from jsddpm.cohort.sources import read_cohort
 from jsddpm.cohort.splits import SplitRule
-from jsddpm.cohort.subject import named
+from jsddpm.cohort.subject import LESION_OF_CONTROL, named
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.slices.build import build_slice_cache
 from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import BUILD_ONLY
+from jsddpm_cli.contents import notes_of
 
 SPEC = Preprocessing((24, 32, 28), (3.0, 3.0, 3.0))
 
@@ -46,6 +48,17 @@ def test_keeps_every_slice_and_says_where_it_came_from(bids, tmp_path):
     lesion = store.index["z_index"][(store.index["subject"] == 2) & (store.index["pathology"] == 1)]
     assert lesion.tolist() == list(range(10, 16))  # where the mask was written, on an unchanged grid
     assert store.verify() == []
+
+
+def test_masks_that_mean_something_else_are_noted_in_the_store(bids, tmp_path):
+    """Inverted masks, and controls with a lesion, passed a build without a word."""
+    for path in bids.rglob("sub-02*_roi.nii.gz"):
+        mask = open_nifti(path)
+        write_nifti(path, (mask.data == 0).astype(np.uint8), mask.affine)
+    records = [replace(r, group="control" if r.subject == "sub-00" else r.group) for r in read_cohort(bids).records]
+    outcomes = {o.subject: o.notes for o in build_slice_cache(records, tmp_path / "store", spec=SPEC)}
+    assert outcomes == {"sub-00": (LESION_OF_CONTROL,), "sub-01": (), "sub-02": (TOO_LARGE,), "sub-03": ()}
+    assert notes_of(SliceStore(tmp_path / "store")) == [("sub-00", LESION_OF_CONTROL), ("sub-02", TOO_LARGE)]
 
 
 def test_bytes_do_not_depend_on_the_number_of_processes(bids, tmp_path):
@@ -108,7 +121,7 @@ def test_a_name_given_twice_is_refused_before_an_image_is_read(bids, tmp_path, s
     """One file took the place of the other, and then both seemed to have the same image."""
     records = read_cohort(bids).require_clean()
     twice = [*records[:3], replace(records[3], subject=second, patient=records[0].patient)]
-    with pytest.raises(JsddpmError, match=r"DUPLICATE.*sub-03_FLAIR.*sub-00 occurs 2 times"):
+    with pytest.raises(JsddpmError, match=r"DUPLICATE.*sub-03_FLAIR.*sub-00 (occurs 2 times|differ only in upper)"):
         build_slice_cache(twice, tmp_path / "store", spec=SPEC, skip_bad=True)
     assert list(tmp_path.glob("*store*")) == []
 
@@ -329,6 +342,12 @@ def test_an_automatic_range_comes_from_training_patients_alone(bids, tmp_path):
         (["train", "", "val", "test"], {}, "SPLIT.*1 patients have no split"),
         (["", "", "", ""], {"split": SplitRule(0.9, 0.05)}, "SPLIT.*lower --val"),
         (["test"] * 4, {"z_range": "auto"}, "Z_RANGE.*there is none"),
+        (
+            [""] * 4,
+            {"spec": replace(SPEC, shape=(99999, 99999, 40))},
+            r"SHAPE.*--shape 99999 99999 40 needs 1\.49e\+03 GiB",
+        ),
+        ([""] * 4, {"max_volume_bytes": 4 * 24 * 32 * 28 - 1}, "SHAPE.*--shape 24 32 28"),
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused_before_an_image_is_read(bids, tmp_path, splits, options, code):
@@ -337,7 +356,7 @@ def test_a_request_that_cannot_be_met_is_refused_before_an_image_is_read(bids, t
     for path in bids.rglob("*_FLAIR.nii.gz"):
         path.write_bytes(b"")
     with pytest.raises(JsddpmError, match=code) as caught:
-        build_slice_cache(records, tmp_path / "store", spec=SPEC, **options)
+        build_slice_cache(records, tmp_path / "store", **{"spec": SPEC} | options)
     assert (caught.value.status, list(tmp_path.glob("*store*"))) == (2, [])
 
 

@@ -14,13 +14,15 @@ import pytest
 import tifffile
 from PIL import Image
 
-from jsddpm.binning import ZBinning
+from jsddpm.binning import CONTROL, LESION, ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.imported import Facts, IntensityFormat, import_slices, read_generated
+from jsddpm.slices.importing.items import asked_pathology
 from jsddpm.slices.importing.pixels import read_slice
 from jsddpm.slices.layout import INDEX_DTYPE
 from jsddpm.slices.store import SliceStore
+from jsddpm_cli.commands.sample import pathologies
 from jsddpm_eval.slice_table import SliceTable
 from synthetic import N_SLICES, SIZE, synthetic_slices
 
@@ -187,14 +189,20 @@ FLAT = np.zeros(SIZE)
     ("image", "mask", "row", "message"),
     [
         (FLAT + 2, FLAT, None, "values from 2 to 2 lie outside .0, 1."),
-        (FLAT * np.nan, FLAT, None, "SLICE_VALUES"),
+        (np.where(np.eye(*SIZE), np.nan, FLAT), FLAT, None, f"{min(SIZE)} of {FLAT.size} values are NaN"),
+        (
+            FLAT + np.inf,
+            FLAT,
+            None,
+            f"{FLAT.size} of {FLAT.size} values are NaN or infinite; fix: repair",
+        ),
         (FLAT.astype(np.int16), FLAT, None, "signed integers"),
         (FLAT, FLAT - 1, None, "the mask has the values -1"),
         (FLAT, np.eye(*SIZE) * 0.3 + np.eye(*SIZE, 1), None, "--mask-threshold"),
         (FLAT[:-1], FLAT, None, "SLICE_SHAPE"),
         (np.zeros((2, *SIZE)), FLAT, None, "holds 2 slices"),
         (FLAT, FLAT, "a.npy,b.npy,35,1", "line 2: .*35"),
-        (FLAT, FLAT, "a.npy,b.npy,20,2", "line 2: .*2"),
+        (FLAT, FLAT, "a.npy,b.npy,20,2", "line 2: pathology '2' is unknown"),
         (FLAT, FLAT, "a.npy,b.npy,x,1", "line 2: z 'x'"),
         (FLAT, FLAT, "a.npy,none.npy,20,1", "none.npy.*no such file"),
         (FLAT, FLAT, "a.npy,,20,1", "has no mask"),
@@ -341,6 +349,41 @@ def test_a_stack_without_an_affine_is_refused(store, slices, tmp_path, silent):
     nib.save(nib.Nifti1Image(array, None), tmp_path / f"{silent}.nii.gz")
     with pytest.raises(JsddpmError, match=rf"SLICE_FILE.*{silent}.nii.gz.*contains no affine"):
         import_slices(path, tmp_path / "out", binning=BINNING, real=store)
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "code"), [("z_bin", "5,1", "BIN"), ("z", "2,1", "Z_OUTSIDE"), ("z", "20,ill", "PATHOLOGY")]
+)
+def test_a_table_at_fault_is_bad_input_whatever_its_fault(store, slices, tmp_path, columns, row, code):
+    """A bad bin was status 3 and a bad pathology 2."""
+    path = write_one(tmp_path, slices[0][0] / 255, slices[1][0], f"a.npy,b.npy,{row}")
+    path.write_text(path.read_text().replace("z,", f"{columns},", 1))
+    with pytest.raises(JsddpmError, match="line 2: ") as caught:
+        read_generated(path, binning=BINNING, real=store)
+    assert (caught.value.code, caught.value.status, caught.value.file) == (code, 3, str(path))
+
+
+@pytest.mark.parametrize("word", ["lesion", "Lesion", "1", "1.0", "LESION "])
+def test_a_pathology_is_a_word_or_a_number_everywhere(store, slices, tmp_path, word):
+    """Options took words alone, or numbers alone; tables took both, in lower case."""
+    path = write_one(tmp_path, slices[0][0] / 255, slices[1][0], f"a.npy,b.npy,20,{word}")
+    assert read_generated(path, binning=BINNING, real=store).pathology == [LESION]
+    assert asked_pathology(word) == "lesion"
+    assert pathologies(f"{word},control") == [CONTROL, LESION]
+
+
+@pytest.mark.parametrize("word", ["2", "", "ill", "mask"])
+def test_other_pathologies_are_refused(word):
+    with pytest.raises(JsddpmError, match=r"PATHOLOGY.*is unknown"):
+        pathologies(word)
+
+
+def test_a_generated_store_is_no_real_one(generated, slices, tmp_path):
+    """The import was done, and the evaluation that it proposed failed."""
+    path, given = as_png(tmp_path, *slices)
+    with pytest.raises(JsddpmError, match=r"KIND.*is a generated store; fix: give a real store") as caught:
+        import_slices(path, tmp_path / "out", binning=BINNING, real=generated, **given)
+    assert (caught.value.status, (tmp_path / "out").exists()) == (2, False)
 
 
 def test_whatever_a_reader_raises_names_the_file(store, slices, tmp_path):
