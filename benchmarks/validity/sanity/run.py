@@ -28,8 +28,8 @@ from benchmarks.validity.sanity.scores import scores  # noqa: E402
 REPEATS = 10
 FIELDS = ("check", "level", "repeat", "point", "metric", "fidelity", "diversity")
 MEASURED_BY = (
-    *("benchmarks/validity/sanity/designs.py", "benchmarks/validity/sanity/scores.py"),
-    *(f"jsddpm_eval/functional/{name}.py" for name in ("support", "clipped", "neighbours", "frechet", "kernel")),
+    *(f"benchmarks/validity/sanity/{name}.py" for name in ("designs", "scores", "clipped")),
+    *(f"jsddpm_eval/functional/{name}.py" for name in ("support", "neighbours", "frechet", "kernel")),
 )
 
 

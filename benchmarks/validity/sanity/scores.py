@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jsddpm_eval.functional.clipped import clipped_coverage, clipped_density
+from benchmarks.validity.sanity.clipped import clipped_coverage, clipped_density
 from jsddpm_eval.functional.frechet import frechet_distance
 from jsddpm_eval.functional.kernel import kernel_distance
 from jsddpm_eval.functional.neighbours import distances, expected_coverage, manifold

@@ -8,8 +8,8 @@ from math import comb
 import numpy as np
 import pytest
 
+from benchmarks.validity.sanity.clipped import clipped_coverage, clipped_density, expected_filling
 from draws import normal
-from jsddpm_eval.functional.clipped import clipped_coverage, clipped_density, expected_filling
 from jsddpm_eval.functional.neighbours import distances
 
 
