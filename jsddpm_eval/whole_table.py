@@ -37,7 +37,8 @@ def origin_of(store: SliceStore, split: str) -> dict[str, Any]:
         known: dict[str, Any] = {"patients": len(np.unique(store.patients)), "held_out_split": split}
     else:
         known = {"slices": len(store.index)}
-        known |= {k: store.info[k] for k in ("sampling", "seed", "provenance") if k in store.info}
+        recorded = ("sampling", "seed", "conditions", "coherence", "provenance")
+        known |= {k: store.info[k] for k in recorded if k in store.info}
     return {"store": store.fingerprint} | known
 
 

@@ -6,16 +6,19 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from jsddpm.binning import Condition
+from jsddpm.wording import counted
 from jsddpm_eval.results.results import Results
 
-_SAMPLING = {"per_condition": "--per-condition", "sampler": "--sampler", "steps": "--steps", "guidance": "--guidance"}
+_SAMPLING = {"sampler": "--sampler", "steps": "--steps", "spacing": "--spacing", "guidance": "--guidance"}
 
 
 def places(results: Results) -> list[tuple[str, str]]:
     """The names that stand for folders in :func:`commands`, each with what is known of its content."""
     provenance = results.provenance
     real, generated, checkpoint = (provenance.get(k, {}) for k in ("real", "generated", "checkpoint"))
-    pairs = [("STORE", _known("real slices", ("fingerprint {}", real, "store"), ("{} patients", real, "patients")))]
+    patients = [counted(real["patients"], "patient")] if "patients" in real else []
+    pairs = [("STORE", ", ".join([_known("real slices", ("fingerprint {}", real, "store")), *patients]))]
     if checkpoint:
         trained = ("trained on store {}", checkpoint, "training_store"), ("step {}", checkpoint, "step")
         pairs.append(("RUN", _known("run", *trained)))
@@ -28,7 +31,8 @@ def places(results: Results) -> list[tuple[str, str]]:
 def commands(results: Results) -> list[str]:
     """The commands in order, with STORE, RUN, SAMPLES and EVALUATION for the folders.
 
-    Sampling is named where the samples say that this program drew them.
+    Sampling is named where the samples say that this program drew them. If they were drawn of bins that differ between
+    the pathologies, the command draws every trained condition: no other command draws such a set.
     """
     provenance = results.provenance
     generated, checkpoint = provenance.get("generated", {}), provenance.get("checkpoint")
@@ -36,7 +40,7 @@ def commands(results: Results) -> list[str]:
     if checkpoint:
         lines.append("jsddpm train --config RUN/config.yaml --store STORE --out RUN")
     if generated.get("sampling") and generated.get("provenance"):
-        lines.append(_sample(generated))
+        lines.append(_sample(generated, results.z_binning.n_bins))
     words = ["jsddpm eval"]
     words += ["RUN"] if checkpoint else []
     words += ["--real STORE"]
@@ -63,15 +67,32 @@ def _known(what: str, *facts: tuple[str, Mapping[str, Any], str]) -> str:
     return ", ".join([what, *(words.format(record[key]) for words, record, key in facts if key in record)])
 
 
-def _sample(generated: dict[str, Any]) -> str:
+def _sample(generated: dict[str, Any], n_bins: int) -> str:
     sampling = generated["sampling"]
-    words = ["jsddpm sample RUN --out SAMPLES"]
+    words = ["jsddpm sample RUN --out SAMPLES", *_drawn(generated, n_bins)]
     words += [f"{option} {_quoted(sampling[key])}" for key, option in _SAMPLING.items() if key in sampling]
     if sampling.get("eta"):
         words.append(f"--eta {_quoted(sampling['eta'])}")
     if generated["provenance"].get("weights") == "raw":
         words.append("--weights raw")
     return " ".join([*words, f"--seed {_quoted(generated.get('seed', 0))}"])
+
+
+def _drawn(generated: dict[str, Any], n_bins: int) -> list[str]:
+    """Options for how many samples of which conditions; without ``--bins``, a command draws every trained condition."""
+    count = generated["sampling"].get("per_condition")
+    drawn = [Condition.from_token(token, n_bins) for token in generated.get("conditions", [])]
+    bins = {p: sorted(c.z_bin for c in drawn if c.pathology == p) for p in sorted({c.pathology for c in drawn})}
+    every = sorted({c.z_bin for c in drawn})
+    numbers = ",".join(map(str, every))
+    if "coherence" in generated:
+        words = [f"--volumes {_quoted(count)}", f"--coherence {_quoted(generated['coherence'])}"]
+        words += [f"--bins {numbers}"] if len(every) < n_bins else []
+        return words + ([f"--lesion-bins {','.join(map(str, bins[1]))}"] if 1 in bins else [])
+    words = [] if count is None else [f"--per-condition {_quoted(count)}"]
+    if drawn and len(every) < n_bins and all(chosen == every for chosen in bins.values()):
+        words.append(f"--bins {numbers}")
+    return words + ([f"--pathology {next(iter(bins))}"] if len(bins) == 1 else [])
 
 
 def _quoted(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.privacy import named_sentences, nameless_sentences
 from jsddpm_eval.results.anonymised import CODED
 from jsddpm_eval.results.results import Results
@@ -69,19 +70,21 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
         "goal": Fact(
             "Evaluation of a generator of axial brain MRI slices with lesion masks, by axial bin and pathology"
         ),
-        "samples": Fact(f"{generated['slices']} generated slices")
+        "samples": Fact(counted(generated["slices"], "generated slice"))
         if "slices" in generated
         else unknown("nothing generated was evaluated"),
         "patients": _patients(provenance.get("real", {})),
-        "binning": Fact(f"{binning.n_bins} {binning.scheme} bins of slices {low} to {high} of {binning.n_slices}"),
+        "binning": Fact(
+            f"{counted(binning.n_bins, f'{binning.scheme} bin')} of slices {low} to {high} of {binning.n_slices}"
+        ),
         "metrics": Fact(
-            f"{len(results.specs)} scores of {', '.join(groups)}; each with its definition in results.json"
+            f"{counted(len(results.specs), 'score')} of {', '.join(groups)}; each with its definition in results.json"
         ),
         "uncertainty": Fact(
             "95 % intervals treat patients and samples as the units. They are by Welch (linearized by patient) for "
             "differences of means, by Clopper and Pearson or by Wilson for shares, and by the jackknife for distances "
-            "and other means. The baseline is the same score between real patients. P-values are corrected over "
-            "everything that was asked"
+            "and other means. The baseline is the same score between real patients. P-values of checks are "
+            "corrected over the checks and the conditions; those of single scores are not"
         ),
         "precision": _precision(results),
         "sample_size": _detectable(results),
@@ -114,7 +117,7 @@ def _patients(real: Mapping[str, Any]) -> Fact:
     held_out, split = real.get("held_out_patients"), real.get("held_out_split")
     if held_out is None and "patients" not in real:
         return unknown("the evaluation does not say who is held out")
-    patients = f"{real['patients']} patients" if "patients" in real else "patients whose number is not recorded"
+    patients = counted(real["patients"], "patient") if "patients" in real else "patients whose number is not recorded"
     if held_out is None:
         return Fact(f"{patients} (held out: split {split})" if split else patients)
     return Fact(f"{patients}, {held_out} of them held out" + (f" (split {split})" if split else ""))
@@ -126,15 +129,16 @@ def _of_run(run: Mapping[str, Any] | None) -> dict[str, Fact]:
         return dict.fromkeys(names, unknown(NO_RUN))
     split, store = run.get("split", {}), run.get("store", {})
     words = {"train": "to train on", "val": "to validate on", "test": "to test on"}
+    held = [counted(store[f"{what}s"], what) for what in ("slice", "patient") if f"{what}s" in store]
     machine = [str(run[key]) for key in ("device", "precision") if key in run]
     return {
-        "partitions": Fact(", ".join(f"{split[k]} patients {v}" for k, v in words.items() if k in split))
+        "partitions": Fact(", ".join(f"{counted(split[k], 'patient')} {v}" for k, v in words.items() if k in split))
         if split
         else unknown("the run does not say how patients were divided"),
-        "hardware": Fact(f"{', '.join(machine)}, {run.get('processes', 1)} processes"),
+        "hardware": Fact(f"{', '.join(machine)}, {counted(run.get('processes', 1), 'process')}"),
         "training_data": Fact(
-            f"the training split of store {store.get('fingerprint')}, which has {store.get('slices')} slices of "
-            f"{store.get('patients')} patients"
+            f"the training split of store {store.get('fingerprint')}"
+            + (f", which has {' of '.join(held)}" if held else "")
         ),
     }
 
@@ -191,8 +195,19 @@ def _sampling(generated: Mapping[str, Any]) -> Fact:
     name = _SAMPLERS.get(sampling.get("sampler"), sampling.get("sampler"))
     guidance = sampling.get("guidance", 1)
     guided = f", guidance {guidance:g}" if guidance != 1 else ""
-    count = f"{sampling.get('per_condition')} samples of each condition"
-    return Fact(f"{name} with {sampling.get('steps')} steps{guided}, {count}, seed {generated.get('seed')}")
+    spacing = ", Karras spacing" if sampling.get("spacing") == "karras" else ""
+    steps = f"{counted(sampling.get('steps'), 'step')}{spacing}{guided}"
+    return Fact(f"{name} with {steps}, {_drawn(generated)}, seed {generated.get('seed')}")
+
+
+def _drawn(generated: Mapping[str, Any]) -> str:
+    """How many samples of how many conditions, or volumes of how many slices."""
+    count, conditions = generated["sampling"].get("per_condition"), generated.get("conditions")
+    if "coherence" in generated:
+        volumes = f"{counted(count, 'volume')} of {counted(len(conditions or ()), 'slice')}"
+        return f"{volumes} that share noise (coherence {generated['coherence']:g})"
+    each = "each condition" if conditions is None else f"each of {counted(len(conditions), 'condition')}"
+    return f"{counted(count, 'sample')} of {each}"
 
 
 def _disjoint(results: Results) -> Fact:
@@ -216,7 +231,8 @@ def _precision(results: Results) -> Fact:
     if not scores:
         return unknown("no score of the whole is defined")
     intervals = sum(s.interval is not None for s in scores)
-    return Fact(f"{intervals} of {len(scores)} scores of the whole have a 95 % interval; see the table of the card")
+    known = f"{intervals} of {counted(len(scores), 'score')} of the whole {agreeing(intervals, 'has', 'have')}"
+    return Fact(f"{known} a 95 % interval; see the table of the card")
 
 
 def _detectable(results: Results) -> Fact:
@@ -249,7 +265,7 @@ def _consistency(results: Results) -> Fact:
     if not answers:
         return unknown("no bin was looked at by itself")
     counts = ", ".join(f"{answers.count(answer)} {answer}" for answer in ("fine", "off", "unknown"))
-    return Fact(f"{len(answers)} conditions (bin and pathology): {counts}")
+    return Fact(f"{counted(len(answers), 'condition')} (bin and pathology): {counts}")
 
 
 def _by_checks(results: Results, names: tuple[str, ...]) -> Fact:
@@ -262,10 +278,11 @@ def _by_checks(results: Results, names: tuple[str, ...]) -> Fact:
 
 def _limitations(results: Results) -> Fact:
     untold = _headings(results, [name for name, f in results.whole().items() if f.answer == "unknown"])
-    undefined = len(results.undefined())
+    named = f": {', '.join(untold)}" if untold else ""
+    undefined = counted(len(results.undefined()), "score", "is", "are")
     return Fact(
-        f"Slices are 2D. {len(untold)} checks are unknown{': ' + ', '.join(untold) if untold else ''}; "
-        f"{undefined} scores are undefined, each with its reason in the report"
+        f"Slices are 2D. {counted(len(untold), 'check', 'is', 'are')} unknown{named}; {undefined} undefined, each with "
+        "its reason in the report"
     )
 
 

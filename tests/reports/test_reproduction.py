@@ -1,0 +1,46 @@
+"""The commands of a report draw the same samples again."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from evaluations import made_up
+from jsddpm.slices.store import SliceStore
+from jsddpm_cli.app import app
+from jsddpm_eval.whole_table import origin_of
+from jsddpm_reports.cards.facts import facts_of
+from jsddpm_reports.reproduction import commands
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--seed 3 --spacing karras --sampler dpmpp --steps 3", "DPM-Solver++ (2M) with 3 steps, Karras spacing"),
+        ("--bins 0,3 --pathology 1 --per-condition 1", "1 sample of each of 2 conditions"),
+        ("--bins 2 --eta 0.5 --weights raw", "DDIM with 2 steps, 2 samples of each of 2 conditions"),
+        ("--volumes 2 --coherence 0.7 --lesion-bins 1,2 --seed 5", "2 volumes of 5 slices that share noise"),
+        ("--volumes 1 --bins 1,2,3", "1 volume of 3 slices that share noise (coherence 0.4)"),
+    ],
+)  # fmt: skip
+def test_the_printed_command_draws_the_same_samples(run, tmp_path, options, said):
+    first = sampled(tmp_path / "first", f"jsddpm sample RUN --out SAMPLES {options}", run)
+    results = made_up(first.binning.n_bins).results
+    results = results.model_copy(update={"provenance": {"generated": origin_of(first, "test")}})
+    assert said in facts_of(results)["sampling"].text
+    again = sampled(tmp_path / "again", commands(results)[0], run)
+    assert again.info["conditions"] == first.info["conditions"]
+    for column in ("seed", "z_index", "pathology", "sample"):
+        np.testing.assert_array_equal(again.index[column], first.index[column])
+    every = np.arange(len(first.index))
+    np.testing.assert_array_equal(again.images(every), first.images(every))
+
+
+def sampled(out, command, run):
+    words = {"RUN": str(run), "SAMPLES": str(out)}
+    done = CliRunner().invoke(app, [words.get(word, word) for word in shlex.split(command)[1:]])
+    assert done.exit_code == 0, done.output
+    return SliceStore(out)
