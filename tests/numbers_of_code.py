@@ -57,7 +57,7 @@ def _percent(share: float) -> str:
 CODE: dict[str, tuple[str, ...]] = {
     "README.md": (f"limited to {_percent(ALPHA)} over all tests together",),
     "docs/explanation/binning.md": (
-        f"with {_percent(ALPHA)} false alarms and {_percent(POWER)} power",
+        f"that an evaluation detects with {_percent(POWER)} power",
         f"Global binning uses {len({quantize_z_global(z, 88, 10) for z in range(14, 54)})} of 10 bins there",
         f"global binning uses {len({quantize_z_global(z, 128, 10) for z in range(50, 101)})} of 10 bins.",
     ),
