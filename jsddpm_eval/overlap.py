@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.errors import JsddpmError
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.whole_table import BATCH
 
@@ -33,7 +34,8 @@ def refuse_real_slices(real: SliceTable, generated: SliceTable) -> None:
     shown = [digest for digest in digests(generated) if digest]
     copies, unseen = (sum(digest in known for digest in shown) for known in (set(there), held_out))
     if unseen and copies > MOST * len(shown):
-        what = f"{copies} of {len(shown)} generated slices equal real ones, {unseen} of them those of held-out patients"
+        shares = f"{copies} of {counted(len(shown), 'generated slice')} {agreeing(copies, 'equals', 'equal')} real ones"
+        what = f"{shares}, {unseen} of them those of held-out patients"
         raise JsddpmError("STORES", what, fix="give slices that a generator drew")
 
 

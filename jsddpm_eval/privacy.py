@@ -12,6 +12,7 @@ import numpy as np
 
 from jsddpm.checksums import read_recorded
 from jsddpm.files import parse_json
+from jsddpm.wording import counted
 from jsddpm_eval.checks.base import of_samples
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.stats.exceedance import share_at_most
@@ -105,7 +106,7 @@ def named_sentences(statement: Mapping[str, Any]) -> list[str]:
     if worst is None:
         return list(statement["sentences"])
     name, count = worst["patient"], worst["samples"]
-    named = f"The patient copied most often is {name}, in {count} {'sample' if count == 1 else 'samples'}."
+    named = f"The patient copied most often is {name}, in {counted(count, 'sample')}."
     return [*(sentence for sentence in statement["sentences"] if sentence != named), named]
 
 

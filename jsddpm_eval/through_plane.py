@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from jsddpm.errors import usage_error
+from jsddpm.wording import counted
 from jsddpm_eval.functional.through_plane import lesion_continuity, plane_gradient, plane_ssim
 from jsddpm_eval.results.specs import Answer
 from jsddpm_eval.slice_table import SliceTable
@@ -165,7 +166,8 @@ def _score(name: str, real: Side, generated: Side, shift: Shift | None, p_value:
     means = [float(side.values.mean()) if len(side.values) else None for side in (real, generated)]
     if shift is None or p_value is None:
         n_patients, volumes = (len(np.unique(side.unit)) for side in (real, generated))
-        what = f"needs 3 patients and 3 volumes with the same conditions: {n_patients} patients, {volumes} volumes"
+        there = f"{counted(n_patients, 'patient')}, {counted(volumes, 'volume')}"
+        what = f"needs 3 patients and 3 volumes with the same conditions: {there}"
         answer: Answer = "unknown"
         span, counts, reason = None, (n_patients, volumes), what
     else:

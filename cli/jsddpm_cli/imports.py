@@ -9,6 +9,7 @@ import typer
 
 from jsddpm.slices.importing.items import asked_pathology
 from jsddpm.slices.importing.layouts import import_layouts
+from jsddpm.wording import counted
 from jsddpm_cli import sources
 from jsddpm_cli.console import command_line, note, tracked
 
@@ -125,5 +126,5 @@ def import_(
         note(f"warning: {suspicion}")
     for question in check.untold(table):
         note(f"not checked: {question}")
-    note(f"{len(imported.index)} slices in {out} (layout {origin['layout']}); evaluate them with")
+    note(f"{counted(len(imported.index), 'slice')} in {out} (layout {origin['layout']}); evaluate them with")
     note(command_line("jsddpm", "eval", "--real", real, "--generated", out, "--bin-aware"), unbroken=True)

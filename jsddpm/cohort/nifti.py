@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from jsddpm.cohort.header import HEADER_BYTES, Voxels, bad, parse_header, place_of, voxels_of
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.files import atomic_open
+from jsddpm.wording import agreeing, counted
 
 MAX_VOLUME_BYTES = 1 << 30
 """Default size of the largest volume that is read, as float32: 645 voxels along each side."""
@@ -85,7 +86,8 @@ def open_nifti(path: str | Path, *, max_bytes: int = MAX_VOLUME_BYTES, flat: boo
         place = place_of(header, path)
         data, trailing = _decode(stream, head, voxels, path, max_bytes)
     data, more = _as_volume(data, path, flat=flat)
-    ignored = (f"{trailing} bytes after the voxels were ignored",) if trailing else ()
+    verb = agreeing(trailing, "was", "were")
+    ignored = (f"{counted(trailing, 'byte')} after the voxels {verb} ignored",) if trailing else ()
     _check_values(data, path)
     return Volume(data, place.affine, path, (*ignored, *more, *place.notes), place.given)
 
@@ -229,7 +231,8 @@ def _check_values(data: NDArray[np.float32], path: Path) -> None:
         first = tuple(int(i) for i in np.unravel_index(int(np.argmin(finite)), data.shape))
         count = int(data.size - finite.sum())
         cure = "repair or leave out the volume"
-        raise bad("NON_FINITE", path, f"{count} voxels are NaN or Inf, the first at {first}", cure)
+        what = f"{counted(count, 'voxel', 'is', 'are')} NaN or Inf, the first at {first}"
+        raise bad("NON_FINITE", path, what, cure)
 
 
 def check_not_constant(volume: Volume) -> None:

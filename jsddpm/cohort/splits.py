@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from jsddpm.cohort.records import Record, Split
 from jsddpm.errors import usage_error
+from jsddpm.wording import counted
 
 _PARTS = 3  # lesion loads are cut into at most this many equal parts for k-fold
 
@@ -72,7 +73,7 @@ def assign_splits(
     tests_alone = set(assigned.values()) == {"test"}
     if assigned and not tests_alone and not complete:
         missing = sorted(set(patients) - set(assigned))
-        what = f"{len(missing)} patients have no split, such as {missing[0]}"
+        what = f"{counted(len(missing), 'patient', 'has', 'have')} no split, such as {missing[0]}"
         raise usage_error("SPLIT", what, fix="complete the column split, give it for test patients alone, or remove it")
     rng = np.random.default_rng(rule.seed)
     left = {p: patients[p] for p in sorted(patients) if p not in assigned}
@@ -85,7 +86,8 @@ def assign_splits(
         result |= dict.fromkeys(_systematic(left, count, rng), split)
         left = {p: v for p, v in left.items() if p not in result}
     if not left and "train" not in result.values() and not (complete and tests_alone):
-        what, cure = f"{len(patients)} patients are too few for these shares", "lower --val or --test"
+        few = counted(len(patients), "patient", "is", "are")
+        what, cure = f"{few} too few for these shares", "lower --val or --test"
         if complete:
             what, cure = "no patient has the split train", "give it to some patients, or give all of them test"
         raise usage_error("SPLIT", what, fix=cure)
@@ -135,7 +137,7 @@ def stratified_folds(patients: Mapping[str, Patient], count: int, *, seed: int) 
         JsddpmError: ``SPLIT`` (status 2) with fewer patients than folds, or fewer than two folds.
     """
     if not 2 <= count <= len(patients):
-        what = f"cannot make {count} folds from {len(patients)} patients"
+        what = f"cannot make {counted(count, 'fold')} from {counted(len(patients), 'patient')}"
         raise usage_error("SPLIT", what, fix=f"use 2 to {len(patients)} folds" if len(patients) > 2 else "add patients")
     names = sorted(patients)
     folder = StratifiedGroupKFold(count, shuffle=True, random_state=seed)

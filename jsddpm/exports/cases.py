@@ -20,6 +20,7 @@ from jsddpm.cohort.records import SPLITS, Split
 from jsddpm.errors import usage_error
 from jsddpm.slices.layout import patient_of, sample_facts
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import counted
 
 Unit = Literal["volumes", "slices"]
 
@@ -169,7 +170,7 @@ def refuse_equal_names(cases: Sequence[Case]) -> None:
     """Raise ``CASES`` (status 2) for names that are equal on disks that ignore case."""
     twice = [name for name, count in Counter(case.name.lower() for case in cases).items() if count > 1]
     if twice:
-        what = f"{len(twice)} names belong to two cases each, such as {twice[0]}"
+        what = f"{counted(len(twice), 'name', 'belongs', 'belong')} to two cases each, such as {twice[0]}"
         raise usage_error("CASES", what, fix="export the stores into separate folders")
 
 
@@ -206,7 +207,8 @@ def _generated(store: SliceStore, rows: NDArray[np.intp], prefix: str, unit: Uni
         yield prefix, {}, base, rows
         return
     if bool((groups < 0).any()):
-        what = f"{int((groups < 0).sum())} slices do not belong to a volume"
+        alone = int((groups < 0).sum())
+        what = f"{counted(alone, 'slice', 'does', 'do')} not belong to a volume"
         raise usage_error("CASES", what, fix="export slices one by one: --cases slices", file=store.path)
     for number in np.unique(groups):
         yield f"{prefix}_{int(number):04d}", {}, base, rows[groups == number]

@@ -21,6 +21,7 @@ from jsddpm.publish import published_directory
 from jsddpm.slices.anonymised import shareable_info
 from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import counted
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,6 @@ def _asked_range(stores: Sequence[SliceStore]) -> tuple[int, int] | None:
 def _described(cases: Sequence[Case]) -> str:
     real = [case for case in cases if not case.synthetic]
     patients = len({case.patient for case in real})
-    parts = [f"{len(real)} cases of {patients} patients"] if real else []
-    parts += [f"{len(cases) - len(real)} generated cases"] if len(real) < len(cases) else []
+    parts = [f"{counted(len(real), 'case')} of {counted(patients, 'patient')}"] if real else []
+    parts += [counted(len(cases) - len(real), "generated case")] if len(real) < len(cases) else []
     return f"{' and '.join(parts)}, preprocessed slices with lesion masks, intensities in [0, 1]."

@@ -30,6 +30,7 @@ from jsddpm.slices.layout import (
     sample_facts,
     unpack_masks,
 )
+from jsddpm.wording import counted
 
 
 class SliceStore:
@@ -58,7 +59,7 @@ class SliceStore:
         self.path = Path(path)
         if not self.path.exists() and unfinished(path).is_dir():
             parts = len(list(unfinished(path).glob("parts/*.json")))
-            what = f"the build was interrupted after {parts} subjects"
+            what = f"the build was interrupted after {counted(parts, 'subject')}"
             raise integrity_error("STORE_INCOMPLETE", what, fix="finish it with --resume", file=path)
         require_directory(path)
         if not (self.path / "store.json").is_file():

@@ -31,6 +31,7 @@ from jsddpm.sections import SamplingConfig
 from jsddpm.slices.datamodule import VALIDATED_AT_ONCE
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.module import JointDDPM
+from jsddpm.wording import agreeing, counted
 
 MIN_PATIENTS = 3
 """Smallest number of validation patients for judging samples: a spread between patients needs three."""
@@ -95,7 +96,8 @@ class SamplePlan:
             return f"samples are not evaluated during training, and no best checkpoint is chosen: {self.reason}"
         conditions = len({i.condition for i in self.ids})
         return (
-            f"each validation draws {len(self.ids)} samples of {conditions} conditions in {self.sampling.steps} steps; "
+            f"each validation draws {counted(len(self.ids), 'sample')} of {counted(conditions, 'condition')} in "
+            f"{counted(self.sampling.steps, 'step')}; "
             "their comparison with validation patients chooses best.ckpt"
         )
 
@@ -132,7 +134,9 @@ class SamplePlan:
         if monitoring.samples is not None and count < MIN_SAMPLES:
             return cls((), sampling, f"monitoring.samples is {count}, and {MIN_SAMPLES} are needed")
         if count < MIN_SAMPLES:
-            what = f"the {config.trainer.check_every} steps between two validations leave time for {count} samples"
+            between, time = config.trainer.check_every, f"time for {counted(count, 'sample')}"
+            verb = agreeing(between, "leaves", "leave")
+            what = f"the {counted(between, 'step')} between two validations {verb} {time}"
             return cls((), sampling, f"{what} (monitoring.share {monitoring.share:g}), and {MIN_SAMPLES} are needed")
         conditions = [Condition.from_token(int(t), binning.n_bins) for t in tokens]
         return cls(spread_ids(conditions, count), sampling)

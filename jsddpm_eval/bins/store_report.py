@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import counted
 from jsddpm_eval.bins.condition_counts import brain_profile, condition_counts
 from jsddpm_eval.checks.decision import single_level
 from jsddpm_eval.features.appearance import appearance
@@ -83,7 +84,8 @@ def _smallest(
     here = np.isin(tokens, conditions)
     n_patients = len(np.unique(patients[here]))
     if n_patients < MIN_PATIENTS:
-        return {"minimum_detectable": None, "reason": f"{n_patients} patients: at least {MIN_PATIENTS} are needed"}
+        reason = f"{counted(n_patients, 'patient')}: at least {MIN_PATIENTS} are needed"
+        return {"minimum_detectable": None, "reason": reason}
     planned_bins = np.repeat(np.unique(tokens[here]), samples)
     planned = Side(np.zeros(len(planned_bins)), planned_bins, np.arange(len(planned_bins)))
     smallest = []
@@ -93,7 +95,7 @@ def _smallest(
         if shift is not None:
             smallest.append(detectable(shift.error, shift.freedom, level))
     if not smallest:
-        return {"minimum_detectable": None, "reason": f"{samples} samples: at least {MIN_UNITS} are needed"}
+        return {"minimum_detectable": None, "reason": f"{counted(samples, 'sample')}: at least {MIN_UNITS} are needed"}
     if np.median(smallest) > REACH:
         return {
             "minimum_detectable": None,

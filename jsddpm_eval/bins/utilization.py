@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jsddpm.binning import Scheme, ZBinning
+from jsddpm.wording import agreeing
 
 
 def scheme_utilization(binning: ZBinning) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def verdict(report: dict[str, Any]) -> str:
     for name, s in report["schemes"].items():
         total = s["bins_total"]
         if s["bins_used"] == total:
-            parts.append(f"{name} uses all {total} bins")
+            parts.append(f"{name} uses {agreeing(total, 'its only bin', f'all {total} bins')}")
         else:
             idle = f"{len(s['unused_embeddings'])} of {2 * total} embeddings would never get a gradient"
             parts.append(f"{name} uses {s['bins_used']} of {total}, and {idle}")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import cache
 
 from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.wording import agreeing, capital, counted, enumerated
 from jsddpm_eval.checks.base import Check
 from jsddpm_eval.checks.decision import Place, decide, under
 from jsddpm_eval.plugins import modules_with
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.specs import CheckSpec, Finding
-from jsddpm_eval.results.wording import capital, enumerated
 
 _MOST_FAULTS, _MOST_NAMES, _MOST_REASONS = 4, 6, 2
 _CAUSES = ("collapsed", "copied")
@@ -118,12 +118,12 @@ def _compared(results: Results) -> str:
         return ""
     held_out = results.provenance.get("real", {}).get("held_out_patients")
     aside = "" if held_out is None else f" ({held_out} held out)"
-    samples, patients = _many(cell.n_generated, "sample"), _many(cell.n_patients, "patient")
+    samples, patients = counted(cell.n_generated, "sample"), counted(cell.n_patients, "patient")
     return f"{samples} compared with slices of {patients}{aside}: "
 
 
 def _counted(checks: int, faults: int, in_parts: int, fine: int) -> str:
-    one = f"{faults or 'none'} of {_many(checks, 'check')} {_is(faults)} off"
+    one = f"{faults or 'none'} of {counted(checks, 'check')} {_is(faults)} off"
     one += f" ({in_parts} only in parts)" if in_parts else ""
     parts = [one, f"{fine or 'none'} {_is(fine)} fine"]
     unknown = checks - faults - fine
@@ -153,7 +153,8 @@ def _where(results: Results, check: str, answer: str) -> str:
     if not total:
         return ""
     count = counts[answer]
-    where = f"in {count} of {_many(total, 'condition')}" if count else f"in none of {_many(total, 'condition')} alone"
+    of_all = f"of {counted(total, 'condition')}"
+    where = f"in {count} {of_all}" if count else f"in none {of_all} alone"
     return f", {where}" if answer == "off" else f" ({where})"
 
 
@@ -184,9 +185,5 @@ def _named(place: Place) -> str:
     return f"bin {z_bin}" + ("" if pathology is None else f" {PATHOLOGY_NAMES[pathology]}")
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def _is(count: int) -> str:
-    return "is" if count < 2 else "are"
+    return agreeing(count or 1, "is", "are")  # none is

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.import_check.suspicion import Suspicion
 from jsddpm_eval.overlap import digests
 from jsddpm_eval.slice_table import SliceTable
@@ -21,5 +22,7 @@ def copies(generated: SliceTable) -> list[Suspicion]:
         return []
     first = next(i for i, digest in enumerate(hashes) if times[digest] > 1)
     other = next(i for i in range(first + 1, len(hashes)) if hashes[i] == hashes[first])
-    what = f"{again} of {len(hashes)} slices repeat another one: {generated.name(first)} and {generated.name(other)}"
+    names = f"{generated.name(first)} and {generated.name(other)}"
+    repeat = agreeing(again, "repeats", "repeat")
+    what = f"{again} of {counted(len(hashes), 'slice')} {repeat} another one: {names}"
     return [Suspicion("repeated", what, "leave them out, and check names and seeds")]

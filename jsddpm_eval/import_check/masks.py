@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
+from jsddpm.wording import counted
 from jsddpm_eval.import_check.suspicion import CHANCE, PLAIN, RealReference, Suspicion, Values
 from jsddpm_eval.slice_table import SliceTable
 
@@ -60,8 +61,8 @@ def _placed(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     sign = float(np.sign(at_mask.real))
     if moved := _moved(reference, generated, sign * real, sign * imported, reach):
         rows, columns = moved
-        directions = [f"{abs(rows)} pixels {'above' if rows > 0 else 'below'}"] * bool(rows)
-        directions += [f"{abs(columns)} pixels {'left' if columns > 0 else 'right'} of"] * bool(columns)
+        directions = [f"{counted(abs(rows), 'pixel')} {'above' if rows > 0 else 'below'}"] * bool(rows)
+        directions += [f"{counted(abs(columns), 'pixel')} {'left' if columns > 0 else 'right'} of"] * bool(columns)
         what = f"masks lie {' and '.join(directions)} what the images show"
         return [Suspicion("mask place", what, "check how images and masks were cropped, padded or resized")]
     if at_mask.p_value < PLAIN and sign * at_mask.generated < _KEPT * sign * at_mask.real:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import DETAIL, INTENSITY
 from jsddpm_eval.import_check.intensity import fit_of_real, fits
@@ -68,7 +69,7 @@ def _turned_volumes(
     middle = float(np.median(ours))
     limit = max(enough, middle + _BEYOND_TURNED * float((ours - middle).max()))
     count = int((theirs > limit).sum())
-    return f"{count} of {len(theirs)} volumes look turned" if count else None
+    return f"{count} of {counted(len(theirs), 'volume')} {agreeing(count, 'looks', 'look')} turned" if count else None
 
 
 def foreign(reference: RealReference, imported: Pictured) -> list[Suspicion]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jsddpm.wording import counted
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import OUTLINE
 from jsddpm_eval.import_check.suspicion import RealReference, Suspicion
@@ -27,5 +28,6 @@ def sizes(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     moved = {n: t.generated - t.real for n in words if (t := sure.get(n)) and abs(t.deviations) >= _FAR}
     if not moved:
         return []
-    directions = " and ".join(f"{abs(d) * side[n]:.0f} pixels {words[n][d > 0]}" for n, d in moved.items())
+    far = {n: counted(round(abs(d) * side[n]), "pixel") for n, d in moved.items()}
+    directions = " and ".join(f"{far[n]} {words[n][d > 0]}" for n, d in moved.items())
     return [Suspicion("place", f"heads lie {directions} than in real slices", "check how they were cropped or padded")]

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse, psnr_of
 from jsddpm_eval.functional.reconstruction import MIN_SIDE, ssim
 from jsddpm_eval.metrics.base import Cell, Context, Metric
@@ -121,7 +122,9 @@ def _closest(psnr: Tensor, cell: Cell, among: Tensor, baseline: Baseline, counts
     values = psnr[:, among].max(1).values
     copies = torch.isinf(values)
     rest = values[~copies]
-    reason = f"{int(copies.sum())} of {len(values)} generated slices are exact copies of real ones"
+    exact = int(copies.sum())
+    verb = agreeing(exact, "is an exact copy of a real one", "are exact copies of real ones")
+    reason = f"{exact} of {counted(len(values), 'generated slice')} {verb}"
     if not len(rest):
         return Score.undefined(reason, counts, baseline.baseline)
     unreliable = f"{reason}, left out of the mean" if copies.any() else None

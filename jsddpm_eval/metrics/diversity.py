@@ -68,7 +68,7 @@ class Diversity(Metric):
         """Scores of one condition; those of pixels need slices with pixels."""
         real, generated = cell.real, cell.generated
         if len(generated) < 2:
-            return self.undefined(cell, context, f"{len(generated)} generated slices have no pairs")
+            return self.undefined(cell, context, "fewer than two generated slices have no pairs")
         if generated.n_units < 2:
             return self.undefined(cell, context, "slices of one generated volume have no pairs of seeds")
         scores = {}

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jsddpm.wording import counted
 from jsddpm_eval.checks.unlike_real import relabellings_at
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.frechet import effective_dimension, frechet_of_labels
@@ -215,9 +216,9 @@ def _fid(pair: FeaturePair, seed: int) -> Score:
         return Score.undefined("needs real slices of at least 2 patients", pair.counts)
     unreliable, few = None, min(comparison.n_real, samples)
     if few <= pair.dimension:
-        generated = "generated slices" if samples == len(pair.generated) else "generated volumes"
-        which = "patients" if few == comparison.n_real else generated
-        reason = f"{few} {which}, the features have {pair.dimension} effective dimensions"
+        generated = "generated slice" if samples == len(pair.generated) else "generated volume"
+        which = counted(few, "patient" if few == comparison.n_real else generated)
+        reason = f"{which}, the features have {counted(pair.dimension, 'effective dimension')}"
         unreliable = f"{reason}: biased upwards, compare with the baseline only"
     spread = comparison.spread
     if spread.interval:  # no distance is negative

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from jsddpm.wording import counted
 from jsddpm_eval.functional.neighbours import NEIGHBOURS, distances, expected_coverage, manifold
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.feature_distance import FeaturePair
@@ -65,8 +66,8 @@ class NearestNeighbourManifold(Metric):
         n_patients = int(owner.max()) + 1 if len(owner) else 0
         counts = pair.counts._replace(n_real=n_patients, n_generated=m)
         if min(n_patients, m) <= NEIGHBOURS:
-            units = "slices" if m == len(pair.unit) else "volumes"
-            which = f"{n_patients} patients" if n_patients <= NEIGHBOURS else f"{m} generated {units}"
+            units = counted(m, f"generated {'slice' if m == len(pair.unit) else 'volume'}")
+            which = counted(n_patients, "patient") if n_patients <= NEIGHBOURS else units
             return [Score.undefined(f"{which}: none has {NEIGHBOURS} neighbours among the others", counts)] * 4
         generator = torch.Generator().manual_seed(seed)
         values, expected = [], []

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jsddpm.wording import counted
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.neighbours import authentic, distances, nearer_share
 from jsddpm_eval.metrics.base import Cell, Context, Metric
@@ -106,7 +107,7 @@ def _copying(present: Sequence[_Distances], counts: Counts) -> Score:
     interval = t_interval(value, parts) if parts else None
     spread = Spread() if interval is None else Spread((max(0.0, interval[0]), min(1.0, interval[1])), influence)
     n_patients = counts.n_patients or 0
-    few = f"{n_patients} held-out patients" if n_patients < MIN_UNITS else None
+    few = counted(n_patients, "held-out patient") if n_patients < MIN_UNITS else None
     return Score.of(value, counts, spread, Baseline(0.5), unreliable=few)
 
 

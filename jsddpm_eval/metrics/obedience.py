@@ -15,7 +15,7 @@ from jsddpm_eval.stats.intervals import wilson_interval
 _spec = partial(
     ScoreSpec, heading="obeys", group="lesions", unit="share", better="higher", place="compact",
     reading="Share of samples with an empty mask for control, with a lesion for lesion.",
-    verified="counting; SciPy's interval | 0", headline_reading="of {n_generated} samples",
+    verified="counting; SciPy's interval | 0", headline_reading="of {samples}",
 )  # fmt: skip
 EMPTY = _spec(
     name="control_empty", definition="share of control samples with an empty mask", pathology=0,

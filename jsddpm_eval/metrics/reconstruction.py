@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jsddpm.binning import CONTROL, LESION
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.functional.masks import false_positive_pixels, hausdorff95, lesion_dice
 from jsddpm_eval.functional.reconstruction import ms_ssim, ms_ssim_fits, psnr, ssim
 from jsddpm_eval.results.score import Cell, Counts, Score
@@ -152,7 +153,8 @@ def _mean(spec: ScoreSpec, values: Tensor, patients: NDArray[np.str_]) -> Score:
     if not len(values):
         return Score.undefined("no held-out slice here", Counts(n_real=0, n_patients=0))
     exact = torch.isinf(values)
-    reason = f"{int(exact.sum())} of {len(values)} reconstructions are exact"
+    perfect = int(exact.sum())
+    reason = f"{perfect} of {counted(len(values), 'reconstruction')} {agreeing(perfect, 'is', 'are')} exact"
     defined = torch.isfinite(values)
     finite, owners = values[defined], patients[defined.numpy()]
     counts = Counts(n_real=len(finite), n_patients=len(np.unique(owners)))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jsddpm.wording import counted
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
@@ -143,4 +144,5 @@ def _too_few(real: SliceTable, generated: SliceTable, a: Side, b: Side) -> str:
     if not len(real):
         return "no real slice of this condition"
     n_patients, units = len(np.unique(a.unit)), len(np.unique(b.unit))
-    return f"needs 3 patients and 3 samples of the same conditions: {n_patients} patients, {units} samples"
+    there = f"{counted(n_patients, 'patient')}, {counted(units, 'sample')}"
+    return f"needs 3 patients and 3 samples of the same conditions: {there}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from jsddpm.diffusion.pipeline import JointOutput
 from jsddpm.training.samples import Judgement
+from jsddpm.wording import counted
 from jsddpm_eval.monitoring.choice import RULE, Check, Choice
 from jsddpm_eval.monitoring.samples import SampleMonitor, SampleScores
 from jsddpm_eval.slice_table import SliceTable
@@ -50,7 +51,7 @@ class SampleJudge:
         if self.stop_at_memorisation and self.choice.onset is not None:
             self._stopped = f"signs of memorisation: {'; '.join(self.choice.signs)}"
         elif self.patience is not None and self.choice.waited >= self.patience:
-            self._stopped = f"{self.choice.waited} checks without a better one"
+            self._stopped = f"{counted(self.choice.waited, 'check')} without a better one"
         return Judgement(scores.values, check is not None and self.choice.best is check, self._stopped)
 
     def state(self) -> dict[str, Any]:

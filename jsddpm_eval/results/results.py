@@ -12,6 +12,7 @@ from jsddpm.binning import PATHOLOGY_NAMES, ZBinning
 from jsddpm.checksums import read_recorded, sha256, write_recorded
 from jsddpm.errors import integrity_error, usage_error
 from jsddpm.files import json_bytes, parse_json
+from jsddpm.wording import counted
 from jsddpm_eval.results.score import Cell, Influence, Score
 from jsddpm_eval.results.specs import Answer, CheckSpec, Finding, Model, ScoreSpec
 
@@ -173,8 +174,10 @@ class Results(Model):
 
     def __repr__(self) -> str:
         first = [f"{name} {s.value:.3g}" for name, s in self.pooled.items() if s.value is not None][:4]
-        counts = f"{len(self.cells())} conditions, {sum(len(c.scores) for c in self.generation)} scores"
-        return f"<Results of {counts}: {', '.join(first) or 'none defined'}; {len(self.verdict)} sentences of verdict>"
+        verdict = counted(len(self.verdict), "sentence")
+        scores = counted(sum(len(c.scores) for c in self.generation), "score")
+        counts = f"{counted(len(self.cells()), 'condition')}, {scores}"
+        return f"<Results of {counts}: {', '.join(first) or 'none defined'}; {verdict} of verdict>"
 
     __str__ = __repr__
 

@@ -43,7 +43,8 @@ class ScoreSpec:
         place: Tables that show it: ``compact`` all, ``main`` on the page, ``further`` in the table of all others,
             ``hidden`` in files only.
         headline: Name of the pooled value among the first numbers of a report; empty if it is not one of them.
-        headline_reading: How to read it there; ``{baseline}``, ``{n_generated}`` and names of scores are filled in.
+        headline_reading: How to read it there; ``{baseline}``, ``{n_generated}``, ``{samples}`` (the same with its
+            noun) and names of scores are filled in.
         axis_from_zero: Whether its axis starts at 0.
         hypothesis: The hypothesis of its p-value; empty without one.
         blind_to: Faults that it does not detect, and why, as nouns.

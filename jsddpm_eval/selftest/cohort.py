@@ -14,6 +14,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.cohort.splits import Patient, SplitRule, assign_splits, stratified_folds
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import counted
 from jsddpm_eval.real_slices import GeneratedArrays, Slices, lesion_loads, read_slices
 from jsddpm_eval.selftest.world import Uniform, World, perfect_draw
 from jsddpm_eval.slice_table import SliceTable
@@ -91,7 +92,8 @@ def divided(store: SliceStore, binning: ZBinning, *, seed: int, half: Half = "bo
     if half != "both":
         patients = _part(patients, {"A": 0, "B": 1}[half], seed=0)
     if len(patients) < 4 * MIN_PATIENTS:
-        what = f"{len(patients)} patients have slices in the bins, and {4 * MIN_PATIENTS} are needed"
+        there = counted(len(patients), "patient", "has", "have")
+        what = f"{there} slices in the bins, and {4 * MIN_PATIENTS} are needed"
         raise JsddpmError("SELFTEST", what, fix="use a larger cohort, or a wider z-range", file=store.path)
     real, source = (sorted(_part(patients, part, seed=seed)) for part in (0, 1))
     return paired((store, real), (store, source), binning, seed=seed)

@@ -9,7 +9,7 @@ from typing import Any
 from jsddpm.checksums import write_recorded
 from jsddpm.csvfiles import csv_bytes
 from jsddpm.files import json_bytes
-from jsddpm_eval.results.wording import capital, enumerated
+from jsddpm.wording import capital, enumerated
 from jsddpm_eval.selftest.fault import Fault
 from jsddpm_eval.selftest.trials import PERFECT, Row
 from jsddpm_eval.stats.exceedance import share_interval

@@ -12,6 +12,7 @@ from jsddpm.cohort.records import Split
 from jsddpm.cohort.splits import SplitRule, k_fold
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import counted
 from jsddpm_eval.real_slices import GeneratedArrays, Rows, Slices, lesion_loads, read_slices
 
 Division = Mapping[str, Split]
@@ -108,7 +109,7 @@ def divided(
         for rows, needed, what in ((train, 2, "train on"), (test, 1, "test")):
             ill = np.unique(slices.patient[rows][slices.pathology[rows] == 1])
             if len(ill) < needed:
-                problem = f"fold {number} has {len(ill)} patients with a lesion in the bins to {what}"
+                problem = f"fold {number} has {counted(len(ill), 'patient')} with a lesion in the bins to {what}"
                 raise JsddpmError(
                     "UTILITY", problem, fix=f"use fewer folds, so that each has {needed}", file=store.path
                 )

@@ -13,6 +13,7 @@ import numpy as np
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.progress import is_run, read_provenance, store_place
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.overlap import slice_digests
 from jsddpm_eval.utility.cohort import Division
 
@@ -93,8 +94,8 @@ def refuse_same_patients(generator: Generator, division: Division, fold: int) ->
     """
     tested = {patient for patient, split in division.items() if split == "test"}
     if both := sorted(tested & (generator.used_patients or frozenset())):
-        share = f"{len(both)} of {len(tested)} test patients of fold {fold}"
-        what = f"{share} were in the training set of the generator, such as {both[0]}"
+        share = f"{len(both)} of {counted(len(tested), 'test patient')} of fold {fold}"
+        what = f"{share} {agreeing(len(both), 'was', 'were')} in the training set of the generator, such as {both[0]}"
         cure = "train one generator per fold on its training patients: jsddpm cohort split --folds, cache resplit"
         raise JsddpmError("SAME_PATIENT", what, fix=cure, file=generator.store.path)
 
@@ -110,6 +111,6 @@ def refuse_tested_slices(generator: Generator, real: SliceStore, division: Divis
     there = set(slice_digests(real.images(rows)))
     digests = slice_digests(generator.store.images(np.arange(len(generator.store.index))))
     if copies := sum(bool(digest) and digest in there for digest in digests):
-        what = f"{copies} generated slices equal slices of test patients of fold {fold}"
+        what = f"{counted(copies, 'generated slice', 'equals', 'equal')} slices of test patients of fold {fold}"
         cure = "give samples of a generator that was not trained on them"
         raise JsddpmError("SAME_PATIENT", what, fix=cure, file=generator.store.path)

@@ -7,6 +7,7 @@ from typing import Any
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.cohort.records import SPLITS
 from jsddpm.csvfiles import to_csv
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.bins.utilization import verdict
 from jsddpm_reports.tables import Table
 from jsddpm_reports.tables import markdown as markdown_table
@@ -22,8 +23,8 @@ def sentence(report: dict[str, Any]) -> str:
         cells = report["store"]["cells"]
         few = sum(not c["assessable"] for c in cells)
         if few:
-            verb = "have" if few > 1 else "has"
-            text += f"; {few} of {len(cells)} bin x pathology cells {verb} too few patients to be assessed"
+            verb = agreeing(few, "has", "have")
+            text += f"; {few} of {counted(len(cells), 'bin x pathology cell')} {verb} too few patients to be assessed"
     return text[0].upper() + text[1:]
 
 
@@ -71,7 +72,10 @@ def cell_table(store: dict[str, Any]) -> Table:
 
 def _smallest(cell: dict[str, Any]) -> str:
     shift = cell["minimum_detectable"]
-    return f"{shift['median']:.2g}" if shift else "none" if cell["reason"].startswith("not") else "too few patients"
+    if shift:
+        return f"{shift['median']:.2g}"
+    few = "too few samples" if "sample" in cell["reason"] else "too few patients"
+    return "none" if cell["reason"].startswith("not") else few
 
 
 def sweep_table(sweep: dict[str, Any]) -> Table:
@@ -101,7 +105,7 @@ def markdown(report: dict[str, Any]) -> str:
     """
     lo, hi = report["z_range"]
     parts = [
-        f"# z_range [{lo}, {hi}] of {report['n_slices']} slices, {report['n_bins']} bins",
+        f"# z_range [{lo}, {hi}] of {counted(report['n_slices'], 'slice')}, {counted(report['n_bins'], 'bin')}",
         f"{sentence(report)}.",
         markdown_table(bin_table(report)),
         markdown_table(summary_table(report)),

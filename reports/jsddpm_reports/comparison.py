@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 
 from jsddpm.csvfiles import to_csv
+from jsddpm.wording import agreeing, counted
 from jsddpm_eval.comparison import Difference, summary
 from jsddpm_reports import tables
 from jsddpm_reports.document import inlined, rendered
@@ -15,6 +16,8 @@ from jsddpm_reports.wording import p_value, plain, signed, signed_span
 
 Differences = Mapping[str, Sequence[Difference]]
 """Differences to the reference, by the name of the other evaluation."""
+
+_CORRECTED = "corrected over the conditions of a score and the evaluations compared (Holm)"
 
 
 def letters(compared: Differences) -> dict[str, str]:
@@ -86,10 +89,7 @@ def notes(compared: Differences) -> list[str]:
     """Notes on the computation of the differences, and reasons for missing intervals."""
     every = [d for part in compared.values() for d in part]
     words = _how_pooled(every) if _pooled(compared) else [_how_paired(every)]
-    words[-1] += (
-        " p is corrected over the conditions of a score and the evaluations compared (Holm). The words better, worse "
-        "and differs mark what is significant at 5%."
-    )
+    words[-1] += f" p is {_CORRECTED}. The words better, worse and differs mark what is significant at 5%."
     reasons: dict[str, list[str]] = {}
     for d in every:
         if d.reason:
@@ -97,15 +97,16 @@ def notes(compared: Differences) -> list[str]:
     for reason, scores in reasons.items():
         names = list(dict.fromkeys(scores))
         few = ", ".join(names) if len(names) <= 4 else f"{len(names)} scores, such as {names[0]}"
-        words.append(f"{len(scores)} differences have no interval ({reason}): {few}.")
+        words.append(f"{counted(len(scores), 'difference', 'has', 'have')} no interval ({reason}): {few}.")
     return words
 
 
 def _how_paired(every: Sequence[Difference]) -> str:
     tested = [d for d in every if d.p_value is not None]
+    paired = sum(d.paired for d in tested)
     return (
-        f"{sum(d.paired for d in tested)} of {len(tested)} tested differences are paired (real patients, and samples "
-        "of the same seeds); the others add both errors as if they were independent."
+        f"{paired} of {counted(len(tested), 'tested difference')} {agreeing(paired, 'is', 'are')} paired (real "
+        "patients, and samples of the same seeds); the others add both errors as if they were independent."
     )
 
 
@@ -147,6 +148,7 @@ def comparison_page(compared: Differences, baseline: str, scores: Sequence[str])
         significant=comparison_table(significant(compared))[1],
         rows=rows,
         notes=notes(compared),
+        corrected=_CORRECTED,
     )
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from jsddpm.wording import counted
 from jsddpm_eval.results.results import Results
 from jsddpm_reports import wording
 from jsddpm_reports.columns import SHAPES, readable_unit
@@ -71,7 +72,7 @@ def lesions_figure(lesions: Lesions, results: Results) -> Figure:
 
 def _count(rows: Lesions) -> str:
     patients = len({r["patient"] for r in rows if r["patient"]})
-    return f"{len(rows)} slices" + (f" of {patients} patients" if patients else "")
+    return counted(len(rows), "slice") + (f" of {counted(patients, 'patient')}" if patients else "")
 
 
 def _shape_title(name: str, results: Results) -> str:

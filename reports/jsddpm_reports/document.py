@@ -9,6 +9,8 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from jsddpm.wording import counted
+
 
 def rendered(template: str, script: str = "", /, **values: object) -> str:
     """A page from a template, under a policy that lets it load nothing and run nothing but what it is made with.
@@ -31,7 +33,7 @@ def rendered(template: str, script: str = "", /, **values: object) -> str:
 
 def environment(*, keep_trailing_newline: bool = False) -> Environment:
     """The templates: every value escaped, a value that is missing an error, lines of tags alone left out."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("jsddpm_reports"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -39,6 +41,8 @@ def environment(*, keep_trailing_newline: bool = False) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=keep_trailing_newline,
     )
+    made.globals["counted"] = counted
+    return made
 
 
 def inlined(drawing: str) -> Markup:

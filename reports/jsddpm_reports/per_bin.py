@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.csvfiles import to_csv
 from jsddpm.errors import usage_error
+from jsddpm.wording import counted
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_reports import tables
@@ -66,9 +67,10 @@ def caption(results: Results) -> str:
     """Caption of the table."""
     lo, hi = results.binning["z_range"]
     generated = results.provenance.get("generated", {}).get("slices")
+    of_slices = f" of {counted(generated, 'generated slice')}" if generated else ""
     return (
-        f"Bin-aware evaluation{f' of {generated} generated slices' if generated else ''}: slices {lo} to {hi}, "
-        f"{results.binning['n_bins']} bins ({results.binning['scheme']})."
+        f"Bin-aware evaluation{of_slices}: slices {lo} to {hi}, "
+        f"{counted(results.binning['n_bins'], 'bin')} ({results.binning['scheme']})."
     )
 
 

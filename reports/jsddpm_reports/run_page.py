@@ -13,6 +13,7 @@ from jsddpm.anonymise import local_name
 from jsddpm.config import RunConfig
 from jsddpm.files import read_bytes, write_bytes, write_text
 from jsddpm.training.progress import RunProgress, store_place
+from jsddpm.wording import agreeing, counted
 from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import png, svg
 from jsddpm_reports.training_curves import LATEST, training_figure
@@ -71,9 +72,9 @@ def render_run(run: RunProgress, *, beside: Path) -> str:
 def _sentence(run: RunProgress) -> str:
     steps, written = run.config.trainer.max_steps, run.written
     words = {
-        "finished": f"Finished: all {steps} steps are done.",
+        "finished": f"Finished: {agreeing(steps, 'the one step is', f'all {steps} steps are')} done.",
         "stopped early": f"Stopped at step {run.step} of {steps}: {run.choice.get('stopped')}.",
-        "unfinished": f"Unfinished: {run.step} of {steps} steps are logged.",
+        "unfinished": f"Unfinished: {run.step} of {counted(steps, 'step')} {agreeing(run.step, 'is', 'are')} logged.",
     }[run.state]
     return words + (f" Last written {written:%Y-%m-%d %H:%M:%S} UTC." if written else " Nothing is written yet.")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.wording import counted
 from jsddpm_eval.results.signs import MARKS, SIGNS
 from jsddpm_reports import wording
 from jsddpm_reports.columns import Column, readable_unit, spaced
@@ -149,7 +150,8 @@ def headlines(results: Results) -> list[tuple[str, str, str]]:
         score = pooled.get(spec.named(space)) if spec.headline else None
         if score is not None:
             values = {name: wording.number(other) for name, other in pooled.items()}
-            values |= {"n_generated": str(score.n_generated), "baseline": wording.with_baseline(score)[1] or "unknown"}
+            values |= {"n_generated": str(score.n_generated), "samples": counted(score.n_generated or 0, "sample")}
+            values |= {"baseline": wording.with_baseline(score)[1] or "unknown"}
             reading = spec.headline_reading.format_map(defaultdict(lambda: "–", values))
             reading = reading if score.value is not None else score.reason or ""
             reading += f"; 95 % {wording.interval(score)}" if score.value is not None and score.interval else ""
@@ -174,7 +176,7 @@ def _findings(results: Results, cell: Cell) -> tuple[str, str]:
     fine = sum(f.answer == "fine" for f in findings.values())
     few = off if len(off) <= _MOST_NAMED else [*off[: _MOST_NAMED - 1], f"{len(off) - _MOST_NAMED + 1} more"]
     words = ", ".join(few) or (
-        "every check is fine" if fine == len(applicable) else f"{fine} of {len(applicable)} checks fine"
+        "every check is fine" if fine == len(applicable) else f"{fine} of {counted(len(applicable), 'check')} fine"
     )
     notes = (
         f"{c.heading}: {wording.finding(findings[c.name]) if c.name in findings else 'not looked at'}"

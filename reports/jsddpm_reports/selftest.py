@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jsddpm.wording import counted
 from jsddpm_reports import tables
 
 HEADINGS = ("fault", "strength", "found", "named", "flagged", "elsewhere", "other names")
@@ -35,8 +36,9 @@ def alarms(values: dict[str, Any]) -> str:
         return "No perfect samples were drawn."
     low, high = perfect["interval"]
     named = ", ".join(f"{name} {share['count']}" for name, share in perfect["checks"].items() if share["count"])
+    draws = counted(perfect["trials"], "draw")
     return (
-        f"A perfect generator had a false alarm in {perfect['count']} of {perfect['trials']} draws (95 % interval "
+        f"A perfect generator had a false alarm in {perfect['count']} of {draws} (95 % interval "
         f"{100 * low:.0f} to {100 * high:.0f} %){f': {named}' if named else ''}."
     )
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.errors import first_names, printable
+from jsddpm.wording import counted
 from jsddpm_eval.results.signs import SIGNS
 from jsddpm_reports.fitting import column_widths, wrapped
 
@@ -45,7 +46,7 @@ def utilization_panel(report: dict[str, Any], sentence: str, tables: list[Render
             row += [f"{bounds[0]}–{bounds[1]}" if bounds else "–", str(count), bar]
         bins.add_row(*row)
     lo, hi = report["z_range"]
-    title = f"z_range [{lo}, {hi}] of {report['n_slices']} slices, {report['n_bins']} bins"
+    title = f"z_range [{lo}, {hi}] of {counted(report['n_slices'], 'slice')}, {counted(report['n_bins'], 'bin')}"
     return Group(Panel(sentence + ".", title=title, title_align="left", width=80), bins, *tables)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import counted
 from jsddpm_reports.figures import ORANGE
 
 _COLUMNS = 8
@@ -37,5 +38,6 @@ def thumbnail_sheet(store: SliceStore) -> Figure:
         if mask.any():
             axis.contour(mask, levels=[0.5], colors=[ORANGE], linewidths=0.8)
         axis.set_title(store.slice_name(int(row)), fontsize=6)
-    figure.suptitle(f"{store.kind} store {store.fingerprint}: {shown} of {len(store.subjects)} subjects", fontsize=9)
+    subjects = counted(len(store.subjects), "subject")
+    figure.suptitle(f"{store.kind} store {store.fingerprint}: {shown} of {subjects}", fontsize=9)
     return figure

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from jsddpm.wording import counted
 from jsddpm_reports.figures import BLUE, BLUE_SOFT, GREY_SOFT, INK, ORANGE, PAPER
 
 
@@ -30,7 +31,8 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
                 )
         unused = scheme["unused_bins"]
         listed = ", ".join(map(str, unused)) if len(unused) <= 5 else f"{len(unused)} of them"
-        note = f"{scheme['bins_used']} of {scheme['bins_total']} bins" + (f"; unused: {listed}" if unused else "")
+        note = f"{scheme['bins_used']} of {counted(scheme['bins_total'], 'bin')}"
+        note += f"; unused: {listed}" if unused else ""
         axes.text(hi + 1.5, row, note, va="center", fontsize=8, color=ORANGE if unused else INK)
     axes.set_yticks(range(len(schemes)), list(schemes))
     axes.set_ylim(len(schemes) - 0.5, -0.5)
@@ -48,6 +50,8 @@ def _draw_profile(axes: Any, report: dict[str, Any], rows: int) -> None:
         return
     lo, hi = report["z_range"]
     z = [k for k in range(lo, hi + 1) if profile[k] is not None]
+    if not z:  # no patient has a slice in the range
+        return
     top = max(profile[k] for k in z) or 1.0
     heights = [(rows - 0.5) - rows * profile[k] / top for k in z]
     axes.fill_between(z, [rows - 0.5] * len(z), heights, color=GREY_SOFT, zorder=0, linewidth=0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.wording import counted
 
 if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
     from jsddpm_eval.results.results import Results
@@ -25,10 +27,12 @@ def number(score: Score | None) -> str:
 
 
 def plain(value: float, unit: str = "") -> str:
-    """A number with as many digits as it deserves; what is not 0 never reads as 0.
+    """A number with as many digits as it deserves; what is not 0 never reads as 0, nor a share that is not 1 as 100%.
 
     >>> plain(24.13, "dB"), plain(0.01234), plain(1.0, "share")
     ('24.1', '0.012', '100%')
+    >>> plain(0.996, "share"), plain(0.9996, "share"), plain(0.99, "share")
+    ('99.6%', '99.96%', '99%')
     >>> plain(0.0003), plain(0.004, "share"), plain(12345.6), plain(1234567.0)
     ('0.0003', '0.4%', '12346', '1.23e+06')
     """
@@ -44,6 +48,9 @@ def plain(value: float, unit: str = "") -> str:
         decimals = 1
     else:
         decimals = 2 if abs(size) >= 0.1 else 3
+    beyond = abs(size) - 100
+    if percent and f"{abs(size):.0f}" == "100" and abs(beyond) > 100 * _NOTHING:
+        return f"{'-' if size < 0 else ''}{100 + Decimal(f'{beyond:.1g}')}%"
     return _rounded(size, decimals) + percent
 
 
@@ -108,7 +115,7 @@ def sources(cell: Cell) -> str:
     '66 of 4 patients'
     """
     n_real, n_patients = max(((s.n_real or 0, s.n_patients or 0) for s in cell.scores.values()), default=(0, 0))
-    return f"{n_real} of {n_patients} patient{'s' if n_patients != 1 else ''}"
+    return f"{n_real} of {counted(n_patients, 'patient')}"
 
 
 def context(score: Score | None) -> str:
@@ -124,9 +131,10 @@ def context(score: Score | None) -> str:
     if score.standing is not None:
         parts.append(_SIDES[score.standing.side] + (" with the whole interval" if score.standing.certain else ""))
     if score.p_value is not None:
-        parts.append(f"p = {score.p_value:.3g}")
-    counts = {"real": score.n_real, "generated": score.n_generated, "patients": score.n_patients}
+        parts.append(f"p = {score.p_value:.3g} (uncorrected)")
+    counts = {"real": score.n_real, "generated": score.n_generated}
     parts += [f"{count} {what}" for what, count in counts.items() if count is not None]
+    parts += [] if score.n_patients is None else [counted(score.n_patients, "patient")]
     if score.reason:
         parts.append(score.reason)
     return "; ".join(parts)

@@ -12,10 +12,12 @@ from huggingface_hub import DatasetCard, ModelCard
 from evaluations import HOSTILE, made_up
 from jsddpm.errors import JsddpmError
 from jsddpm_cli.commands.card import card
+from jsddpm_eval.results.score import Score
 from jsddpm_reports.cards.card import documents
 from jsddpm_reports.cards.checklists import CLAIM, MI_CLAIM_GEN, SCORECARD
 from jsddpm_reports.cards.facts import facts_of
 from jsddpm_reports.reproduction import places
+from jsddpm_reports.wording import context
 
 RUN = {
     "device": "cpu", "precision": "32-true", "processes": 1, "seed": 0, "split": {"train": 8, "val": 2, "test": 2},
@@ -93,6 +95,11 @@ def test_what_is_not_known_says_why(results):
         assert not re.search(r"\bNone\b|\bnan\b|\{\}|\[\]", text), name
         for reason in re.findall(r"Not known: ([^|\n]*)", text):
             assert len(reason.split()) >= 4
+
+
+def test_p_values_of_checks_alone_are_said_to_be_corrected(results):
+    assert "P-values of checks are corrected" in facts_of(results)["uncertainty"].text
+    assert context(Score(value=1.0, p_value=0.01)) == "p = 0.01 (uncorrected)"
 
 
 def test_answers_follow_the_run(results):

@@ -139,7 +139,7 @@ def test_numbers_are_worded_alike_everywhere():
     score = score.model_copy(update={"standing": score.stand()})
     assert wording.context(score) == (
         "95 % interval 8.00 to 10.00; baseline 5.00, its 95 % band 4.00 to 6.00; above the baseline with the whole "
-        "interval; p = 0.01; 3 real"
+        "interval; p = 0.01 (uncorrected); 3 real"
     )
 
 

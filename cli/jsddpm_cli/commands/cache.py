@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from jsddpm.errors import ExitStatus, by_kind, integrity_error, usage_error
 from jsddpm.runtime import cores
+from jsddpm.wording import counted
 from jsddpm_cli import sources
 from jsddpm_cli.anonymity import KeyOption, codes_for
 from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
@@ -250,8 +251,8 @@ def info(
     if how == "table":
         size = "x".join(map(str, opened.size))
         mib, total = values["bytes"] / 2**20, len(opened.index)
-        people = f", {len(opened.subjects)} subjects" if opened.kind == "real" else ""
-        note(f"{opened.kind} store {opened.fingerprint}: {total} slices of {size}{people}")
+        people = f", {counted(len(opened.subjects), 'subject')}" if opened.kind == "real" else ""
+        note(f"{opened.kind} store {opened.fingerprint}: {counted(total, 'slice')} of {size}{people}")
         note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB per slice; written by {values['created_by']}")
         _note_range(opened)
         for key in ("split", "preprocessing", "mask_reading"):

@@ -13,6 +13,7 @@ import typer
 
 from jsddpm.errors import by_kind, first_of
 from jsddpm.runtime import cores
+from jsddpm.wording import counted
 from jsddpm_cli import sources
 from jsddpm_cli.console import FormatOption, emit, note, tracked
 from jsddpm_cli.seeds import seed_option
@@ -87,9 +88,10 @@ def scan(
     tables = [results_table(columns, shown, left=("subject",))] if shown else []
     emit(Group(*tables, *([notes_by_text(remarks)] if remarks else [])), values, how)
     groups = Counter(r.group for r in usable)
-    note(f"layout {cohort.layout}: {len(usable)} images, {groups['patient']} of patients, {groups['control']} controls")
+    of_patients = f"{groups['patient']} of patients, {counted(groups['control'], 'control')}"
+    note(f"layout {cohort.layout}: {counted(len(usable), 'image')}, {of_patients}")
     for (shape, spacing), count in Counter((i.shape, i.spacing) for i in inspected if not i.problem).most_common():
-        note(f"{count} image{'s have' if count > 1 else ' has'} {_by(shape)} voxels of {_by(spacing)} mm")
+        note(f"{counted(count, 'image', 'has', 'have')} {_by(shape)} voxels of {_by(spacing)} mm")
     if out is not None:
         write_text(out, to_csv(manifest_rows(usable)))
         note(f"manifest {out}")
@@ -98,7 +100,7 @@ def scan(
         note(str(problem))
     if problems:
         note(
-            f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: "
+            f"{counted(len(problems), 'problem')}: "
             + ", ".join(f"{n} {c}" for c, n in Counter(p.code for p in problems).items())
         )
         raise typer.Exit(max(p.status for p in problems))  # 5 for an unreadable file comes before 3
@@ -211,7 +213,7 @@ def phantom(
 ) -> None:
     """Make a cohort of FLAIR-like volumes with cortical lesions as a BIDS tree, offline."""
     make_phantom(out, subjects, controls, seed, jobs)
-    note(f"{subjects} subjects in {out}")
+    note(f"{counted(subjects, 'subject')} in {out}")
 
 
 def make_phantom(out: Path, subjects: int, controls: int, seed: int, jobs: int | None) -> None:

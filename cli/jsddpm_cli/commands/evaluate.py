@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
+from jsddpm.wording import counted
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
@@ -109,7 +110,7 @@ def evaluate(
     )  # fmt: skip
     undefined = results.undefined()
     if undefined:
-        count = "1 score is" if len(undefined) == 1 else f"{len(undefined)} scores are"
+        count = f"{counted(len(undefined), 'score', 'is', 'are')}"
         note(f"{count} undefined, such as {undefined[0]}")
     if (strict and undefined) or results.undefined(metrics or ()):
         raise typer.Exit(ExitStatus.UNDEFINED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jsddpm.errors import usage_error
+from jsddpm.wording import counted
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import note
 from jsddpm_cli.options import require_endings
@@ -89,7 +90,8 @@ def report(
     if figures is not None:
         from jsddpm_reports.publication import write_figures
 
-        note(f"{len(write_figures(folder, figures, figure_format or list(FigureFormat)))} figures in {figures}")
+        written = write_figures(folder, figures, figure_format or list(FigureFormat))
+        note(f"{counted(len(written), 'figure')} in {figures}")
 
 
 def _codes(folder: Path, key: Path | None, real: Path | None) -> Codes | None:

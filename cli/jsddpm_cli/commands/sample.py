@@ -10,6 +10,7 @@ import typer
 
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
+from jsddpm.wording import counted
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import note, tracked
 from jsddpm_cli.seeds import seed_option
@@ -154,9 +155,9 @@ def run_sampling(
             progress=bar.update,
         )  # fmt: skip
     if out.exists() and brain:
-        note(f"{sampling.per_condition} volumes of {len(conditions)} bins in {out}")
+        note(f"{counted(sampling.per_condition, 'volume')} of {counted(len(conditions), 'bin')} in {out}")
     elif out.exists():
-        note(f"{len(conditions)} conditions x {sampling.per_condition} samples in {out}")
+        note(f"{counted(len(conditions), 'condition')} x {counted(sampling.per_condition, 'sample')} in {out}")
     else:
         note(f"part {share[0] + 1} of {share[1]} is complete; the last part to finish publishes {out}")
     return out

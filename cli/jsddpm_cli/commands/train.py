@@ -12,6 +12,7 @@ import typer
 
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import PRESETS
+from jsddpm.wording import counted
 from jsddpm_cli.console import Format, FormatOption, command_line, emit, note, tracked
 
 if TYPE_CHECKING:
@@ -172,11 +173,11 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
     sizes |= {"checkpoint": plan.checkpoint, "free": plan.free}
     gigabytes = {name: "unknown" if size is None else f"{size / 1e9:.2f} GB" for name, size in sizes.items()}
     shown = {
-        "device": f"{plan.device}, {plan.precision}, {plan.processes} process{'es' if plan.processes > 1 else ''}",
+        "device": f"{plan.device}, {plan.precision}, {counted(plan.processes, 'process')}",
         "network": f"{plan.parameters / 1e6:.1f} M weights on {store.size[0]}x{store.size[1]} slices",
         "slices": f"{plan.train_slices} to train, {plan.val_slices} to validate",
         "without a slice": ", ".join(plan.untrained) or "none of the conditions",
-        "steps": f"{config.trainer.max_steps} of {plan.slices_per_step} slices: {plan.epochs:.1f} epochs",
+        "steps": f"{config.trainer.max_steps} of {counted(plan.slices_per_step, 'slice')}: {plan.epochs:.1f} epochs",
         "time": f"{plan.step_seconds:.3f} s per step, {plan.train_seconds / 3600:.2f} h without validation",
         "memory": f"{gigabytes['memory']} at its peak, {gigabytes['available']} available",
         "estimated": f"{gigabytes['estimated']} besides the libraries",
@@ -223,7 +224,7 @@ def run_training(
             raise SystemExit(ExitStatus.SIGINT) from None
     _draw_curves(out)
     values = ", ".join(f"{k} {v:.3g}" for k, v in last.items()) or "the run was already finished"
-    note(f"trained {checkpoint_info(path).step} steps: {values}")
+    note(f"trained {counted(checkpoint_info(path).step, 'step')}: {values}")
     note(f"checkpoint {path}")
     if (choice := read_choice(out)).get("step") is not None:
         note(f"best checkpoint: step {choice['step']} ({choice['reason']})")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jsddpm.errors import usage_error
 from jsddpm.exports.formats import ExportFormat
 from jsddpm.files import make_directory, write_json, write_text
+from jsddpm.wording import agreeing, counted
 
 if TYPE_CHECKING:
     from jsddpm.exports.cases import Case
@@ -108,9 +109,11 @@ def _of_store(store: Mapping[str, Any]) -> str:
 
 def _readme(data: DataSet) -> str:
     synthetic = sum(case.synthetic for case in data.cases)
+    patients = len(data.cases) - synthetic
+    made = f"{synthetic} {agreeing(synthetic, 'was', 'were')} made by a generator"
     return (
         f"# {data.name}\n\n{data.description}\n\n"
-        f"{len(data.cases) - synthetic} cases are of patients, {synthetic} were made by a generator; the column\n"
+        f"{counted(patients, 'case', 'is', 'are')} of patients, {made}; the column\n"
         "`synthetic` of `participants.tsv` and the key `Synthetic` of every sidecar say which.\n"
         "`code/provenance.json` says how the slices were made.\n"
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jsddpm.errors import usage_error
 from jsddpm.exports.formats import ExportFormat
 from jsddpm.files import json_bytes, make_directory, write_bytes, write_json
+from jsddpm.wording import counted
 
 if TYPE_CHECKING:
     from jsddpm.exports.dataset import DataSet
@@ -21,7 +22,7 @@ ENDING = ".nii.gz"
 
 def _write(data: DataSet, folder: Path, done: Callable[[], None]) -> None:
     if bare := [case.name for case in data.cases if not case.store.has_masks]:
-        what = f"{len(bare)} cases have no mask, such as {bare[0]}, and nnU-Net needs masks"
+        what = f"{counted(len(bare), 'case', 'has', 'have')} no mask, such as {bare[0]}, and nnU-Net needs masks"
         raise usage_error("CASES", what, fix="leave this store out, or export it with bids")
     for case in data.cases:
         part = "Ts" if case.split == "test" else "Tr"

@@ -38,5 +38,7 @@ def test_three_patients_of_a_cell_are_too_few_everywhere(tmp_path):
 
 
 def test_too_few_samples_are_no_lack_of_patients(store):
-    cell = store_report(store, BINNING, samples=2)["cells"][0]
+    report = store_report(store, BINNING, samples=2)
+    cell = report["cells"][0]
     assert (cell["minimum_detectable"], cell["reason"]) == (None, "2 samples: at least 3 are needed")
+    assert rendered.cell_table(report)[1][0][-1] == "too few samples"

@@ -72,7 +72,7 @@ def test_planted_copies_raise_the_gap_monotonically_and_are_counted():
     assert abs(gaps[0] - scores["copy_gap"].baseline) < 0.5
     partly, _ = world.scores(torch.cat([copies[:1], world.new(3)]), metrics=METRICS)
     assert partly["best_match_psnr"].status == "unreliable"
-    assert "1 of 4 generated slices are exact copies" in partly["best_match_psnr"].reason
+    assert "1 of 4 generated slices is an exact copy of a real one" in partly["best_match_psnr"].reason
     assert scores["best_match_psnr"].value is None
 
 
