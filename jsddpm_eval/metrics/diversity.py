@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from jsddpm.wording import counted
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.diversity import pair_dissimilarity, pair_distance, pair_rmse, pairs, vendi_score
 from jsddpm_eval.functional.reconstruction import MIN_SIDE, ms_ssim_fits
@@ -68,7 +69,9 @@ class Diversity(Metric):
         """Scores of one condition; those of pixels need slices with pixels."""
         real, generated = cell.real, cell.generated
         if len(generated) < 2:
-            return self.undefined(cell, context, "fewer than two generated slices have no pairs")
+            return self.undefined(
+                cell, context, f"{counted(len(generated), 'generated slice', 'has', 'have')} no pairs"
+            )
         if generated.n_units < 2:
             return self.undefined(cell, context, "slices of one generated volume have no pairs of seeds")
         scores = {}

@@ -128,7 +128,7 @@ def test_every_condition_says_what_is_missing():
     world = World()
     detail = world.evaluation(world.new(1), metrics=["best_match", "diversity", "kid"])
     single, none = (detail.results.score(n, k, 0) for n, k in (("diversity_rmse", 0), ("best_match_psnr", 1)))
-    assert single.reason == "1 generated slices have no pairs"
+    assert single.reason == "1 generated slice has no pairs"
     assert detail.results["kid", 0, "control"].reason == "needs at least 2 generated slices"
     assert none.reason == "nothing generated for this condition"
     assert (none.n_generated, none.n_patients) == (0, 10)
