@@ -21,7 +21,6 @@ from jsddpm.cohort.records import SPLITS
 from jsddpm.errors import usage_error
 from jsddpm.slices.imported import Facts, IntensityFormat, read_generated
 from jsddpm.slices.opened import Store, opened
-from jsddpm.wording import counted
 from jsddpm_eval.pixels import (
     ArrayPixels,
     Values,
@@ -206,9 +205,9 @@ class SliceTable:
         return len(self.row)
 
     def __repr__(self) -> str:
-        of_patients = f" of {counted(self.n_patients, 'patient')}" if self.kind == "real" else ""
+        of_patients = f" of {self.n_patients} patients" if self.kind == "real" else ""
         size = "{}x{}".format(*self.size) if self.has_pixels else "without pixels"
-        return f"SliceTable({counted(len(self), f'{self.kind} slice')}{of_patients}, {size})"
+        return f"SliceTable({len(self)} {self.kind} slices{of_patients}, {size})"
 
     def where(self, keep: Tensor | slice) -> SliceTable:
         """The slices selected by a boolean mask, an index or a slice."""

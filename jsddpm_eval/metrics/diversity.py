@@ -69,9 +69,8 @@ class Diversity(Metric):
         """Scores of one condition; those of pixels need slices with pixels."""
         real, generated = cell.real, cell.generated
         if len(generated) < 2:
-            return self.undefined(
-                cell, context, f"{counted(len(generated), 'generated slice', 'has', 'have')} no pairs"
-            )
+            few = counted(len(generated), "generated slice", "has", "have")
+            return self.undefined(cell, context, f"{few} no pairs")
         if generated.n_units < 2:
             return self.undefined(cell, context, "slices of one generated volume have no pairs of seeds")
         scores = {}

@@ -249,8 +249,7 @@ def info(
     columns = [name for name in ("patients", "control", "lesion") if name in next(iter(counts.values()), {})]
     rows = [[name, *(str(c[column]) for column in columns)] for name, c in counts.items()]
     if how == "table":
-        size = "x".join(map(str, opened.size))
-        mib, total = values["bytes"] / 2**20, len(opened.index)
+        mib, total, size = values["bytes"] / 2**20, len(opened.index), "x".join(map(str, opened.size))
         people = f", {counted(len(opened.subjects), 'subject')}" if opened.kind == "real" else ""
         note(f"{opened.kind} store {opened.fingerprint}: {counted(total, 'slice')} of {size}{people}")
         note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB per slice; written by {values['created_by']}")
