@@ -95,13 +95,9 @@ def _train(store: Path, run: Path, seed: int) -> None:
 
 
 def _trained(run: Path) -> bool:
-    last = run / "checkpoints" / "last.ckpt"
-    if not last.is_file():
-        return False
-    from jsddpm.diffusion.checkpoint import checkpoint_info
+    from jsddpm.training.progress import RunProgress, is_run
 
-    info = checkpoint_info(last)
-    return info.step >= info.config.trainer.max_steps
+    return is_run(run) and RunProgress.read(run).state != "unfinished"
 
 
 def _evaluated(samples: Path, evaluation: Path) -> bool:
