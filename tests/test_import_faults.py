@@ -120,6 +120,31 @@ def test_what_is_suspected_stands_before_the_verdict(at):
     assert "compared with slices of" in " ".join(others)
 
 
+def test_moved_heads_are_neither_turned_nor_of_another_bin(at):
+    """By 3 of 32 pixels up or down and left or right; every image is the perfect one."""
+    rng = np.random.default_rng(1)
+    images, masks = (
+        np.stack([np.roll(x, tuple(move), (0, 1)) for x, move in zip(a, moves, strict=True)])
+        for moves in [3 * rng.choice([-1, 1], (len(at.slices.images), 2))]
+        for a in (at.slices.images, at.slices.masks)
+    )
+    found = {s.name for s in at.binned.check.suspicions(generated(at, images, masks))}
+    assert not found & {"part turned", "order", "orientation"}
+
+
+@pytest.mark.parametrize(("air", "said"), [(0.003, False), (0.02, True)])
+def test_air_that_is_brighter_by_less_than_a_grey_level_is_no_suspicion(at, air, said):
+    """Compression leaves traces of this size; more has noise, or compression, as a cause too."""
+    real = SliceTable.from_store(at.binned.store, at.binned.binning)
+    quiet = SliceTable.from_arrays(
+        real.images * (real.images > 0.05), real.masks, z_bin=real.z_bin, pathology=real.pathology,
+        patient=real.patient, binning=at.binned.binning,
+    )  # fmt: skip
+    faulty = np.where(at.slices.images > 0.05, at.slices.images, air).astype(np.float32)
+    found = [str(s) for s in suspicions(quiet, generated(at, faulty), at.binned.binning) if s.name == "intensity"]
+    assert [("outside the head" in s, "noise or lossy compression" in s) for s in found] == [(True, True)] * said
+
+
 def test_what_cannot_be_told_is_said(at):
     few = generated(at, at.slices.images).where(torch.arange(2))
     assert "left and right" in at.binned.check.untold(few)[0]

@@ -38,6 +38,7 @@ class Evidence:
         baseline: What the value is a difference from, where findings state the score itself.
         own: The score's own value and interval, where findings state them instead of what is decided on: the interval
             None if it has none.
+        share: Whether it is a share, or a share less its baseline.
     """
 
     score: str
@@ -52,6 +53,7 @@ class Evidence:
     figure: Callable[[float], str] = "{:.3g}".format
     baseline: float = 0.0
     own: tuple[float, tuple[float, float] | None] | None = None
+    share: bool = False
 
     @property
     def stated(self) -> tuple[float | None, tuple[float, float] | None]:
@@ -70,28 +72,19 @@ class Evidence:
         return self.words[int(self.value > sum(self.margin) / 2)]
 
     @property
-    def within(self) -> bool:
-        """Whether the whole interval lies within the margin; beyond it on a side without a fault does not count."""
-        return self.interval is not None and self.margin[0] <= self.interval[0] and self.interval[1] <= self.margin[1]
+    def limits(self) -> tuple[float, float]:
+        """Values between which it is fine: the margin, without a bound on a side that has no fault."""
+        return self.margin[0] if self.words[0] else -math.inf, self.margin[1] if self.words[1] else math.inf
 
     @property
-    def one_sided(self) -> Evidence:
-        """The same with what lies beyond the margin on a side without a fault taken to the margin, where it is fine."""
-        least = -math.inf if self.words[0] else self.margin[0]
-        most = math.inf if self.words[1] else self.margin[1]
+    def within(self) -> bool:
+        """Whether the whole interval lies where it is fine."""
+        least, most = self.limits
+        return self.interval is not None and least <= self.interval[0] and self.interval[1] <= most
 
-        def kept(value: float) -> float:
-            return min(max(value, least), most)
-
-        if self.value is None:
-            return self
-        interval = None if self.interval is None else (kept(self.interval[0]), kept(self.interval[1]))
-        value, stated = self.stated
-        return replace(self, value=kept(self.value), interval=interval, own=(value or 0.0, stated))
-
-    def pooled(self, value: float, half: float) -> Evidence:
-        """The same with another estimate and half the width of its interval."""
-        return replace(self, value=value, interval=(value - half, value + half), own=None)
+    def pooled(self, value: float, interval: tuple[float, float]) -> Evidence:
+        """The same with another estimate and its interval."""
+        return replace(self, value=value, interval=interval, own=None)
 
 
 def of_samples(score: Score, value: float | None = None, what: str = "samples") -> str:
@@ -128,7 +121,7 @@ def excess(score: Score, most: float, kind: str, figure: Callable[[float], str])
     Args:
         score: The share.
         most: Largest difference from the baseline that is negligible.
-        kind: The fault of a larger share; empty for none.
+        kind: The fault of a larger share.
         figure: Words for the share.
     """
     if score.value is None or score.interval is None or score.baseline is None:
@@ -137,7 +130,8 @@ def excess(score: Score, most: float, kind: str, figure: Callable[[float], str])
     return Evidence(
         score.spec, score.value - score.baseline, (low, high), score.p_value, (-most, most), ("", kind),
         figure=figure, patients=score.n_patients or 0, baseline=score.baseline, own=(score.value, score.interval),
-    ).one_sided  # fmt: skip
+        share=True,
+    )  # fmt: skip
 
 
 class Check(ABC):

@@ -6,11 +6,12 @@ import math
 from functools import partial
 
 from jsddpm_eval.checks.base import Check, Evidence, in_samples
-from jsddpm_eval.results.score import Cell
+from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
 _RATIO = math.log(0.5)
 _SHARE = 0.2
+_EQUAL = 0.02  # one in a hundred shown twice: the limit of the import check, and as many fewer different samples
 
 
 def _distance(logarithm: float) -> str:
@@ -23,13 +24,14 @@ class Collapsed(Check):
     spec = CheckSpec(
         name="collapsed", heading="collapsed", question="samples differ from each other as patients do",
         rule="distance to the nearest other sample of the condition, relative to real slices, at equal numbers; "
-        "margin 0.5 of it; share of samples that are another sample again, of any condition; margin 20 %",
+        "margin 0.5 of it; share of samples that are nearly another one, of any condition; margin 20 %; share of "
+        "samples that equal another one in 256 grey levels; margin 2 %",
     )  # fmt: skip
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The distance and the share."""
-        return "nearest_other", "repeated_share"
+        """The distance and the shares."""
+        return "nearest_other", "repeated_share", "repeated_exactly"
 
     def evidence(self, cell: Cell) -> list[Evidence]:
         """Evidence from the distance and from repeated samples; more variety than real slices have is not a fault."""
@@ -39,15 +41,33 @@ class Collapsed(Check):
                 words, margin = ("few different samples", ""), (_RATIO, -_RATIO)
             elif score.spec == "repeated_share":
                 words, margin = ("", "the same samples again"), (-_SHARE, _SHARE)
+            elif score.spec == "repeated_exactly":
+                pieces.append(self._equal(score))
+                continue
             else:
                 continue
             if score.value is None or score.interval is None:
                 pieces.append(Evidence(score.spec, words=words, reason=score.reason or ""))
                 continue
             figure = _distance if words[0] else partial(in_samples, score)
-            piece = Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
-            pieces.append(piece.one_sided)
+            pieces.append(
+                Evidence(
+                    score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure,
+                    share=score.spec == "repeated_share",
+                )
+            )  # fmt: skip
         return pieces
+
+    @staticmethod
+    def _equal(score: Score) -> Evidence:
+        """Equal samples: a count of these samples, so there is nothing to estimate."""
+        words, value = ("", "exactly the same samples again"), score.value
+        if value is None:
+            return Evidence(score.spec, words=words, reason=score.reason or "")
+        return Evidence(
+            score.spec, value, (value, value), score.p_value, (-_EQUAL, _EQUAL), words, own=(value, None),
+            figure=partial(in_samples, score), share=True,
+        )  # fmt: skip
 
 
 CHECK = Collapsed()

@@ -49,8 +49,10 @@ class Copied(Check):
             interval, margin, own = (score.value, score.value), (0.0, 0.0), (score.value, None)
         if score.spec == "copy_closeness":
             margin, figure = (-_NEARER, _NEARER), "{:+.1f} SD".format
-        evidence = Evidence(score.spec, score.value, interval, score.p_value, margin, words, figure=figure, own=own)
-        return evidence.one_sided  # samples are no copies, however far from real slices they are
+        return Evidence(
+            score.spec, score.value, interval, score.p_value, margin, words, figure=figure, own=own,
+            share=score.spec != "copy_closeness",
+        )  # fmt: skip
 
 
 CHECK = Copied()

@@ -8,26 +8,31 @@ is off, a condition is off where its own value, partially pooled with that place
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from statistics import variance
 from typing import NamedTuple
 
 from scipy.stats import t as student
 
 from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.checks.pooling import pooled as pooled_with
+from jsddpm_eval.checks.pooling import variance_of
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import Finding
+from jsddpm_eval.stats.exceedance import units_needed
 from jsddpm_eval.stats.holm import holm_adjusted, testable
-from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS, TAIL, Z95
+from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS, TAIL
 from jsddpm_eval.stats.power import detectable
 
 Place = tuple[int | None, int | None]
 LEVELS = {"whole": 0.6, "pathology": 0.2, "bin": 0.1, "condition": 0.1}
 """Share of the false alarms that each level may use."""
 
-_LEAST_FREEDOM = 1e-9
+FINE_IF = "the check is fine if the whole interval lies"
+NARROWER = "more patients or samples would narrow the interval"
+"""Words of what an unknown check needs."""
 
 
 class Key(NamedTuple):
@@ -145,47 +150,13 @@ def _with_parents(
         if parent is None or parent.evidence.value is None or parent.evidence.interval is None:
             continue
         siblings = [evidence for place, evidence in conditions if under(place, above)]
-        pooled = _pooled(own.evidence, parent.evidence, siblings)
+        pooled = pooled_with(own.evidence, parent.evidence, siblings)
         low, high = pooled.interval or (0.0, 0.0)
         if parent.off and not low <= sum(pooled.margin) / 2 <= high and pooled.kind == parent.evidence.kind:
             return replace(own, evidence=pooled, inherited=not own.off)
         if not own.off and parent.evidence.within and pooled.within:
-            return replace(own, evidence=pooled)
+            return replace(own, evidence=pooled, inherited=not own.evidence.within)
     return own
-
-
-def _pooled(own: Evidence, parent: Evidence, siblings: list[Evidence]) -> Evidence:
-    """The mean of a condition's value and its parent's, each with its weight under random effects."""
-    if own.value is None or parent.value is None:
-        return own
-    alone, above = _variance(own), _variance(parent)
-    between = _heterogeneity(siblings)
-    prior = between + above
-    if alone == 0:  # what is certain borrows nothing
-        return own
-    weight = prior / (alone + prior)
-    value = weight * own.value + (1 - weight) * parent.value
-    return own.pooled(value, Z95 * (weight * alone + (1 - weight) ** 2 * above) ** 0.5)
-
-
-def _heterogeneity(siblings: list[Evidence]) -> float:
-    """Variance between conditions beyond what their errors explain (DerSimonian and Laird 1986)."""
-    known = [(e.value, _variance(e)) for e in siblings if e.value is not None]
-    values = [(v, 1 / s) for v, s in known if s > 0]
-    if len(values) < 2:
-        return 0.0
-    total = sum(w for _, w in values)
-    mean = sum(v * w for v, w in values) / total
-    excess = sum(w * (v - mean) ** 2 for v, w in values) - (len(values) - 1)
-    freedom = total - sum(w * w for _, w in values) / total
-    if freedom <= total * _LEAST_FREEDOM:  # one value is almost certain: the weights of the others vanish
-        return variance([v for v, _ in values])
-    return max(0.0, excess / freedom)
-
-
-def _variance(evidence: Evidence) -> float:
-    low, high = evidence.interval or (0.0, 0.0)
-    return ((high - low) / (2 * Z95)) ** 2
 
 
 def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
@@ -203,7 +174,10 @@ def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
             inherited=first.inherited, reason=_figure(first.evidence), detectable=smallest,
         )  # fmt: skip
     if judgements and all(j.evidence.within for j in judgements):
-        return Finding(check=check, answer="fine", z_bin=z_bin, pathology=pathology, detectable=smallest)
+        inherited = any(j.inherited for j in judgements)
+        return Finding(
+            check=check, answer="fine", z_bin=z_bin, pathology=pathology, inherited=inherited, detectable=smallest
+        )
     undecided = [j for j in judgements if not j.evidence.within]
     missing = next((j.reason for j in undecided if j.reason), "")
     widest = max((j for j in undecided if j.evidence.interval is not None), key=_beyond, default=None)
@@ -236,33 +210,41 @@ def _why_unknown(judgement: _Judgement) -> str:
     """Why an interval is evidence neither of a fault nor of its absence."""
     evidence = judgement.evidence
     low, high = evidence.interval or (0.0, 0.0)
-    first, last = evidence.margin
-    least, most = (f"{bound + evidence.baseline:.2g}" for bound in evidence.margin)
-    below, above = evidence.words
-    fine = f"the check is fine if the whole interval lies within {least} to {most}"
-    if above and not below and first <= low:
-        fine = f"the check is fine if the whole interval lies below {most}"
-    elif below and not above and high <= last:
-        fine = f"the check is fine if the whole interval lies above {least}"
-    beyond = high < first or last < low
-    if beyond and not evidence.kind:
-        return f"{fine}; a difference in this direction is no fault for this check"
-    if beyond and judgement.p_value is not None:
-        return f"{fine}; the difference is not significant, p = {judgement.p_value:.2g} after correction"
-    return f"{fine}; more patients or samples would narrow the interval"
+    first, last = evidence.limits
+    least, most = (f"{bound + evidence.baseline:.2g}" for bound in evidence.limits)
+    where = f"within {least} to {most}"
+    if math.isinf(first):
+        where = f"below {most}"
+    elif math.isinf(last):
+        where = f"above {least}"
+    if (high < first or last < low) and judgement.p_value is not None:
+        said = f"the difference is not significant, p = {judgement.p_value:.2g} after correction"
+    else:
+        enough = _samples_needed(evidence)
+        said = NARROWER if enough is None else f"with the same share, {enough} samples would be enough"
+    return f"{FINE_IF} {where}; {said}"
+
+
+def _samples_needed(evidence: Evidence) -> int | None:
+    """Independent samples from which a share that stays the same is fine; None for other scores."""
+    if not evidence.share or evidence.value is None:
+        return None
+    share, (least, most) = evidence.value + evidence.baseline, (x + evidence.baseline for x in evidence.limits)
+    share = min(1.0, max(0.0, share))
+    return units_needed(share, most) if evidence.words[1] else units_needed(1 - share, 1 - least)
 
 
 def _size(evidence: Evidence) -> float:
     """Distance of the value from the middle of its margin, in standard errors."""
-    error = _variance(evidence) ** 0.5
+    error = variance_of(evidence.interval) ** 0.5
     distance = abs((evidence.value or 0.0) - sum(evidence.margin) / 2)
     return distance / error if error else distance
 
 
 def _beyond(judgement: _Judgement) -> float:
     """How far an interval reaches beyond its margin."""
-    low, high = judgement.evidence.interval or (0.0, 0.0)
-    return max(judgement.evidence.margin[0] - low, high - judgement.evidence.margin[1])
+    (low, high), (first, last) = judgement.evidence.interval or (0.0, 0.0), judgement.evidence.limits
+    return max(first - low, high - last)
 
 
 def _depth(place: Place) -> int:

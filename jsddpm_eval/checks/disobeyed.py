@@ -40,7 +40,7 @@ class Disobeyed(Check):
         interval, p_value = share_interval(obey, units), share_p_value(units - obey, units, 1 - _SHARE)
         return Evidence(
             score.spec, value, interval, p_value, (_SHARE, 2 - _SHARE), (word, ""),
-            figure=lambda _: f"only {round(value * count)} of {count} obey",
+            share=True, figure=lambda _: f"only {round(value * count)} of {count} obey",
         )  # fmt: skip
 
 

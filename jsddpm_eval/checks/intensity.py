@@ -28,8 +28,14 @@ class IntensityCheck(ShiftCheck):
         "intensity_front_back": ("brighter in front than real slices", "brighter at the back than real slices"),
         "intensity_left_right": ("brighter on the left than real slices", "brighter on the right than real slices"),
         "intensity_air": ("darker outside the head than real slices", "brighter outside the head than real slices"),
-        "intensity_varied": ("", "of brightness that varies more from slice to slice than in real ones"),
-        "intensity_tilted": ("", "unevenly bright, in ways that vary from slice to slice"),
+        "intensity_varied": (
+            "of brightness that varies less from slice to slice than in real ones",
+            "of brightness that varies more from slice to slice than in real ones",
+        ),
+        "intensity_tilted": (
+            "of slopes of brightness that vary less from slice to slice than in real ones",
+            "unevenly bright, in ways that vary from slice to slice",
+        ),
         "intensity_rim": ("dark at the rim beside real slices", "bright at the rim beside real slices"),
     }
 

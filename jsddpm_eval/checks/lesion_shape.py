@@ -32,8 +32,8 @@ class LesionShapeCheck(ShiftCheck):
         "form_outside": ("", "masks outside the head"),
         "form_height": ("lesions further up than real ones", "lesions further down than real ones"),
         "form_side": ("lesions further left than real ones", "lesions further right than real ones"),
-        "form_apart": ("lesions all in one place", ""),
-        "form_size_apart": ("lesions all of one size", ""),
+        "form_apart": ("lesions nearer to each other than real ones", ""),
+        "form_size_apart": ("lesions more alike in size than real ones", ""),
     }
 
     def _of(self, score: Score, words: Words) -> Evidence:

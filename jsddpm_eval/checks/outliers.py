@@ -10,15 +10,20 @@ from jsddpm_eval.results.specs import CheckSpec
 
 _SHARE, _MOST = 0.02, 0.5
 _KIND = "some samples like no real slice"
+_MOSTLY = "most samples are unlike every real slice, and other checks say how"
 
 
 class Outliers(Check):
     """A minority of garbage among good samples."""
 
     spec = CheckSpec(
-        name="outliers", heading="outliers", question="no sample is unlike all real slices",
-        rule="share of samples far from every real slice; margin 2 %, exact binomial test against the bound of the "
-        "real share; where most samples are unlike real slices there is no minority, and other checks name the fault",
+        name="outliers", heading="outliers",
+        question="few samples have statistics of the whole slice far from those of every real slice (local faults are "
+        "not seen)",
+        rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "
+        "far from those of every real slice; margin 2 %, exact binomial test against the bound of the real share; a "
+        "local fault, such as a hole, is not seen; where most samples are unlike real slices there is no minority, and "
+        "other checks name the fault",
     )  # fmt: skip
 
     @property
@@ -29,7 +34,9 @@ class Outliers(Check):
     def evidence(self, cell: Cell) -> list[Evidence]:
         """The share of outliers."""
         return [
-            excess(score, _SHARE, _KIND if (score.value or 0) < _MOST else "", partial(in_samples, score))
+            Evidence(score.spec, reason=_MOSTLY)
+            if (score.value or 0.0) >= _MOST
+            else excess(score, _SHARE, _KIND, partial(in_samples, score))
             for score in cell.of("outlier_share")
         ]
 

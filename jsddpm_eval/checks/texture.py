@@ -8,7 +8,10 @@ from typing import ClassVar
 from jsddpm_eval.checks.base import ShiftCheck, Words
 from jsddpm_eval.results.specs import CheckSpec
 
-_STRIPES = "with stripes or a grid along the axes"
+_STRIPES = "with more power along the axes than beside them, as of stripes or a grid"
+_FINEST = (  # as isolated black or white pixels have, too
+    "with more power at the highest frequencies than just below them, as of a checkerboard of single pixels"
+)
 
 
 class TextureCheck(ShiftCheck):
@@ -24,9 +27,9 @@ class TextureCheck(ShiftCheck):
         "texture_axis_high": ("", _STRIPES),
         "texture_direction_mid": ("with more texture from left to right", "with more texture from front to back"),
         "texture_direction_high": ("with more texture from left to right", "with more texture from front to back"),
-        "texture_peak": ("", "with a pattern of one frequency"),
-        "texture_nyquist": ("", "with a checkerboard of single pixels"),
-        "texture_blocks": ("", "with steps between blocks of 8 pixels"),
+        "texture_peak": ("", "with more power at one frequency than around it, as of a regular pattern"),
+        "texture_nyquist": ("", _FINEST),
+        "texture_blocks": ("", "with larger steps every 8 pixels than elsewhere, as of blocks"),
     }
 
 

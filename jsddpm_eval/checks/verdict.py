@@ -9,14 +9,20 @@ from functools import cache
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.wording import agreeing, capital, counted, enumerated
 from jsddpm_eval.checks.base import Check
-from jsddpm_eval.checks.decision import Place, decide, under
+from jsddpm_eval.checks.decision import FINE_IF, NARROWER, Place, decide, under
 from jsddpm_eval.plugins import modules_with
 from jsddpm_eval.results.results import Results
-from jsddpm_eval.results.specs import CheckSpec, Finding
+from jsddpm_eval.results.specs import Answer, CheckSpec, Finding
 
 _MOST_FAULTS, _MOST_NAMES, _MOST_REASONS = 4, 6, 2
 _CAUSES = ("collapsed", "copied")
 """Checks whose fault can be the cause of what any other check says."""
+_SUSPECTED = {
+    "inverted": "intensity", "intensity": "intensity", "orientation": "outline", "part turned": "outline",
+    "size": "outline", "place": "outline", "order": "misplaced", "masks": "disobeyed", "mask place": "lesion_contrast",
+    "pairs": "lesion_contrast", "repeated": "collapsed", "foreign": "outliers",
+}  # fmt: skip
+"""The check that asks what a suspicion of the import check is about."""
 
 
 @cache
@@ -76,6 +82,10 @@ def verdict(results: Results) -> tuple[str, ...]:
     if fine:
         questions = "; ".join(check.question + _where(results, check.name, "fine") for check in fine)
         sentences.append(f"Fine on the whole, within the margins of the checks: {questions}.")
+    about = {_SUSPECTED.get(suspicion["name"]) for suspicion in results.provenance.get("suspicions", ())}
+    if both := [check.question for check in fine if check.name in about]:
+        suspects = "The import check suspects a fault of what is fine here"
+        sentences.append(f"{suspects}: {'; '.join(both)}. Look at the slices before you rely on either answer.")
     sentences += _open([(check, answers[check.name]) for check in calm if check not in fine])
     if missing := [check.question for check in results.checks if check.name not in findings]:
         sentences.append(f"Not checked, because the scores were not computed: {'; '.join(missing)}.")
@@ -146,31 +156,50 @@ def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> st
     return f"Only in parts: {parts_in_words}{most}: {first.evidence}."
 
 
-def _where(results: Results, check: str, answer: str) -> str:
-    """Number of conditions with the same answer as the whole, in words."""
-    counts = {str(name): count for name, count in results.counts(check).items()}
-    total = sum(counts.values())
-    if not total:
+def _where(results: Results, check: str, answer: Answer) -> str:
+    """Conditions with samples that have the same answer as the whole, in words."""
+    empty = {(c.z_bin, c.pathology) for c in results.generation if c.n_generated == 0}
+    answers = [f.answer for f in results.findings if f.check == check and None not in f.place and f.place not in empty]
+    if not answers:
         return ""
-    count = counts[answer]
-    of_all = f"of {counted(total, 'condition')}"
-    where = f"in {count} {of_all}" if count else f"in none {of_all} alone"
+    count, total = answers.count(answer), len(answers)
+    conditions = counted(total, "condition") + " with samples" * bool(empty)
+    if not count:
+        return f", in none of {conditions} alone" if answer == "off" else f" (unknown in {conditions} taken alone)"
+    where = f"in {'all' if count == total > 1 else f'{count} of'} {conditions}"
     return f", {where}" if answer == "off" else f" ({where})"
 
 
 def _open(unknown: Sequence[tuple[CheckSpec, Finding]]) -> list[str]:
     """Sentences on checks without an answer, grouped by what they would need."""
-    by_reason: dict[str, list[str]] = defaultdict(list)
+    by_reason: dict[str, list[tuple[CheckSpec, Finding]]] = defaultdict(list)
     for check, finding in unknown:
-        by_reason[finding.reason].append(check.question + (f" ({finding.evidence})" if finding.evidence else ""))
+        by_reason[finding.reason].append((check, finding))
     groups = sorted(by_reason.items(), key=lambda group: -len(group[1]))
     few = len(groups) <= _MOST_REASONS
     shown, rest = (groups, []) if few else (groups[: _MOST_REASONS - 1], groups[_MOST_REASONS - 1 :])
-    sentences = [f"Unknown: {'; '.join(items)}." + f" {capital(why)}." * bool(why) for why, items in shown]
+    sentences = []
+    for why, items in shown:
+        questions = "; ".join(_with(check.question, finding.evidence) for check, finding in items)
+        sentences.append(f"Unknown: {questions}." + f" {capital(why)}." * bool(why))
     if rest:
-        others = "; ".join(item for _, items in rest for item in items)
+        others = "; ".join(_with(c.question, f.evidence, _short(why)) for why, items in rest for c, f in items)
         sentences.append(f"Unknown, each for its own reason: {others}.")
     return sentences
+
+
+def _with(question: str, *more: str) -> str:
+    said = ", ".join(filter(None, more))
+    return f"{question} ({said})" if said else question
+
+
+def _short(reason: str) -> str:
+    """The reason of an unknown answer beside its interval.
+
+    >>> _short(f"{FINE_IF} below 0.5; {NARROWER}"), _short("no images were given")
+    ('fine if it lies below 0.5', 'no images were given')
+    """
+    return reason.replace(FINE_IF, "fine if it lies").replace(f"; {NARROWER}", "").replace("; ", ", ")
 
 
 def _named(place: Place) -> str:

@@ -47,7 +47,8 @@ class ImportCheck:
         of_set = [*(orientations or turned(reference, imported)), *levels(reference, generated)]
         of_set += [] if orientations else sizes(reference, generated)
         of_set = of_set or foreign(reference, imported)  # a fault of all slices puts each of them beyond real ones
-        return [*of_set, *order(reference, imported), *masks(reference, generated), *copies(generated)]
+        of_set += order(reference.in_the_middle, imported.in_the_middle)
+        return [*of_set, *masks(reference, generated), *copies(generated)]
 
     def untold(self, generated: SliceTable) -> list[str]:
         """Questions about a set that its slices, or so few patients, cannot answer."""

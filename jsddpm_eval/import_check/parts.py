@@ -37,9 +37,15 @@ _NAMES = {
 def turned(reference: RealReference, imported: Pictured) -> list[Suspicion]:
     """A suspicion if some volumes or slices fit as well in another orientation as real ones do in theirs.
 
-    Left and right are not compared: the brains of too many patients are more like those of others in the mirror.
+    Left and right are not compared: the brains of too many patients are more like those of others in the mirror. A
+    slice that fits better when it is turned, but not with its head in the middle, is moved and not turned.
     """
-    for description, (real, generated) in gains(reference, imported).items():
+    centred = gains(reference.in_the_middle, imported.in_the_middle)
+    for description, both in gains(reference, imported).items():
+        real, generated = (
+            np.where(still > 0, gain, np.minimum(gain, 0))
+            for gain, still in zip(both, centred[description], strict=True)
+        )
         usual = -float(np.nanmean(real))  # a bin of which other patients have no slice has no gain
         if usual > 0:
             parts = _turned_volumes if _of_volumes(imported) else _turned_slices

@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.features.crossfit import FOLDS, fold_of
+from jsddpm_eval.functional.appearance import head, moments
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.shift import Scale, Side, mean_shift
 
@@ -55,27 +56,56 @@ class Pictured:
     Attributes:
         table: The slices.
         pictures: Each averaged down, less its mean, of length 1, float64 ``(N, s, s)``; 0 for a blank slice.
+        centred: The same with every head in the middle, so that a moved head looks neither turned nor of another bin.
     """
 
     table: SliceTable
     pictures: Values
+    centred: Values
 
     @classmethod
     def of(cls, table: SliceTable) -> Pictured:
         """The set with its pictures; every slice is read once."""
         side = min(_SIDE, *table.size)
 
-        def small(batch: SliceTable) -> Tensor:
-            shrunk: Tensor = F.adaptive_avg_pool2d(batch.images[:, None], side)[:, 0].double()
+        def small(images: Tensor) -> Tensor:
+            shrunk: Tensor = F.adaptive_avg_pool2d(images[:, None], side)[:, 0].double()
             centred = shrunk - shrunk.mean(dim=(1, 2), keepdim=True)
             length: Tensor = torch.linalg.vector_norm(centred, dim=(1, 2), keepdim=True)
             return centred / length.clamp_min(1e-9)
 
-        return cls(table, table.mapped(small).numpy())
+        both = table.mapped(lambda batch: torch.stack([small(batch.images), small(in_the_middle(batch.images))], 1))
+        return cls(table, *both.numpy().swapaxes(0, 1))
+
+    @property
+    def in_the_middle(self) -> Pictured:
+        """The same slices with the centred pictures alone."""
+        return Pictured(self.table, self.centred, self.centred)
 
     def moved(self, move: Callable[[Values], Values]) -> Pictured:
         """The same slices with moved pictures."""
-        return Pictured(self.table, move(self.pictures))
+        return Pictured(self.table, move(self.pictures), move(self.centred))
+
+
+def in_the_middle(images: Tensor) -> Tensor:
+    """Slices rolled so that the centre of the head lies in the middle, to the pixel.
+
+    The head is what differs from the border, so that inverted slices are moved as they would be otherwise.
+
+    Args:
+        images: ``(n, h, w)`` in [0, 1].
+
+    >>> int(in_the_middle(torch.eye(5)[:1].expand(5, 5)[None].contiguous())[0].argmax())  # a column at the left edge
+    2
+    """
+    border = torch.cat([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], 1).median(1).values
+    centre = moments(head((images - border[:, None, None]).abs().numpy()))[:2]
+    height, width = images.shape[1:]
+    rows, columns = (
+        (torch.arange(n) - (n - 1) // 2 + torch.from_numpy(np.rint(c)).long()[:, None]) % n
+        for n, c in ((height, centre[0]), (width, centre[1]))
+    )
+    return images.gather(1, rows[:, :, None].expand(-1, -1, width)).gather(2, columns[:, None].expand(-1, height, -1))
 
 
 class RealReference:
@@ -84,14 +114,19 @@ class RealReference:
     Attributes:
         real: The slices.
         binning: Their bins.
-        set: Their pictures.
+        set: Their pictures; made where none are given.
         fold: Fold of each slice's patient, ``(N,)``.
     """
 
-    def __init__(self, real: SliceTable, binning: ZBinning) -> None:
+    def __init__(self, real: SliceTable, binning: ZBinning, pictured: Pictured | None = None) -> None:
         self.real, self.binning = real, binning
-        self.set, self.fold = Pictured.of(real), fold_of(real).numpy()
+        self.set, self.fold = pictured or Pictured.of(real), fold_of(real).numpy()
         self._kept: dict[str, object] = {}
+
+    @cached_property
+    def in_the_middle(self) -> RealReference:
+        """The same slices with the centred pictures alone."""
+        return RealReference(self.real, self.binning, self.set.in_the_middle)
 
     @cached_property
     def means(self) -> Values:

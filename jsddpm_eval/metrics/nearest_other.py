@@ -17,6 +17,7 @@ from torch import Tensor
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.shares import share_score
+from jsddpm_eval.overlap import digests
 from jsddpm_eval.results.score import Baseline, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -49,6 +50,14 @@ REPEATED = ScoreSpec(
     hypothesis="samples are slices of new patients, one-sided",
     blind_to="samples of one head that are not nearly equal",
 )  # fmt: skip
+EQUAL = ScoreSpec(
+    name="repeated_exactly", heading="equal", group="variety", unit="share", scope="levels", better="lower",
+    label="share of samples equal to another one",
+    definition="share of samples, not blank, that equal a sample of another volume or draw, of any condition, in 256 "
+    "grey levels",
+    reading="Share of samples that equal another one.", verified="counting | 0",
+    hypothesis="no sample equals another one", blind_to="repeated samples that differ in a single grey level",
+)  # fmt: skip
 
 
 class _Distances(NamedTuple):
@@ -70,7 +79,7 @@ class NearestOther(Metric):
     """
 
     name = "nearest_other"
-    specs = (NEAREST, REPEATED)
+    specs = (NEAREST, REPEATED, EQUAL)
     needs = frozenset({"pixels"})
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
@@ -79,7 +88,8 @@ class NearestOther(Metric):
         if not len(cell.generated):
             return self.undefined(cell, context, "nothing generated for this condition")
         rows, patients = cell.generated.row.numpy(), context.real.patient.numpy()
-        scores = {}
+        again = float(context.once(EQUAL.name, partial(_equal, context.generated))[rows].mean())
+        scores = {EQUAL.name: Score.of(again, cell.counts, p_value=_NEVER if again else 1.0)}
         shift = _shift(cell, distances, context)
         if shift is None:
             few = "needs 3 patients, and 3 samples, of conditions with several of each"
@@ -184,6 +194,15 @@ def _one_of_each(distance: Tensor, unit: Tensor, count: int, seed: int) -> Tenso
         first = (unit[order][None] == units[:, None]).int().argmax(1)
         total += _expected(distance[:, order[first]], unit[:, None] != units[None], count - 1)
     return total / _DRAWS
+
+
+def _equal(generated: SliceTable) -> NDArray[np.bool_]:
+    """Whether each sample equals one of another unit."""
+    hashes = digests(generated)
+    units: dict[str, set[int]] = {}
+    for digest, unit in zip(hashes, generated.unit.tolist(), strict=True):
+        units.setdefault(digest, set()).add(unit)
+    return np.array([bool(digest) and len(units[digest]) > 1 for digest in hashes])
 
 
 def _to_any_other(images: Tensor, unit: Tensor) -> NDArray[np.float64]:

@@ -149,7 +149,7 @@ class Finding(Model):
         interval: Its 95 % interval; of one condition partially pooled with the whole.
         p_value: P-value of the score's hypothesis, corrected for all tests; compare it with 0.05.
         detectable: Smallest difference of the least certain score that is detected here in 80 of 100 cohorts.
-        inherited: Whether the condition is off because the whole, its pathology or its bin is.
+        inherited: Whether the condition has its answer only together with the whole, its pathology or its bin.
         reason: The evidence, or what is missing for an answer.
     """
 

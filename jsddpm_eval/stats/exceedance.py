@@ -19,6 +19,8 @@ Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 
+_MOST_UNITS = 10**6
+
 
 @dataclass(frozen=True)
 class UpperScale:
@@ -114,6 +116,25 @@ def share_interval(count: float, total: int) -> tuple[float, float]:
     """
     low = float(beta.ppf(TAIL, count, total - count + 1)) if count > 0 else 0.0
     return low, share_at_most(count, total, 1 - TAIL)
+
+
+def units_needed(share: float, most: float) -> int | None:
+    """Units from which the interval of a share lies below a bound if the share stays the same; None if it never does.
+
+    >>> units_needed(0.0, 0.02), units_needed(0.0, 0.05), units_needed(0.1, 0.05)  # log(0.025) / log(0.98) is 182.6
+    (183, 72, None)
+    """
+    if not 0 <= share < most < 1:
+        return None
+    least, enough = 0, 1
+    while share_interval(share * enough, enough)[1] > most:
+        least, enough = enough, 2 * enough
+        if enough > _MOST_UNITS:
+            return None
+    while enough - least > 1:
+        middle = (least + enough) // 2
+        least, enough = (least, middle) if share_interval(share * middle, middle)[1] <= most else (middle, enough)
+    return enough
 
 
 def share_p_value(count: float, total: int, bound: float) -> float:

@@ -30,7 +30,7 @@ def markdown(values: dict[str, Any]) -> str:
 
 
 def alarms(values: dict[str, Any]) -> str:
-    """False alarms of perfect samples, in a sentence."""
+    """False alarms of perfect samples, and what their interval covers, in two sentences."""
     perfect = values["perfect"]
     if not perfect["trials"]:
         return "No perfect samples were drawn."
@@ -39,7 +39,8 @@ def alarms(values: dict[str, Any]) -> str:
     draws = counted(perfect["trials"], "draw")
     return (
         f"A perfect generator had a false alarm in {perfect['count']} of {draws} (95 % interval "
-        f"{100 * low:.0f} to {100 * high:.0f} %){f': {named}' if named else ''}."
+        f"{100 * low:.0f} to {100 * high:.0f} %){f': {named}' if named else ''}. The draws are of "
+        "one division of the patients; the interval does not cover other divisions."
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
 from jsddpm_eval.checks.base import Check, Evidence, excess
 from jsddpm_eval.checks.decision import LEVELS, decide, level
+from jsddpm_eval.checks.pooling import pooled as pooled_with
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -117,11 +120,12 @@ def test_the_whole_is_tested_at_three_fifths_of_five_percent(p_value, answer):
     assert of(Score(value=0.9, interval=(0.1, 1.7), p_value=p_value)).answer == answer
 
 
-def test_the_wrong_direction_is_neither_a_fault_nor_fine():
-    found = of(score(-2.0), words=("", "too high"))
-    assert (found.answer, found.kind) == ("unknown", "")
-    expected = "a difference in this direction is no fault for this check"
-    assert found.reason == f"the check is fine if the whole interval lies within -0.5 to 0.5; {expected}"
+def test_a_difference_in_a_direction_without_a_fault_is_fine():
+    """The faulty side is excluded by the margin, however far the interval lies on the other one."""
+    for value in (score(-2.0), score(-0.5, 0.4)):
+        found = of(value, words=("", "too high"))
+        assert (found.answer, found.kind) == ("fine", "")
+        assert of(value, words=WORDS).answer != "fine"
     assert "more patients" in of(score(0.4, 0.3), words=("", "too high")).reason
 
 
@@ -131,7 +135,7 @@ def test_the_wrong_direction_is_neither_a_fault_nor_fine():
         (WORDS, (0.2, 0.9), "within -0.5 to 0.5"),
         (("", "too high"), (0.2, 0.9), "below 0.5"),
         (("too low", ""), (-0.9, -0.2), "above -0.5"),
-        (("", "too high"), (-0.6, 0.9), "within -0.5 to 0.5"),
+        (("", "too high"), (-0.6, 0.9), "below 0.5"),
     ],
 )
 def test_a_fault_on_one_side_has_one_bound(words, interval, said):
@@ -294,10 +298,54 @@ def test_a_condition_borrows_from_the_whole_as_random_effects_do():
     assert borrowed == [True, False, True, False]
 
 
+def test_shares_that_are_pooled_stay_between_0_and_1():
+    """The variance of the arcsine of a share's root is 1 / 4 n, so equal conditions pool like one of all samples."""
+
+    def share(count, total):
+        low, high = (np.sin(np.clip(np.arcsin((count / total) ** 0.5) + z / (2 * total**0.5), 0, np.pi / 2)) ** 2
+                     for z in (-Z95, Z95))  # fmt: skip
+        return Evidence("a", count / total, (low, high), margin=(0.95, 1.05), words=("too low", ""), share=True)
+
+    own, parent = share(60, 64), share(240, 256)
+    pooled = pooled_with(own, parent, [own, own, own])
+    alone, above = 1 / (4 * 64), 1 / (4 * 256)  # conditions agree, so nothing is between them
+    half = Z95 * ((above / (alone + above)) ** 2 * alone + (alone / (alone + above)) ** 2 * above) ** 0.5
+    angle = np.arcsin((60 / 64) ** 0.5)
+    assert pooled.value == pytest.approx(60 / 64)
+    assert pooled.interval == pytest.approx((np.sin(angle - half) ** 2, np.sin(angle + half) ** 2), rel=0.02)
+    perfect = share(16, 16)
+    low, high = pooled_with(perfect, parent, [perfect, own]).interval
+    assert 0 <= low < high <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "margin", "value", "enough"),
+    [(("", "copies"), (-0.02, 0.02), 0.0, 183), (("too few", ""), (0.95, 1.05), 1.0, 72)],
+)
+def test_a_share_says_how_many_samples_would_be_enough(words, margin, value, enough):
+    """Without a single exception, 0.025 = (1 - margin)^n."""
+    outside = margin[1] if words[1] else 1 - margin[0]
+    assert enough == np.ceil(np.log(0.025) / np.log(1 - outside))
+    interval = (0.0, 0.2) if words[1] else (0.8, 1.0)
+
+    class Shares(Made):
+        def evidence(self, cell):
+            return [replace(e, share=True) for e in super().evidence(cell)]
+
+    cell = cells({WHOLE: Score(value=value, interval=interval, p_value=1.0)})
+    (found,) = decide([Shares(margin, words)], cell)
+    assert found.answer == "unknown"
+    assert found.reason.endswith(f"; with the same share, {enough} samples would be enough")
+
+
 def test_a_fine_whole_makes_alike_conditions_fine_and_unlike_ones_not():
     alike = {(k, 0): score(v, 0.4) for k, v in enumerate((0.2, -0.1, 0.1, -0.2))}
     found = answers(decide([Made()], cells({WHOLE: score(0.0, 0.1)} | alike)))
     assert set(found.values()) == {"fine"}
+    borrowed = {f.place: f.inherited for f in decide([Made()], cells({WHOLE: score(0.0, 0.1)} | alike))}
+    assert borrowed == {WHOLE: False} | dict.fromkeys(alike, True)
+    sure = decide([Made()], cells({WHOLE: score(0.0, 0.1), (0, 0): score(0.0, 0.2)}))  # 0.2 * 1.96 < 0.5
+    assert not any(f.inherited for f in sure)
     unlike = {(k, 0): score(v, 0.4) for k, v in enumerate((1.5, -1.5, 1.4, -1.4))}
     found = answers(decide([Made()], cells({WHOLE: score(0.0, 0.1)} | unlike)))
     assert found.pop(WHOLE) == "fine"

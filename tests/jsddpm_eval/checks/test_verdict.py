@@ -6,7 +6,7 @@ import pytest
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.bins.utilization import bin_utilization
-from jsddpm_eval.checks.verdict import checks, verdict, with_findings
+from jsddpm_eval.checks.verdict import _SUSPECTED, checks, verdict, with_findings
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Score
@@ -15,7 +15,7 @@ from jsddpm_eval.results.specs import CheckSpec, Finding
 QUESTIONS = {
     "sharpness": "as sharp as real slices", "grid": "free of grids", "copied": "no copies",
     "unlike": "like real slices", "lesions": "lesions like real ones", "head": "heads like real ones",
-    "place": "in the bin asked for",
+    "place": "in the bin asked for", "misplaced": "in the bin asked for", "outline": "heads like real ones",
 }  # fmt: skip
 NARROW = (
     "the check is fine if the whole interval lies within -0.5 to 0.5; "
@@ -27,17 +27,18 @@ GRID = SMOOTH | {"kind": "with a grid", "score": "axis", "value": 1.2, "interval
                  "reason": "+1.2 SD (95 %: 0.9 to 1.5)"}  # fmt: skip
 
 
-def said(*findings, checks=("sharpness", "grid"), held_out=11):
+def said(*findings, checks=("sharpness", "grid"), held_out=11, empty=(), suspected=()):
     """The verdict on two bins, of checks by name."""
     specs = [
         CheckSpec(name=n, heading=n, question=QUESTIONS[n], rule="", pathology=1 if n == "lesions" else None)
         for n in checks
     ]
     real = {} if held_out is None else {"held_out_patients": held_out}
+    suspicions = [{"name": name, "sentence": f"suspected: {name}"} for name in suspected]
     return verdict(Results(
-        binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), provenance={"real": real},
+        binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), provenance={"real": real, "suspicions": suspicions},
         utilization=bin_utilization((0, 9), 2, 10), checks=specs, findings=findings,
-        generation=[Cell(n_generated=320, n_patients=45, scores={})],
+        generation=[Cell(n_generated=320, n_patients=45, scores={}), *empty],
     ))  # fmt: skip
 
 
@@ -59,6 +60,28 @@ def test_a_fault_of_the_whole_has_its_size_its_interval_and_its_reach():
         "Smoother than real slices: grain -2.1 SD (95 %: -2.3 to -1.8), in 3 of 4 conditions.",
         "Fine on the whole, within the margins of the checks: free of grids (in 2 of 4 conditions).",
     )  # fmt: skip
+
+
+def test_conditions_without_samples_are_not_counted():
+    """No sample of bin 1 lesion was asked for; of the other three, one check is off in all."""
+    findings = [
+        finding("sharpness", "off", **SMOOTH), *conditions("sharpness", ["off", "off", "off", "unknown"]),
+        finding("grid", "fine"), *conditions("grid", ["fine", "fine", "unknown", "unknown"]),
+    ]  # fmt: skip
+    sentences = said(*findings, empty=[Cell(z_bin=1, pathology=1, n_generated=0, scores={})])
+    assert sentences[1].endswith(", in all 3 conditions with samples.")
+    assert sentences[2].endswith(": free of grids (in 2 of 3 conditions with samples).")
+
+
+def test_a_suspicion_about_what_is_fine_is_pointed_out():
+    findings = [finding("misplaced", "fine"), finding("outline", "off", **SMOOTH)]
+    names = {"misplaced": "in the bin asked for", "outline": "heads like real ones"}
+    *_, last = said(*findings, checks=names, suspected=["order", "part turned"])
+    assert last == (
+        "The import check suspects a fault of what is fine here: in the bin asked for. Look at the slices before you "
+        "rely on either answer."
+    )
+    assert "import check" not in said(*findings, checks=names, suspected=["part turned"])[-1]
 
 
 def test_faults_come_by_certainty_and_further_kinds_after_the_largest():
@@ -152,14 +175,24 @@ def test_what_could_not_be_told_is_gathered_by_what_would_be_needed():
     three = [finding(n, "unknown", reason=f"reason {n}") for n in ("sharpness", "grid", "head")]
     assert said(*three, checks=["sharpness", "grid", "head"])[1:] == (
         "Unknown: as sharp as real slices. Reason sharpness.",
-        "Unknown, each for its own reason: free of grids; heads like real ones.",
+        "Unknown, each for its own reason: free of grids (reason grid); heads like real ones (reason head).",
+    )
+    wide = {"score": "axis", "interval": (0.1, 0.8)}
+    others = {"sharpness": {"reason": "no images were given"}, "head": {"reason": "few"}, "grid": {
+        "reason": NARROW.replace("within -0.5 to 0.5", "below 0.5"), **wide,
+    }}  # fmt: skip
+    findings = [finding(n, "unknown", **more) for n, more in others.items()]
+    assert said(*findings, checks=list(others))[-1] == (
+        "Unknown, each for its own reason: heads like real ones (few); "
+        "free of grids (axis 0.1 to 0.8, fine if it lies below 0.5)."
     )
 
 
 def test_the_top_of_a_check_of_lesions_is_the_lesion_samples():
     findings = [finding("lesions", "fine", (None, 1)), finding("lesions", "unknown", (0, 1), reason="few")]
     assert said(*findings, checks=["lesions"])[1:] == (
-        "Fine on the whole, within the margins of the checks: lesions like real ones (in none of 1 condition alone).",
+        "Fine on the whole, within the margins of the checks: lesions like real ones "
+        "(unknown in 1 condition taken alone).",
     )
 
 
@@ -196,6 +229,11 @@ def test_every_check_is_described(check):
     assert check.spec.rule
     assert check.spec.question[0].islower()
     assert not check.spec.question.endswith((".", "?"))
+
+
+def test_every_suspicion_of_a_check_is_about_one_that_exists():
+    names = {check.spec.name for check in checks()}
+    assert set(_SUSPECTED.values()) <= names
 
 
 def test_checks_have_names_of_their_own():

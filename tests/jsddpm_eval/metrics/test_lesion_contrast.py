@@ -60,7 +60,7 @@ def square(masks, size, grow):
 
 
 FAULTS = {
-    "masks that are not those of their images": lambda x, m: (x, m.roll(1, 0)),
+    "masks that are not where the image shows a lesion": lambda x, m: (x, m.roll(1, 0)),
     "masks without a lesion in the image": lambda x, m: (slices(24, 9, lesion=False)[0], m),
     "contrast of the wrong sign at masks": lambda x, m: (slices(24, 5, contrast=-0.3)[0], m),
     "lesions of less contrast than real ones": lambda x, m: (slices(24, 5, contrast=0.15)[0], m),
@@ -75,6 +75,33 @@ def test_a_planted_fault_is_off_and_named(real, kind):
     whole = finding(real, *FAULTS[kind](*slices(24, 5)))
     assert whole.answer == "off"
     assert kind in whole.kind
+
+
+MISTAKEN = {
+    "masks of other images": lambda x, m: (x, m.roll(1, 0)),
+    "moved masks": lambda x, m: (x, m.roll(1, 2)),
+    "large masks": lambda x, m: (x, square(m, 3, grow=True)),
+    "small masks": lambda x, m: (x, square(m, 3, grow=False)),
+}
+
+
+@pytest.mark.parametrize("fault", MISTAKEN)
+def test_faults_of_masks_alone_are_not_said_to_be_of_the_lesions(real, fault):
+    """The images are perfect."""
+    kind = finding(real, *MISTAKEN[fault](*slices(24, 5))).kind
+    assert kind
+    assert "lesions of less contrast" not in kind
+    assert "without a lesion" not in kind
+    assert ("larger" in kind, "smaller" in kind) == (fault == "large masks", fault == "small masks")
+
+
+def test_without_the_network_no_cause_of_missing_contrast_is_named(real):
+    masks = slices(24, 5)[1]
+    for faulty, kind in (
+        (slices(24, 9, lesion=False)[0], "masks at which the image shows no lesion"),
+        (slices(24, 5, contrast=0.15)[0], "less contrast at masks than at real lesions"),
+    ):
+        assert finding(real, faulty, masks, metrics=CONTRAST).kind.split("; ")[1:] == [kind]
 
 
 def test_perfect_lesions_are_not_off(real):

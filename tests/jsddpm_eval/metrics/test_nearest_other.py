@@ -46,6 +46,19 @@ def test_new_slices_are_as_far_apart_as_patients():
     assert not [f for f in results.findings if f.check == "collapsed" and f.answer == "off"]
 
 
+@pytest.mark.parametrize(("pairs", "answer"), [(0, "other"), (1, "off")])
+def test_equal_samples_are_counted_and_few_of_them_are_a_fault(pairs, answer):
+    """Two of 48 are more than 2 %; near repeats of as many are not a fault."""
+    made = World(seed=5).new(48)
+    made[1 : 1 + pairs] = made[:pairs]
+    made[3] = (made[2] + 0.001).clamp(0, 1) if not pairs else made[3]
+    results, found = scores(made)
+    assert found["repeated_exactly"].value == pytest.approx(2 * pairs / 48)
+    whole = next(f for f in results.findings if f.check == "collapsed" and f.place == (None, None))
+    assert (whole.answer == "off") == (answer == "off")
+    assert ("exactly the same samples again" in whole.kind, "2 of 48 samples" in whole.reason) == (bool(pairs),) * 2
+
+
 def test_slices_of_few_patients_and_repeated_slices_are_collapsed():
     few = World(seed=5).new(4)
     noise = 0.2 * torch.rand((16, *few.shape[1:]), generator=torch.Generator().manual_seed(0))

@@ -7,6 +7,7 @@ import torch
 from scipy.stats import norm
 
 from jsddpm.binning import ZBinning
+from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import deviation, variation
 from jsddpm_eval.slice_table import SliceTable
@@ -68,3 +69,32 @@ def test_the_variation_of_normal_numbers_does_not_depend_on_their_mean_and_hardl
             found += [*np.abs(variation(values, context.generated, context))]
         size.append(np.mean(found))
     assert np.allclose(size, (2 / np.pi) ** 0.5, atol=0.06)  # mean absolute value of a standard normal
+
+
+def heads(rng, levels, slopes, patients):
+    """Heads of given brightness and slopes to the back and to one side, in air."""
+    x = np.zeros((len(levels), 16, 16), np.float32)
+    ramps = np.stack(np.meshgrid(*2 * [np.linspace(-1, 1, 10)], indexing="ij"))
+    noise = 0.02 * rng.standard_normal((len(x), 10, 10))
+    x[:, 3:13, 3:13] = levels[:, None, None] + np.tensordot(slopes, ramps, 1) + noise
+    patient = range(len(x)) if patients else None
+    return SliceTable.from_arrays(x.clip(0, 1), z_bin=[0] * len(x), pathology=[0] * len(x), patient=patient)
+
+
+def test_samples_that_vary_less_in_brightness_than_patients_are_off_and_perfect_ones_are_not():
+    """Brightness and its slopes are normal in patients; a perfect generator draws new ones, a poor one their mean."""
+    rng, alarms = np.random.default_rng(0), 0
+    for trial in range(12):
+        real, *made = (
+            heads(rng, 0.5 + 0.06 * s * rng.standard_normal(n), 0.05 * t * rng.standard_normal((n, 2)), n == 40)
+            for n, s, t in ((40, 1, 1), (60, 1, 1), (60, 0.1, 1), (60, 1, 0.1))
+        )
+        kinds = []
+        for samples in made[: 3 if trial < 2 else 1]:
+            findings = evaluate(real, samples, metrics=["intensity"], features=[]).findings
+            kinds.append(next(f for f in findings if (f.check, f.place) == ("intensity", (None, None))).kind)
+        alarms += bool(kinds[0])
+        if trial < 2:
+            assert "of brightness that varies less" in kinds[1]
+            assert "of slopes of brightness that vary less" in kinds[2]
+    assert alarms <= 2

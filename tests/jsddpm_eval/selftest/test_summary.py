@@ -48,7 +48,10 @@ def test_false_alarms_have_the_interval_of_clopper_and_pearson(values):
     )  # qbeta(.025, 1, 20), qbeta(.975, 2, 19)
     assert perfect["checks"]["copied"]["count"] == 1
     assert perfect["checks"]["sharpness"]["interval"] == pytest.approx([0, 1 - 0.025 ** (1 / 20)])
-    said = "A perfect generator had a false alarm in 1 of 20 draws (95 % interval 0 to 25 %): copied 1."
+    said = (
+        "A perfect generator had a false alarm in 1 of 20 draws (95 % interval 0 to 25 %): copied 1. The draws are of "
+        "one division of the patients; the interval does not cover other divisions."
+    )
     assert alarms(values) == said
 
 
