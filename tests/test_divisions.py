@@ -1,4 +1,4 @@
-"""The table of false alarms over divisions, against SciPy's exact interval; the draws on a phantom are left to the bench."""
+"""The table of false alarms over divisions, against the exact interval of SciPy; only the bench draws samples."""
 
 from __future__ import annotations
 
