@@ -128,11 +128,14 @@ def first_names(names: Sequence[str]) -> str:
 
 
 def by_kind(problems: Sequence[JsddpmError]) -> list[JsddpmError]:
-    """One problem for each code and cure, with the first three files and the number of others.
+    """One problem for each code and cure, with the first three files and reasons and the number of others.
 
     >>> missing = [JsddpmError("MISSING", "no such file", fix="restore it", file=f"{n}.nii") for n in range(170)]
     >>> print(*by_kind(missing))
     error[MISSING] 0.nii, 1.nii, 2.nii and 167 more: no such file (170 files); fix: restore it
+    >>> flat = [JsddpmError("DIMS", f"has {n} slices", fix="give 8", file=f"{n}.nii") for n in range(5)]
+    >>> print(*by_kind(flat))
+    error[DIMS] 0.nii, 1.nii, 2.nii and 2 more: has 0 slices; has 1 slices; has 2 slices; and 2 more; fix: give 8
     """
     kinds: dict[tuple[str, str, ExitStatus], list[JsddpmError]] = {}
     for problem in problems:

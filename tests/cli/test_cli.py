@@ -140,7 +140,7 @@ def test_the_root_of_a_manifest_can_be_pasted(jsddpm, bids, tmp_path):
     bids = bids.rename(tmp_path / "my bids")
     (tmp_path / "tables").mkdir()
     _, _, err = jsddpm("cohort", "scan", bids, "--out", tmp_path / "tables" / "cohort.csv")
-    said = shlex.split(err.split("use it with ")[1].split("\n")[0])
+    said = shlex.split(err.split("jsddpm cache build needs ")[1].split("\n")[0])
     assert said == ["--root", str(bids)]
 
 
@@ -212,7 +212,7 @@ def test_folds_share_one_store(jsddpm, bids, tmp_path):
     built = ["cache", "build", folds / "fold-1.csv", "--out", store, *SMALL]
     refused = jsddpm(*built)
     assert (refused[0], "OUTSIDE" in refused[2], "--root FOLDER" in refused[2]) == (3, True, True)
-    assert f"use it with --root {bids.resolve()}" in err
+    assert f"jsddpm cache build needs --root {bids.resolve()}" in err
     assert jsddpm(*built, "--root", bids)[0] == 0
     assert jsddpm("cache", "resplit", store, folds / "fold-2.csv", "--out", tmp_path / "second")[0] == 0
     splits = [
