@@ -167,7 +167,9 @@ CASES: dict[str, Callable[[], tuple[SliceTable, SliceTable]]] = {
     "without images": _without_images,
     "masks alone": _masks_alone,
     "constant real slices": _real(images=torch.full((4 * PATIENTS, *SIZE), 0.5)),
-    "one patient": _real(patient=torch.zeros(4 * PATIENTS, dtype=torch.int64)),
+    "one patient": _real(
+        patient=torch.zeros(4 * PATIENTS, dtype=torch.int64), held_out=torch.ones(4 * PATIENTS, dtype=torch.bool)
+    ),
     "two patients": _some_real(lambda a: a["patient"] >= PATIENTS - 2),
     "no held-out patient": _real(held_out=torch.zeros(4 * PATIENTS, dtype=torch.bool)),
     "only held-out patients": _real(held_out=torch.ones(4 * PATIENTS, dtype=torch.bool)),

@@ -45,6 +45,7 @@ from jsddpm_eval.stats.shift import REACH
 from jsddpm_eval.utility.comparison import GAIN, MARGIN
 
 _SOAK = Path(__file__).parent / "soak"
+_COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten", "Eleven", "Twelve")
 _DEMO = load_config("demo")
 _HOSTILE, _GUARDS = (runpy.run_path(str(_SOAK / name)) for name in ("hostile.py", "guards.py"))
 _WEAKEST, _WEAK, _FOUND, *_ = known_faults()["blur"].strengths
@@ -87,7 +88,7 @@ CODE: dict[str, tuple[str, ...]] = {
         f"a limit of {_HOSTILE['MEMORY'] >> 30} GiB of address space",
         f"The limit is {_HOSTILE['PEAK']} times the peak memory",
         f"{30 * len(FAMILIES)} hostile calls",
-        f"{('No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six')[len(_GUARDS['GUARDS']) - 54]} guards were added since",
+        f"{_COUNTS[len(_GUARDS['GUARDS']) - 54]} guards were added since",
     ),
     "docs/explanation/importing.md": (
         f"There are {len(FAULTS)} faults and {len(FORMS)} forms",

@@ -237,11 +237,11 @@ def test_the_readme_says_what_the_report_of_the_demo_says():
     said = " ".join(TEXTS["README.md"].split())
     folder = ROOT / "reports" / "gallery" / "demo"
     off, total, fine, unknown = re.search(
-        r"(\d+) of (\d+) checks are off.*?, (\d+) is fine, (\d+) are unknown",
+        r"(\d+) of (\d+) checks are off.*?, (\d+) are fine, (\d+) are unknown",
         (folder / "verdict.txt").read_text(),
     ).groups()
     assert f"{off} of {total} checks are off" in said
-    assert f"{fine} check is fine. The other {unknown} are unknown" in said
+    assert f"{fine} checks are fine. The other {unknown} are unknown" in said
     report = (folder / "report.html").read_text()
     copies = re.search(r"(\d+ of \d+ samples) are copies of training slices", report)[1]
     copied, people = re.search(r"(\d+) of (\d+) training patients are copied", report).groups()

@@ -157,12 +157,13 @@ def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> st
 
 
 def _where(results: Results, check: str, answer: Answer) -> str:
-    """Conditions with samples that have the same answer as the whole, in words."""
+    """Conditions with samples that have the answer of the whole, in words; nothing of a check of the whole alone."""
     empty = {(c.z_bin, c.pathology) for c in results.generation if c.n_generated == 0}
-    answers = [f.answer for f in results.findings if f.check == check and None not in f.place and f.place not in empty]
-    if not answers:
+    findings = [f for f in results.findings if f.check == check and None not in f.place and f.place not in empty]
+    tested = any(f.answer != "unknown" or f.interval or f.p_value is not None for f in findings)
+    if not findings or (answer == "off" and not tested):
         return ""
-    count, total = answers.count(answer), len(answers)
+    count, total = sum(f.answer == answer for f in findings), len(findings)
     conditions = counted(total, "condition") + " with samples" * bool(empty)
     if not count:
         return f", in none of {conditions} alone" if answer == "off" else f" (unknown in {conditions} taken alone)"

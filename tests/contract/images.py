@@ -269,7 +269,7 @@ ROWS = (
     refused("11", "slope 1e30", header((SLOPE, "<f", 1e30)), "NIFTI_SCALING", "1e+30"),
     Row("12", "integers with a slope are scaled before they are cut", scaled_integers),
     refused("13", "NaN voxels", image(with_value(NAN)), "NIFTI_NON_FINITE",
-            "1 voxels are NaN or Inf, the first at (1, 2, 3)"),
+            "1 voxel is NaN or Inf, the first at (1, 2, 3)"),
     refused("13", "infinite voxels", image(with_value(-INF)), "NIFTI_NON_FINITE", "the first at (1, 2, 3)"),
     refused("14", "all zero", image(np.zeros(SIDES, np.int16)), "NIFTI_CONSTANT", "every voxel has the value 0"),
     refused("14", "constant", image(np.full(SIDES, 7, np.int16)), "NIFTI_CONSTANT", "every voxel has the value 7"),

@@ -328,5 +328,7 @@ SAMPLING = (
     Row("81", "sampling killed in the middle", kill_sampling),
     Row("82", "an output that exists", ("sample", "{run}", "--out", "{store}"), 2, "EXISTS", ("{store}",)),
     Row("82", "a full disk while sampling", on_a_full_disk(2000, *SAMPLE), 5, "DISK_FULL", leaves=(".new.*",)),
-    Row("96", "a run that has no checkpoint", ("sample", "{tmp}", "--out", "{tmp}/new"), 2, "NO_CHECKPOINT"),
+    Row("96", "a run that has no checkpoint", BEGUN, 2, "NO_CHECKPOINT", ("wait",),
+        lambda world: shutil.rmtree(copied(world) / "checkpoints")),
+    Row("96", "a folder that is no run", ("sample", "{tmp}", "--out", "{tmp}/new"), 2, "NO_RUN"),
 )  # fmt: skip

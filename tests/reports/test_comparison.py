@@ -92,7 +92,7 @@ def test_a_difference_is_never_worded_as_none():
 
 @pytest.fixture
 def folders(tmp_path):
-    for name, values in (("a", [1.0, 2.0]), ("b", [0.1, 2.0]), ("c", [1.0, 2.0])):
+    for name, values in (("a", [1.0, 2.0]), ("b", [0.1, 2.0]), ("c", [1.0, 2.1])):
         (tmp_path / name).mkdir()
         results(values).write(tmp_path / name / "results.json")
     return tmp_path
@@ -153,9 +153,9 @@ def test_pooled_evaluations_are_compared_in_every_form(trainings, monkeypatch):
     ("arguments", "message"),
     [
         (["a"], "at least two evaluations are needed"),
-        (["a", "b", "b"], "at least two evaluations are needed"),
+        (["a", "b", "b"], "an evaluation is given twice"),
         (["a", "--baseline", "b", "c"], "store abc (test): 2 and 1"),
-        (["a", "a", "--baseline", "b", "c"], "at least two evaluations are needed"),
+        (["a", "a", "--baseline", "b", "c"], "an evaluation is given twice"),
         (["a", "b", "--score", "fid"], "'fid' is not a score of both"),
         (["a", "b", "--out", "t.docx"], "end it with one of"),
     ],

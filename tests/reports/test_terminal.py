@@ -132,7 +132,7 @@ def test_numbers_are_worded_alike_everywhere():
         "0.000", "0.000", "-0.0001", "0.0003", "0.012",
     ]  # fmt: skip
     assert [wording.plain(v, "share") for v in (0.0, 0.004, 0.25, 1.0)] == ["0%", "0.4%", "25%", "100%"]
-    assert [wording.plain(v) for v in (123.45, 1234567.0)] == ["123.5", "1234567"]
+    assert [wording.plain(v) for v in (123.45, 12345.6, 1234567.0)] == ["123.5", "12346", "1.23e+06"]
     assert wording.plain(0.03, "dB") == "0.03"
     assert wording.plain(2.0, "slices") == "2"
     score = Score(value=9.0, interval=(8, 10), baseline=5.0, baseline_interval=(4, 6), p_value=0.01, n_real=3)

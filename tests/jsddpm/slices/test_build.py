@@ -339,7 +339,7 @@ def test_an_automatic_range_comes_from_training_patients_alone(bids, tmp_path):
     ("splits", "options", "code"),
     [
         (["train", "train", "val", "test"], {"z_range": (3, 28)}, "Z_RANGE"),
-        (["train", "", "val", "test"], {}, "SPLIT.*1 patients have no split"),
+        (["train", "", "val", "test"], {}, "SPLIT.*1 patient has no split"),
         (["", "", "", ""], {"split": SplitRule(0.9, 0.05)}, "SPLIT.*lower --val"),
         (["test"] * 4, {"z_range": "auto"}, "Z_RANGE.*there is none"),
         (

@@ -48,7 +48,17 @@ def finding(check, answer, place=(None, None), **more):
 
 def conditions(check, answers):
     places = [(k, p) for k in (0, 1) for p in (0, 1)]
-    return [finding(check, a, place) for place, a in zip(places, answers, strict=True)]
+    return [finding(check, a, place, interval=(-1.0, 1.0)) for place, a in zip(places, answers, strict=True)]
+
+
+def test_a_check_of_the_whole_alone_says_nothing_of_conditions():
+    """KID of single conditions has too few relabellings to be tested."""
+    untested = [finding("unlike", "unknown", (k, p), reason="not tested here") for k in (0, 1) for p in (0, 1)]
+    kid = {"kind": "unlike real slices", "score": "kid", "value": 3.0, "p_value": 0.001, "reason": "KID 3"}
+    assert (
+        said(finding("unlike", "off", **kid), *untested, checks=["unlike"])[1]
+        == "Unlike real slices: KID 3, p = 0.001."
+    )
 
 
 def test_a_fault_of_the_whole_has_its_size_its_interval_and_its_reach():

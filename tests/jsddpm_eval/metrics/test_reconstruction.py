@@ -75,7 +75,7 @@ def test_exact_reconstructions_are_counted_in_the_reason(slices):
     score = cells[None, None, 100]["psnr"]
     assert (score.value, score.n_real, score.status) == (30.0, 9, "unreliable")
     assert score.reason == "3 of 12 reconstructions are exact, left out of the mean"
-    assert cells[1, 0, 100]["psnr"].reason == "1 of 3 reconstructions are exact, left out of the mean"
+    assert cells[1, 0, 100]["psnr"].reason == "1 of 3 reconstructions is exact, left out of the mean"
     assert cells[1, 1, 100]["psnr"].status == "ok"
     values[0, slices.pathology == 0] = torch.inf
     score = cells_of({"psnr": values}, slices)[0, 0, 100]["psnr"]

@@ -53,7 +53,7 @@ def test_a_run_of_ours_says_whom_it_has_seen(run, generated, tmp_path, store):
     assert len(seen) == 5
     refuse_same_patients(found, store.splits, 1)
     with pytest.raises(
-        JsddpmError, match="1 of 2 test patients of fold 3 were in the training set of the generator, such as p4"
+        JsddpmError, match="1 of 2 test patients of fold 3 was in the training set of the generator, such as p4"
     ) as refused:
         refuse_same_patients(found, division("p4", "p5"), 3)  # p4 decided when it stopped
     assert (refused.value.code, refused.value.status) == ("SAME_PATIENT", 3)
