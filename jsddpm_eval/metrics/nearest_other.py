@@ -5,6 +5,7 @@ If samples show only a few patients, their mean difference hardly changes, but t
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ EQUAL = ScoreSpec(
     name="repeated_exactly", heading="equal", group="variety", unit="share", scope="levels", better="lower",
     label="share of samples equal to another one",
     definition="share of samples, not blank, that equal a sample of another volume or draw, of any condition, in 256 "
-    "grey levels",
+    "grey levels; none counts in a condition whose real slices equal each other, as at the ends of resampled volumes",
     reading="Share of samples that equal another one.", verified="counting | 0",
     hypothesis="no sample equals another one", blind_to="repeated samples that differ in a single grey level",
 )  # fmt: skip
@@ -88,7 +89,7 @@ class NearestOther(Metric):
         if not len(cell.generated):
             return self.undefined(cell, context, "nothing generated for this condition")
         rows, patients = cell.generated.row.numpy(), context.real.patient.numpy()
-        again = float(context.once(EQUAL.name, partial(_equal, context.generated))[rows].mean())
+        again = float(context.once(EQUAL.name, partial(_equal, context))[rows].mean())
         scores = {EQUAL.name: Score.of(again, cell.counts, p_value=_NEVER if again else 1.0)}
         shift = _shift(cell, distances, context)
         if shift is None:
@@ -196,13 +197,17 @@ def _one_of_each(distance: Tensor, unit: Tensor, count: int, seed: int) -> Tenso
     return total / _DRAWS
 
 
-def _equal(generated: SliceTable) -> NDArray[np.bool_]:
-    """Whether each sample equals one of another unit."""
-    hashes = digests(generated)
+def _equal(context: Context) -> NDArray[np.bool_]:
+    """Whether each sample equals one of another unit, in a condition whose real slices all differ."""
+    real, generated, bins = context.real, context.generated, context.binning.n_bins
     units: dict[str, set[int]] = {}
+    hashes = digests(generated)
     for digest, unit in zip(hashes, generated.unit.tolist(), strict=True):
         units.setdefault(digest, set()).add(unit)
-    return np.array([bool(digest) and len(units[digest]) > 1 for digest in hashes])
+    equal = np.array([bool(digest) and len(units[digest]) > 1 for digest in hashes])
+    of_real = Counter(zip(digests(real), real.token(bins).tolist(), strict=True))
+    alike = [token for (digest, token), count in of_real.items() if digest and count > 1]
+    return equal & ~np.isin(generated.token(bins).numpy(), alike)
 
 
 def _to_any_other(images: Tensor, unit: Tensor) -> NDArray[np.float64]:

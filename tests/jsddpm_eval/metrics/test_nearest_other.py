@@ -59,6 +59,22 @@ def test_equal_samples_are_counted_and_few_of_them_are_a_fault(pairs, answer):
     assert ("exactly the same samples again" in whole.kind, "2 of 48 samples" in whole.reason) == (bool(pairs),) * 2
 
 
+def test_equal_samples_count_only_where_real_slices_differ():
+    """The first slices of one patient are equal in bin 0, as at the end of a volume that was resampled."""
+    rng = torch.Generator().manual_seed(0)
+    images, bins = torch.rand((20, 12, 12), generator=rng), torch.arange(2).repeat(10)
+    patient = torch.arange(5).repeat_interleave(4)
+    images[2] = images[0]
+    made = torch.rand((16, 12, 12), generator=rng)
+    made[2], made[3] = made[0], made[1]  # a pair in bin 0, and one in bin 1
+    real = SliceTable.from_arrays(images, z_bin=bins, pathology=torch.zeros_like(bins), patient=patient)
+    asked = torch.arange(2).repeat(8)
+    generated = SliceTable.from_arrays(made, z_bin=asked, pathology=torch.zeros_like(asked))
+    results = evaluate(real, generated, metrics=["nearest_other"])
+    assert [results["repeated_exactly", k, 0].value for k in (0, 1)] == [0, 2 / 8]
+    assert results.pooled["repeated_exactly"].value == 2 / 16
+
+
 def test_slices_of_few_patients_and_repeated_slices_are_collapsed():
     few = World(seed=5).new(4)
     noise = 0.2 * torch.rand((16, *few.shape[1:]), generator=torch.Generator().manual_seed(0))
