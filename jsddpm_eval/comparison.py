@@ -178,19 +178,15 @@ def _seeds(results: Results) -> Any:
 
 def require_comparable(first: Results, second: Results) -> None:
     """Refuse evaluations of other bins, real slices, splits, feature spaces or seeds, with every differing field."""
-    a, b = _context(first), _context(second)
+    spaces = [{features["name"] for features in r.provenance.get("features", [])} for r in (first, second)]
+    a, b = (_context(r, spaces[0] & spaces[1]) for r in (first, second))
     bins = ZBinning.from_dict(first.binning).diff(ZBinning.from_dict(second.binning))
     differing = [f"binning.{key}: {one} and {other}" for key, (one, other) in bins.items()]
-    spaces = [{f["name"] for f in r.provenance.get("features", [])} for r in (first, second)]
-    only = {"first": spaces[0] - spaces[1], "second": spaces[1] - spaces[0]}
-    alone = [f"the {side} alone has the features {name}" for side in only for name in sorted(only[side])]
-    differing += alone + [
-        f"{key}: {a.get(key)} and {b.get(key)}"
-        for key in {**a, **b}
-        if a.get(key) != b.get(key) and not any(key.startswith(f"features.{n}.") for n in spaces[0] ^ spaces[1])
-    ]
+    for side, alone in (("first", spaces[0] - spaces[1]), ("second", spaces[1] - spaces[0])):
+        differing += [f"the {side} alone has the features {name}" for name in sorted(alone)]
+    differing += [f"{key}: {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key)]
     if differing:
-        cure = "evaluate both with the same real slices, split, features and seed (and key file, if anonymised)"
+        cure = "evaluate both with the same store, split, features and seed (and key file, if anonymised)"
         raise usage_error("NOT_COMPARABLE", f"the evaluations differ in {'; '.join(differing)}", fix=cure)
 
 
@@ -207,12 +203,13 @@ def summary(differences: Sequence[Difference]) -> str:
     return "; ".join(parts) or "no score of any condition differs significantly"
 
 
-def _context(results: Results) -> dict[str, Any]:
-    """The properties besides the bins that must be equal, as a flat mapping."""
+def _context(results: Results, spaces: set[str]) -> dict[str, Any]:
+    """The properties besides the bins that must be equal, as a flat mapping; of the named feature spaces alone."""
     provenance = results.provenance
     context = {f"real.{k}": v for k, v in provenance.get("real", {}).items()}
     for features in provenance.get("features", []):
-        context |= {f"features.{features.get('name')}.{k}": v for k, v in features.items()}
+        if features["name"] in spaces:
+            context |= {f"features.{features['name']}.{k}": v for k, v in features.items()}
     return context | {"seed": provenance.get("seed"), CODED: provenance.get(CODED)}
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from jsddpm.errors import JsddpmError
 from jsddpm.wording import agreeing, counted
+from jsddpm_eval.memo import digest
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.whole_table import BATCH
 
@@ -30,9 +31,9 @@ def refuse_real_slices(real: SliceTable, generated: SliceTable) -> None:
         JsddpmError: ``STORES`` (status 3).
     """
     there = digests(real)
-    held_out = {digest for digest, held in zip(there, real.held_out.tolist(), strict=True) if held}
-    shown = [digest for digest in digests(generated) if digest]
-    copies, unseen = (sum(digest in known for digest in shown) for known in (set(there), held_out))
+    held_out = {found for found, held in zip(there, real.held_out.tolist(), strict=True) if held}
+    shown = list(filter(None, digests(generated)))
+    copies, unseen = (sum(found in known for found in shown) for known in (set(there), held_out))
     if unseen and copies > MOST * len(shown):
         shares = f"{copies} of {counted(len(shown), 'generated slice')} {agreeing(copies, 'equals', 'equal')} real ones"
         what = f"{shares}, {unseen} of them those of held-out patients"
@@ -50,8 +51,10 @@ def slice_digests(images: NDArray[np.float32]) -> list[str]:
 
 
 def digests(table: SliceTable) -> list[str]:
-    """:func:`slice_digests` of a table, read batch by batch."""
-    hashes = []
-    for first in range(0, len(table), BATCH):
-        hashes += slice_digests(table.where(slice(first, first + BATCH)).images.numpy())
-    return hashes
+    """:func:`slice_digests` of a table, read batch by batch, and once for all that ask for the same rows."""
+
+    def read() -> list[str]:
+        batches = (table.where(slice(first, first + BATCH)) for first in range(0, len(table), BATCH))
+        return [found for batch in batches for found in slice_digests(batch.images.numpy())]
+
+    return table.memo.once(("slice digests", digest(table.row)), read)

@@ -71,9 +71,7 @@ class RunProgress:
         Raises:
             JsddpmError: ``MISSING``, ``NO_RUN``, ``CONFIG`` (status 2), ``JSON`` (status 4).
         """
-        folder = require_directory(folder)
-        if not is_run(folder):
-            raise usage_error("NO_RUN", "is not a run folder", fix="give a folder of jsddpm train", file=folder)
+        folder = require_run(folder)
         grids = {int(p.stem.removeprefix("step-")): p for p in sorted((folder / "pictures").glob("step-*.png"))}
         checkpoints = tuple(sorted((folder / "checkpoints").glob("*.ckpt")))
         files = [p for p in (folder / "metrics.csv", *grids.values(), *checkpoints) if p.is_file()]
@@ -112,6 +110,18 @@ class RunProgress:
 def is_run(folder: str | Path) -> bool:
     """Whether a folder is a run, finished or not."""
     return all((Path(folder) / name).is_file() for name in ("config.yaml", "provenance.json"))
+
+
+def require_run(folder: str | Path) -> Path:
+    """The folder of a run.
+
+    Raises:
+        JsddpmError: ``MISSING``, ``NO_RUN`` (status 2).
+    """
+    folder = require_directory(folder)
+    if not is_run(folder):
+        raise usage_error("NO_RUN", "is not a run folder", fix="give a folder of jsddpm train", file=folder)
+    return folder
 
 
 def read_provenance(run: str | Path) -> dict[str, Any]:
@@ -170,8 +180,7 @@ def last_checkpoint(run: str | Path) -> Path:
     """
     path = _run_folder(run) / "checkpoints" / "last.ckpt"
     if not path.is_file():
-        if not is_run(run):
-            raise usage_error("NO_RUN", "is not a run folder", fix="give a folder of jsddpm train", file=run)
+        require_run(run)
         cure = "train it, or wait for its first validation"
         raise usage_error("NO_CHECKPOINT", "the run has no checkpoint yet", fix=cure, file=run)
     return path

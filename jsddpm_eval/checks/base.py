@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from jsddpm_eval.results.score import Cell, Score
@@ -131,6 +132,23 @@ def excess(score: Score, most: float, kind: str, figure: Callable[[float], str])
         score.spec, score.value - score.baseline, (low, high), score.p_value, (-most, most), ("", kind),
         figure=figure, patients=score.n_patients or 0, baseline=score.baseline, own=(score.value, score.interval),
         share=True,
+    )  # fmt: skip
+
+
+def exactly(score: Score, most: float, kind: str) -> Evidence:
+    """Evidence of a share that is a count of these samples, so that there is nothing to estimate.
+
+    Args:
+        score: The share.
+        most: Largest share that is negligible.
+        kind: The fault of a larger share.
+    """
+    words, value = ("", kind), score.value
+    if value is None:
+        return Evidence(score.spec, words=words, reason=score.reason or "")
+    return Evidence(
+        score.spec, value, (value, value), score.p_value, (-most, most), words, figure=partial(in_samples, score),
+        own=(value, None), share=True,
     )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from jsddpm_eval.checks.base import Check, Evidence, in_samples
-from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.checks.base import Check, Evidence, exactly, in_samples
+from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
 _RATIO = math.log(0.5)
@@ -42,7 +42,7 @@ class Collapsed(Check):
             elif score.spec == "repeated_share":
                 words, margin = ("", "the same samples again"), (-_SHARE, _SHARE)
             elif score.spec == "repeated_exactly":
-                pieces.append(self._equal(score))
+                pieces.append(exactly(score, _EQUAL, "exactly the same samples again"))
                 continue
             else:
                 continue
@@ -57,17 +57,6 @@ class Collapsed(Check):
                 )
             )  # fmt: skip
         return pieces
-
-    @staticmethod
-    def _equal(score: Score) -> Evidence:
-        """Equal samples: a count of these samples, so there is nothing to estimate."""
-        words, value = ("", "exactly the same samples again"), score.value
-        if value is None:
-            return Evidence(score.spec, words=words, reason=score.reason or "")
-        return Evidence(
-            score.spec, value, (value, value), score.p_value, (-_EQUAL, _EQUAL), words, own=(value, None),
-            figure=partial(in_samples, score), share=True,
-        )  # fmt: skip
 
 
 CHECK = Collapsed()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
-from jsddpm_eval.checks.base import Check, Evidence, in_samples
+from jsddpm_eval.checks.base import Check, Evidence, exactly, in_samples
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -41,17 +41,16 @@ class Copied(Check):
 
     def _of(self, score: Score, word: str) -> Evidence:
         words = ("", word)
+        if score.spec == "copied_exactly":
+            return exactly(score, 0.0, word)
         if score.value is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
-        interval, margin, own = score.interval, (-_SHARE, _SHARE), None
-        figure: Callable[[float], str] = partial(in_samples, score)
-        if score.spec == "copied_exactly":  # a count of these samples: there is nothing to estimate
-            interval, margin, own = (score.value, score.value), (0.0, 0.0), (score.value, None)
         if score.spec == "copy_closeness":
             margin, figure = (-_NEARER, _NEARER), "{:+.1f} SD".format
+            return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
         return Evidence(
-            score.spec, score.value, interval, score.p_value, margin, words, figure=figure, own=own,
-            share=score.spec != "copy_closeness",
+            score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words,
+            figure=partial(in_samples, score), share=True,
         )  # fmt: skip
 
 
