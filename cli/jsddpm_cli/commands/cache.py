@@ -135,8 +135,9 @@ def _note_range(store: SliceStore) -> None:
     if store.z_range:
         proposal = store.info["z_range"]
         lesion = proposal["training_lesion_slices"]
-        counted = f"{lesion['inside']} of {lesion['all']} lesion slices of training patients lie inside"
-        inside = counted if lesion["all"] else "the store has no lesion slices of training patients"
+        inside = "the store has no lesion slices of training patients"
+        if lesion["all"]:
+            inside = f"{lesion['inside']} of {lesion['all']} lesion slices of training patients lie inside"
         note(f"z_range {store.z_range[0]} {store.z_range[1]}: {proposal['rule']}; {inside}")
 
 

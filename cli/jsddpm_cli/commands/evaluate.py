@@ -110,7 +110,7 @@ def evaluate(
     )  # fmt: skip
     undefined = results.undefined()
     if undefined:
-        count = f"{counted(len(undefined), 'score', 'is', 'are')}"
+        count = counted(len(undefined), "score", "is", "are")
         note(f"{count} undefined, such as {undefined[0]}")
     if (strict and undefined) or results.undefined(metrics or ()):
         raise typer.Exit(ExitStatus.UNDEFINED)
