@@ -201,6 +201,7 @@ def finished(tmp_path_factory, done, brief):
     return folder
 
 
+@pytest.mark.long
 def test_the_readme_can_be_followed(finished):
     """What its commands promise is there; 3 bins x 32 samples, and the 40 slices that were imported."""
     assert len(SliceStore(finished / "more").index) == 96

@@ -11,6 +11,8 @@ import pytest
 from documented import ROOT
 from scripts import EVALUATION, TRAINING
 
+pytestmark = pytest.mark.long
+
 SETTINGS = """
 [mypy]
 strict = True

@@ -56,6 +56,7 @@ def test_a_build_is_stopped_with_its_workers_and_goes_on(tmp_path):
     assert SliceStore(tmp_path / "s").verify() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("by", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_an_evaluation_is_stopped(run, store, generated, tmp_path, by, status):
     request = ["eval", run, "--real", store.path, "--generated", generated.path, "--bin-aware", "--out", tmp_path / "e"]

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 import jsddpm_eval
 from scripts import EVALUATION
 
@@ -44,6 +46,7 @@ def test_public_names_are_listed():
         assert getattr(jsddpm_eval, name).__doc__
 
 
+@pytest.mark.long
 def test_a_users_script_runs():
     """That it is typed: tests/test_types.py."""
     done = run(EVALUATION)

@@ -88,6 +88,7 @@ def children_of(pid):
     return [int(p) for p in text.split()]
 
 
+@pytest.mark.long
 def test_torchrun_starts_the_same_command_and_a_dead_process_ends_it(store, tmp_path):
     settings = [part for s in [*SETTINGS, "trainer.max_steps=100000", "logging.grid=0"] for part in ("--set", s)]
     command = ["train", "--preset", "demo", "--store", str(store.path), "--out", str(tmp_path / "run"), *settings]

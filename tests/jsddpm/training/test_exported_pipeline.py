@@ -39,6 +39,7 @@ def exported(run, tmp_path_factory):
     return export_checkpoint(last_checkpoint(run), tmp_path_factory.mktemp("exported") / "model")
 
 
+@pytest.mark.long
 def test_diffusers_draws_the_stored_samples_without_jsddpm(exported, generated, tmp_path):
     environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-c", ELSEWHERE, exported, tmp_path / "made.npz"], env=environment, check=True)
