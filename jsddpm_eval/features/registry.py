@@ -74,14 +74,14 @@ def asked_name(name: str) -> str:
 
 
 def _by_name(name: str, real: SliceTable, seed: int, folder: Path | None) -> Extractor:
-    module = name.replace("-", "_")
-    if module in EXTRACTORS.names():
-        maker = cast(Maker, EXTRACTORS.load(module).make)
-    elif name in registered(GROUP):
-        return _of_package(registered(GROUP)[name], real, seed, folder)
-    else:
-        return _network(name)
-    return maker(real, seed=seed, folder=folder)
+    module, point = name.replace("-", "_"), registered(GROUP).get(name)
+    own = module in EXTRACTORS.names()
+    if own and point is not None:
+        what = f"{point.value} has the name of another extractor: {name}"
+        raise environment_error("PLUGIN", what, fix="rename it, or remove the package that registers it")
+    if own:
+        return cast(Maker, EXTRACTORS.load(module).make)(real, seed=seed, folder=folder)
+    return _network(name) if point is None else _of_package(point, real, seed, folder)
 
 
 def _of_package(point: EntryPoint, real: SliceTable, seed: int, folder: Path | None) -> Extractor:

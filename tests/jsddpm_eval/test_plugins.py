@@ -146,3 +146,11 @@ def test_an_extractor_that_cannot_be_made_is_named(here, entry, why):
     with pytest.raises(JsddpmError, match=f"other_package:{entry} {why}") as caught:
         make_extractors(["rows"], real_table(), seed=0)
     assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
+
+
+def test_an_extractor_named_like_a_built_in_one_is_refused(here):
+    here("[jsddpm.extractors]\nradiomics = other_package:make\n")
+    expected = "other_package:make has the name of another extractor: radiomics; fix: rename"
+    with pytest.raises(JsddpmError, match=expected) as caught:
+        make_extractors(["radiomics"], real_table(), seed=0)
+    assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
