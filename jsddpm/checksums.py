@@ -113,6 +113,16 @@ def write_recorded(path: str | os.PathLike[str], data: bytes) -> None:
     _write_record(path.parent, known | {path.name: (digest,)})
 
 
+def remove_recorded(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
+    """Remove files of a folder that may be there, and then their checksums from its record."""
+    folder, names = Path(folder), set(names)
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    known = _recorded(folder)
+    if names & known.keys():
+        _write_record(folder, {name: digests for name, digests in known.items() if name not in names})
+
+
 def record_folder(folder: str | os.PathLike[str], *, free: Sequence[str] = ()) -> None:
     """Write the record of every file in and below a folder that is about to be published.
 

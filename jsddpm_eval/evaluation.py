@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from jsddpm.binning import ZBinning
+from jsddpm.diffusion.sampling import check_seed
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.opened import Store, opened
 from jsddpm_eval.bins.utilization import bin_utilization
@@ -23,10 +25,12 @@ from jsddpm_eval.import_check.check import suspicions
 from jsddpm_eval.metrics.base import Cell, Context, Metric, conditions
 from jsddpm_eval.metrics.registry import chosen
 from jsddpm_eval.overlap import refuse_real_slices
+from jsddpm_eval.plugins import listed
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell as ScoredCell
 from jsddpm_eval.slice_table import SliceTable
 
+_ROUNDING = 1e-3  # relative difference of spacings that the header of a file may round away
 _VERSIONED = ("jsddpm", "torch", "torchmetrics", "torch-fidelity", "numpy", "scipy", "scikit-image")
 
 Slices = SliceTable | Store
@@ -78,8 +82,8 @@ def evaluate(
         progress: See :data:`Progress`.
 
     Raises:
-        JsddpmError: ``STORES`` (status 3) when the two cannot be compared; ``METRIC``, ``EXTRACTOR``, ``BINNING``
-            (status 2).
+        JsddpmError: ``STORES`` (status 3) when the two cannot be compared, for example because sizes or spacings
+            differ; ``METRIC``, ``EXTRACTOR``, ``BINNING``, ``OPTION`` (status 2).
 
     >>> images, bins, asked = torch.rand((12, 16, 16), generator=torch.Generator().manual_seed(0)), [0] * 12, [1] * 12
     >>> real = SliceTable.from_arrays(images, z_bin=bins, pathology=asked, patient=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
@@ -101,14 +105,14 @@ def evaluate_in_detail(
     progress: Progress | None = None,
 ) -> Evaluation:
     """:func:`evaluate`, with the data of the results."""
-    say = progress or (lambda *_: None)
+    say, seed = progress or (lambda *_: None), check_seed(seed)
+    metrics, features = None if metrics is None else listed(metrics), listed(features)
     picked, requested = chosen(metrics)
     real, generated, binning = _tables(real, generated, split)
     if real.store is not None and generated.store is not None:
         refuse_real_slices(real, generated)
     for table in (real, generated):
-        if cache is not None:
-            table.memo.keep_in(cache)
+        table.memo.keep_in(cache)
     say("import check", 0, 1)
     suspected = suspicions(real, generated, binning)
     say("feature extractors", 0, 1)
@@ -198,6 +202,10 @@ def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, Sl
     if real.has_pixels and fake.has_pixels and len(real) and len(fake) and real.size != fake.size:
         what = f"real slices have the size {real.size}, generated slices {fake.size}"
         raise JsddpmError("STORES", what, fix="generate slices of the same size")
+    if not all(math.isclose(*pair, rel_tol=_ROUNDING) for pair in zip(real.spacing, fake.spacing, strict=True)):
+        what = f"real slices have the spacing {real.spacing} mm, generated slices {fake.spacing} mm"
+        cure = "give both tables their spacing: SliceTable.from_arrays(..., spacing=real.spacing)"
+        raise JsddpmError("STORES", what, fix=f"{cure}; without it, 1 mm is meant. Or generate slices of that spacing")
     return real.rooted(), fake.rooted(), binning
 
 

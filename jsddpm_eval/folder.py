@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf, isfinite, isnan
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from jsddpm.anonymise import Codes
 from jsddpm.binning import ZBinning
-from jsddpm.checksums import RECORD, read_recorded, write_recorded
+from jsddpm.checksums import read_recorded, remove_recorded, sha256, write_recorded
 from jsddpm.csvfiles import csv_bytes
 from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.errors import usage_error
@@ -32,9 +33,9 @@ from jsddpm_eval.slice_table import SliceTable
 
 FILES = (
     "results.json", "results.influence.json", "per_bin.csv", "per_slice.csv", "lesions.csv", "panels.npz", PRIVACY,
-    "report.html", RECORD,
+    "report.html",
 )  # fmt: skip
-"""Files of an evaluation."""
+"""Files of an evaluation, besides the record of their checksums."""
 
 SELFTEST = ".selftest"
 """Suffix of the folder of a store's selftest, which lies beside the store."""
@@ -65,7 +66,7 @@ def evaluate_into(
     their checksums are in ``SHA256SUMS``.
 
     Args:
-        out: Folder for the files; existing files are replaced.
+        out: Folder for the files; those of an earlier evaluation and its report are removed first.
         real: Real store, or its folder.
         generated: Generated slices for the bin-aware protocol; None leaves it out.
         checkpoint: Network for the exact reconstruction; None leaves it out.
@@ -75,7 +76,7 @@ def evaluate_into(
         features: See :func:`~jsddpm_eval.evaluation.evaluate`.
         cache: Folder of features, baselines and trained networks; ``features`` below ``out`` when None.
         codes: Codes that replace patients in all files and in the results; None uses their names. The scores are the
-            same. Files of an earlier evaluation are removed first, because they would name patients.
+            same.
         progress: See :data:`~jsddpm_eval.evaluation.Progress`.
 
     Raises:
@@ -102,13 +103,15 @@ def evaluate_into(
             results = results.model_copy(update={"provenance": results.provenance | {"selftest": selftest}})
         if codes is not None:
             results = coded_results(results, codes)
-            for name in FILES:
-                (out / name).unlink(missing_ok=True)
+        remove_recorded(out, FILES)  # they are of another evaluation, which may name patients
+        copies: Rows = ()
         if detail is not None:
             say("panels", 0, 1)
-            _write_slices(out, detail, results, codes)
+            copies = _write_slices(out, detail, codes)
         results.write(out / "results.json")
         write_recorded(out / "per_bin.csv", csv_bytes(list(results.rows())))
+        if statement := privacy_statement(results, copies):
+            write_recorded(out / PRIVACY, json_bytes({"of": sha256(out / "results.json")} | statement))
         return results
 
 
@@ -136,8 +139,8 @@ def refuse_other_network(generated: Slices, checkpoint: str | Path) -> None:
         raise usage_error("OTHER_NETWORK", what, fix=cure, file=file)
 
 
-def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes | None) -> None:
-    """Write the values of single slices, by name or by code."""
+def _write_slices(out: Path, detail: Evaluation, codes: Codes | None) -> Rows:
+    """Write the values of single slices, by name or by code; returns the samples that are copies."""
     panels = Panels.collect(detail.real, detail.generated, *nearest_pairs(detail))
     slices: Rows = per_slice_rows(detail)
     copies: Rows = copied_pairs(detail, slices)
@@ -150,8 +153,7 @@ def _write_slices(out: Path, detail: Evaluation, results: Results, codes: Codes 
     panels.write(out / "panels.npz")
     write_recorded(out / "per_slice.csv", csv_bytes(slices))
     write_recorded(out / "lesions.csv", csv_bytes(lesions))
-    if statement := privacy_statement(results, copies):
-        write_recorded(out / PRIVACY, json_bytes(statement))
+    return copies
 
 
 def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
@@ -178,26 +180,23 @@ def revealed(real: SliceStore, binning: ZBinning) -> dict[str, Any] | None:
 
 def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
     """One row per generated slice: its description, and all values of it."""
-    table, values = detail.generated, detail.per_slice
-    seeds = None if table.store is None else table.store.index["seed"][table.index_rows]
-    matches = values.get("best_match_psnr")
-    rows = []
-    for i in range(len(table)):
-        row: dict[str, Any] = {
-            "slice": table.name(i),
-            "z_bin": int(table.z_bin[i]),
-            "pathology": int(table.pathology[i]),
-        }
-        row |= {} if seeds is None else {"seed": int(seeds[i])}
-        row |= {n: _rounded(float(v[i])) for n, v in values.items() if not n.endswith((_ROW, _FLAG))}
-        row |= {n: None if v[i].isnan() else bool(v[i]) for n, v in values.items() if n.endswith(_FLAG)}
-        row |= {} if matches is None else {"exact_copy": bool(torch.isposinf(matches[i]))}
-        for name, nearest in values.items():
-            if name.endswith(_ROW):
-                real = detail.real.name(int(nearest[i])) if nearest[i] >= 0 else None
-                row[f"nearest_{name.removesuffix(_ROW)}"] = real
-        rows.append(row)
-    return rows
+    table, values = detail.generated, {name: each.tolist() for name, each in detail.per_slice.items()}
+    columns: dict[str, list[Any]] = {
+        "slice": [table.name(i) for i in range(len(table))],
+        "z_bin": table.z_bin.tolist(),
+        "pathology": table.pathology.tolist(),
+    }
+    if table.store is not None:
+        columns["seed"] = table.store.index["seed"][table.index_rows].tolist()
+    columns |= {n: [_rounded(v) for v in each] for n, each in values.items() if not n.endswith((_ROW, _FLAG))}
+    columns |= {n: [None if isnan(v) else bool(v) for v in each] for n, each in values.items() if n.endswith(_FLAG)}
+    if "best_match_psnr" in values:
+        columns["exact_copy"] = [v == inf for v in values["best_match_psnr"]]
+    for name, nearest in values.items():
+        if name.endswith(_ROW):
+            real = [detail.real.name(int(row)) if row >= 0 else None for row in nearest]
+            columns[f"nearest_{name.removesuffix(_ROW)}"] = real
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def nearest_pairs(detail: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
@@ -242,4 +241,4 @@ def _with_reconstruction(
 
 
 def _rounded(value: float) -> float | None:
-    return round(value, 4) if abs(value) < float("inf") else None
+    return round(value, 4) if isfinite(value) else None

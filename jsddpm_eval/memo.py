@@ -18,6 +18,12 @@ from jsddpm.files import make_directory
 from jsddpm_eval.kept import FORMAT, read_arrays, read_table, write_arrays, write_table
 
 Value = TypeVar("Value")
+
+
+class InMemory(str):
+    """A part of a key that means the same in this process only: values of such a key are not written to a folder."""
+
+
 _MOST_HELD = 1 << 26  # bytes of objects that are kept only for speed
 
 
@@ -49,14 +55,14 @@ class Memo:
         self.folder: Path | None = None
         self._changed, self._held = False, 0
 
-    def keep_in(self, folder: str | Path) -> None:
-        """Read the values of earlier evaluations from a folder, and write tables there from now on.
+    def keep_in(self, folder: str | Path | None) -> None:
+        """Read the values of earlier evaluations from a folder, and write tables there from now on; nowhere if None.
 
         Raises:
             JsddpmError: ``BASELINES`` (status 4) when a file there is damaged.
         """
-        self.folder = make_directory(folder)
-        if self._file().is_file():
+        self.folder = None if folder is None else make_directory(folder)
+        if self.folder is not None and self._file().is_file():
             self._values |= read_arrays(self._file(), "BASELINES")
 
     def save(self) -> None:
@@ -73,6 +79,8 @@ class Memo:
             compute: Function that computes them.
         """
         name = digest(*key)
+        if any(isinstance(part, InMemory) for part in key):
+            return self.once((name,), lambda: np.atleast_1d(np.asarray(compute(), dtype=np.float64)))
         if name not in self._values:
             self._values[name] = np.atleast_1d(np.asarray(compute(), dtype=np.float64))
             self._changed = True
@@ -97,7 +105,7 @@ class Memo:
         Raises:
             JsddpmError: ``FEATURES`` (status 4) when a kept table is damaged.
         """
-        if self.folder is None:
+        if self.folder is None or isinstance(key, InMemory):
             return compute()
         path = self.folder / f"{name}-{digest(self._pixels(), key, FORMAT)}.npy"
         if not path.is_file():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Sized
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from numbers import Real
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -76,11 +77,43 @@ def require_lengths(count: int, values: Mapping[str, Sized | None]) -> None:
 
 
 def as_array(what: str, values: Values) -> NDArray[np.generic]:
-    """Any of :data:`Values` on the CPU."""
+    """Any of :data:`Values` on the CPU; bfloat16 becomes float32, because NumPy lacks it."""
     try:
-        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+        if isinstance(values, Tensor):
+            values = (values.float() if values.dtype == torch.bfloat16 else values).detach().cpu()
+        return np.asarray(values)
     except (TypeError, ValueError) as error:
         raise refused(what, f"not an array ({error})", "give an array or a tensor") from error
+
+
+def elements(values: Sequence[object] | Values) -> list[Any]:
+    """The single values as they were given: NumPy turns ``["a", None, -1]`` into text.
+
+    >>> elements(["a", torch.tensor(-1)]), elements(np.array([1.5]))
+    (['a', -1], [1.5])
+    """
+    if hasattr(values, "tolist"):
+        return cast(list[Any], values.tolist())
+    return [v.item() if isinstance(v, Tensor) and v.ndim == 0 else v for v in cast(Iterable[Any], values)]
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value is missing: None, an empty name, NaN, or pandas' NA and NaT.
+
+    >>> [is_missing(v) for v in (None, "", float("nan"), 0, "a")]
+    [True, True, True, False, False]
+    """
+    try:
+        return value is None or value == "" or bool(value != value)
+    except TypeError:  # NA is neither equal to itself nor different
+        return True
+
+
+def refuse_missing(what: str, values: Sequence[object] | Values, fix: str) -> None:
+    """Refuse missing values among others."""
+    every = elements(values)
+    if missing := sum(map(is_missing, every)):
+        raise refused(what, f"{missing} of {len(every)} missing", fix)
 
 
 def as_integers(what: str, values: Values, fix: str = "give one whole number for each slice") -> Tensor:
@@ -123,9 +156,11 @@ def as_held_out(values: Values | None, patient: Tensor, names: NDArray[np.str_],
 
 def as_flags(what: str, values: Values) -> Tensor:
     """Yes or no, boolean ``(N,)``."""
-    array = as_array(what, values)
+    array, cure = as_array(what, values), "give True or False for each slice"
+    if array.ndim == 1:
+        refuse_missing(what, values, cure)
     if array.ndim != 1 or array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
-        raise refused(what, f"{array.dtype} of shape {array.shape}", "give True or False for each slice")
+        raise refused(what, f"{array.dtype} of shape {array.shape}", cure)
     return torch.from_numpy(array.astype(bool))
 
 
@@ -134,7 +169,8 @@ def as_images(values: Values) -> NDArray[np.float32]:
     array = as_array("images", values)
     array = array[:, 0] if array.ndim == 4 and array.shape[1] == 1 else array
     if array.ndim != 3 or array.dtype.kind != "f":
-        cure = "give floats (N, H, W) in [0, 1]; divide 8-bit images by 255"
+        cure = "give floats (N, H, W) in [0, 1]" + (" of one channel" if array.ndim == 4 else "")
+        cure += "; divide 8-bit images by 255" if array.dtype == np.uint8 else ""
         raise refused("images", f"{array.dtype} of shape {array.shape}", cure)
     if not np.isfinite(array).all():
         raise refused("images", f"{np.count_nonzero(~np.isfinite(array))} values are nan or inf", "leave them out")
@@ -159,9 +195,7 @@ def as_patients(values: Sequence[object] | Values | None, count: int) -> tuple[T
     owners = as_array("patient", values)  # type: ignore[arg-type]
     if owners.ndim != 1 or len(owners) != count:
         raise refused("patient", f"shape {owners.shape} for {count} slices", "give one patient for each slice")
-    missing = [v is None or v != v for v in owners.tolist()]
-    if any(missing):
-        raise refused("patient", f"{sum(missing)} of {count} missing", "give one patient for each slice")
+    refuse_missing("patient", values, "give one patient for each slice")
     names, numbers = np.unique(owners.astype(np.str_) if owners.dtype.kind == "O" else owners, return_inverse=True)
     return torch.from_numpy(numbers.astype(np.int64)), names.astype(np.str_)
 
@@ -170,8 +204,8 @@ def as_units(group: Sequence[object] | Values | None, patient: Tensor, *, real: 
     """Independent units, int64 ``(N,)``: a patient, a generated volume, or a slice without a volume.
 
     Args:
-        group: Volume of each generated slice, names or numbers; None, NaN, an empty name or a negative number for a
-            slice without a volume. None if no slice has a volume.
+        group: Volume of each generated slice, names or numbers; None, NaN, NA, an empty name or a negative number for
+            a slice without a volume. None if no slice has a volume.
         patient: Patient numbers, int64 ``(N,)``.
         real: Whether the slices are real.
     """
@@ -184,20 +218,28 @@ def as_units(group: Sequence[object] | Values | None, patient: Tensor, *, real: 
     volumes = as_array("group", group)  # type: ignore[arg-type]
     if volumes.ndim != 1 or len(volumes) != count:
         raise refused("group", f"shape {volumes.shape} for {count} slices", "give one volume, or None, for each slice")
-    without = [v in (None, "") or v != v or (isinstance(v, (int, float)) and v < 0) for v in volumes.tolist()]
+    without = [is_missing(v) or (isinstance(v, Real) and float(v) < 0) for v in elements(group)]
     numbers = np.unique(volumes.astype(np.str_), return_inverse=True)[1]
     return torch.where(torch.tensor(without, dtype=torch.bool), alone, count + torch.from_numpy(numbers))
 
 
-def as_spacing(values: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Distances of rows, columns and slices in mm, all above 0."""
-    if len(values) != 3 or not all(math.isfinite(v) and v > 0 for v in values):
-        raise refused("spacing", f"{tuple(values)}", "give three positive distances (row, column, slice) in mm")
-    return values
+def as_spacing(values: Sequence[float]) -> tuple[float, float, float]:
+    """Distances of rows, columns and slices in mm, all above 0.
+
+    >>> as_spacing(np.array([1, 2, 3], np.float32))
+    (1.0, 2.0, 3.0)
+    """
+    given = elements(values) if isinstance(values, Iterable) else []
+    if len(given) != 3 or not all(isinstance(v, Real) and 0 < float(v) < math.inf for v in given):
+        raise refused("spacing", f"{values}", "give three positive distances (row, column, slice) in mm")
+    return float(given[0]), float(given[1]), float(given[2])
 
 
 def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | None) -> tuple[Tensor, Tensor]:
-    """Positions and bins; one is computed from the other if only one is given."""
+    """Positions and bins; one is computed from the other if only one is given, and both have to agree.
+
+    A bin without slices has no position, so any position is accepted there.
+    """
     if z_bin is None:
         if z_index is None or binning is None:
             raise refused("z_bin", "missing", "give z_bin, or z_index and binning")
@@ -209,7 +251,14 @@ def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | 
         known = f"0 to {last}" if binning else "0 on"
         raise refused("z_bin", f"{int(bins.min())} to {int(bins.max())}", f"give bins from {known}")
     if z_index is not None:
-        return as_integers("z_index", z_index), bins
+        position = as_integers("z_index", z_index)
+        if binning is not None and len(position) == len(bins):
+            placed = torch.tensor([bool(binning.slices(k)) for k in range(binning.n_bins)])[bins]
+            differ = torch.as_tensor(binning.index(position[placed])) != bins[placed]
+            if bool(differ.any()):
+                what = f"{int(differ.sum())} of {len(bins)} positions are in another bin than z_bin says"
+                raise refused("z_index", what, "give only one of the two, or correct it")
+        return position, bins
     if binning is None:
         return bins, bins
     used = [binning.representative(k) if binning.slices(k) else 0 for k in range(binning.n_bins)]

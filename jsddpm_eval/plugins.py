@@ -1,19 +1,31 @@
-"""Plugins: the modules of a package, and objects that other installed packages register."""
+"""Plugins: the modules of a package, objects that other installed packages register, and requests for them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from jsddpm.errors import environment_error
 from jsddpm.registry import Registry
+
+Plugin = TypeVar("Plugin")
 
 
 def modules_with(package: str, attribute: str) -> list[ModuleType]:
     """The modules of a package that define an attribute, in name order."""
     files = Registry(package)
     return [module for name in files.names() if hasattr(module := files.load(name), attribute)]
+
+
+def listed(asked: Sequence[str | Plugin]) -> Sequence[str | Plugin]:
+    """Names or objects that are asked for; a name alone is one of them.
+
+    >>> listed("kid"), listed(["kid", "fid"])
+    (['kid'], ['kid', 'fid'])
+    """
+    return [asked] if isinstance(asked, str) else asked
 
 
 def registered(group: str) -> dict[str, EntryPoint]:

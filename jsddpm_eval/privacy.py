@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jsddpm.checksums import read_recorded
+from jsddpm.checksums import read_recorded, sha256
 from jsddpm.files import parse_json
 from jsddpm.wording import counted
 from jsddpm_eval.checks.base import of_samples
@@ -121,13 +121,18 @@ def nameless_sentences(statement: Mapping[str, Any]) -> list[str]:
 
 
 def read_statement(folder: str | Path) -> dict[str, Any] | None:
-    """The statement on copies in an evaluation's folder; None without a ``privacy.json``.
+    """The statement on copies in an evaluation's folder; None without one, or if it is of other results.
+
+    Statements of earlier versions do not say of which results they are.
 
     Raises:
         JsddpmError: ``RESULTS``, ``JSON`` (status 4) when it is damaged.
     """
-    file = Path(folder) / PRIVACY
-    return parse_json(read_recorded(file, "RESULTS", "evaluate again"), file) if file.is_file() else None
+    file, results = Path(folder) / PRIVACY, Path(folder) / "results.json"
+    if not file.is_file():
+        return None
+    statement = parse_json(read_recorded(file, "RESULTS", "evaluate again"), file)
+    return None if "of" in statement and statement["of"] != sha256(results) else statement
 
 
 def _rate(score: Score) -> dict[str, Any]:

@@ -91,19 +91,19 @@ class SliceTable:
 
         Args:
             images: ``(N, H, W)`` or ``(N, 1, H, W)`` floats in [0, 1]; None if the columns contain all that is needed.
-            masks: Lesion masks of the same shape, boolean or 0 and 1; None without masks; scores that need masks are
-                then undefined.
+                float32 arrays and boolean masks are not copied, so do not change them afterwards.
+            masks: Lesion masks of the same shape, boolean or 0 and 1; scores that need masks are undefined without.
             pathology: 0 for control, 1 for lesion, ``(N,)``; for generated slices what they are conditioned on.
-            z_bin: Bins, ``(N,)``; needed without ``z_index``.
+            z_bin: Bins, ``(N,)``; needed without ``z_index``, and the same if both are given.
             z_index: Slice positions, ``(N,)``; ``binning`` turns them into bins.
             patient: Patients of real slices, names or numbers, ``(N,)``; None for generated slices.
             group: Volumes of generated slices, names or numbers, ``(N,)``: slices of one volume depend on each other,
-                like those of one patient. None (or a negative number) for a slice without a volume; None if all
-                slices are independent.
+                like those of one patient. None (or NaN, or a negative number) for a slice without a volume; None if
+                all slices are independent.
             held_out: Whether the generator was not trained on these real slices, boolean ``(N,)``; None if it may
                 have been trained on any.
             binning: The bins. Without it bins count from 0 to the largest of either table, each one slice thick.
-            spacing: Pixel size and slice distance ``(row, column, z)`` in mm.
+            spacing: Pixel size and slice distance ``(row, column, z)`` in mm; real and generated slices have the same.
             names: Readable names of the slices.
             columns: Columns already computed, by key.
 

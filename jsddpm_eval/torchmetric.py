@@ -12,6 +12,7 @@ from torchmetrics.utilities import dim_zero_cat
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from jsddpm.binning import ZBinning
+from jsddpm.diffusion.sampling import check_seed
 from jsddpm.errors import usage_error
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.extractor import Extractor
@@ -22,9 +23,12 @@ from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.registry import chosen
 from jsddpm_eval.metrics.registry import metrics as every_metric
 from jsddpm_eval.pixels import as_integers
+from jsddpm_eval.plugins import listed
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.whole_table import CONTENT, content_of
+
+_NUMBERS = "give numbers that are the same in all batches, such as numpy.unique(names, return_inverse=True)[1]"
 
 
 class BinAwareMetrics(TorchMetric):
@@ -43,7 +47,7 @@ class BinAwareMetrics(TorchMetric):
 
     Raises:
         JsddpmError: ``METRIC`` (status 2) for an unknown metric; ``EXTRACTOR`` (status 2) for an unknown extractor, or
-            one that is trained on the real slices.
+            one that is trained on the real slices; ``BINNING``, ``OPTION`` (status 2) for another binning or seed.
 
     >>> metric = BinAwareMetrics(ZBinning((0, 9), 2, n_slices=10), metrics=["best_match_psnr"])
     >>> slices = torch.stack([torch.zeros(12, 12), torch.full((12, 12), 0.4)])
@@ -67,8 +71,11 @@ class BinAwareMetrics(TorchMetric):
         spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
         super().__init__(dist_sync_fn=gathered)
-        names = metrics if metrics is not None else [m.name for m in every_metric().values() if not m.needs]
-        self.binning, self.asked, self.seed, self.spacing = binning, tuple(names), seed, spacing
+        if not isinstance(binning, ZBinning):
+            cure = "give the bins, such as ZBinning((24, 93), 10)"
+            raise usage_error("BINNING", f"a {type(binning).__name__} is no ZBinning", fix=cure)
+        names = listed(metrics) if metrics is not None else [m.name for m in every_metric().values() if not m.needs]
+        self.binning, self.asked, self.seed, self.spacing = binning, tuple(names), check_seed(seed), spacing
         self.features = _ready(features, seed)
         needs = {need for metric in chosen(self.asked)[0] for need in metric.needs}
         self.kept = tuple(name for name in ("pixels", "masks") if name in needs)
@@ -95,7 +102,7 @@ class BinAwareMetrics(TorchMetric):
             masks: Their lesion masks; required if a requested metric needs them.
             z_bin: Bins, for generated slices those they are conditioned on, int64 ``(B,)``.
             pathology: 0 control, 1 lesion, int64 ``(B,)``.
-            patient: Patient numbers of real slices, ``(B,)``.
+            patient: Patient numbers of real slices, ``(B,)``; no names, because tensors are exchanged by processes.
             group: Numbers of the volumes of generated slices, ``(B,)``, negative for a slice without a volume; a number
                 means the same volume in all batches and processes. None if all slices are independent.
             held_out: Whether the generator was not trained on these real slices, boolean ``(B,)``; None if it may
@@ -117,8 +124,8 @@ class BinAwareMetrics(TorchMetric):
         )  # fmt: skip
         none = [-1] * len(table)
         batch = {"z_bin": table.z_bin, "pathology": table.pathology, "held_out": table.held_out}
-        batch |= {"patient": as_integers("patient", none if patient is None else patient)}
-        batch |= {"group": as_integers("group", none if group is None else group)}
+        batch |= {"patient": as_integers("patient", none if patient is None else patient, _NUMBERS)}
+        batch |= {"group": as_integers("group", none if group is None else group, _NUMBERS)}
         batch |= {"generated": torch.full((len(table),), not real), "pixels": table.images}
         batch |= {"masks": table.masks} if table.has_masks else {}
         batch |= {CONTENT: content_of(*(batch[name] for name in ("pixels", "masks") if name in batch))}

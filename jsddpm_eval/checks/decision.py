@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -66,7 +66,7 @@ class _Judgement:
         return tested and bool(self.evidence.kind) and not self.evidence.within
 
 
-def decide(checks: Iterable[Check], cells: Iterable[Cell]) -> tuple[Finding, ...]:
+def decide(checks: Iterable[Check], cells: Sequence[Cell]) -> tuple[Finding, ...]:
     """The answer of every check at every place, the whole first."""
     every = list(checks)
     evidence_of = {

@@ -6,12 +6,18 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from jsddpm.errors import JsddpmError, first_line, usage_error
+from jsddpm_eval.memo import InMemory
+
+_KNOWN: WeakKeyDictionary[Callable[[Tensor], Tensor], str] = WeakKeyDictionary()  # functions of this process
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Extractor:
         standardize: Whether columns are scaled by the reference before distances are taken (columns of unequal units).
         saw_training: Whether it was trained on the training slices, so that only held-out ones are a fair reference.
         missing: Why it cannot be used with these real slices; empty if it can.
+        identified: Whether the description changes with every change of the function, for example by a version in
+            ``preprocessing``. Features are kept in a folder only if it does, or if there are weights.
     """
 
     name: str
@@ -35,6 +43,7 @@ class Extractor:
     standardize: bool = False
     saw_training: bool = False
     missing: str = ""
+    identified: bool = False
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features, after checks.
@@ -77,10 +86,21 @@ class Extractor:
             "reference": "held-out patients" if self.saw_training else "all real patients",
         }
 
-    @property
+    @cached_property
     def key(self) -> str:
-        """Hash of all settings that affect its features."""
-        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
+        """Hash of all settings that affect its features; if they do not identify the function, of that, too."""
+        described = hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
+        if self.identified or self.weights is not None:
+            return described
+        return InMemory(f"{described}-{_identity(self.extract)}")
+
+
+def _identity(function: Callable[[Tensor], Tensor]) -> str:
+    """Text that differs for each function, also for functions of other processes."""
+    try:
+        return _KNOWN.setdefault(function, uuid4().hex)
+    except TypeError:  # an object that cannot be a key is never taken for an earlier one
+        return uuid4().hex
 
 
 @dataclass(frozen=True)

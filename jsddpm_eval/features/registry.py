@@ -16,7 +16,7 @@ from jsddpm.anonymise import local_name
 from jsddpm.errors import JsddpmError, environment_error, first_line, usage_error
 from jsddpm.registry import Registry
 from jsddpm_eval.features.extractor import Extractor
-from jsddpm_eval.plugins import loaded, registered
+from jsddpm_eval.plugins import listed, loaded, registered
 from jsddpm_eval.slice_table import SliceTable
 
 GROUP = "jsddpm.extractors"
@@ -54,7 +54,7 @@ def make_extractors(
             package's cannot be made; and as the extractors themselves.
     """
     extractors: list[Extractor] = []
-    for feature in features:
+    for feature in listed(features):
         extractor = feature if isinstance(feature, Extractor) else _by_name(feature, real, seed, folder)
         if extractor.name in {e.name for e in extractors}:
             raise usage_error("EXTRACTOR", f"{extractor.name} is given twice", fix="name each extractor once")

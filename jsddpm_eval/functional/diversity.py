@@ -9,21 +9,61 @@ from jsddpm_eval.functional.best_match import pairwise_mse
 from jsddpm_eval.functional.reconstruction import ms_ssim, ssim
 
 _CHUNK = 64
+_TILE = 256  # slices that are compared with all others at a time
 
 
-def pairs(count: int, groups: Tensor | None = None) -> Tensor:
-    """All unordered pairs of ``count`` slices, int64 ``(P, 2)``; with groups, only pairs across groups.
+def pairs(groups: Tensor, most: int) -> Tensor:
+    """Unordered pairs of slices of different groups, at most this many, evenly spread over the list of them.
 
-    >>> pairs(3, groups=torch.tensor([0, 0, 1])).tolist()
+    Only the rows of the list that are used are made: 10,000 slices have 50 million pairs.
+
+    Args:
+        groups: Group of each slice, ``(N,)``.
+        most: Largest number of pairs, at least 1.
+
+    Returns:
+        int64 ``(P, 2)``, in lexicographic order.
+
+    >>> pairs(torch.tensor([0, 0, 1]), most=9).tolist()
     [[0, 2], [1, 2]]
     """
-    every = torch.combinations(torch.arange(count), 2)
-    return every if groups is None else every[groups[every[:, 0]] != groups[every[:, 1]]]
+    alike = torch.zeros(len(groups), dtype=torch.int64)  # later slices of the same group
+    for rows in (torch.nonzero(groups == group)[:, 0] for group in groups.unique()):
+        alike[rows] = torch.arange(len(rows) - 1, -1, -1)
+    partners = torch.arange(len(groups) - 1, -1, -1) - alike
+    ends = partners.cumsum(0)
+    total = int(ends[-1]) if len(ends) else 0
+    places = torch.arange(0, total, max(1, -(-total // most)))
+    first = torch.searchsorted(ends, places, right=True)
+    chosen = torch.stack([first, places - (ends - partners)[first]], 1)
+    for row in first.unique().tolist():
+        others = row + 1 + torch.nonzero(groups[row + 1 :] != groups[row])[:, 0]
+        chosen[first == row, 1] = others[chosen[first == row, 1]]
+    return chosen
 
 
-def pair_rmse(images: Tensor, chosen: Tensor) -> Tensor:
-    """Root mean squared difference of each chosen pair, float64 ``(P,)``, in the images' units."""
-    return pairwise_mse(images, images)[chosen[:, 0], chosen[:, 1]].sqrt()
+def rmse_of_units(images: Tensor, unit: Tensor) -> tuple[Tensor, Tensor]:
+    """Root mean squared differences over all pairs of slices of different units, added up for each unit.
+
+    Args:
+        images: ``(N, H, W)``; memory grows with N, and not with its square.
+        unit: Number of the unit of each slice, from 0, int64 ``(N,)``.
+
+    Returns:
+        The sum over the pairs of each unit, float64 ``(U,)``, in the images' units; the number of these pairs, int64
+        ``(U,)``. Each pair belongs to two units.
+
+    >>> rmse_of_units(torch.tensor([[[0.0]], [[1.0]], [[3.0]]]), torch.tensor([0, 0, 1]))[0].tolist()
+    [5.0, 5.0]
+    """
+    size = unit.bincount()
+    total = torch.zeros(len(size), dtype=torch.float64)
+    for start in range(0, len(images), _TILE):
+        rows = slice(start, start + _TILE)
+        different = pairwise_mse(images[rows], images[start:]).sqrt().triu_(diagonal=1)
+        different[unit[rows, None] == unit[None, start:]] = 0
+        total.index_add_(0, unit[rows], different.sum(1)).index_add_(0, unit[start:], different.sum(0))
+    return total, size * (len(images) - size)
 
 
 def pair_dissimilarity(images: Tensor, chosen: Tensor, *, data_range: float, multiscale: bool = False) -> Tensor:

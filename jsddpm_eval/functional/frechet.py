@@ -28,11 +28,18 @@ def frechet_distance(x: Tensor, y: Tensor, x_weights: Tensor | None = None, y_we
     Returns:
         The distance, at least 0.
 
+    Raises:
+        ValueError: With fewer than two samples, features of unequal lengths, or a value that is not finite.
+
     >>> frechet_distance(torch.tensor([[0.0], [2.0]]), torch.tensor([[3.0], [5.0]]))
     9.0
     """
     if len(x) < 2 or len(y) < 2:
         raise ValueError(f"{len(x)} and {len(y)} samples have no covariance")
+    if x.shape[1:] != y.shape[1:] or x.ndim != 2:
+        raise ValueError(f"features of shape {tuple(x.shape)} and {tuple(y.shape)} are not (n, d) and (m, d)")
+    if not (x.isfinite().all() and y.isfinite().all()):
+        raise ValueError("features must be finite")
     (mean_x, a), (mean_y, b) = _fitted(x, x_weights), _fitted(y, y_weights)
     if x.shape[1] < min(len(x), len(y)):  # triangular factors have the same nuclear norm and only d rows
         a, b = torch.linalg.qr(a, mode="r").R, torch.linalg.qr(b, mode="r").R

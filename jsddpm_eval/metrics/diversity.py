@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jsddpm.wording import counted
 from jsddpm_eval.features.space import FeatureSpace
-from jsddpm_eval.functional.diversity import pair_dissimilarity, pair_distance, pair_rmse, pairs, vendi_score
+from jsddpm_eval.functional.diversity import pair_dissimilarity, pair_distance, pairs, rmse_of_units, vendi_score
 from jsddpm_eval.functional.reconstruction import MIN_SIDE, ms_ssim_fits
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread
@@ -27,6 +27,8 @@ MAX_PAIRS = 200
 """Largest number of pairs compared by SSIM; of more, evenly spread ones are used."""
 
 _DRAWS = 20
+
+_OfUnits = tuple[Tensor, Tensor]  # sum over the pairs of each unit, and their number
 
 _spec = partial(
     ScoreSpec, group="variety", scope="cell", axis_from_zero=True,
@@ -99,47 +101,51 @@ METRIC = Diversity()
 
 
 def _pixel_score(spec: ScoreSpec, cell: Cell, context: Context) -> Score:
-    def differences(table: SliceTable, chosen: Tensor) -> Tensor:
+    def differences(table: SliceTable, unit: Tensor) -> _OfUnits:
         if spec is RMSE:
-            return pair_rmse(table.images, chosen) if len(chosen) else torch.empty(0)
-        chosen = _thin(chosen)
-        return pair_dissimilarity(table.images, chosen, data_range=1.0, multiscale=spec is MS_SSIM).double()
+            return rmse_of_units(table.images, numbered(unit))
+        chosen = pairs(unit, MAX_PAIRS)
+        values = pair_dissimilarity(table.images, chosen, data_range=1.0, multiscale=spec is MS_SSIM)
+        return _of_units(values, chosen, unit)
 
     def reference() -> float:
-        return _mean(differences(cell.real, pairs(len(cell.real), cell.real.patient)))
+        return _mean(differences(cell.real, cell.real.patient))
 
-    chosen = pairs(len(cell.generated), cell.generated.unit)
-    values = differences(cell.generated, chosen)
     baseline = _read(context.baseline(cell, spec.name, compute=reference).item())
-    return _mean_score(values, chosen if spec is RMSE else _thin(chosen), cell, baseline)
+    return _mean_score(differences(cell.generated, cell.generated.unit), cell, baseline)
 
 
 def _feature_score(space: FeatureSpace, cell: Cell, context: Context) -> Score:
+    def distances(table: SliceTable, unit: Tensor) -> _OfUnits:
+        chosen = pairs(unit, MAX_PAIRS)
+        return _of_units(pair_distance(space.of(table), chosen), chosen, unit)
+
     def reference() -> float:
-        across = _thin(pairs(len(cell.real), cell.real.patient))
-        return _mean(pair_distance(space.of(cell.real), across))
+        return _mean(distances(cell.real, cell.real.patient))
 
-    chosen = _thin(pairs(len(cell.generated), cell.generated.unit))
-    values = pair_distance(space.of(cell.generated), chosen)
     baseline = _read(context.baseline(cell, DISTANCE.name, space.extractor.key, compute=reference).item())
-    return _mean_score(values, chosen, cell, baseline)
+    return _mean_score(distances(cell.generated, cell.generated.unit), cell, baseline)
 
 
-def _mean_score(values: Tensor, chosen: Tensor, cell: Cell, baseline: Baseline) -> Score:
-    return Score.of(float(values.mean()), cell.counts, _pair_spread(values, chosen, cell.generated.unit), baseline)
+def _of_units(values: Tensor, chosen: Tensor, unit: Tensor) -> _OfUnits:
+    """Sum of the values of each unit's pairs, and their number, as :func:`rmse_of_units` gives them."""
+    of_pair = numbered(unit)[chosen]
+    total = torch.zeros(len(unit.unique()), dtype=torch.float64)
+    for column in of_pair.T:
+        total.index_add_(0, column, values.double())
+    return total, of_pair.flatten().bincount(minlength=len(total))
 
 
-def _pair_spread(values: Tensor, chosen: Tensor, units: Tensor) -> Spread:
+def _mean_score(differences: _OfUnits, cell: Cell, baseline: Baseline) -> Score:
+    return Score.of(_mean(differences), cell.counts, _pair_spread(*differences), baseline)
+
+
+def _pair_spread(total: Tensor, number: Tensor) -> Spread:
     """Interval and influences of a mean over pairs: pairs share units, so one unit at a time is left out."""
-    number_of, count = numbered(units), len(units.unique())
-    total = torch.zeros(count, dtype=torch.float64)
-    number = torch.zeros(count, dtype=torch.float64)
-    for column in (0, 1):
-        total.index_add_(0, number_of[chosen[:, column]], values.double())
-        number.index_add_(0, number_of[chosen[:, column]], torch.ones(len(values), dtype=torch.float64))
+    count = len(total)
     if count < MIN_PATIENTS:
         return Spread()
-    mean, left_out = float(values.double().mean()), (values.double().sum() - total) / (len(values) - number)
+    mean, left_out = _mean((total, number)), (total.sum() / 2 - total) / (number.sum() / 2 - number)
     interval = t_interval(mean, [(jackknife_variance(left_out), count)])
     return Spread() if interval is None else Spread(interval, Influence.of(mean, samples=left_out.tolist()))
 
@@ -167,14 +173,10 @@ def _vendi(space: FeatureSpace, cell: Cell, context: Context) -> Score:
     )
 
 
-def _thin(chosen: Tensor) -> Tensor:
-    """At most ``MAX_PAIRS`` pairs, evenly spread over the list."""
-    step = -(-len(chosen) // MAX_PAIRS)
-    return chosen[:: max(step, 1)]
-
-
-def _mean(values: Tensor) -> float:
-    return float(values.mean()) if len(values) else torch.nan
+def _mean(differences: _OfUnits) -> float:
+    """Mean over the pairs, each of which belongs to two units; NaN without pairs."""
+    total, number = differences
+    return float(total.sum() / number.sum()) if number.sum() else torch.nan
 
 
 def _read(value: float) -> Baseline:

@@ -10,7 +10,7 @@ from functools import cache
 
 from jsddpm.errors import environment_error, usage_error
 from jsddpm_eval.metrics.base import Metric
-from jsddpm_eval.plugins import loaded, modules_with, registered
+from jsddpm_eval.plugins import listed, loaded, modules_with, registered
 from jsddpm_eval.results.specs import GROUPS, ScoreSpec
 
 GROUP = "jsddpm.metrics"
@@ -55,13 +55,16 @@ def chosen(names: Sequence[str | Metric] | None) -> tuple[list[Metric], frozense
         names: Names of metrics or of single scores, or metrics themselves; all metrics when None.
 
     Raises:
-        JsddpmError: ``METRIC`` (status 2) for a name that is neither.
+        JsddpmError: ``METRIC`` (status 2) for a name that is neither, for a metric that has the name of another one or
+            of its scores, and for no metric.
 
-    >>> [m.name for m in chosen(["kid"])[0]], chosen(["kid"])[1]
+    >>> [m.name for m in chosen(["kid"])[0]], chosen("kid")[1]
     (['feature_distance'], frozenset({'kid'}))
     """
-    if names is None:
-        names = list(metrics())
+    names = list(metrics()) if names is None else listed(names)
+    if not names:
+        raise usage_error("METRIC", "no metric is asked for", fix="name at least one, or leave it out for all of them")
+    _require_own_names(names)
     picked: dict[str, Metric] = {}
     requested: set[str] = set()
     for name in names:
@@ -71,6 +74,15 @@ def chosen(names: Sequence[str | Metric] | None) -> tuple[list[Metric], frozense
         requested |= {str(name)} if single else {spec.name for spec in metric.specs}
     ordered = sorted(picked.values(), key=lambda m: group_order(m.specs[0]))
     return ordered, frozenset(requested)
+
+
+def _require_own_names(given: Sequence[str | Metric]) -> None:
+    """Refuse metrics with names of others, because one would replace the scores of the other."""
+    of = {name: metric for metric in metrics().values() for name in _names(metric)}
+    for metric in (each for each in given if isinstance(each, Metric)):
+        if taken := sorted(name for name in _names(metric) if of.setdefault(name, metric) is not metric):
+            what = f"the metric {metric.name} has the name of another metric or score: {', '.join(taken)}"
+            raise usage_error("METRIC", what, fix="rename it, or ask for the other one by its name")
 
 
 def _owner(name: str) -> Metric:

@@ -14,6 +14,7 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from jsddpm.binning import ZBinning
+from jsddpm.diffusion.sampling import check_seed
 from jsddpm.errors import usage_error
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.features.crossfit import Fold
@@ -99,7 +100,8 @@ class SampleMonitor:
                 f"{MIN_UNITS} held-out patients are needed to judge samples, and there are {self.held_out.n_patients}"
             )
             raise usage_error("SLICES", what, fix="hold out more patients: jsddpm cache resplit")
-        self.real, self.binning, self.features, self.seed, self.cache = real, real.binning, features, seed, cache
+        self.real, self.binning, self.features, self.cache = real, real.binning, features, cache
+        self.seed = check_seed(seed)
         self._ready = False
 
     @classmethod
@@ -114,8 +116,7 @@ class SampleMonitor:
         if self._ready:
             return
         memo = self.real.memo
-        if self.cache is not None:
-            memo.keep_in(self.cache)
+        memo.keep_in(self.cache)
         with _with_gradients():
             _ = self._regressor, self._search, [space.of(self.real) for space in self._spaces], self._position_baseline
         memo.save()
@@ -177,7 +178,10 @@ class SampleMonitor:
             pair = FeaturePair.of(self.held_out, samples, space, self.binning.n_bins)
             scores[space.name] = score = kid_estimate(pair)
             if score.value is not None:
-                key = ("kid between halves", space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
+                key = (
+                    "kid between halves", self.seed, space.extractor.key, len(pair.generated),
+                    digest(pair.rows, pair.weights),
+                )  # fmt: skip
                 distances = self.real.memo.values(key, lambda pair=pair: kid_between_halves(pair, self.seed))  # type: ignore[misc]
                 halves[KID.named(space.name)] = baseline_of(distances).baseline
         values = {KID.named(name): score.value for name, score in scores.items()}

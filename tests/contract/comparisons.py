@@ -183,7 +183,7 @@ def other_settings(world: World) -> Found:
             real,
             made,
             metrics=["kid"],
-            features=[Extractor("means", means, {"version": number})],
+            features=[Extractor("means", means, {"version": number}, identified=True)],
             cache=world.tmp / "kept",
         )
     real = [n for n in calls if n == 4 * PATIENTS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -96,6 +97,32 @@ def test_sides_that_do_not_belong_together_are_refused(real, generated, message)
     with pytest.raises(JsddpmError, match=message) as caught:
         evaluate(real, generated, features=[])
     assert (caught.value.code, caught.value.status) == ("STORES", 3)
+
+
+def test_another_spacing_is_refused_unless_it_is_rounded():
+    real = labelled(IMAGES, patient=list("aabbcc"), spacing=(0.9375, 0.9375, 2.0))
+    with pytest.raises(JsddpmError, match=r"\(0.9375, 0.9375, 2.0\) mm, generated slices \(1.0, 1.0, 1.0\)") as caught:
+        evaluate(real, MADE, metrics=["kid"], features=["radiomics"])
+    assert (caught.value.code, caught.value.status) == ("STORES", 3)
+    assert "spacing=real.spacing" in caught.value.fix
+    rounded = labelled(IMAGES.flip(-1), spacing=(0.938, 0.9375, 2.0))
+    assert evaluate(real, rounded, metrics=["best_match"], features=[])["best_match_psnr", 0, 0].status == "ok"
+
+
+def test_a_name_alone_is_one_name_and_no_metric_is_refused():
+    alone = evaluate(REAL, MADE, metrics="kid", features="radiomics")
+    listed = evaluate(REAL, MADE, metrics=["kid"], features=["radiomics"])
+    assert (alone.pooled, alone.provenance) == (listed.pooled, listed.provenance)
+    with pytest.raises(JsddpmError, match="no metric is asked for") as caught:
+        evaluate(REAL, MADE, metrics=[])
+    assert (caught.value.code, caught.value.status) == ("METRIC", 2)
+
+
+def test_a_seed_is_a_whole_number_from_0():
+    assert evaluate(REAL, MADE, metrics=["best_match"], features=[], seed=np.int64(3)).provenance["seed"] == 3
+    for seed in (-1, 1.5):
+        with pytest.raises(JsddpmError, match="is not a whole number from 0"):
+            evaluate(REAL, MADE, metrics=["best_match"], features=[], seed=seed)
 
 
 def test_other_bins_are_refused():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from jsddpm.binning import ZBinning
+from jsddpm.checksums import require_recorded, sha256, write_recorded
 from jsddpm.cohort.records import SPLITS
 from jsddpm.csvfiles import read_rows
 from jsddpm.diffusion.checkpoint import read_checkpoint, write_checkpoint
@@ -121,6 +122,24 @@ def test_samples_of_another_step_or_of_raw_weights_are_not_shown_with_a_reconstr
     with pytest.raises(JsddpmError, match=r"training_seed 0 instead of 1"):
         evaluate_into(tmp_path / "e", store, generated, checkpoint=earlier)
     assert not (tmp_path / "e").exists()
+
+
+def test_nothing_of_an_earlier_evaluation_is_left(run, store, generated, tmp_path):
+    out = tmp_path / "e"
+    samples = SliceTable.from_store(generated)
+    evaluate_into(out, store, samples, metrics=["copies"], features=[])
+    write_page(out, out / "report.html")
+    earlier = (out / "privacy.json").read_bytes()
+    assert read_statement(out)["of"] == sha256(out / "results.json")
+    evaluate_into(out, store, samples, metrics=["best_match"], features=[])
+    left = {p.name for p in out.iterdir()} - {"features", "results.influence.json"}
+    assert left == {"results.json", "per_bin.csv", "per_slice.csv", "lesions.csv", "panels.npz", "SHA256SUMS"}
+    assert read_statement(out) is None
+    require_recorded(out, ["results.json"], "RESULTS", "evaluate again")  # the record names no file that is gone
+    write_recorded(out / "privacy.json", earlier)
+    assert read_statement(out) is None  # it is of other results
+    evaluate_into(out, store, checkpoint=run / "checkpoints" / "last.ckpt")
+    assert {p.name for p in out.iterdir()} - {"features"} == {"results.json", "per_bin.csv", "SHA256SUMS"}
 
 
 def test_two_evaluations_into_one_folder_exclude_each_other(run, store, tmp_path):

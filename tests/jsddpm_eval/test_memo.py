@@ -179,7 +179,7 @@ def test_kept_tables_are_found_by_content(tmp_path):
         slices = SliceTable.from_arrays(
             images, z_bin=arrays["z_bin"], pathology=arrays["pathology"], patient=arrays["patient"]
         )
-        extractor = Extractor("x", extract, settings.pop("preprocessing", {"a": 1}), **settings)
+        extractor = Extractor("x", extract, settings.pop("preprocessing", {"a": 1}), identified=True, **settings)
         slices.memo.keep_in(tmp_path)
         return slices.column("x", lambda batch: extractor(batch.images), settings=extractor.key)
 
@@ -189,6 +189,31 @@ def test_kept_tables_are_found_by_content(tmp_path):
     use(arrays["images"], preprocessing={"a": 2})
     use(arrays["images"], weights="w")
     assert len(calls) == len(list(tmp_path.iterdir())) == 4
+
+
+def test_another_function_of_the_same_description_has_features_of_its_own(tmp_path):
+    """In memory by the function itself; in a folder nothing is kept, because another process cannot tell them apart."""
+    real, made = table(real_arrays()), table(generated_arrays())
+    functions = (lambda x: x.mean((1, 2))[:, None].double(), lambda x: x.std((1, 2))[:, None].double())
+
+    def kid(function, *tables, **settings):
+        extractor = Extractor("q", function, {})
+        return evaluate(*tables, metrics=["kid"], features=[extractor], **settings).pooled["kid_q"]
+
+    fresh = [kid(f, table(real_arrays()), table(generated_arrays())) for f in functions]
+    assert fresh[0].value != fresh[1].value
+    assert [kid(f, real, made) for f in functions] == fresh
+    assert [kid(f, real, made, cache=tmp_path) for f in functions] == fresh
+    assert [kid(f, table(real_arrays()), table(generated_arrays()), cache=tmp_path) for f in functions] == fresh
+    assert not list(tmp_path.glob("q-*"))
+
+
+def test_without_a_cache_nothing_is_written_into_an_earlier_one(tmp_path):
+    real, made = table(real_arrays()), table(generated_arrays())
+    evaluate(real, made, metrics=["best_match"], features=[], cache=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    evaluate(real, made, metrics=["kid", "manifold"], features=["radiomics"])
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_baselines_are_bound_to_labels_and_pixels(tmp_path):

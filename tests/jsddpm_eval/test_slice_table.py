@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -69,7 +70,9 @@ def test_patients_are_numbered_in_name_order(patient):
     "group",
     [
         ["v", None, "w", "v"], ["v", "", "w", "v"], np.array(["v", None, "w", "v"], object), [1.0, np.nan, 2.0, 1.0],
-        [5, -1, 3, 5], torch.tensor([5, -1, 3, 5]),
+        [5, -1, 3, 5], torch.tensor([5, -1, 3, 5]), ["v", np.nan, "w", "v"], ["v", -1, "w", "v"],
+        np.array(["v", np.int64(-1), "w", "v"], object), pd.Series(["v", pd.NA, "w", "v"], dtype="string"),
+        pd.Series([5, pd.NA, 3, 5], dtype="Int64"), pd.Categorical(["v", None, "w", "v"]),
     ],
 )  # fmt: skip
 def test_slices_of_one_volume_are_one_unit_and_a_slice_of_none_is_its_own(group):
@@ -80,6 +83,25 @@ def test_slices_of_one_volume_are_one_unit_and_a_slice_of_none_is_its_own(group)
     part = table.where([3, 1, 0])
     assert torch.equal(part.unit, table.unit[[3, 1, 0]])
     assert part.n_units == 2
+
+
+@pytest.mark.parametrize("nothing", [np.nan, -1, None, pd.NA])
+def test_two_slices_of_no_volume_are_two_units(nothing):
+    table = made(patient=None, group=["a", nothing, nothing, "b"])
+    assert len(table.unit.unique()) == table.n_units == 4
+
+
+def test_bfloat16_is_converted():
+    images = torch.from_numpy(IMAGES).bfloat16()
+    assert torch.equal(made(images=images).images, images.float())
+
+
+@pytest.mark.parametrize("spacing", [(1, 2, 3), [1.0, 2.0, 3.0], np.array([1, 2, 3], np.float32), (np.int64(1), 2, 3)])
+def test_a_spacing_is_the_same_in_every_form(spacing):
+    table = made(spacing=spacing)
+    assert table.spacing == (1.0, 2.0, 3.0)
+    assert [type(v) for v in table.spacing] == [float] * 3
+    assert table.origin == made(spacing=(1.0, 2.0, 3.0)).origin
 
 
 def test_without_volumes_a_generated_slice_is_its_own_unit_and_a_real_one_its_patients():
@@ -97,7 +119,8 @@ NAN = np.where(np.arange(4)[:, None, None] == 2, np.nan, IMAGES)
 REFUSED = {
     "another number of images": ({"images": IMAGES[:3], "masks": None}, "images: 3 for 4"),
     "flat images": ({"images": IMAGES.reshape(4, -1)}, "shape"),
-    "three channels": ({"images": np.repeat(IMAGES[:, None], 3, 1)}, "shape"),
+    "three channels": ({"images": np.repeat(IMAGES[:, None], 3, 1)}, r"in \[0, 1\] of one channel$"),
+    "channels last": ({"images": IMAGES[..., None]}, r"in \[0, 1\] of one channel$"),
     "bytes": ({"images": (255 * IMAGES).astype(np.uint8)}, "divide 8-bit images by 255"),
     "whole numbers": ({"images": MASKS.astype(np.int64)}, "give floats"),
     "above 1": ({"images": 2 * IMAGES}, r"scale them to \[0, 1\]"),
@@ -115,11 +138,23 @@ REFUSED = {
     "no bins": ({"z_bin": None}, "give z_bin, or z_index and binning"),
     "positions without a binning": ({"z_bin": None, "z_index": [5, 6, 7, 8]}, "give z_bin, or z_index and binning"),
     "a position outside the binning": ({"z_bin": None, "z_index": [5, 6, 7, 80], "binning": BINNING}, "80"),
+    "a position outside the bins": ({"z_index": [500] * 4, "binning": BINNING}, "500"),
+    "a position in another bin": (
+        {"z_index": [5, 11, 17, 5], "binning": BINNING},
+        "1 of 4 positions are in another bin",
+    ),
     "a position too few": ({"z_index": [5, 6, 7], "binning": BINNING}, "z_index: 3 for 4"),
     "a third pathology": ({"pathology": [0, 1, 2, 0]}, "0 for control, 1 for lesion"),
     "pathologies by name": ({"pathology": ["lesion"] * 4}, "whole number.* 1 for lesion"),
     "a patient too few": ({"patient": list("aab")}, "one patient for each"),
     "a patient without a name": ({"patient": ["a", None, "b", "b"]}, "patient"),
+    "a patient with an empty name": ({"patient": ["a", "", "b", "b"]}, "1 of 4 missing"),
+    "a patient NaN among names": ({"patient": ["a", np.nan, "b", "b"]}, "1 of 4 missing"),
+    "a patient NA": ({"patient": pd.Series(["a", pd.NA, "b", "b"], dtype="string")}, "1 of 4 missing"),
+    "a held-out flag NA": (
+        {"held_out": pd.Series([True, False, pd.NA, True], dtype="boolean")},
+        "held_out: 1 of 4 miss",
+    ),
     "a patient that is not a number": ({"patient": [1.0, np.nan, 2.0, 2.0]}, "1 of 4 missing"),
     "volumes of real slices": ({"group": [0, 0, 1, 1]}, "group: given for real slices"),
     "a volume too few": ({"patient": None, "group": [0, 0, 1]}, "one volume, or None, for each"),
@@ -134,6 +169,9 @@ REFUSED = {
         r"patient a is held out in some slices only \(1 of 2 pat",
     ),
     "a spacing of nothing": ({"spacing": (1, 0, 1)}, "three positive distances"),
+    "a single spacing": ({"spacing": 1.0}, "three positive distances"),
+    "no spacing": ({"spacing": None}, "three positive distances"),
+    "a spacing in words": ({"spacing": ("1", "1", "1")}, "three positive distances"),
     "a spacing of two": ({"spacing": (1, 1)}, "three positive distances"),
     "a name too few": ({"names": ["a"]}, "names: 1 for 4"),
     "a column too short": ({"columns": {"x": torch.zeros(3, 2)}}, "x: 3 for 4"),
@@ -217,8 +255,9 @@ def asked(store, count=2):
     rows = [torch.nonzero((real.token(5) == t) & real.held_out)[:count, 0] for t in range(10)]
     part = real.where(torch.cat(rows))
     return SliceTable.from_arrays(
-        part.images.flip(-1), part.masks.flip(-1), z_bin=part.z_bin, pathology=part.pathology, binning=BINNING
-    )
+        part.images.flip(-1), part.masks.flip(-1), z_bin=part.z_bin, pathology=part.pathology, binning=BINNING,
+        spacing=store.spacing,
+    )  # fmt: skip
 
 
 def test_a_store_is_the_table_of_its_content(store):

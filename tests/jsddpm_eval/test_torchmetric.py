@@ -251,6 +251,7 @@ SLICE = torch.rand((1, 12, 12), generator=torch.Generator().manual_seed(0))
         (SLICE, {"real": True, "patient": torch.tensor([4]), "group": torch.tensor([1])}, "group: given for real"),
         (SLICE, {"group": torch.tensor([1, 2])}, "one volume, or None, for each slice"),
         (SLICE, {"group": ["anna"]}, "group"),
+        (SLICE, {"real": True, "patient": ["anna"]}, r"patient.*numpy.unique\(names"),
         (SLICE, {"held_out": torch.tensor([2])}, "held_out"),
         (SLICE, {"masks": SLICE}, "0 and 1"),
     ],
@@ -261,6 +262,19 @@ def test_slices_that_do_not_fit_are_refused(images, changed, message):
         metric.update(images, **({"real": False} | ONE | changed))
     assert (caught.value.code, caught.value.status) == ("SLICES", 2)
     assert not metric.z_bin  # and nothing of the batch is kept
+
+
+def test_a_metric_needs_a_binning_and_a_whole_seed():
+    for settings, code in (({"binning": None}, "BINNING"), ({"seed": -1}, "OPTION")):
+        with pytest.raises(JsddpmError, match=code):
+            BinAwareMetrics(**{"binning": BINNING} | settings)
+    assert BinAwareMetrics(BINNING, metrics="kid").asked == ("kid",)
+
+
+def test_bfloat16_is_taken_like_float32():
+    metric = BinAwareMetrics(BINNING, metrics=["best_match"])
+    metric.update(SLICE.bfloat16(), **ONE, real=False)
+    assert len(metric.z_bin) == 1
 
 
 def test_masks_are_needed_where_a_metric_reads_them():

@@ -101,4 +101,5 @@ EXTRACTOR = Extractor(
     extract,
     {"range": [0, 1], "levels": LEVELS, "foreground": FOREGROUND, "columns": list(COLUMNS)},
     standardize=True,
+    identified=True,
 )

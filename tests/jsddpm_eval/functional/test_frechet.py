@@ -30,6 +30,15 @@ def test_frechet_between_exact_gaussians_has_a_closed_form():
     assert frechet_distance(white, 2 * white + 3) == pytest.approx(4 * 9 + 4 * (2 - 1) ** 2, rel=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [(normal(5, 3), r"\(5, 4\) and \(5, 3\)"), (normal(5, 4).log(), "finite"), (normal(1, 4), "no covariance")],
+)
+def test_features_without_a_distance_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        frechet_distance(normal(5, 4), y)
+
+
 @settings(max_examples=20)
 @given(st.integers(2, 12), st.integers(2, 12), st.integers(1, 15))
 def test_distances_are_symmetric_and_zero_on_themselves(n, m, d):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import jsddpm_eval.metrics
 from jsddpm.errors import JsddpmError
+from jsddpm_eval.metrics.base import Metric
+from jsddpm_eval.metrics.feature_distance import KID
 from jsddpm_eval.metrics.reconstruction import SPECS as RECONSTRUCTION
 from jsddpm_eval.metrics.registry import chosen, metrics
 from jsddpm_eval.results.specs import GROUPS
@@ -57,3 +60,26 @@ def test_metrics_are_chosen_by_family_by_score_and_as_objects():
     with pytest.raises(JsddpmError, match="unknown metric or score 'fids'") as caught:
         chosen(["fids"])
     assert (caught.value.code, caught.value.status) == ("METRIC", 2)
+
+
+class Mine(Metric):
+    def __init__(self, name, score):
+        self.name, self.specs = name, (replace(KID, name=score),)
+
+    def compute(self, cell, context):
+        return {}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [Mine("mine", "kid")], [Mine("kid", "mine")], [Mine("best_match", "mine")], ["kid", Mine("mine", "fid")],
+        [Mine("mine", "a"), Mine("mine", "b")], [Mine("mine", "a"), Mine("other", "a")],
+    ],
+)  # fmt: skip
+def test_a_metric_with_the_name_of_another_one_or_of_its_score_is_refused(asked):
+    with pytest.raises(JsddpmError, match="has the name of another metric or score") as caught:
+        chosen(asked)
+    assert (caught.value.code, caught.value.status) == ("METRIC", 2)
+    mine = Mine("mine", "own")
+    assert chosen([mine, mine, "kid"])[1] == {"own", "kid"}

@@ -121,6 +121,15 @@ def test_another_training_finds_what_was_computed_of_real_slices(new, cache):
         assert again(samples(*slices(range(200, 206)))) == new
 
 
+def test_halves_of_held_out_patients_depend_on_the_seed(cache):
+    made = samples(*slices(range(200, 206)))
+    apart = [SampleMonitor(real(), features=[MEANS], seed=seed) for seed in (0, 1)]
+    shared = [SampleMonitor(r, features=[MEANS], seed=seed) for r in [real()] for seed in (0, 1)]
+    alone, together = ([m._kid(made)[1] for m in monitors] for monitors in (apart, shared))
+    assert alone[0] != alone[1]
+    assert together == alone
+
+
 def test_without_masks_or_training_patients_the_rest_is_scored(new):
     images, masks, z, people = slices(range(100, 106))
     alone = SliceTable.from_arrays(
