@@ -12,11 +12,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from jsddpm.errors import usage_error
 from jsddpm.quantization import (
     Index,
+    as_given,
     check_n_bins,
     check_n_slices,
     check_pathology,
@@ -35,16 +36,16 @@ LESION = 1
 PATHOLOGY_NAMES = ("control", "lesion")
 
 
-def parse_pathology(text: str) -> int:
-    """Pathology that an option or a table names: 0 or control, 1 or lesion, in any case; 1.0 is 1.
+def parse_pathology(text: str | int) -> int:
+    """Pathology that an option, a table or an argument names: 0 or control, 1 or lesion, in any case; 1.0 is 1.
 
     Raises:
         JsddpmError: ``PATHOLOGY`` (status 2).
 
-    >>> parse_pathology("Lesion"), parse_pathology("0")
-    (1, 0)
+    >>> parse_pathology("Lesion"), parse_pathology("0"), parse_pathology(True)
+    (1, 0, 1)
     """
-    word = text.strip().lower()
+    word = text.strip().lower() if isinstance(text, str) else f"{text + 0}"  # True + 0 is 1
     for number, name in enumerate(PATHOLOGY_NAMES):
         if word in (name, f"{number}", f"{number}.0"):
             return number
@@ -150,22 +151,28 @@ class ZBinning:
             raise usage_error("N_BINS", f"{self.n_bins} bins for {divided} slices leave bins empty", fix=cure)
 
     def index(self, z_index: Index) -> Index:
-        """Bin(s) of slice position(s); a position outside ``z_range`` is refused with every scheme."""
+        """Bin(s) of slice position(s); a position outside ``z_range`` is refused with every scheme.
+
+        >>> ZBinning((24, 93), 10).index([24, 31, 93])
+        [0, 1, 9]
+        """
         if self.scheme == "global":
-            return quantize_z_global(cast(Index, check_z(z_index, *self.z_range)), self.n_slices, self.n_bins)
+            binned = quantize_z_global(check_z(z_index, *self.z_range), self.n_slices, self.n_bins)
+            return as_given(z_index, binned)
         rule = quantize_z_local if self.scheme == "local" else quantize_z_inclusive
         return rule(z_index, self.z_range, self.n_bins)
 
-    def token(self, z_index: Index, pathology: Index) -> Index:
+    def token(self, z_index: Index, pathology: object) -> Index:
         """Condition tokens of slices and their pathology (0 control, 1 lesion); see :meth:`Condition.token`.
 
-        Arrays and tensors of narrow types give tokens of int64. Values as for :meth:`index`; another pathology than 0
-        and 1 is refused (``PATHOLOGY``), because its token would be another class.
+        Arrays and tensors of narrow types give tokens of int64. Values as for :meth:`index`; pathology may be boolean
+        (True is lesion). Another one than 0 and 1 is refused (``PATHOLOGY``): its token would be another class.
 
         >>> ZBinning((24, 93), 10).token(31, 1)
         11
         """
-        return cast(Index, cast(Any, self.index(z_index)) + check_pathology(pathology) * self.n_bins)
+        z = check_z(z_index, *self.z_range) if isinstance(z_index, list | tuple) else z_index
+        return as_given(z_index, self.index(z) + check_pathology(pathology) * self.n_bins)
 
     def slices(self, z_bin: int) -> range:
         """The consecutive slice positions of a bin; empty if the scheme assigns it none."""

@@ -7,7 +7,7 @@ Local rule, for ``lo <= z <= hi`` (the default)::
 This is the exact value of ``min(int((z - lo) / (hi - lo) * n_bins), n_bins - 1)``, which floating-point arithmetic
 computes wrongly for some settings: at z_range (24, 93) with 23 bins, z = 63 is 13.0 exactly and 12.999... in float64.
 
-Python integers, NumPy integers and integer tensors are accepted; numpy and torch are recognised without an import.
+Python integers, NumPy integers, lists and integer tensors are accepted; numpy and torch are recognised without an import.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from typing import Any, TypeVar, cast
 from jsddpm.errors import usage_error
 
 Index = TypeVar("Index")
-"""A Python or NumPy integer, an integer ndarray or an integer tensor; the result has the same kind."""
+"""A Python or NumPy integer, a list or tuple of them, an integer ndarray or an integer tensor; the result has the same
+kind."""
 
 
 def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> Index:
     """Bin of a slice within ``z_range``: ``min((z - lo) * n_bins // (hi - lo), n_bins - 1)``.
 
     Args:
-        z_index: Slice position(s) in ``[lo, hi]``, integer scalar, array or tensor on any device.
+        z_index: Slice position(s) in ``[lo, hi]``, integer scalar, list, array or tensor on any device.
         z_range: Inclusive ``(lo, hi)`` in slices.
         n_bins: Number of bins, at least 1.
 
@@ -43,11 +44,11 @@ def quantize_z_local(z_index: Index, z_range: tuple[int, int], n_bins: int) -> I
     n_bins = check_n_bins(n_bins)
     z = check_z(z_index, lo, hi)
     if hi == lo:
-        return cast(Index, z * 0)
+        return as_given(z_index, z * 0)
     binned = z - lo
     binned *= n_bins  # in place: large arrays are bound by memory
     binned //= hi - lo
-    return cast(Index, min(binned, n_bins - 1) if isinstance(binned, int) else binned.clip(max=n_bins - 1))
+    return as_given(z_index, min(binned, n_bins - 1) if isinstance(binned, int) else binned.clip(max=n_bins - 1))
 
 
 def quantize_z_global(z_index: Index, n_slices: int, n_bins: int) -> Index:
@@ -73,7 +74,7 @@ def quantize_z_inclusive(z_index: Index, z_range: tuple[int, int], n_bins: int) 
     """``(z - lo) * n_bins // (hi - lo + 1)``: SLIM-Diff's later rule, for reading its outputs."""
     lo, hi = check_range(z_range)
     n_bins = check_n_bins(n_bins)
-    return cast(Index, (check_z(z_index, lo, hi) - lo) * n_bins // (hi - lo + 1))
+    return as_given(z_index, (check_z(z_index, lo, hi) - lo) * n_bins // (hi - lo + 1))
 
 
 def is_integer(value: object) -> bool:
@@ -95,24 +96,39 @@ def check_z(z_index: object, lo: int, hi: int) -> Any:
     return z
 
 
+def as_given(z_index: Index, result: Any) -> Index:
+    """The result for ``z_index``; a list or tuple if that is one."""
+    return cast(Index, type(z_index)(result.tolist()) if isinstance(z_index, list | tuple) else result)
+
+
 def check_pathology(pathology: object) -> Any:
-    """Return ``pathology``, like ``z_index`` in :func:`check_z`; values other than 0 and 1 are refused."""
-    known = _widened(pathology)
+    """Return ``pathology``, like ``z_index`` in :func:`check_z`; values other than 0, 1, False and True are refused."""
+    known = _widened(pathology, flags=True)
     if known is None or _leaves(known, 0, 1):
         cure = "give 0 (control) or 1 (lesion)"
         raise usage_error("PATHOLOGY", f"pathology {_describe(pathology)} is unknown", fix=cure)
     return known
 
 
-def _widened(value: object) -> Any:
-    """An integer, or an array or tensor of integers, in at least 64 bits; None for anything else."""
+def _widened(value: object, *, flags: bool = False) -> Any:
+    """An integer, or an array or tensor of integers, in at least 64 bits; None for anything else.
+
+    Args:
+        value: The value; a list or tuple becomes an array.
+        flags: Accept booleans too.
+    """
+    if isinstance(value, list | tuple):
+        import numpy as np  # here, so that a command without arrays starts faster
+
+        whole = all(is_integer(item) or (flags and isinstance(item, bool | np.bool_)) for item in value)
+        return np.array(value, np.int64) if whole else None
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
-    if is_integer(value):
+    if is_integer(value) or (flags and isinstance(value, bool)):
         return int(value) if isinstance(value, int) else cast(Any, numpy).int64(value)
-    if numpy is not None and isinstance(value, numpy.ndarray) and value.dtype.kind in "iu":
-        return value.astype(numpy.int64, copy=False)
-    if torch is not None and isinstance(value, torch.Tensor) and "int" in str(value.dtype):
-        return value.long()
+    if numpy is not None and isinstance(value, numpy.ndarray | numpy.bool_):
+        return value.astype(numpy.int64, copy=False) if value.dtype.kind in ("iub" if flags else "iu") else None
+    if torch is not None and isinstance(value, torch.Tensor):
+        return value.long() if "int" in str(value.dtype) or (flags and value.dtype == torch.bool) else None
     return None
 
 
@@ -136,7 +152,8 @@ def _describe(value: Any) -> str:
 
 def check_range(z_range: tuple[int, int]) -> tuple[int, int]:
     """``(lo, hi)`` as Python integers; a reversed or negative range and other values are refused."""
-    pair = tuple(z_range) if isinstance(z_range, (tuple, list)) else ()
+    given: Any = z_range.tolist() if getattr(z_range, "ndim", None) == 1 else z_range  # type: ignore[attr-defined]
+    pair = tuple(given) if isinstance(given, (tuple, list)) else ()
     if len(pair) != 2 or not all(is_integer(z) for z in pair):
         raise usage_error("Z_RANGE", f"z_range {z_range!r} is not two integers", fix="give two integers LO HI")
     lo, hi = int(pair[0]), int(pair[1])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,8 @@ from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from diffusers.utils import BaseOutput
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-AT_ONCE = 64
-"""Number of slices in a call of the network."""
-WORD = 0xFFFFFFFF
-"""Largest word of 32 bits."""
+AT_ONCE = 64  # slices in a call of the network
+WORD = 0xFFFFFFFF  # the largest word of 32 bits
 RHO = 7.0
 """Exponent of Karras et al. 2022 (arXiv 2206.00364, equation 5)."""
 NOISIEST = 80.0
@@ -35,7 +34,7 @@ LEAST = 4
 
 def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
     """63-bit seed of one sample: number ``number`` of a condition."""
-    key = f"jsddpm:{run_seed}:{z_bin}:{pathology}:{number}"
+    key = ":".join(["jsddpm", *(str(index(part)) for part in (run_seed, z_bin, pathology, number))])  # True is 1
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
 
 
@@ -221,19 +220,22 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
             num_inference_steps: Network evaluations of a sample.
             guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
             eta: Share of DDPM's step noise in DDIM.
-            seed: Seed; a sample depends only on seed, condition and number within the condition.
+            seed: Seed, from 0; a sample depends only on seed, condition and number within the condition.
 
         Raises:
+            TypeError: For a seed or a condition that is not of whole numbers.
             ValueError: For a condition without a training slice or given twice, guidance that was not trained, a number
-                of steps below 1 or above that of noise levels, and samples that are not finite.
+                of steps below 1 or above that of noise levels, a negative seed, and samples that are not finite.
         """
         known = self.config.settings
         possible = [(t % known["n_bins"], t // known["n_bins"]) for t in known["trained"]]
-        pairs = possible if conditions is None else [(z, p) for z, p in conditions]
+        pairs = possible if conditions is None else [(index(z), index(p)) for z, p in conditions]
         refused = [pair for pair in pairs if pair not in possible or pairs.count(pair) > 1]
         ids = [(z, p, k) for z, p in pairs for k in range(num_per_condition)]
         asked = {"steps": num_inference_steps, "guidance": guidance_scale, "eta": eta}
         chosen: dict[str, Any] = {name: known[name] if value is None else value for name, value in asked.items()}
+        if index(seed) < 0:
+            raise ValueError(f"the seed {seed} is negative")
         if refused or not ids:
             raise ValueError(f"no sample, no training slice of a pair, or given more than once: {refused[:3]}")
         if chosen["guidance"] != 1 and not known["guided"]:
@@ -248,8 +250,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         self, ids: Sequence[tuple[int, int, int]], seed: int, *, steps: int, guidance: float, eta: float
     ) -> torch.Tensor:
         """Pairs ``(N, 2, H, W)`` of image and mask in [-1, 1], on the CPU."""
-        known, device = self.config.settings, self.unet.device
-        seeds = [sample_seed(seed, *i) for i in ids]
+        known, device, seeds = self.config.settings, self.unet.device, [sample_seed(seed, *i) for i in ids]
         x = normal_noise(seeds, 0, (2, *known["size"]), device)
         tokens = torch.tensor([p * known["n_bins"] + z for z, p, _ in ids], device=device)
         abar = self._alphas_cumprod().to(device)
@@ -279,7 +280,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
     def _predicted(self, x: torch.Tensor, t: int, tokens: torch.Tensor) -> torch.Tensor:
         patch, times = self.config.settings["patch_size"], torch.full((len(x),), t, device=x.device)
         with torch.autocast(x.device.type, torch.bfloat16, in_bfloat16(self.config.settings["precision"], x.device)):
-            output = self.unet(pixel_unshuffle(x, patch), times, class_labels=tokens).sample
+            output = self.unet(pixel_unshuffle(x, patch).to(self.unet.dtype), times, class_labels=tokens).sample
         return pixel_shuffle(output, patch).float()
 
     def _step(
@@ -290,8 +291,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
             return ddim_step(self.scheduler, x0, t, x, share, noise() if share else None)
         noisy = self.scheduler.config.get("algorithm_type") == "sde-dpmsolver++"
         options = {"variance_noise": noise()} if noisy else {}
-        following: torch.Tensor = self.scheduler.step(x0, t, x, **options).prev_sample
-        return following
+        return self.scheduler.step(x0, t, x, **options).prev_sample  # type: ignore[no-any-return]
 
     def _alphas_cumprod(self) -> torch.Tensor:
         """The schedule of training; multistep schedulers change the last noise level if it is 0."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal, TypedDict
@@ -16,6 +16,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
 from jsddpm.slices.layout import LEVELS
 from jsddpm.slices.opened import Store, opened
+from jsddpm.slices.rows import Rows, row_numbers
 
 Residence = Literal["memory", "mapped"]
 _SHIFT = 1 << 15
@@ -50,7 +51,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
 
     Raises:
         JsddpmError: ``NO_SLICES`` (status 2) when the split has none in the range; ``SPLIT`` (status 2) for an unknown
-            split; ``STORE_SLICES`` (status 2) when the binning is for volumes of other slices.
+            split; ``STORE_SLICES`` (status 2) when the binning is for volumes of other slices; ``BINNING`` (status 2)
+            for anything else than a binning.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         residence: Residence = "memory",
     ) -> None:
         self.store = opened(store)
+        if not isinstance(binning, ZBinning):
+            raise usage_error("BINNING", f"{binning!r} is not a binning", fix="give a ZBinning")
         self.binning = binning
         self.rows = self.store.select(binning=binning, split=split)
         if len(self.rows) == 0:
@@ -84,9 +88,13 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def batch(self, items: Sequence[int] | Tensor) -> Batch:
-        """Many samples at once, without a loop over slices."""
-        chosen = torch.as_tensor(items, dtype=torch.int64)
+    def batch(self, items: Rows | Tensor) -> Batch:
+        """Many samples at once, by number or by a boolean for each of the data set, without a loop over slices.
+
+        Raises:
+            JsddpmError: ``SLICES`` (status 2) for numbers that are not whole, or booleans for another number of slices.
+        """
+        chosen = torch.from_numpy(row_numbers(items, len(self)))
         if self._held is None:
             rows = self.rows[chosen.numpy()]
             image, mask = torch.from_numpy(self.store.images(rows)), torch.from_numpy(self.store.masks(rows))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.binning import ZBinning
+from jsddpm.binning import ZBinning, parse_pathology
 from jsddpm.checksums import checksum_line, crc32_differs, sha256
 from jsddpm.cohort.records import SPLITS, Split
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
@@ -30,6 +30,7 @@ from jsddpm.slices.layout import (
     sample_facts,
     unpack_masks,
 )
+from jsddpm.slices.rows import Rows, row_numbers
 from jsddpm.wording import counted
 
 
@@ -130,12 +131,12 @@ class SliceStore:
         return (int(proposed["range"][0]), int(proposed["range"][1])) if proposed else None
 
     def select(
-        self, *, binning: ZBinning | None = None, split: str | None = None, pathology: int | None = None
+        self, *, binning: ZBinning | None = None, split: str | None = None, pathology: int | str | None = None
     ) -> NDArray[np.intp]:
         """Index rows inside a binning's ``z_range``, of a split, of a pathology; arguments that are None select all.
 
         Raises:
-            JsddpmError: ``SPLIT`` for an unknown split, ``STORE_SLICES`` when the binning counts other slices.
+            JsddpmError: ``SPLIT`` or ``PATHOLOGY`` if unknown, ``STORE_SLICES`` when the binning counts other slices.
         """
         keep = np.ones(len(self.index), bool)
         if binning is not None:
@@ -150,27 +151,29 @@ class SliceStore:
                 raise usage_error("SPLIT", f"unknown split {split!r}", fix=f"use one of {', '.join(SPLITS)}")
             keep &= self.index["split"] == SPLITS.index(split)
         if pathology is not None:
-            keep &= self.index["pathology"] == pathology
+            keep &= self.index["pathology"] == parse_pathology(pathology)
         return np.flatnonzero(keep)
 
-    def tokens(self, rows: NDArray[np.intp], binning: ZBinning) -> NDArray[np.int64]:
-        """Condition tokens of index rows inside a binning's range, int64 ``(len(rows),)``."""
-        picked = self.index[rows]
+    def tokens(self, rows: Rows, binning: ZBinning) -> NDArray[np.int64]:
+        """Condition tokens of index rows (:data:`Rows`) inside a binning's range, int64 ``(n,)``."""
+        picked = self.index[row_numbers(rows, len(self.index))]
         return np.asarray(binning.token(picked["z_index"], picked["pathology"]))
 
-    def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Intensities in [0, 1] of index rows, float32 ``(len(rows), H, W)``."""
+    def images(self, rows: Rows) -> NDArray[np.float32]:
+        """Intensities in [0, 1] of index rows (:data:`Rows`), float32 ``(n, H, W)``."""
         return np.divide(self.levels(rows), np.float32(LEVELS), dtype=np.float32)
 
-    def levels(self, rows: NDArray[np.intp]) -> NDArray[np.uint16]:
-        """Intensities of index rows as stored, uint16 ``(len(rows), H, W)``; 65535 is 1."""
+    def levels(self, rows: Rows) -> NDArray[np.uint16]:
+        """Intensities of index rows (:data:`Rows`) as stored, uint16 ``(n, H, W)``; 65535 is 1."""
+        rows = row_numbers(rows, len(self.index))
         out = np.zeros((len(rows), *self.size), np.uint16)
         for places, array, (top, bottom, left, right) in self._boxes(rows, "image"):
             out[places, top:bottom, left:right] = array
         return out
 
-    def masks(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Masks of index rows, boolean ``(len(rows), H, W)``."""
+    def masks(self, rows: Rows) -> NDArray[np.bool_]:
+        """Masks of index rows (:data:`Rows`), boolean ``(n, H, W)``."""
+        rows = row_numbers(rows, len(self.index))
         out = np.zeros((len(rows), *self.size), bool)
         for places, packed, (top, bottom, left, right) in self._boxes(rows, "mask"):
             out[places, top:bottom, left:right] = unpack_masks(packed, bottom - top, right - left)
@@ -284,9 +287,7 @@ class SliceStore:
     def _load(self, name: str) -> NDArray[Any]:
         path = self.path / name
         try:
-            loaded: NDArray[Any] = np.lib.format.open_memmap(
-                path, mode="r"
-            )  # refuses objects, and decompresses nothing
+            loaded: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")  # refuses objects, decompresses nothing
             return loaded
         except FileNotFoundError:
             what = f"{name} is missing"

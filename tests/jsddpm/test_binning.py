@@ -134,7 +134,7 @@ def test_a_token_is_wider_than_the_columns_it_comes_from(kind):
     assert compute_class_token(z[1], pathology[1], 200) == 200 + 25
 
 
-@pytest.mark.parametrize("wrong", [2, -1, 1.0, True, np.array([0, 2]), np.array([0.5]), torch.tensor([-1])])
+@pytest.mark.parametrize("wrong", [2, -1, 1.0, "1", np.array([0, 2]), np.array([0.5]), torch.tensor([-1]), [0, 0.5]])
 def test_a_pathology_that_would_be_another_class_is_refused(wrong):
     """Slice 31 of pathology 2 had the token 21, beyond the null token of ten bins."""
     with pytest.raises(JsddpmError, match="PATHOLOGY") as caught:
@@ -149,8 +149,21 @@ def test_numbers_of_numpy_make_the_binning_of_plain_ones():
     assert {type(v) for v in (made.n_bins, made.n_slices, *made.z_range)} == {int}
 
 
+@pytest.mark.parametrize("scheme", ["local", "global", "local-inclusive"])
+def test_a_list_is_the_numbers_in_it(scheme):
+    binning = ZBinning(np.array([24, 93]), 10, scheme)
+    bins = [binning.index(z) for z in (24, 31, 93)]
+    assert binning.index([24, 31, 93]) == bins
+    assert binning.index((24, np.int64(31), 93)) == tuple(bins)
+    assert binning.token([24, 31, 93], [True, 0, np.True_]) == [bins[0] + 10, bins[1], bins[2] + 10]
+    assert binning.token(31, True) == binning.token(31, 1)
+    assert binning.token(torch.tensor([24, 31]), torch.tensor([True, False])).tolist() == [bins[0] + 10, bins[1]]
+    assert binning.index([]) == []
+
+
 @pytest.mark.parametrize(
-    "z", [True, 3.0, float("nan"), "10", None, np.array([1.0]), np.array([True]), torch.tensor([1.0])]
+    "z",
+    [True, 3.0, float("nan"), "10", None, np.array([1.0]), np.array([True]), torch.tensor([1.0]), [1.0, 2], [True, 1]],
 )
 def test_refuses_what_is_no_position(z):
     with pytest.raises(JsddpmError, match="Z_TYPE") as caught:
@@ -173,6 +186,8 @@ def test_refuses_what_lies_outside(z):
         (((-1, 24), 10), "Z_RANGE"),
         (((24, 128), 10), "Z_RANGE"),
         (((24.0, 93), 10), "Z_RANGE"),
+        ((np.array([24.0, 93.0]), 10), "Z_RANGE"),
+        ((np.array(24), 10), "Z_RANGE"),
         (((24, 93), 0), "N_BINS"),
         (((24, 93), -2), "N_BINS"),
         (((24, 93), True), "N_BINS"),

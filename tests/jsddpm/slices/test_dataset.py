@@ -49,6 +49,33 @@ def test_lesion_share_and_bins_are_balanced(store):
     assert np.ptp(sampling_weights(dataset, None)) == 0
 
 
+def test_the_lesion_share_holds_with_lesions_in_fewer_bins(tmp_path):
+    """Controls in all four bins and lesions in one, where each of two lesion slices is drawn a quarter of the time."""
+    with new_store(tmp_path / "s", kind="real", n_slices=8, spacing=(1, 1, 1)) as writer:
+        image, mask = np.full((8, 8, 8), 0.5, np.float32), np.zeros((8, 8, 8), bool)
+        writer.add(Shard("a", image, mask, {"z_index": np.arange(8)}))
+        mask[2:4, 1, 1] = True
+        writer.add(Shard("b", image[2:4], mask[2:4], {"z_index": np.arange(2, 4), "pathology": 1}))
+    weights = sampling_weights(SliceDataset(tmp_path / "s", ZBinning((0, 7), 4, n_slices=8)), 0.5)
+    assert weights == pytest.approx([1 / 16] * 8 + [1 / 4] * 2)
+
+
+def test_a_mask_chooses_samples_and_anything_else_is_refused(store):
+    dataset = SliceDataset(store, BINNING, "val")
+    lesion = dataset.pathology == 1
+    chosen = torch.from_numpy(dataset.rows)[lesion]
+    for mask in (lesion, lesion.numpy(), lesion.tolist()):
+        assert torch.equal(dataset.batch(mask)["row"], chosen)
+    for wrong in (lesion[:-1], [0.9, 1.9], torch.tensor([0.0])):
+        with pytest.raises(JsddpmError, match="SLICES"):
+            dataset.batch(wrong)
+    for item in (1.7, True, slice(0, 3)):
+        with pytest.raises(JsddpmError, match="SLICES"):
+            dataset[item]
+    with pytest.raises(JsddpmError, match="BINNING"):
+        SliceDataset(store, None)
+
+
 def test_batches_resume_in_the_middle(store):
     dataset = SliceDataset(store, BINNING, "train")
     options = {"lesion_share": 0.5, "seed": 4}

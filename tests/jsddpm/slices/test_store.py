@@ -244,6 +244,34 @@ def test_only_the_box_that_holds_something_is_stored(tmp_path):
     assert store.images(rows[:0]).shape == (0, 20, 30)
 
 
+def test_a_mask_chooses_rows_and_anything_else_is_refused(store):
+    """A mask was read as the rows 0 and 1, and what it did not fill was left blank."""
+    lesion = store.index["pathology"] == 1
+    rows = np.flatnonzero(lesion)
+    for read in (store.images, store.masks, store.levels):
+        expected = np.stack([read(np.array([row]))[0] for row in rows[:7]])
+        assert np.array_equal(read(lesion)[:7], expected)
+        assert len(read(lesion)) == len(rows)
+        assert np.array_equal(read(rows[:7].tolist()), expected)
+        for wrong in (lesion[:-1], [0.9, 1.9], 3, slice(0, 3), rows[None], np.zeros(0, bool)):
+            with pytest.raises(JsddpmError, match="SLICES"):
+                read(wrong)
+    binning = ZBinning((0, 39), 4, n_slices=40)
+    assert np.array_equal(store.tokens(lesion, binning), store.tokens(rows, binning))
+    with pytest.raises(JsddpmError, match="SLICES"):
+        store.tokens(lesion[:-1], binning)
+
+
+def test_pathologies_are_selected_by_number_or_word(store):
+    lesion = np.flatnonzero(store.index["pathology"] == 1)
+    for said in (1, "lesion", "Lesion", True, np.int64(1)):
+        assert np.array_equal(store.select(pathology=said), lesion)
+    assert np.array_equal(store.select(pathology="control"), np.flatnonzero(store.index["pathology"] == 0))
+    for unknown in (5, -1, "tumour"):
+        with pytest.raises(JsddpmError, match="PATHOLOGY"):
+            store.select(pathology=unknown)
+
+
 def test_slices_of_two_sizes_are_not_one_store(tmp_path):
     with pytest.raises(JsddpmError, match="several sizes"):  # noqa: SIM117
         with new_store(tmp_path / "s", kind="real", n_slices=4, spacing=(1, 1, 1)) as writer:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from diffusers import UNet2DModel
 from huggingface_hub import ModelCard
 
@@ -123,6 +124,25 @@ def test_impossible_numbers_of_steps_are_refused(exported, spacing, steps):
     pipe.register_to_config(settings=dict(pipe.config.settings) | {"timestep_spacing": spacing})
     with pytest.raises(ValueError, match=f"{steps} steps are not possible: give 1 to 1000"):
         pipe([(2, 1)], num_inference_steps=steps)
+
+
+def test_a_sample_is_that_of_a_number_however_the_number_is_written(exported):
+    """The text of True, and of a number of NumPy, gave another seed."""
+    pipe = JointSlicePipeline.from_pretrained(exported, trust_remote_code=True)
+    pipe.set_progress_bar_config(disable=True)
+    expected = pipe([(1, 1)], num_inference_steps=1, seed=0).images
+    for pair, seed in (((True, np.int64(1)), 0), ((1, 1), False), ((torch.tensor(1), True), np.uint8(0))):
+        np.testing.assert_array_equal(pipe([pair], num_inference_steps=1, seed=seed).images, expected)
+    for pair, seed, error in (((1, 1), 0.0, TypeError), ((1.0, 1), 0, TypeError), ((1, 1), -1, ValueError)):
+        with pytest.raises(error):
+            pipe([pair], num_inference_steps=1, seed=seed)
+
+
+def test_a_network_of_half_precision_draws_nearly_the_same(exported):
+    pipe = JointSlicePipeline.from_pretrained(exported, trust_remote_code=True)
+    pipe.set_progress_bar_config(disable=True)
+    expected = pipe([(2, 1)], num_inference_steps=2).images
+    np.testing.assert_allclose(pipe.to(torch.float16)([(2, 1)], num_inference_steps=2).images, expected, atol=0.01)
 
 
 def test_samples_that_are_not_finite_are_refused(exported):
