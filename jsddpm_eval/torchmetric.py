@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, distributed
 from torchmetrics import Metric as TorchMetric
 from torchmetrics.utilities import dim_zero_cat
@@ -36,6 +38,9 @@ class BinAwareMetrics(TorchMetric):
 
     Real and generated slices are added in any order and any number of batches; states are concatenated across
     processes. The state is features and labels; pixels and masks are kept only if a requested metric needs them.
+
+    Add slices with :meth:`update`. A call of the metric itself also evaluates what it adds, as torchmetrics does: real or
+    generated slices alone, so that scores that compare the two are NaN.
 
     Args:
         binning: The binning that the slices are conditioned on.
@@ -164,27 +169,38 @@ class BinAwareMetrics(TorchMetric):
 
     @staticmethod
     def compute_bin_aware_psnr(
-        generated: Tensor, z_bin: int, reference_slices: Mapping[int, Sequence[Tensor]], data_range: float = 1.0
+        generated: Tensor | NDArray[Any],
+        z_bin: int,
+        reference_slices: Mapping[int, Sequence[Tensor | NDArray[Any]]],
+        data_range: float = 1.0,
     ) -> float:
         """PSNR in dB of one generated slice against the best-matching reference slice of its bin.
 
         Args:
-            generated: One slice.
+            generated: One slice, a tensor or an array.
             z_bin: Its bin.
             reference_slices: Real slices of each bin, of the same shape.
             data_range: 1 for [0, 1].
 
         Raises:
-            JsddpmError: ``SLICES`` (status 2) when the bin has no reference slice.
+            JsddpmError: ``SLICES`` (status 2) when the bin has no reference slice, or slices differ in shape; ``BIN``
+                (status 2) for a bin that is not a whole number.
 
         >>> slices = {0: [torch.zeros(1, 12, 12), torch.full((1, 12, 12), 0.4)]}
         >>> round(BinAwareMetrics.compute_bin_aware_psnr(torch.full((1, 12, 12), 0.5), 0, slices), 3)
         20.0
         """
-        references = reference_slices.get(z_bin, ())
-        if not len(references):
-            raise usage_error("SLICES", f"bin {z_bin} has no reference slice", fix="give real slices of the bin")
-        value, _ = best_match(generated[None], torch.stack(list(references)), data_range=data_range)
+        try:
+            number = index(z_bin)
+        except TypeError:
+            raise usage_error("BIN", f"bin {z_bin!r} is not a whole number", fix="give the bin as an int") from None
+        own, references = torch.as_tensor(generated), [torch.as_tensor(s) for s in reference_slices.get(number, ())]
+        if not references:
+            raise usage_error("SLICES", f"bin {number} has no reference slice", fix="give real slices of the bin")
+        if other := [tuple(s.shape) for s in references if s.shape != own.shape]:
+            what = f"a reference slice has the shape {other[0]}, the generated one {tuple(own.shape)}"
+            raise usage_error("SLICES", what, fix="give slices of one shape")
+        value, _ = best_match(own[None], torch.stack(references), data_range=data_range)
         return float(value[0])
 
 

@@ -27,6 +27,9 @@ def pairwise_mse(generated: Tensor, reference: Tensor) -> Tensor:
         generated: ``(N, ...)`` images.
         reference: ``(M, ...)`` images of the same size.
 
+    Returns:
+        The errors, on the CPU.
+
     Raises:
         ValueError: When sizes differ or a value is not finite.
     """
@@ -53,7 +56,7 @@ def best_match(generated: Tensor, reference: Tensor, *, data_range: float) -> tu
 
     Returns:
         PSNR in dB, float64 ``(N,)``, ``inf`` for an exact copy; index of the match (the first of equals), int64
-        ``(N,)``.
+        ``(N,)``; both on the CPU.
 
     Raises:
         ValueError: When there is no reference, sizes differ, or a value is not finite.
@@ -102,9 +105,10 @@ def _log_choose(n: Tensor, k: int) -> Tensor:
 
 
 def _flat(generated: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-    a, b = (x.reshape(len(x), x[:1].numel()) if len(x) else x.flatten(1) for x in (generated, reference))
-    if len(a) and len(b) and a.shape[1] != b.shape[1]:
-        raise ValueError(f"slices of {a.shape[1]} and {b.shape[1]} pixels cannot be compared")
+    sizes = [tuple(x.shape[1:]) for x in (generated, reference)]
+    if len(generated) and len(reference) and sizes[0] != sizes[1]:
+        raise ValueError(f"slices of {sizes[0]} and {sizes[1]} pixels cannot be compared")
+    a, b = (x.cpu().reshape(len(x), x[:1].numel()) if len(x) else x.cpu().flatten(1) for x in (generated, reference))
     return a, b
 
 

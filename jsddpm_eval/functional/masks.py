@@ -8,6 +8,19 @@ from scipy import ndimage
 from torch import Tensor
 
 
+def as_masks(*masks: Tensor) -> list[Tensor]:
+    """Masks of the same shape as booleans.
+
+    Raises:
+        ValueError: When shapes differ, or a value is neither 0 nor 1: a probability needs a threshold first.
+    """
+    if len(shapes := {tuple(each.shape) for each in masks}) > 1:
+        raise ValueError(f"masks of the shapes {' and '.join(map(str, sorted(shapes)))} cannot be compared")
+    if any(each.dtype != torch.bool and not bool(((each == 0) | (each == 1)).all()) for each in masks):
+        raise ValueError("a mask has other values than 0 and 1")
+    return [each.bool() for each in masks]
+
+
 def lesion_dice(preds: Tensor, target: Tensor) -> Tensor:
     """Dice overlap of each slice that has a lesion; NaN where the true mask is empty.
 
@@ -21,19 +34,26 @@ def lesion_dice(preds: Tensor, target: Tensor) -> Tensor:
     Returns:
         float64 ``(B,)`` in [0, 1] or NaN.
 
+    Raises:
+        ValueError: As :func:`as_masks`.
+
     >>> lesion_dice(torch.tensor([[[True, True]], [[True, False]]]), torch.tensor([[[True, False]], [[False, False]]]))
     tensor([0.6667,    nan], dtype=torch.float64)
     """
-    preds, target = preds.bool().flatten(1), target.bool().flatten(1)
+    preds, target = (masks.flatten(1) for masks in as_masks(preds, target))
     overlap, truth = (preds & target).sum(1).double(), target.sum(1).double()
     dice = 2 * overlap / (preds.sum(1) + truth)
     return torch.where(truth > 0, dice, torch.nan)
 
 
 def false_positive_pixels(preds: Tensor, target: Tensor) -> Tensor:
-    """Lesion pixels drawn on each slice whose true mask is empty; NaN on the others. float64 ``(B,)``."""
-    pixels = preds.bool().flatten(1).sum(1).double()
-    return torch.where(target.bool().flatten(1).any(1), torch.nan, pixels)
+    """Lesion pixels drawn on each slice whose true mask is empty; NaN on the others. float64 ``(B,)``.
+
+    Raises:
+        ValueError: As :func:`as_masks`.
+    """
+    preds, target = (masks.flatten(1) for masks in as_masks(preds, target))
+    return torch.where(target.any(1), torch.nan, preds.sum(1).double())
 
 
 def hausdorff95(preds: Tensor, target: Tensor, spacing: tuple[float, float]) -> Tensor:
@@ -47,7 +67,10 @@ def hausdorff95(preds: Tensor, target: Tensor, spacing: tuple[float, float]) -> 
         spacing: Size of a pixel in mm, (row, column).
 
     Returns:
-        float64 ``(B,)``.
+        float64 ``(B,)``, on the CPU.
+
+    Raises:
+        ValueError: As :func:`as_masks`.
 
     >>> a, b = torch.zeros(2, 1, 4, 8, dtype=torch.bool)
     >>> a[0, 1, 1], b[0, 1, 5] = True, True
@@ -55,7 +78,7 @@ def hausdorff95(preds: Tensor, target: Tensor, spacing: tuple[float, float]) -> 
     [8.0]
     """
     distances = []
-    for one, other in zip(preds.bool().numpy(), target.bool().numpy(), strict=True):
+    for one, other in zip(*(masks.cpu().numpy() for masks in as_masks(preds, target)), strict=True):
         if not one.any() or not other.any():
             distances.append(float("nan"))
             continue

@@ -9,6 +9,8 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from torch import Tensor
 
+from jsddpm_eval.functional.masks import as_masks
+
 SHAPE = {"area": "mm2", "count": "lesions", "eccentricity": "", "solidity": "", "row": "mm", "column": "mm"}
 """Columns of :func:`lesion_shapes` and their units; row and column are the centre's offset from the slice's."""
 
@@ -23,9 +25,12 @@ def lesion_shapes(masks: Tensor, spacing: tuple[float, float]) -> Tensor:
         spacing: Size of a pixel in mm, (row, column).
 
     Returns:
-        float64 ``(N, len(SHAPE))``.
+        float64 ``(N, len(SHAPE))``, on the CPU.
+
+    Raises:
+        ValueError: For a mask without a lesion, or with other values than 0 and 1.
     """
-    rows = [_shape(mask, spacing) for mask in masks.numpy()]
+    rows = [_shape(mask, spacing) for mask in as_masks(masks)[0].cpu().numpy()]
     return torch.from_numpy(np.array(rows, dtype=np.float64).reshape(len(rows), len(SHAPE)))
 
 

@@ -26,10 +26,13 @@ def psnr(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | Non
         float64 ``(B,)``; ``inf`` for an exact match, NaN for an empty mask. The mean over images is the mean of these,
         not the PSNR of the pooled error.
 
+    Raises:
+        ValueError: When shapes differ, or the mask is not boolean.
+
     >>> psnr(torch.zeros(1, 4), torch.full((1, 4), 0.1), data_range=1.0)
     tensor([20.0000], dtype=torch.float64)
     """
-    _check(preds, target)
+    _check(preds, target, mask)
     squared = (preds.double() - target.double()).square().flatten(1)
     if mask is None:
         return 10 * torch.log10(data_range**2 / squared.mean(dim=1))
@@ -48,18 +51,18 @@ def ssim(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | Non
         preds: ``(B, H, W)``, sides of at least 11.
         target: The exact images.
         data_range: As for :func:`psnr`; SSIM is not invariant to it.
-        mask: Pixels whose windows are averaged, boolean; all when None.
+        mask: Pixels whose windows are averaged, boolean, of the same shape; all when None.
 
     Returns:
         float32 ``(B,)`` in [-1, 1]; NaN where the mask has no pixel with a whole window.
 
     Raises:
-        ValueError: When shapes differ or a side is below 11.
+        ValueError: When shapes differ, a side is below 11, or the mask is not boolean.
     """
-    _check(preds, target)
+    _check(preds, target, mask)
     if preds.ndim != 3 or min(preds.shape[1:]) < MIN_SIDE:
         raise ValueError(f"slices of shape {tuple(preds.shape)} have no window of {MIN_SIDE} x {MIN_SIDE} pixels")
-    rows, columns = (_blur_matrix(n) for n in preds.shape[1:])
+    rows, columns = (_blur_matrix(n).to(preds.device) for n in preds.shape[1:])
     x, y = preds.float(), target.float()
     moments = torch.stack([x, y, x * x, y * y, x * y])
     mean_x, mean_y, xx, yy, xy = (rows @ moments @ columns.T).unbind()
@@ -116,6 +119,8 @@ def ms_ssim(preds: Tensor, target: Tensor, *, data_range: float) -> Tensor:
     ).reshape(-1)
 
 
-def _check(preds: Tensor, target: Tensor) -> None:
+def _check(preds: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
     if preds.shape != target.shape:
         raise ValueError(f"preds {tuple(preds.shape)} and target {tuple(target.shape)} differ in shape")
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != preds.shape):
+        raise ValueError(f"the mask is {mask.dtype} of shape {tuple(mask.shape)}, not boolean {tuple(preds.shape)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torchmetrics import MetricCollection
@@ -294,6 +295,14 @@ def test_the_seeds_function_takes_the_best_of_the_bin():
     assert metric.compute_bin_aware_psnr(torch.full((4, 4), 0.5), 0, slices) == pytest.approx(20, abs=1e-5)
     with pytest.raises(ValueError, match="bin 3 has no reference"):
         metric.compute_bin_aware_psnr(torch.zeros(4, 4), 3, slices)
+    arrays = {k: [s.numpy() for s in v] for k, v in slices.items()}
+    for z_bin in (0, np.int64(0), torch.tensor(0)):  # a tensor was the key of no bin
+        found = metric.compute_bin_aware_psnr(np.full((4, 4), 0.5, np.float32), z_bin, arrays)
+        assert found == pytest.approx(20, abs=1e-5)
+    with pytest.raises(JsddpmError, match=r"BIN.*0\.5"):
+        metric.compute_bin_aware_psnr(torch.zeros(4, 4), 0.5, slices)
+    with pytest.raises(JsddpmError, match=r"SLICES.*\(4, 4\), the generated one \(2, 8\)"):
+        metric.compute_bin_aware_psnr(torch.zeros(2, 8), 0, slices)
 
 
 # One score as a tensor

@@ -42,6 +42,11 @@ def test_best_match_is_the_brute_force(n, m, seed):
     assert torch.equal(index, every.argmax(1))
 
 
+def test_slices_of_other_sizes_are_refused_though_they_have_as_many_pixels():
+    with pytest.raises(ValueError, match=r"\(8, 4\) and \(4, 8\)"):
+        best_match(unit(2, 8, 4), unit(3, 4, 8), data_range=1.0)
+
+
 def test_near_copies_keep_their_digits():
     reference = unit(700, 8, 8)
     value, index = best_match(reference[650:651] + 1e-4, reference, data_range=1.0)
@@ -148,7 +153,7 @@ def test_constant_and_absent_slices():
     )
     assert [len(x) for x in best_match(torch.zeros(0, 3, 3), torch.zeros(1, 3, 3), data_range=1.0)] == [0, 0]
     assert pairwise_mse(torch.zeros(0, 3, 3), torch.zeros(2, 3, 3)).shape == (0, 2)
-    with pytest.raises(ValueError, match="9 and 4 pixels"):
+    with pytest.raises(ValueError, match=r"\(3, 3\) and \(2, 2\) pixels"):
         pairwise_mse(torch.zeros(1, 3, 3), torch.zeros(1, 2, 2))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from jsddpm_eval.functional.masks import false_positive_pixels, hausdorff95, lesion_dice
+from jsddpm_eval.functional.morphology import lesion_shapes
 
 
 def test_an_empty_mask_is_never_a_perfect_one():
@@ -19,6 +22,22 @@ def test_an_empty_mask_is_never_a_perfect_one():
     assert float(lesion_dice(two, one)) == pytest.approx(2 / 3)
     assert float(false_positive_pixels(two, empty)) == 2
     assert torch.isnan(false_positive_pixels(two, one))
+
+
+def test_masks_that_do_not_fit_are_refused():
+    """Two masks were compared with one, and a probability of 0.01 was a lesion."""
+    two, one = torch.ones((2, 4, 4), dtype=torch.bool), torch.ones((1, 4, 4), dtype=torch.bool)
+    faint = torch.full((1, 4, 4), 0.01)
+    for score in (lesion_dice, false_positive_pixels, partial(hausdorff95, spacing=(1.0, 1.0))):
+        for pair in ((two, one), (one, two), (one, one[:, :2])):
+            with pytest.raises(ValueError, match="shapes"):
+                score(*pair)
+        for pair in ((faint, one), (one, faint), (one.int() * 255, one)):
+            with pytest.raises(ValueError, match="other values than 0 and 1"):
+                score(*pair)
+    with pytest.raises(ValueError, match="other values than 0 and 1"):
+        lesion_shapes(torch.tensor([[[1, 2], [0, 0]]]), (1.0, 1.0))
+    assert lesion_dice(one.float(), one.int()).tolist() == [1.0]
 
 
 def test_hausdorff95_is_the_percentile_of_surface_distances():

@@ -94,3 +94,17 @@ def test_ms_ssim_agrees_with_torchmetrics(size):
         for x, y in zip(a, b, strict=True)
     ]
     assert ms_ssim(a, b, data_range=1.0).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_mask_of_another_shape_or_of_weights_is_refused():
+    """One of 255 gave every pixel that weight, and one of a slice was taken for those of the batch."""
+    a = unit(3, 12, 12)
+    for wrong in (torch.ones((12, 12), dtype=torch.bool), torch.ones((1, 12, 12), dtype=torch.bool), torch.ones_like(a)):
+        for score in (psnr, ssim):
+            with pytest.raises(ValueError, match="the mask is"):
+                score(a, a, data_range=1.0, mask=wrong)
+
+
+def test_ssim_stays_on_the_device_of_its_slices():
+    a = torch.rand((2, 16, 16), device="meta")
+    assert ssim(a, a, data_range=1.0).device.type == "meta"
