@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jsddpm.errors import JsddpmError, first_line, integrity_error
-from jsddpm.files import read_bytes, unreadable, write_bytes
+from jsddpm.files import read_bytes, write_bytes
+from jsddpm.refusals import unreadable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,8 @@ from os import PathLike
 from pathlib import Path
 
 from jsddpm.errors import JsddpmError
-from jsddpm.files import encoded, unreadable
+from jsddpm.files import encoded
+from jsddpm.refusals import unreadable
 
 _FORMULA = tuple("=+-@\t\r")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")  # is shown as it is, whatever it begins with

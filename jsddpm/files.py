@@ -7,7 +7,6 @@ write (Lightning's logs); folders are published by :mod:`jsddpm.publish`.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
@@ -23,8 +22,10 @@ from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from jsddpm.errors import JsddpmError, environment_error, integrity_error, usage_error
+from jsddpm.refusals import reading, writing
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from numpy.typing import NDArray
 
 PARTIAL = ".partial"
@@ -49,23 +50,37 @@ def atomic_open(path: str | os.PathLike[str], *, mode: int = 0o644) -> Iterator[
     b'whole'
     """
     path = Path(path)
-    temporary = None
-    try:
+    with writing(path):
         handle, temporary = tempfile.mkstemp(prefix=partial_prefix(path), suffix=PARTIAL, dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
-            yield cast(IO[bytes], stream)
+    stream = io.BufferedWriter(_Partial(handle, path))
+    try:
+        yield cast(IO[bytes], stream)
+        with writing(path):
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, mode & ~umask())
-        os.replace(temporary, path)
-        temporary = None
-        fsync_directory(path.parent)
-    except OSError as error:
-        raise unwritable(error, path) from error
+            stream.close()
+            os.chmod(temporary, mode & ~umask())
+            os.replace(temporary, path)
+            temporary = ""
+            fsync_directory(path.parent)
     finally:
-        if temporary is not None:
+        with suppress(OSError, JsddpmError):
+            stream.close()
+        if temporary:
             with suppress(OSError):
                 os.unlink(temporary)
+
+
+class _Partial(io.FileIO):
+    """A file whose failing writes are errors of the path that it is published at."""
+
+    def __init__(self, handle: int, path: Path) -> None:
+        super().__init__(handle, "wb")
+        self._path = path
+
+    def write(self, data: ReadableBuffer) -> int:
+        with writing(self._path):
+            return super().write(data)
 
 
 def partial_prefix(path: Path) -> str:
@@ -192,21 +207,15 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     Raises:
         JsddpmError: ``MISSING`` (status 2) when the file does not exist, ``NOT_READABLE`` (status 5).
     """
-    try:
+    with reading(path):
         return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise usage_error("MISSING", "no such file", fix="correct the path", file=path) from None
-    except OSError as error:
-        raise unreadable(error, path) from error
 
 
 def make_directory(path: str | os.PathLike[str]) -> Path:
     """Create a folder and its parents; ``NOT_WRITABLE`` if a file is in the way or permission is missing."""
     path = Path(path)
-    try:
+    with writing(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(error, path) from error
     return path
 
 
@@ -218,7 +227,9 @@ def link_or_copy(source: str | os.PathLike[str], target: str | os.PathLike[str])
     try:
         os.link(source, target)
     except OSError:
-        with atomic_open(target, mode=0o444) as stream, open(source, "rb") as original:
+        with reading(source):
+            original = open(source, "rb")  # noqa: SIM115 - closed below
+        with original, atomic_open(target, mode=0o444) as stream:
             shutil.copyfileobj(original, stream)
 
 
@@ -280,20 +291,3 @@ def fsync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
-    """The error for a path that the system refuses to read."""
-    reason = error.strerror or str(error)
-    cure = "give a shorter name" if error.errno == errno.ENAMETOOLONG else "correct the path or its permissions"
-    return environment_error("NOT_READABLE", reason, fix=cure, file=path)
-
-
-def unwritable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
-    """The error for a path that the system refuses to write."""
-    reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return environment_error("DISK_FULL", reason, fix="free space, or write to another disk", file=path)
-    if error.errno == errno.ENAMETOOLONG:
-        return environment_error("NOT_WRITABLE", reason, fix="choose a shorter name", file=path)
-    return environment_error("NOT_WRITABLE", reason, fix="correct the path or its permissions", file=path)

@@ -30,10 +30,10 @@ from jsddpm.files import (
     refuse_existing,
     sweep,
     umask,
-    unwritable,
     write_json,
     write_text,
 )
+from jsddpm.refusals import unwritable, writing
 
 
 @contextmanager
@@ -56,19 +56,17 @@ def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def _published_directory(target: Path) -> Iterator[Path]:
-    try:
+    with writing(target):
         temporary = Path(tempfile.mkdtemp(prefix=partial_prefix(target), suffix=PARTIAL, dir=target.parent))
-    except OSError as error:
-        raise unwritable(error, target) from error
     try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~umask())
-        _flush(temporary)
-        refuse_existing(target)
-        os.rename(temporary, target)
-        fsync_directory(target.parent)
-    except OSError as error:
-        raise unwritable(error, target) from error
+        with writing(target, temporary):  # of other files, such as input, the block says what fails
+            yield temporary
+        with writing(target):
+            os.chmod(temporary, 0o777 & ~umask())
+            _flush(temporary)
+            refuse_existing(target)
+            os.rename(temporary, target)
+            fsync_directory(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -205,13 +203,11 @@ def _sweep(building: Path) -> None:
 
 def _publish(target: Path) -> None:
     building = unfinished(target)
-    try:
+    with writing(target):
         _flush(building)
         os.rename(building, target)
         fsync_directory(target.parent)
         _plan(target).unlink()
-    except OSError as error:
-        raise unwritable(error, target) from error
 
 
 def _flush(building: Path) -> None:

@@ -7,7 +7,7 @@ Local rule, for ``lo <= z <= hi`` (the default)::
 This is the exact value of ``min(int((z - lo) / (hi - lo) * n_bins), n_bins - 1)``, which floating-point arithmetic
 computes wrongly for some settings: at z_range (24, 93) with 23 bins, z = 63 is 13.0 exactly and 12.999... in float64.
 
-Python integers, NumPy integers, lists and integer tensors are accepted; numpy and torch are recognised without an import.
+Integers of Python and NumPy, lists and integer tensors are accepted; numpy and torch are recognised without an import.
 """
 
 from __future__ import annotations

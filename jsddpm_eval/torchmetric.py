@@ -39,8 +39,8 @@ class BinAwareMetrics(TorchMetric):
     Real and generated slices are added in any order and any number of batches; states are concatenated across
     processes. The state is features and labels; pixels and masks are kept only if a requested metric needs them.
 
-    Add slices with :meth:`update`. A call of the metric itself also evaluates what it adds, as torchmetrics does: real or
-    generated slices alone, so that scores that compare the two are NaN.
+    Add slices with :meth:`update`. A call of the metric itself also evaluates what it adds, as torchmetrics does: real
+    or generated slices alone, so that scores that compare the two are NaN.
 
     Args:
         binning: The binning that the slices are conditioned on.

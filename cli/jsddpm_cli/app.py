@@ -122,7 +122,7 @@ def _refused_by_the_system(error: OSError) -> tuple[str, ExitStatus]:
     """An error of the operating system that none of our readers and writers caught, such as a name that is too long."""
     if not isinstance(error.filename, str | bytes):
         return _internal(error), ExitStatus.INTERNAL
-    from jsddpm.files import unreadable
+    from jsddpm.refusals import unreadable
 
     problem = unreadable(error, os.fsdecode(error.filename))
     return str(problem), problem.status

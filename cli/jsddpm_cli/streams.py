@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 from jsddpm.errors import JsddpmError, environment_error, printable
-from jsddpm.files import unwritable
+from jsddpm.refusals import unwritable
 
 BROKEN_PIPE = 141
 """Exit status when nobody reads the output any more: 128 and the number of SIGPIPE."""

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from jsddpm.csvfiles import refuse_outside
 from jsddpm.errors import JsddpmError
-from jsddpm.files import unreadable
+from jsddpm.refusals import unreadable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)

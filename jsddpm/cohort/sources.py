@@ -9,7 +9,7 @@ from jsddpm.cohort.layouts import Layout, layouts
 from jsddpm.cohort.patients import duplicate_problems, duplicates, patient_problems, refuse_mixed_patients
 from jsddpm.cohort.records import LayoutReport, Record, Selection
 from jsddpm.errors import JsddpmError, first_of, usage_error
-from jsddpm.files import unreadable
+from jsddpm.refusals import unreadable
 
 
 @dataclass(frozen=True)

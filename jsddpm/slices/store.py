@@ -14,8 +14,9 @@ from jsddpm.binning import ZBinning, parse_pathology
 from jsddpm.checksums import checksum_line, crc32_differs, sha256
 from jsddpm.cohort.records import SPLITS, Split
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
-from jsddpm.files import read_json, require_directory, unreadable
+from jsddpm.files import read_json, require_directory
 from jsddpm.publish import unfinished
+from jsddpm.refusals import unreadable
 from jsddpm.slices.description import check_description
 from jsddpm.slices.layout import (
     CHECKSUM,
@@ -70,9 +71,8 @@ class SliceStore:
         self._intact: dict[tuple[int, str], NDArray[np.bool_]] = {}
         self.info = read_json(self.path / "store.json")
         if self.info.get("schema") != SCHEMA or self.info.get("version") != VERSION:
-            what = (
-                f"is {self.info.get('schema')} version {self.info.get('version')} instead of {SCHEMA} version {VERSION}"
-            )
+            found = f"{self.info.get('schema')} version {self.info.get('version')}"
+            what = f"is {found} instead of {SCHEMA} version {VERSION}"
             raise integrity_error("STORE_VERSION", what, fix="build it again", file=path)
         self._check_description()
         described = check_description(self.info, self.path)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from jsddpm.checksums import RECORD
 from jsddpm.errors import usage_error
-from jsddpm.files import PARTIAL, refuse_existing, sweep, unwritable
+from jsddpm.files import PARTIAL, refuse_existing, sweep
 from jsddpm.publish import exclusive_lock, lock_of
+from jsddpm.refusals import unwritable
 from jsddpm.training.progress import CHOICE
 
 _CHECKPOINTS, _PICTURES = "checkpoints", "pictures"

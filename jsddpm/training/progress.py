@@ -15,7 +15,8 @@ from typing import Any, Literal
 from jsddpm.checksums import read_recorded
 from jsddpm.config import RunConfig, load_config
 from jsddpm.errors import integrity_error, usage_error
-from jsddpm.files import parse_json, read_json, require_directory, unreadable
+from jsddpm.files import parse_json, read_json, require_directory
+from jsddpm.refusals import unreadable
 
 State = Literal["finished", "stopped early", "unfinished"]
 CHOICE = "choice.json"

@@ -11,13 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import lightning as L  # noqa: N812 - the library's own convention
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import distributed
 
 from jsddpm.binning import Condition
 from jsddpm.config import RunConfig
@@ -31,12 +30,14 @@ from jsddpm.sections import SamplingConfig
 from jsddpm.slices.datamodule import VALIDATED_AT_ONCE
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.module import JointDDPM
+from jsddpm.training.together import drawn_together, on_first
 from jsddpm.wording import agreeing, counted
 
 MIN_PATIENTS = 3
 """Smallest number of validation patients for judging samples: a spread between patients needs three."""
 MIN_SAMPLES = 16
 """Smallest number of samples: scores of fewer would be noise."""
+_WORK = "judge samples"
 _BACKWARD = 3
 """Cost of a training step in passes of its slices through the network: one forward, two for backward."""
 
@@ -226,8 +227,7 @@ class JudgedSamples(Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compute the constant parts before the first step."""
-        if trainer.is_global_zero:
-            self.judge.prepare()
+        on_first(trainer, self.judge.prepare, _WORK)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw, judge and log."""
@@ -236,10 +236,8 @@ class JudgedSamples(Callback):
         start = time.monotonic()
         output = self._drawn(trainer, pl_module)
         self._leave(trainer)
-        judgement = self.judge.judge(trainer.global_step, output) if trainer.is_global_zero else None
-        judgement = trainer.strategy.broadcast(judgement)
-        if judgement is None:
-            raise RuntimeError("the first process judged nothing")
+        step = trainer.global_step
+        judgement = on_first(trainer, lambda: self.judge.judge(step, cast(JointOutput, output)), _WORK)
         self.best = judgement.best
         values = {f"samples/{name}": value for name, value in judgement.values.items()}
         seconds = time.monotonic() - start
@@ -260,23 +258,14 @@ class JudgedSamples(Callback):
         """Write ``choice.json``."""
         write_json(self.file, self.plan.to_dict() | dict(self.judge.record()))
 
-    def _drawn(self, trainer: L.Trainer, module: JointDDPM) -> JointOutput:
-        """The samples, drawn by all processes together; complete on the first one."""
-        world, rank = trainer.world_size, trainer.global_rank
+    def _drawn(self, trainer: L.Trainer, module: JointDDPM) -> JointOutput | None:
+        """The samples, drawn by all processes together; None on all but the first."""
         passes = 1 if self.plan.sampling.guidance == 1 else 2
         sampling = self.plan.sampling.model_copy(update={"batch_size": max(1, VALIDATED_AT_ONCE // passes)})
-        pipe = JointPipeline.of(module.averaged, self.info)
-        mine = self.plan.ids[rank::world]
-        heard = (lambda: self._leave(trainer)) if world == 1 else None
-        x = pipe.sample(mine, sampling, judged_seed(self.info.config.seed), heard) if mine else None
-        if world > 1:
-            parts: list[torch.Tensor | None] = [None] * world
-            distributed.all_gather_object(parts, x)
-            order = np.concatenate([np.arange(len(self.plan.ids))[r::world] for r in range(world)])
-            x = torch.cat([part for part in parts if part is not None])[torch.from_numpy(order.argsort())]
-        if x is None:
-            raise RuntimeError("a plan without samples")
-        return pipe.output(self.plan.ids, x)
+        pipe, seed = JointPipeline.of(module.averaged, self.info), judged_seed(self.info.config.seed)
+        heard = (lambda: self._leave(trainer)) if trainer.world_size == 1 else None
+        drawn = drawn_together(trainer, self.plan.ids, lambda ids: (pipe.sample(ids, sampling, seed, heard).numpy(),))
+        return None if drawn is None else pipe.output(self.plan.ids, torch.from_numpy(drawn[0]))
 
     def state_dict(self) -> dict[str, Any]:
         """State of the judge."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import lightning as L  # noqa: N812 - the library's own convention
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
 from matplotlib.figure import Figure
-from torch import distributed, nn
+from numpy.typing import NDArray
+from torch import nn
 
 from jsddpm.binning import Condition, ZBinning
-from jsddpm.errors import environment_error, usage_error
+from jsddpm.errors import usage_error
 from jsddpm.slices.store import SliceStore
+from jsddpm.training.together import drawn_together, on_first
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.registry import DEFAULT
 from jsddpm_eval.monitoring.logs import log_figure, log_values
@@ -28,9 +29,8 @@ from jsddpm_eval.slice_table import SliceTable
 SampleFn = Callable[[Sequence[Condition], int], tuple[Values, Values | None]]
 """Draws one slice for each condition from a seed: images ``(N, H, W)`` in [0, 1], and their lesion masks or None."""
 
-Result = TypeVar("Result")
-
 _SHOWN = 16  # samples in the figure
+_WORK = "judge samples"
 
 
 class BinAwareEvaluation(Callback):
@@ -45,7 +45,8 @@ class BinAwareEvaluation(Callback):
         sample_fn: Draws slices, see :data:`SampleFn`; called on every process with its share of the conditions and a
             seed of its own. The module is in evaluation mode then.
         store: Real slices: a store or its folder, with ``binning``; or a table with ``held_out`` slices.
-        every: Training steps between two evaluations.
+        every: Training steps between two evaluations, as Lightning counts them: a step of each optimizer is one, so
+            with several give a multiple of their number, like ``every_n_train_steps``. The last step is evaluated too.
         binning: The bins that the module is conditioned on.
         conditions: Conditions to draw; None uses those with slices of training and of held-out patients.
         per_condition: Number of samples of each.
@@ -104,19 +105,24 @@ class BinAwareEvaluation(Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compute the values of real slices, on the first process."""
-        _on_first(trainer, self.monitor.prepare)
+        on_first(trainer, self.monitor.prepare, _WORK)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Count from the step of the checkpoint, if the training continues from one."""
+        self._last = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Draw, score and log at every ``every``-th step."""
+        """Draw, score and log when a multiple of ``every`` is reached or passed, and after the last step."""
         step = trainer.global_step
-        if step % self.every or step == self._last:
+        due = step // self.every > self._last // self.every or _ends(trainer)
+        if not due or step == self._last:  # the step is the same while gradients are accumulated
             return
         self._last = step
         with _aside(pl_module):
             samples = self._drawn(trainer)
-        values = _on_first(trainer, lambda: self._judge(samples))
+        values = on_first(trainer, lambda: self._judge(samples), _WORK)
         named = {f"samples/{name}": value for name, value in values.items()}
         # without the loggers: Lightning would log the values again at every step that follows
         pl_module.log_dict(named, logger=False)
@@ -132,51 +138,33 @@ class BinAwareEvaluation(Callback):
         self.scores = self.monitor(samples)
         return self.scores.values
 
-    def _drawn(self, trainer: L.Trainer) -> SliceTable | None:
-        """The samples of all processes, in the order of the conditions; None on all but the first."""
-        world, rank = trainer.world_size, trainer.global_rank
-        mine = self.conditions[rank::world] or self.conditions[:1]  # every process draws: a module may need all
-        images, masks = self.sample_fn(mine, self.seed + rank)
+    def _share(self, conditions: Sequence[Condition], rank: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Checked samples of conditions, drawn on one process."""
+        images, masks = self.sample_fn(conditions, self.seed + rank)
         part = as_images(images), None if masks is None else as_masks(masks)
-        if len(part[0]) != len(mine):
-            raise refused("images", f"{len(part[0])} for {len(mine)} conditions", "give a slice for each condition")
-        parts: list[Any] = [part]
-        if world > 1:
-            parts = [None] * world
-            distributed.all_gather_object(parts, part)
-        if rank:
+        if len(part[0]) != len(conditions):
+            what = f"{len(part[0])} for {len(conditions)} conditions"
+            raise refused("images", what, "give a slice for each condition")
+        return part
+
+    def _drawn(self, trainer: L.Trainer) -> SliceTable | None:
+        """The samples of all processes; None on all but the first."""
+        rank = trainer.global_rank
+        drawn = drawn_together(trainer, self.conditions, lambda conditions: self._share(conditions, rank))
+        if drawn is None:
             return None
-        shares = [np.arange(len(self.conditions))[r::world] for r in range(world)]
-        order = np.concatenate(shares).argsort()
-        every = [
-            np.concatenate([p[k][: len(s)] for p, s in zip(parts, shares, strict=True)])[order]
-            if parts[0][k] is not None
-            else None
-            for k in range(2)
-        ]
         return SliceTable.from_arrays(
-            every[0], every[1], z_bin=[c.z_bin for c in self.conditions],
-            pathology=[c.pathology for c in self.conditions], binning=self.monitor.binning,
-            spacing=self.monitor.real.spacing,
+            *drawn, z_bin=[c.z_bin for c in self.conditions], pathology=[c.pathology for c in self.conditions],
+            binning=self.monitor.binning, spacing=self.monitor.real.spacing,
         )  # fmt: skip
 
 
-def _on_first(trainer: L.Trainer, work: Callable[[], Result]) -> Result:
-    """The result of work on the first process, on every process; if it fails, all end with its reason."""
-    result: Result | None = None
-    failure: Exception | None = None
-    if trainer.is_global_zero:
-        try:
-            result = work()
-        except Exception as error:  # the others wait for it, so they are informed first
-            failure = error
-    result, reason = trainer.strategy.broadcast((result, None if failure is None else str(failure)))
-    if failure is not None:
-        raise failure
-    if reason is not None:
-        cure = "read the message of the first process"
-        raise environment_error("PROCESSES", f"the first process cannot judge samples ({reason})", fix=cure)
-    return cast(Result, result)
+def _ends(trainer: L.Trainer) -> bool:
+    """Whether this is the last step that is planned."""
+    if 0 <= trainer.max_steps <= trainer.global_step:
+        return True
+    last_epoch = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch + 1
+    return last_epoch and trainer.is_last_batch
 
 
 @contextmanager

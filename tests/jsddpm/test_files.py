@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import resource
 import signal
 import stat
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,49 @@ def test_the_disk_refusing_is_explained(tmp_path, monkeypatch, code, expected):
     assert caught.value.status is ExitStatus.ENVIRONMENT
     assert target.read_text() == "old"
     assert not leftovers(tmp_path)
+
+
+@contextmanager
+def small_files(limit):
+    """The system refuses longer files, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_write_that_the_system_refuses_is_an_error_of_its_target(tmp_path):
+    with small_files(1000), pytest.raises(JsddpmError, match=r"DISK_FULL.*a\.txt"):
+        files.write_bytes(tmp_path / "a.txt", bytes(100_000))
+    with small_files(1000), pytest.raises(JsddpmError, match=r"DISK_FULL.*out:"):
+        with publish.published_directory(tmp_path / "out") as folder:
+            (folder / "a").write_bytes(bytes(100_000))  # as another library would write it
+    with (
+        pytest.raises(JsddpmError, match=r"NOT_WRITABLE.*out:"),
+        publish.published_directory(tmp_path / "out") as folder,
+    ):
+        open(folder / "none" / "a", "wb")  # noqa: SIM115
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("opened", [files.atomic_open, publish.published_directory])
+def test_a_missing_input_is_not_blamed_on_what_is_written(tmp_path, opened):
+    """It was NOT_WRITABLE of the output."""
+    with pytest.raises(FileNotFoundError) as caught, opened(tmp_path / "out"):
+        open(tmp_path / "input.nii")  # noqa: SIM115
+    assert caught.value.filename == str(tmp_path / "input.nii")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_to_a_file_that_is_missing_names_it(tmp_path):
+    with pytest.raises(JsddpmError, match=r"MISSING.*source: no such file"):
+        files.link_or_copy(tmp_path / "source", tmp_path / "target")
+    (tmp_path / "source").mkdir()
+    with pytest.raises(JsddpmError, match=r"NOT_READABLE.*source: Is a directory"):
+        files.link_or_copy(tmp_path / "source", tmp_path / "target")
+    assert [p.name for p in tmp_path.iterdir()] == ["source"]
 
 
 def test_a_folder_is_published_whole(tmp_path):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from jsddpm.cohort.orientation import to_slices
 from jsddpm.errors import JsddpmError, first_line, usage_error
-from jsddpm.files import unreadable
+from jsddpm.refusals import unreadable
 from jsddpm.slices.arrays import other_size, read_npz
 from jsddpm.slices.importing.items import STORE_AXES, IntensityFormat
 from jsddpm.slices.importing.pairs import NIFTI, has_ending

@@ -227,6 +227,26 @@ def test_two_processes_draw_the_samples_of_one(judged_store, tmp_path):
     assert checkpoint_info(tmp_path / "two" / "checkpoints" / "best.ckpt").step == 2
 
 
+def test_a_failure_of_the_first_process_ends_the_other(judged_store, tmp_path):
+    """The other one waited for a judgement until it gave up."""
+
+    class Failing(Brightest):
+        def judge(self, step, output):
+            raise ValueError("seen nothing")
+
+    def work(rank):
+        try:
+            train(
+                load_config("demo", [*SETTINGS, "trainer.max_steps=2"]), judged_store, tmp_path / "run", judge=Failing()
+            )
+        except ValueError as error:
+            (tmp_path / f"{rank}").write_text(str(error))
+
+    assert two_processes(work) == [0, 0]
+    assert (tmp_path / "0").read_text() == "seen nothing"
+    assert "PROCESSES]: the first process cannot judge samples (seen nothing)" in (tmp_path / "1").read_text()
+
+
 def test_the_plan_of_a_run(judged_store, store):
     config = load_config("demo", [*SETTINGS, "sampling.steps=50"])
     plan = SamplePlan.of(config, judged_store)

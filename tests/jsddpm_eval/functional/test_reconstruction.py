@@ -99,7 +99,11 @@ def test_ms_ssim_agrees_with_torchmetrics(size):
 def test_a_mask_of_another_shape_or_of_weights_is_refused():
     """One of 255 gave every pixel that weight, and one of a slice was taken for those of the batch."""
     a = unit(3, 12, 12)
-    for wrong in (torch.ones((12, 12), dtype=torch.bool), torch.ones((1, 12, 12), dtype=torch.bool), torch.ones_like(a)):
+    for wrong in (
+        torch.ones((12, 12), dtype=torch.bool),
+        torch.ones((1, 12, 12), dtype=torch.bool),
+        torch.ones_like(a),
+    ):
         for score in (psnr, ssim):
             with pytest.raises(ValueError, match="the mask is"):
                 score(a, a, data_range=1.0, mask=wrong)

@@ -16,7 +16,7 @@ from jsddpm.errors import JsddpmError
 from jsddpm.training.progress import read_metrics
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.monitoring.callback import BinAwareEvaluation
-from jsddpm_eval.monitoring.samples import SampleMonitor
+from jsddpm_eval.monitoring.samples import SampleMonitor, SampleScores
 from jsddpm_eval.slice_table import SliceTable
 from processes import two_processes
 from worlds import BINNING, MEANS, World
@@ -99,6 +99,65 @@ def test_the_training_is_the_same_with_and_without_it(tmp_path):
         levels.append(float(module.level.detach()))
         assert module.dropout.training
     assert levels[0] == levels[1]
+
+
+class Manual(Plain):
+    """Its own steps: of several optimizers in every batch, or of one in every second batch."""
+
+    def __init__(self, optimizers=1, batches=1):
+        super().__init__()
+        self.automatic_optimization, self.number, self.batches = False, optimizers, batches
+
+    def training_step(self, batch, number):
+        every = self.optimizers(use_pl_optimizer=True)
+        for optimizer in every if isinstance(every, list) else [every]:
+            optimizer.zero_grad()
+            self.manual_backward(super().training_step(batch, number))
+            if number % self.batches == self.batches - 1:
+                optimizer.step()
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD(self.parameters(), lr=0.1) for _ in range(self.number)]
+
+
+def steps_judged(monkeypatch, module, every, steps, start=None, **settings):
+    """The steps after which samples of a module are judged."""
+    monkeypatch.setattr(SampleMonitor, "prepare", lambda self: None)
+    monkeypatch.setattr(SampleMonitor, "__call__", lambda self, samples: SampleScores())
+    seen = []
+
+    def draw(conditions, seed):
+        seen.append(module.trainer.global_step)
+        return torch.rand(len(conditions), 16, 14), None
+
+    judge = BinAwareEvaluation(draw, WORLD.real(), every=every, per_condition=1, features=[MEANS], figure=False)
+    trainer = L.Trainer(
+        accelerator="cpu", max_steps=steps, callbacks=[judge], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, **settings,
+    )  # fmt: skip
+    trainer.fit(module, torch.utils.data.DataLoader(torch.full((64, 1), 0.5), batch_size=4), ckpt_path=start)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("module", "every", "settings", "expected"),
+    [
+        (lambda: Manual(optimizers=2), 3, {"steps": 12}, [4, 6, 10, 12]),  # steps 2, 4, 6, ...; before, 6 and 12 alone
+        (Plain, 2, {"steps": 4, "accumulate_grad_batches": 3}, [2, 4]),  # each step is seen three times
+        (Plain, 4, {"steps": 6}, [4, 6]),
+        (Plain, 5, {"steps": -1, "max_epochs": 1, "limit_train_batches": 7}, [5, 7]),
+        (Plain, 7, {"steps": -1, "max_epochs": 2, "limit_train_batches": 7}, [7, 14]),
+        (lambda: Manual(batches=2), 3, {"steps": -1, "max_epochs": 1, "limit_train_batches": 7}, [3]),  # seen twice
+    ],
+)
+def test_samples_are_judged_when_a_multiple_is_passed_and_at_the_end(monkeypatch, module, every, settings, expected):
+    assert steps_judged(monkeypatch, module(), every, **settings) == expected
+
+
+def test_a_continued_training_is_not_judged_for_steps_before_it(tmp_path, monkeypatch):
+    fitted(tmp_path, module := Plain(), steps=5).save_checkpoint(tmp_path / "five.ckpt")
+    assert module.trainer.global_step == 5
+    assert steps_judged(monkeypatch, Plain(), 4, 8, start=tmp_path / "five.ckpt") == [8]
 
 
 def test_two_processes_draw_a_share_each_and_log_the_same(tmp_path):
