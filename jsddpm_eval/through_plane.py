@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
 from jsddpm.wording import counted
 from jsddpm_eval.functional.through_plane import lesion_continuity, plane_gradient, plane_ssim
@@ -77,8 +78,11 @@ def through_plane(real: SliceTable, generated: SliceTable) -> list[PlaneScore]:
         generated: Slices of volumes, with the same binning.
 
     Raises:
-        JsddpmError: ``VOLUMES`` (status 2) when no volume has slices in two neighbouring bins.
+        JsddpmError: ``VOLUMES`` (status 2) when no volume has slices in two neighbouring bins; ``KIND`` (status 2) when
+            the two are exchanged; ``BINNING`` or ``BINNING_MISMATCH`` (status 2) for slices without a binning, or with
+            different ones; ``SLICES`` (status 2) for slices without pixels.
     """
+    _require_comparable(real, generated)
     sides = [_neighbours(table) for table in (real, generated)]
     if not len(sides[1].lower):
         what = "no generated volume has slices in two neighbouring bins"
@@ -87,6 +91,19 @@ def through_plane(real: SliceTable, generated: SliceTable) -> list[PlaneScore]:
     shifts = {name: _shift(by_score[0][name], by_score[1][name], real.binning.n_bins) for name in _SCORES}  # type: ignore[union-attr]
     corrected = holm_adjusted({name: shift.p_value for name, shift in shifts.items() if shift is not None})
     return [_score(name, by_score[0][name], by_score[1][name], shifts[name], corrected.get(name)) for name in _SCORES]
+
+
+def _require_comparable(real: SliceTable, generated: SliceTable) -> None:
+    for table, kind in ((real, "real"), (generated, "generated")):
+        if table.kind != kind:
+            what = f"{kind} slices are expected instead of {table.kind} slices"
+            raise usage_error("KIND", what, fix="give slices of patients first, then slices of volumes")
+        if table.binning is None:
+            raise usage_error("BINNING", f"the {kind} slices have no binning", fix="give a ZBinning")
+        if not table.has_pixels:
+            raise usage_error("SLICES", f"the {kind} slices have no pixels", fix="give their images")
+    if real.binning is not None and generated.binning is not None:
+        generated.binning.require_same(real.binning, mine="the generated slices", others="the real slices")
 
 
 @dataclass(frozen=True)
@@ -100,9 +117,8 @@ class _Neighbours:
 
 def _neighbours(table: SliceTable) -> _Neighbours:
     """One slice a unit and bin, the one nearest the bin's middle, paired with that of the next bin."""
-    if table.binning is None:
-        raise usage_error("BINNING", "the slices have no binning", fix="give a ZBinning")
-    middles = np.array([np.mean(table.binning.slices(k)) for k in range(table.binning.n_bins)])
+    binning: ZBinning = table.binning  # type: ignore[assignment]
+    middles = np.array([np.mean(binning.slices(k)) for k in range(binning.n_bins)])
     z, bins, units = (v.numpy() for v in (table.z_index, table.z_bin, table.unit))
     nearest: dict[tuple[int, int], int] = {}
     for place in np.lexsort((z, np.abs(z - middles[bins]))):

@@ -64,13 +64,11 @@ def small_files(limit):
 def test_a_write_that_the_system_refuses_is_an_error_of_its_target(tmp_path):
     with small_files(1000), pytest.raises(JsddpmError, match=r"DISK_FULL.*a\.txt"):
         files.write_bytes(tmp_path / "a.txt", bytes(100_000))
-    with small_files(1000), pytest.raises(JsddpmError, match=r"DISK_FULL.*out:"):
-        with publish.published_directory(tmp_path / "out") as folder:
-            (folder / "a").write_bytes(bytes(100_000))  # as another library would write it
-    with (
-        pytest.raises(JsddpmError, match=r"NOT_WRITABLE.*out:"),
-        publish.published_directory(tmp_path / "out") as folder,
-    ):
+    out = publish.published_directory(tmp_path / "out")
+    with small_files(1000), pytest.raises(JsddpmError, match=r"DISK_FULL.*out:"), out as folder:
+        (folder / "a").write_bytes(bytes(100_000))  # as another library would write it
+    out = publish.published_directory(tmp_path / "out")
+    with pytest.raises(JsddpmError, match=r"NOT_WRITABLE.*out:"), out as folder:
         open(folder / "none" / "a", "wb")  # noqa: SIM115
     assert not list(tmp_path.iterdir())
 

@@ -146,3 +146,23 @@ def test_patients_without_neighbouring_bins_leave_every_answer_unknown():
     for score in through_plane(real, table(*made, group=volume_numbers(made[0]))):
         assert (score.answer, score.real, score.shift, score.patients) == ("unknown", None, None, 0)
         assert "0 patients, 4 volumes" in score.reason
+
+
+def test_tables_that_cannot_be_compared_are_refused():
+    """Exchanged tables gave differences of the other sign, and another binning an IndexError."""
+    images, masks = brains(3, 1)
+    volumes, numbers = table(images, masks, group=volume_numbers(images)), volume_numbers(images)
+    other = SliceTable.from_arrays(
+        volumes.images, volumes.masks, z_index=volumes.z_index, pathology=volumes.pathology, group=numbers,
+        binning=ZBinning((0, 14), 8, n_slices=15),
+    )  # fmt: skip
+    labels = {"pathology": [0] * 15, "patient": numbers}
+    blind = SliceTable.from_arrays(None, z_index=np.tile(np.arange(BINS) * 3, 3), binning=BINNING, **labels)
+    unbinned = SliceTable.from_arrays(volumes.images, z_bin=np.tile(np.arange(BINS), 3), **labels)
+    for pair, code in (
+        ((volumes, patients()), "KIND.*real slices are expected"), ((volumes, volumes), "KIND"),
+        ((patients(), other), "BINNING_MISMATCH.*n_bins: 8 in the generated slices, 5 in the real slices"),
+        ((blind, volumes), "SLICES.*the real slices have no pixels"), ((unbinned, volumes), "BINNING.*real slices"),
+    ):  # fmt: skip
+        with pytest.raises(JsddpmError, match=code):
+            through_plane(*pair)
