@@ -7,6 +7,8 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +123,12 @@ def evaluate_in_detail(
     missing = {extractor.name: extractor.missing for extractor in extractors if extractor.missing}
     context = Context(real, generated, binning, spaces, seed, requested, missing)
     every = list(conditions(context))
-    cells = []
-    for number, (z_bin, pathology) in enumerate(every):
-        say("bin-aware metrics", number, len(every))
-        if pathology is None:  # both pathologies of a bin share its data and computations
-            real_bin = real if z_bin is None else real.where(real.z_bin == z_bin)
-        cells.append(_scored(_cell(context, real_bin, z_bin, pathology), context, picked))
+    cells: list[ScoredCell] = []
+    for z_bin, of_bin in groupby(every, key=itemgetter(0)):
+        real_bin = real if z_bin is None else real.where(real.z_bin == z_bin)  # its conditions share what is read
+        for _, pathology in of_bin:
+            say("bin-aware metrics", len(cells), len(every))
+            cells.append(_scored(_cell(context, real_bin, z_bin, pathology), context, picked))
     say("bin-aware metrics", len(every), len(every))
     real.memo.save()
     provenance: dict[str, Any] = {

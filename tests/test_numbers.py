@@ -15,7 +15,7 @@ from scipy.stats import t as student
 from contract.table import ELSEWHERE, ROWS
 from documented import PAGES, ROOT
 from jsddpm.training.samples import MIN_SAMPLES
-from jsddpm_eval.checks.decision import LEVELS
+from jsddpm_eval.checks.levels import LEVELS
 from jsddpm_eval.functional.frechet import frechet_distance
 from jsddpm_eval.membership_statement import MARGIN
 from jsddpm_eval.stats.auc import auc_interval

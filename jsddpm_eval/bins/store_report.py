@@ -12,7 +12,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
 from jsddpm.wording import counted
 from jsddpm_eval.bins.condition_counts import brain_profile, condition_counts
-from jsddpm_eval.checks.decision import single_level
+from jsddpm_eval.checks.levels import single_level
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.limits import MIN_PATIENTS, MIN_UNITS

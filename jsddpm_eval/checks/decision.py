@@ -17,6 +17,7 @@ from typing import NamedTuple
 from scipy.stats import t as student
 
 from jsddpm_eval.checks.base import Check, Evidence
+from jsddpm_eval.checks.levels import LEVELS, Place, level
 from jsddpm_eval.checks.pooling import pooled as pooled_with
 from jsddpm_eval.checks.pooling import variance_of
 from jsddpm_eval.results.score import Cell
@@ -25,10 +26,6 @@ from jsddpm_eval.stats.exceedance import units_needed
 from jsddpm_eval.stats.holm import holm_adjusted, testable
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS, TAIL
 from jsddpm_eval.stats.power import detectable
-
-Place = tuple[int | None, int | None]
-LEVELS = {"whole": 0.6, "pathology": 0.2, "bin": 0.1, "condition": 0.1}
-"""Share of the false alarms that each level may use."""
 
 FINE_IF = "the check is fine if the whole interval lies"
 NARROWER = "more patients or samples would narrow the interval"
@@ -93,32 +90,6 @@ def decide(checks: Iterable[Check], cells: Sequence[Cell]) -> tuple[Finding, ...
             of_place = [j for key, j in judgements.items() if (key.check, key.place) == (check.spec.name, place)]
             findings.append(_finding(check.spec.name, place, of_place))
     return tuple(findings)
-
-
-def level(place: Place, pathology: int | None = None) -> str:
-    """The level of a place; the top of a check of one pathology is that pathology.
-
-    >>> level((None, None)), level((None, 1)), level((None, 1), pathology=1), level((3, 1))
-    ('whole', 'pathology', 'whole', 'condition')
-    """
-    z_bin, kind = place
-    if z_bin is None:
-        return "whole" if kind is None or kind == pathology else "pathology"
-    return "bin" if kind is None else "condition"
-
-
-def single_level(name: str, n_bins: int = 1) -> float:
-    """Level of a single test if all checks are made: the false alarms of its level, divided by the tests.
-
-    Args:
-        name: One of :data:`LEVELS`.
-        n_bins: Number of bins; of no matter to the whole.
-    """
-    from jsddpm_eval.checks.verdict import checks
-
-    scores = sum(check.tests for check in checks())
-    places = {"whole": 1, "pathology": 2, "bin": n_bins, "condition": 2 * n_bins}
-    return LEVELS[name] * ALPHA / (scores * places[name])
 
 
 def _corrected(

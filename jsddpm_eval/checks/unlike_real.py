@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 from jsddpm_eval.checks.base import Check, Evidence
-from jsddpm_eval.checks.decision import Place, level, single_level
+from jsddpm_eval.checks.levels import Place, relabellings_at
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
-from jsddpm_eval.stats.relabellings import least_p, relabelling_count
-
-
-def relabellings_at(place: Place, total: int) -> int:
-    """Relabellings of each draw of the test at a place: the whole has as many as its level needs.
-
-    A pathology, a bin or a condition shares few false alarms with many tests and would need more than ten thousand.
-    Its p-value is shown, and is not tested if all checks are made.
-
-    Args:
-        place: Bin and pathology, None for all.
-        total: Samples that are exchanged: patients and generated units.
-
-    >>> relabellings_at((3, 1), 700) < 1 / single_level("whole") < relabellings_at((None, None), 700)
-    True
-    """
-    return relabelling_count(total, single_level("whole") if level(place) == "whole" else None)
+from jsddpm_eval.stats.relabellings import least_p
 
 
 class UnlikeReal(Check):

@@ -9,7 +9,8 @@ from functools import cache
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.wording import agreeing, capital, counted, enumerated
 from jsddpm_eval.checks.base import Check
-from jsddpm_eval.checks.decision import FINE_IF, NARROWER, Place, decide, under
+from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide, under
+from jsddpm_eval.checks.levels import Place
 from jsddpm_eval.plugins import modules_with
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.specs import Answer, CheckSpec, Finding

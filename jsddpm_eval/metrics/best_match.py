@@ -6,8 +6,8 @@ held-out ones. The baseline is a real slice of the same condition among the othe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -30,7 +30,6 @@ ONE_PIXEL = "copies that differ from their source in one pixel value"
 _SHORTLIST = 4
 _PROBES = 48
 _BRUTE_FORCE = "float64 brute force, scikit-image | 1e-9 dB at 80 and at 100 dB"
-_AMONG: WeakKeyDictionary[SliceTable, Tensor] = WeakKeyDictionary()
 
 _spec = partial(
     ScoreSpec, group="closeness", unit="dB", scope="cell",
@@ -83,9 +82,9 @@ class BestMatch(Metric):
             return self.undefined(cell, context, missing, counts)
         psnr = psnr_of(pairwise_mse(generated.images, real.images), data_range=1.0)
         _record(psnr, cell, context)
-        count = context.least_equal_count
-        baselines = context.baseline(cell, self.name, count, compute=lambda: _baselines(cell, count)).tolist()
-        matches = [Baseline(None if b != b else b) for b in baselines]
+        count, of_bin = context.least_equal_count, replace(cell, pathology=None)  # both pathologies share the distances
+        baselines = context.baseline(of_bin, self.name, count, compute=lambda: _baselines(real, count))
+        matches = [Baseline(None if b != b else b) for b in baselines.reshape(2, -1)[cell.pathology or 0].tolist()]
         held, capped = real.held_out, psnr.clamp(max=CEILING_DB)
         scores = {
             spec.name: _closest(psnr, cell, among, baseline, counts)
@@ -183,17 +182,20 @@ def _gap_count(real: SliceTable) -> int:
 
 def _among(real: SliceTable) -> Tensor:
     """PSNR of every real against every real slice of a bin, -inf within a patient, float64 ``(M, M)``."""
-    if real not in _AMONG:
-        among = psnr_of(pairwise_mse(real.images, real.images), data_range=1.0).clamp(max=CEILING_DB)
-        among[real.patient[:, None] == real.patient[None]] = -torch.inf
-        _AMONG[real] = among
-    return _AMONG[real]
+    among = psnr_of(pairwise_mse(real.images, real.images), data_range=1.0).clamp(max=CEILING_DB)
+    among[real.patient[:, None] == real.patient[None]] = -torch.inf
+    return among
 
 
-def _baselines(cell: Cell, count: int) -> list[float]:
-    """Values of real slices of the condition, in the order of the scores; NaN if there are none to compare."""
-    real, among = cell.real_bin, _among(cell.real_bin)
-    held, probes = real.held_out, torch.eq(real.pathology, cell.pathology or 0)
+def _baselines(real: SliceTable, count: int) -> list[float]:
+    """Values of real slices of a bin: those of the controls, then those with a lesion."""
+    among = _among(real)
+    return [value for kind in (0, 1) for value in _baselines_of(real, among, torch.eq(real.pathology, kind), count)]
+
+
+def _baselines_of(real: SliceTable, among: Tensor, probes: Tensor, count: int) -> list[float]:
+    """Values of some real slices of a bin, in the order of the scores; NaN if there are none to compare."""
+    held = real.held_out
     pairs = ((torch.ones_like(held), torch.ones_like(held)), (~held, ~held), (held, ~held))
     closest = [_best_among_others(among[probes & judges][:, keep]) for keep, judges in pairs]
     equal = [

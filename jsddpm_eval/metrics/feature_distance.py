@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from jsddpm.wording import counted
-from jsddpm_eval.checks.unlike_real import relabellings_at
+from jsddpm_eval.checks.levels import relabellings_at
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.frechet import effective_dimension, frechet_of_labels
 from jsddpm_eval.functional.kernel import KernelTable

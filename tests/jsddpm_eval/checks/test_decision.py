@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import binom, norm
 
 from jsddpm_eval.checks.base import Check, Evidence, excess
-from jsddpm_eval.checks.decision import LEVELS, decide, level
+from jsddpm_eval.checks.decision import decide
+from jsddpm_eval.checks.levels import LEVELS, level
 from jsddpm_eval.checks.pooling import pooled as pooled_with
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
