@@ -299,6 +299,20 @@ def test_a_condition_borrows_from_the_whole_as_random_effects_do():
     assert borrowed == [True, False, True, False]
 
 
+def test_a_whole_that_is_too_high_is_no_evidence_of_a_part_that_is_too_low():
+    """Its own test says nothing, and its pooled value lies below 0 with its whole interval."""
+    values, errors = np.array([-3.0, 4.0, 1.5, 1.5]), np.full(4, 0.3)
+    estimate, error = random_effects(values, errors, 0, 1.0, 0.1)
+    assert estimate + Z95 * error < 0
+    places = [(k, p) for k in (0, 1) for p in (0, 1)]
+    scores = {WHOLE: score(1.0, 0.1)} | {place: score(v, 0.3) for place, v in zip(places, values, strict=True)}
+    scores = {place: s.model_copy(update={"p_value": 0.5}) if place != WHOLE else s for place, s in scores.items()}
+    found = {f.place: f for f in decide([Made()], cells(scores))}
+    assert (found[WHOLE].answer, found[WHOLE].kind) == ("off", "too high")
+    assert (found[0, 0].answer, found[0, 0].inherited) == ("unknown", False)
+    assert (found[0, 1].answer, found[0, 1].inherited, found[0, 1].kind) == ("off", True, "too high")
+
+
 def test_shares_that_are_pooled_stay_between_0_and_1():
     """The variance of the arcsine of a share's root is 1 / 4 n, so equal conditions pool like one of all samples."""
 

@@ -58,6 +58,17 @@ def test_equal_count_and_gap_are_their_definitions():
     assert gap.interval[0] < gap.value < gap.interval[1]
 
 
+def test_the_count_of_the_gap_leaves_a_training_patient_out():
+    """Six patients are held out, four trained on, with three slices each in the bin: 9 are there for any slice."""
+    world = World()
+    world.held_out = ~world.held_out
+    made = world.new(4)
+    gap = world.scores(made, metrics=METRICS)[0]["copy_gap"]
+    psnr, here = 10 * torch.log10(1 / pairwise_mse(made, world.image)), world.z_bin == 0
+    own = [expected_best_match(psnr[:, here & k], 9).mean() for k in (~world.held_out, world.held_out)]
+    assert (gap.n_real, gap.value) == (9, pytest.approx(float(own[0] - own[1])))
+
+
 def test_planted_copies_raise_the_gap_monotonically_and_are_counted():
     world = World()
     copies = world.image[(world.z_bin == 0) & ~world.held_out][:6]

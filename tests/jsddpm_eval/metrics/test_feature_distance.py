@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binom
 from sklearn.preprocessing import OneHotEncoder
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_kid import kernel_poly, mmd2
@@ -210,6 +212,24 @@ def test_halves_are_distances_between_disjoint_patients():
     }
     assert {round(v, 9) for v in values} <= every
     assert len(set(values)) > 10
+
+
+def test_of_few_samples_half_of_the_patients_has_about_as_many():
+    """Two samples beside eight slices: one side is thinned to 4 of 8, and a half has 2 of them on average.
+
+    A half has no pair with fewer than two: of the 70 halves, 36 have two of the four, 16 three and one all four.
+    """
+    real, who = torch.from_numpy(np.random.default_rng(4).standard_normal((8, 2))), torch.arange(8)
+    values = np.array(kid_between_halves(FeaturePair(real, who, who.numpy().astype(str), real[:2]), seed=0))
+    finite = values[np.isfinite(values)]
+    low, high = binom.ppf([0.0005, 0.9995], len(values), (36 + 16 + 1) / 70)
+    assert low <= len(finite) <= high
+    every = set()
+    for half in combinations(range(8), 4):
+        for size in (2, 3, 4):
+            for thin in combinations([i for i in range(8) if i not in half], size):
+                every.add(round(kernel_distance(real[list(half)], real[list(thin)]), 9))
+    assert {round(v, 9) for v in finite} <= every
 
 
 def kernel_distance_of(real, who, half):

@@ -73,6 +73,15 @@ def test_slices_of_new_patients_are_what_validation_patients_are(new):
     assert (new.copying, new.signs) == (False, ())
 
 
+def test_the_error_of_the_kid_is_the_jackknifes_over_patients_and_samples(new):
+    """The sum of (g - 1) / g sum (v - mean)^2 of either side, each unit left out alone."""
+    sides = [np.array([*new.influence.patients.values()]), np.array(new.influence.samples)]
+    assert [len(side) for side in sides] == [6, 36]
+    variances = [(len(v) - 1) / len(v) * np.square(v - v.mean()).sum() for v in sides]
+    assert min(variances) > 0.01 * max(variances)  # neither part is negligible
+    assert new.values["kid_error"] == pytest.approx(sum(variances) ** 0.5)
+
+
 def test_copies_of_training_slices_are_a_sign_of_memorisation(monitor):
     made = monitor(samples(*slices(range(6))))
     assert made.values["copied"] > 0.9

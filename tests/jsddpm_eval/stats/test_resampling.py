@@ -46,6 +46,24 @@ def test_relabelling_keeps_the_numbers_in_every_stratum():
     assert torch.allclose(labels[1:, strata == 0].double().mean(0), torch.tensor(0.4).double(), atol=0.15)
 
 
+def test_of_two_populations_the_larger_p_value_counts():
+    """Two of the 70 labellings are as far apart as 0 and 1 are; all are where both sides have the same slices."""
+    real, made = torch.tensor([0.0] * 4 + [0, 0, 1, 1])[:, None], torch.tensor([1.0] * 4 + [0, 0, 1, 1])[:, None]
+    labels = torch.zeros((70, 8), dtype=torch.bool)
+    for row, chosen in enumerate(combinations(range(8), 4)):  # the first is as observed
+        labels[row, list(chosen)] = True
+    far, alike = (
+        Draw(number, torch.cat([4 * number + torch.arange(4), 8 + 4 * number + torch.arange(4)]), labels)
+        for number in (0, 1)
+    )
+    assert permutation_p(real, made, [far]) == pytest.approx(2 / 70)
+    most = 1 - 0.5 / 70  # of 70 labellings, nothing is nearer to 1
+    for draws in ([alike], [far, alike], [alike, far]):
+        assert permutation_p(real, made, draws) == pytest.approx(most)
+    again = far._replace(population=1)
+    assert permutation_p(real, made, [far, again]) == pytest.approx(2 / 70)
+
+
 def test_p_values_need_patients_and_are_repeatable():
     rng = np.random.default_rng(0)
     real, made = (torch.from_numpy(rng.standard_normal((12, 2))) for _ in range(2))

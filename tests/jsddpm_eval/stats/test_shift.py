@@ -51,6 +51,15 @@ def test_one_slice_of_each_patient_in_one_condition_is_welchs_t_test():
     assert shift.interval == pytest.approx(welch.confidence_interval(), rel=1e-9)
 
 
+def test_samples_that_agree_are_no_more_certain_than_as_many_slices_of_patients():
+    """A generator that collapsed: its mean varies like that of as many draws from the real slices."""
+    a, b = RNG.standard_normal(9), np.full(5, 0.7)
+    shift = mean_shift(side(a), side(b))
+    assert shift.error == pytest.approx((a.var(ddof=1) / 9 + a.var() / 5) ** 0.5)
+    wide = mean_shift(side(a), side(10 * np.arange(5.0)))
+    assert wide.error == pytest.approx((a.var(ddof=1) / 9 + 100 * np.var(np.arange(5), ddof=1) / 5) ** 0.5)
+
+
 def test_slices_of_one_patient_are_no_independent_evidence():
     a, b = RNG.standard_normal(8), 1 + RNG.standard_normal(8)
     once = mean_shift(side(a), side(b))

@@ -73,6 +73,17 @@ def test_blocks_of_patients_are_named_by_their_patients():
     assert influence.samples[3] == pytest.approx(float(made.mean() - torch.cat([made[:3], made[4:]]).mean()), rel=1e-5)
 
 
+def test_without_the_only_patient_of_a_condition_its_samples_are_left_out_too():
+    real, made, condition = normal(9, 1), normal(6, 1, seed=1), torch.tensor([0] * 8 + [1])
+    asked = torch.tensor([0, 0, 0, 0, 1, 1])
+    real[8], made[4:] = 10.0, 12.0
+    found = two_sample(DIFFERENCE, real, np.array(list("abcdefghz")), made, seed=0, strata=(condition, asked))
+    assert found.value == pytest.approx(float(real.mean() - made.mean()), rel=1e-6)
+    changes = found.spread.influence.patients
+    assert changes["z"] == pytest.approx(float(real[:8].mean() - made[:4].mean()) - found.value, rel=1e-6)
+    assert changes["a"] == pytest.approx(float(real[1:].mean() - made.mean()) - found.value, rel=1e-5)
+
+
 def test_of_every_volume_one_slice_is_drawn_and_volumes_are_left_out_whole():
     real, made = normal(24, 1), normal(12, 1, seed=1)
     names, volume = np.arange(24).astype(str), 70 - torch.arange(12)
