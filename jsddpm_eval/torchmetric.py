@@ -200,8 +200,7 @@ class BinAwareMetrics(TorchMetric):
         if other := [tuple(s.shape) for s in references if s.shape != own.shape]:
             what = f"a reference slice has the shape {other[0]}, the generated one {tuple(own.shape)}"
             raise usage_error("SLICES", what, fix="give slices of one shape")
-        value, _ = best_match(own[None], torch.stack(references), data_range=data_range)
-        return float(value[0])
+        return float(best_match(own[None], torch.stack(references), data_range=data_range)[0])
 
 
 class BinAwareScore(BinAwareMetrics):
