@@ -63,7 +63,9 @@ def writers_in(text):
         if owner and last in WRITERS:  # without an owner, write_text is that of files.py
             place = last == "dump" or owner.endswith("torch")  # what is written comes first
             writes = any(ast.unparse(target) != "stream" for target in node.args[place : place + 1])
-        elif last.lower().endswith(("open", "file")) and not any(k.arg == "fileobj" for k in node.keywords):
+        elif last == "BufferedWriter":
+            writes = True
+        elif last.lower().endswith(("open", "file", "fileio")) and not any(k.arg == "fileobj" for k in node.keywords):
             options = [*node.args[:2], *(k.value for k in node.keywords if k.arg == "mode")]
             modes = [o.value for o in options if isinstance(o, ast.Constant) and isinstance(o.value, str)]
             writes = any(re.fullmatch(r"[rwaxbt+]+", mode) and set("wax+") & set(mode) for mode in modes)
@@ -78,7 +80,7 @@ def writers_in(text):
         'open(path, "w")', 'open(path, mode="ab")', 'path.open("x")', 'open(path, "r+")', 'os.fdopen(handle, "wb")',
         'zipfile.ZipFile(path, "w")', "path.write_text(text)", "path.write_bytes(data)", "figure.savefig(path)",
         "np.savez(path, a=a)", "np.savez_compressed(folder / name)", "net.save_pretrained(folder)",
-        "picture.save(path)",
+        "picture.save(path)", "io.BufferedWriter(raw)", 'io.FileIO(handle, "wb")',
         "torch.save(state, path)", "yaml.dump(value, path)", "array.tofile(path)", "frame.to_csv(path)",
         "shutil.copyfile(a, b)",
     ],
