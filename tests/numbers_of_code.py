@@ -27,6 +27,7 @@ from jsddpm_cli.commands.sample import COHERENCE
 from jsddpm_eval import through_plane
 from jsddpm_eval.checks import copied, disobeyed
 from jsddpm_eval.checks.base import ShiftCheck
+from jsddpm_eval.checks.unlike_real import relabellings_at
 from jsddpm_eval.functional import lesion_copies
 from jsddpm_eval.functional.lesion_matching import OVERLAP
 from jsddpm_eval.functional.patterns import SIDE
@@ -132,6 +133,9 @@ CODE: dict[str, tuple[str, ...]] = {
         f"{1.25 * (93 - 24 + 1) / 10} mm for ten bins of slices 24 to 93 of 1.25 mm",
         f"no difference is larger than {through_plane.MARGIN}",
         f"At {COHERENCE}, the default",
+    ),
+    "docs/reference/metrics.md": (
+        f"above 500 patients and samples 1.5 / level, which is {relabellings_at((None, None), 501)}.",
     ),
     "docs/tutorial/first-hour.md": (
         f"creates {SUBJECTS} subjects from the MNI152 template as a BIDS folder: {SUBJECTS - CONTROLS} subjects with",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+
+import torch
 
 from jsddpm import __version__
 from jsddpm.binning import Condition
@@ -33,13 +36,14 @@ def generate_store(
 ) -> Path:
     """Draw ``sampling.per_condition`` samples of every condition into a new store.
 
-    If it is interrupted, the same call keeps the finished batches and continues. With shares, several processes
-    draw a part each, on any machines that see the folder; the last to finish publishes the store. A sample's
-    ``z_index`` is the middle slice of its bin, so the store reads back into the same bins.
+    If it is interrupted, the same call keeps the finished batches and continues; if the store is complete, the same
+    call does nothing. With shares, several processes draw a part each, on any machines that see the folder; the last
+    to finish publishes the store. A sample's ``z_index`` is the middle slice of its bin, so the store reads back into
+    the same bins.
 
     Args:
         pipe: The trained model.
-        out: New store folder.
+        out: New store folder, or the store of the same call.
         conditions: Conditions to draw; None draws every trained one.
         sampling: Sampler and number per condition; None takes the run's settings.
         coherence: How much noise samples with the same number share, 0 to 1
@@ -82,9 +86,12 @@ def generate_store(
         sampling=sampling.model_dump(mode="json"),
         seed=seed,
         provenance=dict(pipe.provenance),
+        network=_digest(pipe),
         created_by=f"jsddpm {__version__}",
         **({"groups": groups, "coherence": coherence} if groups else {}),
     ) as root:
+        if root is None:
+            return Path(out)
         missing = [name for name in part if finished(root, name) is None]
         for start in range(0, len(missing), together):
             chosen = missing[start : start + together]
@@ -102,6 +109,15 @@ def generate_store(
                 rows |= {"group": [i.number for i in batch]} if groups else {}
                 mark_finished(root, write_shard(root, Shard(name, image, mask, rows)))
     return Path(out)
+
+
+def _digest(pipe: JointPipeline) -> str:
+    """SHA-256 of the weights: networks of two runs may have the same provenance, and their samples are not mixed."""
+    weights = (value.detach().cpu().contiguous() for value in pipe.denoiser.state_dict().values())
+    digest = hashlib.sha256()
+    for value in weights:
+        digest.update(value.flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _coherence(coherence: float, ids: Sequence[SampleId]) -> float:

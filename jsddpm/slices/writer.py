@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from jsddpm.files import (
     make_read_only,
     parse_array,
     parse_json,
+    read_json,
     write_array,
     write_json,
     write_text,
@@ -32,6 +33,7 @@ from jsddpm.slices import layout
 BUILD_ONLY = "build"
 """Key of a subject's entry that is needed while a store is built, and is not part of the store."""
 
+_ADDED = {"schema", "version", "size", "index", "subjects"}  # entries of store.json that no plan contains
 _PARTS = "parts"  # index rows and entry of each finished subject, while a resumable store is filled
 
 
@@ -146,8 +148,10 @@ def shared_store(
     n_slices: int,
     spacing: Sequence[float],
     **info: Any,
-) -> Iterator[Path]:
+) -> Iterator[Path | None]:
     """The folder of a store that several processes fill; the last to finish publishes it.
+
+    None if ``out`` is the published store of the same settings already: nothing is left to do.
 
     Args:
         out: New folder.
@@ -160,19 +164,33 @@ def shared_store(
         info: Further entries of ``store.json``.
     """
     head = _head(kind, n_slices, spacing, info)
-    with shared_directory(out, head, part=str(share[0])) as root:
+
+    def finish(root: Path) -> bool:
+        parts = [finished(root, name) for name in names]
+        writer = StoreWriter(root, head)
+        writer.written = [part for part in parts if part is not None]
+        if len(writer.written) < len(names):
+            return False
+        writer.finish()
+        return True
+
+    with ExitStack() as stack:
+        try:
+            root = stack.enter_context(shared_directory(out, head, part=str(share[0])))
+        except JsddpmError as error:
+            if error.code != "EXISTS" or not _published_with(Path(out), head):
+                raise
+            root = None
         yield root
+        if root is not None:
+            publish_shared(out, finish)
 
-        def finish(root: Path) -> bool:
-            parts = [finished(root, name) for name in names]
-            writer = StoreWriter(root, head)
-            writer.written = [part for part in parts if part is not None]
-            if len(writer.written) < len(names):
-                return False
-            writer.finish()
-            return True
 
-        publish_shared(out, finish)
+def _published_with(out: Path, head: dict[str, Any]) -> bool:
+    """Whether a folder is a published store with these entries and no other ones than :meth:`StoreWriter.finish` adds."""
+    file = out / "store.json"
+    info = read_json(file) if file.is_file() else {}
+    return {k: v for k, v in info.items() if k not in _ADDED} == parse_json(json_bytes(head), file)
 
 
 def _head(kind: layout.Kind, n_slices: int, spacing: Sequence[float], info: dict[str, Any]) -> dict[str, Any]:

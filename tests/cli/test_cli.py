@@ -73,6 +73,9 @@ def test_the_whole_way_from_nifti_to_report(jsddpm, bids, tmp_path):
         status, _, err = jsddpm("sample", run, "--out", tmp_path / "shared", "--per-condition", 20, "--share", share)
         assert (status, (tmp_path / "shared").exists(), "part 2 of 2" in err) == (0, there, not there)
     assert SliceStore(tmp_path / "shared").verify() == []
+    status, _, err = jsddpm("sample", run, "--out", tmp_path / "shared", "--per-condition", 20)
+    assert (status, "shared is complete" in err) == (0, True)
+    assert jsddpm("sample", run, "--out", tmp_path / "shared", "--per-condition", 21)[0] == 2
     assert jsddpm("sample", run, "--out", tmp_path / "x", "--share", "3/2")[0] == 2
     status, out, err = jsddpm("eval", run, "--bin-aware", "--format", "json")
     results = json.loads(out, parse_constant=pytest.fail)

@@ -74,17 +74,20 @@ def sample(
 ) -> None:
     """Draw samples of every trained condition into a generated slice store.
 
-    If sampling is interrupted, repeat the command to continue. With --share, or under torchrun, each process draws a
-    part, on any number of machines that share the folder; the last process to finish publishes the store.
+    If sampling is interrupted, repeat the command to continue; if its samples are complete, the command does nothing.
+    With --share, or under torchrun, each process draws a part, on any number of machines that share the folder; the
+    last process to finish publishes the store.
 
     With --volumes, the slices of a volume (one per bin) share their noise, so that neighbours resemble each other as
     far as a 2D network can achieve; jsddpm volumes compares them with slices of patients.
     """
     from jsddpm.files import refuse_existing
 
+    part = share_of(share)
     others = [folder for folder in (nifti, png) if folder is not None]
     for folder in others:
-        refuse_existing(folder)
+        if part[1] == 1 or not out.exists():  # the part that published the store has written it
+            refuse_existing(folder)
     if len({out, *others}) <= len(others):
         raise usage_error(
             "OPTION", "two outputs have the same folder", fix="give --out, --nifti and --png different folders"
@@ -104,7 +107,6 @@ def sample(
         "guidance": guidance, "eta": eta, "batch_size": batch_size,
     }  # fmt: skip
     brain = None if volumes is None else (COHERENCE if coherence is None else coherence, lesion_bins or "")
-    part = share_of(share)
     run_sampling(
         run, out, changes, bins, pathology, seed, brain=brain, checkpoint=checkpoint, weights=weights, share=part
     )
@@ -148,13 +150,15 @@ def run_sampling(
 
     pipe = JointPipeline.from_checkpoint(noted_checkpoint(run, checkpoint), weights=weights)
     conditions = _conditions(pipe, bins, pathology) if brain is None else _of_volume(pipe, bins, brain[1])
-    sampling = pipe.sampling_with(**changes)
+    sampling, there = pipe.sampling_with(**changes), out.exists()
     with tracked("sampling") as bar:
         generate_store(
             pipe, out, conditions=conditions, sampling=sampling, coherence=brain and brain[0], seed=seed, share=share,
             progress=bar.update,
         )  # fmt: skip
-    if out.exists() and brain:
+    if there:
+        note(f"{out} is complete: these samples are in it, and none was drawn")
+    elif out.exists() and brain:
         note(f"{counted(sampling.per_condition, 'volume')} of {counted(len(conditions), 'bin')} in {out}")
     elif out.exists():
         note(f"{counted(len(conditions), 'condition')} x {counted(sampling.per_condition, 'sample')} in {out}")

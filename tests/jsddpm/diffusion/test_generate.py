@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections import Counter
 from dataclasses import fields
@@ -67,9 +68,57 @@ def test_shares_make_the_store_of_one_process(draw, whole, tmp_path, order):
         assert not out.exists(), f"published after {done} of 3 shares"
         draw(out, share=(number, 3))
     assert content(out) == whole
-    with pytest.raises(JsddpmError, match="EXISTS"):
-        draw(out, share=(0, 3))
+    assert draw(out, share=(0, 3)) == draw(out) == out
+    assert content(out) == whole
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5, 6, 7), (7, 6, 0, 1, 2, 3, 4, 5)])
+def test_parts_that_have_no_batch_end_well(draw, whole, tmp_path, order):
+    """Six batches and eight parts: those after the last batch were refused, because the store was there."""
+    for number in order:
+        draw(tmp_path / "out", share=(number, 8))
+    assert content(tmp_path / "out") == whole
+
+
+def test_samples_of_another_network_are_neither_taken_nor_mixed_in(draw, pipe, tmp_path):
+    """Runs of one seed, store and length differ in their weights alone; an interrupted sampling mixed them."""
+    draw(tmp_path / "complete")
+    draw(tmp_path / "begun", share=(0, 2))
+    pipe.denoiser.unet.conv_out.bias.data += 0.1
+    for name, code in (("complete", "EXISTS"), ("begun", "PLAN_DIFFERS.*network")):
+        with pytest.raises(JsddpmError, match=code):
+            draw(tmp_path / name, share=(1, 2))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"seed": 8}, {"per_condition": 2}, {"steps": 3}, {"batch_size": 3}, {"first": 2}, {"weights": "raw"}, "real"],
+)
+def test_a_store_of_another_request_is_not_taken_for_this_one(run, store, tmp_path, other):
+    def ask(*, seed=7, per_condition=3, steps=2, batch_size=2, first=1, weights="ema"):
+        pipe = JointPipeline.from_checkpoint(last_checkpoint(run), weights=weights)
+        conditions = [Condition(b, p) for p in (0, 1) for b in (first, 3)]
+        sampling = SamplingConfig(steps=steps, per_condition=per_condition, batch_size=batch_size)
+        return generate_store(pipe, tmp_path / "out", conditions=conditions, sampling=sampling, seed=seed)
+
+    if other == "real":
+        shutil.copytree(store.path, tmp_path / "out")
+        other = {}
+    else:
+        assert ask() == ask()
+    before = content(tmp_path / "out")
+    with pytest.raises(JsddpmError, match="EXISTS") as caught:
+        ask(**other)
+    assert (caught.value.status, content(tmp_path / "out")) == (2, before)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_volumes_are_not_taken_for_independent_samples(pipe, tmp_path):
+    asked = {"conditions": [(1, 0)], "sampling": pipe.sampling_with(per_condition=1, steps=2)}
+    generate_store(pipe, tmp_path / "out", **asked, coherence=0.5)
+    with pytest.raises(JsddpmError, match="EXISTS"):
+        generate_store(pipe, tmp_path / "out", **asked)
 
 
 def test_shares_run_side_by_side(draw, whole, tmp_path):
