@@ -147,7 +147,7 @@ class ZBinning:
             raise usage_error("Z_RANGE", what, fix=f"give HI <= {n_slices - 1}, or the right number of slices")
         divided = n_slices if self.scheme == "global" else hi - lo + 1
         if self.n_bins > divided and not self.allow_empty_bins:
-            cure = f"use at most {divided} bins, or allow empty bins explicitly"
+            cure = f"use at most {divided} bins, or allow empty ones: --allow-empty, or binning.allow_empty_bins=true"
             raise usage_error("N_BINS", f"{self.n_bins} bins for {divided} slices leave bins empty", fix=cure)
 
     def index(self, z_index: Index) -> Index:

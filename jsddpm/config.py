@@ -5,8 +5,10 @@ The sections are in :mod:`jsddpm.sections`, the presets in :mod:`jsddpm.presets`
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -16,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from jsddpm import keys, rules, sections
-from jsddpm.errors import usage_error
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import atomic_open
 from jsddpm.registry import PRESETS
 
@@ -112,7 +114,8 @@ def _with_empty_sections(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _overridden(values: dict[str, Any], overrides: Sequence[str], file: str | None) -> RunConfig:
-    values = _with_empty_sections(values)
+    before = _with_empty_sections(values)
+    values = deepcopy(before)
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
@@ -124,7 +127,22 @@ def _overridden(values: dict[str, Any], overrides: Sequence[str], file: str | No
             if not isinstance(target, dict):
                 raise usage_error("CONFIG", f"{section!r} in {key!r} is not a section", fix="write section.key=value")
         target[last] = _parse_yaml(text, f"--set {override}")
-    return parse_config(values, file)
+    try:
+        return parse_config(values, file)
+    except JsddpmError as error:
+        if not overrides or _is_fault_of(before, error):
+            raise
+        named = [o for o in overrides if re.search(rf"\b{re.escape(o.partition('=')[0])}\b", error.what)] or overrides
+        raise usage_error("CONFIG", error.what, fix=error.fix, file=" ".join(f"--set {o}" for o in named)) from None
+
+
+def _is_fault_of(values: dict[str, Any], error: JsddpmError) -> bool:
+    """Whether these values alone have the error."""
+    try:
+        parse_config(values)
+    except JsddpmError as alone:
+        return alone.what == error.what
+    return False
 
 
 def parse_config(values: dict[str, Any], file: str | None = None) -> RunConfig:

@@ -187,6 +187,8 @@ def require_comparable(first: Results, second: Results) -> None:
     differing += [f"{key}: {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key)]
     if differing:
         cure = "evaluate both with the same store, split, features and seed (and key file, if anonymised)"
+        if bins:
+            cure = "import or draw both sets of samples with the same --z-range and --bins, then " + cure
         raise usage_error("NOT_COMPARABLE", f"the evaluations differ in {'; '.join(differing)}", fix=cure)
 
 

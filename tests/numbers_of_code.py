@@ -40,6 +40,7 @@ from jsddpm_eval.metrics import copies
 from jsddpm_eval.metrics.feature_distance import HALVINGS
 from jsddpm_eval.monitoring import copies as monitored
 from jsddpm_eval.selftest.fault import known_faults
+from jsddpm_eval.selftest.run import CORE
 from jsddpm_eval.stats.limits import ALPHA, MIN_PATIENTS, TAIL
 from jsddpm_eval.stats.power import POWER
 from jsddpm_eval.stats.shift import REACH
@@ -120,6 +121,8 @@ CODE: dict[str, tuple[str, ...]] = {
         f"more than {MAX_VOLUME_BYTES >> 30} GiB as float32 ({int((MAX_VOLUME_BYTES / 4) ** (1 / 3))} voxels a side)",
     ),
     "docs/how-to/selftest.md": (
+        f"By default {len(CORE)} faults are tested",
+        f"which takes {sum(len(known_faults()[name].strengths) for name in CORE)} evaluations",
         f"needs {4 * MIN_PATIENTS} patients with slices in the bins",
         f"from {_FOUND:g} px on and would miss it at {_WEAKEST} and {_WEAK} px",
     ),

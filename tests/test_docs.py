@@ -8,6 +8,8 @@ import math
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 import tomllib
 from collections import defaultdict
 
@@ -107,11 +109,30 @@ def test_every_block_says_what_it_is(page):
     assert {b.language for b in blocks(page)} <= known
 
 
-@pytest.mark.parametrize("name", ["cli.md", "configuration.md", "scores.md"])
+@pytest.mark.parametrize("name", ["cli.md", "configuration.md", "scores.md", "faults.md"])
 def test_pages_made_from_the_code_are_current(tmp_path, name):
     folder = ROOT / "docs" / "reference"
     runpy.run_path(str(folder / "build.py"))["build"](tmp_path)
     assert (tmp_path / name).read_text() == (folder / name).read_text(), "run make reference"
+
+
+def test_the_metric_that_readers_add_satisfies_the_rules_of_the_metrics(tmp_path):
+    """A file without a docstring was no file of ``jsddpm_eval/metrics``."""
+    (source,) = [b.text for b in blocks("docs/how-to/own-metric.md") if b.language == "python" and "METRIC =" in b.text]
+    checked = ["ruff", "check", "--no-cache", "--stdin-filename", "jsddpm_eval/metrics/sliced_wasserstein.py", "-"]
+    found = subprocess.run([sys.executable, "-m", *checked], input=source, capture_output=True, text=True, cwd=ROOT)
+    assert found.returncode == 0, found.stdout
+
+
+def test_a_rebinned_network_is_trained_with_the_settings_that_rebin_prints():
+    page = TEXTS["docs/how-to/change-bins.md"].replace("\\\n", " ")
+    (low, high, bins) = re.search(
+        r"checkpoint rebin .* --z-range (\d+) (\d+) --bins (\d+) --out start.ckpt", page
+    ).groups()
+    (trained,) = re.findall(r"jsddpm train .*--warm-start start.ckpt", page)
+    words = shlex.split(trained)
+    settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+    assert settings == [f"binning.z_range=[{low},{high}]", f"binning.n_bins={bins}"]
 
 
 def test_every_error_code_is_explained_with_its_statuses():
@@ -174,7 +195,7 @@ def test_the_page_on_reports_says_how_weak_a_fault_was_found():
 def test_samples_that_a_share_needs_are_those_of_the_exact_binomial_bound():
     page = TEXTS["docs/tutorial/read-your-report.md"]
     fewest = {share: math.ceil(math.log(0.025) / math.log(1 - share)) for share in (0.02, 0.05)}
-    assert re.findall(r"from (\d+) samples", page) == [str(fewest[share]) for share in (0.02, 0.05, 0.02)]
+    assert re.findall(r"[Ff]rom (\d+) samples", page) == [str(fewest[share]) for share in (0.02, 0.05, 0.02)]
 
 
 def test_the_readme_says_what_the_bench_measured():

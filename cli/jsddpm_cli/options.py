@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,3 +43,15 @@ def require_endings(places: Iterable[Path], endings: Collection[str], option: st
         if place.suffix not in endings:
             cure = f"end it with one of {', '.join(filter(None, endings))}"
             raise usage_error("OPTION", f"{option} {place.name} has an unknown extension", fix=cure)
+
+
+def require_evaluation(place: Path) -> None:
+    """Refuse a folder without results that contains an evaluation, as that of a run does.
+
+    Raises:
+        JsddpmError: ``MISSING`` (status 2) with the folder of the evaluation.
+    """
+    inner = place / "evaluation"
+    if not (place / "results.json").exists() and (inner / "results.json").is_file():
+        cure = f"give its evaluation: {shlex.quote(str(inner))}"
+        raise usage_error("MISSING", "does not contain results.json", fix=cure, file=place)

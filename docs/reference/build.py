@@ -1,4 +1,4 @@
-"""Rebuild the pages made from the code: commands with their options, configuration keys, scores and checks."""
+"""Rebuild the pages made from the code: commands with their options, configuration keys, scores, checks and faults."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from jsddpm_eval.features.registry import EXTRACTORS
 from jsddpm_eval.metrics.reconstruction import SPECS as RECONSTRUCTION
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.results.specs import ScoreSpec
+from jsddpm_eval.selftest.fault import known_faults
+from jsddpm_eval.selftest.run import CORE
 
 HERE = Path(__file__).parent
 CLI = """# Command line
@@ -57,11 +59,19 @@ reached](../explanation/verdict.md#what-was-measured) lists the planted faults t
 
 *Made from the metrics and checks by `make reference`.*
 """
+FAULTS = """# Planted faults
+
+This page lists the faults that [`jsddpm selftest`](../how-to/selftest.md) can plant. `--fault` takes the name of a
+fault or of a family. *Checks* are those that may find a fault, the right one first. Faults with ✓ are planted by
+default.
+
+*Made from the faults by `make reference`.*
+"""
 _WORDS = {Path: "PATH", int: "N", float: "X", str: "TEXT"}
 
 
 def build(out: Path = HERE) -> None:
-    """Write ``cli.md``, ``configuration.md`` and ``scores.md``."""
+    """Write ``cli.md``, ``configuration.md``, ``scores.md`` and ``faults.md``."""
     lines = [CLI]
     for command in apps():
         if command.info.name:
@@ -75,6 +85,7 @@ def build(out: Path = HERE) -> None:
         f"{CONFIGURATION.format(presets='|'.join(PRESETS.names()))}\n{document_keys(RunConfig).rstrip()}\n",
     )
     write_text(out / "scores.md", "\n".join([SCORES, *_scores()]).rstrip() + "\n")
+    write_text(out / "faults.md", "\n".join([FAULTS, *_faults()]) + "\n")
 
 
 def _scores() -> Iterator[str]:
@@ -94,6 +105,18 @@ def _scores() -> Iterator[str]:
     for name in EXTRACTORS.names():
         module = EXTRACTORS.load(name)
         yield f"| `{name.replace('_', '-')}` | {_sentence((module.__doc__ or '').partition(chr(10) * 2)[0])} |"
+
+
+def _faults() -> Iterator[str]:
+    """A row for each planted fault."""
+    headings = {check.spec.name: check.spec.heading for check in checks()}
+    yield from ["| family | fault | what it is | strengths | checks | default |", "|---|---|---|---|---|---|"]
+    for fault in sorted(known_faults().values(), key=lambda f: (f.family, f.name)):
+        strengths = f"{', '.join(f'{s:g}' for s in fault.strengths)} {fault.unit}".strip()
+        found_by = ", ".join(headings[name] for name in fault.expected)
+        default = "✓" if fault.name in CORE else ""
+        cells = (f"`{fault.family}`", f"`{fault.name}`", _sentence(fault.title), strengths, found_by, default)
+        yield f"| {' | '.join(cells)} |"
 
 
 def _specs(specs: Sequence[ScoreSpec]) -> Iterator[str]:

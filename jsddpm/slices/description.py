@@ -16,6 +16,9 @@ LARGEST_SIDE = 8192
 MOST_SLICES = 1 << 20
 """Largest number of slices of a volume, and of a subject."""
 
+REBUILD = "remove the folder and build the store again"
+"""Cure of a damaged store: an existing folder is not overwritten."""
+
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=1, le=MOST_SLICES)]
 
@@ -103,8 +106,8 @@ def check_description(info: dict[str, Any], store: Path) -> Description:
     try:
         return Description.model_validate(info)
     except ValidationError as error:
-        cure = "build the store again"
-        raise integrity_error("STORE_DAMAGED", f"store.json: {first_fault(error)}", fix=cure, file=store) from None
+        what = f"store.json: {first_fault(error)}"
+        raise integrity_error("STORE_DAMAGED", what, fix=REBUILD, file=store) from None
 
 
 def first_fault(error: ValidationError) -> str:

@@ -17,7 +17,7 @@ from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import read_json, require_directory
 from jsddpm.publish import unfinished
 from jsddpm.refusals import unreadable
-from jsddpm.slices.description import check_description
+from jsddpm.slices.description import REBUILD, check_description
 from jsddpm.slices.layout import (
     CHECKSUM,
     GROUPED_DTYPE,
@@ -73,7 +73,7 @@ class SliceStore:
         if self.info.get("schema") != SCHEMA or self.info.get("version") != VERSION:
             found = f"{self.info.get('schema')} version {self.info.get('version')}"
             what = f"is {found} instead of {SCHEMA} version {VERSION}"
-            raise integrity_error("STORE_VERSION", what, fix="build it again", file=path)
+            raise integrity_error("STORE_VERSION", what, fix=REBUILD, file=path)
         self._check_description()
         described = check_description(self.info, self.path)
         self.subjects: list[dict[str, Any]] = self.info["subjects"]
@@ -278,10 +278,10 @@ class SliceStore:
             fits = fits and np.array_equal(index["row"], place)
         if not fits:
             what = "the index does not fit store.json"
-            raise integrity_error("STORE_INDEX", what, fix="build the store again", file=self.path)
+            raise integrity_error("STORE_INDEX", what, fix=REBUILD, file=self.path)
 
     def _damage(self, what: str) -> JsddpmError:
-        cure = "build the store again, or restore a copy; jsddpm cache verify lists all damage"
+        cure = f"{REBUILD}, or restore a copy; jsddpm cache verify lists all damage"
         return integrity_error("STORE_DAMAGED", what, fix=cure, file=self.path)
 
     def _load(self, name: str) -> NDArray[Any]:
@@ -291,7 +291,7 @@ class SliceStore:
             return loaded
         except FileNotFoundError:
             what = f"{name} is missing"
-            raise integrity_error("STORE_INCOMPLETE", what, fix="build the store again", file=self.path) from None
+            raise integrity_error("STORE_INCOMPLETE", what, fix=REBUILD, file=self.path) from None
         except OSError as error:
             raise unreadable(error, path) from error
         except MemoryError:

@@ -187,7 +187,7 @@ def shared_store(
 
 
 def _published_with(out: Path, head: dict[str, Any]) -> bool:
-    """Whether a folder is a published store with these entries and no other ones than :meth:`StoreWriter.finish` adds."""
+    """Whether a folder is a published store with these entries, and no others but those that ``finish`` adds."""
     file = out / "store.json"
     info = read_json(file) if file.is_file() else {}
     return {k: v for k, v in info.items() if k not in _ADDED} == parse_json(json_bytes(head), file)

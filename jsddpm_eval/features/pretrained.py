@@ -26,8 +26,8 @@ from jsddpm_eval.features.networks import weights_hash
 
 _BATCH = 32
 _FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-_HUB = {"dinov2-": ("facebookresearch/dinov2", "dinov2_vits14")}
-"""Prefix of an extractor's name, the repository of its code, and one of its networks."""
+_HUB = {"dinov2-": "facebookresearch/dinov2"}
+"""Prefix of the names of extractors, and the repository of their code."""
 _OPTIONS = {"channels": ("1", "3"), "range": ("0,1", "-1,1", "0,255")}
 
 
@@ -56,7 +56,7 @@ def torch_fidelity_extractor(name: str, weights: Path | None = None, checksum: s
         )
     _check_code(name, weights)
     if weights is not None:
-        _check_file(weights, _required(checksum, weights))
+        _check_file(weights, _required(checksum, weights, f"{name}={weights}"))
     layer = kind.get_default_feature_layer_for_metric("fid")
     try:
         with _weights_only():
@@ -101,7 +101,7 @@ def exported_extractor(path: Path, checksum: str | None = None, options: str = "
             fix=f"give each once: {allowed}",
             file=path,
         )
-    digest = _check_file(path, _required(checksum, path) if path.suffix == ".pt2" else checksum)
+    digest = _check_file(path, _required(checksum, path, str(path)) if path.suffix == ".pt2" else checksum)
     try:
         with _weights_only():
             loaded: Any = torch.export.load(path).module() if path.suffix == ".pt2" else torch.jit.load(path)
@@ -130,7 +130,7 @@ def _batched(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 
 def _check_code(name: str, weights: Path | None) -> None:
     """Check that the user has chosen to run the code of a network that torch.hub would fetch."""
-    for prefix, (repository, example) in _HUB.items():
+    for prefix, repository in _HUB.items():
         if not name.startswith(prefix):
             continue
         if weights is not None:
@@ -140,15 +140,17 @@ def _check_code(name: str, weights: Path | None) -> None:
                 fix="export the network to a file, or leave out =FILE",
             )
         if not any(Path(torch.hub.get_dir()).glob(f"{repository.replace('/', '_')}_*")):
-            cure = f"fetch it with: python -c \"import torch; torch.hub.load('{repository}', '{example}')\""
+            kind, *variant = name.split("-")  # dinov2-vit-b-14 is dinov2_vitb14 there
+            entry = f"{kind}_{''.join(variant)}"
+            cure = f"fetch it with: python -c \"import torch; torch.hub.load('{repository}', '{entry}')\""
             raise usage_error(
                 "EXTRACTOR", f"{name} runs code of github.com/{repository}, which is not on this machine", fix=cure
             )
 
 
-def _required(checksum: str | None, path: Path) -> str:
+def _required(checksum: str | None, path: Path, asked: str) -> str:
     if checksum is None:
-        raise usage_error("EXTRACTOR", "is given without its SHA-256", fix=f"write {path}@SHA256", file=path)
+        raise usage_error("EXTRACTOR", "is given without its SHA-256", fix=f"write {asked}@SHA256", file=path)
     return checksum
 
 

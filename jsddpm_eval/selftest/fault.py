@@ -101,7 +101,7 @@ def chosen_faults(names: tuple[str, ...]) -> list[Fault]:
     known = known_faults()
     families = {fault.family for fault in known.values()}
     if unknown := sorted(set(names) - set(known) - families):
-        near = get_close_matches(unknown[0], known, 3, 0.5)
+        near = get_close_matches(unknown[0], [*known, *families], 3, 0.5)
         mean = f"; did you mean {' or '.join(near)}?" if near else ""
         cure = f"use a family ({', '.join(sorted(families))}) or the name of a fault{mean}"
         raise usage_error("FAULT", f"unknown fault {unknown[0]!r}", fix=cure)

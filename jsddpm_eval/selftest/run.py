@@ -19,7 +19,7 @@ CORE = (
     "copy_noise", "few_patients", "bins_up", "blur", "checkerboard", "gain", "garbage_blurred", "moved",
     "lesions_missing", "control_lesions", "lesions_faint", "masks_permuted", "masks_dilated",
 )  # fmt: skip
-"""Faults that are tried where none is named: one or two for each check, in ten minutes of two cores for 90 patients."""
+"""Faults that are tried where none is named: at least one for each check, except that of KID, which names none."""
 
 Progress = Callable[[int, int], None]
 

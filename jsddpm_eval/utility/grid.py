@@ -115,7 +115,7 @@ def begin(out: Path, plan: dict[str, Any]) -> None:
     with exclusive_lock(out / ".lock", wait=True):
         differing = begun_otherwise(out, plan)
     if differing:
-        what = f"was started with another {', '.join(differing)}"
+        what = f"was started with other settings: {', '.join(differing)}"
         raise usage_error(
             "UTILITY", what, fix="repeat the command with the same settings, or choose another --out", file=out
         )

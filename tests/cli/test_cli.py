@@ -186,8 +186,20 @@ def test_generated_slices_in_place_of_real_ones_are_named_first(jsddpm, generate
 def test_a_run_in_place_of_its_evaluation_is_named(jsddpm, tmp_path):
     (tmp_path / "my run" / "evaluation").mkdir(parents=True)
     (tmp_path / "my run" / "evaluation" / "results.json").write_text("{}")
-    status, _, err = jsddpm("compare", tmp_path / "my run", tmp_path / "other")
-    assert (status, shlex.split(err)[-1]) == (2, str(tmp_path / "my run" / "evaluation"))
+    for command in (
+        ("compare", tmp_path / "my run", tmp_path / "other"),
+        ("card", tmp_path / "my run", "--out", "new"),
+    ):
+        status, _, err = jsddpm(*command)
+        assert (status, shlex.split(err)[-1]) == (2, str(tmp_path / "my run" / "evaluation"))
+
+
+def test_a_demo_is_not_made_in_a_folder_of_something_else(jsddpm, run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    before = sorted(p.name for p in (tmp_path / "run").iterdir())
+    status, _, err = jsddpm("demo", "--out", tmp_path / "run")
+    assert (status, "error[DEMO]" in err) == (2, True)
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == before
 
 
 def test_an_option_with_too_few_values_names_the_help_of_its_command(jsddpm):
@@ -364,7 +376,8 @@ def test_damage_is_found_by_verify(jsddpm, store, tmp_path):
     path.write_bytes(bytes(raw))
     status, _, err = jsddpm("cache", "verify", tmp_path / "s")
     assert status == 4
-    assert err == f"error[STORE_DAMAGED] {tmp_path / 's'}: sub-2 mask: slices z [38]; fix: build the store again\n"
+    cure = "remove the folder and build the store again"
+    assert err == f"error[STORE_DAMAGED] {tmp_path / 's'}: sub-2 mask: slices z [38]; fix: {cure}\n"
     status, out, _ = jsddpm("cache", "verify", tmp_path / "s", "--format", "json")
     assert (status, json.loads(out)) == (4, {"damaged": ["sub-2 mask: slices z [38]"]})
 

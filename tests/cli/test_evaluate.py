@@ -70,6 +70,24 @@ def test_evaluations_share_what_they_compute_of_one_real_store(stores, tmp_path)
     assert list((tmp_path / "mine").iterdir())
 
 
+def test_a_smaller_evaluation_says_what_it_replaces(stores, tmp_path):
+    larger = evaluate(stores, tmp_path / "e", "--metrics", "kid", "--metrics", "obedience")
+    smaller = evaluate(stores, tmp_path / "e", "--metrics", "obedience")
+    lost = {n for c in json.loads(larger.stdout)["generation"] for n in c["scores"]} - {
+        "control_empty",
+        "lesion_present",
+    }
+    assert lost == {"kid_radiomics"}
+    assert "had 1 score that these lack, such as kid_radiomics" in " ".join(smaller.stderr.split())
+    again = evaluate(stores, tmp_path / "e", "--metrics", "obedience")
+    assert "lack" not in larger.stderr + again.stderr
+
+
+def test_a_run_that_does_not_exist_is_named_before_samples_are_announced(tmp_path):
+    found = CliRunner().invoke(app, ["eval", str(tmp_path / "none"), "--bin-aware"])
+    assert (found.exception.code, "drawn now" in found.stderr) == ("MISSING", False)
+
+
 def test_where_nothing_can_be_written_beside_the_store_the_results_hold_the_cache(stores, tmp_path):
     (tmp_path / "real.cache").write_text("in the way")
     assert evaluate(stores, tmp_path / "a", "--metrics", "kid").exit_code == 7

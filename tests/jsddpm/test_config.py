@@ -84,3 +84,24 @@ def test_wrong_values_are_named_with_their_key(setting, what):
     with pytest.raises(JsddpmError, match=what) as caught:
         load_config(None, [setting])
     assert setting.split("=")[0].rsplit(".", 1)[0] in caught.value.what
+    assert caught.value.file == f"--set {setting}"
+
+
+def test_an_error_is_that_of_the_file_or_of_the_setting_that_has_it(tmp_path):
+    """A wrong ``--set`` was said to stand in the file."""
+    file = tmp_path / "config.yaml"
+    for text, settings, where in (
+        ("seed: 1", ["seed=-1"], "--set seed=-1"),
+        ("seed: -1", [], str(file)),
+        ("seed: -1", ["trainer.max_steps=5"], str(file)),
+        ("seed: -1", ["seed=-2"], "--set seed=-2"),
+        ("seed: 1", ["trainer.max_steps=5", "data.batch_size=0"], "--set data.batch_size=0"),
+        # 900 sampling steps of the file do not fit the 500 noise levels of the setting
+        ("sampling: {steps: 900}", ["diffusion.num_train_timesteps=500"], "--set diffusion.num_train_timesteps=500"),
+    ):
+        file.write_text(text)
+        with pytest.raises(JsddpmError, match="CONFIG") as caught:
+            load_config(file, settings)
+        assert caught.value.file == where
+    file.write_text("seed: -1")
+    assert load_config(file, ["seed=3"]).seed == 3

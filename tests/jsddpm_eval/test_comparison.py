@@ -119,7 +119,9 @@ def test_other_conditions_are_refused_by_field(change, message):
 
 def test_other_bins_are_refused():
     other = results([1.0]).model_copy(update={"binning": ZBinning((24, 93), 5).to_dict()})
-    with pytest.raises(JsddpmError, match=r"binning.n_bins: 4 and 5"):
+    with pytest.raises(
+        JsddpmError, match=r"binning.n_bins: 4 and 5.*fix: import .* with the same --z-range and --bins"
+    ):
         compare(results([1.0]), other)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -53,6 +55,12 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
     assert [c.pathology for c in results.reconstruction if c.timestep == 300 and c.z_bin is None] == [None, 0, 1]
     assert results.provenance["real"]["store"] == store.fingerprint
     assert results.provenance["checkpoint"]["step"] == 4
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
+    said = set(re.findall("`([a-z_]+)`", re.search("pairs real patients in these scores: (.*?);", page, re.S)[1]))
+    paired = {
+        s.spec or n for c in results.generation for n, s in c.scores.items() if s.influence and s.influence.patients
+    }
+    assert {"kid", "fid", "lesion_mmd"} < paired <= said
     slices = read_rows(tmp_path / "e" / "per_slice.csv")
     assert len(slices) == len(generated.index)
     panels = Panels.read(tmp_path / "e" / "panels.npz")

@@ -280,12 +280,13 @@ def verify(store: StoreArgument, how: FormatOption = "table") -> None:
 
     --format json lists all damage.
     """
+    from jsddpm.slices.description import REBUILD
     from jsddpm.slices.store import SliceStore
 
     damaged = SliceStore(store).verify()
     if how == "json":
         say(strict_json({"damaged": damaged}))
-    problems = [integrity_error("STORE_DAMAGED", line, fix="build the store again", file=store) for line in damaged]
+    problems = [integrity_error("STORE_DAMAGED", line, fix=REBUILD, file=store) for line in damaged]
     for problem in by_kind(problems):
         note(str(problem))
     if damaged:

@@ -9,6 +9,7 @@ import typer
 
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note
+from jsddpm_cli.options import require_evaluation
 
 app = typer.Typer()
 ORDER = 95
@@ -36,6 +37,7 @@ def card(
     from jsddpm_reports.terminal import results_table
 
     refuse_existing(out)
+    require_evaluation(evaluation)
     folder = evaluation.parent if evaluation.name == "results.json" else evaluation
     written = write_cards(folder, out, kind, _run_provenance(folder, run))
     emit(results_table(["written"], [[str(out / name)] for name in written]), {"out": str(out), "files": written}, how)

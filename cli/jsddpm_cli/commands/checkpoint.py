@@ -44,7 +44,7 @@ def audit(
     reference: Annotated[
         Path | None,
         typer.Option(
-            help="Checkpoint of a network that was hardly or not trained on the patients, such as the run's first"
+            help="Checkpoint of a network that was hardly or not trained on the patients, as after a short training"
         ),
     ] = None,
     slices: Annotated[int, typer.Option(min=1, help="Largest number of slices of each patient, evenly spread.")] = 24,

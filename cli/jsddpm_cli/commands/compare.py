@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import Format, FormatOption, emit, note
 from jsddpm_cli.lists import with_lists
-from jsddpm_cli.options import require_endings
+from jsddpm_cli.options import require_endings, require_evaluation
 
 if TYPE_CHECKING:
     from jsddpm_eval.comparison import Difference
@@ -154,9 +153,7 @@ def _read(places: list[Path]) -> list[Results]:
     from jsddpm_eval.results.results import Results
 
     for place in places:
-        if not (place / "results.json").exists() and (place / "evaluation" / "results.json").is_file():
-            cure = f"give its evaluation: {shlex.quote(str(place / 'evaluation'))}"
-            raise usage_error("MISSING", "does not contain results.json", fix=cure, file=place)
+        require_evaluation(place)
     return [Results.read(p / "results.json" if p.is_dir() else p) for p in places]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from jsddpm.errors import JsddpmError, printable, usage_error
+from jsddpm.errors import JsddpmError, first_names, printable, usage_error
 from jsddpm.runtime import cores
 from jsddpm_cli.console import note, say
 from jsddpm_cli.seeds import seed_option
@@ -39,6 +39,9 @@ def demo(
     make_directory(out)
     with exclusive_lock(out / ".lock"):
         if not (out / "demo.json").exists():
+            if other := sorted(path.name for path in out.iterdir() if not path.name.startswith(".")):
+                what = f"is not the folder of a demo, and contains {first_names(other)}"
+                raise usage_error("DEMO", what, fix="choose another --out", file=out)
             write_json(out / "demo.json", plan)
         elif read_json(out / "demo.json") != plan:
             raise usage_error("DEMO", "contains a demo of another seed or preset", fix="choose another --out", file=out)

@@ -80,6 +80,8 @@ def evaluate(
     The exit status is 7 if a score that --metrics names is undefined in some condition; with --strict, if any score is.
     A metric that --metrics names may leave some of its scores undefined. The report gives the reasons.
 
+    Results of an earlier evaluation in the folder are replaced; a note says which scores the new ones lack.
+
     With --anonymise, codes replace patients in all files that are written; the scores are the same.
     """
     refuse_key_alone(key, anonymise=anonymise)
@@ -158,7 +160,7 @@ def run_evaluation(
         real = training_store(run)
     if real is None:
         raise usage_error("OPTION", "no real store is given", fix="give --real STORE")
-    opened = SliceStore(real)
+    opened, before = SliceStore(real), _scores_in(out)
     codes = codes_for(opened, key, *filter(None, (run, out))) if anonymise else None
     with tracked("evaluation") as bar:
         results = evaluate_into(
@@ -177,7 +179,24 @@ def run_evaluation(
     page = write_page(out, out / "report.html")
     emit(evaluation_view(results, stdout().width, read_statement(out)), results.model_dump(mode="json"), how)
     note(f"report {page}")
+    if lost := sorted(before - _scores_of(results)):
+        had = f"{counted(len(lost), 'score')} that these lack, such as {lost[0]}"
+        note(f"the results replace an earlier evaluation in {out}, which had {had}")
     return results
+
+
+def _scores_in(out: Path) -> set[str]:
+    """Names of the scores of an earlier evaluation in a folder; none if there is none that can be read."""
+    from jsddpm_eval.results.results import Results
+
+    try:
+        return _scores_of(Results.read(out / "results.json"))
+    except JsddpmError:
+        return set()
+
+
+def _scores_of(results: Results) -> set[str]:
+    return {name for cell in (*results.generation, *results.reconstruction) for name in cell.scores}
 
 
 def shared_cache(real: Path) -> Path | None:
@@ -196,8 +215,10 @@ def _samples_of(run: Path, checkpoint: Which | None) -> Path:
     """The samples of the run, which are drawn now if there are none."""
     samples = run / "samples"
     if not samples.is_dir():
+        from jsddpm.training.progress import chosen_checkpoint
         from jsddpm_cli.commands.sample import run_sampling
 
+        chosen_checkpoint(run, checkpoint)
         note("the run has no samples yet; they are drawn now with its settings")
         run_sampling(run, samples, {}, None, None, 0, checkpoint=checkpoint)
     return samples

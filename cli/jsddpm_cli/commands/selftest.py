@@ -34,7 +34,10 @@ def selftest(
         int, typer.Option(min=0, help="Number of draws without a fault, for the rate of false alarms.")
     ] = 10,
     fault: Annotated[
-        list[str] | None, typer.Option(help="Fault or family of faults; repeatable (default: one or two a check)")
+        list[str] | None,
+        typer.Option(
+            help="Fault or family of faults, as docs/reference/faults.md lists them; repeatable (default: 13 faults)"
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Plant every fault.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Plant each fault at its middle strength only.")] = False,

@@ -41,7 +41,8 @@ def _read_session(
     if image is None:
         names = ", ".join(p.name for p, _ in candidates) or "none"
         entities = " with ".join(["", *(f"{k}-{v}" for k, v in selection.entities.items())])
-        what = f"exactly one {selection.modality.upper()} image{entities} is needed, found: {names}"
+        suffix = "FLAIR" if selection.modality.lower() == "flair" else selection.modality
+        what = f"exactly one {suffix} image{entities} is needed, found: {names}"
         cure = "choose one with --entity acq=NAME or --run first|last, or use a CSV manifest"
         if not candidates:
             suffixes = sorted({stem.rpartition("_")[2] for p in anat.iterdir() if (stem := _stem(p))})

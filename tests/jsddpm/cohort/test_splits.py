@@ -39,6 +39,17 @@ def test_each_split_spans_the_lesion_loads(seed):
     assert [int(load // 5) for load in loads] == [0, 1, 2, 3]
 
 
+def test_a_small_group_may_be_missing_in_a_split():
+    """The example of the docs: 9 patients and 3 controls, two of the twelve for test."""
+    people = {f"p{i}": Patient("patient", i + 1.0) for i in range(9)} | {
+        f"c{i}": Patient("control", 0) for i in range(3)
+    }
+    splits = [assign_splits(people, SplitRule(seed=seed)) for seed in range(20)]
+    tested = [[name for name, split in found.items() if split == "test"] for found in splits]
+    assert {len(names) for names in tested} == {2}
+    assert {any(name[0] == "c" for name in names) for names in tested} == {True, False}
+
+
 def test_the_split_is_repeatable_and_every_patient_can_be_drawn():
     patients = {f"p{i}": Patient("patient", float(i % 3)) for i in range(10)}
     assert assign_splits(patients, SplitRule(seed=1)) == assign_splits(patients, SplitRule(seed=1))

@@ -98,6 +98,9 @@ def test_torch_fidelitys_inception_from_given_weights(tmp_path):
     assert caught.value.status == 4
     with pytest.raises(JsddpmError, match="without its SHA-256"):
         one(f"inception-v3-compat={path}")
+    with pytest.raises(JsddpmError) as caught:
+        one(f"inception-v3-compat={path}")
+    assert caught.value.fix == f"write inception-v3-compat={path}@SHA256"
 
 
 HUB = """
@@ -118,6 +121,8 @@ def test_code_from_the_network_runs_only_where_the_user_fetched_it(tmp_path, mon
     with pytest.raises(JsddpmError, match=r"torch\.hub\.load\('facebookresearch/dinov2'") as caught:
         one("dinov2-vit-s-14")
     assert caught.value.status == 2
+    with pytest.raises(JsddpmError, match="'dinov2_vitb14'"):  # as hubconf.py of facebookresearch/dinov2 names it
+        one("dinov2-vit-b-14")
     place = tmp_path / "hub" / "facebookresearch_dinov2_main"  # where torch.hub keeps it
     place.mkdir(parents=True)
     (place / "hubconf.py").write_text(HUB)

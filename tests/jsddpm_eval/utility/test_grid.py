@@ -66,11 +66,11 @@ def test_shares_come_to_the_same_cells(tmp_path, whole):
 def test_more_cells_join_a_folder_and_another_plan_does_not(tmp_path, whole):
     run(tmp_path, CELLS[:1])
     assert kept(run(tmp_path)) == whole
-    with pytest.raises(JsddpmError, match="another training"):
+    with pytest.raises(JsddpmError, match="other settings: training"):
         run(tmp_path, training=Training(steps=3, batch_size=4))
-    with pytest.raises(JsddpmError, match="another seed"):
+    with pytest.raises(JsddpmError, match="other settings: seed"):
         run(tmp_path, seed=4)
-    with pytest.raises(JsddpmError, match="another store"):
+    with pytest.raises(JsddpmError, match="other settings: store"):
         run(tmp_path, plan={"store": "b"})
 
 
