@@ -146,6 +146,8 @@ def test_nothing_of_an_earlier_evaluation_is_left(run, store, generated, tmp_pat
     require_recorded(out, ["results.json"], "RESULTS", "evaluate again")  # the record names no file that is gone
     write_recorded(out / "privacy.json", earlier)
     assert read_statement(out) is None  # it is of other results
+    (out / "results.json").unlink()
+    assert read_statement(out) is None  # nor are there any
     evaluate_into(out, store, checkpoint=run / "checkpoints" / "last.ckpt")
     assert {p.name for p in out.iterdir()} - {"features"} == {"results.json", "per_bin.csv", "SHA256SUMS"}
 
