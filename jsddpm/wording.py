@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_LEAST_PERCENT, _DECIMALS = 0.005, 6
+
 
 def counted(count: int, noun: str, one: str = "", many: str = "") -> str:
     """A count and what is counted, in the plural unless it is one, and the verb that agrees with it.
@@ -44,6 +46,23 @@ def enumerated(words: Sequence[str], last: str = " and ") -> str:
     ('a, b and c', 'a')
     """
     return last.join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def percentage(share: float) -> str:
+    """A share as a percentage of two significant digits, and of hundredths at most; as many more as keep it below 100.
+
+    >>> percentage(0.25), percentage(0.0456), percentage(0.0003), percentage(1.3e-12), percentage(1)
+    ('25%', '4.6%', '0.03%', '0%', '100%')
+    >>> percentage(0.996), percentage(0.99996), percentage(-0.004)
+    ('99.6%', '99.996%', '-0.4%')
+    """
+    size = 100 * share
+    if abs(size) < _LEAST_PERCENT:
+        return "0%"
+    digits = 2
+    while float(f"{size:.{digits}g}") == 100 != round(size, _DECIMALS):
+        digits += 1
+    return f"{float(f'{size:.{digits}g}'):g}%"
 
 
 def capital(text: str) -> str:

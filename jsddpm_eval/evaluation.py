@@ -28,7 +28,7 @@ from jsddpm_eval.metrics.base import Cell, Context, Metric, conditions
 from jsddpm_eval.metrics.registry import chosen
 from jsddpm_eval.overlap import refuse_real_slices
 from jsddpm_eval.plugins import listed
-from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.results import ALIKE, Results
 from jsddpm_eval.results.score import Cell as ScoredCell
 from jsddpm_eval.slice_table import SliceTable
 
@@ -142,6 +142,8 @@ def evaluate_in_detail(
     }
     if suspected:
         provenance["suspicions"] = [asdict(s) | {"sentence": str(s)} for s in suspected]
+    if context.alike:
+        provenance[ALIKE] = context.alike
     results = Results(
         binning=binning.to_dict(),
         provenance=provenance,

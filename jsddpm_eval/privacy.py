@@ -12,8 +12,9 @@ import numpy as np
 
 from jsddpm.checksums import read_recorded, sha256
 from jsddpm.files import parse_json
-from jsddpm.wording import counted
+from jsddpm.wording import agreeing, counted, enumerated
 from jsddpm_eval.checks.base import of_samples
+from jsddpm_eval.results.results import ALIKE
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.stats.exceedance import share_at_most
 from jsddpm_eval.stats.limits import ALPHA
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 PRIVACY = "privacy.json"
 """File of an evaluation."""
+
+_CHECK = "copied"
+"""The check whose answer says whether samples are copies."""
 
 _THRESHOLD = 0.09
 """Share of identified patients that regulators of health data have accepted; see SynQP, 2601.12124."""
@@ -70,8 +74,10 @@ def copied_pairs(detail: Evaluation, slices: Sequence[Mapping[str, Any]]) -> lis
 def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """The content of ``privacy.json``; None if copies were not searched.
 
+    Where the check of copies is *off* nowhere, samples look like copies by chance, and no patient is named.
+
     Args:
-        results: Results of the metrics ``copies`` and ``lesion_copies``.
+        results: Results of the metrics ``copies`` and ``lesion_copies``, with findings.
         copies: The list of :func:`copied_pairs`.
     """
     whole = {(c.z_bin, c.pathology): c.scores for c in results.generation}
@@ -81,7 +87,8 @@ def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> 
         return None
     shares = {"training": share, "held_out": pooled["copied_held_out_share"], "patients": pooled["patients_copied"]}
     shares |= {"lesions": lesions["lesions_copied_share"]} if "lesions_copied_share" in lesions else {}
-    worst = Counter(pair["patient"] for pair in copies if pair["of"] == "training").most_common(1)
+    copied = any(f.check == _CHECK and f.answer == "off" for f in results.findings)
+    worst = Counter(pair["patient"] for pair in copies if pair["of"] == "training").most_common(1 if copied else 0)
     return {
         "schema": "jsddpm-privacy",
         "version": 1,
@@ -89,7 +96,8 @@ def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> 
         "threat_model": _THREAT,
         "rates": {name: _rate(score) for name, score in shares.items()},
         "worst_patient": {"patient": worst[0][0], "samples": worst[0][1]} if worst else None,
-        "sentences": _sentences(shares),
+        "alike": results.provenance.get(ALIKE, []),
+        "sentences": _sentences(shares, copied=copied),
         "detector": _detector(results),
         "limits": list(_LIMITS),
         "copies": list(copies),
@@ -97,27 +105,32 @@ def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> 
 
 
 def named_sentences(statement: Mapping[str, Any]) -> list[str]:
-    """The sentences of a statement, and one that names the patient who is copied most often, if there is one.
+    """The sentences of a statement, and those that name patients: who is copied most often, who may be one person.
 
     >>> named_sentences({"sentences": ["Rates."], "worst_patient": {"patient": "sub-1", "samples": 1}})
     ['Rates.', 'The patient copied most often is sub-1, in 1 sample.']
     """
-    worst = statement["worst_patient"]
-    if worst is None:
-        return list(statement["sentences"])
-    name, count = worst["patient"], worst["samples"]
-    named = f"The patient copied most often is {name}, in {counted(count, 'sample')}."
-    return [*(sentence for sentence in statement["sentences"] if sentence != named), named]
+    return [*nameless_sentences(statement), *_naming(statement)]
 
 
 def nameless_sentences(statement: Mapping[str, Any]) -> list[str]:
-    """The sentences of a statement without that of :func:`named_sentences`, which earlier versions kept among them.
+    """The sentences of a statement that name no patient; earlier versions kept the worst patient's among them.
 
     >>> nameless_sentences({"sentences": ["1 of 9 patients."], "worst_patient": {"patient": "1", "samples": 2}})
     ['1 of 9 patients.']
     """
-    said = named_sentences(statement)
-    return said if statement["worst_patient"] is None else said[:-1]
+    naming = _naming(statement)
+    return [sentence for sentence in statement["sentences"] if sentence not in naming]
+
+
+def _naming(statement: Mapping[str, Any]) -> list[str]:
+    worst, sentences = statement["worst_patient"], []
+    if worst is not None:
+        name, count = worst["patient"], worst["samples"]
+        sentences.append(f"The patient copied most often is {name}, in {counted(count, 'sample')}.")
+    if alike := statement.get("alike"):
+        sentences.append(f"These may be one person: {'; '.join(enumerated(group) for group in alike)}.")
+    return sentences
 
 
 def read_statement(folder: str | Path) -> dict[str, Any] | None:
@@ -155,21 +168,24 @@ def _rate(score: Score) -> dict[str, Any]:
     }
 
 
-def _sentences(shares: Mapping[str, Score]) -> list[str]:
+def _sentences(shares: Mapping[str, Score], *, copied: bool) -> list[str]:
     rates = {name: _rate(score) for name, score in shares.items()}
     sentences = []
     for name, of, what in (("training", "samples", "copies of training slices"),
                            ("held_out", "samples", "copies of held-out slices"),
                            ("lesions", "lesions", "those of real patients")):  # fmt: skip
         if name in rates:
-            sentences.append(_share(of, what, shares[name]))
-    if rates["held_out"].get("count"):
+            sentences.append(_share(of, what, shares[name], copied=copied))
+    if copied and rates["held_out"].get("count"):
         sentences.append("Copies of held-out slices mean that the generator was trained on patients of the test.")
     patients = rates["patients"]
     if patients["share"] is None:
         return sentences
+    seen = "are copied"
+    if patients["count"] and not copied:
+        seen = f"{agreeing(patients['count'], 'has', 'have')} a slice that looks like a copy, as may be by chance"
     sentences.append(
-        f"{patients['count']} of {patients['of']} training patients are copied. The 95 % upper bound of this share is "
+        f"{patients['count']} of {patients['of']} training patients {seen}. The 95 % upper bound of this share is "
         f"{100 * patients['upper_bound']:.0f} %."
     )
     needed = ceil(log(0.05) / log(1 - _THRESHOLD))
@@ -181,14 +197,15 @@ def _sentences(shares: Mapping[str, Score]) -> list[str]:
     return sentences
 
 
-def _share(of: str, what: str, score: Score) -> str:
+def _share(of: str, what: str, score: Score, *, copied: bool) -> str:
     """The share in the words of the verdict."""
     if score.value is None:
         return f"How many {of} are {what} is not known: {score.reason}."
+    verb = "are" if copied or not score.value else "look like"
     (low, high), chance = score.interval or (0.0, 1.0), (score.baseline_interval or (0.0, 1.0))[1]
     return (
-        f"{of_samples(score, what=of)} are {what} (95 % interval {100 * low:.1f} to {100 * high:.1f} %); of slices of "
-        f"new patients up to {100 * chance:.1f} % may look so."
+        f"{of_samples(score, what=of)} {verb} {what} (95 % interval {100 * low:.1f} to {100 * high:.1f} %); of slices "
+        f"of new patients up to {100 * chance:.1f} % may look so."
     )
 
 

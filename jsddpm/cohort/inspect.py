@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nibabel as nib
 from nibabel.affines import voxel_sizes
@@ -11,7 +11,7 @@ from nibabel.affines import voxel_sizes
 from jsddpm.cohort.brain import estimate_brain, intensity_window, require_brain
 from jsddpm.cohort.masks import MaskReading, mask_notes, refuse_unused
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
-from jsddpm.cohort.patients import same_image_problems, voxel_digest
+from jsddpm.cohort.patients import lesion_digest, same_image_problems, same_lesion_notes, voxel_digest
 from jsddpm.cohort.records import Record
 from jsddpm.cohort.subject import group_notes, named, read_subject
 from jsddpm.errors import JsddpmError
@@ -31,6 +31,7 @@ class Inspection:
         notes: Notes for the user.
         problem: Why it cannot be used, or None.
         voxels_sha256: :func:`~jsddpm.cohort.patients.voxel_digest` of its image.
+        lesion_sha256: :func:`~jsddpm.cohort.patients.lesion_digest` of its mask.
         mask_values: See :func:`~jsddpm.cohort.masks.mask_values`; empty without a mask.
     """
 
@@ -42,6 +43,7 @@ class Inspection:
     notes: tuple[str, ...] = ()
     problem: JsddpmError | None = None
     voxels_sha256: str = ""
+    lesion_sha256: str = ""
     mask_values: tuple[float, ...] = ()
 
 
@@ -68,7 +70,8 @@ def inspect_records(
         inspections.append(inspection)
         if progress:
             progress(len(inspections), len(records))
-    return inspections
+    same = same_lesion_notes(records, {i.subject: i.lesion_sha256 for i in inspections})
+    return [replace(i, notes=(*i.notes, same[i.subject])) if i.subject in same else i for i in inspections]
 
 
 def _inspect(record: Record, reading: MaskReading, max_bytes: int) -> Inspection:
@@ -86,6 +89,7 @@ def _inspect(record: Record, reading: MaskReading, max_bytes: int) -> Inspection
                 subject.lesion_mm3,
                 subject.notes + mask_notes(lesion, brain) + group_notes(record.group, lesion=bool(lesion.any())),
                 voxels_sha256=voxel_digest(image.data),
+                lesion_sha256=lesion_digest(lesion),
                 mask_values=subject.mask_values,
             )
     except JsddpmError as problem:

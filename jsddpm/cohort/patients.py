@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from jsddpm.cohort.records import Record
 from jsddpm.errors import JsddpmError, first_of
+from jsddpm.wording import enumerated
 
 
 def duplicates(records: Sequence[Record]) -> list[list[Record]]:
@@ -99,6 +100,33 @@ def same_image_problems(records: Sequence[Record], voxels: Mapping[str, str]) ->
     ]
 
 
+def same_lesion_notes(records: Sequence[Record], lesions: Mapping[str, str]) -> dict[str, str]:
+    """A note on each subject whose lesion mask is also that of another patient, by subject.
+
+    Two persons have no equal lesion, so two scans or copies of one person have two patient names.
+
+    Args:
+        records: A cohort.
+        lesions: :func:`lesion_digest` by subject; subjects that are not in it were not read.
+
+    >>> from pathlib import Path
+    >>> records = [Record(name, name, "", "patient", Path(f"{name}.nii"), None) for name in ("3", "3b", "4")]
+    >>> same_lesion_notes(records, {"3": "one", "3b": "one", "4": ""})["3b"]
+    'its lesion mask equals that of 3: if they are one person, give all scans one patient name'
+    """
+    owners: dict[str, list[Record]] = {}
+    for r in records:
+        if lesions.get(r.subject):
+            owners.setdefault(lesions[r.subject], []).append(r)
+    notes = {}
+    for same in owners.values():
+        for r in same:
+            if others := [other.subject for other in same if other.patient != r.patient]:
+                what = f"its lesion mask equals that of {enumerated(others)}"
+                notes[r.subject] = f"{what}: if they are one person, give all scans one patient name"
+    return notes
+
+
 def refuse_mixed_patients(records: Sequence[Record], voxels: Mapping[str, str] | None = None) -> None:
     """Raise the first problem of names, or of :func:`same_image_problems` if images were read.
 
@@ -120,6 +148,13 @@ def voxel_digest(data: NDArray[np.float32]) -> str:
     for plane in np.moveaxis(data, -1, 0):  # plane by plane, without a second copy of the volume
         hashed.update(plane.astype("<f4").tobytes())
     return hashed.hexdigest()
+
+
+def lesion_digest(lesion: NDArray[np.bool_]) -> str:
+    """SHA-256 of the lesion voxels ``(X, Y, Z)`` and the shape; empty without a lesion."""
+    if not lesion.any():
+        return ""
+    return hashlib.sha256(repr(lesion.shape).encode() + np.packbits(lesion).tobytes()).hexdigest()
 
 
 def _spelling(patient: str) -> str:

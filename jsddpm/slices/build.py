@@ -13,7 +13,7 @@ from jsddpm import __version__
 from jsddpm.checksums import sha256
 from jsddpm.cohort.masks import MaskReading, mask_notes, refuse_unused
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
-from jsddpm.cohort.patients import refuse_mixed_patients, voxel_digest
+from jsddpm.cohort.patients import lesion_digest, refuse_mixed_patients, same_lesion_notes, voxel_digest
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import SPLITS, Record, Split
 from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, patients_of
@@ -120,12 +120,21 @@ def build_slice_cache(
         except JsddpmError:
             writer.discard()  # another reading of masks changes every subject
             raise
+        same = same_lesion_notes(records, {name: of.get("lesion_sha256", "") for name, of in contents.items()})
+        for w in writer.written:
+            if note := same.get(w.entry["name"]):
+                w.entry["notes"].append(note)
         splits = _divide(writer, records, rule)
         if z_range is not None:
             training = [w.rows for w in writer.written if w.entry["split"] == "train"]
             rows = np.concatenate(training or [writer.written[0].rows[:0]])
             writer.info["z_range"] = proposed_range(rows, z_range, spec.shape[2])
-    return [o if o.problem else replace(o, split=splits[o.subject]) for o in outcomes]
+    return [o if o.problem else _final(o, splits[o.subject], same.get(o.subject)) for o in outcomes]
+
+
+def _final(outcome: Outcome, split: Split, note: str | None) -> Outcome:
+    """The outcome with what is known once all subjects are read."""
+    return replace(outcome, split=split, notes=(*outcome.notes, *filter(None, [note])))
 
 
 def _divide(writer: StoreWriter, records: Sequence[Record], rule: SplitRule) -> dict[str, Split]:
@@ -165,6 +174,7 @@ def _build_one(
             subject = read_subject(record, reading, max_bytes=max_bytes)
             stack = preprocess(subject, spec, max_bytes=max_bytes)
             contents = {"voxels_sha256": voxel_digest(subject.image.data), "mask_values": list(subject.mask_values)}
+            contents["lesion_sha256"] = lesion_digest(subject.lesion)
     except JsddpmError as problem:
         if problem.code == "MEMORY":  # a limit of this machine is no reason to leave the image out
             raise

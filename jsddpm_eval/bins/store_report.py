@@ -12,6 +12,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
 from jsddpm.wording import counted
 from jsddpm_eval.bins.condition_counts import brain_profile, condition_counts
+from jsddpm_eval.bins.sweep import bin_sweep
 from jsddpm_eval.checks.levels import single_level
 from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.slice_table import SliceTable
@@ -21,6 +22,8 @@ from jsddpm_eval.stats.shift import REACH, Scale, Side, mean_shift
 
 SAMPLES = 16
 """Default number of generated slices per condition for the smallest detectable difference."""
+
+_NOTHING = "not even"
 
 
 def store_report(
@@ -46,8 +49,9 @@ def store_report(
         ``min_patients`` (fewer in a cell cannot be assessed), ``samples``, ``power`` of the smallest detectable
         difference, ``brain_profile`` as :func:`~jsddpm_eval.bins.condition_counts.brain_profile` gives it, ``cells`` as
         :func:`~jsddpm_eval.bins.condition_counts.condition_counts` gives them, each with ``minimum_detectable``
-        (``median`` and ``largest`` over the columns compared; null with a ``reason``), and ``whole``, the same for all
-        cells together.
+        (``median`` and ``largest`` over the columns compared; null with a ``reason``), ``whole``, the same for all
+        cells together, and ``fewer_bins``: where most cells detect nothing, the most bins of which every cell has
+        ``min_patients`` patients (:func:`~jsddpm_eval.bins.sweep.bin_sweep`); else, and where none has, null.
     """
     table = SliceTable.from_store(store, binning)
     columns, tokens = appearance(table).numpy(), table.token(binning.n_bins).numpy()
@@ -69,7 +73,17 @@ def store_report(
         "brain_profile": brain_profile(store),
         "cells": cells,
         "whole": whole,
+        "fewer_bins": _fewer(store, binning, cells),
     }
+
+
+def _fewer(store: SliceStore, binning: ZBinning, cells: list[dict[str, Any]]) -> int | None:
+    blind = sum(not c["assessable"] or str(c["reason"]).startswith(_NOTHING) for c in cells)
+    if 2 * blind <= len(cells) or binning.n_bins == 1:
+        return None
+    sweep = bin_sweep(binning.z_range, range(1, binning.n_bins), store=store)
+    best = next(e for e in sweep["choices"] if e["n_bins"] == sweep["recommended"])
+    return best["n_bins"] if best["cells_assessable"] == best["cells"] else None
 
 
 def _smallest(
@@ -99,7 +113,7 @@ def _smallest(
     if np.median(smallest) > REACH:
         return {
             "minimum_detectable": None,
-            "reason": f"not even a shift of {REACH:g} standard deviations would be seen",
+            "reason": f"{_NOTHING} a shift of {REACH:g} standard deviations would be seen",
         }
     return {
         "minimum_detectable": {"median": float(np.median(smallest)), "largest": float(np.max(smallest))},

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
+from jsddpm.wording import percentage
 from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -34,6 +35,7 @@ class Evidence:
         reason: Why there is no answer.
         least_p: The smallest p-value that the test can give.
         patients: Number of real patients it is based on.
+        of_patients: Share of its variance that falls with their number; None if it is not known.
         figure: Words for a value, in the reason of a finding; the score is named before them unless they start with a
             letter.
         baseline: What the value is a difference from, where findings state the score itself.
@@ -51,6 +53,7 @@ class Evidence:
     reason: str = ""
     least_p: float = 0.0
     patients: int = 0
+    of_patients: float | None = None
     figure: Callable[[float], str] = "{:.3g}".format
     baseline: float = 0.0
     own: tuple[float, tuple[float, float] | None] | None = None
@@ -64,6 +67,11 @@ class Evidence:
         value = None if self.value is None else self.value + self.baseline
         low, high = self.interval or (0.0, 0.0)
         return value, None if self.interval is None else (low + self.baseline, high + self.baseline)
+
+    @property
+    def bound(self) -> Callable[[float], str]:
+        """Words for a bound of its interval or of its margin: a percentage for a share."""
+        return percentage if self.share else "{:.2g}".format
 
     @property
     def kind(self) -> str:
@@ -85,7 +93,7 @@ class Evidence:
 
     def pooled(self, value: float, interval: tuple[float, float]) -> Evidence:
         """The same with another estimate and its interval."""
-        return replace(self, value=value, interval=interval, own=None)
+        return replace(self, value=value, interval=interval, own=None, of_patients=None)
 
 
 def of_samples(score: Score, value: float | None = None, what: str = "samples") -> str:
@@ -104,9 +112,9 @@ def of_samples(score: Score, value: float | None = None, what: str = "samples") 
     own = score.value or 0.0
     value = own if value is None else value
     if value != own:
-        return f"{100 * value:.2g}% of {what}"
+        return f"{percentage(value)} of {what}"
     if score.n_volumes is not None:
-        return f"{100 * value:.2g}% of the {what} of {score.n_volumes} equally weighted volumes"
+        return f"{percentage(value)} of the {what} of {score.n_volumes} equally weighted volumes"
     total = score.n_generated or 0
     return f"{round(value * total)} of {total} {what}"
 
@@ -201,5 +209,5 @@ class ShiftCheck(Check):
             return Evidence(score.spec, words=words, reason=score.reason or "")
         return Evidence(
             score.spec, score.value, score.interval, score.p_value, (-self.margin, self.margin), words,
-            figure="{:+.1f} SD".format, patients=score.n_patients or 0,
+            figure="{:+.1f} SD".format, patients=score.n_patients or 0, of_patients=score.of_patients,
         )  # fmt: skip

@@ -18,6 +18,7 @@ from scipy.stats import t as student
 
 from jsddpm_eval.checks.base import Check, Evidence
 from jsddpm_eval.checks.levels import LEVELS, Place, level
+from jsddpm_eval.checks.needed import needed
 from jsddpm_eval.checks.pooling import pooled as pooled_with
 from jsddpm_eval.checks.pooling import variance_of
 from jsddpm_eval.results.score import Cell
@@ -157,7 +158,7 @@ def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
     return Finding(
         check=check, answer="unknown", z_bin=z_bin, pathology=pathology, score=shown.evidence.score if shown else "",
         value=value, interval=interval, reason=missing if widest is None else _why_unknown(widest),
-        detectable=smallest,
+        detectable=smallest, needs="" if widest is None else needed(widest.evidence, widest.level),
     )  # fmt: skip
 
 
@@ -174,7 +175,7 @@ def _detectable(judgement: _Judgement) -> float | None:
 def _figure(evidence: Evidence) -> str:
     value, interval = evidence.stated
     text = evidence.figure(value or 0.0)
-    return text if interval is None else f"{text} (95 %: {interval[0]:.2g} to {interval[1]:.2g})"
+    return text if interval is None else f"{text} (95 %: {' to '.join(map(evidence.bound, interval))})"
 
 
 def _why_unknown(judgement: _Judgement) -> str:
@@ -182,7 +183,7 @@ def _why_unknown(judgement: _Judgement) -> str:
     evidence = judgement.evidence
     low, high = evidence.interval or (0.0, 0.0)
     first, last = evidence.limits
-    least, most = (f"{bound + evidence.baseline:.2g}" for bound in evidence.limits)
+    least, most = (evidence.bound(limit + evidence.baseline) for limit in evidence.limits)
     where = f"within {least} to {most}"
     if math.isinf(first):
         where = f"below {most}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from jsddpm.binning import PATHOLOGY_NAMES
@@ -12,12 +12,16 @@ from jsddpm_eval.checks.base import Check
 from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide, under
 from jsddpm_eval.checks.levels import Place
 from jsddpm_eval.plugins import modules_with
-from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.results import ALIKE, Results
 from jsddpm_eval.results.specs import Answer, CheckSpec, Finding
 
 _MOST_FAULTS, _MOST_NAMES, _MOST_REASONS = 4, 6, 2
 _CAUSES = ("collapsed", "copied")
 """Checks whose fault can be the cause of what any other check says."""
+_OF_IMAGES, _SEVERAL = ("intensity", "sharpness", "texture"), 2.0
+"""Checks of the whole image whose fault, from so many SD on, can be the cause of what is said of masks."""
+_OF_MASKS = ("control_lesion", "lesion_contrast")
+"""Checks of masks that read the image as well."""
 _SUSPECTED = {
     "inverted": "intensity", "intensity": "intensity", "orientation": "outline", "part turned": "outline",
     "size": "outline", "place": "outline", "order": "misplaced", "masks": "disobeyed", "mask place": "lesion_contrast",
@@ -45,10 +49,11 @@ def with_findings(results: Results) -> Results:
     """The same results with the findings of every check and the verdict."""
     cells = [cell for cell in results.generation if cell.timestep is None]
     specs = tuple(check.spec for check in checks())
-    words = {spec.name: spec.words for spec in results.specs}
+    words = {spec.name: {"label": spec.words, "unit": spec.unit} for spec in results.specs}
     missing = {c.spec.name: [name for name in c.reads if name not in words] for c in checks()}
-    decided = (_of_all_scores(f, missing[f.check]) for f in decide(checks(), cells))
-    findings = (f.model_copy(update={"label": words.get(f.score, "")}) for f in decided)
+    alike = ALIKE in results.provenance
+    decided = (_known(f, missing[f.check], alike=alike) for f in decide(checks(), cells))
+    findings = (f.model_copy(update=words.get(f.score, {})) for f in decided)
     checked = results.model_copy(update={"checks": specs, "findings": tuple(findings)})
     return checked.model_copy(update={"verdict": verdict(checked)})
 
@@ -68,18 +73,24 @@ def verdict(results: Results) -> tuple[str, ...]:
         return suspected
     whole = results.whole()
     faults = {name: parts for name, of_check in findings.items() if (parts := _fault(whole.get(name), of_check))}
-    faults = dict(sorted(faults.items(), key=lambda fault: (fault[1][0] != whole.get(fault[0]), _doubt(fault[1][0]))))
+    causes = _causes_of_masks(faults)
+
+    def order(fault: tuple[str, list[Finding]]) -> tuple[bool, bool, tuple[float, float]]:
+        name, parts = fault
+        return parts[0] != whole.get(name), bool(causes) and name not in causes, _doubt(parts[0])
+
+    faults = dict(sorted(faults.items(), key=order))
     calm = [check for check in results.checks if check.name in findings and check.name not in faults]
     answers = {c.name: whole.get(c.name) or min(findings[c.name], key=lambda f: f.answer == "fine") for c in calm}
     fine = [check for check in calm if answers[check.name].answer == "fine"]
     in_parts = sum(parts[0] != whole.get(name) for name, parts in faults.items())
     sentences = [capital(_compared(results) + _counted(len(findings), len(faults), in_parts, len(fine)))]
+    sentences += _alike(results)
     sentences += [_said(results, parts, whole.get(name)) for name, parts in list(faults.items())[:_MOST_FAULTS]]
     if further := [parts[0].kind for parts in list(faults.values())[_MOST_FAULTS:]]:
         sentences.append(f"Further faults: {'; '.join(further)}.")
-    if causes := [faults[name][0].kind for name in _CAUSES if name in faults]:
-        one = "this fault" if len(causes) == 1 else "these faults"
-        sentences.append(f"The other answers may follow from {one}: {'; '.join(causes)}.")
+    sentences += _may_follow("The other answers", faults, [name for name in _CAUSES if name in faults])
+    sentences += _may_follow("What is said of masks", faults, causes)
     if fine:
         questions = "; ".join(check.question + _where(results, check.name, "fine") for check in fine)
         sentences.append(f"Fine on the whole, within the margins of the checks: {questions}.")
@@ -93,11 +104,13 @@ def verdict(results: Results) -> tuple[str, ...]:
     return (*suspected, *sentences)
 
 
-def _of_all_scores(finding: Finding, missing: Sequence[str]) -> Finding:
-    """The finding, unknown where it is fine only by some of the scores that its check reads."""
-    if finding.answer != "fine" or not missing:
+def _known(finding: Finding, missing: Sequence[str], *, alike: bool) -> Finding:
+    """The finding, unknown where it is fine only by some of its check's scores, or beside patients who are alike."""
+    reason = f"some of its scores were not computed: {', '.join(missing)}" if missing else ""
+    if alike and finding.check == "copied":
+        reason = "some real patients are as near to each other as copies are"
+    if finding.answer != "fine" or not reason:
         return finding
-    reason = f"some of its scores were not computed: {', '.join(missing)}"
     return finding.model_copy(update={"answer": "unknown", "reason": reason})
 
 
@@ -114,6 +127,30 @@ def _fault(top: Finding | None, findings: Sequence[Finding]) -> list[Finding]:
     off = [f for f in findings if f.answer == "off" and not f.inherited]
     largest = [f for f in off if not any(f is not other and under(f.place, other.place) for other in off)]
     return sorted(largest, key=_doubt)
+
+
+def _alike(results: Results) -> list[str]:
+    """A sentence on real patients who may be one person; it names nobody, because verdicts are passed on."""
+    patients = sum(map(len, results.provenance.get(ALIKE, ())))
+    if not patients:
+        return []
+    what = f"Slices of {patients} real patients are as near to those of another one as copies are"
+    cure = "give all scans of one person one patient name and evaluate again"
+    return [f"{what}: they may be one person under several names (privacy.json lists them); if so, {cure}."]
+
+
+def _causes_of_masks(faults: Mapping[str, Sequence[Finding]]) -> list[str]:
+    """Faults of whole images that are large, where checks of masks are off too."""
+    if not any(name in faults for name in _OF_MASKS):
+        return []
+    return [name for name in _OF_IMAGES if name in faults and abs(faults[name][0].value or 0.0) >= _SEVERAL]
+
+
+def _may_follow(what: str, faults: Mapping[str, Sequence[Finding]], causes: Sequence[str]) -> list[str]:
+    """A sentence on what may follow from faults; none without one."""
+    kinds = "; ".join(faults[name][0].kind for name in causes)
+    one = "this fault" if len(causes) == 1 else "these faults"
+    return [f"{what} may follow from {one}: {kinds}."] if causes else []
 
 
 def _doubt(finding: Finding) -> tuple[float, float]:

@@ -69,7 +69,9 @@ def _placed(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
         what = (
             f"images show little where masks are: contrast {at_mask.generated:.2f}, at real lesions {at_mask.real:.2f}"
         )
-        cure = "check that images and masks of the same sample are paired, and lie the same way"
+        cure = (
+            "check that images and masks of the same sample are paired and lie the same way, and that images are sharp"
+        )
         return [Suspicion("pairs", what, cure)]
     return []
 

@@ -73,6 +73,8 @@ class Context:
         per_slice: Values of each generated slice by name, ``(M,)``; see :meth:`record`.
         kept: Objects that cells share; see :meth:`once`.
         confusion: Generated slices by requested bin and predicted bin, once it is known.
+        alike: Names of real patients who are alike, group by group, once they are known; see
+            :mod:`~jsddpm_eval.metrics.persons`.
     """
 
     real: SliceTable
@@ -85,6 +87,7 @@ class Context:
     per_slice: dict[str, Tensor] = field(default_factory=dict)
     kept: dict[object, object] = field(default_factory=dict, repr=False)
     confusion: list[list[int]] = field(default_factory=list)
+    alike: list[list[str]] = field(default_factory=list)
 
     def wants(self, spec: ScoreSpec) -> bool:
         """Whether a score is requested."""

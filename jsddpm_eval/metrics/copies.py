@@ -16,18 +16,16 @@ from numpy.typing import NDArray
 from jsddpm_eval.functional.copies import MEASURES, PAIRED
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.best_match import ONE_PIXEL
-from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin, probed
+from jsddpm_eval.metrics.nearness import FEW, THRESHOLD, NearnessScale, nearest_by_bin, probed_real, threshold
+from jsddpm_eval.metrics.persons import alike
 from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
-from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.exceedance import by_unit, share_bound, share_interval, share_p_value
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
 from jsddpm_eval.stats.shift import Side, mean_shift
 
-_THRESHOLD, _FEW = 2.8, 2.0
 _CLEAR, _CHANCE = 2.0, 0.005  # thresholds beyond which a copy is clear, and the share of new patients' slices there
-_PROBES = 32  # real slices of each bin whose nearness to other patients is known
 _REACH = 4.0  # spreads at which the weight of one sample in the mean is limited
 _NEVER = 1e-12  # replaces a p-value of 0
 
@@ -43,7 +41,7 @@ _share = partial(
 )  # fmt: skip
 SHARE = _share(
     name="copied_share", heading="copies", definition="share of samples nearer to a real slice of the bin or the bins "
-    f"beside it than the median real slice is to other patients' by {_THRESHOLD:g} (1 + {_FEW:g} / patients) upper "
+    f"beside it than the median real slice is to other patients' by {THRESHOLD:g} (1 + {FEW:g} / patients) upper "
     "spreads, by any of five measures",
 )  # fmt: skip
 TRAIN = _share(name="copied_train_share", heading="copies, training", label="share of copies of training slices",
@@ -73,20 +71,6 @@ CLOSENESS = ScoreSpec(
 )  # fmt: skip
 
 
-def threshold(patients: int) -> float:
-    """Upper spreads above the median of real slices of other patients beyond which a sample is a copy.
-
-    It is larger if the spread is known from fewer patients: set on the LGG cohort with 10, 30 and 60 patients.
-
-    Args:
-        patients: Patients whose slices were compared with other patients'.
-
-    >>> round(threshold(10), 2), round(threshold(60), 2)
-    (3.36, 2.89)
-    """
-    return _THRESHOLD * (1 + _FEW / max(patients, 1))
-
-
 @dataclass(frozen=True)
 class _Closest:
     """Nearness of every sample and of the real probes, in upper spreads of the probes of their bin.
@@ -98,7 +82,7 @@ class _Closest:
         probe: Real rows that were probed.
         real: Their nearness to slices of other patients.
         threshold: Beyond which a sample is a copy.
-        people: Patients of the probes.
+        people: Patients of the probes; one number for those who may be one person.
     """
 
     score: NDArray[np.float64]
@@ -218,14 +202,14 @@ def _closeness(closest: _Closest, rows: NDArray[np.int64], cell: Cell, context: 
 
 def _closest(context: Context) -> _Closest:
     real, bins = context.real, context.binning.n_bins
-    key = ("copies", MEASURES, context.binning.fingerprint, _PROBES)
-    known = real.memo.values(key, lambda: _probed(real, bins).ravel()).reshape(-1, 1 + len(MEASURES))
+    same = alike(context)
+    known = probed_real(real, context.binning, same.pairs)
     probe, null = known[:, 0].astype(np.int64), known[:, 1:]
-    near = nearest_by_bin(context.generated, real, bins, others=False)
+    near = nearest_by_bin(context.generated, real, bins)
     measures, place = near.measures.double().numpy(), near.place.numpy()
     row, score = place[:, 0].copy(), np.full(len(place), np.nan)
     has_reference, beyond = row >= 0, np.empty(0)
-    people = real.patient.numpy()[probe]
+    people = same.person[real.patient.numpy()[probe]]
     limit, exact = threshold(len(np.unique(people))), near.exact.numpy()
     if len(probe):
         real_bin, z_bin = real.z_bin.numpy()[probe], context.generated.z_bin.numpy()[has_reference]
@@ -246,9 +230,3 @@ def _telling(reached: NDArray[np.float64], limit: float, exact: NDArray[np.bool_
     of_one = reached[:single]
     measure = np.where(of_one.max(0) > limit, of_one.argmax(0), reached.argmax(0))
     return np.asarray(np.where(exact, 0, measure))
-
-
-def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:
-    """Row, and nearness to slices of other patients, of some real slices of each bin, ``(n, 6)``."""
-    rows = [real.where(real.z_bin == k).spread(_PROBES).row for k in range(bins)]
-    return probed(real.where(torch.cat(rows)), real, bins, others=True)

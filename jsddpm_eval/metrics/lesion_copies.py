@@ -13,7 +13,9 @@ from torch import Tensor
 
 from jsddpm_eval.functional.lesion_copies import LEAST, Lesions, nearest_lesion, windows
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.metrics.copies import clearly, copied_share, threshold
+from jsddpm_eval.metrics.copies import clearly, copied_share
+from jsddpm_eval.metrics.nearness import other_patients, threshold
+from jsddpm_eval.metrics.persons import alike
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -98,12 +100,14 @@ METRIC = LesionCopies()
 
 def _copies(context: Context) -> _Copies:
     real, generated, bins = context.real, context.generated, context.binning.n_bins
-    key = ("lesion copies", context.binning.fingerprint, _PROBES)
-    known = real.memo.values(key, lambda: _probed(real, bins).ravel()).reshape(-1, 3)
+    same = alike(context)
+    key = ("lesion copies", context.binning.fingerprint, _PROBES, *same.pairs)
+    among = other_patients(real, same.pairs)
+    known = real.memo.values(key, lambda: _probed(real, bins, among).ravel()).reshape(-1, 3)
     probe, area, null = known[:, 0].astype(np.int64), known[:, 1], known[:, 2]
-    near, place, size = _over_bins(generated, real, bins, others=False)
+    near, place, size = _over_bins(generated, real, bins)
     score = np.full(len(near), np.nan)
-    patients = real.patient.numpy()[probe]
+    patients = same.person[real.patient.numpy()[probe]]
     limit, beyond = threshold(len(np.unique(patients))), np.zeros(len(probe), bool)
     if len(probe):
         edges = np.quantile(area, np.arange(1, _SIZES) / _SIZES)
@@ -114,16 +118,16 @@ def _copies(context: Context) -> _Copies:
     return _Copies(score, place, beyond, patients, limit)
 
 
-def _probed(real: SliceTable, bins: int) -> NDArray[np.float64]:
+def _probed(real: SliceTable, bins: int, among: Tensor) -> NDArray[np.float64]:
     """Row, area and nearness to lesions of other patients, of some real lesions of each bin, ``(n, 3)``."""
     lesions = real.where(real.pathology == 1)
     probes = real.where(torch.cat([lesions.where(lesions.z_bin == k).spread(_PROBES).row for k in range(bins)]))
-    near, place, area = _over_bins(probes, real, bins, others=True)
+    near, place, area = _over_bins(probes, real, bins, among)
     return np.stack([probes.row.numpy(), area, near], 1)[place >= 0]
 
 
 def _over_bins(
-    queries: SliceTable, real: SliceTable, bins: int, *, others: bool
+    queries: SliceTable, real: SliceTable, bins: int, among: Tensor | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
     """Nearness to real lesions of the bin and the two beside it, their real rows (-1 for none), and areas, ``(n,)``."""
     near, place = np.full(len(queries), np.nan), np.full(len(queries), -1)
@@ -140,7 +144,7 @@ def _over_bins(
         theirs = Lesions(*map(torch.cat, zip(*lesions, strict=True)))
         mine, ours = _of_lesions(queries.where(of_bin))
         of_bin = of_bin[torch.isin(queries.where(of_bin).row, mine.row)]
-        allowed = mine.patient[:, None] != patients[None] if others else None
+        allowed = None if among is None else among[mine.patient[:, None], patients[None]]
         if allowed is not None:
             some = allowed.any(1)
             of_bin, ours, allowed = of_bin[some], Lesions(*(v[some] for v in ours)), allowed[some]

@@ -141,7 +141,7 @@ def _beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Sco
     band = Baseline(baseline, (baseline - shift.half_width, baseline + shift.half_width))
     n_real = int(np.isin(real.condition, generated.condition[common.numpy()]).sum())
     counts = Counts(n_real, shift.samples, shift.patients)
-    return Score.of(mean, counts, spread, band, p_value=shift.p_value)
+    return Score.of(mean, counts, spread, band, p_value=shift.p_value, of_patients=shift.of_patients)
 
 
 def _readings(context: Context) -> dict[str, Tensor]:

@@ -53,7 +53,8 @@ class ShiftMetric(Metric):
                 n_real=len(sides[0].values), n_generated=shift.samples, n_patients=shift.patients
             )
             band = Baseline(0.0, (-shift.half_width, shift.half_width))
-            scores[spec.name] = Score.of(shift.value, counts, Spread(shift.interval), band, p_value=shift.p_value)
+            spread, parts = Spread(shift.interval), shift.of_patients
+            scores[spec.name] = Score.of(shift.value, counts, spread, band, p_value=shift.p_value, of_patients=parts)
         return scores
 
     def _scaled(self, context: Context) -> list[NDArray[np.float64]]:

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from jsddpm_eval.functional.copies import MEASURES
-from jsddpm_eval.metrics.copies import clearly, copied_share, threshold
-from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin, probed
+from jsddpm_eval.metrics.copies import clearly, copied_share
+from jsddpm_eval.metrics.nearness import NearnessScale, nearest_by_bin, probed, threshold
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.slice_table import SliceTable
 
@@ -74,7 +74,7 @@ class CopySearch:
         """Share of samples that are copies of training slices; the p-value tests "no more than for new patients"."""
         places = torch.linspace(0, len(samples) - 1, min(len(samples), _SEARCHED))
         samples = samples.where(places.round().long())
-        near = nearest_by_bin(samples, self.train, self.bins, others=False)
+        near = nearest_by_bin(samples, self.train, self.bins)
         has_reference = (near.place[:, 0] >= 0).numpy()
         if not has_reference.any():
             return Score.undefined("no training slice near these bins")
@@ -90,4 +90,4 @@ class CopySearch:
 def _probed(real: SliceTable, train: SliceTable, bins: int) -> NDArray[np.float64]:
     """Row, and nearness to training slices, of some held-out slices of each bin, ``(n, 6)``."""
     of_bin = [real.where(real.held_out & (real.z_bin == k)).spread(_PROBES).row for k in range(bins)]
-    return probed(real.where(torch.isin(real.row, torch.cat(of_bin))), train, bins, others=False)
+    return probed(real.where(torch.isin(real.row, torch.cat(of_bin))), train, bins)

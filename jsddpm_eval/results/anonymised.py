@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from jsddpm.anonymise import POSITION, Codes
 from jsddpm_eval.results.panels import Panels
-from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.results import ALIKE, Results
 from jsddpm_eval.results.score import Cell, Influence, Score, block_of, patients_of
 
 CODED = "patient_codes"
@@ -32,6 +32,8 @@ def coded_results(results: Results, codes: Codes) -> Results:
 
     update: dict[str, Any] = {p: tuple(map(cell, getattr(results, p))) for p in ("reconstruction", "generation")}
     update["provenance"] = results.provenance | {CODED: codes.fingerprint}
+    if alike := results.provenance.get(ALIKE):
+        update["provenance"][ALIKE] = sorted(sorted(map(codes.patient, group)) for group in alike)
     return results.model_copy(update=update)
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Condition = tuple[int | None, int | None]
+ALIKE = "patients_alike"
+"""Entry of the provenance: groups of real patients who are as near to each other as copies are, if there are any."""
+
 _PROTOCOLS: tuple[Literal["reconstruction", "generation"], ...] = ("reconstruction", "generation")
 
 

@@ -114,7 +114,8 @@ class Score(Model):
     there is one, and ``baseline_interval`` its 95 % band. ``n_volumes`` counts the independent units of a share of
     samples, where volumes are units. ``spec`` names its
     :class:`~jsddpm_eval.results.specs.ScoreSpec`, which states the hypothesis of ``p_value``; ``space`` is the
-    feature space, empty if it needs none.
+    feature space, empty if it needs none. ``of_patients`` is the share of the interval's variance that falls with the
+    number of real patients; the findings use it, and files do not contain it.
     """
 
     value: float | None
@@ -133,6 +134,7 @@ class Score(Model):
     p_value: float | None = None
     standing: Standing | None = None
     influence: Influence | None = Field(default=None, exclude=True, repr=False)
+    of_patients: float | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Score:
@@ -156,6 +158,7 @@ class Score(Model):
         p_value: float | None = None,
         unreliable: str | None = None,
         n_units: int | None = None,
+        of_patients: float | None = None,
     ) -> Score:
         """A defined score.
 
@@ -167,11 +170,13 @@ class Score(Model):
             p_value: P-value of its hypothesis.
             unreliable: Why it is unreliable; empty otherwise.
             n_units: Independent units of its samples; None if every sample is one.
+            of_patients: Share of its variance that falls with the number of real patients.
         """
         status: Status = "ok" if unreliable is None else "unreliable"
         context = counts._asdict() | spread._asdict() | baseline._asdict()
         volumes = None if n_units == counts.n_generated else n_units
-        return cls(value=value, status=status, reason=unreliable, p_value=p_value, n_volumes=volumes, **context)
+        context |= {"n_volumes": volumes, "of_patients": of_patients}
+        return cls(value=value, status=status, reason=unreliable, p_value=p_value, **context)
 
     @classmethod
     def undefined(cls, reason: str, counts: Counts = _NO_COUNTS, baseline: float | None = None) -> Score:

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from jsddpm.wording import percentage
+
 
 class Model(BaseModel):
     """Base of models: frozen; unknown fields are refused."""
@@ -145,12 +147,14 @@ class Finding(Model):
         kind: What kind of fault it is, in words.
         score: Name of the decisive score.
         label: Words for it; its name if empty.
+        unit: Unit of the score.
         value: The score's value.
         interval: Its 95 % interval; of one condition partially pooled with the whole.
         p_value: P-value of the score's hypothesis, corrected for all tests; compare it with 0.05.
         detectable: Smallest difference of the least certain score that is detected here in 80 of 100 cohorts.
         inherited: Whether the condition has its answer only together with the whole, its pathology or its bin.
         reason: The evidence, or what is missing for an answer.
+        needs: Patients or samples with which it would have an answer if the score stays the same; empty if not known.
     """
 
     check: str
@@ -161,12 +165,14 @@ class Finding(Model):
     kind: str = ""
     score: str = ""
     label: str = ""
+    unit: str = ""
     value: float | None = None
     interval: tuple[float, float] | None = None
     p_value: float | None = None
     detectable: float | None = None
     inherited: bool = False
     reason: str = ""
+    needs: str = ""
 
     @property
     def place(self) -> tuple[int | None, int | None]:
@@ -181,10 +187,14 @@ class Finding(Model):
         'grain -2.0 SD'
         >>> Finding(check="a", answer="unknown", score="detail_mid", label="fine detail", interval=(-0.1, 0.9)).evidence
         'fine detail -0.1 to 0.9'
+        >>> Finding(check="a", answer="unknown", score="share of copies", unit="share", interval=(1e-12, 0.11)).evidence
+        'share of copies 0% to 11%'
         """
         label = self.label or self.score
         if self.answer == "off":
             figure = self.reason if self.reason[:1].isalpha() else f"{label} {self.reason}".strip()
             tested = self.interval is None and self.p_value is not None
             return f"{figure}, p = {self.p_value:.2g}" if tested else figure
-        return f"{label} {self.interval[0]:.2g} to {self.interval[1]:.2g}" if self.interval else ""
+        bound = percentage if self.unit == "share" else "{:.2g}".format
+        wanted = f", needs {self.needs}" if self.needs else ""
+        return f"{label} {' to '.join(map(bound, self.interval))}{wanted}" if self.interval else ""

@@ -88,6 +88,7 @@ class Shift:
         error: Its standard error.
         freedom: Degrees of freedom.
         real_error: Standard error of the mean of real slices alone.
+        of_patients: Share of the variance that falls with the number of real patients.
         patients: Real patients it rests on.
         samples: Generated slices it rests on.
         units: Generated units they are of.
@@ -97,6 +98,7 @@ class Shift:
     error: float
     freedom: float
     real_error: float
+    of_patients: float
     patients: int
     samples: int
     units: int
@@ -198,6 +200,7 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
         error=variance**0.5,
         freedom=variance**2 / denominator if denominator > 0 else people_freedom,
         real_error=of_patients**0.5,
+        of_patients=of_patients / variance if variance > 0 else 0.0,
         patients=len(held),
         samples=total,
         units=len(np.unique(unit)),

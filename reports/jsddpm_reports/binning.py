@@ -12,9 +12,11 @@ from jsddpm_eval.bins.utilization import verdict
 from jsddpm_reports.tables import Table
 from jsddpm_reports.tables import markdown as markdown_table
 
+_CELL, _NONE = "bin x pathology cell", "none"
+
 
 def sentence(report: dict[str, Any]) -> str:
-    """The verdict as a sentence's beginning, with the cells that cannot be assessed and the bins that are empty."""
+    """The verdict as a sentence's beginning, with empty bins, cells that detect nothing, and what to do about them."""
     text = verdict(report)
     empty = report["schemes"].get("local", {}).get("unused_bins", [])
     if empty:
@@ -24,7 +26,15 @@ def sentence(report: dict[str, Any]) -> str:
         few = sum(not c["assessable"] for c in cells)
         if few:
             verb = agreeing(few, "has", "have")
-            text += f"; {few} of {counted(len(cells), 'bin x pathology cell')} {verb} too few patients to be assessed"
+            text += f"; {few} of {counted(len(cells), _CELL)} {verb} too few patients to be assessed"
+        none = sum(_smallest(c) == _NONE for c in cells)
+        if none:
+            text += f"; in {none} {'more' if few else f'of {counted(len(cells), _CELL)}'} no difference would be seen"
+        if fewer := report["store"]["fewer_bins"]:
+            least = report["store"]["min_patients"]
+            text += (
+                f"; take {counted(fewer, 'bin')}, the most of which every cell has {least} patients (--bins {fewer})"
+            )
     return text[0].upper() + text[1:]
 
 
@@ -75,7 +85,7 @@ def _smallest(cell: dict[str, Any]) -> str:
     if shift:
         return f"{shift['median']:.2g}"
     few = "too few samples" if "sample" in cell["reason"] else "too few patients"
-    return "none" if cell["reason"].startswith("not") else few
+    return _NONE if cell["reason"].startswith("not") else few
 
 
 def sweep_table(sweep: dict[str, Any]) -> Table:

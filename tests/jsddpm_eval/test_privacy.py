@@ -10,8 +10,10 @@ import torch
 from scipy.stats import beta, binomtest
 
 from jsddpm.files import write_json
+from jsddpm_eval.checks.verdict import with_findings
 from jsddpm_eval.evaluation import evaluate_in_detail
 from jsddpm_eval.folder import nearest_pairs, per_slice_rows
+from jsddpm_eval.metrics.persons import Alike
 from jsddpm_eval.privacy import (
     copied_pairs,
     named_sentences,
@@ -19,6 +21,7 @@ from jsddpm_eval.privacy import (
     privacy_statement,
     read_statement,
 )
+from jsddpm_eval.results.score import Cell, Score
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.exceedance import share_at_most
 from worlds import World
@@ -62,7 +65,7 @@ def test_rates_have_their_counts_and_exact_intervals():
 def exact_among_near():
     """A volume of 20 exact copies, and nine samples of new patients: a third of the real patients were scanned twice.
 
-    Their nearness to each other widens the scale of nearness, so exact copies lie below the threshold.
+    Unless they are left out, their nearness to each other widens the scale, so exact copies lie below the threshold.
     """
     world = World(patients=18, slices=3, size=(32, 32))
     twin = world.patient % 3 == 1
@@ -78,7 +81,8 @@ def exact_among_near():
     return evaluate_in_detail(real, generated, metrics=["copies"], features=())
 
 
-def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_once():
+def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_once(monkeypatch):
+    monkeypatch.setattr("jsddpm_eval.metrics.copies.alike", lambda context: Alike(np.arange(18)))
     detail = exact_among_near()
     rows = per_slice_rows(detail)
     statement = privacy_statement(detail.results, copied_pairs(detail, rows))
@@ -96,6 +100,37 @@ def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_on
     assert nearness.isinf().sum() == 20  # the report calls these exact copies
     said = "10% of the samples of 10 equally weighted volumes"
     assert statement["sentences"][0].startswith(f"{said} are copies of training slices (95 % interval 0.3 to 44.5 %)")
+
+
+def test_what_looks_like_a_copy_by_chance_is_not_called_one():
+    """2 of 160 samples, near a slice of one patient each: of slices of 20 new patients, up to 14 % may be as near."""
+    detail = evaluation()
+    share = {"value": 2 / 160, "interval": (0.0015, 0.044), "p_value": 1.0, "n_generated": 160}
+    scores = {
+        name: Score(spec=name, baseline=0.0, baseline_interval=(0.0, 0.139), **share)
+        for name in ("copied_train_share", "copied_held_out_share")
+    }
+    scores["patients_copied"] = Score(spec="patients_copied", value=2 / 16, interval=(0.02, 0.38), n_patients=16)
+    results = with_findings(detail.results.model_copy(update={"generation": (Cell(scores=scores),)}))
+    copies = [{"patient": name, "of": "training", "what": "slice"} for name in ("sub-004", "sub-005")]
+    statement = privacy_statement(results, copies)
+    interval = "slices (95 % interval 0.1 to 4.4 %); of slices of new patients up to 13.9 % may look so."
+    assert statement["sentences"] == [
+        f"2 of 160 samples look like copies of training {interval}",
+        f"2 of 160 samples look like copies of held-out {interval}",
+        "2 of 16 training patients have a slice that looks like a copy, as may be by chance. The 95 % upper bound of "
+        f"this share is {100 * beta.ppf(0.95, 3, 14):.0f} %.",
+        "A bound below 9 % takes 32 training patients of whom none is copied; there are 16.",
+    ]
+    assert (statement["worst_patient"], named_sentences(statement)) == (None, statement["sentences"])
+
+
+def test_who_may_be_one_person_is_named_where_names_may_be():
+    detail = evaluation()
+    provenance = detail.results.provenance | {"patients_alike": [["sub-003", "sub-003b"]]}
+    statement = privacy_statement(detail.results.model_copy(update={"provenance": provenance}), [])
+    assert named_sentences(statement)[-1] == "These may be one person: sub-003 and sub-003b."
+    assert not any("sub-003" in sentence for sentence in nameless_sentences(statement))
 
 
 def test_every_copy_is_listed_with_its_patient_and_the_worst_one_is_named():

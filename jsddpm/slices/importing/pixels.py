@@ -92,21 +92,26 @@ def upright(array: NDArray[Any], axes: str) -> NDArray[Any]:
     return np.ascontiguousarray(array[:: 1 if axes[0] == "P" else -1, :: 1 if axes[1] == "R" else -1])
 
 
-def intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.float32]:
+def intensity(
+    array: NDArray[Any], reading: IntensityFormat, path: Path, *, volume: bool = False
+) -> NDArray[np.float32]:
     """Intensities in [0, 1].
+
+    Args:
+        array: The file's values.
+        reading: Their meaning.
+        path: The file.
+        volume: Whether they are those of a whole volume, which can be windowed.
 
     Raises:
         JsddpmError: ``SLICE_VALUES`` (status 3) when values are not finite, or lie outside of their range.
     """
+    cure = "give the values that are mapped to 0 and 1: --value-range LO HI"
+    cure += "; or window each volume as the real ones were: --window" if volume else ""
     top = 1.0 if array.dtype.kind in "bf" else float(np.iinfo(array.dtype).max)
     low, high = reading.value_range or (0.0, top)
     if array.dtype.kind == "i" and reading.value_range is None:
-        raise JsddpmError(
-            "SLICE_VALUES",
-            "holds signed integers",
-            fix="give the values that are mapped to 0 and 1: --value-range LO HI",
-            file=path,
-        )
+        raise JsddpmError("SLICE_VALUES", "holds signed integers", fix=cure, file=path)
     if count := int(array.size - np.isfinite(array).sum()):
         what = f"{count} of {array.size} values are NaN or infinite"
         raise JsddpmError("SLICE_VALUES", what, fix="repair the file, or leave it out", file=path)
@@ -114,7 +119,6 @@ def intensity(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDAr
     beyond = float(((scaled < -1e-6) | (scaled > 1 + 1e-6)).mean())
     if beyond > (MOST_CLIPPED if reading.clip else 0):
         what = f"values from {array.min():g} to {array.max():g} lie outside [{low:g}, {high:g}]"
-        cure = "give the values that are mapped to 0 and 1: --value-range LO HI"
         if 0 < beyond <= MOST_CLIPPED:
             cure += f"; or --clip, for {beyond:.1%} of the values"
         raise JsddpmError("SLICE_VALUES", what, fix=cure, file=path)

@@ -46,7 +46,7 @@ def read_volume(
         values, labels, _ = on_grid(image, lesion, grid)
         scaled = windowed(values, require_brain(estimate_brain(values), item.image), grid.window, item.image)[0]
     else:
-        image = replace(image, data=intensity(image.data, reading, item.image))
+        image = replace(image, data=intensity(image.data, reading, item.image, volume=True))
         scaled, labels, _ = on_grid(image, lesion, grid, outside=0)
     return to_slices(np.clip(scaled, 0, 1)), to_slices(labels == 1)  # interpolation may exceed [0, 1] by rounding
 

@@ -139,6 +139,23 @@ def test_one_image_under_two_names_is_found_by_its_voxels(bids, tmp_path, level)
     assert [(p.code, p.file) for p in found] == [("SAME_IMAGE", str(second))]
 
 
+def test_one_person_under_two_names_is_noted_by_the_lesion(bids, tmp_path):
+    """The images differ in every voxel, as a second scan or a resampled copy does; the masks are equal."""
+    with_lesion, other = sorted(bids.glob("sub-*/anat/*_roi.nii.gz"))[:2]
+    other.write_bytes(with_lesion.read_bytes())
+    names = [path.name.split("_")[0] for path in (with_lesion, other)]
+    expected = {
+        one: f"its lesion mask equals that of {two}: if they are one person, give all scans one patient name"
+        for one, two in (names, names[::-1])
+    }
+    outcomes = build(bids, tmp_path / "store")
+    inspected = inspect_records(read_cohort(bids).records)
+    for of_all in (outcomes, inspected):
+        assert {o.subject: n for o in of_all for n in o.notes if "lesion mask equals" in n} == expected
+    notes = {s["name"]: s["notes"] for s in SliceStore(tmp_path / "store").subjects}
+    assert {name for name, of_subject in notes.items() if expected.get(name) in of_subject} == set(names)
+
+
 def test_a_wild_affine_has_a_name_and_is_left_out(bids, tmp_path):
     """What a library raised ended the build of everybody, and said of nobody."""
     folder = bids / "sub-02" / "anat"

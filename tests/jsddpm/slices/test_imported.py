@@ -429,6 +429,16 @@ def test_bad_volumes_are_reported_at_once(store, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_volumes_of_raw_intensities_may_be_windowed(store, tmp_path):
+    rng = np.random.default_rng(2)
+    for part in ("images", "masks"):
+        (tmp_path / part).mkdir()
+        values = rng.uniform(15, 236, (8, 9, 10)) if part == "images" else rng.integers(0, 2, (8, 9, 10))
+        write_nifti(tmp_path / part / "a.nii.gz", values.astype(np.float32), np.diag([3.0, 3.0, 4.0, 1.0]))
+    with pytest.raises(JsddpmError, match=r"SLICE_VALUES.*outside .0, 1.; fix: .*--value-range LO HI; or .*--window"):
+        import_slices(tmp_path, tmp_path / "out", binning=BINNING, real=store)
+
+
 def test_a_lossy_picture_is_refused_whatever_its_name(store, slices, tmp_path):
     path, given = as_png(tmp_path, *slices)
     Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / "i2.png", "JPEG")

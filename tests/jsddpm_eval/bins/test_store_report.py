@@ -37,6 +37,25 @@ def test_three_patients_of_a_cell_are_too_few_everywhere(tmp_path):
     assert "fewer than 4 patients cannot be assessed" in page
 
 
+def test_where_most_cells_detect_nothing_fewer_bins_are_advised(tmp_path):
+    """Four patients have lesions on even slices, one on odd slices; three have none.
+
+    So of bins of one slice, the lesion cells of the 15 odd slices have one patient. With two slices in a bin, every
+    cell has 5 patients or more, and 30 slices make 15 such bins.
+    """
+    store = write_store(tmp_path / "store", patients=8, held_out=1, validation=0)
+    report = store_report(store, ZBinning((5, 34), 30, n_slices=40))
+    nothing = sum("not even" in str(c["reason"]) for c in report["cells"])
+    assert nothing > 0
+    assert report["fewer_bins"] == 15
+    said = rendered.sentence(bin_utilization((5, 34), 30, 40) | {"store": report})
+    assert said.endswith(
+        f"; 15 of 60 bin x pathology cells have too few patients to be assessed; in {nothing} more no difference would "
+        "be seen; take 15 bins, the most of which every cell has 4 patients (--bins 15)"
+    )
+    assert store_report(store, ZBinning((5, 34), 5, n_slices=40))["fewer_bins"] is None
+
+
 def test_too_few_samples_are_no_lack_of_patients(store):
     report = store_report(store, BINNING, samples=2)
     cell = report["cells"][0]

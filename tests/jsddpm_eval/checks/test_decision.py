@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import binom, norm
+from scipy.stats import t as student
 
 from jsddpm_eval.checks.base import Check, Evidence, excess
 from jsddpm_eval.checks.decision import decide
@@ -243,14 +244,14 @@ def share(value, interval, baseline=0.05, p_value=1e-9):
 def test_a_share_is_stated_with_its_own_interval_and_judged_by_what_exceeds_the_baseline(baseline):
     (found,) = decide([Excess()], cells({WHOLE: share(0.3, (0.02, 0.4), baseline)}))
     assert (found.answer, found.value, found.interval) == ("off", 0.3, (0.02, 0.4))
-    assert found.reason == "in 30% of masks (95 %: 0.02 to 0.4)"
+    assert found.reason == "in 30% of masks (95 %: 2% to 40%)"
 
 
 def test_what_would_be_fine_is_stated_for_the_share_too():
     """A tenth more than the baseline of 0.05 is negligible: 0.15."""
     (found,) = decide([Excess()], cells({WHOLE: share(0.1, (0.03, 0.22), p_value=0.5)}))
     assert (found.answer, found.value, found.interval) == ("unknown", 0.1, (0.03, 0.22))
-    assert found.reason.startswith("the check is fine if the whole interval lies below 0.15; ")
+    assert found.reason.startswith("the check is fine if the whole interval lies below 15%; ")
     (found,) = decide([Excess()], cells({WHOLE: share(0.1, (0.03, 0.15), p_value=0.5)}))
     assert found.answer == "fine"
 
@@ -263,7 +264,7 @@ def test_a_pooled_share_is_stated_as_the_pooled_share():
     assert (found[0, 0].answer, found[0, 0].inherited) == ("off", True)
     assert found[0, 0].value == pytest.approx(0.5)
     assert found[0, 0].interval == pytest.approx((0.5 - half, 0.5 + half))
-    assert found[0, 0].reason == "in 50% of masks (95 %: 0.33 to 0.67)"
+    assert found[0, 0].reason == "in 50% of masks (95 %: 33% to 67%)"
 
 
 # What parts have from the whole
@@ -351,6 +352,48 @@ def test_a_share_says_how_many_samples_would_be_enough(words, margin, value, eno
     (found,) = decide([Shares(margin, words)], cell)
     assert found.answer == "unknown"
     assert found.reason.endswith(f"; with the same share, {enough} samples would be enough")
+
+
+class Parted(Made):
+    """A check of scores of 30 patients, of whose variance a known share falls with their number."""
+
+    def __init__(self, of_patients, **more):
+        super().__init__(**more)
+        self.of_patients = of_patients
+
+    def evidence(self, cell):
+        return [replace(e, patients=30, of_patients=self.of_patients) for e in super().evidence(cell)]
+
+
+@pytest.mark.parametrize(
+    ("of_patients", "needs"),
+    [
+        (1.0, "about 120 patients"),  # half the width takes four times as many
+        (0.9, "about 180 patients"),  # 0.9 / 6 + 0.1 = 1 / 4
+        (0.8, "about 120 patients and 4 times as many samples"),  # 0.8 / 16 + 0.2 = 1 / 4: 480 patients alone
+        (0.5, "about 120 patients and 4 times as many samples"),  # more patients alone leave half of the variance
+        (0.0, "4 times as many samples"),
+        (None, ""),
+    ],
+)
+def test_an_unknown_shift_says_how_many_patients_or_samples_would_narrow_its_interval(of_patients, needs):
+    """0.1 with an interval of 0.8 to either side is fine within 0.5 once 0.4 is left, a quarter of the variance."""
+    value = Score(value=0.1, interval=(-0.7, 0.9), p_value=0.8)
+    (found,) = decide([Parted(of_patients)], [Cell(scores={"a": value})])
+    assert (found.answer, found.needs) == ("unknown", needs)
+    assert found.evidence == "a -0.7 to 0.9" + (f", needs {needs}" if needs else "")
+
+
+def test_a_large_shift_needs_enough_to_be_significant():
+    """1 with an error of 0.5 and 29 degrees of freedom: at the level of a single test of the whole, 3 %, t is 2.28.
+
+    So (2.28 / 2)^2 times as many patients would be enough.
+    """
+    half = student.ppf(0.975, 29) * 0.5
+    value = Score(value=1.0, interval=(1 - half, 1 + half), p_value=float(2 * student.sf(2, 29)))
+    (found,) = decide([Parted(1.0)], [Cell(scores={"a": value})])
+    needed = 30 * (student.ppf(1 - 0.03 / 2, 29) / 2) ** 2
+    assert (found.answer, found.needs) == ("unknown", f"about {needed:.0f} patients")
 
 
 def test_a_fine_whole_makes_alike_conditions_fine_and_unlike_ones_not():

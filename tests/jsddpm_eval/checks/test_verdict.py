@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jsddpm.binning import ZBinning
@@ -10,11 +12,12 @@ from jsddpm_eval.checks.verdict import _SUSPECTED, checks, verdict, with_finding
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Score
-from jsddpm_eval.results.specs import CheckSpec, Finding
+from jsddpm_eval.results.specs import CheckSpec, Finding, ScoreSpec
 
 QUESTIONS = {
     "sharpness": "as sharp as real slices", "grid": "free of grids", "copied": "no copies",
     "unlike": "like real slices", "lesions": "lesions like real ones", "head": "heads like real ones",
+    "lesion_contrast": "images show the lesion",
     "place": "in the bin asked for", "misplaced": "in the bin asked for", "outline": "heads like real ones",
 }  # fmt: skip
 NARROW = (
@@ -30,7 +33,7 @@ GRID = SMOOTH | {"kind": "with a grid", "score": "axis", "value": 1.2, "interval
 def said(*findings, checks=("sharpness", "grid"), held_out=11, empty=(), suspected=()):
     """The verdict on two bins, of checks by name."""
     specs = [
-        CheckSpec(name=n, heading=n, question=QUESTIONS[n], rule="", pathology=1 if n == "lesions" else None)
+        CheckSpec(name=n, heading=n, question=QUESTIONS[n], rule="", pathology=1 if n.startswith("lesion") else None)
         for n in checks
     ]
     real = {} if held_out is None else {"held_out_patients": held_out}
@@ -214,6 +217,52 @@ def test_copies_can_be_the_cause_of_everything_else():
         "Nearer to training slices than new patients are: copy_gap +5.0 dB (95 %: 4 to 6).",
         "The other answers may follow from this fault: nearer to training slices than new patients are.",
     )
+
+
+def test_strong_blur_comes_before_what_follows_from_it_for_masks():
+    """Samples blurred by several SD, whose lesions can hardly have a border."""
+    masks = finding("lesion_contrast", "off", (None, 1), kind="masks that do not show in their images", value=0.8,
+                    interval=(0.7, 0.9), p_value=1e-9, reason="in 80% of masks (95 %: 70% to 90%)")  # fmt: skip
+    names = ["lesion_contrast", "sharpness"]
+
+    def order(value):
+        blur = finding("sharpness", "off", **SMOOTH | {"value": value})
+        return [s for s in said(masks, blur, checks=names)[1:] if "mask" in s or "smoother" in s.lower()]
+
+    strong = order(-3.9)
+    assert [s.partition(":")[0] for s in strong[:2]] == [
+        "Smoother than real slices", "Masks that do not show in their images",
+    ]  # fmt: skip
+    assert strong[2] == "What is said of masks may follow from this fault: smoother than real slices."
+    assert [s.partition(":")[0] for s in order(-0.8)] == [
+        "Masks that do not show in their images", "Smoother than real slices",
+    ]  # fmt: skip
+
+
+def test_patients_who_are_alike_are_said_without_names_and_copies_are_never_fine():
+    """No copy among 400 samples is fine, unless real patients are as near to each other as copies are."""
+    spec = ScoreSpec(name="copied_train_share", heading="copies", group="closeness", definition="", unit="share")
+    cell = Cell(n_generated=400, n_patients=24, scores={
+        s: Score(spec=s, value=0.0, interval=(0.0, 0.01), p_value=1.0, n_generated=400, unit="share")
+        for s in ("copied_train_share", "copied_held_out_share", "lesions_copied_share")
+    } | {
+        "copied_exactly": Score(spec="copied_exactly", value=0.0, p_value=1.0, n_generated=400),
+        "copy_closeness": Score(spec="copy_closeness", value=0.0, interval=(-0.3, 0.3), p_value=1.0),
+    })  # fmt: skip
+    specs = [replace(spec, name=name) for name in cell.scores]
+
+    def judged(provenance):
+        return with_findings(Results(
+            binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), provenance=provenance, specs=specs, generation=[cell],
+            utilization=bin_utilization((0, 9), 2, 10),
+        ))  # fmt: skip
+
+    assert judged({}).whole()["copied"].answer == "fine"
+    results = judged({"patients_alike": [["sub-003", "sub-003b"], ["sub-4", "sub-5", "sub-6"]]})
+    found = results.whole()["copied"]
+    assert (found.answer, found.reason) == ("unknown", "some real patients are as near to each other as copies are")
+    assert results.verdict[1].startswith("Slices of 5 real patients are as near to those of another one as copies are")
+    assert not any("sub-" in sentence for sentence in results.verdict)
 
 
 def test_a_verdict_stays_short_and_praises_nothing():

@@ -13,7 +13,8 @@ from scipy.stats import binomtest
 from jsddpm_eval.checks.copied import CHECK
 from jsddpm_eval.functional.copies import MEASURES, References, nearest
 from jsddpm_eval.functional.patterns import pattern
-from jsddpm_eval.metrics.copies import clearly, copied_share, threshold
+from jsddpm_eval.metrics.copies import clearly, copied_share
+from jsddpm_eval.metrics.nearness import threshold
 from jsddpm_eval.results.score import Counts
 from worlds import World
 
