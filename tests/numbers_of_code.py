@@ -25,7 +25,7 @@ from jsddpm.training.samples import MIN_SAMPLES
 from jsddpm_cli.commands.demo import CONTROLS, SUBJECTS
 from jsddpm_cli.commands.sample import COHERENCE
 from jsddpm_eval import through_plane
-from jsddpm_eval.checks import copied, disobeyed
+from jsddpm_eval.checks import copied, disobeyed, verdict
 from jsddpm_eval.checks.base import ShiftCheck
 from jsddpm_eval.checks.unlike_real import relabellings_at
 from jsddpm_eval.functional import lesion_copies
@@ -36,7 +36,7 @@ from jsddpm_eval.import_check.suspicion import CHANCE, PLAIN
 from jsddpm_eval.membership import NOISE, SLICES
 from jsddpm_eval.membership_statement import MARGIN as IDENTIFIES
 from jsddpm_eval.membership_statement import RATES
-from jsddpm_eval.metrics import copies
+from jsddpm_eval.metrics import copies, nearness
 from jsddpm_eval.metrics.feature_distance import HALVINGS
 from jsddpm_eval.monitoring import copies as monitored
 from jsddpm_eval.selftest.fault import known_faults
@@ -72,8 +72,8 @@ CODE: dict[str, tuple[str, ...]] = {
         f"at most {monitored._SEARCHED} are searched",
     ),
     "docs/explanation/copying.md": (
-        f"above {copies._THRESHOLD} (1 + {copies._FEW:g} / patients)",
-        f"up to {copies._PROBES} real slices of each bin",
+        f"above {nearness.THRESHOLD} (1 + {nearness.FEW:g} / patients)",
+        f"up to {nearness._PROBES} real slices of each bin",
         f"at least {lesion_copies.LEAST} pixels (of {SIDE} x {SIDE})",
         f"({100 * binomtest(0, 22).proportion_ci(0.9).high:.0f} % with 22 patients of whom none exceeds",
         f"is tested too, against {_percent(copies._CHANCE)}",
@@ -113,6 +113,7 @@ CODE: dict[str, tuple[str, ...]] = {
         f"limited to {REACH:g} SD",
         f"The margin is {ShiftCheck.margin} SD",
         f"At most {_percent(ALPHA)} of perfect generators",
+        f"off by {verdict._SEVERAL:g} SD or more",
         f"in {100 * POWER:.0f} of 100 such cohorts",
     ),
     "docs/how-to/many-processes.md": (f"{MOST_AT_ONCE:,} at most",),
