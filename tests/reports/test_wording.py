@@ -93,7 +93,7 @@ def test_the_bins_report_counts_one_thing_in_the_singular():
     cell = {"z_bin": 0, "pathology": 0, "slices": splits, "patients": splits, "assessable": False,
             "minimum_detectable": None, "reason": "1 patient: at least 4 are needed"}  # fmt: skip
     store = {"fingerprint": "a", "patients": 1, "min_patients": 4, "samples": 1, "power": 0.8, "cells": [cell],
-             "whole": cell, "brain_profile": [None]}  # fmt: skip
+             "whole": cell, "brain_profile": [None], "fewer_bins": 1}  # fmt: skip
     report = bin_utilization((0, 0), 1, 1) | {"store": store}
     for text in (binning.html(report), binning.markdown(report)):
         assert plurals(text) == []
