@@ -42,6 +42,7 @@ class Evidence:
         own: The score's own value and interval, where findings state them instead of what is decided on: the interval
             None if it has none.
         share: Whether it is a share, or a share less its baseline.
+        volumes: Number of volumes that it is a share of; None if every sample counts.
     """
 
     score: str
@@ -58,6 +59,7 @@ class Evidence:
     baseline: float = 0.0
     own: tuple[float, tuple[float, float] | None] | None = None
     share: bool = False
+    volumes: int | None = None
 
     @property
     def stated(self) -> tuple[float | None, tuple[float, float] | None]:
@@ -139,7 +141,7 @@ def excess(score: Score, most: float, kind: str, figure: Callable[[float], str])
     return Evidence(
         score.spec, score.value - score.baseline, (low, high), score.p_value, (-most, most), ("", kind),
         figure=figure, patients=score.n_patients or 0, baseline=score.baseline, own=(score.value, score.interval),
-        share=True,
+        share=True, volumes=score.n_volumes,
     )  # fmt: skip
 
 
@@ -165,9 +167,11 @@ class Check(ABC):
 
     Attributes:
         spec: Its name and words.
+        by_condition: Whether a sample needs real slices of its own bin and pathology to be compared with.
     """
 
     spec: ClassVar[CheckSpec]
+    by_condition: ClassVar[bool] = True
 
     @property
     @abstractmethod

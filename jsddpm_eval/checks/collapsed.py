@@ -53,7 +53,7 @@ class Collapsed(Check):
             pieces.append(
                 Evidence(
                     score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure,
-                    share=score.spec == "repeated_share",
+                    share=score.spec == "repeated_share", volumes=score.n_volumes,
                 )
             )  # fmt: skip
         return pieces

@@ -22,6 +22,7 @@ class Copied(Check):
         "2 %, exact binomial test against the upper bound of the real share, or of what is twice as near; any exact "
         "copy; mean closeness, margin 1.5 SD",
     )  # fmt: skip
+    by_condition = False
     words: ClassVar[Mapping[str, str]] = {
         "copied_train_share": "copies of training slices",
         "copied_held_out_share": "copies of held-out slices",
@@ -50,7 +51,7 @@ class Copied(Check):
             return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
         return Evidence(
             score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words,
-            figure=partial(in_samples, score), share=True,
+            figure=partial(in_samples, score), share=True, volumes=score.n_volumes,
         )  # fmt: skip
 
 

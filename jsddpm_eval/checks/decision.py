@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from scipy.stats import t as student
 
+from jsddpm.wording import agreeing
 from jsddpm_eval.checks.base import Check, Evidence
 from jsddpm_eval.checks.levels import LEVELS, Place, level
 from jsddpm_eval.checks.needed import needed
@@ -193,12 +194,19 @@ def _why_unknown(judgement: _Judgement) -> str:
         said = f"the difference is not significant, p = {judgement.p_value:.2g} after correction"
     else:
         enough = _samples_needed(evidence)
-        said = NARROWER if enough is None else f"with the same share, {enough} samples would be enough"
+        said = NARROWER if enough is None else f"with the same share, {_enough(enough, evidence.volumes)}"
     return f"{FINE_IF} {where}; {said}"
 
 
+def _enough(units: int, volumes: int | None) -> str:
+    """How many units are enough, where volumes are the units beside how many there are."""
+    if volumes is None:
+        return f"{units} samples would be enough"
+    return f"{units} volumes would be enough, and there {agreeing(volumes, 'is', 'are')} {volumes}"
+
+
 def _samples_needed(evidence: Evidence) -> int | None:
-    """Independent samples from which a share that stays the same is fine; None for other scores."""
+    """Independent samples, or volumes, from which a share that stays the same is fine; None for other scores."""
     if not evidence.share or evidence.value is None:
         return None
     share, (least, most) = evidence.value + evidence.baseline, (x + evidence.baseline for x in evidence.limits)

@@ -17,6 +17,7 @@ class Disobeyed(Check):
         name="disobeyed", heading="disobeys", question="masks match the pathology that samples are conditioned on",
         rule="share of masks that are empty for control, or present for lesion; margin 95 %, exact binomial test",
     )  # fmt: skip
+    by_condition = False
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -40,7 +41,7 @@ class Disobeyed(Check):
         interval, p_value = share_interval(obey, units), share_p_value(units - obey, units, 1 - _SHARE)
         return Evidence(
             score.spec, value, interval, p_value, (_SHARE, 2 - _SHARE), (word, ""),
-            share=True, figure=lambda _: f"only {round(value * count)} of {count} obey",
+            share=True, volumes=score.n_volumes, figure=lambda _: f"only {round(value * count)} of {count} obey",
         )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
 _SHARE, _MOST = 0.02, 0.5
+_MOSTLY = "most samples are unlike every real slice, so there is no minority"
 _KIND = "some samples like no real slice"
-_MOSTLY = "most samples are unlike every real slice, and other checks say how"
 
 
 class Outliers(Check):
@@ -23,8 +23,9 @@ class Outliers(Check):
         rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "
         "far from those of every real slice; margin 2 %, exact binomial test against the bound of the real share; a "
         "local fault, such as a hole, is not seen; where most samples are unlike real slices there is no minority, and "
-        "other checks name the fault",
+        "other checks look for what they share",
     )  # fmt: skip
+    by_condition = False
 
     @property
     def reads(self) -> tuple[str, ...]:

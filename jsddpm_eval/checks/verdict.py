@@ -9,6 +9,7 @@ from functools import cache
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.wording import agreeing, capital, counted, enumerated
 from jsddpm_eval.checks.base import Check
+from jsddpm_eval.checks.coverage import not_compared, of_compared
 from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide, under
 from jsddpm_eval.checks.levels import Place
 from jsddpm_eval.plugins import modules_with
@@ -51,8 +52,9 @@ def with_findings(results: Results) -> Results:
     specs = tuple(check.spec for check in checks())
     words = {spec.name: {"label": spec.words, "unit": spec.unit} for spec in results.specs}
     missing = {c.spec.name: [name for name in c.reads if name not in words] for c in checks()}
-    alike = ALIKE in results.provenance
-    decided = (_known(f, missing[f.check], alike=alike) for f in decide(checks(), cells))
+    by_name, alike = {check.spec.name: check for check in checks()}, ALIKE in results.provenance
+    covered = (of_compared(f, by_name[f.check], cells) for f in decide(checks(), cells))
+    decided = (_known(finding, missing[finding.check], alike=alike) for finding in covered)
     findings = (f.model_copy(update=words.get(f.score, {})) for f in decided)
     checked = results.model_copy(update={"checks": specs, "findings": tuple(findings)})
     return checked.model_copy(update={"verdict": verdict(checked)})
@@ -62,7 +64,7 @@ def verdict(results: Results) -> tuple[str, ...]:
     """The findings in words, sentence by sentence, the whole first; empty where nothing generated was evaluated.
 
     What the import check suspects stands before them. Then:
-    How much was compared and how many checks give each answer; the faults, the most certain first; what is fine; what
+    How much was compared and how many checks give each answer; samples without real slices; the faults, the most certain first; what is fine; what
     is unknown, and what would be needed; which checks were not made.
     """
     findings: dict[str, list[Finding]] = defaultdict(list)
@@ -86,6 +88,7 @@ def verdict(results: Results) -> tuple[str, ...]:
     in_parts = sum(parts[0] != whole.get(name) for name, parts in faults.items())
     sentences = [capital(_compared(results) + _counted(len(findings), len(faults), in_parts, len(fine)))]
     sentences += _alike(results)
+    sentences += filter(None, [not_compared([cell for cell in results.generation if cell.timestep is None])])
     sentences += [_said(results, parts, whole.get(name)) for name, parts in list(faults.items())[:_MOST_FAULTS]]
     if further := [parts[0].kind for parts in list(faults.values())[_MOST_FAULTS:]]:
         sentences.append(f"Further faults: {'; '.join(further)}.")

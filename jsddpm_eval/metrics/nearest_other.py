@@ -198,16 +198,20 @@ def _one_of_each(distance: Tensor, unit: Tensor, count: int, seed: int) -> Tenso
 
 
 def _equal(context: Context) -> NDArray[np.bool_]:
-    """Whether each sample equals one of another unit, in a condition whose real slices all differ."""
+    """Whether each sample equals one of another unit, where real slices of the condition all differ.
+
+    Blank samples count where no real slice of the condition is blank.
+    """
     real, generated, bins = context.real, context.generated, context.binning.n_bins
     units: dict[str, set[int]] = {}
     hashes = digests(generated)
     for digest, unit in zip(hashes, generated.unit.tolist(), strict=True):
         units.setdefault(digest, set()).add(unit)
-    equal = np.array([bool(digest) and len(units[digest]) > 1 for digest in hashes])
+    equal, blank = np.array([len(units[digest]) > 1 for digest in hashes]), np.array([not digest for digest in hashes])
     of_real = Counter(zip(digests(real), real.token(bins).tolist(), strict=True))
     alike = [token for (digest, token), count in of_real.items() if digest and count > 1]
-    return equal & ~np.isin(generated.token(bins).numpy(), alike)
+    empty, token = [token for digest, token in of_real if not digest], generated.token(bins).numpy()
+    return equal & ~np.isin(token, alike) & ~(blank & np.isin(token, empty))
 
 
 def _to_any_other(images: Tensor, unit: Tensor) -> NDArray[np.float64]:

@@ -15,19 +15,21 @@ from jsddpm_eval.results.score import Counts
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.exceedance import UpperScale
 
-THRESHOLD = 4.0
+THRESHOLD = 3.5
 """Upper spreads above the median of real slices of other patients beyond which a sample is an outlier."""
 
 _RIDGE = 0.1  # of a standard deviation squared: directions in which real slices hardly differ say little
 _BENT = 3.0  # standard deviations beyond which only the logarithm counts
 _LEAST = 1e-6
+_FOLDS = 10  # of patients: the distance of a real slice is taken in a space that did not see its patient
 
 SHARE = ScoreSpec(
     name="outlier_share", heading="outliers", group="neighbourhood", unit="share", scope="levels", better="lower",
     label="share of samples unlike any real slice",
     definition="share of samples whose distance to the nearest real slice of the bin or the bins beside it, in "
-    f"whitened appearance, is {THRESHOLD:g} upper spreads above the median of real slices to other patients'; the "
-    "median difference of all samples is subtracted first; undefined where the median sample lies there",
+    f"whitened appearance, is {THRESHOLD:g} upper spreads above the median of real slices to other patients', each "
+    "whitened without its patient; the median difference of all samples is subtracted first; undefined where the "
+    "median sample lies there, and for a pathology without real slices",
     reading="Share of samples that are like no real slice, and unlike the other samples.",
     source="Clopper-Pearson", verified="planted noise | all of it",
     hypothesis="samples are slices of new patients, one-sided",
@@ -88,7 +90,9 @@ class Outliers(ShareMetric):
     def missing(self, cell: Cell, context: Context) -> str:
         """Whether no real slice is near, or most samples are far."""
         near = np.isin(cell.generated.z_bin.numpy()[:, None] + (-1, 0, 1), context.real.z_bin.numpy()).any()
-        most = "most samples are unlike every real slice, and other checks say how"
+        if not np.isin(cell.generated.pathology.numpy(), context.real.pathology.numpy()).any():
+            return "no real slice of this pathology"
+        most = "most samples are unlike every real slice, so there is no minority"
         return most if near else "no real slice in these bins or beside them"
 
     def counts(self, cell: Cell, samples: int, slices: int, patients: int) -> Counts:
@@ -112,19 +116,35 @@ def _far(context: Context) -> tuple[Array, Array]:
     columns, of_bin, patient = appearance(real).numpy(), real.z_bin.numpy(), real.patient.numpy()
     space = _Space.fit(columns, of_bin, bins)
     whitened = space(columns)
-    key = ("outliers", VERSION, context.binning.fingerprint)
-    among = real.memo.values(key, lambda: _nearest(whitened, of_bin, whitened, of_bin, patient, patient))
+    key = ("outliers", VERSION, _FOLDS, context.binning.fingerprint)
+    among = real.memo.values(key, lambda: _among(columns, of_bin, patient, bins))
     known = np.isfinite(among)
     if not known.any():
         return np.full(len(generated), np.nan), among
     scale = UpperScale.fit(among[known], of_bin[known], bins)
     of_generated = generated.z_bin.numpy()
     placed = space(appearance(generated).numpy())
+    placed[~np.isin(generated.pathology.numpy(), real.pathology.numpy())] = np.nan
     reached = scale(_nearest(placed, of_generated, whitened, of_bin), of_generated)
-    if np.isfinite(reached).any() and np.nanmedian(reached) > THRESHOLD:  # all are odd: no minority stands out
+    if not np.isfinite(reached).any() or np.nanmedian(reached) > THRESHOLD:  # all are odd: no minority stands out
         return np.full(len(generated), np.nan), scale(among, of_bin)
-    placed = placed - np.median(placed - space.centre[of_generated], 0)
+    placed = placed - np.nanmedian(placed - space.centre[of_generated], 0)
     return scale(_nearest(placed, of_generated, whitened, of_bin), of_generated), scale(among, of_bin)
+
+
+def _among(columns: Array, z_bin: NDArray[np.int64], patient: NDArray[np.int64], bins: int) -> Array:
+    """Of real slices to those of other patients, in spaces of the patients of other folds; NaN where there is none.
+
+    A space fits its own patients better than new ones, and generated slices are new to it.
+    """
+    among, patients = np.full(len(columns), np.nan), np.unique(patient)
+    if len(patients) < 2:
+        return among
+    for fold in np.array_split(patients, min(_FOLDS, len(patients))):
+        left = np.isin(patient, fold)
+        whitened = _Space.fit(columns[~left], z_bin[~left], bins)(columns)
+        among[left] = _nearest(whitened[left], z_bin[left], whitened, z_bin, patient[left], patient)
+    return among
 
 
 def _nearest(

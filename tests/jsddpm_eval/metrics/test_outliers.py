@@ -9,6 +9,7 @@ from scipy import ndimage
 from scipy.stats import binomtest
 
 from jsddpm_eval.evaluation import evaluate_in_detail
+from jsddpm_eval.metrics.outliers import THRESHOLD
 from jsddpm_eval.slice_table import SliceTable
 
 
@@ -50,7 +51,7 @@ def test_planted_garbage_is_counted(kind):
     made[::10] = GARBAGE[kind](made[::10])
     score, whole, far = evaluated(made)
     assert score.value == 0.1
-    assert (far[::10] > 4).all()
+    assert (far[::10] > THRESHOLD).all()
     interval = binomtest(8, 80).proportion_ci(method="exact")
     assert score.interval == pytest.approx((interval.low, interval.high))
     assert (whole.answer, whole.kind) == ("off", "some samples like no real slice")
@@ -72,3 +73,29 @@ def test_garbage_throughout_is_no_minority():
         score, whole, _ = evaluated(made)
         assert score.value is None or score.value >= 0.5
         assert whole.answer != "off"
+
+
+def test_new_samples_of_few_patients_are_no_outliers():
+    """A space of 30 columns fits 32 slices of 8 patients better than it fits new slices."""
+    far = []
+    for seed in range(4):
+        real = SliceTable.from_arrays(
+            torch.from_numpy(heads(32, 2 * seed)).float(), z_bin=[0] * 32, pathology=[0] * 32,
+            patient=np.arange(8).repeat(4),
+        )  # fmt: skip
+        new = torch.from_numpy(heads(60, 2 * seed + 1)).float()
+        generated = SliceTable.from_arrays(new, z_bin=[0] * 60, pathology=[0] * 60)
+        far.append(evaluate_in_detail(real, generated, ["outliers"], []).results.score("outlier_share", None, None))
+    assert np.mean([score.value for score in far]) < 0.01
+
+
+def test_a_pathology_without_real_slices_has_no_outliers():
+    real = SliceTable.from_arrays(
+        torch.from_numpy(heads(40, 0)).float(), z_bin=[0] * 40, pathology=[1] * 40, patient=np.arange(20).repeat(2)
+    )
+    made = torch.from_numpy(heads(20, 1)).float()
+    generated = SliceTable.from_arrays(made, z_bin=[0] * 20, pathology=[0] * 10 + [1] * 10)
+    results = evaluate_in_detail(real, generated, ["outliers"], []).results
+    assert results.score("outlier_share", None, 0).reason == "no real slice of this pathology"
+    assert results.score("outlier_share", None, 1).n_generated == 10
+    assert results.score("outlier_share", None, None).n_generated == 10
