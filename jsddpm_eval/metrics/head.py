@@ -43,6 +43,7 @@ class Head(ShiftMetric):
     name = "head"
     specs = SPECS
     needs = frozenset({"pixels"})
+    distances = frozenset(("head_place_varied", "head_tilt_varied"))
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """See :func:`~jsddpm_eval.functional.appearance.outline`; the last two are distances from other slices."""

@@ -53,6 +53,7 @@ class Intensity(ShiftMetric):
     name = "intensity"
     specs = SPECS
     needs = frozenset({"pixels"})
+    distances = frozenset(("intensity_varied", "intensity_tilted"))
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """See :func:`~jsddpm_eval.functional.appearance.intensity`; the last two are distances from other slices."""

@@ -43,6 +43,7 @@ class Sharpness(ShiftMetric):
     name = "sharpness"
     specs = SPECS
     needs = frozenset({"pixels"})
+    distances = frozenset(("detail_varied",))
 
     def values(self, table: SliceTable, context: Context) -> Tensor:
         """See :func:`~jsddpm_eval.functional.appearance.detail`; the last one is a distance from other slices."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,12 @@ class ShiftMetric(Metric):
 
     Each score is one number of each slice; a slice without it (NaN) is left out. The baseline is 0, with the band that
     the score of a perfect generator lies in with a probability of 95 %.
+
+    Attributes:
+        distances: Names of scores whose numbers are distances from other slices (:func:`variation`).
     """
+
+    distances: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def values(self, table: SliceTable, context: Context) -> Tensor:
@@ -44,7 +50,7 @@ class ShiftMetric(Metric):
             if not spec.asked(cell.z_bin, cell.pathology):
                 continue
             sides = (_side(cell.real, real[:, i], context), _side(cell.generated, generated[:, i], context))
-            shift = mean_shift(*sides)
+            shift = mean_shift(*sides, distances=spec.name in self.distances)
             if shift is None:
                 what = _too_few(cell.real, cell.generated, *sides)
                 scores[spec.name] = Score.undefined(what, cell.counts)
@@ -62,12 +68,13 @@ class ShiftMetric(Metric):
         tables = context.real, context.generated
         values = [self.values(table, context).numpy() for table in tables]
         columns = [np.full((int(t.row.max()) + 1 if len(t) else 0, len(self.specs)), np.nan) for t in tables]
-        for i in range(len(self.specs)):
+        for i, spec in enumerate(self.specs):
             real = _side(context.real, values[0][:, i], context, by_row=False)
             scale = Scale.fit(real, 2 * context.binning.n_bins)
+            scaled_by = scale.of_distances if spec.name in self.distances else scale
             for table, of_side, scaled in zip(tables, values, columns, strict=True):
                 whole = _side(table, of_side[:, i], context, by_row=False, keep_missing=True)
-                scaled[table.row.numpy(), i] = scale(whole).values
+                scaled[table.row.numpy(), i] = scaled_by(whole).values
         return columns
 
 

@@ -13,7 +13,8 @@ the smaller difference in standard errors counts (a composite null hypothesis).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +79,11 @@ class Scale:
         scaled = distance / self.spread if self.spread > 0 else np.sign(distance) * REACH * (distance != 0)
         return Side(np.clip(scaled, -REACH, REACH), side.condition, side.unit)
 
+    def of_distances(self, side: Side) -> Side:
+        """Distances in the same standard deviations with the same bound, but from 0, so that they have a ratio."""
+        origin = self.centre[side.condition] / self.spread if self.spread > 0 else 0.0
+        return replace(side, values=self(side).values + origin)
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -85,6 +91,7 @@ class Shift:
 
     Attributes:
         value: The difference.
+        mean: Mean over generated slices.
         error: Its standard error.
         freedom: Degrees of freedom.
         real_error: Standard error of the mean of real slices alone.
@@ -95,6 +102,7 @@ class Shift:
     """
 
     value: float
+    mean: float
     error: float
     freedom: float
     real_error: float
@@ -120,13 +128,26 @@ class Shift:
             return 1.0 if self.value == 0 else 2.0 ** (1 - min(self.patients, self.units))
         return max(float(2 * student.sf(abs(self.value) / self.error, self.freedom)), _LEAST)
 
+    @property
+    def of_distances(self) -> Shift:
+        """The shift of a mean of distances, with the error of its logarithm where samples lie further apart.
 
-def mean_shift(real: Side, generated: Side) -> Shift | None:
+        The error of a mean distance grows with the mean: where chance leaves unusual patients to one side, this side has
+        the larger mean and the larger error, and the error of real slices is too small for it.
+        """
+        real = self.mean - self.value
+        ratio = self.mean / real if real > 0 else 1.0
+        growth = (ratio - 1) / math.log(ratio) if ratio > 1 else 1.0
+        return replace(self, error=growth * self.error)
+
+
+def mean_shift(real: Side, generated: Side, *, distances: bool = False) -> Shift | None:
     """Mean of the generated side less that of the real one, condition by condition weighed as it was generated.
 
     Args:
         real: Real slices; their units are patients.
         generated: Generated slices.
+        distances: Whether the numbers are distances from other slices; see :attr:`Shift.of_distances`.
 
     Returns:
         None where fewer than three patients, or three generated units, have conditions in common.
@@ -136,7 +157,7 @@ def mean_shift(real: Side, generated: Side) -> Shift | None:
     >>> round(shift.value, 3), round(shift.error, 3)  # the error of a difference of two means of six
     (1.0, 1.08)
     """
-    both = both_shifts(real, generated)
+    both = [shift.of_distances if distances else shift for shift in both_shifts(real, generated)]
     return min(both, key=lambda shift: abs(shift.value) / shift.error if shift.error else np.inf, default=None)
 
 
@@ -197,6 +218,7 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
     denominator = people**2 / people_freedom + samples_variance**2 / _sample_freedom(unit, generated.condition)
     return Shift(
         value=float(generated.values.mean() - (weight * real.values).sum()),
+        mean=float(generated.values.mean()),
         error=variance**0.5,
         freedom=variance**2 / denominator if denominator > 0 else people_freedom,
         real_error=of_patients**0.5,

@@ -153,3 +153,32 @@ def test_too_few_patients_or_samples_have_no_shift():
     assert mean_shift(side([1.0, 2.0]), side([1.0, 2.0, 3.0])) is None
     assert mean_shift(side([1.0, 2.0, 3.0]), side([1.0, 2.0])) is None
     assert mean_shift(side([1.0, 2.0, 3.0]), side([1.0] * 3, condition=[1] * 3)) is None
+
+
+def distances(rng, spread, samples=None):
+    """Sizes of offsets: of 20 people with heavy tails, in six conditions, three slices each; or samples of as many."""
+    sizes = np.abs(spread * rng.standard_t(4, (20, 1, 1)) + 0.4 * rng.standard_normal((20, 6, 3)))
+    if samples is None:
+        return side(sizes.ravel(), np.tile(np.repeat(np.arange(6), 3), 20), np.repeat(np.arange(20), 18))
+    drawn = [sizes[rng.integers(20, size=samples), c, rng.integers(3, size=samples)] for c in range(6)]
+    return side(np.concatenate(drawn), np.repeat(np.arange(6), samples))
+
+
+def test_the_error_of_a_mean_distance_is_that_of_its_logarithm_where_it_is_larger():
+    a, b = np.array([1.0, 2, 3, 2, 2, 1, 3]), np.array([4.0, 5, 6, 5, 5, 4, 6])  # means 2 and 5
+    plain, grown = mean_shift(side(a), side(b)), mean_shift(side(a), side(b), distances=True)
+    assert (grown.value, grown.value / grown.error) == pytest.approx((3.0, np.log(5 / 2) * 2 / plain.error))
+    assert mean_shift(side(b), side(a), distances=True) == mean_shift(side(b), side(a))
+
+
+def test_mean_distances_of_people_with_heavy_tails_have_the_stated_level_and_power():
+    """Without the growth of the error, 2 % of 200 equal cohorts have a p-value below 0.001."""
+    found = {1: [], 3: []}
+    for spread, p_values in found.items():
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            shift = mean_shift(distances(rng, 1.0), distances(rng, spread, 16), distances=True)
+            p_values.append(shift.p_value if shift.value > 0 else 1.0)
+    false, power = np.array(found[1]), np.array(found[3])
+    assert (false < 0.001).sum() <= 1
+    assert (power < 0.01).mean() > 0.6
