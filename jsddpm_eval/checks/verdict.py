@@ -64,8 +64,8 @@ def verdict(results: Results) -> tuple[str, ...]:
     """The findings in words, sentence by sentence, the whole first; empty where nothing generated was evaluated.
 
     What the import check suspects stands before them. Then:
-    How much was compared and how many checks give each answer; samples without real slices; the faults, the most certain first; what is fine; what
-    is unknown, and what would be needed; which checks were not made.
+    How much was compared and how many checks give each answer; samples without real slices; the faults, the most
+    certain first; what is fine; what is unknown, and what would be needed; which checks were not made.
     """
     findings: dict[str, list[Finding]] = defaultdict(list)
     for finding in results.findings:

@@ -132,8 +132,8 @@ class Shift:
     def of_distances(self) -> Shift:
         """The shift of a mean of distances, with the error of its logarithm where samples lie further apart.
 
-        The error of a mean distance grows with the mean: where chance leaves unusual patients to one side, this side has
-        the larger mean and the larger error, and the error of real slices is too small for it.
+        The error of a mean distance grows with the mean: where chance leaves unusual patients to one side, this side
+        has the larger mean and the larger error, and the error of real slices is too small for it.
         """
         real = self.mean - self.value
         ratio = self.mean / real if real > 0 else 1.0

@@ -8,6 +8,7 @@ from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.slice_table import SliceTable
 from worlds import BINNING, World
 
+
 def evaluated(world, made, alone):
     """Real slices of bin 0, control; the last ``alone`` of the generated slices are asked for lesions."""
     here = world.z_bin == 0
