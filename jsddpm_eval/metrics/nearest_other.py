@@ -55,8 +55,8 @@ EQUAL = ScoreSpec(
     name="repeated_exactly", heading="equal", group="variety", unit="share", scope="levels", better="lower",
     label="share of samples equal to another one",
     definition="share of samples that equal a sample of another volume or draw, of any condition, in 256 grey levels; "
-    "none counts in a condition whose real slices equal each other, as at the ends of resampled volumes, and blank ones "
-    "count only where no real slice of the condition is blank",
+    "none counts in a condition whose real slices equal each other, as at the ends of resampled volumes, and blank "
+    "ones count only where no real slice of the condition is blank",
     reading="Share of samples that equal another one.", verified="counting | 0",
     hypothesis="no sample equals another one", blind_to="repeated samples that differ in a single grey level",
 )  # fmt: skip
