@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from jsddpm.binning import ZBinning
-from jsddpm.diffusion.sampling import check_seed
 from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.seeds import check_seed
 from jsddpm.slices.opened import Store, opened
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.checks.verdict import with_findings

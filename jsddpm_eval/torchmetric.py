@@ -14,8 +14,8 @@ from torchmetrics.utilities import dim_zero_cat
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from jsddpm.binning import ZBinning
-from jsddpm.diffusion.sampling import check_seed
 from jsddpm.errors import usage_error
+from jsddpm.seeds import check_seed
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.extractors.radiomics import EXTRACTOR

@@ -108,7 +108,9 @@ def test_the_tables_count_what_became_of_each_fault():
 
 def generated(at, images, masks=None):
     s = at.slices
-    return SliceTable.from_arrays(images, masks, z_bin=s.z_bin, pathology=s.pathology, binning=at.binned.binning)
+    return SliceTable.from_arrays(
+        images, masks, z_bin=s.z_bin, pathology=s.pathology, binning=at.binned.binning, spacing=(2.0, 2.0, 3.0)
+    )
 
 
 def test_what_is_suspected_stands_before_the_verdict(at):

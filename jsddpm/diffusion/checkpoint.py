@@ -107,7 +107,7 @@ def write_checkpoint(path: str | Path, checkpoint: dict[str, Any]) -> None:
         try:
             torch.save(checkpoint, stream)
         except RuntimeError as error:  # after a failed write torch closes its archive, which raises another error
-            if isinstance(error.__context__, OSError):
+            if isinstance(error.__context__, OSError | JsddpmError):
                 raise error.__context__ from None
             raise
 

@@ -15,11 +15,12 @@ from jsddpm import __version__
 from jsddpm.binning import Condition
 from jsddpm.diffusion.footprint import BATCH
 from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
-from jsddpm.diffusion.sampling import SampleId, check_seed
+from jsddpm.diffusion.sampling import SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import usage_error
 from jsddpm.quantization import is_integer
 from jsddpm.sections import SamplingConfig
+from jsddpm.seeds import check_seed
 from jsddpm.slices.writer import Shard, finished, mark_finished, shared_store, write_shard
 
 

@@ -19,13 +19,14 @@ from jsddpm.config import parse_sampling
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
 from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, BATCH, batches_at_once, memory_error, network_bytes
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
-from jsddpm.diffusion.sampling import Noise, SampleId, check_seed
+from jsddpm.diffusion.sampling import Noise, SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.diffusion.standalone import in_bfloat16
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.runtime import available_memory, device_memory
 from jsddpm.sections import DiffusionConfig, SamplingConfig, Spacing
+from jsddpm.seeds import check_seed
 
 
 @dataclass(frozen=True, eq=False)

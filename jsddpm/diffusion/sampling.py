@@ -13,8 +13,6 @@ import torch
 
 from jsddpm.binning import Condition
 from jsddpm.diffusion.standalone import normal_noise, sample_seed
-from jsddpm.errors import usage_error
-from jsddpm.quantization import is_integer
 
 
 @dataclass(frozen=True, order=True)
@@ -48,17 +46,6 @@ class SampleId:
 def judged_seed(run_seed: int) -> int:
     """The base of the seeds of samples that choose a checkpoint, which no sample of ``run_seed`` itself shares."""
     return sample_seed(run_seed, -2, -2, 0)  # no condition, and not the volumes' -1
-
-
-def check_seed(seed: int) -> int:
-    """The base of all seeds as a Python integer; a negative one, and a number of another kind, is refused.
-
-    Raises:
-        JsddpmError: ``OPTION`` (status 2).
-    """
-    if not is_integer(seed) or seed < 0:
-        raise usage_error("OPTION", f"the seed {seed!r} is not a whole number from 0", fix="give one, such as 0")
-    return int(seed)
 
 
 class Noise:

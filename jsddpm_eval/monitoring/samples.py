@@ -14,8 +14,8 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from jsddpm.binning import ZBinning
-from jsddpm.diffusion.sampling import check_seed
 from jsddpm.errors import usage_error
+from jsddpm.seeds import check_seed
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.features.crossfit import Fold
 from jsddpm_eval.features.extractor import Extractor

@@ -115,7 +115,7 @@ class Score(Model):
     samples, where volumes are units. ``spec`` names its
     :class:`~jsddpm_eval.results.specs.ScoreSpec`, which states the hypothesis of ``p_value``; ``space`` is the
     feature space, empty if it needs none. ``of_patients`` is the share of the interval's variance that falls with the
-    number of real patients; the findings use it, and files do not contain it.
+    number of real patients; None where it is not known.
     """
 
     value: float | None
@@ -134,7 +134,7 @@ class Score(Model):
     p_value: float | None = None
     standing: Standing | None = None
     influence: Influence | None = Field(default=None, exclude=True, repr=False)
-    of_patients: float | None = Field(default=None, exclude=True, repr=False)
+    of_patients: float | None = Field(default=None, repr=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Score:

@@ -24,7 +24,10 @@ def lesions(count, rng, coupled=True):
     return torch.from_numpy(image.clip(0, 1)).float(), torch.from_numpy(mask)
 
 
-def table(images, masks, patient=None, spacing=(1.0, 2.0, 1.0)):
+SPACING = (1.0, 2.0, 1.0)
+
+
+def table(images, masks, patient=None, spacing=SPACING):
     count = len(masks)
     return SliceTable.from_arrays(
         images, masks, z_bin=[0] * count, pathology=[1] * count, patient=patient, spacing=spacing
@@ -72,7 +75,9 @@ def test_rows_of_lesions_are_their_shapes(rng):
 def test_obedience_counts_empty_controls_and_present_lesions(real):
     mask = torch.zeros(5, *SIZE, dtype=torch.bool)
     mask[[1, 3, 4], 0, 0] = True
-    made = SliceTable.from_arrays(torch.zeros(5, *SIZE), mask, z_bin=[0] * 5, pathology=[0, 0, 1, 1, 1])
+    made = SliceTable.from_arrays(
+        torch.zeros(5, *SIZE), mask, z_bin=[0] * 5, pathology=[0, 0, 1, 1, 1], spacing=SPACING
+    )
     detail = evaluate_in_detail(real, made, ["obedience"], [])
     scores = detail.results.pooled
     assert scores["control_empty"].value == pytest.approx(0.5)
@@ -80,13 +85,13 @@ def test_obedience_counts_empty_controls_and_present_lesions(real):
     low, high = stats.binomtest(2, 3).proportion_ci(method="wilson")
     assert scores["lesion_present"].interval == pytest.approx((low, high), abs=1e-6)
     assert detail.per_slice["lesion_pixels"].tolist() == [0, 1, 0, 1, 1]
-    only_control = SliceTable.from_arrays(torch.zeros(1, *SIZE), mask[:1], z_bin=[0], pathology=[0])
+    only_control = SliceTable.from_arrays(torch.zeros(1, *SIZE), mask[:1], z_bin=[0], pathology=[0], spacing=SPACING)
     assert (
         evaluate(real, only_control, metrics=["obedience"], features=[]).pooled["lesion_present"].status == "undefined"
     )
 
 
 def test_without_masks_every_lesion_score_says_so(real):
-    made = SliceTable.from_arrays(torch.zeros(4, *SIZE), z_bin=[0] * 4, pathology=[1] * 4)
+    made = SliceTable.from_arrays(torch.zeros(4, *SIZE), z_bin=[0] * 4, pathology=[1] * 4, spacing=SPACING)
     results = evaluate(real, made, metrics=["lesion_shape", "lesion_contrast", "obedience"], features=[])
     assert {s.reason for s in results.cells()[1].scores.values()} == {"no masks were given"}

@@ -24,7 +24,9 @@ def real(store):
 
 def asked(table, z_bin):
     """The same slices, asked for other bins."""
-    return SliceTable.from_arrays(table.images, z_bin=z_bin, pathology=table.pathology, binning=BINNING)
+    return SliceTable.from_arrays(
+        table.images, z_bin=z_bin, pathology=table.pathology, binning=BINNING, spacing=table.spacing
+    )
 
 
 def test_the_regressor_reads_position_and_shuffling_is_chance(real):
