@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-
-import torch
 
 from jsddpm import __version__
 from jsddpm.binning import Condition
@@ -22,6 +19,7 @@ from jsddpm.quantization import is_integer
 from jsddpm.sections import SamplingConfig
 from jsddpm.seeds import check_seed
 from jsddpm.slices.writer import Shard, finished, mark_finished, shared_store, write_shard
+from jsddpm.weights import weights_hash
 
 
 def generate_store(
@@ -87,7 +85,7 @@ def generate_store(
         sampling=sampling.model_dump(mode="json"),
         seed=seed,
         provenance=dict(pipe.provenance),
-        network=_digest(pipe),
+        network=weights_hash(pipe.denoiser),  # runs may have equal provenance, and their samples are not mixed
         created_by=f"jsddpm {__version__}",
         **({"groups": groups, "coherence": coherence} if groups else {}),
     ) as root:
@@ -110,15 +108,6 @@ def generate_store(
                 rows |= {"group": [i.number for i in batch]} if groups else {}
                 mark_finished(root, write_shard(root, Shard(name, image, mask, rows)))
     return Path(out)
-
-
-def _digest(pipe: JointPipeline) -> str:
-    """SHA-256 of the weights: networks of two runs may have the same provenance, and their samples are not mixed."""
-    weights = (value.detach().cpu().contiguous() for value in pipe.denoiser.state_dict().values())
-    digest = hashlib.sha256()
-    for value in weights:
-        digest.update(value.flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _coherence(coherence: float, ids: Sequence[SampleId]) -> float:

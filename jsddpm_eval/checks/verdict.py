@@ -9,7 +9,7 @@ from functools import cache
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.wording import agreeing, capital, counted, enumerated
 from jsddpm_eval.checks.base import Check
-from jsddpm_eval.checks.coverage import not_compared, of_compared
+from jsddpm_eval.checks.coverage import not_compared, why_not_covered
 from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide, under
 from jsddpm_eval.checks.levels import Place
 from jsddpm_eval.plugins import modules_with
@@ -52,9 +52,22 @@ def with_findings(results: Results) -> Results:
     specs = tuple(check.spec for check in checks())
     words = {spec.name: {"label": spec.words, "unit": spec.unit} for spec in results.specs}
     missing = {c.spec.name: [name for name in c.reads if name not in words] for c in checks()}
-    by_name, alike = {check.spec.name: check for check in checks()}, ALIKE in results.provenance
-    covered = (of_compared(f, by_name[f.check], cells) for f in decide(checks(), cells))
-    decided = (_known(finding, missing[finding.check], alike=alike) for finding in covered)
+    by_name, conditions, alike = {c.spec.name: c for c in checks()}, results.cells(), ALIKE in results.provenance
+
+    def known(finding: Finding) -> Finding:
+        """The finding, unknown where it is fine beside something that the check could not see."""
+        if finding.answer != "fine":
+            return finding
+        names = missing[finding.check]
+        reasons = (
+            why_not_covered(by_name[finding.check], finding.place, conditions),
+            "some real patients are as near to each other as copies are" if alike and finding.check == "copied" else "",
+            f"some of its scores were not computed: {', '.join(names)}" if names else "",
+        )
+        reason = next(filter(None, reasons), "")
+        return finding.model_copy(update={"answer": "unknown", "reason": reason}) if reason else finding
+
+    decided = map(known, decide(checks(), cells))
     findings = (f.model_copy(update=words.get(f.score, {})) for f in decided)
     checked = results.model_copy(update={"checks": specs, "findings": tuple(findings)})
     return checked.model_copy(update={"verdict": verdict(checked)})
@@ -88,7 +101,7 @@ def verdict(results: Results) -> tuple[str, ...]:
     in_parts = sum(parts[0] != whole.get(name) for name, parts in faults.items())
     sentences = [capital(_compared(results) + _counted(len(findings), len(faults), in_parts, len(fine)))]
     sentences += _alike(results)
-    sentences += filter(None, [not_compared([cell for cell in results.generation if cell.timestep is None])])
+    sentences += filter(None, [not_compared(results.cells())])
     sentences += [_said(results, parts, whole.get(name)) for name, parts in list(faults.items())[:_MOST_FAULTS]]
     if further := [parts[0].kind for parts in list(faults.values())[_MOST_FAULTS:]]:
         sentences.append(f"Further faults: {'; '.join(further)}.")
@@ -105,16 +118,6 @@ def verdict(results: Results) -> tuple[str, ...]:
     if missing := [check.question for check in results.checks if check.name not in findings]:
         sentences.append(f"Not checked, because the scores were not computed: {'; '.join(missing)}.")
     return (*suspected, *sentences)
-
-
-def _known(finding: Finding, missing: Sequence[str], *, alike: bool) -> Finding:
-    """The finding, unknown where it is fine only by some of its check's scores, or beside patients who are alike."""
-    reason = f"some of its scores were not computed: {', '.join(missing)}" if missing else ""
-    if alike and finding.check == "copied":
-        reason = "some real patients are as near to each other as copies are"
-    if finding.answer != "fine" or not reason:
-        return finding
-    return finding.model_copy(update={"answer": "unknown", "reason": reason})
 
 
 def _suspected(results: Results) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from jsddpm_eval.features.networks import shrunk, weights_hash
+from jsddpm.weights import weights_hash
+from jsddpm_eval.features.networks import shrunk
 from jsddpm_eval.memo import digest
 from jsddpm_eval.slice_table import SliceTable
 

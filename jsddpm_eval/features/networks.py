@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -123,14 +122,6 @@ def kept_network(
     except (RuntimeError, TypeError) as error:
         raise integrity_error("NETWORK", f"belongs to another network ({error})", fix="remove it", file=path) from error
     return network.eval()
-
-
-def weights_hash(network: nn.Module) -> str:
-    """SHA-256 of a network's weights."""
-    content = hashlib.sha256()
-    for key, value in sorted(network.state_dict().items()):
-        content.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
-    return content.hexdigest()
 
 
 def shrunk(images: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from jsddpm.checksums import sha256
 from jsddpm.errors import JsddpmError, environment_error, first_line, integrity_error, usage_error
+from jsddpm.weights import weights_hash
 from jsddpm_eval.features.extractor import Extractor
-from jsddpm_eval.features.networks import weights_hash
 
 _BATCH = 32
 _FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"

@@ -5,7 +5,7 @@ A slice that is nearer than slices of other patients are is a copy; :func:`thres
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,21 @@ def other_patients(real: SliceTable, alike: Sequence[tuple[int, int]] = ()) -> T
     return allowed
 
 
+def neighbourhoods(
+    queries: SliceTable, real: SliceTable, bins: int
+) -> Iterator[tuple[Tensor, Sequence[SliceTable], Tensor]]:
+    """Of each bin that has queries: their rows, the real slices of it and the bins beside it, and their patterns."""
+    held: dict[int, tuple[SliceTable, Tensor]] = {}
+    for k in range(bins):
+        rows = torch.nonzero(queries.z_bin == k)[:, 0]
+        if not len(rows):
+            continue
+        near = [b for b in (k - 1, k, k + 1) if 0 <= b < bins]
+        held = {b: held.get(b) or with_pattern(real.where(real.z_bin == b)) for b in near}
+        tables, patterns = zip(*held.values(), strict=True)
+        yield rows, tables, torch.cat(patterns)
+
+
 def nearest_by_bin(queries: SliceTable, real: SliceTable, bins: int, *, among: Tensor | None = None) -> Nearness:
     """Nearness of every query to real slices of its bin and the two beside it; places are real rows, -1 for none.
 
@@ -86,14 +101,7 @@ def nearest_by_bin(queries: SliceTable, real: SliceTable, bins: int, *, among: T
     count = len(queries)
     measures = torch.full((count, len(MEASURES)), torch.nan)
     place, exact = torch.full(measures.shape, -1, dtype=torch.int64), torch.zeros(count, dtype=torch.bool)
-    held: dict[int, tuple[SliceTable, Tensor]] = {}
-    for k in range(bins):
-        of_bin = torch.nonzero(queries.z_bin == k)[:, 0]
-        if not len(of_bin):
-            continue
-        near = [b for b in (k - 1, k, k + 1) if 0 <= b < bins]
-        held = {b: held.get(b) or with_pattern(real.where(real.z_bin == b)) for b in near}
-        tables, patterns = zip(*held.values(), strict=True)
+    for of_bin, tables, patterns in neighbourhoods(queries, real, bins):
         rows, patients = torch.cat([t.row for t in tables]), torch.cat([t.patient for t in tables])
         mine = queries.where(of_bin)
         allowed = None if among is None else among[mine.patient[:, None], patients[None]]
@@ -102,7 +110,7 @@ def nearest_by_bin(queries: SliceTable, real: SliceTable, bins: int, *, among: T
             of_bin, mine, allowed = of_bin[some], mine.where(some), allowed[some]
         if not len(rows) or not len(of_bin):
             continue
-        references = References(torch.cat([t.images for t in tables]), torch.cat(patterns), patients)
+        references = References(torch.cat([t.images for t in tables]), patterns, patients)
         nearness = nearest(mine.images, pattern(mine.images), references, allowed)
         measures[of_bin], place[of_bin], exact[of_bin] = nearness.measures, rows[nearness.place], nearness.exact
     return Nearness(measures, place, exact)

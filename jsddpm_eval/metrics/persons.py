@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from torch import Tensor
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.functional.copies import MEASURES, PAIRED
@@ -26,6 +25,7 @@ from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.nearness import (
     NearnessScale,
     nearest_by_bin,
+    neighbourhoods,
     other_patients,
     probed_real,
     threshold,
@@ -103,15 +103,9 @@ def _standing_out(real: SliceTable, bins: int, patients: int) -> list[tuple[int,
         return []
     probes = real.where(torch.cat([real.where(real.patient == p).spread(_SLICES).row for p in present.tolist()]))
     near = torch.full((len(probes), patients), torch.nan)
-    held: dict[int, tuple[SliceTable, Tensor]] = {}
-    for k in range(bins):
-        around = [b for b in (k - 1, k, k + 1) if 0 <= b < bins]
-        held = {b: held.get(b) or with_pattern(real.where(real.z_bin == b)) for b in around}
-        owner, shown = torch.cat([t.patient for t, _ in held.values()]), torch.cat([p for _, p in held.values()])
-        rows = torch.nonzero(probes.z_bin == k)[:, 0]
-        if not len(rows):
-            continue
-        mine, flat = with_pattern(probes.where(rows))[1], small(shown).flatten(1)
+    for rows, tables, patterns in neighbourhoods(probes, real, bins):
+        owner = torch.cat([table.patient for table in tables])
+        mine, flat = with_pattern(probes.where(rows))[1], small(patterns).flatten(1)
         for at, queries in zip(rows.split(_QUERIES), mine.split(_QUERIES), strict=True):
             best = searched(queries, flat, steps=2).amax(1)
             of_patient = torch.full((len(at), patients), -torch.inf)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
+from jsddpm.weights import weights_hash
 from jsddpm_eval.features.extractor import Extractor
-from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored, weights_hash
+from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored
 from jsddpm_eval.features.training import TrainingSlices
 from jsddpm_eval.slice_table import SliceTable
 
