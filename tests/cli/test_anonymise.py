@@ -67,6 +67,7 @@ def evaluated(tmp_path_factory, run, store, generated):
     return out
 
 
+@pytest.mark.long
 def test_nothing_names_a_place_on_the_disk(evaluated, run, generated):
     """Checkpoints, results, tables, pages, figures, features and samples: no folder of this machine in any byte."""
     places = [str(run.parents[1]), str(SliceStore(generated.path).path.parents[1])]

@@ -277,6 +277,7 @@ def test_an_interrupted_build_goes_on(jsddpm, bids, tmp_path):
     assert jsddpm("cache", "build", bids, "--out", tmp_path / "c", *SMALL, "--z-range", 5, "x")[0] == 2
 
 
+@pytest.mark.long
 def test_imported_slices_are_evaluated_like_our_own(jsddpm, store, tmp_path):
     rows = store.select(binning=ZBinning((5, 34), 5, n_slices=40), split="train")[::5]
     lines = ["image,mask,z,pathology"]

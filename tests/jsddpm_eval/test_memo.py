@@ -114,6 +114,7 @@ def cache(tmp_path_factory):
     return folder, results
 
 
+@pytest.mark.long
 def test_another_process_reads_what_was_computed(cache):
     folder, results = cache
     before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}

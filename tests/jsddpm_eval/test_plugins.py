@@ -79,6 +79,7 @@ def run(script, env):
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
 
 
+@pytest.mark.long
 def test_a_metric_and_an_extractor_of_another_package_are_found_by_name(tmp_path):
     env = installed(
         tmp_path,

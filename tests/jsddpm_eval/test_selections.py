@@ -42,6 +42,7 @@ def values(results):
     return {(c.key, n): s.model_dump() for c in results.generation for n, s in c.scores.items()}
 
 
+@pytest.mark.long
 def test_a_selection_is_evaluated_as_a_table_of_its_slices():
     """Also after an evaluation of the whole table, whose values its selections must not take."""
     chosen, made = np.flatnonzero(REAL["patient"] % 3 > 0), np.arange(3, SAMPLES)

@@ -19,6 +19,7 @@ def cohort(tmp_path_factory):
     return make_phantom_cohort(tmp_path_factory.mktemp("phantom") / "a", subjects=2, controls=1, seed=5)
 
 
+@pytest.mark.long
 def test_same_seed_same_bytes_whatever_the_number_of_processes(cohort, tmp_path):
     again = make_phantom_cohort(tmp_path / "b", subjects=2, controls=1, seed=5, jobs=2)
     files = sorted(p.relative_to(cohort) for p in cohort.rglob("*") if p.is_file())
