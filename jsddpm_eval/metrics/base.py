@@ -52,6 +52,11 @@ class Cell:
         """Slices and patients of the condition."""
         return Counts(len(self.real), len(self.generated), self.real.n_patients)
 
+    @cached_property
+    def patient_names(self) -> dict[int, str]:
+        """Name of each of its real patients, by number."""
+        return dict(zip(self.real.patient.tolist(), self.real.patient_names.tolist(), strict=True))
+
     @property
     def key(self) -> tuple[int | None, int | None]:
         """Key of the condition."""

@@ -12,13 +12,12 @@ from jsddpm_eval.functional.kernel import KernelTable
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread, block_of
 from jsddpm_eval.results.specs import ScoreSpec
-from jsddpm_eval.stats.intervals import distance_spread, numbered
+from jsddpm_eval.stats.intervals import SAMPLE_BLOCKS, distance_spread, numbered
 from jsddpm_eval.stats.jackknife import block_sizes, jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_UNITS
 from jsddpm_eval.stats.resampling import one_per_unit, without_each
 
 _MOST = 5000, 2000  # real and generated slices compared; with more, evenly spread ones
-_MAX_BLOCKS = 100
 
 _spec = partial(ScoreSpec, group="feature distance", per_space=True, source="1801.01401")
 _OF = "patients alone, conditions that all three sides have, at the generated mix"
@@ -80,15 +79,14 @@ def _seen(cell: Cell, space: FeatureSpace, context: Context) -> list[Score]:
         tokens = real.token(n_bins)[side]
         weights[side] = (mix / tokens.bincount(minlength=2 * n_bins))[tokens].double()
     labels, owner = torch.unique(2 * real.patient + held, return_inverse=True)
-    n_patients, blocks = len(labels), min(m, _MAX_BLOCKS)
+    n_patients, blocks = len(labels), min(m, SAMPLE_BLOCKS)
     table = KernelTable.build(
         torch.cat([space.of(real), space.of(generated)]),
         torch.cat([owner, n_patients + torch.arange(m) % blocks]),
         torch.arange(n_patients + blocks) < n_patients,
         torch.cat([weights, torch.ones(m, dtype=torch.float64)]),
     )
-    named = dict(zip(real.patient.tolist(), real.patient_names.tolist(), strict=True))
-    names = [named[int(label) // 2] for label in labels]
+    names = [cell.patient_names[int(label) // 2] for label in labels]
     units = torch.arange(n_patients + blocks)
     is_held = torch.cat([labels % 2 == 1, torch.zeros(blocks, dtype=torch.bool)])
     apart = [_Side(table, chosen, units >= n_patients) for chosen in (is_held, ~is_held & (units < n_patients))]

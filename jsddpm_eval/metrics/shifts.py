@@ -13,9 +13,10 @@ from torch import Tensor
 
 from jsddpm.wording import counted
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Score, Spread
+from jsddpm_eval.results.score import Baseline, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.intervals import shift_spread
 from jsddpm_eval.stats.shift import Scale, Side, mean_shift
 
 shift_spec = partial(
@@ -59,7 +60,8 @@ class ShiftMetric(Metric):
                 n_real=len(sides[0].values), n_generated=shift.samples, n_patients=shift.patients
             )
             band = Baseline(0.0, (-shift.half_width, shift.half_width))
-            spread, parts = Spread(shift.interval), shift.of_patients
+            aligned = bool(np.isfinite(generated[cell.generated.row.numpy(), i]).all())
+            spread, parts = shift_spread(shift, cell.patient_names, aligned=aligned), shift.of_patients
             scores[spec.name] = Score.of(shift.value, counts, spread, band, p_value=shift.p_value, of_patients=parts)
         return scores
 

@@ -17,9 +17,13 @@ from torch import Tensor
 from jsddpm_eval.results.score import Influence, Spread, block_of, patients_of
 from jsddpm_eval.stats.jackknife import block_sizes, distance_interval, jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_UNITS
+from jsddpm_eval.stats.shift import Shift
 
 BLOCKS = 10
 """Most blocks of patients, and of samples, that are left out in turn where leaving out every one costs too much."""
+
+SAMPLE_BLOCKS = 100
+"""Most blocks of samples where leaving out each costs little; more would make files large."""
 
 Statistic = Callable[[Tensor, Tensor], float]
 """A distance between two feature sets, ``(n, d)`` and ``(m, d)``."""
@@ -97,3 +101,22 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     counts = floor(share * n + 1e-6), ceil(share * n - 1e-6)
     low, high = (binomtest(count, n).proportion_ci(method="wilson") for count in counts)
     return float(low.low), float(high.high)
+
+
+def shift_spread(shift: Shift, names: Mapping[int, str], *, aligned: bool = True) -> Spread:
+    """95 % interval of a mean difference, and what each unit adds to it.
+
+    Args:
+        shift: The difference.
+        names: Name of each real patient, by the label it has in the shift.
+        aligned: Whether every generated slice of the condition has the number; see
+            :class:`~jsddpm_eval.results.score.Influence`.
+    """
+    blocks = np.arange(shift.units) % SAMPLE_BLOCKS
+    influence = Influence.of(
+        0.0,
+        patients={block_of(names[label]): change for label, change in shift.without_patients.items()},
+        samples=np.bincount(blocks, shift.without_units).tolist(),
+        sample_blocks=np.bincount(blocks).tolist(),
+    )
+    return Spread(shift.interval, influence.model_copy(update={"aligned": aligned}))

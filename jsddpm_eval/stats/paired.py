@@ -9,6 +9,7 @@ jackknife variances and add; the generated side of a skewed score keeps the skew
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -92,7 +93,7 @@ class _Changes:
         if first is None or second is None or change is None:
             return None
         blocks = Influence(patients=change).patient_blocks
-        pairs = same_seeds and len(first.samples) == len(second.samples)
+        pairs = same_seeds and first.aligned and second.aligned and len(first.samples) == len(second.samples)
         return cls(np.array(list(change.values())), blocks, (first, second), pairs)
 
     @property
@@ -153,6 +154,8 @@ def _skewness(score: Score) -> tuple[float, float]:
     """Ratio of the interval's lower and upper half-widths to those of a symmetric t interval; 1 and 1 for a mean."""
     if score.interval is None or score.value is None or score.influence is None:
         return 1.0, 1.0
+    if math.isclose(score.value - score.interval[0], score.interval[1] - score.value, rel_tol=1e-9):
+        return 1.0, 1.0  # of a mean; its own interval may also count what the samples of a network share
     by_patient, side = np.array(list(score.influence.patients.values())), score.influence
     groups = [(jackknife_variance(by_patient, side.patient_blocks), len(by_patient))] if len(by_patient) else []
     groups += [(_variance(side.samples, side), len(side.samples))] if side.samples else []

@@ -14,7 +14,7 @@ the smaller difference in standard errors counts (a composite null hypothesis).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,8 @@ class Shift:
         patients: Real patients it rests on.
         samples: Generated slices it rests on.
         units: Generated units they are of.
+        without_patients: Changes of the value when each real patient is left out (linearized), by label.
+        without_units: The same for generated units, in the order of their labels, ``(units,)``.
     """
 
     value: float
@@ -110,6 +112,8 @@ class Shift:
     patients: int
     samples: int
     units: int
+    without_patients: dict[int, float] = field(compare=False, repr=False)
+    without_units: Values = field(compare=False, repr=False)
 
     @property
     def half_width(self) -> float:
@@ -186,7 +190,7 @@ def in_common(real: Side, generated: Side) -> NDArray[np.bool_]:
 
 
 def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
-    owner = np.unique(real.unit, return_inverse=True)[1]
+    labels, owner = np.unique(real.unit, return_inverse=True)
     unit = np.unique(generated.unit, return_inverse=True)[1]
     weight, residual = np.zeros(len(real.values)), np.zeros(len(real.values))
     deviation = np.zeros(len(generated.values))
@@ -204,8 +208,9 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
         centred = generated.values[samples] - generated.values[samples].mean()
         deviation[samples] = centred / total * (units / max(units - 1, 1)) ** 0.5
         of_samples += float((np.bincount(unit[samples], deviation[samples]) ** 2).sum())
-    of_patients = float((np.bincount(owner, weight * residual) ** 2).sum())
-    of_volumes = float((np.bincount(unit, deviation) ** 2).sum()) - of_samples
+    of_each: Values = np.bincount(owner, weight * residual)
+    of_unit: Values = np.bincount(unit, deviation)
+    of_patients, of_volumes = float((of_each**2).sum()), float((of_unit**2).sum()) - of_samples
     across = max(0.0, of_patients - alone)
     held = np.bincount(owner, weight)
     people_freedom = max(1.0, float(held.sum() ** 2 / (held**2).sum()) - 1)
@@ -225,8 +230,16 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
         of_patients=of_patients / variance if variance > 0 else 0.0,
         patients=len(held),
         samples=total,
-        units=len(np.unique(unit)),
+        units=len(of_unit),
+        without_patients=dict(zip(labels.tolist(), _without(-of_each).tolist(), strict=True)),
+        without_units=_without(of_unit),
     )
+
+
+def _without(added: Values) -> Values:
+    """Changes of a difference without each unit, whose jackknife variance is the sum of squares of what units add."""
+    changes: Values = -added * (len(added) / (len(added) - 1)) ** 0.5
+    return changes
 
 
 def _sample_freedom(unit: Labels, condition: Labels) -> float:

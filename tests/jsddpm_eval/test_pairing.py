@@ -27,3 +27,10 @@ def test_paired_intervals_of_a_distance_cover_and_are_narrower():
     assert consistent(found.covered, 60, 0.95)
     assert found.alarms <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
     assert found.narrower < 0.9
+
+
+def test_paired_intervals_of_a_mean_difference_cover_and_are_narrower():
+    found = SOAK["shifts"](200, patients=8, generated=48)
+    assert consistent(found.covered, 200, 0.95)
+    assert consistent(found.alarms, 200, 0.05)
+    assert found.narrower < 0.5

@@ -21,8 +21,9 @@ from jsddpm_eval.functional.morphology import rbf_of_labels
 from jsddpm_eval.metrics.feature_distance import kid_estimate
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.stats.holm import holm_adjusted
-from jsddpm_eval.stats.intervals import mean_spread
+from jsddpm_eval.stats.intervals import mean_spread, shift_spread
 from jsddpm_eval.stats.paired import contrast
+from jsddpm_eval.stats.shift import Side, mean_shift
 from jsddpm_eval.stats.two_sample import two_sample
 
 CALIBRATION = runpy.run_path(str(Path(__file__).with_name("calibration.py")))
@@ -100,6 +101,32 @@ def distances(cohorts, settings=(FAR, NEAR), equal=FAR, **setting):
     return judged(pairs())
 
 
+def shifts(cohorts, settings=(FAR, NEAR), equal=FAR, uneven=False, **setting):
+    """Mean differences of a number of two generators, different ones and equal ones, over three conditions."""
+    truth = settings[1][0] - settings[0][0]
+
+    def side(values, who):
+        condition = np.arange(len(values)) % 3
+        return Side(values[:, 0].numpy(), condition, who)
+
+    def score(real, generated):
+        shift = mean_shift(real, generated)
+        return Score.of(shift.value, Counts(), shift_spread(shift, {k: str(k) for k in np.unique(real.unit).tolist()}))
+
+    def pairs():
+        for seed in range(cohorts):
+            population = Population(seed, **setting)
+            values, who = population.cohort()
+            real = side(values, who.numpy())
+            if uneven:  # patients with few slices
+                real = real.where((np.arange(len(who)) % population.slices < 2) | (who.numpy() % 3 > 0))
+            for two, known in ((settings, truth), ((equal, equal), None)):
+                sides = [side(population.made(*s), np.arange(population.generated)) for s in two]
+                yield *(score(real, generated) for generated in sides), known
+
+    return judged(pairs())
+
+
 def equal_alarms(statistic, cohorts, **setting):
     """False alarms of a distance with blocks of patients, between equal generators."""
 
@@ -137,6 +164,8 @@ def table(cohorts):
     cases = [(f"reconstruction, {name}", means(cohorts, **s)) for name, s in settings.items()]
     many = {f"{name}, {m} samples": s | {"generated": m} for name, s in settings.items() for m in (24, 100)}
     cases += [(f"KID, {name}", distances(cohorts, **s)) for name, s in many.items()]
+    cases += [(f"shift, {name}", shifts(cohorts, **s)) for name, s in many.items()]
+    cases.append(("shift, 12 patients of uneven slices, 100 samples", shifts(cohorts, uneven=True, generated=100)))
     for name, found in cases:
         yield name, "95 % interval of the difference covers", "93-97 %", found.covered
         yield name, "false alarms at 5 %", "3-7 %", found.alarms

@@ -83,3 +83,23 @@ def test_what_cannot_be_paired_falls_back_to_independent_errors():
     other = [known.model_copy(update={"influence": i}) for i in blocks]
     assert contrast(*other, same_seeds=False).interval == pytest.approx((-half, half))
     assert contrast(known, Score(value=1.0), same_seeds=False).reason == "a side has no interval"
+
+
+def test_an_own_interval_that_counts_more_does_not_widen_a_symmetric_difference():
+    rng = np.random.default_rng(2)
+    scores = [mean_score(rng.normal(0, 1, 9)) for _ in range(2)]
+    wider = [
+        s.model_copy(
+            update={"interval": (s.value - 3 * (s.value - s.interval[0]), s.value + 3 * (s.interval[1] - s.value))}
+        )
+        for s in scores
+    ]
+    assert contrast(*wider, same_seeds=False).interval == pytest.approx(contrast(*scores, same_seeds=False).interval)
+
+
+def test_samples_of_equal_seeds_are_no_pairs_where_some_have_no_value():
+    rng = np.random.default_rng(4)
+    scores = [mean_score(rng.normal(0, 1, 9)) for _ in range(2)]
+    partial = [s.model_copy(update={"influence": s.influence.model_copy(update={"aligned": False})}) for s in scores]
+    assert contrast(*scores, same_seeds=True).paired
+    assert contrast(*partial, same_seeds=True) == contrast(*scores, same_seeds=False)

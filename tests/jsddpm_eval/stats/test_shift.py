@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, nct, t, ttest_ind
 
+from jsddpm_eval.stats.jackknife import jackknife_variance
 from jsddpm_eval.stats.power import detectable
-from jsddpm_eval.stats.shift import Scale, Side, mean_shift
+from jsddpm_eval.stats.shift import Scale, Side, both_shifts, mean_shift
 
 RNG = np.random.default_rng(0)
 
@@ -182,3 +183,22 @@ def test_mean_distances_of_people_with_heavy_tails_have_the_stated_level_and_pow
     false, power = np.array(found[1]), np.array(found[3])
     assert (false < 0.001).sum() <= 1
     assert (power < 0.01).mean() > 0.6
+
+
+def test_changes_without_a_unit_are_those_of_leaving_it_out():
+    real, generated = side(RNG.standard_normal(7), unit=range(10, 17)), side(RNG.standard_normal(9))
+    shift = mean_shift(real, generated)
+    for person, change in shift.without_patients.items():
+        assert mean_shift(real.where(real.unit != person), generated).value - shift.value == pytest.approx(change)
+    for sample, change in enumerate(shift.without_units):
+        assert mean_shift(real, generated.where(generated.unit != sample)).value - shift.value == pytest.approx(change)
+
+
+def test_changes_without_a_patient_of_several_conditions_are_about_those_of_leaving_them_out():
+    rng = np.random.default_rng(3)
+    real, generated = cohort(rng, 40, 3, 4), side(rng.standard_normal(60), np.arange(60) % 3)
+    shift = both_shifts(real, generated)[0]
+    left_out = [both_shifts(real.where(real.unit != person), generated)[0].value - shift.value for person in range(40)]
+    assert np.corrcoef(left_out, list(shift.without_patients.values()))[0, 1] > 0.99
+    assert jackknife_variance(list(shift.without_patients.values())) == pytest.approx(shift.real_error**2)
+    assert jackknife_variance(left_out) == pytest.approx(shift.real_error**2, rel=0.1)
