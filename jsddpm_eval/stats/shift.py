@@ -208,8 +208,8 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
         centred = generated.values[samples] - generated.values[samples].mean()
         deviation[samples] = centred / total * (units / max(units - 1, 1)) ** 0.5
         of_samples += float((np.bincount(unit[samples], deviation[samples]) ** 2).sum())
-    of_each: Values = np.bincount(owner, weight * residual)
-    of_unit: Values = np.bincount(unit, deviation)
+    of_each = np.bincount(owner, weight * residual).astype(np.float64)
+    of_unit = np.bincount(unit, deviation).astype(np.float64)
     of_patients, of_volumes = float((of_each**2).sum()), float((of_unit**2).sum()) - of_samples
     across = max(0.0, of_patients - alone)
     held = np.bincount(owner, weight)
