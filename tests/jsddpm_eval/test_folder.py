@@ -58,9 +58,19 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
     page = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
     said = set(re.findall("`([a-z_]+)`", re.search("pairs real patients in these scores: (.*?);", page, re.S)[1]))
     paired = {
-        s.spec or n for c in results.generation for n, s in c.scores.items() if s.influence and s.influence.patients
+        s.spec or n
+        for c in results.generation
+        for n, s in c.scores.items()
+        if s.influence and s.influence.patients and s.unit != "SD"
     }
     assert {"kid", "fid", "lesion_mmd"} < paired <= said
+    in_sd = [
+        s
+        for c in results.generation
+        for n, s in c.scores.items()
+        if s.unit == "SD" and s.interval and n != "copy_closeness"
+    ]
+    assert in_sd and all(s.influence.patients and s.influence.samples for s in in_sd)
     slices = read_rows(tmp_path / "e" / "per_slice.csv")
     assert len(slices) == len(generated.index)
     panels = Panels.read(tmp_path / "e" / "panels.npz")
