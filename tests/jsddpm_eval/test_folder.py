@@ -70,7 +70,8 @@ def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, 
         for n, s in c.scores.items()
         if s.unit == "SD" and s.interval and n != "copy_closeness"
     ]
-    assert in_sd and all(s.influence.patients and s.influence.samples for s in in_sd)
+    assert in_sd
+    assert all(s.influence.patients and s.influence.samples for s in in_sd)
     slices = read_rows(tmp_path / "e" / "per_slice.csv")
     assert len(slices) == len(generated.index)
     panels = Panels.read(tmp_path / "e" / "panels.npz")
