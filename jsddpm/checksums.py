@@ -153,6 +153,11 @@ def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
     raise integrity_error(code, f"differs from its checksum in {RECORD}", fix=fix, file=path)
 
 
+def recorded_names(folder: str | os.PathLike[str]) -> set[str]:
+    """Names of the files that the record of a folder names; none without a record."""
+    return set(_recorded(Path(folder)))
+
+
 def require_recorded(folder: str | os.PathLike[str], names: Sequence[str], code: str, fix: str) -> None:
     """Compare all files that the record of a folder names; it must name the given ones.
 

@@ -15,7 +15,7 @@ from jsddpm.checksums import read_recorded, remove_recorded, sha256, write_recor
 from jsddpm.csvfiles import csv_bytes
 from jsddpm.diffusion.checkpoint import checkpoint_info
 from jsddpm.errors import usage_error
-from jsddpm.files import json_bytes, make_directory, parse_json
+from jsddpm.files import json_bytes, parse_json
 from jsddpm.publish import beside, exclusive_lock
 from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
@@ -30,6 +30,7 @@ from jsddpm_eval.results.anonymised import coded_panels, coded_results, coded_ro
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.target import folder_for, refuse_foreign
 
 FILES = (
     "results.json", "results.influence.json", "per_bin.csv", "per_slice.csv", "lesions.csv", "panels.npz", PRIVACY,
@@ -66,7 +67,8 @@ def evaluate_into(
     their checksums are in ``SHA256SUMS``.
 
     Args:
-        out: Folder for the files; those of an earlier evaluation and its report are removed first.
+        out: Folder for the files; those of an earlier evaluation and its report are removed first. An error before
+            anything is computed leaves no new folder.
         real: Real store, or its folder.
         generated: Generated slices for the bin-aware protocol; None leaves it out.
         checkpoint: Network for the exact reconstruction; None leaves it out.
@@ -81,14 +83,16 @@ def evaluate_into(
 
     Raises:
         JsddpmError: When the stores, or store and checkpoint, cannot be compared; ``OTHER_NETWORK`` (status 2) when
-            another checkpoint drew the generated slices; ``KEY`` (status 2) for a patient without a code; ``LOCKED``
-            (status 5) while another process evaluates into the folder.
+            another checkpoint drew the generated slices; ``KEY`` (status 2) for a patient without a code; ``EXISTS``
+            (status 2) when files of other origin would be replaced, or the folder lies in a store; ``LOCKED`` (status
+            5) while another process evaluates into the folder.
     """
     real = opened(real)
     if generated is not None and checkpoint is not None:
         refuse_other_network(generated, checkpoint)
-    out, say = make_directory(out), progress or (lambda *_: None)
-    with exclusive_lock(out / ".lock"):
+    say = progress or (lambda *_: None)
+    refuse_foreign(out, FILES)
+    with folder_for(out, empty=["features"]) as out, exclusive_lock(out / ".lock"):
         detail, results = None, None
         if generated is not None:
             detail = evaluate_in_detail(real, generated, metrics, features, split, seed, cache or out / "features", say)

@@ -16,6 +16,7 @@ from jsddpm import __version__
 from jsddpm.errors import integrity_error
 from jsddpm.files import make_directory
 from jsddpm_eval.kept import FORMAT, read_arrays, read_table, write_arrays, write_table
+from jsddpm_eval.target import refuse_store
 
 Value = TypeVar("Value")
 
@@ -59,8 +60,11 @@ class Memo:
         """Read the values of earlier evaluations from a folder, and write tables there from now on; nowhere if None.
 
         Raises:
-            JsddpmError: ``BASELINES`` (status 4) when a file there is damaged.
+            JsddpmError: ``BASELINES`` (status 4) when a file there is damaged; ``EXISTS`` (status 2) for a folder in a
+                store.
         """
+        if folder is not None:
+            refuse_store(folder)
         self.folder = None if folder is None else make_directory(folder)
         if self.folder is not None and self._file().is_file():
             self._values |= read_arrays(self._file(), "BASELINES")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 from rich.console import Console, RenderableType
@@ -26,13 +27,21 @@ Format = Literal["table", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="table; or json: strict JSON alone on stdout.")]
 
 
+_WIDTH = 100  # of an output that is no terminal
 _POINTS = 200  # of a task whose times are kept, to estimate the time left
 
 
 def out() -> Console:
-    """Console of stdout; if it is not a terminal, its width is ``COLUMNS``, or else 100."""
-    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False, width=None if narrow else 100, soft_wrap=False)
+    """Console of stdout; its width is ``COLUMNS`` if that is a number above 0, or that of the terminal, or 100."""
+    return Console(highlight=False, width=_width(sys.stdout), soft_wrap=False)
+
+
+def _width(stream: TextIO) -> int | None:
+    """Width of a console; None leaves it to Rich, which would print nothing where ``COLUMNS`` is 0."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdigit() and int(given) == 0:
+        return shutil.get_terminal_size((_WIDTH, 0)).columns
+    return None if given or stream.isatty() else _WIDTH
 
 
 def note(message: str, *, unbroken: bool = False) -> None:
@@ -42,7 +51,7 @@ def note(message: str, *, unbroken: bool = False) -> None:
         message: The message; what is not printable in it is escaped.
         unbroken: Whether it is a command that a person may copy, which is never broken.
     """
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=_width(sys.stderr))
     one_line = unbroken or not console.is_terminal
     console.print(printable(message), soft_wrap=one_line, overflow="ignore", crop=False)
 
@@ -135,7 +144,7 @@ def _seconds_left(times: Sequence[tuple[int, float]], total: int) -> float | Non
 @contextmanager
 def tracked(title: str) -> Iterator[Tracker]:
     """Show progress of the block on stderr."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, width=_width(sys.stderr))
     if not console.is_terminal:
         yield Tracker(title, None)
         return

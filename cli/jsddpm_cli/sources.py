@@ -70,7 +70,7 @@ def open_cohort(
 
 def volume_bytes(gib: float) -> int:
     """The option above in bytes."""
-    if not isfinite(gib):
+    if not isfinite(gib * 2**30):
         raise usage_error("OPTION", f"--max-volume-gb {gib:g} is not a size", fix="give a number of GiB")
     return int(gib * 2**30)
 

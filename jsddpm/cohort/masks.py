@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     """
     if reading.threshold is not None:
         return np.greater(mask.data, reading.threshold)
-    if reading.labels and np.equal(mask.data, np.rint(mask.data)).all():
+    if reading.labels and whole_numbers(mask.data):
         return np.isin(mask.data, reading.labels)
     values = np.unique(mask.data)
     if not reading.labels and np.isin(values, (0.0, 1.0)).all():
@@ -88,6 +89,11 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     what = f"the mask has the values {listed} instead of {'whole labels' if reading.labels else '0 and 1'}"
     cure = "select the voxels of lesions with --mask-label or --mask-threshold"
     raise JsddpmError("MASK_LABELS", what, fix=cure, file=mask.path)
+
+
+def whole_numbers(data: NDArray[Any]) -> bool:
+    """Whether all values are whole numbers, which labels are compared with."""
+    return data.dtype.kind != "f" or bool(np.equal(data, np.rint(data)).all())
 
 
 def mask_notes(lesion: NDArray[np.bool_], brain: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -113,12 +119,12 @@ def mask_notes(lesion: NDArray[np.bool_], brain: NDArray[np.bool_]) -> tuple[str
     return (OUTSIDE,) if 2 * int((lesion & ~head).sum()) > count else ()
 
 
-def mask_values(mask: Volume, reading: MaskReading) -> tuple[float, ...]:
+def mask_values(data: NDArray[Any], reading: MaskReading) -> tuple[float, ...]:
     """Values of a mask against which labels or threshold are checked: all of them for labels, else the extremes."""
     if not reading.labels:
-        return float(mask.data.min()), float(mask.data.max())
-    labelled = mask.data != 0
-    return (*(() if labelled.all() else (0.0,)), *np.unique(mask.data[labelled]).tolist())
+        return float(data.min()), float(data.max())
+    labelled = data != 0
+    return (*(() if labelled.all() else (0.0,)), *np.unique(data[labelled]).tolist())
 
 
 def refuse_unused(reading: MaskReading, values: Collection[float]) -> None:

@@ -80,7 +80,7 @@ def read_subject(record: Record, reading: MaskReading | None = None, *, max_byte
     if record.mask is not None:
         mask = open_nifti(record.mask, max_bytes=max_bytes)
         check_same_grid(image, mask)
-        lesion, values = binary_mask(mask, reading), mask_values(mask, reading)
+        lesion, values = binary_mask(mask, reading), mask_values(mask.data, reading)
         notes += _of("mask", mask, image)
     if record.brain is not None:
         region = open_nifti(record.brain, max_bytes=max_bytes)

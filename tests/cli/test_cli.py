@@ -132,6 +132,13 @@ def test_a_scan_notes_patients_whose_mask_is_empty_as_it_is_read(jsddpm, bids):
     assert notes == {"sub-00": [], "sub-01": [], "sub-02": empty, "sub-03": []}
 
 
+@pytest.mark.parametrize("size", ["1e308", "inf"])
+def test_a_size_in_bytes_is_a_number(jsddpm, bids, size):
+    """1e308 GiB ended with status 70."""
+    status, _, err = jsddpm("cohort", "scan", bids, "--read", "--jobs", 1, "--max-volume-gb", size)
+    assert (status, f"error[OPTION]: --max-volume-gb {float(size):g} is not a size" in err) == (2, True)
+
+
 def test_a_source_without_usable_images_prints_no_table(jsddpm, bids):
     status, out, err = jsddpm("cohort", "scan", bids, "--modality", "T2w")
     assert (status, out.strip()) == (3, "")

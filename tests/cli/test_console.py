@@ -68,3 +68,12 @@ def test_the_bar_of_a_terminal_shows_the_part(clock):
         tracker.part("lesions", 0, 1)
     assert "bins 3/10" in stream.getvalue()
     assert "lesions 0/None" in stream.getvalue().replace("\x1b[2K", "")
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 100), ("", 100), ("44", 44)])
+def test_a_width_of_0_is_none(monkeypatch, capsys, columns, width):
+    """Nothing was printed."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(console.shutil.os, "get_terminal_size", lambda *_: (_ for _ in ()).throw(OSError()))
+    console.emit("x" * 250, None, "table")
+    assert len(capsys.readouterr().out.splitlines()[0]) == width

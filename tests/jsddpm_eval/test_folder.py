@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from jsddpm.binning import ZBinning
-from jsddpm.checksums import require_recorded, sha256, write_recorded
+from jsddpm.checksums import remove_recorded, require_recorded, sha256, write_recorded
 from jsddpm.cohort.records import SPLITS
 from jsddpm.csvfiles import read_rows
 from jsddpm.diffusion.checkpoint import read_checkpoint, write_checkpoint
@@ -200,3 +200,55 @@ def test_what_a_selftest_of_this_store_and_these_bins_found_is_taken_over(store)
         assert revealed(store, BINNING) is None
     finally:
         shutil.rmtree(file.parent)
+
+
+@pytest.mark.parametrize("name", ["results.json", "lesions.csv", "report.html"])
+def test_files_that_no_evaluation_wrote_are_kept(store, generated, tmp_path, name):
+    """They were replaced, or removed."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text('{"mine": 1}')
+    with pytest.raises(JsddpmError, match=f"EXISTS.*has {name}, which no evaluation wrote") as caught:
+        evaluate_into(tmp_path / "mine", store, generated, metrics=["best_match"], features=[])
+    assert caught.value.status == 2
+    assert [(p.name, p.read_text()) for p in (tmp_path / "mine").iterdir()] == [(name, '{"mine": 1}')]
+
+
+def test_an_interrupted_or_damaged_evaluation_is_done_again(store, generated, tmp_path):
+    out = tmp_path / "e"
+    evaluate_into(out, store, generated, metrics=["best_match"], features=[])
+    expected = (out / "results.json").read_bytes()
+    (out / "results.json").write_bytes(expected[:99])
+    evaluate_into(out, store, generated, metrics=["best_match"], features=[])
+    assert (out / "results.json").read_bytes() == expected
+    remove_recorded(out, ["results.json", "per_bin.csv"])  # which are written last
+    evaluate_into(out, store, generated, metrics=["best_match"], features=[])
+    assert (out / "results.json").read_bytes() == expected
+
+
+@pytest.mark.parametrize("below", ["", "evaluation"])
+def test_nothing_is_written_into_a_store(store, generated, tmp_path, below):
+    """Its verification then found files that it does not list."""
+    shutil.copytree(store.path, tmp_path / "store")
+    before = sorted((tmp_path / "store").rglob("*"))
+    inside = tmp_path / "store" / below
+    with pytest.raises(JsddpmError, match=r"EXISTS.*lies in the store") as caught:
+        evaluate_into(inside, store, generated, metrics=["best_match"], features=[])
+    assert caught.value.status == 2
+    with pytest.raises(JsddpmError, match=r"EXISTS.*lies in the store"):
+        evaluate_into(tmp_path / "e", store, generated, metrics=["best_match"], features=[], cache=inside)
+    assert sorted((tmp_path / "store").rglob("*")) == before
+    assert not (tmp_path / "e").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "given"), [("METRIC", {"metrics": ["kidd"]}), ("EXTRACTOR", {"features": ["none"]}), ("STORES", {})]
+)
+def test_a_refused_evaluation_leaves_no_folder(store, generated, tmp_path, code, given):
+    samples = store if code == "STORES" else generated
+    with pytest.raises(JsddpmError, match=code):
+        evaluate_into(tmp_path / "a" / "b", store, samples, **given)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a").mkdir()
+    with pytest.raises(JsddpmError, match=code):
+        evaluate_into(tmp_path / "a", store, samples, **given)
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

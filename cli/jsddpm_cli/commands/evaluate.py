@@ -103,12 +103,16 @@ def evaluate(
     if not bin_aware and (without := [name for name, value in of_bins.items() if value]):
         what = f"{', '.join(without)} without --bin-aware would have no effect"
         raise usage_error("OPTION", what, fix=f"add --bin-aware, or leave out {', '.join(without)}")
+    place = out or (run or Path()) / "evaluation"
     if run is not None and generated is None and bin_aware:
+        from jsddpm_eval.folder import FILES
+        from jsddpm_eval.target import refuse_foreign
+
+        refuse_foreign(place, FILES)  # before samples are drawn
         generated = _samples_of(run, checkpoint)
     results = run_evaluation(
-        run, real=real, generated=generated, out=out or (run or Path()) / "evaluation", split=split, seed=seed, how=how,
-        metrics=metrics, features=features, feature_cache=feature_cache, checkpoint=checkpoint, anonymise=anonymise,
-        key=key,
+        run, real=real, generated=generated, out=place, split=split, seed=seed, how=how, metrics=metrics,
+        features=features, feature_cache=feature_cache, checkpoint=checkpoint, anonymise=anonymise, key=key,
     )  # fmt: skip
     undefined = results.undefined()
     if undefined:

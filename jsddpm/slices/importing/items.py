@@ -32,7 +32,8 @@ class IntensityFormat:
     Args:
         value_range: Values that are mapped to 0 and 1, the first of them larger for inverted images; None uses the
             range of an integer type, and [0, 1] for floats.
-        mask_threshold: Mask values above it mean lesion; None accepts masks of two values, the lower of them 0.
+        mask_threshold: Mask values above it mean lesion; None accepts masks of 0 and one whole number, the same
+            in all masks.
         mask_labels: Mask values that mean lesion.
         window: Whether each volume is windowed as the real ones were: percentiles inside the brain.
         clip: Whether values outside ``value_range`` are clipped to its ends.

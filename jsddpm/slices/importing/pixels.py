@@ -1,4 +1,4 @@
-"""Read one slice of a file as intensities in [0, 1] and lesion pixels, in a store's orientation."""
+"""Read one slice of a file in a store's orientation, and its intensities in [0, 1]."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ MOST_CLIPPED = 0.05
 
 _OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 _GREY = ("1", "L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+_NUMBERS = "biuf"  # kinds of NumPy's types
+_PHOTOMETRIC = 262  # tag of TIFF; Pillow inverts what has 0 for white only up to 8 bits
 _EXACT = ("PNG", "TIFF")  # formats that keep every value, whatever the name of the file says
 
 
@@ -54,6 +56,9 @@ def read_slice(path: Path, key: str, position: int | None, size: Sequence[int], 
     except Exception as error:  # any error of the readers on a file without such slices
         cure = "write single-channel PNG, TIF, npz, npy or NIfTI files"
         raise JsddpmError("SLICE_FILE", f"cannot be used: {first_line(error)}", fix=cure, file=path) from error
+    if array.dtype.kind not in _NUMBERS:
+        cure = "write floats, integers or booleans"
+        raise JsddpmError("SLICE_FILE", f"holds values of the type {array.dtype}", fix=cure, file=path)
     array = array if has_ending(path, NIFTI) else upright(array, axes)
     if array.shape != tuple(size):
         raise other_size(array.shape, size, path)
@@ -125,24 +130,6 @@ def intensity(
     return np.clip(scaled, 0, 1).astype(np.float32)
 
 
-def lesion(array: NDArray[Any], reading: IntensityFormat, path: Path) -> NDArray[np.bool_]:
-    """Lesion pixels of a mask.
-
-    Raises:
-        JsddpmError: ``SLICE_MASK`` (status 3) when the values of lesions are not known.
-    """
-    if reading.mask_labels:
-        return np.isin(array, reading.mask_labels)
-    if reading.mask_threshold is not None:
-        return np.asarray(array > reading.mask_threshold)
-    values = np.unique(array)
-    if len(values) > 2 or (len(values) == 2 and values[0] != 0) or (len(values) == 1 and values[0] < 0):
-        listed = ", ".join(f"{v:g}" for v in values[:6])
-        cure = "select the values of lesions with --mask-threshold or --mask-label"
-        raise JsddpmError("SLICE_MASK", f"the mask has the values {listed}", fix=cure, file=path)
-    return np.asarray(array != 0)
-
-
 @lru_cache(maxsize=2)  # one for the image and one for the mask: neighbouring slices lie in one file
 def _stack(path: Path, key: str, size: tuple[int, int], _changed: int) -> NDArray[Any]:
     """All slices of a file, ``(n, H, W)``."""
@@ -178,6 +165,8 @@ def _picture(path: Path, size: tuple[int, int]) -> NDArray[Any]:
         for page in range(getattr(picture, "n_frames", 1)):
             picture.seek(page)
             grey = picture.mode in _GREY
+            if getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == 0 and picture.mode not in ("1", "L"):
+                raise ValueError("has 0 for white (photometric interpretation 0), which is read of 8 bits only")
             if not grey and any(";16" in str(tile.args) for tile in picture.tile):  # Pillow would keep 8 of the 16 bits
                 raise ValueError(f"has 16 bits a channel (mode {picture.mode}), which is read for one channel only")
             array = np.asarray(picture if grey else picture.convert("RGBA"))

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.binning import CONTROL, LESION, ZBinning
+from jsddpm.cohort.masks import MaskReading
 from jsddpm.errors import ExitStatus, JsddpmError, together, usage_error
 from jsddpm.slices.importing.items import Facts, IntensityFormat, Listing, SliceItem, VolumeItem, missing_fact
+from jsddpm.slices.importing.masks import MaskLog, lesion
 from jsddpm.slices.importing.pairs import has_ending
-from jsddpm.slices.importing.pixels import check_axes, intensity, lesion, read_slice
+from jsddpm.slices.importing.pixels import check_axes, intensity, read_slice
 from jsddpm.slices.store import SliceStore
 
 _BATCH = 256
@@ -67,10 +69,19 @@ class Request:
 
 def batches(request: Request) -> Iterator[ImportedSlices]:
     """Slices a few hundred at a time, volumes one by one."""
+    given, own = request.reading, request.listing.reading
+    known = (given.mask_labels, given.mask_threshold) == (own.mask_labels, own.mask_threshold)
+    masks = MaskLog(MaskReading(given.mask_labels, given.mask_threshold), known)
+    asked = request.facts.pathology == "mask"
     if isinstance(request.listing.items[0], VolumeItem):
-        yield from _of_volumes(request, cast(Sequence[VolumeItem], request.listing.items))
+        parts = _of_volumes(request, cast(Sequence[VolumeItem], request.listing.items), masks)
+        asked |= request.facts.pathology is None  # masks give the pathology of a volume's slices
     else:
-        yield from _of_slices(request, cast(Sequence[SliceItem], request.listing.items))
+        parts = _of_slices(request, cast(Sequence[SliceItem], request.listing.items), masks)
+    for part in parts:
+        asked |= LESION in part.pathology
+        yield part
+    masks.refuse(asked=asked)
 
 
 class _Problems:
@@ -98,7 +109,7 @@ class _Problems:
             raise together(self._found)
 
 
-def _of_slices(request: Request, items: Sequence[SliceItem]) -> Iterator[ImportedSlices]:
+def _of_slices(request: Request, items: Sequence[SliceItem], seen: MaskLog) -> Iterator[ImportedSlices]:
     places = [_place(item, request) for item in items]  # before any image is read, so that a wrong row is found at once
     axes = check_axes(request.facts.axes, 2) if request.facts.axes else request.listing.axes
     if request.reading.window or request.facts.spacing:
@@ -112,7 +123,7 @@ def _of_slices(request: Request, items: Sequence[SliceItem]) -> Iterator[Importe
             with problems.collected():
                 images.append(_image(item, request, axes))
             with problems.collected():
-                masks += [_mask(item, request, axes)] if request.facts.masks else []
+                masks += [_mask(item, request, axes, seen)] if request.facts.masks else []
                 shown = bool(masks[-1].any()) if masks else None
                 pathology.append(_pathology(item.pathology, shown, request, item.where, item.image))
         if not problems:
@@ -122,7 +133,7 @@ def _of_slices(request: Request, items: Sequence[SliceItem]) -> Iterator[Importe
     problems.refuse()
 
 
-def _of_volumes(request: Request, items: Sequence[VolumeItem]) -> Iterator[ImportedSlices]:
+def _of_volumes(request: Request, items: Sequence[VolumeItem], seen: MaskLog) -> Iterator[ImportedSlices]:
     from jsddpm.slices.importing.volumes import grid_of, read_volume  # imported here: a table of slices needs no torch
 
     grid, (first, last) = grid_of(request.real), request.binning.z_range
@@ -130,7 +141,7 @@ def _of_volumes(request: Request, items: Sequence[VolumeItem]) -> Iterator[Impor
     own = request.facts.pathology is None and request.facts.masks  # masks give the pathology of a volume's slices
     for item in items:
         with problems.collected():
-            image, masks = read_volume(item, request.facts, request.reading, grid)
+            image, masks = read_volume(item, request.facts, request.reading, grid, seen)
             image, masks = image[first : last + 1], masks[first : last + 1] if request.facts.masks else masks[:0]
             pathology = [
                 int(bool(shown)) if own else _pathology(None, shown, request, item.name, item.image)
@@ -153,14 +164,16 @@ def _image(item: SliceItem, request: Request, axes: str) -> NDArray[np.float32]:
     return intensity(array, request.reading, item.image)
 
 
-def _mask(item: SliceItem, request: Request, axes: str) -> NDArray[np.bool_]:
+def _mask(item: SliceItem, request: Request, axes: str, seen: MaskLog) -> NDArray[np.bool_]:
     path = item.mask or item.image
     if path == item.image and not has_ending(path, (".npz",)):
         cure = "name its mask (in a table: the column mask), or give --without-masks"
         raise JsddpmError("SLICE_MASK", "has no mask", fix=cure, file=path)
     key = request.facts.mask_key or request.listing.mask_key
     array = read_slice(path, key, item.position, request.real.size, axes)
-    return lesion(array, request.reading, path)
+    found = lesion(array, seen.reading, path)
+    seen.add(array, found, path)
+    return found
 
 
 def _place(item: SliceItem, request: Request) -> int:

@@ -27,7 +27,7 @@ def of_archives(paths: Sequence[Path], facts: Facts) -> Listing:
         what = f"contains other arrays than {paths[0].name}"
         raise JsddpmError("SLICE_FILE", what, fix="import files of one kind at a time", file=other)
     image, mask = keys[0]
-    items = [item for path in paths for item in _of_archive(path, image, facts)]
+    items = [item for path in paths for item in _of_archive(path, image, mask, facts)]
     return Listing(items, image_key=image, mask_key=mask)
 
 
@@ -38,11 +38,15 @@ def of_arrays(folder: Path, facts: Facts) -> Listing:
         raise missing_fact("has no masks.npy", "add it, or say --without-masks", folder)
     columns = {name: folder / f"{name}.npy" for names in COLUMNS.values() for name in names}
     there = {name: _array(path) for name, path in columns.items() if path.is_file()}
-    count = len(_array(images))
+    shape = _array(images).shape
+    count = _slices(shape)
+    if facts.masks:
+        _check_masks(_array(masks).shape, count, "masks.npy", folder)
     for name, values in there.items():
         _check_count(name, values.shape, count, columns[name])
     items = [
-        replace(item, mask=masks if facts.masks else None) for item in _items(images, count, there, count > 1, facts)
+        replace(item, mask=masks if facts.masks else None)
+        for item in _items(images, count, there, len(shape) > 2, facts)
     ]
     return Listing(items)
 
@@ -60,10 +64,12 @@ def _keys(path: Path, facts: Facts) -> tuple[str, str]:
     return image, mask if facts.masks else ""
 
 
-def _of_archive(path: Path, image: str, facts: Facts) -> Iterator[SliceItem]:
+def _of_archive(path: Path, image: str, mask: str, facts: Facts) -> Iterator[SliceItem]:
     forms = _read(path, npz_forms)
     shape = forms[image][0]
-    count = shape[0] if len(shape) > 2 else 1
+    count = _slices(shape)
+    if mask:
+        _check_masks(forms[mask][0], count, mask, path)
     columns = [name for names in COLUMNS.values() for name in names if name in forms]
     for name in columns:
         _check_count(name, forms[name][0], count, path)
@@ -81,11 +87,32 @@ def _items(
 ) -> Iterator[SliceItem]:
     """The slices of one file; facts in columns take precedence over its name."""
     named = {k: v for k, v in read_fields(stem(image), facts.fields, image).items() if v not in (None, "", -1)}
+    columns = {name: _plain(name, np.ravel(v)) for name, v in there.items()}
     for i in range(count):
         where = f"slice {i}"
-        values = slice_facts({name: np.ravel(v)[i if v.size > 1 else 0] for name, v in there.items()}, where, image)
+        values = slice_facts({name: v[i if len(v) > 1 else 0] for name, v in columns.items()}, where, image)
         values |= {k: v for k, v in named.items() if values[k] in (None, "", -1)}
         yield SliceItem(image, None, where, i if stacked else None, **values)  # type: ignore[arg-type]
+
+
+def _plain(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Bytes as text, and booleans of a pathology as 0 and 1."""
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "replace")
+    return values.astype(np.int64) if values.dtype.kind == "b" and name in COLUMNS["pathology"] else values
+
+
+def _slices(shape: tuple[int, ...]) -> int:
+    """Number of slices in an array: one slice, or a stack of them."""
+    return shape[0] if len(shape) > 2 else 1
+
+
+def _check_masks(shape: tuple[int, ...], count: int, name: str, path: Path) -> None:
+    """Check that there are as many masks as images."""
+    if _slices(shape) != count:
+        what = f"there are {count} images and {_slices(shape)} masks ({name} has the shape {shape})"
+        cure = "write one mask for each image, in the same order"
+        raise JsddpmError("SLICE_SHAPE", what, fix=cure, file=path)
 
 
 def _check_count(name: str, shape: tuple[int, ...], count: int, path: Path) -> None:

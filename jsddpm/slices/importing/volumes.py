@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.cohort.brain import dark_background, estimate_brain, require_brain
-from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid
+from jsddpm.cohort.masks import binary_mask, check_same_grid
 from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
 from jsddpm.cohort.orientation import to_slices
 from jsddpm.cohort.preprocess import Preprocessing, on_grid, windowed
 from jsddpm.slices.importing.items import Facts, IntensityFormat, VolumeItem, missing_fact
+from jsddpm.slices.importing.masks import MaskLog
 from jsddpm.slices.importing.pixels import check_axes, intensity
 from jsddpm.slices.store import SliceStore
 
@@ -25,9 +26,16 @@ def grid_of(store: SliceStore) -> Preprocessing:
 
 
 def read_volume(
-    item: VolumeItem, facts: Facts, reading: IntensityFormat, grid: Preprocessing
+    item: VolumeItem, facts: Facts, reading: IntensityFormat, grid: Preprocessing, seen: MaskLog
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """All axial slices of a volume on a grid: intensities in [0, 1] and lesion, ``(Z, H, W)``.
+
+    Args:
+        item: The volume.
+        facts: Facts that the file does not contain.
+        reading: The meaning of the image's values.
+        grid: The grid.
+        seen: How masks are read; the values of this one are noted in it.
 
     Raises:
         JsddpmError: ``NIFTI_...``, ``MASK_...``, ``SLICE_VALUES``, ``NO_BRAIN``, ``CONTRAST`` (status 3);
@@ -39,7 +47,9 @@ def read_volume(
     if item.mask is not None:
         mask = open_nifti(item.mask)
         check_same_grid(image, mask)
-        lesion = binary_mask(mask, MaskReading(reading.mask_labels, reading.mask_threshold)).astype(np.uint8)
+        found = binary_mask(mask, seen.reading)
+        seen.add(mask.data, found, item.mask)
+        lesion = found.astype(np.uint8)
     image = replace(image, affine=_affine(image, facts))
     if reading.window:
         image = replace(image, data=dark_background(image.data))
