@@ -252,6 +252,8 @@ def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | 
         raise refused("z_bin", f"{int(bins.min())} to {int(bins.max())}", f"give bins from {known}")
     if z_index is not None:
         position = as_integers("z_index", z_index)
+        if binning is None and not torch.equal(position, bins):
+            raise refused("z_index", "given beside z_bin without binning", "give binning, which says how they belong")
         if binning is not None and len(position) == len(bins):
             placed = torch.tensor([bool(binning.slices(k)) for k in range(binning.n_bins)])[bins]
             differ = torch.as_tensor(binning.index(position[placed])) != bins[placed]

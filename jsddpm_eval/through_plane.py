@@ -22,7 +22,8 @@ from jsddpm_eval.results.specs import Answer
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.holm import holm_adjusted
 from jsddpm_eval.stats.limits import ALPHA
-from jsddpm_eval.stats.shift import Scale, Shift, Side, mean_shift
+from jsddpm_eval.stats.scale import Scale, Side
+from jsddpm_eval.stats.shift import Shift, mean_shift
 
 MARGIN = 0.5
 """Largest negligible difference in standard deviations of real slices, as in the checks of the verdict."""

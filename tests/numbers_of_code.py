@@ -43,7 +43,7 @@ from jsddpm_eval.selftest.fault import known_faults
 from jsddpm_eval.selftest.run import CORE
 from jsddpm_eval.stats.limits import ALPHA, MIN_PATIENTS, TAIL
 from jsddpm_eval.stats.power import POWER
-from jsddpm_eval.stats.shift import REACH
+from jsddpm_eval.stats.scale import REACH
 from jsddpm_eval.utility.comparison import GAIN, MARGIN
 
 _SOAK = Path(__file__).parent / "soak"

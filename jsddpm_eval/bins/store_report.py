@@ -18,7 +18,8 @@ from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.limits import MIN_PATIENTS, MIN_UNITS
 from jsddpm_eval.stats.power import POWER, detectable
-from jsddpm_eval.stats.shift import REACH, Scale, Side, mean_shift
+from jsddpm_eval.stats.scale import REACH, Scale, Side
+from jsddpm_eval.stats.shift import mean_shift
 
 SAMPLES = 16
 """Default number of generated slices per condition for the smallest detectable difference."""

@@ -36,12 +36,12 @@ class Evidence:
         least_p: The smallest p-value that the test can give.
         patients: Number of real patients it is based on.
         of_patients: Share of its variance that falls with their number; None if it is not known.
+        freedom: Degrees of freedom of its interval and its test; None takes the patients less one.
         figure: Words for a value, in the reason of a finding; the score is named before them unless they start with a
             letter.
-        baseline: What the value is a difference from, where findings state the score itself.
         own: The score's own value and interval, where findings state them instead of what is decided on: the interval
             None if it has none.
-        share: Whether it is a share, or a share less its baseline.
+        share: Whether it is a share.
         volumes: Number of volumes that it is a share of; None if every sample counts.
     """
 
@@ -55,8 +55,8 @@ class Evidence:
     least_p: float = 0.0
     patients: int = 0
     of_patients: float | None = None
+    freedom: float | None = None
     figure: Callable[[float], str] = "{:.3g}".format
-    baseline: float = 0.0
     own: tuple[float, tuple[float, float] | None] | None = None
     share: bool = False
     volumes: int | None = None
@@ -66,9 +66,7 @@ class Evidence:
         """Value and interval of one quantity, as findings state them."""
         if self.own is not None:
             return self.own
-        value = None if self.value is None else self.value + self.baseline
-        low, high = self.interval or (0.0, 0.0)
-        return value, None if self.interval is None else (low + self.baseline, high + self.baseline)
+        return self.value, self.interval
 
     @property
     def bound(self) -> Callable[[float], str]:
@@ -81,6 +79,11 @@ class Evidence:
         if self.value is None or self.margin[0] < self.value < self.margin[1]:
             return ""
         return self.words[int(self.value > sum(self.margin) / 2)]
+
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom of its interval and its test."""
+        return self.freedom or self.patients - 1
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -127,21 +130,22 @@ def in_samples(score: Score, value: float) -> str:
 
 
 def excess(score: Score, most: float, kind: str, figure: Callable[[float], str]) -> Evidence:
-    """Evidence of a share of samples that is larger than its baseline.
+    """Evidence of a share of samples that is larger than that of real slices.
+
+    The share itself has the margin. With few patients the share of real slices is hardly known, so nothing is
+    subtracted; the test is against its bound.
 
     Args:
         score: The share.
-        most: Largest difference from the baseline that is negligible.
+        most: Largest share that is negligible.
         kind: The fault of a larger share.
         figure: Words for the share.
     """
-    if score.value is None or score.interval is None or score.baseline is None:
+    if score.value is None or score.interval is None:
         return Evidence(score.spec, reason=score.reason or "")
-    low, high = (bound - score.baseline for bound in score.interval)
     return Evidence(
-        score.spec, score.value - score.baseline, (low, high), score.p_value, (-most, most), ("", kind),
-        figure=figure, patients=score.n_patients or 0, baseline=score.baseline, own=(score.value, score.interval),
-        share=True, volumes=score.n_volumes,
+        score.spec, score.value, score.interval, score.p_value, (-most, most), ("", kind), figure=figure,
+        patients=score.n_patients or 0, share=True, volumes=score.n_volumes,
     )  # fmt: skip
 
 
@@ -214,4 +218,5 @@ class ShiftCheck(Check):
         return Evidence(
             score.spec, score.value, score.interval, score.p_value, (-self.margin, self.margin), words,
             figure="{:+.1f} SD".format, patients=score.n_patients or 0, of_patients=score.of_patients,
+            freedom=score.freedom,
         )  # fmt: skip

@@ -168,9 +168,8 @@ def _detectable(judgement: _Judgement) -> float | None:
     evidence, interval = judgement.evidence, judgement.evidence.interval
     if interval is None or evidence.p_value is None or evidence.patients < MIN_UNITS or interval[0] == interval[1]:
         return None
-    freedom = evidence.patients - 1
-    error = (interval[1] - interval[0]) / (2 * float(student.ppf(1 - TAIL, freedom)))
-    return detectable(error, freedom, judgement.level)
+    error = (interval[1] - interval[0]) / (2 * float(student.ppf(1 - TAIL, evidence.degrees)))
+    return detectable(error, evidence.degrees, judgement.level)
 
 
 def _figure(evidence: Evidence) -> str:
@@ -184,7 +183,7 @@ def _why_unknown(judgement: _Judgement) -> str:
     evidence = judgement.evidence
     low, high = evidence.interval or (0.0, 0.0)
     first, last = evidence.limits
-    least, most = (evidence.bound(limit + evidence.baseline) for limit in evidence.limits)
+    least, most = map(evidence.bound, evidence.limits)
     where = f"within {least} to {most}"
     if math.isinf(first):
         where = f"below {most}"
@@ -209,8 +208,7 @@ def _samples_needed(evidence: Evidence) -> int | None:
     """Independent samples, or volumes, from which a share that stays the same is fine; None for other scores."""
     if not evidence.share or evidence.value is None:
         return None
-    share, (least, most) = evidence.value + evidence.baseline, (x + evidence.baseline for x in evidence.limits)
-    share = min(1.0, max(0.0, share))
+    share, (least, most) = min(1.0, max(0.0, evidence.value)), evidence.limits
     return units_needed(share, most) if evidence.words[1] else units_needed(1 - share, 1 - least)
 
 

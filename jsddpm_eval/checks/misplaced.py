@@ -39,7 +39,7 @@ class Misplaced(Check):
         return Evidence(
             score.spec, difference, (difference - half, difference + half), score.p_value,
             (-_MARGIN_BINS, _MARGIN_BINS), words, figure="{:+.1f} beside real slices".format,
-            patients=score.n_patients or 0, of_patients=score.of_patients,
+            patients=score.n_patients or 0, of_patients=score.of_patients, freedom=score.freedom,
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ comes from.
 
 from __future__ import annotations
 
-from math import inf
+from math import ceil, inf
 
 from scipy.stats import t as student
 
@@ -39,8 +39,8 @@ def needed(evidence: Evidence, level: float) -> str:
     half = (interval[1] - interval[0]) / 2
     room = min(value - first, last - value)
     if room < 0:
-        freedom = evidence.patients - 1
-        room = abs(value) * float(student.ppf(1 - TAIL, freedom) / student.ppf(1 - level / 2, freedom))
+        quantiles = student.ppf([1 - TAIL, 1 - level / 2], evidence.degrees)
+        room = abs(value) * float(quantiles[0] / quantiles[1])
     if not 0 < room < half or (half / room) ** 2 > _MOST:
         return ""
     return _in_words(evidence.patients, share, (room / half) ** 2)
@@ -60,4 +60,4 @@ def _people(count: float) -> str:
 
 
 def _times(factor: float) -> str:
-    return f"{float(f'{factor:.2g}'):g} times as many"
+    return f"{ceil(10 * factor) / 10 if factor < 10 else ceil(factor):g} times as many"

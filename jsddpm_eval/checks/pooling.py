@@ -16,8 +16,7 @@ def pooled(own: Evidence, parent: Evidence, siblings: Iterable[Evidence]) -> Evi
     """The mean of a condition's value and its parent's, each with its weight under random effects.
 
     Shares are pooled as the arcsine of their square roots, whose variance does not depend on the share, so that values
-    and intervals stay between 0 and 1. A share less a baseline is pooled as a difference, because places differ in
-    their baselines; what no share can be is cut off.
+    and intervals stay between 0 and 1.
 
     Args:
         own: Evidence of the condition.
@@ -26,19 +25,16 @@ def pooled(own: Evidence, parent: Evidence, siblings: Iterable[Evidence]) -> Evi
     """
     if own.value is None or parent.value is None:
         return own
-    curved = own.share and not own.baseline
-    (value, alone), (top, above) = _estimate(own, curved), _estimate(parent, curved)
+    (value, alone), (top, above) = _estimate(own), _estimate(parent)
     if alone == 0:  # what is certain borrows nothing
         return own
-    prior = _between([_estimate(e, curved) for e in siblings if e.value is not None]) + above
+    prior = _between([_estimate(e) for e in siblings if e.value is not None]) + above
     weight = prior / (alone + prior)
     middle = weight * value + (1 - weight) * top
     half = Z95 * (weight * alone + (1 - weight) ** 2 * above) ** 0.5
     estimate, low, high = middle, middle - half, middle + half
-    if curved:
+    if own.share:
         estimate, low, high = (math.sin(min(math.pi / 2, max(0.0, x))) ** 2 for x in (estimate, low, high))
-    elif own.share:
-        estimate, low, high = (min(1.0, max(0.0, x + own.baseline)) - own.baseline for x in (estimate, low, high))
     return own.pooled(estimate, (low, high))
 
 
@@ -48,11 +44,11 @@ def variance_of(interval: tuple[float, float] | None) -> float:
     return ((high - low) / (2 * Z95)) ** 2
 
 
-def _estimate(evidence: Evidence, curved: bool) -> tuple[float, float]:
+def _estimate(evidence: Evidence) -> tuple[float, float]:
     """Value and variance on the scale on which they are pooled; the evidence has a value."""
     value = evidence.value or 0.0
     low, high = evidence.interval or (value, value)
-    if curved:
+    if evidence.share:
         value, low, high = (math.asin(min(1.0, max(0.0, x)) ** 0.5) for x in (value, low, high))
     return value, variance_of((low, high))
 

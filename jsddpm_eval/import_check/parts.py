@@ -11,7 +11,7 @@ from jsddpm_eval.functional.appearance import DETAIL, INTENSITY
 from jsddpm_eval.import_check.intensity import fit_of_real, fits
 from jsddpm_eval.import_check.orientation import gains
 from jsddpm_eval.import_check.suspicion import Pictured, RealReference, Suspicion, Values
-from jsddpm_eval.stats.shift import Scale
+from jsddpm_eval.stats.scale import Scale
 
 _SHARE = 0.15
 """Share of turned slices, beyond that of real ones."""

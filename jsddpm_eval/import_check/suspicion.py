@@ -17,7 +17,8 @@ from jsddpm.binning import ZBinning
 from jsddpm_eval.features.crossfit import FOLDS, fold_of
 from jsddpm_eval.functional.appearance import head, moments
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.shift import Scale, Side, mean_shift
+from jsddpm_eval.stats.scale import Scale, Side
+from jsddpm_eval.stats.shift import mean_shift
 
 CHANCE = 1e-4
 """Level of a single test; an import check makes about thirty."""

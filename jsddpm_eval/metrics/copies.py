@@ -23,7 +23,8 @@ from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.exceedance import by_unit, share_bound, share_interval, share_p_value
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
-from jsddpm_eval.stats.shift import Side, mean_shift
+from jsddpm_eval.stats.scale import Side
+from jsddpm_eval.stats.shift import mean_shift
 
 _CLEAR, _CHANCE = 2.0, 0.005  # thresholds beyond which a copy is clear, and the share of new patients' slices there
 _REACH = 4.0  # spreads at which the weight of one sample in the mean is limited

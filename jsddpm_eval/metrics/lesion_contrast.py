@@ -13,7 +13,8 @@ from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
 from jsddpm_eval.results.score import Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.shift import Side, both_shifts
+from jsddpm_eval.stats.scale import Side
+from jsddpm_eval.stats.shift import both_shifts, closest_to_null
 
 _HEADINGS = {
     "contrast": ("contrast", "lesion contrast",
@@ -92,8 +93,9 @@ def _kept(real: Side, generated: Side, counted: Score) -> Score:
     """
     counts = Counts(counted.n_real, counted.n_generated, counted.n_patients)
     none = Side(0 * generated.values, generated.condition, generated.unit)
-    shifts = list(zip(both_shifts(real, generated), both_shifts(real, none), strict=True))
-    shift, to_none = min(shifts, key=lambda pair: abs(pair[0].value) / pair[0].error if pair[0].error else np.inf)
+    shifts = both_shifts(real, generated)
+    shift = closest_to_null(shifts)
+    to_none = both_shifts(real, none)[shifts.index(shift)]
     if to_none.interval[0] <= 0 <= to_none.interval[1]:
         return Score.undefined("real lesions may have none of it", counts)
     mean = -to_none.value

@@ -25,7 +25,8 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.exceedance import share_bound
 from jsddpm_eval.stats.intervals import shift_spread
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
-from jsddpm_eval.stats.shift import Shift, Side, mean_shift
+from jsddpm_eval.stats.scale import Side
+from jsddpm_eval.stats.shift import Shift, closest_to_null, mean_shift
 
 _SIDE = 32  # pixels a side that distances are taken of: noise is averaged away
 _DRAWS = 12  # of one slice of each patient
@@ -46,8 +47,8 @@ NEAREST = ScoreSpec(
 REPEATED = ScoreSpec(
     name="repeated_share", heading="repeated", group="variety", unit="share", scope="levels", better="lower",
     label="share of repeated samples",
-    definition=f"share of samples, not blank, nearer to a sample of any condition than {_REPEATED:g} of the median "
-    "distance between real slices",
+    definition="share of samples, not blank, nearer to a sample of any condition, or to its mirror image, than "
+    f"{_REPEATED:g} of the median distance between real slices",
     reading="Share of samples that are another sample again.", source="Clopper-Pearson", verified="counting | 0",
     hypothesis="samples are slices of new patients, one-sided",
     blind_to="samples of one head that are not nearly equal",
@@ -59,12 +60,13 @@ EQUAL = ScoreSpec(
     "none counts in a condition whose real slices equal each other, as at the ends of resampled volumes, and blank "
     "ones count only where no real slice of the condition is blank",
     reading="Share of samples that equal another one.", verified="counting | 0",
-    hypothesis="no sample equals another one", blind_to="repeated samples that differ in a single grey level",
+    hypothesis="no sample equals another one",
+    blind_to="repeated samples that differ in a single grey level, or are mirrored",
 )  # fmt: skip
 
 
 class _Distances(NamedTuple):
-    """Distances by row, NaN without one; see :class:`NearestOther`."""
+    """Logarithms of distances by row, NaN without one; see :class:`NearestOther`."""
 
     generated: NDArray[np.float64]
     of_others: NDArray[np.float64]
@@ -78,7 +80,8 @@ class NearestOther(Metric):
     """Distance to the nearest other sample beside that of real slices, at equal numbers, and repeated samples.
 
     A perfect generator may draw patients or slices. Real slices are compared with one slice each of other patients, and
-    with all other slices, and the smaller difference in standard errors counts.
+    with all other slices, and the difference with the larger p-value counts. A distance belongs to two slices: where
+    each is nearest to the other, it counts twice. The variance is that of the case that all do, twice as large.
     """
 
     name = "nearest_other"
@@ -120,23 +123,23 @@ METRIC = NearestOther()
 
 
 def _shift(cell: Cell, distances: _Distances, context: Context) -> Shift | None:
-    """The smaller, in standard errors, of the differences from slices of other patients and from all other slices."""
+    """Of the differences from slices of other patients and from all other slices that of the larger p-value."""
     bins = context.binning.n_bins
     sides = []
     for values, table in (
         (distances.generated, cell.generated), (distances.of_others, cell.real), (distances.of_all, cell.real),
     ):  # fmt: skip
-        of_cell = np.log(np.maximum(values[table.row.numpy()], _LEAST))
+        of_cell = values[table.row.numpy()]
         side = Side(of_cell, table.token(bins).numpy(), table.unit.numpy())
         sides.append(side.where(np.isfinite(of_cell)))
     both = [mean_shift(real, sides[0]) for real in sides[1:]]
-    known = [shift for shift in both if shift is not None]
-    return min(known, key=lambda s: abs(s.value) / s.error if s.error else np.inf, default=None)
+    known = [shift.of_pairs for shift in both if shift is not None]
+    return closest_to_null(known) if known else None
 
 
 def _distances(context: Context) -> _Distances:
     real, generated, bins = context.real, context.generated, context.binning.n_bins
-    images = generated.column("small", lambda batch: _small(batch.images))
+    images, mirrored = generated.column("small and mirrored", _both_sides).unbind(1)
     of_generated = np.full(len(generated), np.nan)
     of_real = np.full((2, len(real)), np.nan)
     median = np.full(len(generated), np.nan)
@@ -148,18 +151,19 @@ def _distances(context: Context) -> _Distances:
         count = min(len(unit.unique()), real.where(rows).n_patients)
         if count < 2:
             continue
-        among = pairwise_mse(images[of_token], images[of_token]).sqrt()
+        among = _log_distance(images[of_token])
         if len(unit.unique()) == len(unit):
             of_generated[of_token] = _expected(among, ~torch.eye(len(of_token), dtype=torch.bool), count - 1)
         else:
             of_generated[of_token] = _one_of_each(among, unit, count, context.seed)
-        key = (NEAREST.name, context.binning.fingerprint, context.seed, token, count)
+        key = (f"log {NEAREST.name}", context.binning.fingerprint, context.seed, token, count)
         compute = partial(_of_real, real.where(rows), count, context.seed)
         of_real[:, rows] = real.memo.values(key, compute).reshape(2, -1)
         middle = float(np.median(of_real[0, rows]))
         median[of_token] = middle
-        real_repeated[rows] = of_real[0, rows] < _REPEATED * middle
-    repeated = (_to_any_other(images, generated.unit) < _REPEATED * np.nan_to_num(median)) & images.any(1).numpy()
+        real_repeated[rows] = of_real[0, rows] < middle + np.log(_REPEATED)
+    near = _to_any_other(images, mirrored, generated.unit) < _REPEATED * np.exp(median)
+    repeated = near & images.any(1).numpy()
     return _Distances(of_generated, of_real[0], of_real[1], repeated, np.isfinite(median), real_repeated)
 
 
@@ -171,18 +175,27 @@ def _small(images: Tensor) -> Tensor:
     return small / length
 
 
+def _both_sides(batch: SliceTable) -> Tensor:
+    """Small slices as they are and mirrored, float64 ``(n, 2, d)``."""
+    return torch.stack([_small(batch.images), _small(batch.images.flip(2))], 1)
+
+
+def _log_distance(images: Tensor) -> Tensor:
+    """Logarithm of the distance of every slice to every other one, float64 ``(n, n)``."""
+    return pairwise_mse(images, images).sqrt().clamp(min=_LEAST).log()
+
+
 def _expected(distance: Tensor, allowed: Tensor, count: int) -> Tensor:
     """Expected distance to the nearest of ``count`` allowed others; each row allows equally many, ``(n,)``."""
     return -expected_best_match(-distance[allowed].reshape(len(distance), -1), count)
 
 
 def _of_real(real: SliceTable, count: int, seed: int) -> NDArray[np.float64]:
-    """Expected distance of each slice to the nearest of one less than ``count`` others, float64 ``(2, n)``.
+    """Expected logarithm of the distance to the nearest of one less than ``count`` others, float64 ``(2, n)``.
 
     First of slices of other patients, one each, over draws; then of all other slices.
     """
-    images, patient = _small(real.images), real.patient
-    distance = pairwise_mse(images, images).sqrt()
+    distance, patient = _log_distance(_small(real.images)), real.patient
     everything = _expected(distance, ~torch.eye(len(real), dtype=torch.bool), count - 1)
     return np.stack([_one_of_each(distance, patient, count, seed).numpy(), everything.numpy()])
 
@@ -215,12 +228,12 @@ def _equal(context: Context) -> NDArray[np.bool_]:
     return equal & ~np.isin(token, alike) & ~(blank & np.isin(token, empty))
 
 
-def _to_any_other(images: Tensor, unit: Tensor) -> NDArray[np.float64]:
-    """Distance of each sample to the nearest one of another unit, of any condition."""
+def _to_any_other(images: Tensor, mirrored: Tensor, unit: Tensor) -> NDArray[np.float64]:
+    """Distance of each sample to the nearest one of another unit, as it is or mirrored, of any condition."""
     nearest = np.full(len(images), np.inf)
     for rows in torch.arange(len(images)).split(256):
         if len(images) > 1:
-            distance = pairwise_mse(images[rows], images)
+            distance = torch.minimum(pairwise_mse(images[rows], images), pairwise_mse(mirrored[rows], images))
             distance[unit[rows][:, None] == unit[None]] = torch.inf
             nearest[rows] = distance.min(1).values.sqrt()
     return nearest

@@ -23,7 +23,8 @@ from jsddpm_eval.results.score import Baseline, Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
-from jsddpm_eval.stats.shift import Side, in_common, mean_shift
+from jsddpm_eval.stats.scale import Side
+from jsddpm_eval.stats.shift import in_common, mean_shift
 
 _VERSION = 2
 _STEPS = 400
@@ -141,7 +142,9 @@ def _beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Sco
     band = Baseline(baseline, (baseline - shift.half_width, baseline + shift.half_width))
     n_real = int(np.isin(real.condition, generated.condition[common.numpy()]).sum())
     counts = Counts(n_real, shift.samples, shift.patients)
-    return Score.of(mean, counts, spread, band, p_value=shift.p_value, of_patients=shift.of_patients)
+    return Score.of(
+        mean, counts, spread, band, p_value=shift.p_value, of_patients=shift.of_patients, freedom=shift.freedom
+    )
 
 
 def _readings(context: Context) -> dict[str, Tensor]:

@@ -17,7 +17,8 @@ from jsddpm_eval.results.score import Baseline, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import shift_spread
-from jsddpm_eval.stats.shift import Scale, Side, mean_shift
+from jsddpm_eval.stats.scale import Scale, Side, from_others, median_of_others
+from jsddpm_eval.stats.shift import mean_shift
 
 shift_spec = partial(
     ScoreSpec, unit="SD", scope="levels", source="Welch 1947; linearized by patient",
@@ -61,8 +62,11 @@ class ShiftMetric(Metric):
             )
             band = Baseline(0.0, (-shift.half_width, shift.half_width))
             aligned = bool(np.isfinite(generated[cell.generated.row.numpy(), i]).all())
-            spread, parts = shift_spread(shift, cell.patient_names, aligned=aligned), shift.of_patients
-            scores[spec.name] = Score.of(shift.value, counts, spread, band, p_value=shift.p_value, of_patients=parts)
+            spread = shift_spread(shift, cell.patient_names, aligned=aligned)
+            scores[spec.name] = Score.of(
+                shift.value, counts, spread, band, p_value=shift.p_value, of_patients=shift.of_patients,
+                freedom=shift.freedom,
+            )  # fmt: skip
         return scores
 
     def _scaled(self, context: Context) -> list[NDArray[np.float64]]:
@@ -95,7 +99,7 @@ def deviation(values: Mapping[str, Tensor], table: SliceTable, context: Context)
         float64 ``(N,)``, below 0 for smaller numbers.
     """
     side, scale = _beside_real(values, table, context)
-    centre = _of_others(side)[0] if table.kind == "real" else scale.centre[side.condition]
+    centre = median_of_others(side)[0] if table.kind == "real" else scale.centre[side.condition]
     return (side.values - centre) / scale.spread if scale.spread > 0 else np.zeros(len(side.values))
 
 
@@ -103,9 +107,7 @@ def variation(values: Mapping[str, Tensor], table: SliceTable, context: Context)
     """Distance of slices from the median of the other units of their own side and condition, in SD of real slices.
 
     Units are patients, samples or volumes. What all generated slices have in common cancels, so only numbers that
-    vary from slice to slice lie far from the others. The median of few units varies itself (by about
-    ``pi / (2 m - 2 + pi)`` of the variance of a unit for ``m`` normal units); distances are divided by what this adds,
-    so that sides of different numbers of units can be compared.
+    vary from slice to slice lie far from the others (:func:`~jsddpm_eval.stats.shift.from_others`).
 
     Args:
         values: One number of each slice of the real and of the generated side, by kind; NaN where a slice has none.
@@ -116,28 +118,14 @@ def variation(values: Mapping[str, Tensor], table: SliceTable, context: Context)
         float64 ``(N,)``, below 0 for smaller numbers; NaN where no other unit has the number.
     """
     side, scale = _beside_real(values, table, context)
-    centre, others = _of_others(side)
-    added = np.pi / (2 * others - 2 + np.pi)
-    return (side.values - centre) / np.sqrt(1 + added) / scale.spread if scale.spread > 0 else 0 * centre
+    distance = from_others(side)
+    return distance / scale.spread if scale.spread > 0 else 0 * distance
 
 
 def _beside_real(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> tuple[Side, Scale]:
     """Numbers of one side, and the scale of the real side."""
     sides = [_side(t, values[t.kind].numpy(), context, by_row=False, keep_missing=True) for t in (context.real, table)]
     return sides[1], Scale.fit(sides[0].where(np.isfinite(sides[0].values)), 2 * context.binning.n_bins)
-
-
-def _of_others(side: Side) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Median over the slices of other units of the condition, and the number of these units; NaN where none is."""
-    centre, count = np.full((2, len(side.values)), np.nan)
-    known = np.isfinite(side.values)
-    for c in np.unique(side.condition):
-        rows = np.flatnonzero((side.condition == c) & known)
-        units, unit = np.unique(side.unit[rows], return_inverse=True)
-        for number in range(len(units) if len(units) > 1 else 0):
-            centre[rows[unit == number]] = np.median(side.values[rows[unit != number]])
-        count[rows] = len(units) - 1 if len(units) > 1 else np.nan
-    return centre, count
 
 
 def _side(

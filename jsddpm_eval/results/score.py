@@ -118,7 +118,7 @@ class Score(Model):
     samples, where volumes are units. ``spec`` names its
     :class:`~jsddpm_eval.results.specs.ScoreSpec`, which states the hypothesis of ``p_value``; ``space`` is the
     feature space, empty if it needs none. ``of_patients`` is the share of the interval's variance that falls with the
-    number of real patients; None where it is not known.
+    number of real patients, and ``freedom`` its degrees of freedom; None where they are not known.
     """
 
     value: float | None
@@ -138,6 +138,7 @@ class Score(Model):
     standing: Standing | None = None
     influence: Influence | None = Field(default=None, exclude=True, repr=False)
     of_patients: float | None = Field(default=None, repr=False)
+    freedom: float | None = Field(default=None, repr=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Score:
@@ -162,6 +163,7 @@ class Score(Model):
         unreliable: str | None = None,
         n_units: int | None = None,
         of_patients: float | None = None,
+        freedom: float | None = None,
     ) -> Score:
         """A defined score.
 
@@ -174,11 +176,12 @@ class Score(Model):
             unreliable: Why it is unreliable; empty otherwise.
             n_units: Independent units of its samples; None if every sample is one.
             of_patients: Share of its variance that falls with the number of real patients.
+            freedom: Degrees of freedom of its interval.
         """
         status: Status = "ok" if unreliable is None else "unreliable"
         context = counts._asdict() | spread._asdict() | baseline._asdict()
         volumes = None if n_units == counts.n_generated else n_units
-        context |= {"n_volumes": volumes, "of_patients": of_patients}
+        context |= {"n_volumes": volumes, "of_patients": of_patients, "freedom": freedom}
         return cls(value=value, status=status, reason=unreliable, p_value=p_value, **context)
 
     @classmethod

@@ -18,3 +18,5 @@ TAIL = 0.025
 
 Z95 = NormalDist().inv_cdf(1 - TAIL)
 """Standard errors from the middle to either end of a 95 % interval."""
+LEAST_P = 1e-300
+"""The smallest p-value: none is 0."""

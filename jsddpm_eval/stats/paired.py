@@ -19,7 +19,7 @@ from scipy.stats import t as student
 
 from jsddpm_eval.results.score import Influence, Score
 from jsddpm_eval.stats.jackknife import jackknife_variance, standard_error
-from jsddpm_eval.stats.limits import MIN_UNITS, TAIL, Z95
+from jsddpm_eval.stats.limits import LEAST_P, MIN_UNITS, TAIL, Z95
 
 _NORMAL = NormalDist()
 
@@ -130,7 +130,7 @@ def _paired(first: Score, second: Score, changes: _Changes) -> Contrast:
         sign_test = 2.0 ** (1 - min(units for _, units in parts))
         return Contrast(None, sign_test, True, n_patients, "every patient and sample says the same: no spread")
     quantile = float(student.ppf(1 - TAIL, freedom))
-    p_value = 1.0 if difference == 0 else float(2 * student.sf(abs(difference) / facing, freedom))
+    p_value = 1.0 if difference == 0 else max(float(2 * student.sf(abs(difference) / facing, freedom)), LEAST_P)
     interval = difference - quantile * below, difference + quantile * above
     return Contrast(interval, p_value, changes.pairs or bool(n_patients), n_patients)
 
@@ -175,5 +175,5 @@ def _independent(first: Score, second: Score) -> Contrast:
     facing = (below if difference > 0 else above) / Z95  # standard error on the side where 0 lies
     if difference and not facing:
         return Contrast(reason="intervals without width")
-    p_value = 2 * _NORMAL.cdf(-abs(difference) / facing) if difference else 1.0
+    p_value = max(2 * _NORMAL.cdf(-abs(difference) / facing), LEAST_P) if difference else 1.0
     return Contrast((difference - below, difference + above), p_value)

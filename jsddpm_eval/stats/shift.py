@@ -8,12 +8,13 @@ the same number of patients, which avoids false alarms for a perfect generator o
 it in any case, so of both kinds of dependence the larger one counts.
 
 A perfect generator may draw patients, or slices, of a condition with equal probability. Both means are compared, and
-the smaller difference in standard errors counts (a composite null hypothesis).
+the difference with the larger p-value counts (a composite null hypothesis).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,67 +23,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import t as student
 
-from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
-
-Values = NDArray[np.float64]
-Labels = NDArray[np.int64]
-
-_LEAST = 1e-300  # a p-value is never 0
-REACH = 4.0
-"""Standard deviations at which one slice's say ends, so that a few outliers are no shift."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """Slices of one side.
-
-    Attributes:
-        values: One number of each slice, float64 ``(n,)``.
-        condition: Condition of each slice, ``(n,)``.
-        unit: Independent unit of each slice: patient, sample or volume, ``(n,)``.
-    """
-
-    values: Values
-    condition: Labels
-    unit: Labels
-
-    def where(self, keep: NDArray[np.bool_]) -> Side:
-        """The slices that a boolean mask selects."""
-        return Side(self.values[keep], self.condition[keep], self.unit[keep])
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Centre of each condition and one scale, from real slices.
-
-    Attributes:
-        centre: Median by condition; NaN where there is no real slice.
-        spread: Standard deviation of real slices around it, from the median absolute deviation.
-    """
-
-    centre: Values
-    spread: float
-
-    @classmethod
-    def fit(cls, real: Side, conditions: int) -> Scale:
-        """The scale of real slices; conditions are numbers below ``conditions``."""
-        centre = np.full(conditions, np.nan)
-        for c in np.unique(real.condition):
-            centre[c] = np.median(real.values[real.condition == c])
-        rest = np.abs(real.values - centre[real.condition])
-        spread = 1.4826 * float(np.median(rest)) if len(rest) else 0.0
-        return cls(centre, spread or (float(rest.std()) if len(rest) else 0.0))
-
-    def __call__(self, side: Side) -> Side:
-        """Values in standard deviations from the centre of their condition, bounded; a constant is 0."""
-        distance = side.values - self.centre[side.condition]
-        scaled = distance / self.spread if self.spread > 0 else np.sign(distance) * REACH * (distance != 0)
-        return Side(np.clip(scaled, -REACH, REACH), side.condition, side.unit)
-
-    def of_distances(self, side: Side) -> Side:
-        """Distances in the same standard deviations with the same bound, but from 0, so that they have a ratio."""
-        origin = self.centre[side.condition] / self.spread if self.spread > 0 else 0.0
-        return replace(side, values=self(side).values + origin)
+from jsddpm_eval.stats.limits import LEAST_P, MIN_UNITS, TAIL
+from jsddpm_eval.stats.scale import Labels, Side, Values
 
 
 @dataclass(frozen=True)
@@ -130,7 +72,7 @@ class Shift:
         """Two-sided, of "there is no difference"; the sign test's if there is no spread."""
         if self.error == 0:
             return 1.0 if self.value == 0 else 2.0 ** (1 - min(self.patients, self.units))
-        return max(float(2 * student.sf(abs(self.value) / self.error, self.freedom)), _LEAST)
+        return max(float(2 * student.sf(abs(self.value) / self.error, self.freedom)), LEAST_P)
 
     @property
     def of_distances(self) -> Shift:
@@ -143,6 +85,16 @@ class Shift:
         ratio = self.mean / real if real > 0 else 1.0
         growth = (ratio - 1) / math.log(ratio) if ratio > 1 else 1.0
         return replace(self, error=growth * self.error)
+
+    @property
+    def of_pairs(self) -> Shift:
+        """The shift of a mean of numbers that belong to pairs of units: each may count twice, and so does the variance."""
+        return replace(
+            self,
+            error=2**0.5 * self.error,
+            without_patients={label: 2**0.5 * change for label, change in self.without_patients.items()},
+            without_units=2**0.5 * self.without_units,
+        )
 
 
 def mean_shift(real: Side, generated: Side, *, distances: bool = False) -> Shift | None:
@@ -162,7 +114,15 @@ def mean_shift(real: Side, generated: Side, *, distances: bool = False) -> Shift
     (1.0, 1.08)
     """
     both = [shift.of_distances if distances else shift for shift in both_shifts(real, generated)]
-    return min(both, key=lambda shift: abs(shift.value) / shift.error if shift.error else np.inf, default=None)
+    return closest_to_null(both) if both else None
+
+
+def closest_to_null(shifts: Sequence[Shift]) -> Shift:
+    """The shift with the largest p-value, that of a composite null hypothesis; there is at least one.
+
+    Where p-values are too small to differ, the smallest shift in standard errors.
+    """
+    return max(shifts, key=lambda s: (s.p_value, -abs(s.value) / s.error if s.error else -math.inf))
 
 
 def both_shifts(real: Side, generated: Side) -> list[Shift]:

@@ -23,7 +23,8 @@ from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.stats.holm import holm_adjusted
 from jsddpm_eval.stats.intervals import mean_spread, shift_spread
 from jsddpm_eval.stats.paired import contrast
-from jsddpm_eval.stats.shift import Side, mean_shift
+from jsddpm_eval.stats.scale import Side
+from jsddpm_eval.stats.shift import mean_shift
 from jsddpm_eval.stats.two_sample import two_sample
 
 CALIBRATION = runpy.run_path(str(Path(__file__).with_name("calibration.py")))

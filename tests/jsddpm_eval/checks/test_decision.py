@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import binom, norm
+from scipy.stats import binom, nct, norm
 from scipy.stats import t as student
 
 from jsddpm_eval.checks.base import Check, Evidence, excess
@@ -225,46 +225,45 @@ def test_false_alarms_over_everything_stay_within_five_percent():
     assert alarms <= binom.ppf(0.999, draws, 0.05)
 
 
-# What is stated of a share beside its baseline
+# What is stated of a share
 
 
 class Excess(Made):
-    """A check of shares that are compared with their baselines."""
+    """A check of shares of which a tenth is negligible."""
 
     def evidence(self, cell):
         return [excess(s, 0.1, "too many", "in {:.0%} of masks".format) for s in cell.scores.values()]
 
 
-def share(value, interval, baseline=0.05, p_value=1e-9):
-    band = (0.0, 2 * baseline)
-    return Score(value=value, interval=interval, baseline=baseline, baseline_interval=band, p_value=p_value)
+def share(value, interval, p_value=1e-9):
+    return Score(value=value, interval=interval, baseline=0.05, baseline_interval=(0.0, 0.1), p_value=p_value)
 
 
-@pytest.mark.parametrize("baseline", [0.05, 0.15])
-def test_a_share_is_stated_with_its_own_interval_and_judged_by_what_exceeds_the_baseline(baseline):
-    (found,) = decide([Excess()], cells({WHOLE: share(0.3, (0.02, 0.4), baseline)}))
+def test_a_share_is_stated_with_its_own_interval():
+    (found,) = decide([Excess()], cells({WHOLE: share(0.3, (0.02, 0.4))}))
     assert (found.answer, found.value, found.interval) == ("off", 0.3, (0.02, 0.4))
     assert found.reason == "in 30% of masks (95 %: 2% to 40%)"
 
 
-def test_what_would_be_fine_is_stated_for_the_share_too():
-    """A tenth more than the baseline of 0.05 is negligible: 0.15."""
-    (found,) = decide([Excess()], cells({WHOLE: share(0.1, (0.03, 0.22), p_value=0.5)}))
-    assert (found.answer, found.value, found.interval) == ("unknown", 0.1, (0.03, 0.22))
-    assert found.reason.startswith("the check is fine if the whole interval lies below 15%; ")
-    (found,) = decide([Excess()], cells({WHOLE: share(0.1, (0.03, 0.15), p_value=0.5)}))
+def test_the_share_itself_has_the_margin_because_that_of_real_slices_is_hardly_known():
+    (found,) = decide([Excess()], cells({WHOLE: share(0.08, (0.03, 0.12), p_value=0.5)}))
+    assert (found.answer, found.value, found.interval) == ("unknown", 0.08, (0.03, 0.12))
+    assert found.reason.startswith("the check is fine if the whole interval lies below 10%; ")
+    (found,) = decide([Excess()], cells({WHOLE: share(0.05, (0.03, 0.1), p_value=0.5)}))
     assert found.answer == "fine"
 
 
-def test_a_pooled_share_is_stated_as_the_pooled_share():
-    """The excesses 0.3 and 0.5 have equal errors: their mean beside the condition's own baseline of 0.1."""
-    parts = {(None, None): share(0.55, (0.35, 0.75), 0.05), (0, 0): share(0.4, (0.2, 0.6), 0.1, p_value=0.5)}
+def test_a_pooled_share_is_the_mean_of_the_arcsines_of_roots():
+    parts = {WHOLE: share(0.55, (0.35, 0.75)), (0, 0): share(0.4, (0.2, 0.6), p_value=0.5)}
     found = {f.place: f for f in decide([Excess()], cells(parts))}
-    half = 0.2 * np.hypot(0.5**0.5, 0.5)  # weights of a half, as random effects give them
+    turned = {x: np.arcsin(x**0.5) for x in (0.2, 0.35, 0.4, 0.55, 0.6, 0.75)}
+    own, top = (((turned[high] - turned[low]) / 2) ** 2 for low, high in ((0.2, 0.6), (0.35, 0.75)))
+    weight = top / (own + top)  # one condition: nothing is known of differences between conditions
+    middle = weight * turned[0.4] + (1 - weight) * turned[0.55]
+    half = np.sqrt(weight * own + (1 - weight) ** 2 * top)
     assert (found[0, 0].answer, found[0, 0].inherited) == ("off", True)
-    assert found[0, 0].value == pytest.approx(0.5)
-    assert found[0, 0].interval == pytest.approx((0.5 - half, 0.5 + half))
-    assert found[0, 0].reason == "in 50% of masks (95 %: 33% to 67%)"
+    assert found[0, 0].value == pytest.approx(np.sin(middle) ** 2)
+    assert found[0, 0].interval == pytest.approx((np.sin(middle - half) ** 2, np.sin(middle + half) ** 2))
 
 
 # What parts have from the whole
@@ -447,3 +446,26 @@ def test_a_condition_that_is_all_but_certain_divides_by_nothing():
     }
     found = {f.place: f.answer for f in decide([Made()], cells(pooled))}
     assert found[0, 0] == found[None, None] == "off"
+
+
+# The smallest difference that a test detects
+
+
+class Uncertain(Made):
+    """A check whose evidence rests on 11 patients, and has degrees of freedom of its own, if given."""
+
+    freedom = None
+
+    def evidence(self, cell):
+        return [replace(piece, patients=11, freedom=self.freedom) for piece in super().evidence(cell)]
+
+
+@pytest.mark.parametrize(("freedom", "degrees"), [(3.0, 3.0), (12.0, 12.0), (None, 10)])
+def test_what_is_detectable_has_the_degrees_of_freedom_of_the_test(freedom, degrees):
+    """One test of the whole has 0.6 of 5 %; its power is 80 % by the noncentral t distribution."""
+    check, error = Uncertain(), 0.4
+    check.freedom = freedom
+    half = student.ppf(0.975, degrees) * error
+    (found,) = decide([check], cells({WHOLE: Score(value=0.1, interval=(0.1 - half, 0.1 + half), p_value=0.8)}))
+    critical = student.ppf(1 - 0.6 * 0.05 / 2, degrees)
+    assert nct.sf(critical, degrees, found.detectable / error) == pytest.approx(0.8, abs=1e-3)

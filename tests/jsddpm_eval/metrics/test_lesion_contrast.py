@@ -14,7 +14,7 @@ from jsddpm_eval.metrics.lesion_contrast import _kept
 from jsddpm_eval.metrics.lesion_detector import train_lesion_network
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.shift import Side
+from jsddpm_eval.stats.scale import Side
 
 SIZE = (32, 32)
 CONTRAST = ["lesion_contrast", "borderless"]

@@ -27,7 +27,7 @@ def test_real_distances_are_expectations_over_all_subsets():
     x = unit(world.image[here])
     distance = np.sqrt(((x[:, None] - x[None]) ** 2).mean(2))
     expected = [
-        np.mean([min(distance[i, j] for j in chosen) for chosen in combinations(set(range(5)) - {i}, 2)])
+        np.mean([min(np.log(distance[i, j]) for j in chosen) for chosen in combinations(set(range(5)) - {i}, 2)])
         for i in range(5)
     ]
     assert _of_real(real, 3, 0) == pytest.approx(np.stack([expected, expected]), abs=1e-9)  # one slice of each patient
@@ -115,3 +115,33 @@ def test_samples_that_cannot_be_compared_are_not_counted():
     results = evaluate(real, generated, metrics=["nearest_other"], features=[])
     assert (results.pooled["repeated_share"].value, results.pooled["repeated_share"].n_generated) == (0.0, 8)
     assert results["repeated_share", 1, "control"].status == "undefined"
+
+
+def test_mirrored_repeats_are_repeats():
+    made = World(seed=5).new(16)
+    made[8:] = made[:8].flip(2)
+    results, found = scores(made)
+    assert found["repeated_share"].value == 1
+    assert found["repeated_exactly"].value == 0
+    whole = next(f for f in results.findings if f.check == "collapsed" and f.place == (None, None))
+    assert (whole.answer, "the same samples again" in whole.kind) == ("off", True)
+
+
+def test_perfect_samples_are_accused_no_more_often_than_the_level_says():
+    """One condition, 22 patients of 3 slices, 16 samples in 8 dimensions: most of the error are shared neighbours."""
+    rng, p_values, scaled = np.random.default_rng(0), [], []
+    for seed in range(150):
+        own = rng.standard_normal((22, 1, 8)) * 0.8
+        real = (own + rng.standard_normal((22, 3, 8)) * 0.6).reshape(-1, 2, 4)
+        fake = rng.standard_normal((16, 2, 4))
+        tables = (
+            SliceTable.from_arrays(
+                torch.from_numpy(x).sigmoid().float(), z_bin=[0] * len(x), pathology=[0] * len(x), **who
+            )
+            for x, who in ((real, {"patient": np.repeat(np.arange(22), 3)}), (fake, {}))
+        )
+        score = evaluate(*tables, metrics=["nearest_other"], features=[], seed=seed)["nearest_other", 0, "control"]
+        p_values.append(score.p_value)
+        scaled.append(score.value / (score.interval[1] - score.value))
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
+    assert np.std(scaled) * 1.96 == pytest.approx(1, abs=0.25)

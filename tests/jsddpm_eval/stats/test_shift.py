@@ -8,7 +8,8 @@ from scipy.stats import binomtest, nct, t, ttest_ind
 
 from jsddpm_eval.stats.jackknife import jackknife_variance
 from jsddpm_eval.stats.power import detectable
-from jsddpm_eval.stats.shift import Scale, Side, both_shifts, mean_shift
+from jsddpm_eval.stats.scale import Scale, Side
+from jsddpm_eval.stats.shift import both_shifts, mean_shift
 
 RNG = np.random.default_rng(0)
 
