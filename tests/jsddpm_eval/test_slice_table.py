@@ -137,6 +137,10 @@ REFUSED = {
     "bins that are no whole numbers": ({"z_bin": [0.0, 0.5, 1.0, 0.0]}, "whole number"),
     "no bins": ({"z_bin": None}, "give z_bin, or z_index and binning"),
     "positions without a binning": ({"z_bin": None, "z_index": [5, 6, 7, 8]}, "give z_bin, or z_index and binning"),
+    "positions beside bins without a binning": (
+        {"z_index": [20, 21, 22, 23]},
+        "give binning, which says how they belong",
+    ),
     "a position outside the binning": ({"z_bin": None, "z_index": [5, 6, 7, 80], "binning": BINNING}, "80"),
     "a position outside the bins": ({"z_index": [500] * 4, "binning": BINNING}, "500"),
     "a position in another bin": (

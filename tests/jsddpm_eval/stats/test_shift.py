@@ -141,8 +141,11 @@ def test_the_scale_centres_every_condition_and_bounds_single_slices():
     scale = Scale.fit(real, 3)
     assert scale.centre[:2].tolist() == [2, 12]
     assert np.isnan(scale.centre[2])
-    assert scale.spread == pytest.approx(1.4826)
-    assert scale(side([2.0, 13.4826, 1000.0, -1000.0], [0, 1, 1, 0])).values.tolist() == pytest.approx([0, 1, 4, -4])
+    of_others = np.array([1.5, 0, 1.5]) / np.sqrt(1 + np.pi / (2 + np.pi))  # 1, 2, 3 from medians 2.5, 2, 1.5
+    assert scale.spread == pytest.approx(1.4826 * np.median(of_others))
+    assert scale(side([2.0, 12 + scale.spread, 1000.0, -1000.0], [0, 1, 1, 0])).values.tolist() == pytest.approx(
+        [0, 1, 4, -4]
+    )
 
 
 def test_a_constant_column_is_only_told_from_other_values():
