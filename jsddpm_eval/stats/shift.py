@@ -88,7 +88,7 @@ class Shift:
 
     @property
     def of_pairs(self) -> Shift:
-        """The shift of a mean of numbers that belong to pairs of units, with twice the variance: each may count twice."""
+        """The shift of a mean of numbers of pairs of units, with twice the variance, because each may count twice."""
         return replace(
             self,
             error=2**0.5 * self.error,
