@@ -132,7 +132,7 @@ def evaluate_in_detail(
     say("bin-aware metrics", len(every), len(every))
     real.memo.save()
     provenance: dict[str, Any] = {
-        "real": real.origin | {"held_out_patients": len(real.patient[real.held_out].unique())},
+        "real": real.origin,
         "generated": generated.origin,
         "versions": versions(),
         "seed": seed,

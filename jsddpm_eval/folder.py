@@ -234,8 +234,8 @@ def _with_reconstruction(
     origin = info.network() | {"config": info.config.model_dump(mode="json")}
     binning = info.binning
     if results is None:
-        people = {"store": real.fingerprint, "patients": len(set(real.patients.tolist())), "held_out_split": split}
         use = bin_utilization(binning.z_range, binning.n_bins, binning.n_slices, allow_empty_bins=True)
+        people = SliceTable.from_store(real, binning, split=split).origin
         provenance = {"real": people, "versions": versions(), "seed": seed}
         results = Results(binning=binning.to_dict(), provenance=provenance, utilization=use)
     from jsddpm_eval.metrics.reconstruction import SPECS

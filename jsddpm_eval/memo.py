@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,9 +13,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from jsddpm import __version__
 from jsddpm.errors import integrity_error
 from jsddpm.files import make_directory
+from jsddpm_eval.functions import code
 from jsddpm_eval.kept import FORMAT, read_arrays, read_table, write_arrays, write_table
 from jsddpm_eval.target import refuse_store
 
@@ -103,15 +104,21 @@ class Memo:
             return True
         return key in self._objects
 
-    def table(self, name: str, key: str, count: int, compute: Callable[[], Tensor]) -> Tensor:
+    def table(self, name: str, key: tuple[object, ...], count: int, compute: Callable[[], Tensor]) -> Tensor:
         """A row for each slice, float64 or boolean ``(count, ...)``, kept in a file of the folder.
+
+        Args:
+            name: Beginning of the file's name.
+            key: All settings besides the slices that affect the rows.
+            count: Number of slices.
+            compute: Function that computes the rows.
 
         Raises:
             JsddpmError: ``FEATURES`` (status 4) when a kept table is damaged.
         """
-        if self.folder is None or isinstance(key, InMemory):
+        if self.folder is None or any(isinstance(part, InMemory) for part in key):
             return compute()
-        path = self.folder / f"{name}-{digest(self._pixels(), key, FORMAT)}.npy"
+        path = self.folder / f"{name}-{digest(self._hash_of_pixels, *key, FORMAT)}.npy"
         if not path.is_file():
             table = compute()
             write_table(path, table.numpy())
@@ -121,7 +128,11 @@ class Memo:
             raise integrity_error("FEATURES", f"has the wrong shape {tuple(table.shape)}", fix="remove it", file=path)
         return table
 
+    @cached_property
+    def _hash_of_pixels(self) -> str:
+        return self._pixels()
+
     def _file(self) -> Path:
         if self.folder is None:
             raise RuntimeError("a memo without a folder has no file")
-        return self.folder / f"baselines-{digest(self._pixels(), self._labels(), __version__, FORMAT)}.npz"
+        return self.folder / f"baselines-{digest(self._hash_of_pixels, self._labels(), code(), FORMAT)}.npz"

@@ -114,7 +114,7 @@ def _pooled(first: Sequence[Results], second: Sequence[Results]) -> list[Differe
             for place, *scores in shared_scores(a, b):
                 places.setdefault(place.key, place)
                 by_place.setdefault(place.key, {}).setdefault(number, []).append((scores[0], scores[1]))
-    shares = [_share(fold[0][0]) for fold in folds]
+    shares = [_share(fold[0][0]) for fold in folds] if len(folds) > 1 else [0.0]
     same = same_seeds(*pairs[0])
     return [_difference(places[key], by_fold, shares, len(pairs), same) for key, by_fold in by_place.items()]
 
@@ -131,9 +131,16 @@ def _require_alike(first: Results, other: Results) -> None:
 
 
 def _share(results: Results) -> float:
-    """Held-out patients in those trained on; as in every score, validation patients are held out."""
+    """Held-out patients in those trained on; as in every score, validation patients are held out.
+
+    Raises:
+        JsddpmError: ``NOT_COMPARABLE`` (status 2) when an evaluation of an earlier version lacks these numbers.
+    """
     real = results.provenance["real"]
-    held_out, patients = int(real.get("held_out_patients", 0)), int(real.get("patients", 0))
+    if not {"patients", "held_out_patients"} <= set(real):
+        what = f"the evaluation against store {real['store']} lacks the number of held-out patients"
+        raise usage_error("NOT_COMPARABLE", what, fix="evaluate again with this version")
+    held_out, patients = int(real["held_out_patients"]), int(real["patients"])
     return held_out / max(1, patients - held_out)
 
 

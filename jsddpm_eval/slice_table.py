@@ -100,8 +100,7 @@ class SliceTable:
             group: Volumes of generated slices, names or numbers, ``(N,)``: slices of one volume depend on each other,
                 like those of one patient. None (or NaN, or a negative number) for a slice without a volume; None if
                 all slices are independent.
-            held_out: Whether the generator was not trained on these real slices, boolean ``(N,)``; None if it may
-                have been trained on any.
+            held_out: Whether the generator never saw these real slices, boolean ``(N,)``; None if it may have seen any.
             binning: The bins. Without it bins count from 0 to the largest of either table, each one slice thick.
             spacing: Pixel size and slice distance ``(row, column, z)`` in mm; real and generated slices have the same.
             names: Readable names of the slices.
@@ -201,6 +200,9 @@ class SliceTable:
             spacing=store.spacing,
         )  # fmt: skip
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SliceTable, (self._whole, self.row)
+
     def __len__(self) -> int:
         return len(self.row)
 
@@ -214,7 +216,7 @@ class SliceTable:
         return SliceTable(self._whole, self.row[keep])
 
     def rooted(self) -> SliceTable:
-        """The slices of this selection as a table of their own, with rows from 0 and nothing known of other slices."""
+        """The slices of this selection as a table of their own, with rows from 0, and without the other slices."""
         if len(self) == len(self._whole.rows) and torch.equal(self.row, torch.arange(len(self))):
             return self
         return self._apart
@@ -229,8 +231,8 @@ class SliceTable:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """Provenance of the slices, as plain values."""
-        return self._whole.origin | self._whole.identity()
+        """Provenance of the slices of the whole table, as plain values."""
+        return self._whole.origin | self._whole.identity() | self._whole.aside()
 
     @property
     def n_patients(self) -> int:
@@ -260,10 +262,7 @@ class SliceTable:
 
     def name(self, place: int) -> str:
         """Readable name of a slice of this selection."""
-        row = int(self.row[place])
-        if self.store is not None:
-            return self.store.slice_name(int(self._whole.rows[row]))
-        return f"{self.kind} slice {row}" if self._whole.names is None else str(self._whole.names[row])
+        return self._whole.name(int(self.row[place]))
 
     @cached_property
     def images(self) -> Tensor:
@@ -281,19 +280,20 @@ class SliceTable:
             self.store.release()
         return pixels
 
-    def column(self, key: str, compute: Callable[[SliceTable], Tensor], *, settings: str = "") -> Tensor:
+    def column(
+        self, key: str, compute: Callable[[SliceTable], Tensor], *, settings: str = "", version: str | None = None
+    ) -> Tensor:
         """A value, or a row of values, of each slice; computed once for the whole table, batch by batch.
 
         Args:
-            key: Name of the column, used in file names.
+            key: Name of the column, used in file names; columns of other functions may have the same.
             compute: Function of a batch of this table that returns float64 or boolean ``(n, ...)``.
             settings: Other settings that affect the values.
+            version: Text to be changed with every change of the function; a folder keeps the values under it. A column
+                without one is kept in memory only, for this function; jsddpm's own functions need none.
         """
-        whole, name = self._whole, f"{key} {settings}"
-        if name not in whole.columns:
-            every = SliceTable(whole, torch.arange(len(whole.rows)))
-            whole.columns[name] = whole.memo.table(key, settings, len(every), lambda: every.mapped(compute))
-        return whole.columns[name][self.row]
+        every = SliceTable(self._whole, torch.arange(len(self._whole.rows)))
+        return self._whole.column(key, compute, settings, version, lambda: every.mapped(compute))[self.row]
 
     def mapped(self, compute: Callable[[SliceTable], Tensor]) -> Tensor:
         """``compute`` of every slice of this selection, batch by batch; an empty batch without slices."""

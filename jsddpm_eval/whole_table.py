@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +13,8 @@ from torch import Tensor
 
 from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
-from jsddpm_eval.memo import Memo, digest
+from jsddpm_eval.functions import identity, name_of, version_of
+from jsddpm_eval.memo import InMemory, Memo, digest
 from jsddpm_eval.pixels import Pixels
 
 BATCH = 256
@@ -70,10 +70,13 @@ class WholeTable:
     names: Sequence[str] | None = None
     store: SliceStore | None = None
     columns: dict[str, Tensor] = field(default_factory=dict)
+    computed: dict[object, Tensor] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.given = dict(self.columns)
-        self.memo = Memo(cache(lambda: self.hash_pixels(list(self.given.values()))), self.hash_labels)
+        self.memo = Memo(self.hash_pixels, self.hash_labels)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # what is computed stays with this process
+        return WholeTable, tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
     def of(self, row: Tensor) -> WholeTable:
         """The same data of some rows alone.
@@ -89,14 +92,50 @@ class WholeTable:
         return replace(
             self, **columns, rows=self.rows[row.numpy()], origin=self.origin | counts,
             names=None if self.names is None else [self.names[k] for k in row.tolist()],
-            columns={name: values[row] for name, values in self.given.items()},
+            columns={name: values[row] for name, values in self.columns.items()},
         )  # fmt: skip
+
+    def name(self, row: int) -> str:
+        """Readable name of a row."""
+        if self.store is not None:
+            return self.store.slice_name(int(self.rows[row]))
+        return f"{self.kind} slice {row}" if self.names is None else str(self.names[row])
+
+    def column(
+        self,
+        key: str,
+        function: Callable[..., Tensor],
+        settings: str,
+        version: str | None,
+        compute: Callable[[], Tensor],
+    ) -> Tensor:
+        """A column that was given by key and settings, or else one of a function, computed once.
+
+        Args:
+            key: Name of the column.
+            function: The function of slices.
+            settings: Other settings that affect the values.
+            version: Version of the function; see :func:`~jsddpm_eval.functions.version_of`.
+            compute: Computes the column of all rows.
+        """
+        if (given := f"{key} {settings}".rstrip()) in self.columns:
+            return self.columns[given]
+        named, kept = name_of(function), version_of(function, version)
+        place = (key, named, settings, identity(function) if kept is None else kept)
+        if place not in self.computed:
+            parts = (named, settings, InMemory() if kept is None else kept)
+            self.computed[place] = self.memo.table(key, parts, len(self.rows), compute)
+        return self.computed[place]
 
     def identity(self) -> dict[str, str]:
         """Digest of real slices that no store identifies, in any order: arrays, and selections of a store's slices."""
         if self.kind == "generated" or (self.store and len(self.rows) == len(self.store.select(binning=self.binning))):
             return {}
         return {"slices_digest": self.memo.once(("slices digest",), self._hash_slices)}
+
+    def aside(self) -> dict[str, int]:
+        """Number of real patients that the generator was not trained on."""
+        return {} if self.kind == "generated" else {"held_out_patients": len(self.patient[self.held_out].unique())}
 
     def _hash_slices(self) -> str:
         content = torch.from_numpy(self.rows) if self.store is not None else self._content()
@@ -109,15 +148,15 @@ class WholeTable:
 
     def _content(self) -> Tensor:
         """:func:`content_of` the pixels of arrays; of the columns without pixels."""
-        if CONTENT in self.given:
-            return self.given[CONTENT]
+        if CONTENT in self.columns:
+            return self.columns[CONTENT]
         if not (self.has_pixels or self.has_masks):
-            return content_of(np.zeros(len(self.rows)), *self.given.values())
+            return content_of(np.zeros(len(self.rows)), *self.columns.values())
         read = [self.pixels.images] * self.has_pixels + [self.pixels.masks] * self.has_masks
         parts = np.split(self.rows, range(BATCH, len(self.rows), BATCH))
         return torch.cat([content_of(*(pixels(rows) for pixels in read)) for rows in parts])
 
-    def hash_pixels(self, columns: list[Tensor]) -> str:
+    def hash_pixels(self) -> str:
         """Hash of a store's fingerprint and the selected rows, or of pixels and columns, read batch by batch."""
         if self.store is not None:
             return digest(self.store.fingerprint, self.rows)
@@ -125,7 +164,7 @@ class WholeTable:
         for rows in np.split(self.rows, range(BATCH, len(self.rows), BATCH)):
             parts += [digest(self.pixels.images(rows))] if self.has_pixels else []
             parts += [digest(self.pixels.masks(rows))] if self.has_masks else []
-        return digest(*parts, *columns)
+        return digest(*parts, *self.columns.values())
 
     def hash_labels(self) -> str:
         """Hash of all other columns."""

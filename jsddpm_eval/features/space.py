@@ -53,4 +53,5 @@ class FeatureSpace:
         return Standardizer.fit(self._raw(fair)) if self.extractor.standardize and len(fair) else None
 
     def _raw(self, table: SliceTable) -> Tensor:
-        return table.column(self.name, lambda batch: self.extractor(batch.images), settings=self.extractor.key)
+        key = self.extractor.key  # identifies the function
+        return table.column(self.name, lambda batch: self.extractor(batch.images), settings=key, version="")

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.features.space import FeatureSpace
+from jsddpm_eval.functions import name_of, version_of
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -110,16 +111,24 @@ class Context:
             self.kept[key] = compute()
         return self.kept[key]  # type: ignore[return-value]
 
-    def baseline(self, cell: Cell, name: str, *settings: object, compute: Callable[[], ArrayLike]) -> Values:
+    def baseline(
+        self, cell: Cell, name: str, *settings: object, compute: Callable[[], ArrayLike], version: str | None = None
+    ) -> Values:
         """Numbers from real slices alone, computed once for all evaluations against the same real slices.
 
         Args:
             cell: The condition of the real slices.
-            name: Their name.
+            name: Their name. Numbers of other functions may have the same.
             settings: Other settings that affect them: counts, feature space.
             compute: Function that computes them.
+            version: Text to be changed with every change of the function. None is right for jsddpm's own functions;
+                numbers of another function are then computed anew.
         """
-        key = (name, self.binning.fingerprint, self.seed, cell.key, *settings)
+        kept = version_of(compute, version)
+        if kept is None:
+            return np.atleast_1d(np.asarray(compute(), dtype=np.float64))
+        own = (name_of(compute), "" if version is None else kept)
+        key = (name, self.binning.fingerprint, self.seed, cell.key, *settings, *own)
         return self.real.memo.values(key, compute)
 
     @cached_property

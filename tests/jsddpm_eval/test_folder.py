@@ -18,6 +18,7 @@ from jsddpm.errors import JsddpmError
 from jsddpm.files import write_json
 from jsddpm.publish import beside
 from jsddpm_cli.commands.sample import run_sampling
+from jsddpm_eval.comparison import compare
 from jsddpm_eval.folder import SELFTEST, evaluate_into, revealed
 from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.panels import Panels
@@ -105,6 +106,18 @@ def test_a_network_alone_is_evaluated_too(run, store, tmp_path):
     one = next(c for c in results.reconstruction if c.key == (None, None, 300)).scores
     assert "too small for five scales" in one["ms_ssim"].reason
     assert one["psnr"].n_patients == 1
+
+
+def test_a_network_alone_is_compared_with_one_whose_samples_were_evaluated_too(run, store, generated, tmp_path):
+    """Both state the same real patients, the held-out ones among them, which pooling over folds weighs."""
+    network = run / "checkpoints" / "last.ckpt"
+    alone = evaluate_into(tmp_path / "a", store, checkpoint=network)
+    both = evaluate_into(tmp_path / "b", store, generated, checkpoint=network, metrics=["obedience"], features=[])
+    drawn = (store.index["z_index"] >= 5) & (store.index["z_index"] <= 34)
+    aside = set(store.patients[drawn & (store.index["split"] != SPLITS.index("train"))])
+    assert alone.provenance["real"]["held_out_patients"] == len(aside)
+    assert alone.provenance["real"] == both.provenance["real"]
+    assert {d.difference for d in compare(alone, both)} == {0.0}
 
 
 @pytest.mark.parametrize("masks", [True, False], ids=["masks alone", "conditions alone"])

@@ -13,10 +13,15 @@ import torch
 
 from brief import brief_training
 from jsddpm.errors import JsddpmError
+from jsddpm_eval import functions, memo
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.morphology import SHAPE
 from jsddpm_eval.memo import Memo, digest
+from jsddpm_eval.metrics.base import Metric
+from jsddpm_eval.results.score import Baseline, Score
+from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from metric_tester import generated_arrays, real_arrays, table
 
@@ -158,11 +163,11 @@ def test_a_damaged_file_is_named_with_its_cure(cache, tmp_path, pattern, code, d
 
 
 def test_a_table_of_another_length_is_refused(tmp_path):
-    memo = Memo(lambda: "pixels", lambda: "labels")
-    memo.keep_in(tmp_path)
-    assert memo.table("x", "key", 2, lambda: torch.zeros(2, 3)).shape == (2, 3)
+    kept = Memo(lambda: "pixels", lambda: "labels")
+    kept.keep_in(tmp_path)
+    assert kept.table("x", ("key",), 2, lambda: torch.zeros(2, 3)).shape == (2, 3)
     with pytest.raises(JsddpmError, match="FEATURES"):
-        memo.table("x", "key", 3, lambda: torch.zeros(3, 3))
+        kept.table("x", ("key",), 3, lambda: torch.zeros(3, 3))
 
 
 def test_kept_tables_are_found_by_content(tmp_path):
@@ -182,7 +187,7 @@ def test_kept_tables_are_found_by_content(tmp_path):
         )
         extractor = Extractor("x", extract, settings.pop("preprocessing", {"a": 1}), identified=True, **settings)
         slices.memo.keep_in(tmp_path)
-        return slices.column("x", lambda batch: extractor(batch.images), settings=extractor.key)
+        return FeatureSpace(extractor, slices).of(slices)
 
     assert torch.equal(use(arrays["images"]), use(arrays["images"]))
     assert calls == [24]
@@ -207,6 +212,88 @@ def test_another_function_of_the_same_description_has_features_of_its_own(tmp_pa
     assert [kid(f, real, made, cache=tmp_path) for f in functions] == fresh
     assert [kid(f, table(real_arrays()), table(generated_arrays()), cache=tmp_path) for f in functions] == fresh
     assert not list(tmp_path.glob("q-*"))
+
+
+OWN = ScoreSpec(
+    name="own", heading="own", group="place", definition="mean of the column, and the baseline", blind_to="all",
+    better="lower", scope="pooled",
+)  # fmt: skip
+
+
+def own_metric(number, version=None, key="own"):
+    """A metric whose score and baseline are one number, which stands for its code."""
+
+    class Own(Metric):
+        name, specs = "own", (OWN,)
+
+        def compute(self, cell, context):
+            def column(batch):
+                return torch.full((len(batch),), float(number), dtype=torch.float64)
+
+            values = cell.generated.column(key, column, version=version)
+            expected = context.baseline(cell, "own", compute=lambda: [float(number)], version=version)
+            return {"own": Score.of(float(values.mean()), cell.counts, baseline=Baseline(float(expected[0])))}
+
+    return Own()
+
+
+@pytest.mark.parametrize("folder", [True, False], ids=["folder", "memory"])
+def test_a_metric_of_another_package_that_changes_has_new_values(tmp_path, folder):
+    """Without a version nothing of it is kept; with one it is kept under the version."""
+    settings = {"features": []} | ({"cache": tmp_path} if folder else {})
+    real, made = table(real_arrays()), table(generated_arrays())
+
+    def values(*asked):
+        tables = (table(real_arrays()), table(generated_arrays())) if folder else (real, made)
+        score = evaluate(*tables, metrics=[own_metric(*asked)], **settings).pooled["own"]
+        return score.value, score.baseline
+
+    assert [values(1), values(2)] == [(1, 1), (2, 2)]
+    assert not list(tmp_path.glob("own-*"))
+    assert [values(3, "a"), values(4, "a"), values(4, "b")] == [(3, 3), (3, 3), (4, 4)]
+    assert len(list(tmp_path.glob("own-*"))) == 2 * folder
+
+
+def test_columns_of_one_name_are_of_their_functions():
+    """``small`` is a column of nearest_other, whose value would be an image."""
+    made = table(generated_arrays())
+    metrics = ["nearest_other", own_metric(3, key="small")]
+    assert evaluate(table(real_arrays()), made, metrics=metrics, features=[]).pooled["own"].value == 3
+
+
+def test_a_column_is_computed_once_for_all_conditions():
+    """The function is made anew in every condition, and is the same as long as its variables are."""
+    made, seen = table(generated_arrays()), []
+
+    def each(extra):
+        return made.where([0]).column("once", lambda batch: (seen.append(extra), batch.z_bin.double())[1])
+
+    for extra in (1, 1, 2, "a", "a"):
+        each(extra)
+    assert seen == [1, 2, "a"]
+
+
+def test_values_of_another_source_of_the_package_are_computed_anew(tmp_path, monkeypatch):
+    """As after an update: columns and baselines of its functions do not outlast a change of its code."""
+    for source in ("one", "one", "two"):
+        for module in (functions, memo):
+            monkeypatch.setattr(module, "code", lambda source=source: source)
+        evaluate(
+            table(real_arrays()), table(generated_arrays()), metrics=["nearest_other"], features=[], cache=tmp_path
+        )
+    assert [len(list(tmp_path.glob(p))) for p in ("baselines-*.npz", "small-*.npy")] == [2, 2]
+
+
+def test_the_digest_of_the_code_changes_with_every_file(tmp_path, monkeypatch):
+    for name in ("a.py", "b/c.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x = 1")
+    monkeypatch.setattr(functions, "__file__", str(tmp_path / "a.py"))
+    digests = [functions.code.__wrapped__()]
+    (tmp_path / "b" / "c.py").write_text("x = 2")
+    digests.append(functions.code.__wrapped__())
+    monkeypatch.setattr(functions, "__version__", "0")
+    assert len({*digests, functions.code.__wrapped__()}) == 3
 
 
 def test_without_a_cache_nothing_is_written_into_an_earlier_one(tmp_path):

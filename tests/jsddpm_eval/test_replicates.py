@@ -120,6 +120,14 @@ def test_a_training_counts_once():
         pooled(twice, twice)
 
 
+def test_folds_that_lack_the_number_of_held_out_patients_are_not_pooled():
+    """The variance over folds grows with held-out patients in those trained on; 0 in their place made p too small."""
+    old = [evaluation([1.0], f, real={"store": f, "patients": 80}) for f in "ab"]
+    with pytest.raises(JsddpmError, match=r"NOT_COMPARABLE.*store a lacks the number of held-out patients"):
+        pooled(old, old)
+    assert pooled(old[:1], old[:1])[0].difference == 0  # of one fold it does not matter
+
+
 def test_folds_in_other_bins_are_not_pooled():
     others = [
         evaluation([1.0], f).model_copy(update={"binning": b.to_dict()})

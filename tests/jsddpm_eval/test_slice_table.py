@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -219,6 +222,12 @@ def test_a_table_without_pixels_says_so_when_asked_for_them():
             getattr(of, name)
 
 
+def test_given_columns_are_found_by_key_and_settings():
+    given = made(columns={"x": torch.arange(4.0), "y fine": torch.arange(4.0) + 1})
+    values = [given.column(*place, settings=s).tolist() for *place, s in (("x", sum, ""), ("y", sum, "fine"))]
+    assert values == [[0, 1, 2, 3], [1, 2, 3, 4]]
+
+
 def test_columns_are_computed_once_for_the_whole_table_in_batches(monkeypatch):
     monkeypatch.setattr(slice_table, "BATCH", 3)
     table, calls = made(), []
@@ -236,6 +245,25 @@ def test_columns_are_computed_once_for_the_whole_table_in_batches(monkeypatch):
     table.column("mean", brightness, settings="other")
     assert calls == [3, 1, 3, 1]
     assert made().where(slice(0)).mapped(brightness).shape == (0,)
+
+
+def pickled(value):
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled], ids=["copy", "pickle"])
+def test_a_table_can_be_sent_to_another_process(copied, tmp_path):
+    """With what it shows, and without what was computed; a DataLoader's workers get it in this way."""
+    part = made(names=["w", "x", "y", "z"]).where([3, 1])
+    part.memo.keep_in(tmp_path)
+    part.column("mean", lambda batch: batch.images.mean((1, 2)).double())
+    part.memo.once(("function",), lambda: lambda: 1)
+    sent = copied(part)
+    assert (sent.name(0), sent.patient_names.tolist(), sent.origin) == ("z", part.patient_names.tolist(), part.origin)
+    assert torch.equal(sent.images, part.images)
+    assert (
+        sent.column("mean", lambda batch: batch.masks.sum((1, 2)).double()).tolist() == part.masks.sum((1, 2)).tolist()
+    )
 
 
 # Stores
