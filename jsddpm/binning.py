@@ -183,8 +183,17 @@ class ZBinning:
 
     def middle(self, z_bin: int) -> int | None:
         """The middle slice of a bin (the lower of two), None for an empty bin."""
+        centre = self.centre(z_bin)
+        return None if centre is None else int(centre)
+
+    def centre(self, z_bin: int) -> float | None:
+        """Mean position of the slices of a bin, None for an empty bin.
+
+        >>> ZBinning((24, 93), 10).centre(0), ZBinning((0, 9), 3).centre(2)
+        (27.0, 7.5)
+        """
         slices = self.slices(z_bin)
-        return slices[(len(slices) - 1) // 2] if slices else None
+        return (slices[0] + slices[-1]) / 2 if slices else None
 
     def representative(self, z_bin: int) -> int:
         """The middle slice of a bin, so that bin -> slice -> bin is the identity; an empty bin is refused.

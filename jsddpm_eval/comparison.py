@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from jsddpm.binning import ZBinning
@@ -21,6 +22,9 @@ from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.holm import holm_adjusted
 from jsddpm_eval.stats.limits import ALPHA
 from jsddpm_eval.stats.paired import Contrast, contrast
+
+Evaluated = Results | str | Path
+"""Results of an evaluation, its folder, or its ``results.json``."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,12 @@ class Difference:
         return asdict(self)
 
 
-def compare(first: Results, second: Results) -> list[Difference]:
+def compare(first: Evaluated, second: Evaluated) -> list[Difference]:
     """Differences of every score both evaluations define, condition by condition.
+
+    Args:
+        first: Results, or the folder (or ``results.json``) of an evaluation.
+        second: Another one.
 
     Raises:
         JsddpmError: ``NOT_COMPARABLE`` (status 2) naming every field that differs.
@@ -93,15 +101,25 @@ def compare(first: Results, second: Results) -> list[Difference]:
     return compare_all(first, {"": second})[""]
 
 
-def compare_all(baseline: Results, others: Mapping[str, Results]) -> dict[str, list[Difference]]:
+def compare_all(baseline: Evaluated, others: Mapping[str, Evaluated]) -> dict[str, list[Difference]]:
     """Differences of all other evaluations to the baseline, by name, corrected over all of them.
+
+    Args:
+        baseline: Results, or the folder (or ``results.json``) of an evaluation.
+        others: The others, by name.
 
     Raises:
         JsddpmError: ``NOT_COMPARABLE`` (status 2) naming every field that differs.
     """
-    for other in others.values():
-        require_comparable(baseline, other)
-    return corrected({name: _differences(baseline, other) for name, other in others.items()})
+    first, read = read_results(baseline), {name: read_results(other) for name, other in others.items()}
+    for other in read.values():
+        require_comparable(first, other)
+    return corrected({name: _differences(first, other) for name, other in read.items()})
+
+
+def read_results(evaluated: Evaluated) -> Results:
+    """Results, read if they are given by their place."""
+    return evaluated if isinstance(evaluated, Results) else Results.read(evaluated)
 
 
 def corrected(compared: Mapping[str, Sequence[Difference]]) -> dict[str, list[Difference]]:

@@ -38,6 +38,12 @@ _VERSIONED = ("jsddpm", "torch", "torchmetrics", "torch-fidelity", "numpy", "sci
 Slices = SliceTable | Store
 """A table, an open store, or a store's folder."""
 
+Metrics = str | Metric | Sequence[str | Metric]
+"""Metrics that are asked for: names or metrics, or one of them."""
+
+Features = str | Extractor | Sequence[str | Extractor]
+"""Feature extractors that are asked for: names or extractors, or one of them."""
+
 Progress = Callable[[str, int, int], None]
 """Called with the name of a part, the steps done and their number; (0, 1) for a part without steps."""
 
@@ -63,9 +69,9 @@ def evaluate(
     real: Slices,
     generated: Slices,
     *,
-    metrics: Sequence[str | Metric] | None = None,
-    features: Sequence[str | Extractor] = DEFAULT,
-    split: str = "test",
+    metrics: Metrics | None = None,
+    features: Features = DEFAULT,
+    split: str | None = None,
     seed: int = 0,
     cache: str | Path | None = None,
     progress: Progress | None = None,
@@ -77,7 +83,7 @@ def evaluate(
         generated: Generated slices.
         metrics: Metrics or single scores by name (``"best_match"``, ``"kid"``), or metrics themselves; all when None.
         features: Feature extractors, or their names for :func:`~jsddpm_eval.features.registry.make_extractors`.
-        split: Held-out split, if ``real`` is a store.
+        split: Held-out split of a store ``real``, test when None; a table states its held-out slices itself.
         seed: Seed of all random numbers of the evaluation.
         cache: Folder of features, baselines and trained networks, which evaluations share; None writes nothing. A table
             (or a selection of its slices) keeps them in memory for its next evaluation in any case.
@@ -85,7 +91,7 @@ def evaluate(
 
     Raises:
         JsddpmError: ``STORES`` (status 3) when the two cannot be compared, for example because sizes or spacings
-            differ; ``METRIC``, ``EXTRACTOR``, ``BINNING``, ``OPTION`` (status 2).
+            differ; ``METRIC``, ``EXTRACTOR``, ``BINNING``, ``SPLIT``, ``OPTION`` (status 2).
 
     >>> images, bins, asked = torch.rand((12, 16, 16), generator=torch.Generator().manual_seed(0)), [0] * 12, [1] * 12
     >>> real = SliceTable.from_arrays(images, z_bin=bins, pathology=asked, patient=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
@@ -99,17 +105,18 @@ def evaluate(
 def evaluate_in_detail(
     real: Slices,
     generated: Slices,
-    metrics: Sequence[str | Metric] | None = None,
-    features: Sequence[str | Extractor] = DEFAULT,
-    split: str = "test",
+    metrics: Metrics | None = None,
+    features: Features = DEFAULT,
+    split: str | None = None,
     seed: int = 0,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """:func:`evaluate`, with the data of the results."""
     say, seed = progress or (lambda *_: None), check_seed(seed)
-    metrics, features = None if metrics is None else listed(metrics), listed(features)
-    picked, requested = chosen(metrics)
+    asked = [] if metrics is None else listed(metrics)
+    picked, requested = chosen(None if metrics is None else asked)
+    _require_store_of(split, real)
     real, generated, binning = _tables(real, generated, split)
     if real.store is not None and generated.store is not None:
         refuse_real_slices(real, generated)
@@ -137,8 +144,8 @@ def evaluate_in_detail(
         "versions": versions(),
         "seed": seed,
         "features": [extractor.describe() for extractor in extractors],
-        "metrics_asked": [metric.name if isinstance(metric, Metric) else metric for metric in metrics or ()],
-        "features_asked": [f.name if isinstance(f, Extractor) else asked_name(f) for f in features],
+        "metrics_asked": [metric.name if isinstance(metric, Metric) else metric for metric in asked],
+        "features_asked": [f.name if isinstance(f, Extractor) else asked_name(f) for f in listed(features)],
     }
     if suspected:
         provenance["suspicions"] = [asdict(s) | {"sentence": str(s)} for s in suspected]
@@ -174,11 +181,11 @@ def _scored(cell: Cell, context: Context, metrics: Sequence[Metric]) -> ScoredCe
     return ScoredCell(z_bin=cell.z_bin, pathology=cell.pathology, scores=scores, **cell.counts._asdict())
 
 
-def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, SliceTable, ZBinning]:
+def _tables(real: Slices, generated: Slices, split: str | None) -> tuple[SliceTable, SliceTable, ZBinning]:
     """Both tables with one binning.
 
     Raises:
-        JsddpmError: ``STORES`` (status 3), ``BINNING`` or ``BINNING_MISMATCH`` (status 2).
+        JsddpmError: ``STORES`` (status 3), ``BINNING``, ``BINNING_MISMATCH`` or ``SPLIT`` (status 2).
     """
     if not isinstance(generated, SliceTable):
         generated = opened(generated)
@@ -191,7 +198,7 @@ def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, Sl
                 "give the generated slices a binning, as in SliceTable.from_arrays(..., binning=ZBinning((24, 93), 10))"
             )
             raise usage_error("BINNING", "a store has no bins, and neither have the generated slices", fix=cure)
-        real = SliceTable.from_store(real, binning, split=split)
+        real = SliceTable.from_store(real, binning, split="test" if split is None else split)
     if binning is None:
         binning = real.binning or _counted(real, fake)
     for table, kind in ((real, "real"), (fake, "generated")):
@@ -211,6 +218,12 @@ def _tables(real: Slices, generated: Slices, split: str) -> tuple[SliceTable, Sl
         cure = "give both tables their spacing: SliceTable.from_arrays(..., spacing=real.spacing)"
         raise JsddpmError("STORES", what, fix=f"{cure}; without it, 1 mm is meant. Or generate slices of that spacing")
     return real.rooted(), fake.rooted(), binning
+
+
+def _require_store_of(split: str | None, real: Slices) -> None:
+    if split is not None and isinstance(real, SliceTable):
+        cure = "leave it out, or give the store; a table states it as held_out, or from_store(..., split=...)"
+        raise usage_error("OPTION", f"the split {split!r} is given with a table of real slices", fix=cure)
 
 
 def _require_kind(kind: str, expected: str, *, stored: bool) -> None:

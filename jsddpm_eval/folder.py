@@ -20,10 +20,8 @@ from jsddpm.publish import beside, exclusive_lock
 from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
-from jsddpm_eval.evaluation import Evaluation, Progress, Slices, evaluate_in_detail, versions
-from jsddpm_eval.features.extractor import Extractor
+from jsddpm_eval.evaluation import Evaluation, Features, Metrics, Progress, Slices, evaluate_in_detail, versions
 from jsddpm_eval.features.registry import DEFAULT
-from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.lesion_shape import lesion_rows
 from jsddpm_eval.privacy import PRIVACY, copied_pairs, privacy_statement
 from jsddpm_eval.results.anonymised import coded_panels, coded_results, coded_rows, in_code_order
@@ -55,8 +53,8 @@ def evaluate_into(
     checkpoint: str | Path | None = None,
     split: str = "test",
     seed: int = 0,
-    metrics: Sequence[str | Metric] | None = None,
-    features: Sequence[str | Extractor] = DEFAULT,
+    metrics: Metrics | None = None,
+    features: Features = DEFAULT,
     cache: str | Path | None = None,
     codes: Codes | None = None,
     progress: Progress | None = None,

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from jsddpm.binning import ZBinning
+from jsddpm.binning import ZBinning, parse_pathology
 from jsddpm.errors import JsddpmError, usage_error
 
 Values = ArrayLike | Tensor
@@ -124,8 +124,15 @@ def as_integers(what: str, values: Values, fix: str = "give one whole number for
     return torch.from_numpy(array.astype(np.int64))
 
 
-def as_pathology(values: Values) -> Tensor:
-    """0 for control, 1 for lesion, int64 ``(N,)``."""
+def as_pathology(values: Values | Sequence[str]) -> Tensor:
+    """0 for control, 1 for lesion, int64 ``(N,)``; words are those of :func:`~jsddpm.binning.parse_pathology`."""
+    words = values if isinstance(values, Tensor) else np.asarray(values)
+    if isinstance(words, np.ndarray) and words.ndim == 1 and all(isinstance(word, str) for word in words):
+        try:
+            number = {word: parse_pathology(word) for word in dict.fromkeys(words.tolist())}
+        except JsddpmError as error:
+            raise refused("pathology", error.what, "give 0 or control, 1 or lesion") from None
+        values = np.array([number[word] for word in words.tolist()], np.int64)
     kinds = as_integers("pathology", values, "give one whole number for each slice: 0 for control, 1 for lesion")
     if not set(kinds.unique().tolist()) <= {0, 1}:
         raise refused("pathology", "other values than 0 and 1", "give 0 for control, 1 for lesion")

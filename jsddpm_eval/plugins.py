@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any, TypeVar
@@ -19,13 +19,13 @@ def modules_with(package: str, attribute: str) -> list[ModuleType]:
     return [module for name in files.names() if hasattr(module := files.load(name), attribute)]
 
 
-def listed(asked: Sequence[str | Plugin]) -> Sequence[str | Plugin]:
-    """Names or objects that are asked for; a name alone is one of them.
+def listed(asked: str | Plugin | Sequence[str | Plugin]) -> Sequence[str | Plugin]:
+    """Names or objects that are asked for; one alone is a list of one.
 
     >>> listed("kid"), listed(["kid", "fid"])
     (['kid'], ['kid', 'fid'])
     """
-    return [asked] if isinstance(asked, str) else asked
+    return asked if isinstance(asked, Iterable) and not isinstance(asked, str) else [asked]  # type: ignore[return-value]
 
 
 def registered(group: str) -> dict[str, EntryPoint]:

@@ -17,9 +17,11 @@ from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
 from jsddpm_eval.comparison import (
     Difference,
+    Evaluated,
     Place,
     corrected,
     difference,
+    read_results,
     require_comparable,
     same_seeds,
     shared_scores,
@@ -37,18 +39,19 @@ Pairs = list[list[tuple[int, int]]]
 
 
 def compare_replicates(
-    baseline: Sequence[Results], others: Mapping[str, Sequence[Results]]
+    baseline: Sequence[Evaluated], others: Mapping[str, Sequence[Evaluated]]
 ) -> dict[str, list[Difference]]:
     """Mean differences of every other group of evaluations to the baseline's, by name, corrected over all of them.
 
     Args:
-        baseline: Evaluations of one method of training, each of another fold or seed.
+        baseline: Evaluations of one method of training, each of another fold or seed: results, or their folders.
         others: Evaluations of other methods, with the same number for each fold.
 
     Raises:
         JsddpmError: ``NOT_COMPARABLE`` (status 2) when they cannot be paired, or a pair is not comparable.
     """
-    return corrected({name: _pooled(baseline, other) for name, other in others.items()})
+    first = list(map(read_results, baseline))
+    return corrected({name: _pooled(first, list(map(read_results, other))) for name, other in others.items()})
 
 
 def matched(first: Sequence[Results], second: Sequence[Results]) -> Pairs:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jsddpm.binning import ZBinning
-from jsddpm.cohort.records import SPLITS
+from jsddpm.cohort.records import split_number
 from jsddpm.errors import usage_error
 from jsddpm.slices.imported import Facts, IntensityFormat, read_generated
 from jsddpm.slices.opened import Store, opened
@@ -76,7 +76,7 @@ class SliceTable:
         images: Values | None,
         masks: Values | None = None,
         *,
-        pathology: Values,
+        pathology: Values | Sequence[str],
         z_bin: Values | None = None,
         z_index: Values | None = None,
         patient: Sequence[object] | Values | None = None,
@@ -93,7 +93,7 @@ class SliceTable:
             images: ``(N, H, W)`` or ``(N, 1, H, W)`` floats in [0, 1]; None if the columns contain all that is needed.
                 float32 arrays and boolean masks are not copied, so do not change them afterwards.
             masks: Lesion masks of the same shape, boolean or 0 and 1; scores that need masks are undefined without.
-            pathology: 0 for control, 1 for lesion, ``(N,)``; for generated slices what they are conditioned on.
+            pathology: 0 or control, 1 or lesion, ``(N,)``; for generated slices what they are conditioned on.
             z_bin: Bins, ``(N,)``; needed without ``z_index``, and the same if both are given.
             z_index: Slice positions, ``(N,)``; ``binning`` turns them into bins.
             patient: Patients of real slices, names or numbers, ``(N,)``; None for generated slices.
@@ -149,7 +149,7 @@ class SliceTable:
 
         Raises:
             JsddpmError: ``BINNING`` (status 2) for a real store without a binning, ``STORE_SLICES`` when it is for
-                other volumes.
+                other volumes, ``SPLIT`` for an unknown split.
         """
         store = opened(store)
         chosen = binning or store.binning
@@ -164,7 +164,7 @@ class SliceTable:
         whole = WholeTable(
             "real" if real else "generated", position, torch.as_tensor(chosen.index(position)),
             torch.from_numpy(index["pathology"].astype(np.int64)), numbers, units,
-            real & (divided != SPLITS.index("train")), real & (divided == SPLITS.index(split)), patient_names, store,
+            real & (divided != split_number("train")), real & (divided == split_number(split)), patient_names, store,
             rows, True, store.has_masks, chosen, store.spacing, origin_of(store, split), store=store,
         )  # fmt: skip
         return cls(whole, torch.arange(len(rows)))

@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 from jsddpm.binning import ZBinning
 from jsddpm.errors import usage_error
 from jsddpm.wording import counted
+from jsddpm_eval.checks.base import Evidence, ShiftCheck
+from jsddpm_eval.checks.decision import answer_of
 from jsddpm_eval.functional.through_plane import lesion_continuity, plane_gradient, plane_ssim
 from jsddpm_eval.results.specs import Answer
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.holm import holm_adjusted
-from jsddpm_eval.stats.limits import ALPHA
 from jsddpm_eval.stats.scale import Scale, Side
 from jsddpm_eval.stats.shift import Shift, mean_shift
 
-MARGIN = 0.5
-"""Largest negligible difference in standard deviations of real slices, as in the checks of the verdict."""
+MARGIN = ShiftCheck.margin
+"""Largest negligible difference in standard deviations of real slices, that of the checks of the verdict."""
 
 _SCORES = {
     "plane_gradient": "mean change from a slice to the next, over the head",
@@ -43,7 +44,8 @@ class PlaneScore:
     Attributes:
         name: Name of the number.
         definition: Its definition.
-        answer: ``off`` (evidence of a difference), ``fine`` (its interval lies within the margin) or ``unknown``.
+        answer: As in the verdict: ``off`` (a difference of at least the margin, with evidence that there is one),
+            ``fine`` (its interval lies within the margin) or ``unknown``.
         real: Mean over patients' slices; None without any.
         generated: Mean over slices of generated volumes; None without any.
         shift: Difference in standard deviations of real slices of the same condition; None if it is undefined.
@@ -119,10 +121,10 @@ class _Neighbours:
 def _neighbours(table: SliceTable) -> _Neighbours:
     """One slice a unit and bin, the one nearest the bin's middle, paired with that of the next bin."""
     binning: ZBinning = table.binning  # type: ignore[assignment]
-    middles = np.array([np.mean(binning.slices(k)) for k in range(binning.n_bins)])
+    middle = np.array([binning.centre(k) or 0.0 for k in range(binning.n_bins)])  # nothing lies in an empty bin
     z, bins, units = (v.numpy() for v in (table.z_index, table.z_bin, table.unit))
     nearest: dict[tuple[int, int], int] = {}
-    for place in np.lexsort((z, np.abs(z - middles[bins]))):
+    for place in np.lexsort((z, np.abs(z - middle[bins]))):
         nearest.setdefault((int(units[place]), int(bins[place])), int(place))
     pairs = [(a, nearest[unit, k + 1]) for (unit, k), a in sorted(nearest.items()) if (unit, k + 1) in nearest]
     lower, upper = (np.array([pair[i] for pair in pairs], np.intp) for i in (0, 1))
@@ -189,8 +191,8 @@ def _score(name: str, real: Side, generated: Side, shift: Shift | None, p_value:
         span, counts, reason = None, (n_patients, volumes), what
     else:
         span = shift.interval
-        fine = span[0] >= -MARGIN and span[1] <= MARGIN
-        answer = "off" if p_value <= ALPHA else "fine" if fine else "unknown"
+        evidence = Evidence(name, shift.value, span, p_value, (-MARGIN, MARGIN), ("less", "more"))
+        answer = answer_of(evidence, p_value)
         needed = f"fine if it lies within {-MARGIN:g} to {MARGIN:g}; more patients or volumes would narrow it"
         counts, reason = (shift.patients, shift.units), needed if answer == "unknown" else ""
     return PlaneScore(

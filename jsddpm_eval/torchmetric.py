@@ -13,15 +13,14 @@ from torchmetrics import Metric as TorchMetric
 from torchmetrics.utilities import dim_zero_cat
 from torchmetrics.utilities.distributed import gather_all_tensors
 
-from jsddpm.binning import ZBinning
+from jsddpm.binning import ZBinning, parse_pathology
 from jsddpm.errors import usage_error
 from jsddpm.seeds import check_seed
-from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.evaluation import Features, Metrics, evaluate
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.extractors.radiomics import EXTRACTOR
 from jsddpm_eval.features.registry import make_extractors
 from jsddpm_eval.functional.best_match import best_match
-from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.registry import chosen
 from jsddpm_eval.metrics.registry import metrics as every_metric
 from jsddpm_eval.pixels import as_integers
@@ -70,8 +69,8 @@ class BinAwareMetrics(TorchMetric):
         self,
         binning: ZBinning,
         *,
-        features: Sequence[str | Extractor] = (EXTRACTOR,),
-        metrics: Sequence[str | Metric] | None = None,
+        features: Features = (EXTRACTOR,),
+        metrics: Metrics | None = None,
         seed: int = 0,
         spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
@@ -213,12 +212,13 @@ class BinAwareScore(BinAwareMetrics):
         binning: The binning that the slices are conditioned on.
         feature: Feature extractor, or its name, if the score has a feature space.
         z_bin: Bin; None for all bins.
-        pathology: 0 control, 1 lesion; None for both.
+        pathology: 0 or control, 1 or lesion; None for both.
         seed: Seed of all draws.
         spacing: Pixel size and slice distance ``(row, column, z)`` in mm, for scores in mm.
 
     Raises:
-        JsddpmError: ``METRIC`` (status 2) for a name that is not that of one score, or a condition without it.
+        JsddpmError: ``METRIC`` or ``PATHOLOGY`` (status 2) for a name that is not that of one score or pathology, or a
+            condition without the score.
 
     >>> metric = BinAwareScore("best_match_psnr", ZBinning((0, 9), 2, n_slices=10), z_bin=0, pathology=0)
     >>> slices = torch.stack([torch.zeros(12, 12), torch.full((12, 12), 0.4)])
@@ -235,7 +235,7 @@ class BinAwareScore(BinAwareMetrics):
         *,
         feature: str | Extractor = EXTRACTOR,
         z_bin: int | None = None,
-        pathology: int | None = None,
+        pathology: int | str | None = None,
         seed: int = 0,
         spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
@@ -245,10 +245,10 @@ class BinAwareScore(BinAwareMetrics):
             raise usage_error(
                 "METRIC", f"{score!r} is a family of scores", fix=f"use one of {', '.join(sorted(members))}"
             )
-        self.score, self.place = score, (z_bin, pathology)
+        self.score, self.place = score, (z_bin, kind := None if pathology is None else parse_pathology(pathology))
         spec = next(spec for metric in chosen([score])[0] for spec in metric.specs if spec.name == score)
-        exists = z_bin in (None, *range(binning.n_bins)) and pathology in (None, 0, 1)
-        if not (exists and spec.asked(z_bin, pathology)):
+        exists = z_bin in (None, *range(binning.n_bins))
+        if not (exists and spec.asked(z_bin, kind)):
             what = f"there is no {score!r} of bin {z_bin} and pathology {pathology} in {binning.n_bins} bins"
             raise usage_error("METRIC", what, fix="give z_bin and pathology of one condition, or neither")
         self._higher = {"higher": True, "lower": False}.get(spec.better or "")
@@ -279,7 +279,7 @@ def gathered(state: Tensor, group: Any = None) -> list[Tensor]:
     return gather_all_tensors(state if len(state) else state.new_empty((0, *shape), dtype=dtype), group)
 
 
-def _ready(features: Sequence[str | Extractor], seed: int) -> tuple[Extractor, ...]:
+def _ready(features: Features, seed: int) -> tuple[Extractor, ...]:
     """Extractors that can be used before there are real slices.
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from jsddpm.csvfiles import refuse_outside
-from jsddpm.errors import JsddpmError
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.refusals import unreadable
 
 Split = Literal["train", "val", "test"]
@@ -18,6 +18,17 @@ Group = Literal["control", "patient"]
 CONTROL_GROUPS = frozenset({"hc", "control", "controls", "healthy", "con", "normal"})
 _LONGEST_NAME = 255 - len(".image.npy")  # a subject's name is that of its files in a store
 MANIFEST_COLUMNS = ("image", "mask", "brain", "patient", "session", "group", "split")
+
+
+def split_number(split: str) -> int:
+    """Position of a split in :data:`SPLITS`, as in the index of a store.
+
+    Raises:
+        JsddpmError: ``SPLIT`` (status 2) when it is unknown.
+    """
+    if split not in SPLITS:
+        raise usage_error("SPLIT", f"unknown split {split!r}", fix=f"use one of {', '.join(SPLITS)}")
+    return SPLITS.index(split)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jsddpm.binning import ZBinning, parse_pathology
 from jsddpm.checksums import checksum_line, crc32_differs, sha256
-from jsddpm.cohort.records import SPLITS, Split
+from jsddpm.cohort.records import SPLITS, Split, split_number
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import read_json, require_directory
 from jsddpm.publish import unfinished
@@ -147,9 +147,7 @@ class SliceStore:
             z = self.index["z_index"]
             keep &= (z >= binning.z_range[0]) & (z <= binning.z_range[1])
         if split is not None:
-            if split not in SPLITS:
-                raise usage_error("SPLIT", f"unknown split {split!r}", fix=f"use one of {', '.join(SPLITS)}")
-            keep &= self.index["split"] == SPLITS.index(split)
+            keep &= self.index["split"] == split_number(split)
         if pathology is not None:
             keep &= self.index["pathology"] == parse_pathology(pathology)
         return np.flatnonzero(keep)

@@ -23,7 +23,7 @@ from jsddpm_eval.checks.needed import needed
 from jsddpm_eval.checks.pooling import pooled as pooled_with
 from jsddpm_eval.checks.pooling import variance_of
 from jsddpm_eval.results.score import Cell
-from jsddpm_eval.results.specs import Finding
+from jsddpm_eval.results.specs import Answer, Finding
 from jsddpm_eval.stats.exceedance import units_needed
 from jsddpm_eval.stats.holm import holm_adjusted, testable
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS, TAIL
@@ -63,6 +63,17 @@ class _Judgement:
     def off(self) -> bool:
         tested = self.inherited or (self.p_value is not None and self.p_value <= ALPHA)
         return tested and bool(self.evidence.kind) and not self.evidence.within
+
+
+def answer_of(evidence: Evidence, p_value: float | None) -> Answer:
+    """The answer of evidence that stands alone.
+
+    Args:
+        evidence: The evidence.
+        p_value: Its p-value after correction; None without a test.
+    """
+    judged = _Judgement(evidence, p_value, ALPHA)
+    return "off" if judged.off else "fine" if evidence.within else "unknown"
 
 
 def decide(checks: Iterable[Check], cells: Sequence[Cell]) -> tuple[Finding, ...]:

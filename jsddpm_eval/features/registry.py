@@ -37,13 +37,13 @@ def extractor_names() -> list[str]:
 
 
 def make_extractors(
-    features: Sequence[str | Extractor], real: SliceTable, *, seed: int, folder: Path | None = None
+    features: str | Extractor | Sequence[str | Extractor], real: SliceTable, *, seed: int, folder: Path | None = None
 ) -> list[Extractor]:
     """Extractors by name.
 
     Args:
-        features: Extractors themselves; names (:func:`extractor_names`); a name of torch-fidelity's, alone (weights are
-            fetched) or as ``NAME=WEIGHTS@SHA256``; a file of an exported network, as
+        features: Extractors themselves, or one; names (:func:`extractor_names`); a name of torch-fidelity's, alone
+            (weights are fetched) or as ``NAME=WEIGHTS@SHA256``; a file of an exported network, as
             ``FILE[@SHA256][?channels=3&range=-1,1]``.
         real: Real slices, for extractors that are trained on those that are not held out.
         seed: Seed of training.
@@ -55,6 +55,9 @@ def make_extractors(
     """
     extractors: list[Extractor] = []
     for feature in listed(features):
+        if not isinstance(feature, (str, Extractor)):
+            what = f"{getattr(feature, '__name__', None) or f'a {type(feature).__name__}'} is no extractor"
+            raise usage_error("EXTRACTOR", what, fix="give a name, or an instance of jsddpm_eval.Extractor")
         extractor = feature if isinstance(feature, Extractor) else _by_name(feature, real, seed, folder)
         if extractor.name in {e.name for e in extractors}:
             raise usage_error("EXTRACTOR", f"{extractor.name} is given twice", fix="name each extractor once")

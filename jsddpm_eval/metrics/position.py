@@ -233,5 +233,4 @@ def position_confusion(predicted: Tensor, z_bin: Tensor, binning: ZBinning) -> l
 
 def middles(binning: ZBinning) -> Tensor:
     """Mean position of the slices of each bin; 0 for an empty one."""
-    parts = [binning.slices(k) for k in range(binning.n_bins)]
-    return torch.tensor([(p[0] + p[-1]) / 2 if p else 0.0 for p in parts])
+    return torch.tensor([binning.centre(k) or 0.0 for k in range(binning.n_bins)])

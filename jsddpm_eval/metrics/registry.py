@@ -48,15 +48,15 @@ def group_order(spec: ScoreSpec) -> int:
     return GROUPS.index(spec.group) if spec.group in GROUPS else len(GROUPS)
 
 
-def chosen(names: Sequence[str | Metric] | None) -> tuple[list[Metric], frozenset[str]]:
+def chosen(names: str | Metric | Sequence[str | Metric] | None) -> tuple[list[Metric], frozenset[str]]:
     """Requested metrics and the names of their requested specs.
 
     Args:
-        names: Names of metrics or of single scores, or metrics themselves; all metrics when None.
+        names: Names of metrics or of single scores, or metrics themselves, or one of them; all metrics when None.
 
     Raises:
-        JsddpmError: ``METRIC`` (status 2) for a name that is neither, for a metric that has the name of another one or
-            of its scores, and for no metric.
+        JsddpmError: ``METRIC`` (status 2) for a name that is neither, another object, a metric that has the name of
+            another one or of its scores, and for no metric.
 
     >>> [m.name for m in chosen(["kid"])[0]], chosen("kid")[1]
     (['feature_distance'], frozenset({'kid'}))
@@ -64,6 +64,7 @@ def chosen(names: Sequence[str | Metric] | None) -> tuple[list[Metric], frozense
     names = list(metrics()) if names is None else listed(names)
     if not names:
         raise usage_error("METRIC", "no metric is asked for", fix="name at least one, or leave it out for all of them")
+    _require_metrics(names)
     _require_own_names(names)
     picked: dict[str, Metric] = {}
     requested: set[str] = set()
@@ -74,6 +75,18 @@ def chosen(names: Sequence[str | Metric] | None) -> tuple[list[Metric], frozense
         requested |= {str(name)} if single else {spec.name for spec in metric.specs}
     ordered = sorted(picked.values(), key=lambda m: group_order(m.specs[0]))
     return ordered, frozenset(requested)
+
+
+def _require_metrics(given: Sequence[object]) -> None:
+    """Refuse what is neither a name nor a metric, such as the class of one."""
+    for each in given:
+        if isinstance(each, type):
+            raise usage_error("METRIC", f"{each.__name__} is a class", fix=f"give an instance: {each.__name__}()")
+        if not isinstance(each, (str, Metric)):
+            what = f"a {type(each).__name__} is no metric"
+            raise usage_error(
+                "METRIC", what, fix="give an instance of a class derived from jsddpm_eval.Metric, or a name"
+            )
 
 
 def _require_own_names(given: Sequence[str | Metric]) -> None:

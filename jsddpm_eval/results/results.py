@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import ValidationError
 
-from jsddpm.binning import PATHOLOGY_NAMES, ZBinning
+from jsddpm.binning import PATHOLOGY_NAMES, ZBinning, parse_pathology
 from jsddpm.checksums import read_recorded, sha256, write_recorded
 from jsddpm.errors import integrity_error, usage_error
 from jsddpm.files import json_bytes, parse_json
@@ -24,6 +24,7 @@ Condition = tuple[int | None, int | None]
 ALIKE = "patients_alike"
 """Entry of the provenance: groups of real patients who are as near to each other as copies are, if there are any."""
 
+_MOST_NAMES = 6  # of conditions in an error
 _PROTOCOLS: tuple[Literal["reconstruction", "generation"], ...] = ("reconstruction", "generation")
 
 
@@ -77,17 +78,19 @@ class Results(Model):
         return list(dict.fromkeys(s.space for c in self.generation for s in c.scores.values() if s.space))
 
     def score(self, name: str, z_bin: int | None = None, pathology: int | str | None = None) -> Score:
-        """A generation score of a condition.
+        """The score of a condition of the generated slices.
 
         Args:
             name: Full name (``vendi_radiomics``), or a spec's (``kid``), which stands for the first feature space.
             z_bin: The bin; None for all bins.
-            pathology: ``"control"``, ``"lesion"``, 0 or 1; None for both, with all bins.
+            pathology: ``"control"``, ``"lesion"``, 0 or 1; None for both. Most scores of a bin are those of one
+                pathology.
 
         Raises:
-            JsddpmError: ``SCORE`` (status 2) when there is no such score, naming those there are.
+            JsddpmError: ``SCORE`` (status 2) when there is no such condition or score, naming those there are;
+                ``PATHOLOGY`` (status 2) for another pathology.
         """
-        kind = PATHOLOGY_NAMES.index(pathology) if pathology in PATHOLOGY_NAMES else pathology
+        kind = None if pathology is None else parse_pathology(pathology)
         cell = next((c for c in self.generation if c.key == (z_bin, kind, None)), None)
         if cell is None:
             last = self.binning["n_bins"] - 1
@@ -95,8 +98,17 @@ class Results(Model):
             raise usage_error("SCORE", f"there is no condition with bin {z_bin} and pathology {pathology}", fix=cure)
         score = cell.scores.get(name) or next(iter(cell.of(name)), None)
         if score is None:
-            raise usage_error("SCORE", f"{cell.name} has no score {name!r}", fix=f"use one of {', '.join(cell.scores)}")
+            raise usage_error("SCORE", f"{cell.name} has no score {name!r}", fix=self._instead(name, cell))
         return score
+
+    def _instead(self, name: str, cell: Cell) -> str:
+        """What to ask for in place of a score that a condition does not have."""
+        places = [c.name for c in self.generation if name in c.scores or any(c.of(name))]
+        if not places:
+            every = cell.scores or dict.fromkeys(n for c in self.generation for n in c.scores)
+            return f"use one of {', '.join(every)}"
+        more = f" and {len(places) - _MOST_NAMES} more" if len(places) > _MOST_NAMES else ""
+        return f"use a condition with this score: {'; '.join(places[:_MOST_NAMES])}{more}"
 
     def __getitem__(self, key: str | tuple[str, int | None, int | str | None]) -> Score:
         """See :meth:`score`."""
@@ -207,9 +219,14 @@ class Results(Model):
     def read(cls, path: str | Path) -> Self:
         """Read the file of :meth:`write`, and the influences beside it if they belong to these results.
 
+        Args:
+            path: The file, or the folder of an evaluation, which contains it as ``results.json``.
+
         Raises:
-            JsddpmError: ``RESULTS`` (status 4) when it is damaged, another file, or of another version.
+            JsddpmError: ``RESULTS`` (status 4) when it is damaged, another file, or of another version; ``MISSING``
+                (status 2) when it does not exist.
         """
+        path = Path(path) / "results.json" if Path(path).is_dir() else path
         try:
             results = cls.model_validate(_read(path))
             if not _beside(path).is_file():

@@ -12,6 +12,7 @@ from jsddpm.errors import JsddpmError
 from jsddpm_eval.comparison import compare, compare_all, summary
 from jsddpm_eval.metrics.reconstruction import SPECS as OF_RECONSTRUCTION
 from jsddpm_eval.metrics.registry import metrics
+from jsddpm_eval.replicates import compare_replicates
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Counts, Score
 from jsddpm_eval.stats.intervals import mean_spread
@@ -77,6 +78,20 @@ def test_pathologies_and_bins_are_compared_beside_their_conditions():
     error = 0.2 / norm.ppf(0.975) * np.sqrt(2)
     p = 2 * norm.sf(np.array([0.9, 0.6, 0.9, 0.1, 0.7]) / error)
     assert [d.p_value for d in found] == pytest.approx([2 * p[0], p[1], 3 * p[2], p[3], 2 * p[4]])
+
+
+def test_evaluations_are_read_from_their_folders(tmp_path):
+    """Or from their files; what is compared is the same."""
+    a, b = results([1.0, 1.0]), results([1.1, 0.2])
+    for name, each in (("a", a), ("b", b)):
+        (tmp_path / name).mkdir()
+        each.write(tmp_path / name / "results.json")
+    expected = compare(a, b)
+    assert compare(str(tmp_path / "a"), tmp_path / "b" / "results.json") == compare(a, tmp_path / "b") == expected
+    assert compare_all(tmp_path / "a", {"b": tmp_path / "b"})["b"] == expected
+    assert compare_replicates([tmp_path / "a"], {"b": [tmp_path / "b"]})["b"] == expected
+    with pytest.raises(JsddpmError, match="MISSING"):
+        compare(a, tmp_path)
 
 
 def test_direction_and_missing_intervals():

@@ -99,6 +99,32 @@ def test_sides_that_do_not_belong_together_are_refused(real, generated, message)
     assert (caught.value.code, caught.value.status) == ("STORES", 3)
 
 
+def test_the_split_is_that_of_a_store(store, tmp_path):
+    binning = ZBinning((5, 34), 5, n_slices=40)
+    part = SliceTable.from_store(store, binning)
+    made = SliceTable.from_arrays(
+        part.images[:4], z_index=part.z_index[:4], pathology=part.pathology[:4], binning=binning, spacing=store.spacing
+    )
+    asked = {"metrics": ["best_match_psnr"], "features": []}
+    with pytest.raises(JsddpmError, match=r"SPLIT.*unknown split 'foo'.*train, val, test"):
+        evaluate(store, made, split="foo", **asked)
+    with pytest.raises(JsddpmError, match=r"OPTION.*'val' is given with a table.*held_out"):
+        evaluate(part, made, split="val", **asked)
+    splits = [
+        evaluate(store, made, **asked, **split).provenance["real"]["held_out_split"] for split in ({}, {"split": "val"})
+    ]
+    assert splits == ["test", "val"]
+
+
+def test_one_metric_and_one_extractor_may_be_given_alone():
+    means = tester.MEANS
+    alone = evaluate(REAL, MADE, metrics=metrics()["feature_distance"], features=means)
+    assert alone == evaluate(REAL, MADE, metrics=[metrics()["feature_distance"]], features=[means])
+    for features in (None, [None], type(means), [3]):
+        with pytest.raises(JsddpmError, match=r"EXTRACTOR.*is no extractor.*instance"):
+            evaluate(REAL, MADE, metrics="kid", features=features)
+
+
 def test_another_spacing_is_refused_unless_it_is_rounded():
     real = labelled(IMAGES, patient=list("aabbcc"), spacing=(0.9375, 0.9375, 2.0))
     with pytest.raises(JsddpmError, match=r"\(0.9375, 0.9375, 2.0\) mm, generated slices \(1.0, 1.0, 1.0\)") as caught:

@@ -152,7 +152,7 @@ REFUSED = {
     ),
     "a position too few": ({"z_index": [5, 6, 7], "binning": BINNING}, "z_index: 3 for 4"),
     "a third pathology": ({"pathology": [0, 1, 2, 0]}, "0 for control, 1 for lesion"),
-    "pathologies by name": ({"pathology": ["lesion"] * 4}, "whole number.* 1 for lesion"),
+    "an unknown pathology": ({"pathology": ["lesion"] * 3 + ["ill"]}, "pathology 'ill' is unknown.*1 or lesion"),
     "a patient too few": ({"patient": list("aab")}, "one patient for each"),
     "a patient without a name": ({"patient": ["a", None, "b", "b"]}, "patient"),
     "a patient with an empty name": ({"patient": ["a", "", "b", "b"]}, "1 of 4 missing"),
@@ -192,6 +192,14 @@ def test_what_does_not_fit_is_refused_by_name_with_a_cure(changed, message):
     assert caught.value.status == 2
     assert caught.value.fix
     assert caught.value.code in ("SLICES", "Z_OUTSIDE")
+
+
+@pytest.mark.parametrize(
+    "words", [["control", "lesion", "Lesion", "0"], np.array(["control", "lesion", "1", "control"]),
+              pd.Series(["control", "LESION", "lesion", "control"])], ids=["list", "array", "series"],
+)  # fmt: skip
+def test_pathologies_may_be_words(words):
+    assert made(pathology=words).pathology.tolist() == [0, 1, 1, 0]
 
 
 def test_positions_become_bins_and_bins_become_positions():

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from scipy.stats import t as student
 from skimage.metrics import structural_similarity
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.functional.through_plane import lesion_continuity, plane_gradient, plane_ssim
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.scale import Side
+from jsddpm_eval.stats.shift import Shift
+from jsddpm_eval.through_plane import _score as judged
 from jsddpm_eval.through_plane import through_plane
 
 BINS, SIZE = 5, (24, 20)
@@ -95,6 +101,36 @@ def test_shuffled_volumes_are_told_from_real_ones(seed):
     gradient, similarity, continuity = mixed
     assert gradient.shift > 0 > similarity.shift
     assert continuity.generated < 0.7 < continuity.real
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "p_value", "answer"),
+    [
+        (0.3, 0.05, 1e-9, "fine"), (0.44, 0.05, 1e-9, "fine"), (0.46, 0.05, 1e-9, "unknown"),
+        (0.49, 0.05, 1e-9, "unknown"), (0.51, 0.05, 1e-9, "off"), (-0.51, 0.05, 0.05, "off"),
+        (-0.51, 0.05, 0.051, "unknown"), (-0.44, 0.05, 0.9, "fine"),
+    ],
+)  # fmt: skip
+def test_answers_follow_the_rule_of_the_verdict(value, half, p_value, answer):
+    """Off: 0.5 or more, and significant; fine: the interval lies within 0.5. A negligible difference is never off."""
+    freedom = 20
+    error = half / student.ppf(0.975, freedom)
+    shift = Shift(value, value, error, freedom, error, 0.5, 12, 50, 10, {}, np.zeros(10))
+    side = Side(np.zeros(4), np.zeros(4, np.int64), np.arange(4))
+    assert judged("plane_gradient", side, side, shift, p_value).answer == answer
+
+
+def test_bins_that_are_empty_by_design_cause_no_warning():
+    """Global bins of 128 slices, of which 24 to 93 are used: the first and the last have none."""
+    binning, rng = ZBinning((24, 93), 10, "global", 128), np.random.default_rng(0)
+    z = np.tile(np.arange(24, 94, 6), 4)
+    images, owner = rng.random((len(z), 16, 16)).astype(np.float32), np.repeat(np.arange(4), len(z) // 4)
+    labels = {"z_index": z, "pathology": np.zeros(len(z), int), "binning": binning}
+    real = SliceTable.from_arrays(images, patient=owner, **labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = through_plane(real, SliceTable.from_arrays(images[::-1].copy(), group=owner, **labels))
+    assert scores[0].volumes == 4
 
 
 def test_slices_that_are_too_alike_are_told_too():

@@ -309,7 +309,8 @@ def test_the_seeds_function_takes_the_best_of_the_bin():
 
 
 @pytest.mark.parametrize(
-    ("name", "z_bin", "pathology"), [("kid", None, None), ("lesion_present", None, None), ("best_match_psnr", 0, 0)]
+    ("name", "z_bin", "pathology"),
+    [("kid", None, None), ("lesion_present", None, None), ("best_match_psnr", 0, 0), ("best_match_psnr", 0, "Control")],
 )
 def test_a_single_score_is_that_of_the_results(name, z_bin, pathology):
     metric = BinAwareScore(name, BINNING, feature=MEANS, z_bin=z_bin, pathology=pathology)
@@ -346,10 +347,10 @@ def test_a_single_score_can_be_cloned_and_needs_a_score():
     for name, place, why in (
         ("kid", {"z_bin": 5, "pathology": 0}, "no 'kid' of bin 5 and pathology 0 in 2 bins"),
         ("kid", {"z_bin": -1, "pathology": 0}, "no 'kid' of bin -1"),
-        ("kid", {"z_bin": 0, "pathology": 2}, "no 'kid' of bin 0 and pathology 2"),
+        ("kid", {"z_bin": 0, "pathology": 2}, "pathology 2 is unknown"),
         ("lesion_area", {"z_bin": 2}, "no 'lesion_area' of bin 2"),
         ("feature_distance", {}, "is a family of scores"), ("kidd", {}, "unknown metric or score"),
         ("best_match_psnr", {"pathology": 0}, "no 'best_match_psnr' of bin None and pathology 0"),
     ):  # fmt: skip
-        with pytest.raises(JsddpmError, match=f"METRIC.*{why}"):
+        with pytest.raises(JsddpmError, match=f"(METRIC|PATHOLOGY).*{why}"):
             BinAwareScore(name, BINNING, **place)

@@ -154,7 +154,7 @@ def _read(places: list[Path]) -> list[Results]:
 
     for place in places:
         require_evaluation(place)
-    return [Results.read(p / "results.json" if p.is_dir() else p) for p in places]
+    return list(map(Results.read, places))
 
 
 def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refused: bool) -> None:

@@ -14,7 +14,7 @@ from jsddpm_cli.seeds import seed_option
 from jsddpm_cli.sources import JobsOption
 
 app = typer.Typer()
-ORDER = 75
+ORDER = 74
 
 
 @app.command(epilog="Example: jsddpm selftest store")

@@ -24,8 +24,8 @@ def volumes(
 
     One slice per bin is taken from either side: how much the next slice differs (gradient), how similar both are
     (SSIM), and how much of a lesion continues in it. Differences are in standard deviations of real slices of the same
-    condition, with the patient as the unit. The answer is off if there is evidence of a difference, fine if there is
-    evidence that it is at most 0.5, and unknown otherwise.
+    condition, with the patient as the unit. The answer is off if the difference is significant and at least 0.5,
+    fine if its interval lies within -0.5 to 0.5, and unknown otherwise.
     """
     from jsddpm.files import write_json
     from jsddpm.slices.store import SliceStore

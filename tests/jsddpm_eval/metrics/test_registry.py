@@ -62,6 +62,19 @@ def test_metrics_are_chosen_by_family_by_score_and_as_objects():
     assert (caught.value.code, caught.value.status) == ("METRIC", 2)
 
 
+def test_one_metric_is_asked_for_alone():
+    mine = Mine("mine", "own")
+    assert chosen(mine) == chosen([mine]) == ([mine], frozenset({"own"}))
+
+
+@pytest.mark.parametrize(
+    ("asked", "fix"), [([Metric], "Metric\\(\\)"), (Metric, "Metric\\(\\)"), ([3], "or a name"), ([None], "or a name")]
+)
+def test_what_is_no_metric_is_refused_with_what_to_give(asked, fix):
+    with pytest.raises(JsddpmError, match=f"METRIC.*fix: give an instance.*{fix}"):
+        chosen(asked)
+
+
 class Mine(Metric):
     def __init__(self, name, score):
         self.name, self.specs = name, (replace(KID, name=score),)

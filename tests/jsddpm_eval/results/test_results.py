@@ -93,14 +93,28 @@ def test_a_score_is_found_by_spec_or_full_name_and_by_condition(kids):
     assert kids["kid", 3, "lesion"].value == 5
     assert kids["kid", 1, "lesion"].value is None
     assert kids.spaces() == ["x", "y"]
-    for key, message in (
-        (("kid", 9, 0), "a bin from 0 to 4"),
-        ("fid", "one of kid_x, kid_y"),
-        (("kid", 1, "tumour"), "no condition"),
+    assert kids["kid", 3, " Lesion"] == kids["kid", 3, "1"] == kids["kid", 3, 1]
+    for key, code, message in (
+        (("kid", 9, 0), "SCORE", "a bin from 0 to 4"),
+        ("fid", "SCORE", "one of kid_x, kid_y"),
+        (("kid", 1, "tumour"), "PATHOLOGY", "'tumour' is unknown"),
     ):
         with pytest.raises(JsddpmError, match=message) as caught:
             kids[key]
-        assert (caught.value.code, caught.value.status) == ("SCORE", 2)
+        assert (caught.value.code, caught.value.status) == (code, 2)
+
+
+def test_a_score_that_a_condition_lacks_is_refused_with_the_conditions_that_have_it(kids):
+    """A cell of a bin with both pathologies has few scores, or none."""
+    more = kids.model_copy(update={"generation": (*kids.generation, Cell(z_bin=1, scores={}))})
+    with pytest.raises(JsddpmError, match=r"bin 1 has no score 'kid'") as caught:
+        more["kid", 1]
+    assert caught.value.fix == (
+        "use a condition with this score: all bins; bin 0 control; bin 0 lesion; bin 1 control; bin 1 lesion; "
+        "bin 2 control and 5 more"
+    )
+    with pytest.raises(JsddpmError, match="fix: use one of kid_x, kid_y"):
+        more["fid", 1]
 
 
 def test_the_frame_is_tidy(kids):
