@@ -61,7 +61,7 @@ def test_a_second_evaluation_computes_nothing_of_the_real_slices_anew():
     extractor, calls = counting_extractor()
     first = evaluate(real, table(generated_arrays()), features=[extractor])
     assert len(computed) > 30
-    assert {"kid", "best_match", "vendi", "copies", "nearest_other", "z read"} <= set(computed)
+    assert {"kid", "best_match", "vendi", "copies", "log nearest_other", "z read"} <= set(computed)
     assert calls == [24, 16]
     computed.clear()
     second = evaluate(real, table(generated_arrays(seed=9)), features=[extractor])
@@ -255,9 +255,9 @@ def test_a_metric_of_another_package_that_changes_has_new_values(tmp_path, folde
 
 
 def test_columns_of_one_name_are_of_their_functions():
-    """``small`` is a column of nearest_other, whose value would be an image."""
+    """``small and mirrored`` is a column of nearest_other, whose values are images."""
     made = table(generated_arrays())
-    metrics = ["nearest_other", own_metric(3, key="small")]
+    metrics = ["nearest_other", own_metric(3, key="small and mirrored")]
     assert evaluate(table(real_arrays()), made, metrics=metrics, features=[]).pooled["own"].value == 3
 
 
@@ -281,7 +281,7 @@ def test_values_of_another_source_of_the_package_are_computed_anew(tmp_path, mon
         evaluate(
             table(real_arrays()), table(generated_arrays()), metrics=["nearest_other"], features=[], cache=tmp_path
         )
-    assert [len(list(tmp_path.glob(p))) for p in ("baselines-*.npz", "small-*.npy")] == [2, 2]
+    assert [len(list(tmp_path.glob(p))) for p in ("baselines-*.npz", "small*-*.npy")] == [2, 2]
 
 
 def test_the_digest_of_the_code_changes_with_every_file(tmp_path, monkeypatch):
