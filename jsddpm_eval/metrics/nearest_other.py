@@ -19,11 +19,10 @@ from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.overlap import digests
-from jsddpm_eval.results.score import Baseline, Score
+from jsddpm_eval.results.score import Baseline, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.exceedance import share_bound
-from jsddpm_eval.stats.intervals import shift_spread
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
 from jsddpm_eval.stats.scale import Side
 from jsddpm_eval.stats.shift import Shift, closest_to_null, mean_shift
@@ -103,8 +102,9 @@ class NearestOther(Metric):
         else:
             counts = cell.counts._replace(n_generated=shift.samples, n_patients=shift.patients)
             band = Baseline(0.0, (-shift.half_width, shift.half_width))
-            spread = shift_spread(shift, cell.patient_names, aligned=shift.samples == len(rows))
-            scores[NEAREST.name] = Score.of(shift.value, counts, spread, band, p_value=max(shift.p_value, _NEVER))
+            scores[NEAREST.name] = Score.of(
+                shift.value, counts, Spread(shift.interval), band, p_value=max(shift.p_value, _NEVER)
+            )
         known = np.isfinite(distances.of_others)
         if len(np.unique(patients[known])) < MIN_UNITS:
             few = "needs real slices of 3 patients of one condition"

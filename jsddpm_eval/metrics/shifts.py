@@ -13,7 +13,7 @@ from torch import Tensor
 
 from jsddpm.wording import counted
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Score
+from jsddpm_eval.results.score import Baseline, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import shift_spread
@@ -61,8 +61,9 @@ class ShiftMetric(Metric):
                 n_real=len(sides[0].values), n_generated=shift.samples, n_patients=shift.patients
             )
             band = Baseline(0.0, (-shift.half_width, shift.half_width))
-            aligned = bool(np.isfinite(generated[cell.generated.row.numpy(), i]).all())
-            spread = shift_spread(shift, cell.patient_names, aligned=aligned)
+            spread = Spread(shift.interval)
+            if spec.name not in self.distances:  # there a sample changes the numbers of others, too
+                spread = shift_spread(shift, cell.patient_names)
             scores[spec.name] = Score.of(
                 shift.value, counts, spread, band, p_value=shift.p_value, of_patients=shift.of_patients,
                 freedom=shift.freedom,

@@ -43,14 +43,13 @@ class Influence(Model):
         patients: Changes by patient, or block of patients (:func:`block_of`); patients not listed change nothing.
         samples: Changes by generated sample (or volume), or block of them, in order.
         sample_blocks: Samples (volumes) of each block; empty if every block is one sample.
-        aligned: Whether every sample of the condition has a part in the score. Otherwise samples of equal seeds may
-            have other places in another evaluation, and make no pairs.
+        pairs: Whether samples of equal seeds make pairs.
     """
 
     patients: dict[str, float] = Field(default_factory=dict)
     samples: tuple[float, ...] = ()
     sample_blocks: tuple[int, ...] = ()
-    aligned: bool = True
+    pairs: bool = True
 
     @classmethod
     def of(

@@ -103,14 +103,14 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     return float(low.low), float(high.high)
 
 
-def shift_spread(shift: Shift, names: Mapping[int, str], *, aligned: bool = True) -> Spread:
+def shift_spread(shift: Shift, names: Mapping[int, str]) -> Spread:
     """95 % interval of a mean difference, and what each unit adds to it.
+
+    Samples are no pairs: some have no such number, and what they add is enlarged where they vary less than real slices.
 
     Args:
         shift: The difference.
         names: Name of each real patient, by the label it has in the shift.
-        aligned: Whether every generated slice of the condition has the number; see
-            :class:`~jsddpm_eval.results.score.Influence`.
     """
     blocks = np.arange(shift.units) % SAMPLE_BLOCKS
     influence = Influence.of(
@@ -119,4 +119,4 @@ def shift_spread(shift: Shift, names: Mapping[int, str], *, aligned: bool = True
         samples=np.bincount(blocks, shift.without_units).tolist(),
         sample_blocks=np.bincount(blocks).tolist(),
     )
-    return Spread(shift.interval, influence.model_copy(update={"aligned": aligned}))
+    return Spread(shift.interval, influence.model_copy(update={"pairs": False}))

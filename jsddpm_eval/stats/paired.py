@@ -93,7 +93,7 @@ class _Changes:
         if first is None or second is None or change is None:
             return None
         blocks = Influence(patients=change).patient_blocks
-        pairs = same_seeds and first.aligned and second.aligned and len(first.samples) == len(second.samples)
+        pairs = same_seeds and first.pairs and second.pairs and len(first.samples) == len(second.samples)
         return cls(np.array(list(change.values())), blocks, (first, second), pairs)
 
     @property

@@ -42,7 +42,8 @@ class Shift:
         samples: Generated slices it rests on.
         units: Generated units they are of.
         without_patients: Changes of the value when each real patient is left out (linearized), by label.
-        without_units: The same for generated units, in the order of their labels, ``(units,)``.
+        without_units: The same for generated units, in the order of their labels, ``(units,)``; enlarged, as the error
+            is, where samples vary less than real slices.
     """
 
     value: float
@@ -89,12 +90,7 @@ class Shift:
     @property
     def of_pairs(self) -> Shift:
         """The shift of a mean of numbers of pairs of units, with twice the variance, because each may count twice."""
-        return replace(
-            self,
-            error=2**0.5 * self.error,
-            without_patients={label: 2**0.5 * change for label, change in self.without_patients.items()},
-            without_units=2**0.5 * self.without_units,
-        )
+        return replace(self, error=2**0.5 * self.error)
 
 
 def mean_shift(real: Side, generated: Side, *, distances: bool = False) -> Shift | None:
@@ -170,7 +166,8 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
         of_samples += float((np.bincount(unit[samples], deviation[samples]) ** 2).sum())
     of_each = np.bincount(owner, weight * residual).astype(np.float64)
     of_unit = np.bincount(unit, deviation).astype(np.float64)
-    of_patients, of_volumes = float((of_each**2).sum()), float((of_unit**2).sum()) - of_samples
+    of_patients, total_of_units = float((of_each**2).sum()), float((of_unit**2).sum())
+    of_volumes = total_of_units - of_samples
     across = max(0.0, of_patients - alone)
     held = np.bincount(owner, weight)
     people_freedom = max(1.0, float(held.sum() ** 2 / (held**2).sum()) - 1)
@@ -192,7 +189,7 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
         samples=total,
         units=len(of_unit),
         without_patients=dict(zip(labels.tolist(), _without(-of_each).tolist(), strict=True)),
-        without_units=_without(of_unit),
+        without_units=_without(of_unit) * max(1.0, (floor / total_of_units) ** 0.5 if total_of_units > 0 else 1.0),
     )
 
 

@@ -97,9 +97,9 @@ def test_an_own_interval_that_counts_more_does_not_widen_a_symmetric_difference(
     assert contrast(*wider, same_seeds=False).interval == pytest.approx(contrast(*scores, same_seeds=False).interval)
 
 
-def test_samples_of_equal_seeds_are_no_pairs_where_some_have_no_value():
+def test_samples_of_equal_seeds_are_no_pairs_where_the_score_has_none():
     rng = np.random.default_rng(4)
     scores = [mean_score(rng.normal(0, 1, 9)) for _ in range(2)]
-    partial = [s.model_copy(update={"influence": s.influence.model_copy(update={"aligned": False})}) for s in scores]
+    partial = [s.model_copy(update={"influence": s.influence.model_copy(update={"pairs": False})}) for s in scores]
     assert contrast(*scores, same_seeds=True).paired
     assert contrast(*partial, same_seeds=True) == contrast(*scores, same_seeds=False)
