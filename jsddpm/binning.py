@@ -34,6 +34,8 @@ Scheme = Literal["local", "global", "local-inclusive"]
 CONTROL = 0
 LESION = 1
 PATHOLOGY_NAMES = ("control", "lesion")
+MOST_BINS = 4096
+"""Largest number of bins of a configuration, and of slices whose bins are given without a binning."""
 
 
 def parse_pathology(text: str | int) -> int:

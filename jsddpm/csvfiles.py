@@ -63,6 +63,8 @@ def read_rows(
         raise unreadable(error, path) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+        if isinstance(error, csv.Error) and '"' in text:
+            why, fix = f"line {end + 1}: {error}", f"remove the quotation mark that begins a cell there, or {fix}"
         raise JsddpmError(code, f"cannot be read ({why})", fix=fix, file=path) from error
     names = [name.strip() for name in rows[0]] if rows else []
     if len({name.lower() for name in names}) == len(names):

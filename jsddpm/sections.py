@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from jsddpm.binning import Scheme, ZBinning
+from jsddpm.binning import MOST_BINS, Scheme, ZBinning
 from jsddpm.registry import EMBEDDINGS, SAMPLERS, Registry
 
 
@@ -70,7 +70,7 @@ class BinningConfig(Section):
     """Rule from slice to bin: local (over z_range), global (over the volume), local-inclusive."""
     z_range: tuple[SliceIndex, SliceIndex] = (24, 93)
     """First and last slice used, both included."""
-    n_bins: Annotated[int, Field(ge=1, le=4096), NUMERIC] = 10
+    n_bins: Annotated[int, Field(ge=1, le=MOST_BINS), NUMERIC] = 10
     """Number of bins."""
     allow_empty_bins: Flag = False
     """Accept more bins than slices; empty bins are not trained and not sampled."""

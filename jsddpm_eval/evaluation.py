@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.seeds import check_seed
 from jsddpm.slices.opened import Store, opened
+from jsddpm.slices.store import SliceStore
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.checks.verdict import with_findings
 from jsddpm_eval.features.extractor import Extractor
@@ -91,7 +93,8 @@ def evaluate(
 
     Raises:
         JsddpmError: ``STORES`` (status 3) when the two cannot be compared, for example because sizes or spacings
-            differ; ``METRIC``, ``EXTRACTOR``, ``BINNING``, ``SPLIT``, ``OPTION`` (status 2).
+            differ; ``SLICES`` (status 2) for arrays in place of a table; ``METRIC``, ``EXTRACTOR``, ``BINNING``,
+            ``SPLIT``, ``OPTION`` (status 2).
 
     >>> images, bins, asked = torch.rand((12, 16, 16), generator=torch.Generator().manual_seed(0)), [0] * 12, [1] * 12
     >>> real = SliceTable.from_arrays(images, z_bin=bins, pathology=asked, patient=[0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
@@ -185,8 +188,9 @@ def _tables(real: Slices, generated: Slices, split: str | None) -> tuple[SliceTa
     """Both tables with one binning.
 
     Raises:
-        JsddpmError: ``STORES`` (status 3), ``BINNING``, ``BINNING_MISMATCH`` or ``SPLIT`` (status 2).
+        JsddpmError: ``STORES`` (status 3), ``SLICES``, ``BINNING``, ``BINNING_MISMATCH`` or ``SPLIT`` (status 2).
     """
+    _require_slices(real, generated)
     if not isinstance(generated, SliceTable):
         generated = opened(generated)
         _require_kind(generated.kind, "generated", stored=True)
@@ -224,6 +228,15 @@ def _require_store_of(split: str | None, real: Slices) -> None:
     if split is not None and isinstance(real, SliceTable):
         cure = "leave it out, or give the store; a table states it as held_out, or from_store(..., split=...)"
         raise usage_error("OPTION", f"the split {split!r} is given with a table of real slices", fix=cure)
+
+
+def _require_slices(*given: object) -> None:
+    """Refuse arrays in place of a table: they lack bins, pathologies and patients."""
+    for each in given:
+        if not isinstance(each, SliceTable | SliceStore | str | os.PathLike):
+            what = f"{type(each).__name__} is neither a table nor a store of slices"
+            cure = "make tables of arrays: SliceTable.from_arrays(images, masks, z_bin=..., pathology=...), for real "
+            raise usage_error("SLICES", what, fix=f"{cure}slices with patient=...")
 
 
 def _require_kind(kind: str, expected: str, *, stored: bool) -> None:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from jsddpm.binning import ZBinning, parse_pathology
+from jsddpm.binning import MOST_BINS, ZBinning, parse_pathology
 from jsddpm.errors import JsddpmError, usage_error
 
 Values = ArrayLike | Tensor
@@ -78,6 +78,8 @@ def require_lengths(count: int, values: Mapping[str, Sized | None]) -> None:
 
 def as_array(what: str, values: Values) -> NDArray[np.generic]:
     """Any of :data:`Values` on the CPU; bfloat16 becomes float32, because NumPy lacks it."""
+    if isinstance(values, np.ma.MaskedArray) and (masked := int(np.sum(values.mask))):
+        raise refused(what, f"{masked} of {values.size} values are masked", "fill or leave out what is masked")
     try:
         if isinstance(values, Tensor):
             values = (values.float() if values.dtype == torch.bfloat16 else values).detach().cpu()
@@ -253,10 +255,9 @@ def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | 
         position = as_integers("z_index", z_index)
         return position, torch.as_tensor(binning.index(position))
     bins = as_integers("z_bin", z_bin)
-    last = int(bins.max()) if binning is None and len(bins) else (binning.n_bins - 1 if binning else 0)
+    last = (binning.n_bins if binning else MOST_BINS) - 1
     if len(bins) and not (int(bins.min()) >= 0 and int(bins.max()) <= last):
-        known = f"0 to {last}" if binning else "0 on"
-        raise refused("z_bin", f"{int(bins.min())} to {int(bins.max())}", f"give bins from {known}")
+        raise refused("z_bin", f"{int(bins.min())} to {int(bins.max())}", f"give bins from 0 to {last}")
     if z_index is not None:
         position = as_integers("z_index", z_index)
         if binning is None and not torch.equal(position, bins):

@@ -95,14 +95,18 @@ def import_(
     Nothing is guessed: if the files do not say something that has to be known, the error names the option that says it.
     """
     from jsddpm.binning import ZBinning
-    from jsddpm.errors import first_names
+    from jsddpm.errors import JsddpmError, first_names, usage_error
     from jsddpm.slices.imported import Facts, IntensityFormat, import_slices
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.import_check.check import import_check
     from jsddpm_eval.slice_table import SliceTable
 
     store = SliceStore(real)
-    binning = ZBinning(z_range, bins, n_slices=store.n_slices)
+    try:
+        binning = ZBinning(z_range, bins, n_slices=store.n_slices)
+    except JsddpmError as error:
+        cure = "give the --z-range and --bins with which the samples were generated"
+        raise usage_error(error.code, error.what, fix=cure) from None
     labels = sources.mask_reading(mask_label, mask_threshold).labels
     reading = IntensityFormat(
         value_range=value_range, mask_threshold=mask_threshold, mask_labels=labels, window=window, clip=clip

@@ -22,6 +22,7 @@ from jsddpm.errors import JsddpmError, first_line
 HEADER_BYTES = 540  # NIfTI-2; NIfTI-1 has 348
 _OBLIQUE_DEGREES = 15.0
 SMALLEST_VOXEL, _LARGEST_VOXEL = 1e-3, 1e3  # mm
+_SHORTEST_HEAD, _LONGEST_HEAD = 80.0, 500.0  # mm
 _LONGEST_SIDE, _FARTHEST_ORIGIN = 1e4, 1e6  # mm
 
 
@@ -156,6 +157,11 @@ def place_of(header: Any, path: Path) -> Place:
     notes = (
         [] if given else [f"the header does not say how it is oriented: taken as {''.join(nib.aff2axcodes(affine))}"]
     )
+    sides = voxel_sizes(affine) * [int(n) for n in header["dim"][1:4]]
+    unit = {1: "meter", 2: "mm", 3: "micron"}.get(int(header["xyzt_units"]) & 7, "unknown")
+    if unit != "mm" and not _SHORTEST_HEAD <= sides.max() <= _LONGEST_HEAD:
+        shown = " x ".join(f"{side:.3g}" for side in sides)
+        notes.append(f"{shown} mm are not the size of a head (unit in the header: {unit}; mm is taken)")
     if (tilt := float(np.degrees(obliquity(affine)).max())) > _OBLIQUE_DEGREES:
         notes.append(f"tilted by {tilt:.0f} degrees: slices are not axial")
     slope = float(header["scl_slope"])

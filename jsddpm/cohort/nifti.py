@@ -33,6 +33,7 @@ MAX_VOLUME_BYTES = 1 << 30
 MIN_SIDE = 8
 _CHUNK = 1 << 20
 _AT_ONCE = 1 << 18  # voxels scaled at a time
+_APPLEDOUBLE = b"\0\5\x16\7"  # its first bytes
 _DEFLATE_RATIO = 1032  # the most that a byte of a gzip stream can hold
 
 
@@ -141,6 +142,9 @@ def _missing(path: Path) -> JsddpmError:
 def _check_name(path: Path, start: bytes) -> None:
     if not start:
         raise bad("EMPTY", path, "the file is empty", "copy it again")
+    if start == _APPLEDOUBLE:
+        what = "is an AppleDouble file, which macOS writes beside an image, and contains no image"
+        raise bad("NOT_NIFTI", path, what, "give the file without ._ before its name")
     if start in (b"/ann", b"../."):
         raise bad(
             "NOT_PRESENT", path, "is a git-annex pointer instead of an image", "fetch the content (git annex get)"

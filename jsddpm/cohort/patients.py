@@ -60,7 +60,7 @@ def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:
     images = {r.patient: r.image for r in reversed(records)}
     for r in records:
         splits.setdefault(r.patient, set()).add(r.split or "")
-        spellings.setdefault(_spelling(r.patient), set()).add(r.patient)
+        spellings.setdefault(spelling(r.patient), set()).add(r.patient)
     problems = []
     for patient in sorted(p for p, s in splits.items() if len(s) > 1):
         what = f"{patient} is in several splits ({', '.join(sorted(s or 'none' for s in splits[patient]))})"
@@ -157,7 +157,15 @@ def lesion_digest(lesion: NDArray[np.bool_]) -> str:
     return hashlib.sha256(repr(lesion.shape).encode() + np.packbits(lesion).tobytes()).hexdigest()
 
 
-def _spelling(patient: str) -> str:
-    """A name without differences in case, leading zeros and Unicode form."""
-    plain = unicodedata.normalize("NFKC", patient).casefold()
+def spelling(patient: str) -> str:
+    """A name without differences in case, leading zeros, Unicode form, invisible characters, and blanks before digits.
+
+    A number is the same with and without ``.0``. Other blanks and characters stay, because they may tell persons apart.
+
+    >>> spelling("Sub 007"), spelling("1.0"), spelling("sub-1_1"), spelling("sub-11")
+    ('sub7', '1', 'sub-1_1', 'sub-11')
+    """
+    shown = "".join(c for c in unicodedata.normalize("NFKC", patient) if unicodedata.category(c) != "Cf")
+    plain = re.sub(r"(?<=[^\W\d_])\s+(?=\d)", "", shown.strip().casefold())
+    plain = re.sub(r"^(\d+)\.0+$", r"\1", plain)
     return re.sub(r"\d+", lambda digits: str(int(digits[0])), plain)

@@ -124,8 +124,22 @@ class LayoutReport:
         split: Split | None = None,
         brain: Path | None = None,
         note: str = "",
+        why: str = "",
     ) -> None:
-        """Add one image, unless a file is missing or a patient has no mask."""
+        """Add one image, unless a file is missing or a patient has no mask.
+
+        Args:
+            patient: See :class:`Record`.
+            image: See :class:`Record`.
+            mask: See :class:`Record`.
+            session: See :class:`Record`.
+            group: The patient's group, in the words of the source.
+            control: Whether the patient is declared a control otherwise.
+            split: See :class:`Record`.
+            brain: See :class:`Record`.
+            note: See :class:`Record`.
+            why: Why the patient may have no mask or group, for the message of a patient without a mask.
+        """
         for path in (image, mask, brain):
             if path is not None and not path.exists():
                 cure = "fetch it (git annex get)" if path.is_symlink() else "restore it or remove its row"
@@ -139,7 +153,7 @@ class LayoutReport:
                     return
         control = control or group.lower() in CONTROL_GROUPS
         if mask is None and not control:
-            why = f"group {group!r}" if group else self.no_groups
+            why = why or (f"group {group!r}" if group else self.no_groups)
             what = f"{patient} has no lesion mask and is not declared a control ({why})"
             cure = (
                 f"add the mask, or declare a control with --controls or a group ({', '.join(sorted(CONTROL_GROUPS))})"

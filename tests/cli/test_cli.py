@@ -313,6 +313,20 @@ def test_imported_slices_are_evaluated_like_our_own(jsddpm, store, tmp_path):
     assert len(scores[0]) >= 10
 
 
+def test_an_import_advises_no_option_that_it_lacks(jsddpm, store, tmp_path):
+    words = ["cache", "import", tmp_path, "--real", store.path, "--z-range", 5, 34, "--bins", 10**9]
+    status, _, err = jsddpm(*words, "--out", tmp_path / "out")
+    assert (status, "error[N_BINS]" in err, "--allow-empty" in err) == (2, True, False)
+    assert "fix: give the --z-range and --bins with which the samples were generated" in err
+
+
+@pytest.mark.parametrize("text", ["0,,1", "0,", ",0", ","])
+def test_a_list_of_bins_has_no_gap(jsddpm, run, tmp_path, text):
+    """A number that was forgotten was left out."""
+    status, _, err = jsddpm("sample", run, "--out", tmp_path / "s", "--per-condition", 1, "--bins", text)
+    assert (status, f"--bins '{text}' is not valid" in err) == (2, True)
+
+
 def test_bins_report_is_the_documented_json(jsddpm):
     status, out, err = jsddpm("bins", "report", "--z-range", 24, 93, "--format", "json")
     report = json.loads(out)

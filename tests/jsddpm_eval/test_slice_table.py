@@ -12,6 +12,7 @@ import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
+from jsddpm.sections import BinningConfig
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval import slice_table
 from jsddpm_eval.evaluation import evaluate
@@ -339,3 +340,33 @@ def test_a_real_store_needs_bins_and_a_generated_one_brings_them(store, generate
     table = SliceTable.from_store(generated.path)
     assert (table.kind, table.binning, len(table)) == ("generated", generated.binning, len(generated.index))
     assert table.name(0) == generated.slice_name(0)
+
+
+@pytest.mark.parametrize(("largest", "taken"), [(4095, True), (4096, False), (10**9, False)])
+def test_without_a_binning_there_are_as_many_bins_as_in_a_configuration(largest, taken):
+    """The memory of an evaluation grew with the largest bin."""
+    assert BinningConfig(n_bins=4096).n_bins == 4096
+    if taken:
+        assert made(z_bin=[0, largest, 1, 0]).z_bin.tolist() == [0, largest, 1, 0]
+    else:
+        with pytest.raises(JsddpmError, match=rf"SLICES.*z_bin: 0 to {largest}; fix: give bins from 0 to 4095"):
+            made(z_bin=[0, largest, 1, 0])
+
+
+@pytest.mark.parametrize("name", ["images", "masks", "z_bin", "patient"])
+def test_masked_values_are_refused(name):
+    """What was masked was taken as it lies in memory."""
+    values = {"images": IMAGES, "masks": MASKS, "z_bin": np.array([0, 1, 1, 0]), "patient": np.array(list("baab"))}
+    hidden = np.zeros(values[name].shape, bool)
+    assert len(made(**{name: np.ma.array(values[name], mask=hidden)})) == 4
+    hidden.flat[2] = True
+    with pytest.raises(JsddpmError, match=rf"SLICES.*{name}: 1 of {hidden.size} values are masked"):
+        made(**{name: np.ma.array(values[name], mask=hidden)})
+
+
+@pytest.mark.parametrize("kind", [lambda x: x, torch.from_numpy, list])
+def test_arrays_in_place_of_tables_are_told_how_to_become_tables(kind):
+    for pair in ((kind(IMAGES), kind(IMAGES)), (made(), kind(IMAGES)), (kind(IMAGES), made(patient=None))):
+        with pytest.raises(JsddpmError, match=r"SLICES.*is neither a table .*SliceTable\.from_arrays") as caught:
+            evaluate(*pair)
+        assert caught.value.status == 2

@@ -214,7 +214,8 @@ def _numbers(text: str | None, allowed: range, option: str) -> list[int]:
     if text is None:
         return list(allowed)
     try:
-        numbers = [int(part) for part in text.replace(",", " ").split()]
+        parts = [part.split() for part in text.split(",")]
+        numbers = [int(number) for part in parts for number in part] if all(parts) else []
     except ValueError:
         numbers = []
     if not numbers or not set(numbers) <= set(allowed):

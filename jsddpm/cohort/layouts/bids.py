@@ -1,8 +1,9 @@
 """BIDS trees such as OpenNeuro ds004199: ``sub-*/[ses-*/]anat/*_FLAIR.nii.gz`` with ``*_FLAIR_roi.nii.gz`` beside it.
 
 A lesion mask may also follow the BIDS derivatives' naming, ``*_label-lesion*_mask.nii.gz``, beside the image or in the
-same place below ``derivatives/*/``. The column ``group`` of ``participants.tsv`` marks controls; a participant may be
-named there without ``sub-``.
+same place below ``derivatives/*/``. It has all entities of its image, and the same session, acquisition and run; if
+several images of the session fit, it is that of the one with the most entities. The column ``group`` of
+``participants.tsv`` marks controls; a participant may be named there without ``sub-``.
 
 Among several images of one session, those with the requested entities are considered. If only one of them has a lesion
 mask, it is used; if they differ in ``run`` alone and a run was requested, that one is used; otherwise the session is a
@@ -11,15 +12,19 @@ problem that names all of them.
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout
+from jsddpm.cohort.patients import spelling
 from jsddpm.cohort.records import LayoutReport, Selection
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import JsddpmError
 
 _ENDINGS = (".nii.gz", ".nii")
+_ACQUIRED = ("ses", "acq", "run")  # entities that name another image, not another form of this one
 
 
 def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
@@ -36,7 +41,14 @@ def _read_session(
     root: Path, folder: Path, anat: Path, report: LayoutReport, selection: Selection, groups: dict[str, str]
 ) -> None:
     session = "" if anat.parent == folder else anat.parent.name
-    candidates = [(p, _lesion_masks(root, anat, p)) for p in _images(anat, selection)]
+    of_modality = _images(anat, selection.modality)
+    images = [p for p in of_modality if selection.entities.items() <= _entities(p).items()]
+    if strays := [p for p in images if not _belongs(p, folder.name)]:
+        what = f"{strays[0].name} lies in the folder of {folder.name}"
+        report.problem("BIDS_IMAGES", what, fix="move it to the folder of its patient, or rename it", file=anat)
+        return
+    near = _derived_masks(root, anat)
+    candidates = [(p, _lesion_masks(p, near, of_modality)) for p in images]
     image, note = _choose(candidates, selection)
     if image is None:
         names = ", ".join(p.name for p, _ in candidates) or "none"
@@ -45,18 +57,27 @@ def _read_session(
         what = f"exactly one {suffix} image{entities} is needed, found: {names}"
         cure = "choose one with --entity acq=NAME or --run first|last, or use a CSV manifest"
         if not candidates:
-            suffixes = sorted({stem.rpartition("_")[2] for p in anat.iterdir() if (stem := _stem(p))})
+            suffixes = sorted({stem.rpartition("_")[2] for p in _visible(anat) if (stem := _stem(p))})
             cure = f"give --modality and --entity as its images have them (suffixes: {', '.join(suffixes) or 'none'})"
         report.problem("BIDS_IMAGES", what, fix=cure, file=anat)
         return
     masks = dict(candidates)[image]
     if len(masks) > 1:
-        what = f"has several lesion masks: {', '.join(p.name for p in masks)}"
+        what = f"has several lesion masks: {', '.join(p.relative_to(root).as_posix() for p in masks)}"
         report.problem("BIDS_MASKS", what, fix="keep one of them, or use a CSV manifest", file=image)
         return
     mask = masks[0] if masks else None
     group, control = groups.get(folder.name, ""), selection.is_control(folder.name)
-    report.add(folder.name, image, mask, session=session, group=group, control=control, note=note)
+    if mask is not None and (space := _entities(mask).get("space", "")) != _entities(image).get("space", ""):
+        note = ", ".join(filter(None, [note, f"its mask is named as one in the space {space}"]))
+    why = ""
+    if others := [p.name for p in near if mask is None and _entities(image).items() <= _entities(p).items()]:
+        why = f"{others[0]} is of another session, acquisition or run"
+    elif folder.name not in groups:
+        own = {spelling(name) for name in (folder.name, folder.name[4:])}
+        similar = [name[4:] for name in groups if spelling(name[4:]) in own]
+        why = f"participants.tsv names {similar[0]} instead of {folder.name[4:]}" if similar else ""
+    report.add(folder.name, image, mask, session=session, group=group, control=control, note=note, why=why)
 
 
 def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
@@ -73,7 +94,7 @@ def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
     groups: dict[str, str] = {}
     for row in rows:
         subject, group = f"sub-{row['participant_id'].removeprefix('sub-')}", row.get("group", "")
-        if groups.setdefault(subject, group) != group:
+        if groups.setdefault(subject, group).lower() != group.lower():
             what = f"{subject} has the groups {groups[subject]!r} and {group!r}"
             report.problem("PARTICIPANTS", what, fix="remove one of the rows", file=path)
     return groups
@@ -84,33 +105,64 @@ def _stem(path: Path) -> str | None:
     return next((path.name.removesuffix(e) for e in _ENDINGS if path.name.endswith(e)), None)
 
 
-def _entities(stem: str) -> dict[str, str]:
-    return dict(part.split("-", 1) for part in stem.split("_")[:-1] if "-" in part)
+def _visible(folder: Path) -> list[Path]:
+    """Files of a folder; macOS writes others, whose names begin with a dot, beside them."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
-def _images(anat: Path, selection: Selection) -> list[Path]:
-    stems = sorted((stem, p) for p in anat.iterdir() if (stem := _stem(p)))
-    return [
-        path
-        for stem, path in stems
-        if stem.rpartition("_")[2].lower() == selection.modality.lower()
-        and selection.entities.items() <= _entities(stem).items()
-    ]
+def _entities(path: Path) -> dict[str, str]:
+    return dict(part.split("-", 1) for part in path.name.split("_")[:-1] if "-" in part)
 
 
-def _lesion_masks(root: Path, anat: Path, image: Path) -> list[Path]:
-    stem = _stem(image) or ""
-    beside = sorted(anat.glob(f"{escape(stem)}_roi.nii*"))
+def _belongs(image: Path, patient: str) -> bool:
+    """Whether an image names the patient in whose folder it lies, in any case and Unicode form, or none."""
+    named, folder = (
+        unicodedata.normalize("NFC", name).casefold() for name in (_entities(image).get("sub", ""), patient)
+    )
+    return not named or f"sub-{named}" == folder
+
+
+def _images(anat: Path, modality: str) -> list[Path]:
+    stems = sorted((stem, p) for p in _visible(anat) if (stem := _stem(p)))
+    return [path for stem, path in stems if stem.rpartition("_")[2].lower() == modality.lower()]
+
+
+def _derived_masks(root: Path, anat: Path) -> list[Path]:
+    """Lesion masks of a session that are named as BIDS derivatives."""
+    folders = [anat, *sorted(root.glob(f"derivatives/*/{escape(str(anat.relative_to(root)))}"))]
+    found = [path for folder in folders for path in sorted(folder.glob("*_label-lesion*_mask.nii*"))]
+    return [path for path in found if not path.name.startswith(".")]
+
+
+def _lesion_masks(image: Path, near: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+    """Lesion masks of an image.
+
+    Args:
+        image: The image.
+        near: :func:`_derived_masks` of its session.
+        images: All images of its session and modality.
+    """
+    beside = sorted(image.parent.glob(f"{escape(_stem(image) or '')}_roi.nii*"))
     if beside:
         return beside
-    entities = _entities(stem).items()
-    folders = [anat, *sorted(root.glob(f"derivatives/*/{escape(str(anat.relative_to(root)))}"))]
-    return [
-        path
-        for folder in folders
-        for path in sorted(folder.glob("*_label-lesion*_mask.nii*"))
-        if entities <= _entities(_stem(path) or "").items()
-    ]
+    own = [path for path in near if image in _images_of(path, images)]
+    native = [path for path in own if _entities(path).get("space", "") == _entities(image).get("space", "")]
+    return native or own
+
+
+def _images_of(mask: Path, images: Sequence[Path]) -> list[Path]:
+    """Images that a mask can be of: those with the most of its entities."""
+    named = _entities(mask)
+    fitting = [path for path in images if _fits(path, named)]
+    most = max((len(_entities(path)) for path in fitting), default=0)
+    return [path for path in fitting if len(_entities(path)) == most]
+
+
+def _fits(image: Path, named: dict[str, str]) -> bool:
+    """Whether a mask with these entities can be that of an image, or of another form of it."""
+    own = _entities(image)
+    known = {"ses": image.parent.parent.name.removeprefix("ses-")} | own
+    return own.items() <= named.items() and all(known.get(key) == named[key] for key in _ACQUIRED if key in named)
 
 
 def _choose(candidates: list[tuple[Path, list[Path]]], selection: Selection) -> tuple[Path | None, str]:
@@ -121,7 +173,7 @@ def _choose(candidates: list[tuple[Path, list[Path]]], selection: Selection) -> 
         return with_mask[0], f"of {len(candidates)} images, the one with a lesion mask"
     if selection.run != "refuse" and candidates:
         images = sorted((_run(p), p) for p, _ in candidates)
-        others = {tuple(sorted((k, v) for k, v in _entities(p.name).items() if k != "run")) for _, p in images}
+        others = {tuple(sorted((k, v) for k, v in _entities(p).items() if k != "run")) for _, p in images}
         if len(others) == 1:
             return images[0 if selection.run == "first" else -1][1], f"the {selection.run} of {len(images)} runs"
     return None, ""
@@ -129,7 +181,7 @@ def _choose(candidates: list[tuple[Path, list[Path]]], selection: Selection) -> 
 
 def _run(path: Path) -> int:
     """Run number; an image without one counts as the first."""
-    digits = _entities(path.name).get("run", "")
+    digits = _entities(path).get("run", "")
     return int(digits) if digits.isdigit() else 0
 
 

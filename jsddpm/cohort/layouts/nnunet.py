@@ -30,7 +30,7 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
             continue
         cases: dict[str, list[Path]] = {}
         for path in sorted(images.iterdir()):
-            if match := _CASE.match(path.name):
+            if match := _CASE.match(path.name) if path.name[0] != "." else None:  # macOS writes ._NAME beside NAME
                 chosen = cases.setdefault(match["case"], [])
                 chosen += [path] if int(match["channel"]) == channel else []
         for case, chosen in cases.items():

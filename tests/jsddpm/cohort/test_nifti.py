@@ -255,7 +255,7 @@ def test_no_header_makes_anything_but_an_error_of_ours(tmp_path):
 
 def test_what_nibabel_mends_is_a_note_of_the_image(tmp_path, caplog):
     """It stood in a log, and named no file."""
-    volume = open_nifti(edited(tmp_path, (252, "<h", 99)))
+    volume = open_nifti(edited(tmp_path, (123, "<B", 2), (252, "<h", 99)))  # in mm
     assert volume.notes == ("qform_code 99 not valid; setting to 0",)
     assert caplog.text == ""
 
@@ -362,6 +362,7 @@ def test_a_header_without_an_affine_is_noted_as_a_guess(good, tmp_path):
     """As ``nib.Nifti1Image(array, None)`` writes it: nibabel takes the first axis as leading to the left."""
     image = nib.Nifti1Image(DATA, None)
     image.header.set_zooms((1, 2, 3))
+    image.header.set_xyzt_units("mm")
     assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (0, 0)
     nib.save(image, tmp_path / "silent.nii.gz")
     volume = open_nifti(tmp_path / "silent.nii.gz")
@@ -372,12 +373,35 @@ def test_a_header_without_an_affine_is_noted_as_a_guess(good, tmp_path):
     for code in ("sform", "qform"):
         image = nib.Nifti1Image(DATA, None)
         getattr(image, f"set_{code}")(AFFINE, code=1)
+        image.header.set_xyzt_units("mm")
         nib.save(image, tmp_path / f"{code}.nii.gz")
         volume = open_nifti(tmp_path / f"{code}.nii.gz")
         assert (volume.oriented, volume.notes, volume.affine.tolist()) == (True, (), AFFINE.tolist()), code
     records = [Record("s", "s", "", "control", tmp_path / "silent.nii.gz", None)]
     assert "taken as LAS" in inspect_records(records)[0].notes[0]
     assert open_nifti(good).oriented
+
+
+@pytest.mark.parametrize(("unit", "size", "noted"), [
+    ("meter", 0.02, True), ("micron", 20, False), ("micron", 200, True), ("unknown", 2, True), ("mm", 2, False),
+])  # fmt: skip
+def test_a_head_of_an_impossible_size_in_another_unit_is_noted(tmp_path, unit, size, noted):
+    """20 voxels of 0.02 m are 400 mm, and were a head of 0.4 mm without a word."""
+    image = nib.Nifti1Image(np.resize(DATA, (20, 10, 10)), np.diag([size, size, size, 1.0]))
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "a.nii.gz")
+    notes = open_nifti(tmp_path / "a.nii.gz").notes
+    words = (
+        f"{20 * size:.3g} x {10 * size:.3g} x {10 * size:.3g} mm are not the size of a head (unit in the header: {unit}"
+    )
+    assert [n.startswith(words) for n in notes] == [True] * noted
+
+
+def test_a_file_that_macos_writes_beside_an_image_is_named(tmp_path):
+    """It was gzip data that is damaged."""
+    (tmp_path / "._a.nii.gz").write_bytes(b"\0\5\x16\7" + bytes(100))
+    with pytest.raises(JsddpmError, match=r"NIFTI_NOT_NIFTI.*AppleDouble.*without \._"):
+        open_nifti(tmp_path / "._a.nii.gz")
 
 
 @pytest.mark.parametrize("turned", [(0, 1, 2), (2, 0, 1)], ids=["axial", "sagittal"])

@@ -165,6 +165,117 @@ def test_masks_of_bids_derivatives_are_found(bids):
     assert codes(bids) == ["BIDS_MASKS"]
 
 
+def masked_by(bids, *names, images=("sub-00_FLAIR", "sub-00_run-2_FLAIR")):
+    """The first subject with these images, and with its mask under these names."""
+    anat = bids / "sub-00" / "anat"
+    mask = (anat / "sub-00_FLAIR_roi.nii.gz").read_bytes()
+    (anat / "sub-00_FLAIR_roi.nii.gz").unlink()
+    for image in images:
+        if not (anat / f"{image}.nii.gz").exists():
+            shutil.copy(anat / "sub-00_FLAIR.nii.gz", anat / f"{image}.nii.gz")
+    if "sub-00_FLAIR" not in images:
+        (anat / "sub-00_FLAIR.nii.gz").unlink()
+    for name in names:
+        (anat / f"{name}_mask.nii.gz").write_bytes(mask)
+    return read_cohort(bids)
+
+
+def of_first(cohort):
+    [record] = [r for r in cohort.records if r.subject == "sub-00"]
+    return record.image.name.split(".")[0], record.mask.name.split(".")[0], record.note
+
+
+@pytest.mark.parametrize("entity", ["run-2", "acq-T2sel"])
+def test_a_mask_is_that_of_the_image_that_it_names(bids, entity):
+    """An image got the mask of another run, because it has no entity that the mask lacks."""
+    two = ("sub-00_FLAIR", f"sub-00_{entity}_FLAIR")
+    found = of_first(masked_by(bids, f"sub-00_{entity}_label-lesion", images=two))
+    assert found == (two[1], f"sub-00_{entity}_label-lesion_mask", "of 2 images, the one with a lesion mask")
+
+
+def test_a_mask_of_a_run_that_is_not_there_is_no_mask(bids):
+    cohort = masked_by(bids, "sub-00_run-2_label-lesion", images=["sub-00_FLAIR"])
+    [problem] = cohort.problems
+    assert problem.code == "MASK_MISSING"
+    assert "sub-00_run-2_label-lesion_mask.nii.gz is of another session, acquisition or run" in problem.what
+
+
+def test_a_mask_may_say_more_than_its_image(bids):
+    found = of_first(masked_by(bids, "sub-00_run-2_desc-b_label-lesion", images=["sub-00_run-2_FLAIR"]))
+    assert found == ("sub-00_run-2_FLAIR", "sub-00_run-2_desc-b_label-lesion_mask", "")
+
+
+def test_a_mask_that_is_named_as_one_in_another_space_is_the_last_choice_and_said(bids):
+    found = of_first(masked_by(bids, "sub-00_space-T1w_label-lesion", images=["sub-00_FLAIR"]))
+    assert found[1:] == ("sub-00_space-T1w_label-lesion_mask", "its mask is named as one in the space T1w")
+    anat = bids / "sub-00" / "anat"
+    shutil.copy(anat / "sub-00_space-T1w_label-lesion_mask.nii.gz", anat / "sub-00_label-lesion_mask.nii.gz")
+    assert of_first(read_cohort(bids))[1:] == ("sub-00_label-lesion_mask", "")
+
+
+def test_masks_of_one_name_are_told_apart_by_their_folders(bids):
+    """One name was written twice."""
+    masked_by(bids, images=["sub-00_FLAIR"])
+    places = [bids / "derivatives" / name / "sub-00" / "anat" for name in "xy"]
+    for place in places:
+        place.mkdir(parents=True)
+        shutil.copy(bids / "sub-01/anat/sub-01_FLAIR_roi.nii.gz", place / "sub-00_label-lesion_mask.nii.gz")
+    [problem] = read_cohort(bids).problems
+    assert problem.code == "BIDS_MASKS"
+    assert all(f"derivatives/{name}/sub-00/anat/sub-00_label-lesion_mask.nii.gz" in problem.what for name in "xy")
+
+
+def test_an_image_of_another_patient_in_a_folder_is_named(bids):
+    anat = bids / "sub-02" / "anat"
+    for path in anat.iterdir():
+        path.rename(anat / path.name.replace("sub-02", "sub-99"))
+    [problem] = read_cohort(bids).problems
+    assert (problem.code, problem.what) == ("BIDS_IMAGES", "sub-99_FLAIR.nii.gz lies in the folder of sub-02")
+
+
+@pytest.mark.parametrize("layout", ["bids", "nnunet"])
+def test_files_that_macos_writes_are_no_images(bids, tmp_path, layout):
+    """They made two images of each session, and cases of their own."""
+    root = bids if layout == "bids" else nnunet(tmp_path / "nn", bids)
+    expected = read_cohort(root, selection=Selection(controls=("sub-01", "sub-03")))
+    assert expected.problems == ()
+    for path in [*root.rglob("*.nii.gz")]:
+        (path.parent / f"._{path.name}").write_bytes(b"\0\5\x16\7" + bytes(100))
+    assert read_cohort(root, selection=Selection(controls=("sub-01", "sub-03"))) == expected
+
+
+def participants(bids, old, new):
+    table = bids / "participants.tsv"
+    assert old in table.read_text()
+    table.write_text(table.read_text().replace(old, new))
+
+
+@pytest.mark.parametrize("name", ["Sub-01", "sub-1", "1"])
+def test_a_control_whose_row_is_spelled_otherwise_is_told_its_row(bids, name):
+    (bids / "sub-01" / "anat" / "sub-01_FLAIR_roi.nii.gz").unlink()
+    participants(bids, "sub-01", name)
+    [problem] = read_cohort(bids).problems
+    assert problem.code == "MASK_MISSING"
+    assert f"(participants.tsv names {name.removeprefix('sub-')} instead of 01)" in problem.what
+
+
+def test_a_group_is_the_same_in_capitals(bids):
+    table = bids / "participants.tsv"
+    head, row = table.read_text().splitlines()[:2]
+    table.write_text(table.read_text().rstrip("\n") + f"\n{row.upper().replace('SUB', 'sub')}\n")
+    assert (head.split("\t")[0], codes(bids)) == ("participant_id", [])
+
+
+def test_a_quotation_mark_in_a_cell_is_named_by_its_line(bids):
+    table = bids / "participants.tsv"
+    lines = table.read_text().splitlines()
+    lines[2] = lines[2].rpartition("\t")[0] + '\t"5 ft" tall'
+    table.write_text("\n".join(lines))
+    problem = read_cohort(bids).problems[0]
+    assert (problem.code, "line 3: " in problem.what) == ("TABLE", True)
+    assert "remove the quotation mark" in problem.fix
+
+
 def nnunet(root, bids, channels='{"0": "T1", "1": "FLAIR"}'):
     """The BIDS cohort as nnU-Net stores it: two channels, the last case in the test set."""
     for number, (part, labels) in enumerate((("imagesTr", "labelsTr"),) * 3 + (("imagesTs", "labelsTs"),)):
@@ -261,13 +372,22 @@ def test_reads_brats_folders_and_knows_visits(bids, tmp_path, cases, join, suffi
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "code"), [("007", "7", "PATIENT_NAME"), ("P1", "p01", "PATIENT_NAME"), ("P1", "p1", "DUPLICATE")]
-)
+    ("a", "b", "code"),
+    [
+        ("007", "7", "PATIENT_NAME"), ("P1", "p01", "PATIENT_NAME"), ("P1", "p1", "DUPLICATE"),
+        ("1", "1.0", "PATIENT_NAME"), ("p1", "p1\u200b", "PATIENT_NAME"), ("sub 1", "sub1", "PATIENT_NAME"),
+    ],
+)  # fmt: skip
 def test_one_person_is_not_written_two_ways(tmp_path, a, b, code):
     path = manifest(tmp_path, f"image,mask,patient\na.nii.gz,a.nii.gz,{a}\na.nii.gz,a.nii.gz,{b}\n")
     assert codes(path) == [code]
     if code == "DUPLICATE":
         assert "P1 and p1 differ only in upper and lower case" in str(read_cohort(path).problems[0])
+
+
+@pytest.mark.parametrize(("a", "b"), [("sub-1_1", "sub-11"), ("1 11", "11 1"), ("Li Na", "Lina"), ("p1.0", "p1")])
+def test_names_that_may_be_of_two_persons_are_kept(tmp_path, a, b):
+    assert codes(manifest(tmp_path, f"image,mask,patient\na.nii.gz,a.nii.gz,{a}\na.nii.gz,a.nii.gz,{b}\n")) == []
 
 
 def test_an_image_is_no_cohort(tmp_path):
