@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.cohort.records import Record
+from jsddpm.cohort.records import Record, spelling
 from jsddpm.errors import JsddpmError, first_of
 from jsddpm.wording import enumerated
 
@@ -155,17 +153,3 @@ def lesion_digest(lesion: NDArray[np.bool_]) -> str:
     if not lesion.any():
         return ""
     return hashlib.sha256(repr(lesion.shape).encode() + np.packbits(lesion).tobytes()).hexdigest()
-
-
-def spelling(patient: str) -> str:
-    """A name without differences in case, leading zeros, Unicode form, invisible characters, and blanks before digits.
-
-    A number is the same with and without ``.0``. Other blanks and characters stay, because they may tell persons apart.
-
-    >>> spelling("Sub 007"), spelling("1.0"), spelling("sub-1_1"), spelling("sub-11")
-    ('sub7', '1', 'sub-1_1', 'sub-11')
-    """
-    shown = "".join(c for c in unicodedata.normalize("NFKC", patient) if unicodedata.category(c) != "Cf")
-    plain = re.sub(r"(?<=[^\W\d_])\s+(?=\d)", "", shown.strip().casefold())
-    plain = re.sub(r"^(\d+)\.0+$", r"\1", plain)
-    return re.sub(r"\d+", lambda digits: str(int(digits[0])), plain)

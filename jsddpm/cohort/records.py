@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,3 +189,17 @@ def manifest_rows(records: Iterable[Record]) -> list[dict[str, str]]:
         return str(value.resolve()) if isinstance(value, Path) else value or ""
 
     return [{name: cell(getattr(r, name)) for name in MANIFEST_COLUMNS} for r in records]
+
+
+def spelling(patient: str) -> str:
+    """A name without differences in case, leading zeros, Unicode form, invisible characters, and blanks before digits.
+
+    A number is the same with and without ``.0``. Other blanks and characters stay, because they may tell persons apart.
+
+    >>> spelling("Sub 007"), spelling("1.0"), spelling("sub-1_1"), spelling("sub-11")
+    ('sub7', '1', 'sub-1_1', 'sub-11')
+    """
+    shown = "".join(c for c in unicodedata.normalize("NFKC", patient) if unicodedata.category(c) != "Cf")
+    plain = re.sub(r"(?<=[^\W\d_])\s+(?=\d)", "", shown.strip().casefold())
+    plain = re.sub(r"^(\d+)\.0+$", r"\1", plain)
+    return re.sub(r"\d+", lambda digits: str(int(digits[0])), plain)

@@ -18,8 +18,7 @@ from glob import escape
 from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout
-from jsddpm.cohort.patients import spelling
-from jsddpm.cohort.records import LayoutReport, Selection
+from jsddpm.cohort.records import LayoutReport, Selection, spelling
 from jsddpm.csvfiles import read_rows
 from jsddpm.errors import JsddpmError
 
