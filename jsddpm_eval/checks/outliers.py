@@ -11,6 +11,10 @@ from jsddpm_eval.results.specs import CheckSpec
 _SHARE, _MOST = 0.02, 0.5
 _MOSTLY = "most samples are unlike every real slice, so there is no minority"
 _KIND = "some samples like no real slice"
+BLANK = "blank samples"
+"""The fault of a share of blank samples that is larger than that of real slices."""
+BESIDE_OTHERS = "few samples stand out from the others (what all samples share is subtracted first)"
+"""What is fine where all samples are far from real slices."""
 
 
 class Outliers(Check):
@@ -21,25 +25,27 @@ class Outliers(Check):
         question="few samples have statistics of the whole slice far from those of every real slice (local faults are "
         "not seen)",
         rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "
-        "far from those of every real slice; margin 2 %, exact binomial test against the bound of the real share; a "
-        "local fault, such as a hole, is not seen; where most samples are unlike real slices there is no minority, and "
-        "other checks look for what they share",
+        "far from those of every real slice, after what all samples share has been subtracted, and share of blank "
+        "samples beside that of real slices; margin 2 %, exact binomial test against the bound of the real share; a "
+        "local fault, such as a hole, and samples a third or twice as bright are not seen; where most samples are "
+        "unlike real slices there is no minority, and other checks look for what they share",
     )  # fmt: skip
     by_condition = False
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The share."""
-        return ("outlier_share",)
+        """The shares."""
+        return "outlier_share", "blank_share"
 
     def evidence(self, cell: Cell) -> list[Evidence]:
-        """The share of outliers."""
-        return [
+        """The shares of outliers and of blank samples."""
+        outliers = [
             Evidence(score.spec, reason=_MOSTLY)
             if (score.value or 0.0) >= _MOST
             else excess(score, _SHARE, _KIND, partial(in_samples, score))
             for score in cell.of("outlier_share")
         ]
+        return outliers + [excess(score, _SHARE, BLANK, partial(in_samples, score)) for score in cell.of("blank_share")]
 
 
 CHECK = Outliers()

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.wording import agreeing, capital, counted, enumerated
-from jsddpm_eval.checks.base import Check
+from jsddpm_eval.checks.base import Check, ShiftCheck
+from jsddpm_eval.checks.causes import causes_of_all, causes_of_masks, may_follow, minority, shared_by_all
 from jsddpm_eval.checks.coverage import not_compared, why_not_covered
 from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide, under
 from jsddpm_eval.checks.levels import Place
+from jsddpm_eval.checks.outliers import BESIDE_OTHERS
 from jsddpm_eval.plugins import modules_with
 from jsddpm_eval.results.results import ALIKE, Results
 from jsddpm_eval.results.specs import Answer, CheckSpec, Finding
 
 _MOST_FAULTS, _MOST_NAMES, _MOST_REASONS = 4, 6, 2
-_CAUSES = ("collapsed", "copied")
-"""Checks whose fault can be the cause of what any other check says."""
-_OF_IMAGES, _SEVERAL = ("intensity", "sharpness", "texture"), 2.0
-"""Checks of the whole image whose fault, from so many SD on, can be the cause of what is said of masks."""
-_OF_MASKS = ("control_lesion", "lesion_contrast")
-"""Checks of masks that read the image as well."""
 _SUSPECTED = {
     "inverted": "intensity", "intensity": "intensity", "orientation": "outline", "part turned": "outline",
     "size": "outline", "place": "outline", "order": "misplaced", "masks": "disobeyed", "mask place": "lesion_contrast",
@@ -88,11 +84,12 @@ def verdict(results: Results) -> tuple[str, ...]:
         return suspected
     whole = results.whole()
     faults = {name: parts for name, of_check in findings.items() if (parts := _fault(whole.get(name), of_check))}
-    causes = _causes_of_masks(faults)
+    words = {check.spec.name: check.words for check in checks() if isinstance(check, ShiftCheck)}
+    causes, few = causes_of_masks(faults, results.generation, words), minority(faults)
 
-    def order(fault: tuple[str, list[Finding]]) -> tuple[bool, bool, tuple[float, float]]:
+    def order(fault: tuple[str, list[Finding]]) -> tuple[bool, bool, bool, tuple[float, float]]:
         name, parts = fault
-        return parts[0] != whole.get(name), bool(causes) and name not in causes, _doubt(parts[0])
+        return parts[0] != whole.get(name), name not in few, bool(causes) and name not in causes, _doubt(parts[0])
 
     faults = dict(sorted(faults.items(), key=order))
     calm = [check for check in results.checks if check.name in findings and check.name not in faults]
@@ -105,10 +102,12 @@ def verdict(results: Results) -> tuple[str, ...]:
     sentences += [_said(results, parts, whole.get(name)) for name, parts in list(faults.items())[:_MOST_FAULTS]]
     if further := [parts[0].kind for parts in list(faults.values())[_MOST_FAULTS:]]:
         sentences.append(f"Further faults: {'; '.join(further)}.")
-    sentences += _may_follow("The other answers", faults, [name for name in _CAUSES if name in faults])
-    sentences += _may_follow("What is said of masks", faults, causes)
+    sentences += may_follow("The other answers", causes_of_all(faults))
+    sentences += may_follow("What is said of masks", causes)
     if fine:
-        questions = "; ".join(check.question + _where(results, check.name, "fine") for check in fine)
+        beside = {"outliers": BESIDE_OTHERS} if shared_by_all(faults) else {}
+        asked = ((check.name, beside.get(check.name, check.question)) for check in fine)
+        questions = "; ".join(question + _where(results, name, "fine") for name, question in asked)
         sentences.append(f"Fine on the whole, within the margins of the checks: {questions}.")
     about = {_SUSPECTED.get(suspicion["name"]) for suspicion in results.provenance.get("suspicions", ())}
     if both := [check.question for check in fine if check.name in about]:
@@ -143,20 +142,6 @@ def _alike(results: Results) -> list[str]:
     what = f"Slices of {patients} real patients are as near to those of another one as copies are"
     cure = "give all scans of one person one patient name and evaluate again"
     return [f"{what}: they may be one person under several names (privacy.json lists them); if so, {cure}."]
-
-
-def _causes_of_masks(faults: Mapping[str, Sequence[Finding]]) -> list[str]:
-    """Faults of whole images that are large, where checks of masks are off too."""
-    if not any(name in faults for name in _OF_MASKS):
-        return []
-    return [name for name in _OF_IMAGES if name in faults and abs(faults[name][0].value or 0.0) >= _SEVERAL]
-
-
-def _may_follow(what: str, faults: Mapping[str, Sequence[Finding]], causes: Sequence[str]) -> list[str]:
-    """A sentence on what may follow from faults; none without one."""
-    kinds = "; ".join(faults[name][0].kind for name in causes)
-    one = "this fault" if len(causes) == 1 else "these faults"
-    return [f"{what} may follow from {one}: {kinds}."] if causes else []
 
 
 def _doubt(finding: Finding) -> tuple[float, float]:

@@ -65,18 +65,18 @@ def mean_frame(frames: Array) -> Array:
     return np.asarray(both / np.maximum(np.linalg.norm(both, axis=(1, 2), keepdims=True), 1e-9))
 
 
-def gain_by_turning(frames: Array, mean: Array) -> Array:
-    """Gain of a slice's correlation with a mean by the best of three turns, float64 ``(N,)`` in [-2, 2].
+def fits(frames: Array, mean: Array) -> tuple[Array, Array]:
+    """Correlation of slices with a mean, as they lie and by the best of three turns, each float64 ``(N,)`` in [-1, 1].
 
     The turns are the exchange of front and back (or half a turn), and the two exchanges of rows and columns (or
-    quarter turns). A slice gains most by the turn that undoes its own.
+    quarter turns). A slice fits best by the turn that undoes its own.
 
     Args:
         frames: As :func:`framed` returns them.
         mean: As :func:`mean_frame` returns it.
     """
-    upright = _correlation(frames, mean)
-    return np.asarray(np.max([_correlation(turn(frames), mean) - upright for turn in TURNS.values()], axis=0))
+    turned = np.max([_correlation(turn(frames), mean) for turn in TURNS.values()], axis=0)
+    return _correlation(frames, mean), np.asarray(turned)
 
 
 def _correlation(frames: Array, mean: Array) -> Array:

@@ -57,7 +57,7 @@ EQUAL = ScoreSpec(
     label="share of samples equal to another one",
     definition="share of samples that equal a sample of another volume or draw, of any condition, in 256 grey levels; "
     "none counts in a condition whose real slices equal each other, as at the ends of resampled volumes, and blank "
-    "ones count only where no real slice of the condition is blank",
+    "ones are counted by themselves (blank_share)",
     reading="Share of samples that equal another one.", verified="counting | 0",
     hypothesis="no sample equals another one",
     blind_to="repeated samples that differ in a single grey level, or are mirrored",
@@ -212,20 +212,16 @@ def _one_of_each(distance: Tensor, unit: Tensor, count: int, seed: int) -> Tenso
 
 
 def _equal(context: Context) -> NDArray[np.bool_]:
-    """Whether each sample equals one of another unit, where real slices of the condition all differ.
-
-    Blank samples count where no real slice of the condition is blank.
-    """
+    """Whether each sample that is not blank equals one of another unit, where real slices of the condition all differ."""
     real, generated, bins = context.real, context.generated, context.binning.n_bins
     units: dict[str, set[int]] = {}
     hashes = digests(generated)
     for digest, unit in zip(hashes, generated.unit.tolist(), strict=True):
         units.setdefault(digest, set()).add(unit)
-    equal, blank = np.array([len(units[digest]) > 1 for digest in hashes]), np.array([not digest for digest in hashes])
+    equal = np.array([bool(digest) and len(units[digest]) > 1 for digest in hashes], bool)
     of_real = Counter(zip(digests(real), real.token(bins).tolist(), strict=True))
     alike = [token for (digest, token), count in of_real.items() if digest and count > 1]
-    empty, token = [token for digest, token in of_real if not digest], generated.token(bins).numpy()
-    return equal & ~np.isin(token, alike) & ~(blank & np.isin(token, empty))
+    return equal & ~np.isin(generated.token(bins).numpy(), alike)
 
 
 def _to_any_other(images: Tensor, mirrored: Tensor, unit: Tensor) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from jsddpm_eval.features.appearance import VERSION, appearance
+from jsddpm_eval.functional.appearance import INTENSITY
 from jsddpm_eval.metrics.base import Cell, Context
 from jsddpm_eval.metrics.shares import Array, Flags, Labels, Reach, ShareMetric
 from jsddpm_eval.results.score import Counts
@@ -16,11 +17,17 @@ from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.exceedance import UpperScale
 
 THRESHOLD = 3.5
-"""Upper spreads above the median of real slices of other patients beyond which a sample is an outlier."""
+"""Upper spreads above the median of real slices of other patients beyond which a sample is an outlier.
+
+The same number of spreads of brightness, above or below its median, makes a sample an outlier too: a space of all
+columns bends each of them, so a few that are far off hardly count.
+"""
 
 _RIDGE = 0.1  # of a standard deviation squared: directions in which real slices hardly differ say little
 _BENT = 3.0  # standard deviations beyond which only the logarithm counts
 _LEAST = 1e-6
+_LEVELS = ("mean", "q90")  # of brightness in the head
+_DARKEST = 0.5 / 255  # of the range: nothing is darker than half a grey level
 _FOLDS = 10  # of patients: the distance of a real slice is taken in a space that did not see its patient
 
 SHARE = ScoreSpec(
@@ -28,13 +35,15 @@ SHARE = ScoreSpec(
     label="share of samples unlike any real slice",
     definition="share of samples whose distance to the nearest real slice of the bin or the bins beside it, in "
     f"whitened appearance, is {THRESHOLD:g} upper spreads above the median of real slices to other patients', each "
-    "whitened without its patient; the median difference of all samples is subtracted first; undefined where the "
-    "median sample lies there, and for a pathology without real slices",
+    "whitened without its patient, or whose brightness (log of the mean or of the 90th percentile in the head) is as "
+    "many spreads above or below the median of the bin; the median difference of all samples is subtracted first; "
+    "undefined where the median sample lies there, and for a pathology without real slices",
     reading="Share of samples that are like no real slice, and unlike the other samples.",
     source="Clopper-Pearson", verified="planted noise | all of it",
     hypothesis="samples are slices of new patients, one-sided",
     blind_to="faults that most samples share, because the median difference is subtracted first, and a minority of "
-    "samples that are upside down, from another bin, or unlike real slices only in a part, such as a hole",
+    "samples that are upside down, from another bin, a third or twice as bright, blank where real slices nearby are "
+    "blank (see blank_share), or unlike real slices only in a part, such as a hole",
 )  # fmt: skip
 
 
@@ -129,7 +138,34 @@ def _far(context: Context) -> tuple[Array, Array]:
     if not np.isfinite(reached).any() or np.nanmedian(reached) > THRESHOLD:  # all are odd: no minority stands out
         return np.full(len(generated), np.nan), scale(among, of_bin)
     placed = placed - np.nanmedian(placed - space.centre[of_generated], 0)
-    return scale(_nearest(placed, of_generated, whitened, of_bin), of_generated), scale(among, of_bin)
+    theirs, ours = (scale(_nearest(placed, of_generated, whitened, of_bin), of_generated), scale(among, of_bin))
+    bright = _bright(context)
+    return np.where(np.isfinite(theirs), np.fmax(theirs, bright[0]), np.nan), np.fmax(ours, bright[1])
+
+
+def _bright(context: Context) -> tuple[Array, Array]:
+    """Spreads by which brightness lies above or below the median of the bin; of generated and of real slices.
+
+    What all samples have in common is subtracted. A black slice has no brightness (NaN), so blank slices widen no
+    spread.
+    """
+    tables = context.generated, context.real
+    bins = [table.z_bin.numpy() for table in tables]
+    columns = [
+        appearance(table, "intensity").numpy()[:, [INTENSITY.index(name) for name in _LEVELS]] for table in tables
+    ]
+    far = [np.full(len(table), np.nan) for table in tables]
+    for levels in zip(*(values.T for values in columns), strict=True):
+        logs = [np.log(np.where(level > 0, np.maximum(level, _DARKEST), np.nan)) for level in levels]
+        lit = [np.isfinite(log) for log in logs]
+        if not lit[1].any():
+            continue
+        middle = _by_bin(logs[1][lit[1], None], bins[1][lit[1]], context.binning.n_bins)[:, 0]
+        logs[0] -= np.median((logs[0] - middle[bins[0]])[lit[0]]) if lit[0].any() else 0.0
+        for sign in (1, -1):
+            scale = UpperScale.fit(sign * logs[1][lit[1]], bins[1][lit[1]], context.binning.n_bins)
+            far = [np.fmax(f, scale(sign * log, of)) for f, log, of in zip(far, logs, bins, strict=True)]
+    return far[0], far[1]
 
 
 def _among(columns: Array, z_bin: NDArray[np.int64], patient: NDArray[np.int64], bins: int) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jsddpm_eval.functional.orientation import FRAME, framed, gain_by_turning, mean_frame
+from jsddpm_eval.functional.orientation import FRAME, fits, framed, mean_frame
 from synthetic import upright_heads
 
 
@@ -36,13 +36,14 @@ def test_turned_slices_gain_and_upright_ones_lose(quarters, flipped, size):
     slices = slices[:, ::-1] if flipped else slices
     slices = np.pad(slices, ((0, 0), (0, size[0] - 40), (0, size[1] - 40)))
     upright = (quarters, flipped) in ((0, False), (2, True))  # two quarters and a flip exchange left and right
-    gains = gain_by_turning(framed(np.ascontiguousarray(slices)), mean)
+    as_it_lies, turned = fits(framed(np.ascontiguousarray(slices)), mean)
+    gains = turned - as_it_lies
     assert (gains < 0).all() if upright else (gains > 0.05).all()
 
 
-def test_gain_is_the_difference_of_correlations():
-    """Of the mean itself, exchanged front to back: from its correlation with that to 1."""
+def test_fits_are_correlations():
+    """Of the mean itself, exchanged front to back: with the mean as it lies, and 1 by the turn that undoes this."""
     mean = mean_frame(framed(upright_heads(50, 4)))
     back = mean[:, ::-1]
-    expected = 1 - np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(mean, back, strict=True)])
-    assert gain_by_turning(back[None], mean) == pytest.approx([expected])
+    expected = np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(mean, back, strict=True)])
+    assert np.ravel(fits(back[None], mean)) == pytest.approx([expected, 1])

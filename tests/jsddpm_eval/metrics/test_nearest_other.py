@@ -98,7 +98,8 @@ def test_gain_and_offset_of_all_samples_are_no_collapse():
 
 def test_blank_samples_are_not_repeated_ones():
     made = torch.cat([World(seed=5).new(8), torch.zeros((8, 16, 14))])
-    assert scores(made)[1]["repeated_share"].value == 0
+    found = scores(made)[1]
+    assert (found["repeated_share"].value, found["repeated_exactly"].value) == (0, 0)
 
 
 def test_samples_that_cannot_be_compared_are_not_counted():

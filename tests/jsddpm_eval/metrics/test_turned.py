@@ -52,6 +52,13 @@ def test_upright_and_mirrored_samples_are_none(move):
     assert whole.answer != "off"
 
 
+def test_samples_without_half_of_their_head_are_not_turned():
+    """Half of an upright head is nearer to a turned one, and is like neither."""
+    samples = SAMPLES.copy()
+    samples[::4, 20:] = 0
+    assert evaluated(samples)[0].value == 0
+
+
 def test_two_patients_are_too_few():
     score, _ = evaluated(SAMPLES, patients=2)
     assert score.value is None
