@@ -17,6 +17,8 @@ _OF_SIZE = ("lesion_within", "lesion_beyond")
 _BORDERLESS, _MOST_BORDERLESS = "lesion_borderless_share", 0.1
 _KIND = "masks that do not show in their images"
 _MORE = "lesions of more contrast than real ones"
+_HARDER, _HARD = "lesions with harder borders than real ones, as if pasted", 1.1
+"""Too much contrast at the border alone, and how many times what is kept of the contrast it is."""
 _ELSEWHERE = "masks that are not where the image shows a lesion"
 _BESIDE = "masks that do not follow the lesions"
 _NO_LESION = {
@@ -71,7 +73,8 @@ class LesionContrastCheck(ShiftCheck):
             if len(self._sizes(cell, words)) > 1:
                 words |= {name: (words[name][0] and _BESIDE, words[name][1] and _BESIDE) for name in _OF_SIZE}
             less = self._less(share, edge.value if edge else None, cell, words)
-            words |= dict.fromkeys(_OF_CONTRAST, (_MORE, less) if dark else (less, _MORE))
+            more = self._more(share, edge.value if edge else None, cell)
+            words |= dict.fromkeys(_OF_CONTRAST, (more, less) if dark else (less, more))
             if share < _NONE:
                 words["lesion_agreement"] = (less, "")
         means = [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
@@ -93,6 +96,13 @@ class LesionContrastCheck(ShiftCheck):
         if edge is not None and edge < _WHOLE * share:
             return "masks whose borders are not those of the lesions"
         return _FAINT[seen]
+
+    def _more(self, share: float, edge: float | None, cell: Cell) -> str:
+        """Words for too much contrast: of the border alone if the contrast itself may be inside its margin."""
+        contrast = cell.scores.get(_OF_CONTRAST[0])
+        low, high = (contrast.interval if contrast is not None else None) or (0.0, 0.0)
+        alike = low < self.margin and high > -self.margin
+        return _HARDER if alike and edge is not None and edge > _HARD * share else _MORE
 
     def _sizes(self, cell: Cell, words: Mapping[str, Words]) -> set[str]:
         """Whether masks are too large or too small, in words; masks that lie beside their lesions are both."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
-from jsddpm_eval.checks.base import ShiftCheck, Words
+from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words
+from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
+_COARSE = ("grain", "detail_mid")
 _SMOOTH, _ROUGH = "smoother than real slices", "noisier or sharper than real slices"
 _FINEST = "with more of the finest detail than real slices"  # which slices with too little detail can have as well
+_KEPT = "smoother than real slices, with more of the finest detail, as of smoothing that keeps edges"
 
 
 class SharpnessCheck(ShiftCheck):
@@ -26,6 +30,15 @@ class SharpnessCheck(ShiftCheck):
         "detail_varied": ("", "of sharpness that varies more from slice to slice than in real ones"),
         "background": ("quieter outside the head than real slices", "noisier outside the head than real slices"),
     }
+
+    def evidence(self, cell: Cell) -> list[Evidence]:
+        """One piece for each score; more of the finest detail is no sharpness where coarser detail is missing."""
+        coarse = [cell.scores[name] for name in _COARSE if name in cell.scores]
+        smooth = any((s.value or 0.0) < -self.margin and s.interval and s.interval[1] < 0 for s in coarse)
+        return [
+            replace(piece, words=(_SMOOTH, _KEPT)) if smooth and piece.words == (_SMOOTH, _FINEST) else piece
+            for piece in super().evidence(cell)
+        ]
 
 
 CHECK = SharpnessCheck()

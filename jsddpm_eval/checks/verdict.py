@@ -22,7 +22,7 @@ _MOST_FAULTS, _MOST_NAMES, _MOST_REASONS = 4, 6, 2
 _SUSPECTED = {
     "inverted": "intensity", "intensity": "intensity", "orientation": "outline", "part turned": "outline",
     "size": "outline", "place": "outline", "order": "misplaced", "masks": "disobeyed", "mask place": "lesion_contrast",
-    "pairs": "lesion_contrast", "repeated": "collapsed", "foreign": "outliers",
+    "pairs": "lesion_contrast", "repeated": "collapsed", "foreign": "outliers", "blank": "outliers",
 }  # fmt: skip
 """The check that asks what a suspicion of the import check is about."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jsddpm.binning import LESION, ZBinning
 from jsddpm_eval.features.crossfit import FOLDS
+from jsddpm_eval.import_check.blank import blanks
 from jsddpm_eval.import_check.copies import copies
 from jsddpm_eval.import_check.intensity import inverted, levels
 from jsddpm_eval.import_check.masks import masks, misread
@@ -44,7 +45,8 @@ class ImportCheck:
         orientations, imported = orientation(reference, imported)
         if inversions:
             return [*inversions, *orientations, *copies(generated)]
-        of_set = [*(orientations or turned(reference, imported)), *levels(reference, generated)]
+        of_set = [*blanks(reference, generated), *(orientations or turned(reference, imported))]
+        of_set += levels(reference, generated)
         of_set += [] if orientations else sizes(reference, generated)
         of_set = of_set or foreign(reference, imported)  # a fault of all slices puts each of them beyond real ones
         of_set += order(reference.in_the_middle, imported.in_the_middle)

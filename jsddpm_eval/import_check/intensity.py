@@ -6,9 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import INTENSITY
-from jsddpm_eval.import_check.suspicion import PLAIN, Difference, Pictured, RealReference, Suspicion, Values
+from jsddpm_eval.import_check.suspicion import (
+    PLAIN,
+    Difference,
+    Pictured,
+    RealReference,
+    Suspicion,
+    Values,
+    of_heads,
+)
 from jsddpm_eval.slice_table import SliceTable
 
 _LEVELS = {
@@ -39,7 +46,7 @@ def inverted(reference: RealReference, imported: Pictured) -> tuple[list[Suspici
 
 def levels(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """Suspicions of intensities far from those of patients, and of values that wrapped at 8 bits."""
-    ours, theirs = (appearance(t, "intensity").numpy() for t in (reference.real, generated))
+    ours, theirs = (of_heads(t, "intensity") for t in (reference.real, generated))
     comparisons = {
         name: reference.compare(ours[:, i], generated, theirs[:, i])
         for name, i in ((name, INTENSITY.index(name)) for name in _LEVELS)

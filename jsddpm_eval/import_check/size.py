@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from jsddpm.wording import counted
-from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import OUTLINE
-from jsddpm_eval.import_check.suspicion import RealReference, Suspicion
+from jsddpm_eval.import_check.suspicion import RealReference, Suspicion, of_heads
 from jsddpm_eval.slice_table import SliceTable
 
 _SCALED = 0.05  # of the size; less is what generators and patients do
@@ -13,8 +12,8 @@ _FAR = 1.0  # standard deviations of real slices, of a place
 
 
 def sizes(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
-    """A suspicion if heads are scaled, or else moved."""
-    ours, theirs = (appearance(t, "outline").numpy() for t in (reference.real, generated))
+    """A suspicion if heads are scaled, or else moved; slices without a head are left out."""
+    ours, theirs = (of_heads(t, "outline") for t in (reference.real, generated))
     comparisons = {name: reference.compare(ours[:, i], generated, theirs[:, i]) for i, name in enumerate(OUTLINE)}
     sure = {name: t for name, t in comparisons.items() if t is not None and t.sure and t.real > 0}
     ratios = {name: sure[name].generated / sure[name].real for name in ("height", "width") if name in sure}

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.binning import ZBinning
+from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.features.crossfit import FOLDS, fold_of
-from jsddpm_eval.functional.appearance import head, moments
+from jsddpm_eval.functional.appearance import OUTLINE, head, moments
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.scale import Scale, Side
 from jsddpm_eval.stats.shift import mean_shift
@@ -86,6 +87,18 @@ class Pictured:
     def moved(self, move: Callable[[Values], Values]) -> Pictured:
         """The same slices with moved pictures."""
         return Pictured(self.table, move(self.pictures), move(self.centred))
+
+
+def of_heads(table: SliceTable, part: str) -> Values:
+    """Columns of a part of the appearance; NaN where a slice has no head, which has no size, place or brightness.
+
+    Args:
+        table: The slices.
+        part: ``intensity`` or ``outline``.
+    """
+    area = appearance(table, "outline")[:, OUTLINE.index("area")]
+    columns: Values = appearance(table, part).masked_fill(area[:, None] <= 0, torch.nan).numpy()
+    return columns
 
 
 def in_the_middle(images: Tensor) -> Tensor:

@@ -5,18 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jsddpm_eval.blanks import blank, most, usual_share
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.metrics.shares import Array, Flags, share_score
-from jsddpm_eval.overlap import digests
+from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
-from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.exceedance import share_at_most
 from jsddpm_eval.stats.limits import MIN_UNITS
-
-_CONFIDENCE = 0.5  # the median, as for outliers: perfect samples of 1200 draws were never called blank with it
 
 SHARE = ScoreSpec(
     name="blank_share", heading="blank", group="neighbourhood", unit="share", scope="levels", better="lower",
@@ -41,41 +36,17 @@ class Blank(Metric):
         """The share of the cell; the real share has the weights of the samples' conditions."""
         if not len(cell.generated):
             return self.undefined(cell, context, "nothing generated for this condition")
-        usual = context.once(self.name, partial(_usual, context))[cell.generated.row.numpy()]
+        every = partial(usual_share, context.real, context.generated, context.binning.n_bins)
+        usual = context.once(self.name, every)[cell.generated.row.numpy()]
         compared = np.isfinite(usual)
         near = np.isin(context.real.z_bin.numpy(), cell.generated.z_bin.numpy()[compared])
         n_patients = len(np.unique(context.real.patient.numpy()[near]))
         if n_patients < MIN_UNITS:
             return self.undefined(cell, context, "needs real slices of 3 patients in these bins")
         expected = float(usual[compared].mean())
-        bound = share_at_most(expected * n_patients, n_patients, _CONFIDENCE)
-        blank, unit = _blank(cell.generated)[compared], cell.generated.unit.numpy()[compared]
-        counts = cell.counts._replace(n_generated=len(blank), n_patients=n_patients)
-        return {SHARE.name: share_score(blank, unit, bound, counts, expected=expected)}
+        flags, unit = blank(cell.generated)[compared], cell.generated.unit.numpy()[compared]
+        counts = cell.counts._replace(n_generated=len(flags), n_patients=n_patients)
+        return {SHARE.name: share_score(flags, unit, most(expected, n_patients), counts, expected=expected)}
 
 
 METRIC = Blank()
-
-
-def _usual(context: Context) -> Array:
-    """Share of blank real slices in the condition of each sample, or in its bin; NaN where the bin has none."""
-    real, generated, bins = context.real, context.generated, context.binning.n_bins
-    blank, patient = _blank(real), real.patient.numpy()
-    usual = np.full(len(generated), np.nan)
-    for token in generated.token(bins).unique().tolist():
-        rows = (generated.token(bins) == token).numpy()
-        of_condition, of_bin = (real.token(bins) == token).numpy(), (real.z_bin == generated.z_bin[rows][0]).numpy()
-        chosen = of_condition if of_condition.any() else of_bin
-        if chosen.any():
-            usual[rows] = _by_patient(blank[chosen], patient[chosen])
-    return usual
-
-
-def _by_patient(flags: Flags, patient: NDArray[np.int64]) -> float:
-    """Mean over patients of the share of their slices that are flagged."""
-    owner = np.unique(patient, return_inverse=True)[1]
-    return float((np.bincount(owner, flags) / np.bincount(owner)).mean())
-
-
-def _blank(table: SliceTable) -> Flags:
-    return np.array([not digest for digest in digests(table)], bool)

@@ -31,11 +31,11 @@ _HEADINGS = {
     "roughness": ("roughness", "roughness of outlines",
                   "log of perimeter squared over 4 pi times the area of the largest part"),
     "outside": ("outside", "share of the mask outside the head",
-                "share of the mask outside the head"),
+                "share of the mask outside the head; images without a head are left out"),
     "height": ("height", "height of lesions in the head",
-               "row of the mask's centre less that of the head, in slice heights"),
+               "row of the mask's centre less that of the head, in slice heights; images without a head are left out"),
     "side": ("side", "side of lesions in the head",
-             "column of the mask's centre less that of the head, in slice widths"),
+             "column of the mask's centre less that of the head, in slice widths; images without a head are left out"),
     "apart": ("apart", "distance between lesions",
               "log distance of the centre from the mean centre of other patients' lesions of the bin (of "
               "other samples' for generated ones)"),
@@ -64,6 +64,7 @@ class LesionForm(ShiftMetric):
         size = np.log(in_pixels)
         forms = table.column("lesion-form", _form)
         head = appearance(table, "outline")
+        shown = (head[:, OUTLINE.index("area")] > 0).numpy()  # without a head a lesion has no place in it
         places = []
         for axis, centre, name in ((0, row, "row"), (1, column, "column")):
             side = table.size[axis]
@@ -72,9 +73,13 @@ class LesionForm(ShiftMetric):
         lesion = (table.pathology == 1).numpy() & np.isfinite(size)
         group, unit = table.token(context.binning.n_bins).numpy(), table.unit.numpy()
         centres = np.stack(places, 1)
-        apart = [distance_from_others(v, group, unit, lesion) for v in (centres, size[:, None])]
+        apart = [
+            distance_from_others(v, group, unit, known)
+            for v, known in ((centres, lesion & shown), (size[:, None], lesion))
+        ]
         columns = [
-            size, np.log(parts), eccentricity, solidity, *forms.numpy().T, *places,
+            size, np.log(parts), eccentricity, solidity, *forms.numpy().T,
+            *(np.where(shown, place, np.nan) for place in places),
             *(np.log(distance + _TINY) for distance in apart),
         ]  # fmt: skip
         return torch.from_numpy(np.where(lesion[:, None], np.stack(columns, 1), np.nan))
@@ -117,9 +122,9 @@ def distance_from_others(
 
 
 def _form(batch: SliceTable) -> Tensor:
-    """Roughness, and share outside the head; NaN where a mask is empty."""
+    """Roughness, and share outside the head; NaN where a mask is empty, and the share where there is no head."""
     images, masks = batch.images.numpy(), batch.masks.numpy()
-    area = masks.sum((1, 2))
-    outside = (masks & ~filled_head(images)).sum((1, 2))
-    share = np.divide(outside, area, out=np.full(len(masks), np.nan), where=area > 0)
+    area, inside = masks.sum((1, 2)), filled_head(images)
+    outside = (masks & ~inside).sum((1, 2))
+    share = np.divide(outside, area, out=np.full(len(masks), np.nan), where=(area > 0) & inside.any((1, 2)))
     return torch.from_numpy(np.stack([log_roughness(masks), share], 1))

@@ -212,7 +212,7 @@ def _one_of_each(distance: Tensor, unit: Tensor, count: int, seed: int) -> Tenso
 
 
 def _equal(context: Context) -> NDArray[np.bool_]:
-    """Whether each sample that is not blank equals one of another unit, where real slices of the condition all differ."""
+    """Whether each sample that is not blank equals one of another unit, if real slices of its condition all differ."""
     real, generated, bins = context.real, context.generated, context.binning.n_bins
     units: dict[str, set[int]] = {}
     hashes = digests(generated)

@@ -48,6 +48,11 @@ def _tiles(images: Images, rng: np.random.Generator) -> Images:
     return out
 
 
+def _halved(images: Images, rng: np.random.Generator) -> Images:
+    """Images whose lower half is empty."""
+    return np.where(np.arange(images.shape[1])[:, None] < images.shape[1] / 2, images, 0)
+
+
 def _hole(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
     """A share of the samples with a black square inside the head, where no lesion is."""
     perfect = world.perfect
@@ -87,6 +92,10 @@ FAULTS = (
     Fault("hole", "mixtures", "a hole in the head", ("outliers",), (0.1, 0.3, 1), _UNIT, _hole),
     Fault("wrapped", "mixtures", "heads wrapped around the edge", ("outliers", "outline"), (0.05, 0.1, 0.3), _UNIT,
           _wrapped),
+    Fault("garbage_dark", "mixtures", "nearly black samples", ("outliers",), _SHARES, _UNIT,
+          _garbage(lambda images, rng: 0.03 * images)),
+    Fault("garbage_halved", "mixtures", "samples without the back of the head", ("outliers", "outline"), _SHARES, _UNIT,
+          _garbage(_halved)),
     Fault("garbage_upside_down", "mixtures", "samples upside down", ("outliers", "outline"), _SHARES, _UNIT,
           _garbage(lambda images, rng: images[:, ::-1])),
 )  # fmt: skip

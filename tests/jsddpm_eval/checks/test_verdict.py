@@ -18,6 +18,7 @@ QUESTIONS = {
     "sharpness": "as sharp as real slices", "grid": "free of grids", "copied": "no copies",
     "unlike": "like real slices", "lesions": "lesions like real ones", "head": "heads like real ones",
     "lesion_contrast": "images show the lesion",
+    "outliers": "few outliers",
     "place": "in the bin asked for", "misplaced": "in the bin asked for", "outline": "heads like real ones",
 }  # fmt: skip
 NARROW = (
@@ -237,6 +238,48 @@ def test_strong_blur_comes_before_what_follows_from_it_for_masks():
     assert [s.partition(":")[0] for s in order(-0.8)] == [
         "Masks that do not show in their images", "Smoother than real slices",
     ]  # fmt: skip
+
+
+def test_numbers_that_no_lesion_depends_on_are_no_cause_of_what_is_said_of_masks():
+    """Air that is far too bright changes no lesion; smoothness beside it, which is not its largest score, does."""
+    masks = finding("lesion_contrast", "off", (None, 1), kind="masks that do not show in their images", value=0.8,
+                    interval=(0.7, 0.9), p_value=1e-9, reason="in 80% of masks (95 %: 70% to 90%)")  # fmt: skip
+    noisy = SMOOTH | {"kind": "noisier outside the head than real slices", "score": "background", "value": 3.0}
+    found = [masks, finding("sharpness", "off", **noisy)]
+
+    def follows(**values):
+        cell = Cell(scores={name: Score(spec=name, value=value) for name, value in values.items()})
+        return [s for s in said(*found, checks=["lesion_contrast", "sharpness"], empty=[cell]) if "may follow" in s]
+
+    assert follows(background=3.0, grain=-1.0) == []
+    assert follows(background=3.0, grain=-2.5) == [
+        "What is said of masks may follow from this fault: smoother than real slices."
+    ]
+
+
+@pytest.mark.parametrize("kind", ["blank samples", "some samples like no real slice"])
+def test_a_minority_that_is_enough_to_move_a_mean_comes_first(kind):
+    """Up to 15 % of samples at no more than 4 SD move a mean by up to 0.6 SD, and never by 1.8."""
+    few = finding("outliers", "off", kind=kind, score="x", value=0.1, interval=(0.06, 0.15), p_value=0.04,
+                  reason="in 10% of samples")  # fmt: skip
+
+    def order(value, low, high):
+        blur = SMOOTH | {"value": value, "interval": (low, high), "p_value": 1e-9, "unit": "SD"}
+        return said(few, finding("sharpness", "off", **blur), checks=["outliers", "sharpness"])[1:]
+
+    first, second, third = order(-0.8, -1.0, -0.5)
+    assert first.lower().startswith(kind)
+    assert second.startswith("Smoother")
+    assert third == f"The other answers may follow from this fault: {kind}."
+    far = order(-2.1, -2.3, -1.8)
+    assert far[0].lower().startswith(kind) == (kind == "blank samples")
+
+
+def test_outliers_beside_a_fault_of_all_samples_are_said_to_be_beside_the_others():
+    fine = [finding("outliers", "fine"), finding("sharpness", "off", **SMOOTH)]
+    assert "few samples stand out from the others" in said(*fine, checks=["outliers", "sharpness"])[-1]
+    fine[1] = finding("sharpness", "off", **SMOOTH | {"value": -1.9})
+    assert said(*fine, checks=["outliers", "sharpness"])[-1].endswith(": few outliers.")
 
 
 def test_patients_who_are_alike_are_said_without_names_and_copies_are_never_fine():

@@ -33,3 +33,34 @@ def test_turned_slices_are_seen_beside_a_bin_that_one_patient_has_alone(share, a
     real, made = table(rng, 24, 1, alone=alone), table(rng, 8, 1, share, alone, patients=False)
     found = [s for s in suspicions(real, made, BINNING) if s.name == "part turned"]
     assert len(found) == (share > 0)
+
+
+def heads(rng, count, side=11):
+    """Bright squares of their own size, place and brightness."""
+    images = np.zeros((count, 32, 32), np.float32)
+    for image in images:
+        top, left, high, wide = (*rng.integers(6, 10, 2), *(side + rng.integers(-1, 2, 2)))
+        image[top : top + high, left : left + wide] = rng.uniform(0.5, 0.7) + 0.05 * rng.standard_normal((high, wide))
+    return images.clip(0, 1)
+
+
+@pytest.mark.parametrize("share", [0, 0.25])
+@pytest.mark.parametrize("real_blank", [0, 0.25])
+def test_blank_slices_are_counted_and_are_no_small_heads(share, real_blank):
+    """A quarter of blank slices, where real ones are not blank and where a quarter of them is."""
+    rng = np.random.default_rng(0)
+    people, each, made = 24, 4, 96
+    images, samples = heads(rng, people * each), heads(rng, made)
+    images[: int(real_blank * len(images))] = 0
+    rng.shuffle(images)
+    samples[: int(share * made)] = 0
+    bins = np.zeros(len(images), int)
+    real = SliceTable.from_arrays(
+        images, z_index=bins, pathology=bins, patient=np.arange(people).repeat(each), binning=BINNING
+    )
+    generated = SliceTable.from_arrays(samples, z_index=bins, pathology=bins, binning=BINNING)
+    found = {s.name: s.what for s in suspicions(real, generated, BINNING)}
+    assert found.get("blank") == (
+        "24 of 96 slices are blank, of real slices of their bins 0%" if share > real_blank else None
+    )
+    assert not {"size", "place", "intensity"} & set(found)

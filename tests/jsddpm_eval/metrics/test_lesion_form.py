@@ -87,3 +87,17 @@ def test_distance_from_others_has_the_same_mean_square_whatever_the_count():
         assert np.mean(squares) == pytest.approx(2, rel=0.06)  # two coordinates of variance 1
     alone = distance_from_others(np.ones((2, 1)), np.zeros(2, np.int64), np.zeros(2, np.int64), np.ones(2, bool))
     assert np.isnan(alone).all()
+
+
+def test_lesions_of_images_without_a_head_have_no_place():
+    rng = np.random.default_rng(0)
+    images, masks = lesions(24, rng)
+    images[::4] = 0
+    real = SliceTable.from_arrays(*lesions(60, rng), z_bin=[0] * 60, pathology=[1] * 60, patient=np.arange(60) // 2)
+    made = SliceTable.from_arrays(images, masks, z_bin=[0] * 24, pathology=[1] * 24)
+    results = evaluate(real, made, metrics=["lesion_form"], features=[])
+    counted = {
+        name: results.score(f"form_{name}", None, 1).n_generated for name in ("size", "outside", "height", "apart")
+    }
+    assert counted == {"size": 24, "outside": 18, "height": 18, "apart": 18}
+    assert results.score("form_outside", None, 1).value == 0

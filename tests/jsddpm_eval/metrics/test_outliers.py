@@ -42,6 +42,8 @@ GARBAGE = {
     "noise": lambda x: np.random.default_rng(3).random(x.shape),
     "blank": np.zeros_like,
     "inverted": lambda x: 1 - x,
+    "nearly black": lambda x: 0.03 * x,
+    "too bright": lambda x: np.minimum(2 * x, 1),
 }
 
 
@@ -61,7 +63,7 @@ def test_planted_garbage_is_counted(kind):
 def test_what_all_samples_share_makes_no_outliers(fault):
     made = heads(80, 1)
     noise = 0.02 * np.random.default_rng(4).standard_normal(made.shape)
-    shared = {"none": made, "blurred": ndimage.gaussian_filter(made, (0, 0.7, 0.7)), "brighter": 1.1 * made}
+    shared = {"none": made, "blurred": ndimage.gaussian_filter(made, (0, 0.7, 0.7)), "brighter": 1.5 * made}
     _, whole, _ = evaluated((shared | {"noise": made + noise})[fault].clip(0, 1))
     assert whole.answer != "off"
 

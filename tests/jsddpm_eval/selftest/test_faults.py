@@ -175,6 +175,15 @@ def test_holes_and_wrapped_heads_are_a_share_of_the_samples(world):
 def test_garbage_is_a_minority_of_the_stated_share(world):
     blank = [np.sum(made(world, "garbage_blank", n).images.max((1, 2)) == 0) for n in range(3)]
     assert np.abs(np.subtract(blank, np.array([0.05, 0.1, 0.2]) * len(world.draw))).max() <= 1
+    before = world.perfect.images
+    for name, expected in (
+        ("garbage_dark", before * np.float32(0.03)),
+        ("garbage_halved", before * (np.arange(before.shape[1]) < before.shape[1] / 2)[:, None]),
+    ):
+        after = made(world, name).images
+        changed = (after != before).any((1, 2))
+        assert abs(changed.sum() - 0.2 * len(before)) <= 1
+        np.testing.assert_allclose(after[changed], expected[changed])
     tiles = made(world, "garbage_tiles").images
     np.testing.assert_allclose(tiles.mean((1, 2)), world.perfect.images.mean((1, 2)), atol=1e-6)
 

@@ -1,0 +1,37 @@
+"""Words of faults that depend on several scores: which one a score has, and that it has the plain one otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from jsddpm_eval.checks import lesion_contrast, sharpness
+from jsddpm_eval.results.score import Cell, Score
+
+
+def kinds(check, **shifts):
+    """The fault of each score, with intervals of 0.2 to either side, or the one that is given."""
+    scores = {}
+    for name, value in shifts.items():
+        value, low, high = value if isinstance(value, tuple) else (value, value - 0.2, value + 0.2)
+        scores[name] = Score(spec=name, value=value, interval=(low, high), p_value=1e-6)
+    return {evidence.score: evidence.kind for evidence in check.evidence(Cell(pathology=1, scores=scores))}
+
+
+@pytest.mark.parametrize("coarse", ["grain", "detail_mid"])
+def test_more_of_the_finest_detail_beside_less_grain_is_smoothing(coarse):
+    """As after a bilateral filter: grain -1.3 SD, finest detail +1.5 SD."""
+    smooth = kinds(sharpness.CHECK, **{coarse: -1.3}, detail_corner=1.5)
+    assert smooth["detail_corner"].startswith("smoother than real slices, with more of the finest detail")
+    plain = "with more of the finest detail than real slices"
+    for value in (-0.4, 1.0, (-0.8, -1.7, 0.1)):  # inside the margin, upwards, not shown
+        assert kinds(sharpness.CHECK, **{coarse: value}, detail_corner=1.5)["detail_corner"] == plain
+
+
+def test_contrast_at_the_border_alone_is_that_of_pasted_lesions():
+    pasted = {"lesion_contrast": (0.5, 0.1, 0.9), "lesion_contrast_kept": 1.2, "lesion_step_kept": 1.4}
+    harder, more = "lesions with harder borders than real ones, as if pasted", "lesions of more contrast than real ones"
+    assert kinds(lesion_contrast.CHECK, **pasted, lesion_step=1.3)["lesion_step"] == harder
+    plain = pasted | {"lesion_contrast": 1.2}
+    assert kinds(lesion_contrast.CHECK, **plain, lesion_step=1.3)["lesion_step"] == more
+    both = pasted | {"lesion_step_kept": 1.25}
+    assert kinds(lesion_contrast.CHECK, **both, lesion_step=1.3)["lesion_step"] == more
