@@ -34,7 +34,9 @@ class SharpnessCheck(ShiftCheck):
     def evidence(self, cell: Cell) -> list[Evidence]:
         """One piece for each score; more of the finest detail is no sharpness where coarser detail is missing."""
         coarse = [cell.scores[name] for name in _COARSE if name in cell.scores]
-        smooth = any((s.value or 0.0) < -self.margin and s.interval and s.interval[1] < 0 for s in coarse)
+        low = any((s.value or 0.0) < -self.margin and s.interval and s.interval[1] < 0 for s in coarse)
+        high = any((s.value or 0.0) > self.margin and s.interval and s.interval[0] > 0 for s in coarse)
+        smooth = low and not high
         return [
             replace(piece, words=(_SMOOTH, _KEPT)) if smooth and piece.words == (_SMOOTH, _FINEST) else piece
             for piece in super().evidence(cell)

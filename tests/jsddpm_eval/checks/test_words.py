@@ -25,6 +25,8 @@ def test_more_of_the_finest_detail_beside_less_grain_is_smoothing(coarse):
     plain = "with more of the finest detail than real slices"
     for value in (-0.4, 1.0, (-0.8, -1.7, 0.1)):  # inside the margin, upwards, not shown
         assert kinds(sharpness.CHECK, **{coarse: value}, detail_corner=1.5)["detail_corner"] == plain
+    edges = {"grain": -1.1, "detail_mid": -1.1} | {{"grain": "detail_mid", "detail_mid": "grain"}[coarse]: 1.9}
+    assert kinds(sharpness.CHECK, **edges, detail_corner=3.6)["detail_corner"] == plain
 
 
 def test_contrast_at_the_border_alone_is_that_of_pasted_lesions():
