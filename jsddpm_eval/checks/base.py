@@ -43,6 +43,7 @@ class Evidence:
             None if it has none.
         share: Whether it is a share.
         volumes: Number of volumes that it is a share of; None if every sample counts.
+        alike: Words of one fault with several causes, so that parts that name another cause still have the fault.
     """
 
     score: str
@@ -60,6 +61,7 @@ class Evidence:
     own: tuple[float, tuple[float, float] | None] | None = None
     share: bool = False
     volumes: int | None = None
+    alike: tuple[str, ...] = ()
 
     @property
     def stated(self) -> tuple[float | None, tuple[float, float] | None]:
@@ -95,6 +97,10 @@ class Evidence:
         """Whether the whole interval lies where it is fine."""
         least, most = self.limits
         return self.interval is not None and least <= self.interval[0] and self.interval[1] <= most
+
+    def same_fault(self, other: Evidence) -> bool:
+        """Whether both have the same fault, whatever cause their words name."""
+        return bool(self.kind) and (self.kind == other.kind or {self.kind, other.kind} <= set(self.alike))
 
     def pooled(self, value: float, interval: tuple[float, float]) -> Evidence:
         """The same with another estimate and its interval."""

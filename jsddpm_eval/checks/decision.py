@@ -136,7 +136,7 @@ def _with_parents(
         siblings = [evidence for place, evidence in conditions if under(place, above)]
         pooled = pooled_with(own.evidence, parent.evidence, siblings)
         low, high = pooled.interval or (0.0, 0.0)
-        if parent.off and not low <= sum(pooled.margin) / 2 <= high and pooled.kind == parent.evidence.kind:
+        if parent.off and not low <= sum(pooled.margin) / 2 <= high and pooled.same_fault(parent.evidence):
             return replace(own, evidence=pooled, inherited=not own.off)
         if not own.off and parent.evidence.within and pooled.within:
             return replace(own, evidence=pooled, inherited=not own.evidence.within)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words, excess
@@ -77,7 +78,11 @@ class LesionContrastCheck(ShiftCheck):
             words |= dict.fromkeys(_OF_CONTRAST, (more, less) if dark else (less, more))
             if share < _NONE:
                 words["lesion_agreement"] = (less, "")
-        means = [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
+        means = [
+            replace(self._of(score, words[score.spec]), alike=(_MORE, _HARDER))
+            for score in cell.scores.values()
+            if score.spec in words
+        ]
         borderless = [
             excess(score, _MOST_BORDERLESS, _KIND, "in {:.0%} of masks".format) for score in cell.of(_BORDERLESS)
         ]

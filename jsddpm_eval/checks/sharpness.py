@@ -38,7 +38,9 @@ class SharpnessCheck(ShiftCheck):
         high = any((s.value or 0.0) > self.margin and s.interval and s.interval[0] > 0 for s in coarse)
         smooth = low and not high
         return [
-            replace(piece, words=(_SMOOTH, _KEPT)) if smooth and piece.words == (_SMOOTH, _FINEST) else piece
+            replace(piece, words=(_SMOOTH, _KEPT if smooth else _FINEST), alike=(_FINEST, _KEPT))
+            if piece.words == (_SMOOTH, _FINEST)
+            else piece
             for piece in super().evidence(cell)
         ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jsddpm_eval.checks import lesion_contrast, sharpness
+from jsddpm_eval.checks.decision import decide
 from jsddpm_eval.results.score import Cell, Score
 
 
@@ -37,3 +38,25 @@ def test_contrast_at_the_border_alone_is_that_of_pasted_lesions():
     assert kinds(lesion_contrast.CHECK, **plain, lesion_step=1.3)["lesion_step"] == more
     both = pasted | {"lesion_step_kept": 1.25}
     assert kinds(lesion_contrast.CHECK, **both, lesion_step=1.3)["lesion_step"] == more
+
+
+def test_a_condition_that_names_another_cause_has_the_fault_of_the_whole():
+    """In one of two conditions the border is as much stronger as the contrast; both have too much at the border."""
+    cells = [_cell(None, 1.4), _cell(0, 1.4), _cell(1, 1.2)]
+    answers = {f.place: (f.answer, f.kind.split(",")[0]) for f in decide([lesion_contrast.CHECK], cells)}
+    assert answers == {
+        (None, 1): ("off", "lesions with harder borders than real ones"),
+        (0, 1): ("off", "lesions with harder borders than real ones"),
+        (1, 1): ("off", "lesions of more contrast than real ones"),
+    }
+
+
+def _cell(z_bin, kept):
+    wide, chance = (0.2, 1e-9) if z_bin is None else (1.2, 0.04)
+    interval = (1.3 - wide, 1.3 + wide)
+    shift = Score(spec="lesion_step", value=1.3, interval=interval, p_value=chance, n_patients=40)
+    plain = Score(spec="lesion_contrast", value=0.4, interval=(0.1, 0.7), p_value=0.01, n_patients=40)
+    others = {f"lesion_{name}_kept": Score(spec=f"lesion_{name}_kept", value=v) for name, v in
+              (("contrast", 1.2), ("step", kept))}  # fmt: skip
+    scores = {"lesion_contrast": plain, "lesion_step": shift} | others
+    return Cell(z_bin=z_bin, pathology=1, scores=scores)
