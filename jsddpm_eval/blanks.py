@@ -20,7 +20,8 @@ def blank(table: SliceTable) -> NDArray[np.bool_]:
 def usual_share(real: SliceTable, generated: SliceTable, n_bins: int) -> NDArray[np.float64]:
     """Share of blank real slices in the condition of each sample, each patient counting once, ``(M,)``.
 
-    It is that of the bin where a condition has no real slice, and NaN where the bin has none.
+    It is that of the bin where a condition has no real slice, and that of all slices where the bin has none; NaN
+    without real slices.
 
     Args:
         real: Real slices.
@@ -31,9 +32,9 @@ def usual_share(real: SliceTable, generated: SliceTable, n_bins: int) -> NDArray
     usual = np.full(len(generated), np.nan)
     tokens = generated.token(n_bins)
     for token in tokens.unique().tolist():
-        of_condition, of_bin = real.token(n_bins) == token, real.z_bin == generated.z_bin[tokens == token][0]
-        chosen = (of_condition if of_condition.any() else of_bin).numpy()
-        if chosen.any():
+        nearest = (real.token(n_bins) == token, real.z_bin == generated.z_bin[tokens == token][0], real.z_bin >= 0)
+        chosen = next((rows.numpy() for rows in nearest if rows.any()), None)
+        if chosen is not None:
             owner = np.unique(patient[chosen], return_inverse=True)[1]
             usual[(tokens == token).numpy()] = (np.bincount(owner, flags[chosen]) / np.bincount(owner)).mean()
     return usual

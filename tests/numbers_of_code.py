@@ -25,7 +25,7 @@ from jsddpm.training.samples import MIN_SAMPLES
 from jsddpm_cli.commands.demo import CONTROLS, SUBJECTS
 from jsddpm_cli.commands.sample import COHERENCE
 from jsddpm_eval import through_plane
-from jsddpm_eval.checks import copied, disobeyed, verdict
+from jsddpm_eval.checks import causes, copied, disobeyed
 from jsddpm_eval.checks.base import ShiftCheck
 from jsddpm_eval.checks.unlike_real import relabellings_at
 from jsddpm_eval.functional import lesion_copies
@@ -113,7 +113,7 @@ CODE: dict[str, tuple[str, ...]] = {
         f"limited to {REACH:g} SD",
         f"The margin is {ShiftCheck.margin} SD",
         f"At most {_percent(ALPHA)} of perfect generators",
-        f"off by {verdict._SEVERAL:g} SD or more",
+        f"off by {causes._SEVERAL:g} SD or more",
         f"in {100 * POWER:.0f} of 100 such cohorts",
     ),
     "docs/how-to/many-processes.md": (f"{MOST_AT_ONCE:,} at most",),

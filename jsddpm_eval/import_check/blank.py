@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from jsddpm.wording import agreeing, counted, percentage
 from jsddpm_eval.blanks import blank, most, usual_share
 from jsddpm_eval.import_check.suspicion import CHANCE, RealReference, Suspicion
@@ -16,12 +14,9 @@ _FEW = 0.02
 
 def blanks(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     """A suspicion if more slices are blank than real ones of the same conditions."""
-    usual = usual_share(reference.real, generated, reference.binning.n_bins)
-    compared, flags = np.isfinite(usual), blank(generated)
-    if not flags[compared].any():
-        return []
-    expected = float(usual[compared].mean())
-    count, total = by_unit(flags[compared], generated.unit.numpy()[compared])
+    flags = blank(generated)
+    expected = float(usual_share(reference.real, generated, reference.binning.n_bins).mean())
+    count, total = by_unit(flags, generated.unit.numpy())
     chance = share_p_value(count, total, most(expected, reference.real.n_patients))
     if count / total - expected <= _FEW or chance >= CHANCE:
         return []

@@ -16,8 +16,9 @@ from jsddpm_eval.stats.limits import MIN_UNITS
 SHARE = ScoreSpec(
     name="blank_share", heading="blank", group="neighbourhood", unit="share", scope="levels", better="lower",
     label="share of blank samples",
-    definition="share of samples of a single grey level of 256, beside that of real slices of the same conditions (of "
-    "the bin where a condition has none), each patient counting once; undefined without real slices of 3 patients",
+    definition="share of samples of a single grey level of 256, beside that of real slices of the same conditions, each "
+    "patient counting once (of the bin where a condition has no real slice, of all where a bin has none); undefined "
+    "without real slices of 3 patients",
     reading="Above the baseline: some samples are blank.",
     source="Clopper-Pearson", verified="counting | 0",
     hypothesis="samples are slices of new patients, one-sided",
@@ -38,15 +39,15 @@ class Blank(Metric):
             return self.undefined(cell, context, "nothing generated for this condition")
         every = partial(usual_share, context.real, context.generated, context.binning.n_bins)
         usual = context.once(self.name, every)[cell.generated.row.numpy()]
-        compared = np.isfinite(usual)
-        near = np.isin(context.real.z_bin.numpy(), cell.generated.z_bin.numpy()[compared])
-        n_patients = len(np.unique(context.real.patient.numpy()[near]))
+        patient = context.real.patient.numpy()
+        near = np.isin(context.real.z_bin.numpy(), cell.generated.z_bin.numpy())
+        n_patients = len(np.unique(patient[near] if near.any() else patient))
         if n_patients < MIN_UNITS:
             return self.undefined(cell, context, "needs real slices of 3 patients in these bins")
-        expected = float(usual[compared].mean())
-        flags, unit = blank(cell.generated)[compared], cell.generated.unit.numpy()[compared]
-        counts = cell.counts._replace(n_generated=len(flags), n_patients=n_patients)
-        return {SHARE.name: share_score(flags, unit, most(expected, n_patients), counts, expected=expected)}
+        expected = float(usual.mean())
+        counts = cell.counts._replace(n_patients=n_patients)
+        bound, unit = most(expected, n_patients), cell.generated.unit.numpy()
+        return {SHARE.name: share_score(blank(cell.generated), unit, bound, counts, expected=expected)}
 
 
 METRIC = Blank()

@@ -18,7 +18,7 @@ def evaluated(world, made, alone):
     )  # fmt: skip
     pathology = [0] * (len(made) - alone) + [1] * alone
     generated = SliceTable.from_arrays(made, z_bin=[0] * len(made), pathology=pathology, binning=BINNING)
-    return evaluate(real, generated, metrics=["nearest_other"], features=[])
+    return evaluate(real, generated, metrics=["nearest_other", "blank"], features=[])
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,11 @@ def test_a_tenth_without_real_slices_leaves_the_answer(world):
 
 
 def test_one_picture_again_and_again_is_a_fault_without_real_slices(world):
-    """Also where the picture is of one grey level: no real slice of the condition is blank."""
+    """One of a single grey level is blank, and no real slice of the bin is."""
     made = World(seed=5).new(64)
-    made[40:] = 0.5
+    made[40:] = made[40]
     whole = evaluated(world, made, alone=24).whole()["collapsed"]
     assert (whole.answer, whole.kind) == ("off", "exactly the same samples again")
+    made[40:] = 0.5
+    whole = evaluated(world, made, alone=24).whole()["outliers"]
+    assert (whole.answer, whole.kind) == ("off", "blank samples")

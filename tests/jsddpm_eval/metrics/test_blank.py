@@ -6,10 +6,12 @@ import pytest
 import torch
 from scipy.stats import beta, binomtest
 
+from jsddpm.binning import ZBinning
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.slice_table import SliceTable
 
 PATIENTS, EACH = 20, 4
+THREE = ZBinning((0, 2), 3, n_slices=3)
 
 
 def images(count, seed, blank=()):
@@ -61,12 +63,13 @@ def test_one_grey_level_is_blank_and_one_pixel_is_not():
     assert evaluate(real, generated, metrics=["blank"], features=[])["blank_share"].value == 0.25
 
 
-def test_a_condition_without_real_slices_is_compared_with_its_bin():
-    rows = torch.arange(12)
+def test_a_condition_without_real_slices_is_compared_with_its_bin_or_with_all():
+    rows = torch.arange(24)
     real = SliceTable.from_arrays(
-        images(12, 0, [0]), z_bin=0 * rows, pathology=0 * rows, patient=rows // 3
-    )  # a third of the slices of one patient of four
-    asked = torch.tensor([0, 0, 1])
-    generated = SliceTable.from_arrays(images(3, 1), z_bin=asked, pathology=torch.ones_like(asked))
-    score = evaluate(real, generated, metrics=["blank"], features=[]).score("blank_share", None, None)
-    assert (score.n_generated, score.baseline) == (2, pytest.approx(1 / 12))
+        images(24, 0, [0]), z_bin=rows // 12, pathology=0 * rows, patient=rows // 3 % 4, binning=THREE
+    )  # in bin 0, a third of the slices of one patient of four
+    asked = torch.tensor([0, 0, 2, 2])
+    generated = SliceTable.from_arrays(images(4, 1), z_bin=asked, pathology=torch.ones_like(asked), binning=THREE)
+    results = evaluate(real, generated, metrics=["blank"], features=[])
+    found = [results.score("blank_share", k, None).baseline for k in (0, 2, None)]
+    assert found == pytest.approx([1 / 12, 1 / 24, 1 / 16])
