@@ -16,9 +16,9 @@ from jsddpm_eval.stats.limits import MIN_UNITS
 SHARE = ScoreSpec(
     name="blank_share", heading="blank", group="neighbourhood", unit="share", scope="levels", better="lower",
     label="share of blank samples",
-    definition="share of samples of a single grey level of 256, beside that of real slices of the same conditions, each "
-    "patient counting once (of the bin where a condition has no real slice, of all where a bin has none); undefined "
-    "without real slices of 3 patients",
+    definition="share of samples of a single grey level of 256, beside that of real slices of the same conditions, "
+    "each patient counting once (of the bin where a condition has no real slice, of all where a bin has none); "
+    "undefined without real slices of 3 patients",
     reading="Above the baseline: some samples are blank.",
     source="Clopper-Pearson", verified="counting | 0",
     hypothesis="samples are slices of new patients, one-sided",
