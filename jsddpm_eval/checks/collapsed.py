@@ -9,7 +9,7 @@ from jsddpm_eval.checks.base import Check, Evidence, exactly, in_samples
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
-_RATIO = math.log(0.5)
+_NEAR = 0.5  # of the distance between patients
 _SHARE = 0.2
 _EQUAL = 0.02  # one in a hundred shown twice: the limit of the import check, and as many fewer different samples
 
@@ -24,8 +24,8 @@ class Collapsed(Check):
     spec = CheckSpec(
         name="collapsed", heading="collapsed", question="samples differ from each other as patients do",
         rule="distance to the nearest other sample of the condition, relative to real slices, at equal numbers; "
-        "margin 0.5 of it; share of samples that are nearly another one, of any condition; margin 20 %; share of "
-        "samples that equal another one in 256 grey levels; margin 2 %",
+        f"margin {_NEAR:g} of it; share of samples that are nearly another one, of any condition; margin "
+        f"{100 * _SHARE:g} %; share of samples that equal another one in 256 grey levels; margin {100 * _EQUAL:g} %",
     )  # fmt: skip
 
     @property
@@ -38,7 +38,7 @@ class Collapsed(Check):
         pieces = []
         for score in cell.scores.values():
             if score.spec == "nearest_other":
-                words, margin = ("few different samples", ""), (_RATIO, -_RATIO)
+                words, margin = ("few different samples", ""), (math.log(_NEAR), -math.log(_NEAR))
             elif score.spec == "repeated_share":
                 words, margin = ("", "the same samples again"), (-_SHARE, _SHARE)
             elif score.spec == "repeated_exactly":

@@ -15,7 +15,7 @@ class ControlLesion(ShiftCheck):
     spec = CheckSpec(
         name="control_lesion", heading="lesion in control", question="control images are free of lesions",
         rule="mean certainty of a network that finds lesions, on control images, compared with real ones of "
-        "patients it was not trained on; margin 0.5 SD",
+        f"patients it was not trained on; margin {ShiftCheck.margin:g} SD",
         pathology=0,
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {"lesion_seen_control": ("", "control images that show a lesion")}

@@ -19,8 +19,8 @@ class Copied(Check):
     spec = CheckSpec(
         name="copied", heading="copies", question="samples are new slices",
         rule="share of samples nearer to a real slice, once registered, than slices of other patients come; margin "
-        "2 %, exact binomial test against the upper bound of the real share, or of what is twice as near; any exact "
-        "copy; mean closeness, margin 1.5 SD",
+        f"{100 * _SHARE:g} %, exact binomial test against the upper bound of the real share, or of what is twice as "
+        f"near; any exact copy; mean closeness, margin {_NEARER:g} SD",
     )  # fmt: skip
     by_condition = False
     words: ClassVar[Mapping[str, str]] = {

@@ -15,7 +15,8 @@ class Disobeyed(Check):
 
     spec = CheckSpec(
         name="disobeyed", heading="disobeys", question="masks match the pathology that samples are conditioned on",
-        rule="share of masks that are empty for control, or present for lesion; margin 95 %, exact binomial test",
+        rule=f"share of masks that are empty for control, or present for lesion; margin {100 * _SHARE:g} %, exact "
+        "binomial test",
     )  # fmt: skip
     by_condition = False
 

@@ -16,7 +16,8 @@ class IntensityCheck(ShiftCheck):
 
     spec = CheckSpec(
         name="intensity", heading="intensity", question="samples are as bright and as rich in contrast as real slices",
-        rule="mean, spread, quantiles and slopes of brightness inside the head, relative to real slices; margin 0.5 SD",
+        rule="mean, spread, quantiles and slopes of brightness inside the head, relative to real slices; margin "
+        f"{ShiftCheck.margin:g} SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         "intensity_mean": _LEVEL,

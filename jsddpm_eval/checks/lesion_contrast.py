@@ -44,8 +44,9 @@ class LesionContrastCheck(ShiftCheck):
     spec = CheckSpec(
         name="lesion_contrast", heading="lesion contrast", question="images show the lesion that the mask marks",
         rule="mean contrast, border and texture of the image at the mask, and predictions of a network that finds "
-        "lesions, relative to real lesions; margin 0.5 SD; and the share of masks with hardly a border in their "
-        "image; margin 10 %, exact binomial test against the bound of the real share",
+        f"lesions, relative to real lesions; margin {ShiftCheck.margin:g} SD; and the share of masks with hardly a "
+        f"border in their image; margin {100 * _MOST_BORDERLESS:g} %, exact binomial test against the bound of the "
+        "real share",
         pathology=1,
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {

@@ -20,7 +20,7 @@ class LesionShapeCheck(ShiftCheck):
     spec = CheckSpec(
         name="lesion_shape", heading="lesion shape", question="lesions have the size, outline and place of real ones",
         rule="mean size, number of parts, outline and place of lesion masks, and how far each lies from the others, "
-        "compared with real lesions; margin 0.5 SD, of the spread 1.5 SD",
+        f"compared with real lesions; margin {ShiftCheck.margin:g} SD, of the spread {_LEAST_SPREAD:g} SD",
         pathology=1,
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {

@@ -20,7 +20,7 @@ class Misplaced(Check):
     spec = CheckSpec(
         name="misplaced", heading="misplaced", question="samples lie in the bin that they are conditioned on",
         rule="mean offset, mean distance and mean pull to the middle of the position that networks predict, compared "
-        "with real slices of patients they were not trained on; margin 0.5 bin widths",
+        f"with real slices of patients they were not trained on; margin {_MARGIN_BINS:g} bin widths",
     )  # fmt: skip
 
     @property

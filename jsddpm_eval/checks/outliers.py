@@ -26,9 +26,9 @@ class Outliers(Check):
         "not seen)",
         rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "
         "far from those of every real slice, after what all samples share has been subtracted, and share of blank "
-        "samples beside that of real slices; margin 2 %, exact binomial test against the bound of the real share; a "
-        "local fault, such as a hole, and samples a third or twice as bright are not seen; where most samples are "
-        "unlike real slices there is no minority, and other checks look for what they share",
+        f"samples beside that of real slices; margin {100 * _SHARE:g} %, exact binomial test against the bound of the "
+        "real share; a local fault, such as a hole, and samples a third or twice as bright are not seen; where most "
+        "samples are unlike real slices there is no minority, and other checks look for what they share",
     )  # fmt: skip
     by_condition = False
 

@@ -21,8 +21,8 @@ class OutlineCheck(ShiftCheck):
     spec = CheckSpec(
         name="outline", heading="outline", question="heads have the size, place and orientation of real ones",
         rule="mean size, centre, extent, aspect and tilt of the head, and how much centre and tilt vary, compared with "
-        "real slices of the bin; margin 0.5 SD; and the share of samples that are upside down or on their side; margin "
-        "2 %, exact binomial test against the bound of the real share",
+        f"real slices of the bin; margin {ShiftCheck.margin:g} SD; and the share of samples that are upside down or on "
+        f"their side; margin {100 * _MOST_TURNED:g} %, exact binomial test against the bound of the real share",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         "head_area": _SIZE,

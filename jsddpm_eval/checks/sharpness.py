@@ -22,7 +22,7 @@ class SharpnessCheck(ShiftCheck):
     spec = CheckSpec(
         name="sharpness", heading="sharpness", question="samples are as sharp as real slices",
         rule="mean power of fine detail and how much it varies, grain and noise of the background, compared with real "
-        "slices; margin 0.5 SD",
+        f"slices; margin {ShiftCheck.margin:g} SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         **dict.fromkeys(("detail_low", "detail_mid", "grain"), (_SMOOTH, _ROUGH)),

@@ -20,7 +20,7 @@ class TextureCheck(ShiftCheck):
     spec = CheckSpec(
         name="texture", heading="texture", question="samples are free of grids, stripes and blocks",
         rule="mean power along the axes, at single frequencies and across borders of blocks, relative to real slices; "
-        "margin 0.5 SD",
+        f"margin {ShiftCheck.margin:g} SD",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         "texture_axis_mid": ("", _STRIPES),

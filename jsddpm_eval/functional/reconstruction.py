@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 MIN_SIDE = 11
 """Side of the window: the smallest slice that has a structural similarity."""
@@ -114,6 +113,8 @@ def ms_ssim(preds: Tensor, target: Tensor, *, data_range: float) -> Tensor:
     _check(preds, target)
     if not ms_ssim_fits(tuple(preds.shape[1:])):
         raise ValueError(f"slices of {tuple(preds.shape[1:])} are too small for MS-SSIM: sides below 176")
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
     return multiscale_structural_similarity_index_measure(
         preds[:, None].float(), target[:, None].float(), data_range=data_range, reduction="none", normalize="relu"
     ).reshape(-1)

@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "torchio", "nibabel", "nilearn", "lightning", "diffusers", "pandas", "matplotlib"}
+HEAVY = {
+    "torch", "torchio", "nibabel", "nilearn", "lightning", "diffusers", "pandas", "matplotlib", "torchmetrics",
+    "torchvision",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -20,6 +23,7 @@ HEAVY = {"torch", "torchio", "nibabel", "nilearn", "lightning", "diffusers", "pa
         ("jsddpm.slices.imported", set()),
         ("jsddpm.slices.store", set()),
         ("jsddpm.cohort.nifti", {"nibabel"}),
+        ("jsddpm_eval.functional.reconstruction", {"torch"}),
     ],
 )
 def test_light_modules_load_nothing_heavy(module, allowed):

@@ -80,6 +80,15 @@ def test_pathologies_and_bins_are_compared_beside_their_conditions():
     assert [d.p_value for d in found] == pytest.approx([2 * p[0], p[1], 3 * p[2], p[3], 2 * p[4]])
 
 
+@pytest.mark.parametrize(("p_value", "better"), [(0.049, "second"), (0.051, None)])
+def test_an_evaluation_is_better_from_five_percent_on(p_value, better):
+    """Of one bin, so nothing is corrected: a KID that is smaller by the quantile of the normal distribution."""
+    error = 0.2 / norm.ppf(0.975) * np.sqrt(2)
+    (found,) = compare(results([1.0]), results([1.0 - norm.isf(p_value / 2) * error]))
+    assert found.p_value == pytest.approx(p_value)
+    assert (found.better, found.significant) == (better, better is not None)
+
+
 def test_evaluations_are_read_from_their_folders(tmp_path):
     """Or from their files; what is compared is the same."""
     a, b = results([1.0, 1.0]), results([1.1, 0.2])

@@ -225,6 +225,20 @@ def test_false_alarms_over_everything_stay_within_five_percent():
     assert alarms <= binom.ppf(0.999, draws, 0.05)
 
 
+class Worded(Made):
+    """A check with words of its own for each score."""
+
+    def evidence(self, cell):
+        return [replace(piece, words=(f"low {piece.score}", f"high {piece.score}")) for piece in super().evidence(cell)]
+
+
+@pytest.mark.parametrize(("other", "kind"), [(2.6, "high a; high b"), (2.4, "high a")])
+def test_kinds_at_least_half_as_certain_as_the_largest_are_named(other, kind):
+    """``a`` lies ten standard errors from 0; ``b`` a little more, or less, than five of its own."""
+    scores = {"a": score(5.0, 0.5), "b": score(other, 0.5)}
+    assert decide([Worded()], [Cell(scores=scores)])[0].kind == kind
+
+
 # What is stated of a share
 
 
@@ -469,3 +483,14 @@ def test_what_is_detectable_has_the_degrees_of_freedom_of_the_test(freedom, degr
     (found,) = decide([check], cells({WHOLE: Score(value=0.1, interval=(0.1 - half, 0.1 + half), p_value=0.8)}))
     critical = student.ppf(1 - 0.6 * 0.05 / 2, degrees)
     assert nct.sf(critical, degrees, found.detectable / error) == pytest.approx(0.8, abs=1e-3)
+
+
+@pytest.mark.parametrize(("place", "share"), [(WHOLE, 0.6), ((None, 1), 0.2), ((2, None), 0.1), ((2, 1), 0.1)])
+def test_what_is_detectable_has_the_level_of_one_test_among_all_of_its_level(place, share):
+    """Three tests share the false alarms of their level, so each has a third of them."""
+    error = 0.4
+    half = student.ppf(0.975, 10) * error
+    scores = {name: Score(value=0.1, interval=(0.1 - half, 0.1 + half), p_value=0.8) for name in "abc"}
+    (found,) = decide([Uncertain()], [Cell(z_bin=place[0], pathology=place[1], scores=scores)])
+    critical = student.ppf(1 - share * 0.05 / 3 / 2, 10)
+    assert nct.sf(critical, 10, found.detectable / error) == pytest.approx(0.8, abs=1e-3)

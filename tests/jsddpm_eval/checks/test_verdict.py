@@ -230,14 +230,27 @@ def test_strong_blur_comes_before_what_follows_from_it_for_masks():
         blur = finding("sharpness", "off", **SMOOTH | {"value": value})
         return [s for s in said(masks, blur, checks=names)[1:] if "mask" in s or "smoother" in s.lower()]
 
-    strong = order(-3.9)
-    assert [s.partition(":")[0] for s in strong[:2]] == [
-        "Smoother than real slices", "Masks that do not show in their images",
-    ]  # fmt: skip
-    assert strong[2] == "What is said of masks may follow from this fault: smoother than real slices."
-    assert [s.partition(":")[0] for s in order(-0.8)] == [
-        "Masks that do not show in their images", "Smoother than real slices",
-    ]  # fmt: skip
+    for value in (-3.9, -2.01, 2.01):  # 2 SD or more
+        strong = order(value)
+        assert [s.partition(":")[0] for s in strong[:2]] == [
+            "Smoother than real slices", "Masks that do not show in their images",
+        ]  # fmt: skip
+        assert strong[2] == "What is said of masks may follow from this fault: smoother than real slices."
+    for value in (-0.8, -1.99, 1.99):
+        assert [s.partition(":")[0] for s in order(value)] == [
+            "Masks that do not show in their images", "Smoother than real slices",
+        ]  # fmt: skip
+
+
+def test_faults_of_the_whole_come_before_those_of_parts_and_then_the_most_certain():
+    """By p-value; where it is the same, in standard errors: 2.1 with 0.5 around it is more than 1.2 with 0.6."""
+    part = finding("head", "off", (0, 1), **SMOOTH | {"kind": "of a part", "p_value": 1e-9})
+    same = [finding("grid", "off", **GRID | {"p_value": 0.001}), finding("sharpness", "off", **SMOOTH)]
+    sentences = said(part, *same, checks=["head", "grid", "sharpness"])[1:]
+    assert [s.partition(":")[0] for s in sentences] == ["Smoother than real slices", "With a grid", "Only in parts"]
+    surer = finding("grid", "off", **GRID | {"p_value": 0.0009})
+    sentences = said(part, same[1], surer, checks=["head", "grid", "sharpness"])[1:]
+    assert [s.partition(":")[0] for s in sentences] == ["With a grid", "Smoother than real slices", "Only in parts"]
 
 
 def test_numbers_that_no_lesion_depends_on_are_no_cause_of_what_is_said_of_masks():

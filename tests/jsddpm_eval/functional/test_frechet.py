@@ -61,6 +61,9 @@ def test_effective_dimension_counts_the_directions_that_vary():
     scales = torch.tensor([10.0, 10.0, 10.0, 0.01, 0.0])
     assert effective_dimension(normal(50, 5) * scales) == 3
     assert effective_dimension(torch.ones(4, 5)) == 0
+    for share, dimension in ((0.989, 2), (0.991, 1)):  # 99 % of the variance
+        rows = torch.diag(torch.tensor([share, 1 - share]).double().sqrt())
+        assert effective_dimension(torch.cat([rows, -rows])) == dimension
     assert effective_dimension(normal(4, 500)) == 3
 
 

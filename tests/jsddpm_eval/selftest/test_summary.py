@@ -55,6 +55,14 @@ def test_false_alarms_have_the_interval_of_clopper_and_pearson(values):
     assert alarms(values) == said
 
 
+@pytest.mark.parametrize(
+    ("named", "said"), [(4, "name this fault right at 1 px"), (3, "would miss this fault at 1 px")]
+)
+def test_a_fault_is_seen_where_four_of_five_trials_find_it(named, said):
+    rows = [row("perfect", None), *(row("blur", 1.0, found=k < named, named=k < named) for k in range(5))]
+    assert said in summary(rows, [BLUR], CHECKS)["sentences"][0].replace("from 1 px on", "at 1 px")
+
+
 def test_the_table_has_a_row_for_each_fault_and_strength(values):
     table = {(r["fault"], r["strength"]): r for r in values["faults"]}
     assert len(table) == 7

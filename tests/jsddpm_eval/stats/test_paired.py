@@ -49,6 +49,31 @@ def test_shares_have_newcombes_interval():
     assert not found.paired
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_arms_of_a_skewed_interval_stay_on_their_sides(sign):
+    """Zou and Donner 2008: the lower limit takes the second's lower arm and the first's upper arm, each in errors."""
+    rng = np.random.default_rng(2)
+    first, second = (mean_score(v) for v in rng.normal(0, 1, (2, 30)))
+    halves = [(score.interval[1] - score.interval[0]) / 2 for score in (first, second)]
+    arms = [(0.7, 1.5), (0.4, 1.2)]  # lower and upper, in those of the symmetric interval
+    skewed = [
+        score.model_copy(update={"interval": (score.value - low * h, score.value + high * h)})
+        for score, h, (low, high) in zip((first, second), halves, arms, strict=True)
+    ]
+    pair = skewed[::sign]
+    (low_a, high_a), (low_b, high_b) = arms[::sign]
+    errors = [h / stats.t.ppf(0.975, 29) for h in halves[::sign]]
+    variances = np.square(errors)
+    freedom = variances.sum() ** 2 / (np.square(variances) / 29).sum()
+    quantile, difference = stats.t.ppf(0.975, freedom), pair[1].value - pair[0].value
+    below = quantile * np.hypot(high_a * errors[0], low_b * errors[1])
+    above = quantile * np.hypot(low_a * errors[0], high_b * errors[1])
+    found = contrast(*pair, same_seeds=False)
+    assert found.interval == pytest.approx((difference - below, difference + above), rel=1e-5)
+    facing = (below if difference > 0 else above) / quantile
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(difference) / facing, freedom), rel=1e-4)
+
+
 def test_a_patient_one_side_has_no_value_of_adds_nothing_there():
     who = list("aabbccdd")
     whole = mean_score([1.0, 2, 3, 4, 5, 6, 7, 9], who)

@@ -44,6 +44,20 @@ def test_the_value_is_a_mean_over_slices_and_no_two_of_a_patient_are_paired():
     assert abs(np.mean(values) - np.mean(every)) < 3.5 * error
 
 
+@pytest.mark.parametrize(("slices", "draws"), [(2, 8), (1, 1)])
+def test_the_value_is_the_mean_over_eight_draws_unless_there_is_nothing_to_draw(slices, draws):
+    """Where every patient has one slice, and no volume has several, all draws are the same."""
+    seen = []
+
+    def statistic(x, labels, _weights):
+        seen.append(len(labels))
+        return torch.zeros(len(labels), dtype=torch.float64)
+
+    real, made = normal(6 * slices, 1), normal(6, 1, seed=1)
+    two_sample(statistic, real, np.repeat(list("abcdef"), slices), made, seed=0, labellings=5, interval=False)
+    assert (seen.count(1), seen.count(5)) == (draws, draws)
+
+
 def test_several_conditions_are_weighed_to_the_generated_mix_and_exchanged_apart():
     """Condition 1 lies 10 away and is a tenth of the real slices, half of the generated ones: no difference."""
     condition = torch.tensor([0] * 9 + [1]).repeat(20)
