@@ -108,3 +108,12 @@ def test_only_files_py_writes_files():
         "files.py",
         "app.py",  # the traceback of a bug, into a temporary file
     }
+
+
+@pytest.mark.parametrize("package", ["jsddpm", "jsddpm_eval"])
+def test_the_guide_says_what_every_part_owns(package):
+    """Modules and folders of the first level stand in the table of CONTRIBUTING.md."""
+    rows = re.findall(r"^\| (`.*?) \| ", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    named = {Path(name).name for row in rows if f"`{package}/" in row for name in re.findall("`(.*?)`", row)}
+    parts = {p.name for p in (ROOT / package).iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
+    assert parts - {"__init__.py"} <= named

@@ -33,7 +33,7 @@ from jsddpm.training.module import JointDDPM
 from jsddpm.training.together import drawn_together, on_first
 from jsddpm.wording import agreeing, counted
 
-MIN_PATIENTS = 3
+MIN_VALIDATION_PATIENTS = 3
 """Smallest number of validation patients for judging samples: a spread between patients needs three."""
 MIN_SAMPLES = 16
 """Smallest number of samples: scores of fewer would be noise."""
@@ -128,8 +128,10 @@ class SamplePlan:
         count = monitoring.samples if monitoring.samples is not None else affordable(config, sampling, workers)
         if monitoring.samples == 0:
             return cls((), sampling, "monitoring.samples is 0")
-        if n_patients < MIN_PATIENTS:
-            return cls((), sampling, f"{MIN_PATIENTS} validation patients are needed, there are {n_patients}")
+        if n_patients < MIN_VALIDATION_PATIENTS:
+            return cls(
+                (), sampling, f"{MIN_VALIDATION_PATIENTS} validation patients are needed, there are {n_patients}"
+            )
         if not len(tokens):
             return cls((), sampling, "training and validation patients have no condition in common")
         if monitoring.samples is not None and count < MIN_SAMPLES:

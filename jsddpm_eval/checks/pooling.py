@@ -13,10 +13,10 @@ _LEAST_FREEDOM = 1e-9
 
 
 def pooled(own: Evidence, parent: Evidence, siblings: Iterable[Evidence]) -> Evidence:
-    """The mean of a condition's value and its parent's, each with its weight under random effects.
+    """The weighted mean of a condition's value and that of the place above it, by random effects.
 
-    Shares are pooled as the arcsine of their square roots, whose variance does not depend on the share, so that values
-    and intervals stay between 0 and 1.
+    Shares are pooled as the arcsine of their square root. Its variance does not depend on the share, and values and
+    intervals stay between 0 and 1.
 
     Args:
         own: Evidence of the condition.

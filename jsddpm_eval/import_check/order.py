@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from jsddpm_eval.features.crossfit import FOLDS
 from jsddpm_eval.import_check.suspicion import PLAIN, Pictured, RealReference, Suspicion, Values
+from jsddpm_eval.stats.thinning import every_kth
 
 if TYPE_CHECKING:
     from sklearn.kernel_ridge import KernelRidge
@@ -92,7 +93,7 @@ def _fitted(reference: RealReference, rows: NDArray[np.bool_]) -> KernelRidge:
     from sklearn.kernel_ridge import KernelRidge  # brings pandas along where it is installed
 
     chosen = np.flatnonzero(rows)
-    chosen = chosen[:: max(1, -(-len(chosen) // _MOST))]
+    chosen = chosen[every_kth(len(chosen), _MOST)]
     bins = reference.real.z_bin.numpy()[chosen].astype(np.float64)
     return KernelRidge(alpha=_ALPHA, kernel="rbf", gamma=_GAMMA).fit(_features(reference.set.pictures[chosen]), bins)
 

@@ -11,6 +11,7 @@ from jsddpm_eval.functional.appearance import DETAIL, INTENSITY
 from jsddpm_eval.import_check.intensity import fit_of_real, fits
 from jsddpm_eval.import_check.orientation import gains
 from jsddpm_eval.import_check.suspicion import Pictured, RealReference, Suspicion, Values
+from jsddpm_eval.stats.limits import MAD_SD
 from jsddpm_eval.stats.scale import Scale
 
 _SHARE = 0.15
@@ -93,7 +94,7 @@ def foreign(reference: RealReference, imported: Pictured) -> list[Suspicion]:
         if not len(known):
             continue
         middle = np.median(known)
-        spread = 1.4826 * np.median(np.abs(known - middle))
+        spread = MAD_SD * np.median(np.abs(known - middle))
         limit = max(
             _FAR * spread, (_BEYOND_VOLUMES if of_volumes else _BEYOND_SLICES) * float(np.abs(known - middle).max())
         )

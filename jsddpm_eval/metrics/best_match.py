@@ -20,6 +20,7 @@ from jsddpm_eval.results.score import Baseline, Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
+from jsddpm_eval.stats.thinning import every_kth
 
 CEILING_DB = 96.3
 """PSNR of one step of the store's 16 bits: the highest value of two stored slices that are not equal."""
@@ -221,7 +222,7 @@ def _best_among_others(values: Tensor) -> float:
 
 def _ssim_among_others(real: SliceTable, among: Tensor, probes: Tensor) -> Tensor:
     chosen = torch.nonzero(probes)[:, 0]
-    chosen = chosen[:: max(1, -(-len(chosen) // _PROBES))]
+    chosen = chosen[every_kth(len(chosen), _PROBES)]
     rows = among[chosen]
     alone = torch.isinf(rows).all(1) if len(rows) else torch.empty(0, dtype=torch.bool)
     return _shortlisted_ssim(real.images[chosen[~alone]], rows[~alone], real.images)

@@ -223,9 +223,10 @@ def _closest(context: Context) -> _Closest:
 
 
 def _telling(reached: NDArray[np.float64], limit: float, exact: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The measure that says whose copy each sample is: of one slice where that suffices, else of two.
+    """The measure whose nearest slice each sample is a copy of.
 
-    An equal slice comes first by the first measure.
+    Measures that compare with one slice come before those that compare with two, if one of them is beyond the limit. A
+    sample that equals a slice has that slice, by the first measure.
     """
     single = len(MEASURES) - PAIRED
     of_one = reached[:single]

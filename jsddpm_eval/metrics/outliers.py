@@ -15,6 +15,7 @@ from jsddpm_eval.metrics.shares import Array, Flags, Labels, Reach, ShareMetric
 from jsddpm_eval.results.score import Counts
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.exceedance import UpperScale
+from jsddpm_eval.stats.limits import MAD_SD
 
 THRESHOLD = 3.5
 """Upper spreads above the median of real slices of other patients beyond which a sample is an outlier.
@@ -68,7 +69,7 @@ class _Space:
         """The space of at least one real slice."""
         middle = np.median(columns, 0)
         rest = columns - _by_bin(columns, z_bin, bins)[z_bin]
-        spread = np.maximum(1.4826 * np.median(np.abs(rest), 0), 1e-9)
+        spread = np.maximum(MAD_SD * np.median(np.abs(rest), 0), 1e-9)
         covariance = np.atleast_2d(np.cov(_bent(rest / spread).T, ddof=0)) + _RIDGE * np.eye(columns.shape[1])
         values, vectors = np.linalg.eigh(covariance)
         space = cls(middle, spread, vectors / np.sqrt(values), np.empty(0))

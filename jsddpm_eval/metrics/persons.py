@@ -32,7 +32,7 @@ from jsddpm_eval.metrics.nearness import (
     with_pattern,
 )
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.limits import MIN_UNITS
+from jsddpm_eval.stats.limits import MAD_SD, MIN_UNITS
 
 _SLICES = 6  # of each patient
 _STANDS_OUT = 2.5  # robust standard deviations; 2 pairs of 90 LGG patients lie beyond, and every planted second scan
@@ -122,7 +122,7 @@ def _standing_out(real: SliceTable, bins: int, patients: int) -> list[tuple[int,
 def _mutual(near: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Pairs that stand out in both directions, from the mean nearness of each patient to each, NaN to itself."""
     from_median = near - np.nanmedian(near, 1, keepdims=True)
-    spread = 1.4826 * np.nanmedian(np.abs(from_median), 1, keepdims=True)
+    spread = MAD_SD * np.nanmedian(np.abs(from_median), 1, keepdims=True)
     apart = np.nan_to_num(from_median / np.maximum(spread, np.median(spread)).clip(1e-6))
     return [(int(a), int(b)) for a, b in np.argwhere(np.minimum(apart, apart.T) > _STANDS_OUT) if a < b]
 

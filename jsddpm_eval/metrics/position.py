@@ -25,6 +25,7 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
 from jsddpm_eval.stats.scale import Side
 from jsddpm_eval.stats.shift import in_common, mean_shift
+from jsddpm_eval.stats.thinning import every_kth
 
 _VERSION = 2
 _STEPS = 400
@@ -114,14 +115,14 @@ class Position(Metric):
             (BINS, distance, 1 / width), (SLICES, distance, 1.0), (MILLIMETRES, distance, context.real.spacing[2]),
             (OFFSET, offset, 1 / width), (PULL, pull, 1 / width),
         ):  # fmt: skip
-            scores[spec.name] = _beside_real({side: v * scale for side, v in values.items()}, cell, context)
+            scores[spec.name] = _mean_beside_real({side: v * scale for side, v in values.items()}, cell, context)
         return scores
 
 
 METRIC = Position()
 
 
-def _beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Score:
+def _mean_beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -> Score:
     """Mean of the samples, with the mean of real slices and the band of a perfect generator's mean.
 
     Both are over the conditions that have real slices; where too few do, the mean is over all samples and stands alone.
@@ -217,7 +218,7 @@ def _towards_middle(offset: Tensor, table: SliceTable, binning: ZBinning) -> Ten
 
 def _chance(predicted: Tensor, cell: Cell, context: Context, width: float) -> Score:
     read, requested = predicted[cell.generated.row], middles(context.binning)[cell.generated.z_bin]
-    every = slice(None, None, max(1, -(-len(read) // _MOST_PAIRED)))
+    every = every_kth(len(read), _MOST_PAIRED)
     chance = (read[every, None] - requested[None, every]).abs().mean() / width
     return Score.of(float(chance), cell.counts)
 

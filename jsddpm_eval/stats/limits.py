@@ -18,5 +18,9 @@ TAIL = 0.025
 
 Z95 = NormalDist().inv_cdf(1 - TAIL)
 """Standard errors from the middle to either end of a 95 % interval."""
+
+MAD_SD = 1.4826
+"""Standard deviation of normal numbers in their median absolute deviations."""
+
 LEAST_P = 1e-300
 """The smallest p-value: none is 0."""

@@ -1,8 +1,8 @@
 """Intervals and tests of a mean whose variance is a sum of independent parts with few units each. Torch-free.
 
-Each part's variance is multiplied by the square of its own Student quantile (Banerjee 1960), which holds whatever share
-of the variance each part has. Degrees of freedom by Welch and Satterthwaite do not hold where one part has few units:
-with two seeds that make most of the variance, such 95 % intervals cover 88 %.
+The variance of each part is multiplied by the square of its own Student quantile (Banerjee 1960). These intervals cover
+the mean often enough for any division of the variance between the parts. Intervals with the degrees of freedom of Welch
+and Satterthwaite do not, if a part has few units: where two seeds make most of the variance, 95 % intervals cover 88 %.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 LEAST = 1e-12
-"""Smallest p-value that is said."""
+"""Smallest p-value that is given."""
 
 Parts = Sequence[tuple[float, int]]
 """Variance and units of each part."""

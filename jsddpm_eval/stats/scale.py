@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from jsddpm_eval.stats.limits import MAD_SD
+
 Values = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -57,7 +59,7 @@ class Scale:
             centre[c] = np.median(real.values[real.condition == c])
         rest = np.abs(from_others(real))
         rest = rest[np.isfinite(rest)] if np.isfinite(rest).any() else np.abs(real.values - centre[real.condition])
-        spread = 1.4826 * float(np.median(rest)) if len(rest) else 0.0
+        spread = MAD_SD * float(np.median(rest)) if len(rest) else 0.0
         return cls(centre, spread or (float(rest.std()) if len(rest) else 0.0))
 
     def __call__(self, side: Side) -> Side:

@@ -20,4 +20,13 @@ def evenly(condition: Tensor, most: int) -> Tensor:
     [0, 3, 4]
     """
     order = torch.argsort(condition, stable=True)
-    return order[:: max(1, -(-len(order) // most))].sort().values
+    return order[every_kth(len(order), most)].sort().values
+
+
+def every_kth(count: int, most: int) -> slice:
+    """Every k-th of so many, for the smallest k that leaves at most ``most``.
+
+    >>> list(range(7)[every_kth(7, 3)]), list(range(3)[every_kth(3, 3)])
+    ([0, 3, 6], [0, 1, 2])
+    """
+    return slice(None, None, max(1, -(-count // most)))

@@ -16,7 +16,7 @@ _CELL, _NONE = "bin x pathology cell", "none"
 
 
 def sentence(report: dict[str, Any]) -> str:
-    """The verdict as a sentence's beginning, with empty bins, cells that detect nothing, and what to do about them."""
+    """The verdict as the beginning of a sentence; empty bins; cells in which nothing is detected; and a cure."""
     text = verdict(report)
     empty = report["schemes"].get("local", {}).get("unused_bins", [])
     if empty:
