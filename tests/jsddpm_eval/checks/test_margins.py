@@ -37,6 +37,7 @@ MARGINS = [
     ("lesion_contrast", "lesion_texture", 0.49, 0.51),
     ("lesion_shape", "form_size", 0.49, 0.51),
     ("outliers", "outlier_share", 0.019, 0.021),
+    ("outliers", "blank_share", 0.019, 0.021),
     ("outline", "turned_share", 0.019, 0.021),
     ("outline", "head_area", -0.49, -0.51),
     ("sharpness", "grain", -0.49, -0.51),
