@@ -11,7 +11,8 @@ from jsddpm.slices.importing.items import asked_pathology
 from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm.wording import counted
 from jsddpm_cli import sources
-from jsddpm_cli.console import command_line, note, tracked
+from jsddpm_cli.console import FormatOption, command_line, note, say, tracked
+from jsddpm_cli.streams import strict_json
 
 if TYPE_CHECKING:
     LayoutName = str
@@ -89,10 +90,13 @@ def import_(
     root: sources.RootOption = None,
     image_key: Annotated[str | None, typer.Option(help="Name of the image array in .npz files.")] = None,
     mask_key: Annotated[str | None, typer.Option(help="Name of the mask array in .npz files.")] = None,
+    how: FormatOption = "table",
 ) -> None:
     """Make a generated store from the slices or volumes of any generator.
 
     Nothing is guessed: if the files do not say something that has to be known, the error names the option that says it.
+
+    --format json lists the warnings and what could not be checked.
     """
     from jsddpm.binning import ZBinning
     from jsddpm.errors import JsddpmError, first_names, usage_error
@@ -126,9 +130,13 @@ def import_(
     if origin["files_left"]:
         note(f"files that were not imported: {first_names(origin['files_left'])}")
     check, table = import_check(SliceTable.from_store(store, binning), binning), SliceTable.from_store(imported)
-    for suspicion in check.suspicions(table):
+    suspicions, untold = check.suspicions(table), check.untold(table)
+    for suspicion in suspicions:
         note(f"warning: {suspicion}")
-    for question in check.untold(table):
+    for question in untold:
         note(f"not checked: {question}")
+    if how == "json":
+        found = {"slices": len(imported.index), "layout": origin["layout"], "files_left": origin["files_left"]}
+        say(strict_json(found | {"warnings": [vars(suspicion) for suspicion in suspicions], "not_checked": untold}))
     note(f"{counted(len(imported.index), 'slice')} in {out} (layout {origin['layout']}); evaluate them with")
     note(command_line("jsddpm", "eval", "--real", real, "--generated", out, "--bin-aware"), unbroken=True)

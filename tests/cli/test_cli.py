@@ -313,6 +313,25 @@ def test_imported_slices_are_evaluated_like_our_own(jsddpm, store, tmp_path):
     assert len(scores[0]) >= 10
 
 
+def test_warnings_of_an_import_are_also_strict_json(jsddpm, store, tmp_path):
+    """Half of the samples are inverted, which the import check finds."""
+    rows = store.select(binning=ZBinning((5, 34), 5, n_slices=40), split="train")[::2]
+    images = store.images(rows)
+    images[::2] = 1 - images[::2]
+    index = store.index[rows]
+    labels = {"z_index": index["z_index"].astype(int), "pathology": index["pathology"].astype(int)}
+    np.savez(tmp_path / "made.npz", image=images, mask=store.masks(rows), **labels)
+    words = ["cache", "import", tmp_path / "made.npz", "--real", store.path, "--z-range", 5, 34, "--bins", 5]
+    status, out, err = jsddpm(*words, "--out", tmp_path / "out", "--format", "json")
+    found = json.loads(out)
+    assert (status, found["slices"], found["layout"], found["files_left"]) == (0, len(rows), "arrays", [])
+    assert found["warnings"]
+    for warning in found["warnings"]:
+        assert set(warning) == {"name", "what", "cure"}
+        assert f"warning: {warning['what']}; if this is not intended, {warning['cure']}" in err
+    assert all(f"not checked: {question}" in err for question in found["not_checked"])
+
+
 def test_an_import_advises_no_option_that_it_lacks(jsddpm, store, tmp_path):
     words = ["cache", "import", tmp_path, "--real", store.path, "--z-range", 5, 34, "--bins", 10**9]
     status, _, err = jsddpm(*words, "--out", tmp_path / "out")
