@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.cohort.header import bad
-from jsddpm.cohort.nifti import Volume
 from jsddpm.errors import JsddpmError, usage_error
+
+if TYPE_CHECKING:
+    from jsddpm.cohort.nifti import Volume
 
 _MAX_CORNER_SHIFT_VOXELS = 0.1
 TOO_LARGE = "the lesion fills more than half of the head: the mask may be inverted, or that of the brain"
@@ -26,6 +27,8 @@ def check_same_grid(image: Volume, mask: Volume) -> None:
         JsddpmError: ``MASK_SHAPE`` or ``MASK_AFFINE``, printing both; ``NIFTI_AFFINE`` when one of them lies elsewhere
             because its header contains no affine.
     """
+    from jsddpm.cohort.header import bad  # nibabel, which an import of pictures does not need
+
     if image.data.shape != mask.data.shape:
         what = f"the mask has the shape {mask.data.shape}, its image {image.data.shape} ({image.path.name})"
         raise JsddpmError("MASK_SHAPE", what, fix="export the mask on the image's grid", file=mask.path)
