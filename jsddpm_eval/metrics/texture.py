@@ -20,7 +20,8 @@ _HEADINGS = {
     "direction_high": ("direction, high", "vertical beside horizontal high frequencies",
                        "log power of vertical less horizontal frequencies, 0.35 to 0.5"),
     "peak": ("peak", "strongest single frequency",
-             "log power of the two frequencies off the axes that stand out most from those around them"),
+             "log power of the two frequencies off the axes that stand out most from those around them; it is high in "
+             "samples that are symmetric from left to right, too"),
     "nyquist": ("pixel grid", "pixel grid",
                 "log power of the highest frequencies less that just below them"),
     "blocks": ("blocks", "steps at blocks of 8 pixels",
@@ -29,7 +30,8 @@ _HEADINGS = {
 SPECS = tuple(
     shift_spec(name=f"texture_{name}", heading=heading, label=label, definition=definition, group="texture",
                reading="Above 0: a regular pattern that real slices do not have.",
-               blind_to="patterns of a few samples or of a small part of the slice, because each slice is one number")
+               blind_to="patterns of a few samples or of a small part of the slice, because each slice is one number, "
+               "and steps of blocks of other sizes than 8 pixels")
     for name in TEXTURE
     for heading, label, definition in [_HEADINGS[name]]
 )  # fmt: skip
