@@ -22,8 +22,8 @@ class Outliers(Check):
 
     spec = CheckSpec(
         name="outliers", heading="outliers",
-        question="few samples have statistics of the whole slice far from those of every real slice (local faults are "
-        "not seen)",
+        question="few samples have statistics of the whole slice far from those of every real slice (local faults, and "
+        "a third or twice the brightness, are not seen)",
         rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "
         "far from those of every real slice, after what all samples share has been subtracted, and share of blank "
         f"samples beside that of real slices; margin {100 * _SHARE:g} %, exact binomial test against the bound of the "
