@@ -139,7 +139,7 @@ def _shift(cell: Cell, distances: _Distances, context: Context) -> Shift | None:
 
 def _distances(context: Context) -> _Distances:
     real, generated, bins = context.real, context.generated, context.binning.n_bins
-    images, mirrored = generated.column("small and mirrored", _both_sides).unbind(1)
+    images, mirrored = generated.column("small-and-mirrored", _both_sides).unbind(1)
     of_generated = np.full(len(generated), np.nan)
     of_real = np.full((2, len(real)), np.nan)
     median = np.full(len(generated), np.nan)
