@@ -42,8 +42,8 @@ class Shift:
         samples: Generated slices it rests on.
         units: Generated units they are of.
         without_patients: Changes of the value when each real patient is left out (linearized), by label.
-        without_units: The same for generated units, in the order of their labels, ``(units,)``; enlarged, as the error
-            is, where samples vary less than real slices.
+        without_units: The same for generated units, in the order in which they appear, ``(units,)``; enlarged, as the
+            error is, where samples vary less than real slices.
     """
 
     value: float
@@ -147,7 +147,8 @@ def in_common(real: Side, generated: Side) -> NDArray[np.bool_]:
 
 def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
     labels, owner = np.unique(real.unit, return_inverse=True)
-    unit = np.unique(generated.unit, return_inverse=True)[1]
+    _, first, member = np.unique(generated.unit, return_index=True, return_inverse=True)
+    unit = first.argsort().argsort()[member]  # in the order in which units appear
     weight, residual = np.zeros(len(real.values)), np.zeros(len(real.values))
     deviation = np.zeros(len(generated.values))
     alone, of_samples, floor, total = 0.0, 0.0, 0.0, len(generated.values)

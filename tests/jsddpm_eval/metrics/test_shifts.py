@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.stats import norm
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.evaluation import evaluate
@@ -13,6 +12,13 @@ from jsddpm_eval.metrics.shifts import deviation, variation
 from jsddpm_eval.slice_table import SliceTable
 
 BINNING = ZBinning((0, 1), 2, n_slices=2)
+OF_MEDIAN = {m: np.pi / (2 * m - 2 + np.pi) for m in (2, 3)}
+"""Variance of a median of so many numbers, in theirs."""
+
+
+def spread_of(values, medians, others):
+    """Standard deviation from the differences from medians of so many other patients."""
+    return 1.4826 * np.median(np.abs(np.array(values) - medians)) / (1 + OF_MEDIAN[others]) ** 0.5
 
 
 def test_a_real_slice_is_compared_with_the_median_of_other_patients_alone():
@@ -22,8 +28,8 @@ def test_a_real_slice_is_compared_with_the_median_of_other_patients_alone():
     context = Context(real, made, BINNING, [], 0, frozenset())
     values = {"real": torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 5.0]), "generated": torch.tensor([10.0, 7.0])}
     centre = np.median([1, 2, 4, 8, 16])
-    spread = 1.4826 * np.median(np.abs(np.array([1, 2, 4, 8, 16, 5]) - np.array([centre] * 5 + [5])))
     others = [8, 8, np.median([1, 2, 8, 16]), np.median([1, 2, 4, 16]), np.median([1, 2, 4, 8])]
+    spread = spread_of([1, 2, 4, 8, 16], others, 3)
     of_real = deviation(values, real, context)
     assert np.allclose(of_real[:5], (np.array([1, 2, 4, 8, 16]) - others) / spread)
     assert np.isnan(of_real[5])  # nobody else has a slice of that condition
@@ -44,13 +50,12 @@ def sides(real, made, patients=None, volumes=None):
 def test_a_slice_is_compared_with_the_other_units_of_its_own_side():
     real, made = [1.0, 2.0, 4.0, 8.0, 16.0], [30.0, 31.0, 35.0, 36.0, np.nan]
     context, values = sides(real, made, patients=[0, 0, 1, 2, 3], volumes=[0, 0, 1, 2, 3])
-    spread = 1.4826 * np.median(np.abs(np.array(real) - 4))
-    of_median = {2: np.pi / (2 + np.pi), 3: np.pi / (4 + np.pi)}  # variance of a median of so many, in theirs
     others = np.array([8, 8, np.median([1, 2, 8, 16]), np.median([1, 2, 4, 16]), np.median([1, 2, 4, 8])])
-    expected = (np.array(real) - others) / spread / (1 + of_median[3]) ** 0.5
+    spread = spread_of(real, others, 3)
+    expected = (np.array(real) - others) / spread / (1 + OF_MEDIAN[3]) ** 0.5
     assert np.allclose(variation(values, context.real, context), expected)
     others = np.array([35.5, 35.5, 31, 31, np.nan])
-    expected = (np.array(made) - others) / spread / (1 + of_median[2]) ** 0.5
+    expected = (np.array(made) - others) / spread / (1 + OF_MEDIAN[2]) ** 0.5
     assert np.allclose(variation(values, context.generated, context), expected, equal_nan=True)
 
 
@@ -61,7 +66,8 @@ def test_a_single_unit_has_no_variation():
 
 def test_the_variation_of_normal_numbers_does_not_depend_on_their_mean_and_hardly_on_how_many_there_are():
     rng, size = np.random.default_rng(0), []
-    real = norm.ppf([0.25, 0.5, 0.75]).tolist()  # quartiles, whose standard deviation by the median is 1
+    far = (1 + OF_MEDIAN[2]) ** 0.5 / 1.4826 / 1.5  # of -1.5, 0 and 1.5 times that the standard deviation is 1
+    real = [-far, 0.0, far]
     for count in (2, 3, 5, 16):
         found = []
         for _ in range(1500 // count):
