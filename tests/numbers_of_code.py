@@ -137,7 +137,7 @@ CODE: dict[str, tuple[str, ...]] = {
         f"{1.25 * (93 - 24 + 1) / 10} mm for ten bins of slices 24 to 93 of 1.25 mm",
         f"is *off* if the difference is {through_plane.MARGIN} or more and its p-value is at most {ALPHA}, "
         f"*fine* if the whole interval lies within -{through_plane.MARGIN} to {through_plane.MARGIN}",
-        f"this difference is below {through_plane.MARGIN}",
+        f"reach a little beyond {through_plane.MARGIN}",
         f"At {COHERENCE}, the default",
     ),
     "docs/reference/metrics.md": (
