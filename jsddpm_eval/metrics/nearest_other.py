@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as nnf
 from numpy.typing import NDArray
+from scipy.stats import hypergeom
 from torch import Tensor
 
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
@@ -49,7 +50,7 @@ REPEATED = ScoreSpec(
     definition="share of samples, not blank, nearer to a sample of any condition, or to its mirror image, than "
     f"{_REPEATED:g} of the median distance between real slices",
     reading="Share of samples that are another sample again.", source="Clopper-Pearson", verified="counting | 0",
-    hypothesis="samples are slices of new patients, one-sided",
+    hypothesis="samples are slices of new patients, or drawn from all slices, one-sided",
     blind_to="samples of one head that are not nearly equal",
 )  # fmt: skip
 EQUAL = ScoreSpec(
@@ -73,14 +74,16 @@ class _Distances(NamedTuple):
     repeated: NDArray[np.bool_]
     comparable: NDArray[np.bool_]
     real_repeated: NDArray[np.bool_]
+    of_draws: NDArray[np.float64]
 
 
 class NearestOther(Metric):
     """Distance to the nearest other sample beside that of real slices, at equal numbers, and repeated samples.
 
-    A perfect generator may draw patients or slices. Real slices are compared with one slice each of other patients, and
-    with all other slices, and the difference with the larger p-value counts. A distance belongs to two slices: where
-    each is nearest to the other, it counts twice. The variance is that of the case that all do, twice as large.
+    A perfect generator may draw patients or slices. Real slices are compared with one slice each of other patients,
+    and with all other slices, and the difference with the larger p-value counts. The share of repeats has the
+    larger of both bounds. A distance belongs to two slices: where each is nearest to the other, it counts twice.
+    The variance is that of the case that all do, twice as large.
     """
 
     name = "nearest_other"
@@ -115,6 +118,9 @@ class NearestOther(Metric):
             return scores | {REPEATED.name: none}
         repeated, unit = distances.repeated[rows][compared], cell.generated.unit.numpy()[compared]
         bound = share_bound(distances.real_repeated[known], patients[known], 1 - ALPHA)
+        here = cell.real.row.numpy()
+        if (of_draws := distances.of_draws[here][known[here]]).size:
+            bound = max(bound, share_bound(of_draws, patients[here][known[here]], 1 - ALPHA))
         counts = cell.counts._replace(n_generated=len(repeated))
         return scores | {REPEATED.name: share_score(repeated, unit, bound, counts)}
 
@@ -141,7 +147,7 @@ def _distances(context: Context) -> _Distances:
     real, generated, bins = context.real, context.generated, context.binning.n_bins
     images, mirrored = generated.column("small-and-mirrored", _both_sides).unbind(1)
     of_generated = np.full(len(generated), np.nan)
-    of_real = np.full((2, len(real)), np.nan)
+    of_real = np.full((3, len(real)), np.nan)
     median = np.full(len(generated), np.nan)
     real_repeated = np.zeros(len(real), bool)
     for token in generated.token(bins).unique().tolist():
@@ -156,15 +162,16 @@ def _distances(context: Context) -> _Distances:
             of_generated[of_token] = _expected(among, ~torch.eye(len(of_token), dtype=torch.bool), count - 1)
         else:
             of_generated[of_token] = _one_of_each(among, unit, count, context.seed)
-        key = (f"log {NEAREST.name}", context.binning.fingerprint, context.seed, token, count)
-        compute = partial(_of_real, real.where(rows), count, context.seed)
-        of_real[:, rows] = real.memo.values(key, compute).reshape(2, -1)
+        drawn = len(unit.unique())
+        key = (f"log {NEAREST.name}", context.binning.fingerprint, context.seed, token, count, drawn)
+        compute = partial(_of_real, real.where(rows), count, drawn, context.seed)
+        of_real[:, rows] = real.memo.values(key, compute).reshape(3, -1)
         middle = float(np.median(of_real[0, rows]))
         median[of_token] = middle
         real_repeated[rows] = of_real[0, rows] < middle + np.log(_REPEATED)
     near = _to_any_other(images, mirrored, generated.unit) < _REPEATED * np.exp(median)
     repeated = near & images.any(1).numpy()
-    return _Distances(of_generated, of_real[0], of_real[1], repeated, np.isfinite(median), real_repeated)
+    return _Distances(of_generated, *of_real[:2], repeated, np.isfinite(median), real_repeated, of_real[2])
 
 
 def _small(images: Tensor) -> Tensor:
@@ -190,14 +197,19 @@ def _expected(distance: Tensor, allowed: Tensor, count: int) -> Tensor:
     return -expected_best_match(-distance[allowed].reshape(len(distance), -1), count)
 
 
-def _of_real(real: SliceTable, count: int, seed: int) -> NDArray[np.float64]:
-    """Expected logarithm of the distance to the nearest of one less than ``count`` others, float64 ``(2, n)``.
+def _of_real(real: SliceTable, count: int, drawn: int, seed: int) -> NDArray[np.float64]:
+    """Expected logarithm of the distance to the nearest of one less than ``count`` others, float64 ``(3, n)``.
 
-    First of slices of other patients, one each, over draws; then of all other slices.
+    First of slices of other patients, one each, over draws; then of all other slices. Last, the probability that a
+    slice is a repeat among ``drawn`` slices that are drawn from all: neighbouring slices of a patient are nearly equal.
     """
     distance, patient = _log_distance(_small(real.images)), real.patient
     everything = _expected(distance, ~torch.eye(len(real), dtype=torch.bool), count - 1)
-    return np.stack([_one_of_each(distance, patient, count, seed).numpy(), everything.numpy()])
+    of_others = _one_of_each(distance, patient, count, seed).numpy()
+    near = (distance.numpy() < np.median(of_others) + np.log(_REPEATED)).sum(1) - 1  # without the slice itself
+    others = len(real) - 1
+    repeats = hypergeom.sf(0, others, near, min(drawn - 1, others))
+    return np.stack([of_others, everything.numpy(), repeats])
 
 
 def _one_of_each(distance: Tensor, unit: Tensor, count: int, seed: int) -> Tensor:

@@ -61,13 +61,13 @@ class UpperScale:
         return np.asarray((values - self.centre[group]) / self.spread[group])
 
 
-def share_bound(beyond: Flags, patient: Labels, confidence: float) -> float:
+def share_bound(beyond: Flags | Values, patient: Labels, confidence: float) -> float:
     """Upper bound of the share of slices of new patients that lie beyond, from real slices by patient.
 
     Clopper and Pearson's bound; each patient counts as one trial with its share.
 
     Args:
-        beyond: Whether each real slice lies beyond, boolean ``(n,)``.
+        beyond: Whether each real slice lies beyond, boolean ``(n,)``, or the probability that it does.
         patient: Patient of each slice, ``(n,)``.
         confidence: Probability that the share is below the bound.
 

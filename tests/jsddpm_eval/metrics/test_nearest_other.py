@@ -30,7 +30,41 @@ def test_real_distances_are_expectations_over_all_subsets():
         np.mean([min(np.log(distance[i, j]) for j in chosen) for chosen in combinations(set(range(5)) - {i}, 2)])
         for i in range(5)
     ]
-    assert _of_real(real, 3, 0) == pytest.approx(np.stack([expected, expected]), abs=1e-9)  # one slice of each patient
+    found = _of_real(real, 3, 4, 0)
+    assert found[:2] == pytest.approx(np.stack([expected, expected]), abs=1e-9)  # one slice of each patient
+    assert found[2].tolist() == [0] * 5  # none is nearly another one
+
+
+def test_neighbouring_slices_of_a_patient_repeat_as_often_as_draws_show():
+    """Six patients with four slices each, two of which are nearly equal: counted over all subsets of the others."""
+    world = World(patients=6, slices=2, size=(12, 12))
+    image = world.image.clone()
+    image[1::4] = (image[::4] + 1e-4).clamp(0, 1)
+    table = SliceTable.from_arrays(image, z_bin=[0] * 24, pathology=[0] * 24, patient=np.arange(24) // 4)
+    found = _of_real(table, 6, 5, 0)[2]
+    twin = {i: i + 1 if i % 4 == 0 else i - 1 for i in range(24) if i % 4 < 2}
+    for i in range(24):
+        subsets = list(combinations(sorted(set(range(24)) - {i}), 4))
+        assert found[i] == pytest.approx(np.mean([twin.get(i) in chosen for chosen in subsets]))
+
+
+def test_a_generator_that_draws_slices_of_few_patients_is_not_accused_of_repeats():
+    """Five patients with twelve slices each that hardly differ: 16 of 60 slices hold many neighbours."""
+    rng = np.random.default_rng(5)
+
+    def cohort(people):
+        own = rng.random((people, 1, 16, 14))
+        return (
+            torch.from_numpy(own + 0.002 * rng.standard_normal((people, 12, 16, 14))).clamp(0, 1).float().flatten(0, 1)
+        )
+
+    real = SliceTable.from_arrays(cohort(5), z_bin=[0] * 60, pathology=[0] * 60, patient=np.arange(60) // 12)
+    drawn = cohort(5)[rng.permutation(60)[:16]]
+    generated = SliceTable.from_arrays(drawn, z_bin=[0] * 16, pathology=[0] * 16)
+    results = evaluate(real, generated, metrics=["nearest_other"], features=[])
+    assert results["repeated_share", 0, "control"].value > 0.5
+    assert results["repeated_share", 0, "control"].p_value > 0.05
+    assert "off" not in {f.answer for f in results.findings if f.check == "collapsed"}
 
 
 def scores(made):
