@@ -171,7 +171,8 @@ def _distances(context: Context) -> _Distances:
         real_repeated[rows] = of_real[0, rows] < middle + np.log(_REPEATED)
     near = _to_any_other(images, mirrored, generated.unit) < _REPEATED * np.exp(median)
     repeated = near & images.any(1).numpy()
-    return _Distances(of_generated, *of_real[:2], repeated, np.isfinite(median), real_repeated, of_real[2])
+    comparable = np.isfinite(median)
+    return _Distances(of_generated, of_real[0], of_real[1], repeated, comparable, real_repeated, of_real[2])
 
 
 def _small(images: Tensor) -> Tensor:
