@@ -13,7 +13,7 @@ from jsddpm_eval.results.specs import CheckSpec
 _COARSE = ("grain", "detail_mid")
 _SMOOTH, _ROUGH = "smoother than real slices", "noisier or sharper than real slices"
 _FINEST = "with more of the finest detail than real slices"  # which slices with too little detail can have as well
-_KEPT = "smoother than real slices, with more of the finest detail, as of smoothing that keeps edges"
+_KEPT = "with more of the finest detail and less beside it, as of smoothing that keeps edges"
 
 
 class SharpnessCheck(ShiftCheck):
