@@ -35,7 +35,7 @@ def main(report: Path) -> None:
                 raise SystemExit(f"{report} has no {' or '.join(ends)}")
             clip = {"x": 0, "y": top["y"] - MARGIN, "width": WIDTH, "height": bottom["y"] - top["y"]}
             shot = Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip)))
-            shot.save(Path(__file__).with_name(f"{name}.webp"), quality=60, method=6)
+            shot.save(Path(__file__).with_name(f"{name}.webp"), quality=50, method=6)
         browser.close()
 
 

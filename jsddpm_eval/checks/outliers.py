@@ -38,14 +38,16 @@ class Outliers(Check):
         return "outlier_share", "blank_share"
 
     def evidence(self, cell: Cell) -> list[Evidence]:
-        """The shares of outliers and of blank samples."""
+        """The shares of outliers and of blank samples; few blank ones answer nothing where no minority can be told."""
+        unlike = any((score.value or 0.0) >= _MOST for score in cell.of("outlier_share"))
+        blank = [s for s in cell.of("blank_share") if not (unlike and (s.value or 0.0) <= _SHARE)]
         outliers = [
             Evidence(score.spec, reason=_MOSTLY)
             if (score.value or 0.0) >= _MOST
             else excess(score, _SHARE, _KIND, partial(in_samples, score))
             for score in cell.of("outlier_share")
         ]
-        return outliers + [excess(score, _SHARE, BLANK, partial(in_samples, score)) for score in cell.of("blank_share")]
+        return outliers + [excess(score, _SHARE, BLANK, partial(in_samples, score)) for score in blank]
 
 
 CHECK = Outliers()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jsddpm_eval.checks import lesion_contrast, sharpness
+from jsddpm_eval.checks import lesion_contrast, outliers, sharpness
 from jsddpm_eval.checks.decision import decide
 from jsddpm_eval.results.score import Cell, Score
 
@@ -22,7 +22,9 @@ def kinds(check, **shifts):
 def test_more_of_the_finest_detail_beside_less_grain_is_smoothing(coarse):
     """As after a bilateral filter: grain -1.3 SD, finest detail +1.5 SD."""
     smooth = kinds(sharpness.CHECK, **{coarse: -1.3}, detail_corner=1.5)
-    assert smooth["detail_corner"].startswith("smoother than real slices, with more of the finest detail")
+    assert (
+        smooth["detail_corner"] == "with more of the finest detail and less beside it, as of smoothing that keeps edges"
+    )
     plain = "with more of the finest detail than real slices"
     for value in (-0.4, 1.0, (-0.8, -1.7, 0.1)):  # inside the margin, upwards, not shown
         assert kinds(sharpness.CHECK, **{coarse: value}, detail_corner=1.5)["detail_corner"] == plain
@@ -60,3 +62,20 @@ def _cell(z_bin, kept):
               (("contrast", 1.2), ("step", kept))}  # fmt: skip
     scores = {"lesion_contrast": plain, "lesion_step": shift} | others
     return Cell(z_bin=z_bin, pathology=1, scores=scores)
+
+
+@pytest.mark.parametrize(("blank", "reason"), [(0.0, "most samples are unlike every real slice"), (0.3, "")])
+def test_few_blank_samples_do_not_hide_that_no_minority_can_be_told(blank, reason):
+    scores = {
+        "outlier_share": Score(spec="outlier_share", value=0.9, interval=(0.8, 0.95), baseline=0.0, p_value=1e-9),
+        "blank_share": Score(
+            spec="blank_share",
+            value=blank,
+            interval=(blank, blank + 0.023),
+            baseline=0.0,
+            p_value=1e-9 if blank else 1.0,
+        ),
+    }
+    (found,) = decide([outliers.CHECK], [Cell(scores=scores)])
+    assert (found.answer, found.kind) == (("off", "blank samples") if blank else ("unknown", ""))
+    assert reason in found.reason
