@@ -39,8 +39,8 @@ class Outliers(Check):
 
     def evidence(self, cell: Cell) -> list[Evidence]:
         """The shares of outliers and of blank samples; few blank ones answer nothing where no minority can be told."""
-        unlike = any((score.value or 0.0) >= _MOST for score in cell.of("outlier_share"))
-        blank = [s for s in cell.of("blank_share") if not (unlike and (s.value or 0.0) <= _SHARE)]
+        untold = any(score.value is None or score.value >= _MOST for score in cell.of("outlier_share"))
+        blank = [s for s in cell.of("blank_share") if not (untold and (s.value or 0.0) <= _SHARE)]
         outliers = [
             Evidence(score.spec, reason=_MOSTLY)
             if (score.value or 0.0) >= _MOST
