@@ -204,11 +204,12 @@ def _of_real(real: SliceTable, count: int, drawn: int, seed: int) -> NDArray[np.
     First of slices of other patients, one each, over draws; then of all other slices. Last, the probability that a
     slice is a repeat among ``drawn`` slices that are drawn from all: neighbouring slices of a patient are nearly equal.
     """
-    distance, patient = _log_distance(_small(real.images)), real.patient
+    apart, patient = pairwise_mse(small := _small(real.images), small).sqrt(), real.patient
+    distance = apart.clamp(min=_LEAST).log()
     everything = _expected(distance, ~torch.eye(len(real), dtype=torch.bool), count - 1)
     of_others = _one_of_each(distance, patient, count, seed).numpy()
-    near = (distance.numpy() < np.median(of_others) + np.log(_REPEATED)).sum(1) - 1  # without the slice itself
-    others = len(real) - 1
+    limit, others = _REPEATED * np.exp(np.median(of_others)), len(real) - 1
+    near = (apart.fill_diagonal_(torch.inf) < limit).sum(1).numpy()
     repeats = hypergeom.sf(0, others, near, min(drawn - 1, others))
     return np.stack([of_others, everything.numpy(), repeats])
 

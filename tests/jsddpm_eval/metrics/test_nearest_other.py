@@ -48,6 +48,18 @@ def test_neighbouring_slices_of_a_patient_repeat_as_often_as_draws_show():
         assert found[i] == pytest.approx(np.mean([twin.get(i) in chosen for chosen in subsets]))
 
 
+def test_nearly_equal_patients_have_no_repeats_by_chance():
+    """Distances a hundredth of the norm: a tenth of them is less than the smallest distance whose logarithm is told."""
+    noise = 0.05 * np.random.default_rng(7).standard_normal((20, 16, 14))
+    image = torch.from_numpy(0.5 + noise).float()
+    real = SliceTable.from_arrays(image, z_bin=[0] * 20, pathology=[0] * 20, patient=np.arange(20))
+    assert _of_real(real, 8, 8, 0)[2].tolist() == [0] * 20
+    score = evaluate(real, SliceTable.from_arrays(image.flip(1), z_bin=[0] * 20, pathology=[0] * 20),
+                     metrics=["nearest_other"], features=[])["repeated_share", 0, "control"]  # fmt: skip
+    assert score.value == 0
+    assert score.baseline_interval == pytest.approx((0, 1 - 0.05 ** (1 / 20)))  # Clopper and Pearson: none of 20
+
+
 def test_a_generator_that_draws_slices_of_few_patients_is_not_accused_of_repeats():
     """Five patients with twelve slices each that hardly differ: 16 of 60 slices hold many neighbours."""
     rng = np.random.default_rng(5)
