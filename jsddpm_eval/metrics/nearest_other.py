@@ -157,7 +157,7 @@ def _distances(context: Context) -> _Distances:
         count = min(len(unit.unique()), real.where(rows).n_patients)
         if count < 2:
             continue
-        among = _log_distance(images[of_token])
+        among = _logarithm(_apart(images[of_token]))
         if len(unit.unique()) == len(unit):
             of_generated[of_token] = _expected(among, ~torch.eye(len(of_token), dtype=torch.bool), count - 1)
         else:
@@ -188,9 +188,14 @@ def _both_sides(batch: SliceTable) -> Tensor:
     return torch.stack([_small(batch.images), _small(batch.images.flip(2))], 1)
 
 
-def _log_distance(images: Tensor) -> Tensor:
-    """Logarithm of the distance of every slice to every other one, float64 ``(n, n)``."""
-    return pairwise_mse(images, images).sqrt().clamp(min=_LEAST).log()
+def _apart(images: Tensor) -> Tensor:
+    """Distance of every slice to every other one, float64 ``(n, n)``."""
+    return pairwise_mse(images, images).sqrt()
+
+
+def _logarithm(distance: Tensor) -> Tensor:
+    """Logarithm of distances, which a distance of 0 has as well."""
+    return distance.clamp(min=_LEAST).log()
 
 
 def _expected(distance: Tensor, allowed: Tensor, count: int) -> Tensor:
@@ -204,8 +209,8 @@ def _of_real(real: SliceTable, count: int, drawn: int, seed: int) -> NDArray[np.
     First of slices of other patients, one each, over draws; then of all other slices. Last, the probability that a
     slice is a repeat among ``drawn`` slices that are drawn from all: neighbouring slices of a patient are nearly equal.
     """
-    apart, patient = pairwise_mse(small := _small(real.images), small).sqrt(), real.patient
-    distance = apart.clamp(min=_LEAST).log()
+    apart, patient = _apart(_small(real.images)), real.patient
+    distance = _logarithm(apart)
     everything = _expected(distance, ~torch.eye(len(real), dtype=torch.bool), count - 1)
     of_others = _one_of_each(distance, patient, count, seed).numpy()
     limit, others = _REPEATED * np.exp(np.median(of_others)), len(real) - 1
