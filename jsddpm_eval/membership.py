@@ -26,6 +26,7 @@ from jsddpm.diffusion.objective import (
     target,
 )
 from jsddpm.errors import usage_error
+from jsddpm.progress import Progress
 from jsddpm.runtime import best_device
 from jsddpm.slices.dataset import Batch, SliceDataset
 from jsddpm.slices.store import SliceStore
@@ -40,8 +41,6 @@ SLICES = 24
 
 _BATCH = 64
 _LEAST = 1e-12  # no loss is smaller, so that its logarithm is finite
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

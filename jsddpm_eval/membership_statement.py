@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import comb
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from jsddpm import __version__
 from jsddpm.anonymise import Codes
 from jsddpm.csvfiles import to_csv
 from jsddpm.files import write_json, write_text
+from jsddpm.progress import Progress
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.membership import SLICES, Measured, measure
 from jsddpm_eval.results.anonymised import CODED, coded_rows, in_code_order
@@ -55,7 +55,7 @@ def audit(
     slices: int = SLICES,
     seed: int = 0,
     codes: Codes | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Audit a checkpoint for memorised patients, and write ``audit.json`` and ``slices.csv``.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from jsddpm.binning import ZBinning
 from jsddpm.diffusion.checkpoint import CheckpointInfo, load_denoiser
 from jsddpm.diffusion.objective import alphas_cumprod
 from jsddpm.diffusion.reconstruct import fixed_noise, reconstruct
+from jsddpm.progress import Progress
 from jsddpm.runtime import best_device
 from jsddpm.slices.dataset import SliceDataset
 from jsddpm.slices.store import SliceStore
@@ -29,7 +29,7 @@ def reconstruct_held_out(
     split: str,
     *,
     expected: ZBinning | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[list[Cell], CheckpointInfo]:
     """Scores of a checkpoint's averaged network on the held-out slices of a store, and the checkpoint's information.
 

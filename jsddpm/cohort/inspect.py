@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import nibabel as nib
@@ -16,6 +16,7 @@ from jsddpm.cohort.records import Record
 from jsddpm.cohort.subject import group_notes, named, read_subject
 from jsddpm.errors import JsddpmError
 from jsddpm.parallel import in_processes
+from jsddpm.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def inspect_records(
     *,
     jobs: int = 1,
     max_volume_bytes: int = MAX_VOLUME_BYTES,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Inspection]:
     """Read every image and mask; problems are collected instead of raised.
 

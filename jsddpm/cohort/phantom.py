@@ -8,7 +8,6 @@ the tools; it does not replace patients.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from jsddpm.cohort.nifti import write_nifti
 from jsddpm.errors import require_package, usage_error
 from jsddpm.files import make_directory, write_json, write_text
 from jsddpm.parallel import in_processes
+from jsddpm.progress import Progress
 from jsddpm.publish import published_directory
 
 Array = NDArray[np.float32]
@@ -43,7 +43,7 @@ def make_phantom_cohort(
     controls: int = 4,
     seed: int = 0,
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a BIDS tree of phantom subjects; the same arguments give the same bytes.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,7 @@ from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import usage_error
+from jsddpm.progress import Progress
 from jsddpm.quantization import is_integer
 from jsddpm.sections import SamplingConfig
 from jsddpm.seeds import check_seed
@@ -31,7 +32,7 @@ def generate_store(
     coherence: float | None = None,
     seed: int = 0,
     share: tuple[int, int] = (0, 1),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Draw ``sampling.per_condition`` samples of every condition into a new store.
 

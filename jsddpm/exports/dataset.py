@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from jsddpm.exports.cases import Case, Unit, cases_of, refuse_equal_names, unit_
 from jsddpm.exports.folds import Fold, folds_of
 from jsddpm.exports.formats import formats
 from jsddpm.files import write_bytes, write_json
+from jsddpm.progress import Progress
 from jsddpm.publish import published_directory
 from jsddpm.slices.anonymised import shareable_info
 from jsddpm.slices.opened import Store, opened
@@ -66,7 +67,7 @@ def export_stores(
     folds: int | None = None,
     seed: int = 0,
     codes: Sequence[Codes | None] = (),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> DataSet:
     """Publish stores as a data set of another tool's format, or as plain files.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from jsddpm import __version__
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.checksums import sha256
 from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.progress import Progress
 from jsddpm.slices.importing.items import Facts, IntensityFormat, SliceItem, VolumeItem
 from jsddpm.slices.importing.layouts import layout_of
 from jsddpm.slices.importing.pairs import NIFTI, PICTURES, has_ending
@@ -37,7 +38,7 @@ def import_slices(
     intensities: IntensityFormat | None = None,
     facts: Facts | None = None,
     layout: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Publish a generated store from the slices or volumes of a generator.
 

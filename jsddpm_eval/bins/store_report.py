@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.binning import ZBinning
+from jsddpm.progress import Progress
 from jsddpm.slices.store import SliceStore
 from jsddpm.wording import counted
 from jsddpm_eval.bins.condition_counts import brain_profile, condition_counts
@@ -32,7 +32,7 @@ def store_report(
     binning: ZBinning,
     *,
     samples: int = SAMPLES,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Counts and the smallest detectable difference in each bin x pathology of a store.
 

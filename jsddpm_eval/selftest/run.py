@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jsddpm import __version__
 from jsddpm.binning import ZBinning
+from jsddpm.progress import Progress
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.checks.verdict import checks
 from jsddpm_eval.selftest.cohort import Half, opened
@@ -20,8 +21,6 @@ CORE = (
     "lesions_missing", "control_lesions", "lesions_faint", "masks_permuted", "masks_dilated",
 )  # fmt: skip
 """Faults that are tried where none is named: at least one for each check, except that of KID, which names none."""
-
-Progress = Callable[[int, int], None]
 
 
 def selftest(

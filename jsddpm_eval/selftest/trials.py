@@ -21,6 +21,7 @@ from jsddpm.checksums import read_recorded, write_recorded
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import make_directory
 from jsddpm.parallel import in_processes
+from jsddpm.progress import Progress
 from jsddpm.publish import exclusive_lock
 from jsddpm_eval.begun import begun_otherwise
 from jsddpm_eval.real_slices import GeneratedArrays
@@ -81,7 +82,7 @@ def run_trials(
     seed: int,
     plan: dict[str, Any],
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
     """Run the trials that ``trials.jsonl`` of a folder does not hold yet, and add them to it one by one.
 

@@ -18,6 +18,7 @@ from jsddpm.checksums import read_sealed, write_sealed
 from jsddpm.errors import integrity_error, usage_error
 from jsddpm.files import json_bytes, make_directory, parse_json
 from jsddpm.parallel import in_processes
+from jsddpm.progress import Progress
 from jsddpm.publish import exclusive_lock
 from jsddpm_eval.begun import begun_otherwise
 from jsddpm_eval.utility.arms import Arm
@@ -71,7 +72,7 @@ def run_cells(
     plan: dict[str, Any],
     share: tuple[int, int] = (0, 1),
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Row] | None:
     """Train the cells of a share that a folder does not hold yet.
 

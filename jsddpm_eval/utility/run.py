@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from jsddpm.checksums import write_recorded
 from jsddpm.csvfiles import csv_bytes
 from jsddpm.errors import usage_error
 from jsddpm.files import json_bytes
+from jsddpm.progress import Progress
 from jsddpm.publish import exclusive_lock
 from jsddpm.slices.resplit import named_splits
 from jsddpm.slices.store import SliceStore
@@ -53,7 +54,7 @@ def utility(
     seed: int = 0,
     share: tuple[int, int] = (0, 1),
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any] | None:
     """Train networks on real and on generated slices, and test them on held-out patients.
 
@@ -114,7 +115,7 @@ def utility_of(
     seed: int = 0,
     share: tuple[int, int] = (0, 1),
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any] | None:
     """:func:`utility` of a cohort that a module-level function opens.
 
