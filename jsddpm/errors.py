@@ -118,13 +118,13 @@ def first_of(problems: Sequence[JsddpmError], others: str = "") -> JsddpmError:
     return JsddpmError(first.code, what, fix=first.fix, file=first.file, status=first.status)
 
 
-def first_names(names: Sequence[str]) -> str:
-    """The first three names, and the number of others.
+def first_names(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
+    """The first names, and the number of others.
 
     >>> first_names(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return separator.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def by_kind(problems: Sequence[JsddpmError]) -> list[JsddpmError]:

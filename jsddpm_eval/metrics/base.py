@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from jsddpm.binning import ZBinning
+from jsddpm.errors import environment_error, first_names
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functions import name_of, version_of
 from jsddpm_eval.results.score import Counts, Score
@@ -189,7 +190,7 @@ class Metric(ABC):
         """The requested scores, in the order of the specs, with units and standings.
 
         Raises:
-            RuntimeError: When the metric leaves out a score.
+            JsddpmError: ``PLUGIN`` (status 5) when the metric leaves out a score that is asked for.
         """
         requested = list(self.asked(cell, context))
         if not requested:
@@ -200,9 +201,10 @@ class Metric(ABC):
             computed = self.undefined(cell, context, "no images were given")
         else:
             computed = dict(self.compute(cell, context)) | self._without_space(cell, context)
-        missing = [spec.named(space) for spec, space in requested if spec.named(space) not in computed]
-        if missing:
-            raise RuntimeError(f"metric {self.name} left out {', '.join(missing)}")
+        names = (spec.named(space) for spec, space in requested)
+        if missing := [name for name in names if not isinstance(computed.get(name), Score)]:
+            what = f"the metric {self.name} returned no Score for {first_names(missing)}"
+            raise environment_error("PLUGIN", what, fix="let it return Score.of(...) or Score.undefined(...) for each")
         return {spec.named(space): computed[spec.named(space)].placed(spec, space) for spec, space in requested}
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from jsddpm.binning import PATHOLOGY_NAMES, ZBinning, parse_pathology
 from jsddpm.checksums import read_recorded, sha256, write_recorded
-from jsddpm.errors import integrity_error, usage_error
+from jsddpm.errors import first_names, integrity_error, usage_error
 from jsddpm.files import json_bytes, parse_json
 from jsddpm.wording import counted
 from jsddpm_eval.results.score import Cell, Influence, Score
@@ -107,8 +107,7 @@ class Results(Model):
         if not places:
             every = cell.scores or dict.fromkeys(n for c in self.generation for n in c.scores)
             return f"use one of {', '.join(every)}"
-        more = f" and {len(places) - _MOST_NAMES} more" if len(places) > _MOST_NAMES else ""
-        return f"use a condition with this score: {'; '.join(places[:_MOST_NAMES])}{more}"
+        return f"use a condition with this score: {first_names(places, _MOST_NAMES, '; ')}"
 
     def __getitem__(self, key: str | tuple[str, int | None, int | str | None]) -> Score:
         """See :meth:`score`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -10,9 +11,10 @@ import sys
 import pytest
 
 from jsddpm.errors import JsddpmError
+from jsddpm_eval import evaluate
 from jsddpm_eval.features.registry import make_extractors
 from jsddpm_eval.metrics.registry import metrics
-from metric_tester import real_table
+from metric_tester import generated_arrays, real_table, table
 
 MODULE = """
 import torch
@@ -42,6 +44,7 @@ def make(real, *, seed, folder=None):
 """
 
 SCRIPT = """
+import importlib
 import json
 import metric_tester as tester
 from brief import brief_training
@@ -154,4 +157,13 @@ def test_an_extractor_named_like_a_built_in_one_is_refused(here):
     expected = "other_package:make has the name of another extractor: radiomics; fix: rename"
     with pytest.raises(JsddpmError, match=expected) as caught:
         make_extractors(["radiomics"], real_table(), seed=0)
+    assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
+
+
+@pytest.mark.parametrize("returned", ["{}", '{"brightness_difference": value}'], ids=["nothing", "a plain number"])
+def test_a_metric_that_returns_no_score_is_named(here, returned):
+    here("", MODULE.replace('{"brightness_difference": Score.of(value, cell.counts)}', returned))
+    metric = importlib.import_module("other_package").METRIC
+    with pytest.raises(JsddpmError, match=r"brightness returned no Score for brightness_difference") as caught:
+        evaluate(real_table(), table(generated_arrays()), metrics=[metric], features=[])
     assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
