@@ -198,16 +198,14 @@ class Check(ABC):
         """Evidence from the scores of one place; empty if the place has none of them."""
 
 
-class ShiftCheck(Check):
-    """A check of scores that are mean differences in standard deviations of real slices.
+class WordedCheck(Check):
+    """A check in which every score has its own faults.
 
     Attributes:
         words: Faults of each score below and above its margin, by name.
-        margin: Largest shift, to either side, that is negligible.
     """
 
     words: ClassVar[Mapping[str, Words]]
-    margin: ClassVar[float] = 0.5
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -217,6 +215,20 @@ class ShiftCheck(Check):
     def evidence(self, cell: Cell) -> list[Evidence]:
         """One piece of evidence for each score."""
         return [self._of(score, self.words[score.spec]) for score in cell.scores.values() if score.spec in self.words]
+
+    @abstractmethod
+    def _of(self, score: Score, words: Words) -> Evidence:
+        """Evidence from one score, also from an undefined one."""
+
+
+class ShiftCheck(WordedCheck):
+    """A check of scores that are mean differences in standard deviations of real slices.
+
+    Attributes:
+        margin: Largest shift, to either side, that is negligible.
+    """
+
+    margin: ClassVar[float] = 0.5
 
     def _of(self, score: Score, words: Words) -> Evidence:
         if score.value is None:

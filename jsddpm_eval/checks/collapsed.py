@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
-from jsddpm_eval.checks.base import Check, Evidence, exactly, in_samples
-from jsddpm_eval.results.score import Cell
+from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
 
 _NEAR = 0.5  # of the distance between patients
@@ -18,7 +20,7 @@ def _distance(logarithm: float) -> str:
     return f"at {math.exp(logarithm):.2f} of the distance between patients, logarithm {logarithm:+.2f}"
 
 
-class Collapsed(Check):
+class Collapsed(WordedCheck):
     """Samples nearer to each other than patients are, and repeated samples."""
 
     spec = CheckSpec(
@@ -28,35 +30,24 @@ class Collapsed(Check):
         f"{100 * _SHARE:g} %; share of samples that equal another one in 256 grey levels; margin {100 * _EQUAL:g} %",
     )  # fmt: skip
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The distance and the shares."""
-        return "nearest_other", "repeated_share", "repeated_exactly"
+    words: ClassVar[Mapping[str, Words]] = {
+        "nearest_other": ("few different samples", ""),  # more variety than real slices have is not a fault
+        "repeated_share": ("", "the same samples again"),
+        "repeated_exactly": ("", "exactly the same samples again"),
+    }
 
-    def evidence(self, cell: Cell) -> list[Evidence]:
-        """Evidence from the distance and from repeated samples; more variety than real slices have is not a fault."""
-        pieces = []
-        for score in cell.scores.values():
-            if score.spec == "nearest_other":
-                words, margin = ("few different samples", ""), (math.log(_NEAR), -math.log(_NEAR))
-            elif score.spec == "repeated_share":
-                words, margin = ("", "the same samples again"), (-_SHARE, _SHARE)
-            elif score.spec == "repeated_exactly":
-                pieces.append(exactly(score, _EQUAL, "exactly the same samples again"))
-                continue
-            else:
-                continue
-            if score.value is None or score.interval is None:
-                pieces.append(Evidence(score.spec, words=words, reason=score.reason or ""))
-                continue
-            figure = _distance if words[0] else partial(in_samples, score)
-            pieces.append(
-                Evidence(
-                    score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure,
-                    share=score.spec == "repeated_share", volumes=score.n_volumes,
-                )
-            )  # fmt: skip
-        return pieces
+    def _of(self, score: Score, words: Words) -> Evidence:
+        if score.spec == "repeated_exactly":
+            return exactly(score, _EQUAL, words[1])
+        if score.value is None or score.interval is None:
+            return Evidence(score.spec, words=words, reason=score.reason or "")
+        if score.spec == "nearest_other":
+            margin = (math.log(_NEAR), -math.log(_NEAR))
+            return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=_distance)
+        return Evidence(
+            score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words,
+            figure=partial(in_samples, score), share=True, volumes=score.n_volumes,
+        )  # fmt: skip
 
 
 CHECK = Collapsed()

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
-from jsddpm_eval.checks.base import Check, Evidence, exactly, in_samples
-from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
 
 _SHARE, _NEARER = 0.02, 1.5
 
 
-class Copied(Check):
+class Copied(WordedCheck):
     """Copies of training and of held-out slices, altered or not, and samples that are all too near to real slices."""
 
     spec = CheckSpec(
@@ -23,27 +23,17 @@ class Copied(Check):
         f"near; any exact copy; mean closeness, margin {_NEARER:g} SD",
     )  # fmt: skip
     by_condition = False
-    words: ClassVar[Mapping[str, str]] = {
-        "copied_train_share": "copies of training slices",
-        "copied_held_out_share": "copies of held-out slices",
-        "lesions_copied_share": "lesions of real patients",
-        "copied_exactly": "exact copies of real slices",
-        "copy_closeness": "nearer to real slices than other patients' slices are",
+    words: ClassVar[Mapping[str, Words]] = {
+        "copied_train_share": ("", "copies of training slices"),
+        "copied_held_out_share": ("", "copies of held-out slices"),
+        "lesions_copied_share": ("", "lesions of real patients"),
+        "copied_exactly": ("", "exact copies of real slices"),
+        "copy_closeness": ("", "nearer to real slices than other patients' slices are"),
     }
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Shares, exact copies and closeness."""
-        return tuple(self.words)
-
-    def evidence(self, cell: Cell) -> list[Evidence]:
-        """Evidence from each kind of copy, and from closeness."""
-        return [self._of(score, self.words[score.spec]) for score in cell.scores.values() if score.spec in self.words]
-
-    def _of(self, score: Score, word: str) -> Evidence:
-        words = ("", word)
+    def _of(self, score: Score, words: Words) -> Evidence:
         if score.spec == "copied_exactly":
-            return exactly(score, 0.0, word)
+            return exactly(score, 0.0, words[1])
         if score.value is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
         if score.spec == "copy_closeness":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from jsddpm_eval.checks.base import Check, Evidence
-from jsddpm_eval.results.score import Cell, Score
+from collections.abc import Mapping
+from typing import ClassVar
+
+from jsddpm_eval.checks.base import Evidence, WordedCheck, Words
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
 from jsddpm_eval.stats.exceedance import share_interval, share_p_value
 
 _SHARE = 0.95
 
 
-class Disobeyed(Check):
+class Disobeyed(WordedCheck):
     """Empty masks of control samples, present masks of lesion samples."""
 
     spec = CheckSpec(
@@ -20,28 +23,20 @@ class Disobeyed(Check):
     )  # fmt: skip
     by_condition = False
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Both shares."""
-        return "control_empty", "lesion_present"
+    words: ClassVar[Mapping[str, Words]] = {
+        "control_empty": ("control samples with a lesion mask", ""),
+        "lesion_present": ("lesion samples without a mask", ""),
+    }
 
-    def evidence(self, cell: Cell) -> list[Evidence]:
-        """Evidence for each pathology."""
-        words = {
-            "control_empty": "control samples with a lesion mask",
-            "lesion_present": "lesion samples without a mask",
-        }
-        return [self._of(score, words[score.spec]) for score in cell.scores.values() if score.spec in words]
-
-    def _of(self, score: Score, word: str) -> Evidence:
+    def _of(self, score: Score, words: Words) -> Evidence:
         value, count = score.value, score.n_generated or 0
         if value is None or not count:
-            return Evidence(score.spec, reason=score.reason or "")
+            return Evidence(score.spec, words=words, reason=score.reason or "")
         units = score.n_units
         obey = value * units
         interval, p_value = share_interval(obey, units), share_p_value(units - obey, units, 1 - _SHARE)
         return Evidence(
-            score.spec, value, interval, p_value, (_SHARE, 2 - _SHARE), (word, ""),
+            score.spec, value, interval, p_value, (_SHARE, 2 - _SHARE), words,
             share=True, volumes=score.n_volumes, figure=lambda _: f"only {round(value * count)} of {count} obey",
         )  # fmt: skip
 

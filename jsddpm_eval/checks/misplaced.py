@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from jsddpm_eval.checks.base import Check, Evidence, Words
-from jsddpm_eval.results.score import Cell, Score
+from collections.abc import Mapping
+from typing import ClassVar
+
+from jsddpm_eval.checks.base import Evidence, WordedCheck, Words
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
 
 _MARGIN_BINS = 0.5
-_WORDS: dict[str, Words] = {
-    "z_offset_bins": ("in lower bins than asked for", "in higher bins than asked for"),
-    "z_pull_bins": ("", "pulled to the middle: the bin asked for is ignored"),
-    "z_error_bins": ("", "further from the bin asked for than real slices"),
-}
 
 
-class Misplaced(Check):
+class Misplaced(WordedCheck):
     """The predicted position, compared with that of real slices of the same bins."""
 
     spec = CheckSpec(
@@ -23,14 +21,11 @@ class Misplaced(Check):
         f"with real slices of patients they were not trained on; margin {_MARGIN_BINS:g} bin widths",
     )  # fmt: skip
 
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """Offset, pull and distance."""
-        return tuple(_WORDS)
-
-    def evidence(self, cell: Cell) -> list[Evidence]:
-        """Offset, pull and distance."""
-        return [self._of(score, _WORDS[score.spec]) for score in cell.scores.values() if score.spec in _WORDS]
+    words: ClassVar[Mapping[str, Words]] = {
+        "z_offset_bins": ("in lower bins than asked for", "in higher bins than asked for"),
+        "z_pull_bins": ("", "pulled to the middle: the bin asked for is ignored"),
+        "z_error_bins": ("", "further from the bin asked for than real slices"),
+    }
 
     def _of(self, score: Score, words: Words) -> Evidence:
         if score.value is None or score.baseline is None or score.baseline_interval is None:
