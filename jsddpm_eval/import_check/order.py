@@ -68,14 +68,20 @@ def _broken(reference: RealReference, imported: Pictured) -> Suspicion | None:
 
 
 def _alike(pictured: Pictured) -> Values:
-    """Correlation of each slice with the next one of its volume; NaN without one, or for a blank slice."""
-    unit, z = pictured.table.unit.numpy(), pictured.table.z_index.numpy()
-    rows = np.lexsort((z, unit))
-    lower, upper = rows[:-1], rows[1:]
-    paired = (unit[lower] == unit[upper]) & (z[upper] == z[lower] + 1)
+    """Correlation of each slice with the next one of its volume; NaN without one, or for a blank slice.
+
+    A patient with several sessions has several next slices, of which the one that is most alike counts.
+    """
+    unit, z = pictured.table.unit.unique(return_inverse=True)[1].numpy(), pictured.table.z_index.numpy()
+    place = unit * (np.ptp(z) + 2) + z if len(z) else z
+    rows = np.argsort(place, kind="stable")
+    first, end = (np.searchsorted(place[rows], place + 1, side=side) for side in ("left", "right"))
+    count = end - first
+    lower = np.repeat(np.arange(len(place)), count)
+    upper = rows[np.repeat(first - np.cumsum(count) + count, count) + np.arange(len(lower))]
     alike = np.einsum("nij,nij->n", pictured.pictures[lower], pictured.pictures[upper])
-    values = np.full(len(unit), np.nan)
-    values[lower[paired]] = np.where(alike[paired] != 0, alike[paired], np.nan)
+    values = np.full(len(place), np.nan)
+    np.fmax.at(values, lower, np.where(alike != 0, alike, np.nan))
     return values
 
 
