@@ -9,6 +9,7 @@ import shutil
 from argparse import ArgumentParser
 from pathlib import Path
 
+import answers
 from cohorts import BUILD, names, prepared
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -50,6 +51,7 @@ def main() -> None:
             write_text(out / "table.md", f"# {name}, half {asked.half}\n\n{markdown(values)}")
             shutil.copyfile(work / "faults.csv", out / "table.csv")
             shutil.copyfile(work / "names.csv", out / "confusion.csv")
+            answers.write(values["names"], out)
             bars.console.print(f"{name}: {alarms(values)}")
 
 

@@ -44,7 +44,11 @@ def summary(rows: Sequence[Row], faults: Sequence[Fault], checks: Sequence[str])
 
 
 def fault_table(rows: Iterable[Row], faults: Iterable[Fault]) -> list[Row]:
-    """One row for each fault and strength: trials, shares found and named right, and conditions, summed over trials."""
+    """One row for each fault and strength: shares of trials with an answer, and conditions, summed over trials.
+
+    ``found``, ``named`` and ``own_check`` are the shares in which any check, any expected check, and the first expected
+    check is off.
+    """
     by_place: dict[tuple[str, float | None], list[Row]] = {}
     for row in rows:
         by_place.setdefault((row["fault"], row["strength"]), []).append(row)
@@ -106,10 +110,12 @@ def write(folder: str | Path, values: dict[str, Any]) -> None:
 
 def _tried(fault: Fault, strength: float, rows: Sequence[Row]) -> Row:
     others = {finding[0] for row in rows for finding in row["off"]} - set(fault.expected)
+    own = [row["named"] and any(finding[0] == fault.expected[0] for finding in row["off"]) for row in rows]
     return {
         "fault": fault.name, "family": fault.family, "strength": strength, "unit": fault.unit,
         "expected": " or ".join(fault.expected), "trials": len(rows),
         **{what: sum(row[what] for row in rows) / len(rows) for what in ("found", "named")},
+        "own_check": sum(own) / len(rows),
         **{name: sum(row[name] for row in rows) for name in _COUNTS},
         "also_named": ", ".join(sorted(others)),
     }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from jsddpm.wording import counted
 from jsddpm_reports import tables
 
-HEADINGS = ("fault", "strength", "found", "named", "flagged", "elsewhere", "other names")
+HEADINGS = ("fault", "strength", "found", "named", "own check", "flagged", "elsewhere", "other names")
 
 
 def fault_rows(values: dict[str, Any]) -> list[list[str]]:
@@ -16,8 +16,8 @@ def fault_rows(values: dict[str, Any]) -> list[list[str]]:
         [
             row["fault"].replace("_", " "), f"{row['strength']:g} {row['unit']}".strip(),
             _count(row["found"], row["trials"]), _count(row["named"], row["trials"]),
-            f"{row['affected_flagged']} of {row['affected_judged']}",
-            f"{row['unaffected_flagged']} of {row['unaffected_judged']}", row["also_named"],
+            _count(row["own_check"], row["trials"]), f"{row['affected_flagged']} of {row['affected']}",
+            str(row["unaffected_flagged"]), row["also_named"],
         ]
         for row in values["faults"]
     ]  # fmt: skip

@@ -67,9 +67,10 @@ def test_the_table_has_a_row_for_each_fault_and_strength(values):
     table = {(r["fault"], r["strength"]): r for r in values["faults"]}
     assert len(table) == 7
     assert table["blur", 0.7]["also_named"] == "unlike_real"
+    assert (table["blur", 0.7]["own_check"], table["blur", 1.0]["own_check"]) == (0, 1)
     assert (table["blur", 1.0]["named"], table["blur", 1.0]["affected_flagged"]) == (1, 9)
     assert all(len(line) == len(HEADINGS) for line in fault_rows(values))
-    assert "| blur | 1.5 px | yes | yes | 18 of 18 | 0 of 0 |  |" in markdown(values)
+    assert "| blur | 1.5 px | yes | yes | yes | 18 of 20 | 0 |  |" in markdown(values)
 
 
 def test_sentences_say_from_where_on_a_fault_is_named_and_what_is_missed(values):
