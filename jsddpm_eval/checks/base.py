@@ -43,6 +43,7 @@ class Evidence:
             None if it has none.
         share: Whether it is a share.
         volumes: Number of volumes that it is a share of; None if every sample counts.
+        by_chance: Upper bound of the share of real slices of other patients that look the same; None if unknown.
         alike: Words of one fault with several causes, so that parts that name another cause still have the fault.
     """
 
@@ -61,6 +62,7 @@ class Evidence:
     own: tuple[float, tuple[float, float] | None] | None = None
     share: bool = False
     volumes: int | None = None
+    by_chance: float | None = None
     alike: tuple[str, ...] = ()
 
     @property
@@ -151,8 +153,13 @@ def excess(score: Score, most: float, kind: str, figure: Callable[[float], str])
         return Evidence(score.spec, reason=score.reason or "")
     return Evidence(
         score.spec, score.value, score.interval, score.p_value, (-most, most), ("", kind), figure=figure,
-        patients=score.n_patients or 0, share=True, volumes=score.n_volumes,
+        patients=score.n_patients or 0, share=True, volumes=score.n_volumes, by_chance=of_real(score),
     )  # fmt: skip
+
+
+def of_real(score: Score) -> float | None:
+    """Upper bound of a share among real slices of other patients; None if it is not known."""
+    return score.baseline_interval[1] if score.baseline_interval else None
 
 
 def exactly(score: Score, most: float, kind: str) -> Evidence:

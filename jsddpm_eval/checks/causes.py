@@ -79,5 +79,6 @@ def shared_by_all(faults: Faults) -> bool:
 
 def may_follow(what: str, causes: Causes) -> list[str]:
     """A sentence on what may follow from faults; none without one."""
-    one = "this fault" if len(causes) == 1 else "these faults"
-    return [f"{what} may follow from {one}: {'; '.join(causes.values())}."] if causes else []
+    kinds = "; ".join(causes.values())
+    one = "these faults" if "; " in kinds else "this fault"
+    return [f"{what} may follow from {one}: {kinds}."] if causes else []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
-from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples
+from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples, of_real
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -46,7 +46,7 @@ class Collapsed(WordedCheck):
             return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=_distance)
         return Evidence(
             score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words,
-            figure=partial(in_samples, score), share=True, volumes=score.n_volumes,
+            figure=partial(in_samples, score), share=True, volumes=score.n_volumes, by_chance=of_real(score),
         )  # fmt: skip
 
 

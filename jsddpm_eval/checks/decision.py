@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from scipy.stats import t as student
 
-from jsddpm.wording import agreeing
+from jsddpm.wording import agreeing, percentage
 from jsddpm_eval.checks.base import Check, Evidence
 from jsddpm_eval.checks.levels import LEVELS, Place, level
 from jsddpm_eval.checks.needed import needed
@@ -58,6 +58,13 @@ class _Judgement:
             return self.evidence.reason
         least = f"the smallest p-value that this test can give, {self.evidence.least_p:.2g},"
         return f"not tested here: {least} is too large after the correction for all tests"
+
+    @property
+    def significant(self) -> bool:
+        """Whether its own test rejects on the side of a fault, however small the difference may be."""
+        if self.p_value is None or self.p_value > ALPHA or self.evidence.value is None:
+            return False
+        return bool(self.evidence.words[int(self.evidence.value > sum(self.evidence.margin) / 2)])
 
     @property
     def off(self) -> bool:
@@ -138,7 +145,7 @@ def _with_parents(
         low, high = pooled.interval or (0.0, 0.0)
         if parent.off and not low <= sum(pooled.margin) / 2 <= high and pooled.same_fault(parent.evidence):
             return replace(own, evidence=pooled, inherited=not own.off)
-        if not own.off and parent.evidence.within and pooled.within:
+        if parent.evidence.within and pooled.within and not own.significant:
             return replace(own, evidence=pooled, inherited=not own.evidence.within)
     return own
 
@@ -202,6 +209,8 @@ def _why_unknown(judgement: _Judgement) -> str:
         where = f"above {least}"
     if (high < first or last < low) and judgement.p_value is not None:
         said = f"the difference is not significant, p = {judgement.p_value:.2g} after correction"
+        if evidence.by_chance is not None and evidence.by_chance > last:
+            said = f"with so few patients, up to {percentage(evidence.by_chance)} of real ones may look so by chance"
     else:
         enough = _samples_needed(evidence)
         said = NARROWER if enough is None else f"with the same share, {_enough(enough, evidence.volumes)}"

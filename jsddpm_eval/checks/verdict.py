@@ -87,9 +87,15 @@ def verdict(results: Results) -> tuple[str, ...]:
     words = {check.spec.name: check.words for check in checks() if isinstance(check, ShiftCheck)}
     causes, few = causes_of_masks(faults, results.generation, words), minority(faults)
 
-    def order(fault: tuple[str, list[Finding]]) -> tuple[bool, bool, bool, tuple[float, float]]:
-        name, parts = fault
-        return parts[0] != whole.get(name), name not in few, bool(causes) and name not in causes, _doubt(parts[0])
+    def order(fault: tuple[str, list[Finding]]) -> tuple[bool, bool, bool, bool, tuple[float, float]]:
+        name, parts = fault  # copies first, because they may disclose patients
+        return (
+            name != "copied",
+            parts[0] != whole.get(name),
+            name not in few,
+            bool(causes) and name not in causes,
+            _doubt(parts[0]),
+        )
 
     faults = dict(sorted(faults.items(), key=order))
     calm = [check for check in results.checks if check.name in findings and check.name not in faults]

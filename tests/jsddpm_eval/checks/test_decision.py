@@ -423,6 +423,39 @@ def test_a_fine_whole_makes_alike_conditions_fine_and_unlike_ones_not():
     assert "fine" not in found.values()
 
 
+def test_a_condition_whose_own_test_rejects_is_never_fine_by_the_whole():
+    """0.4 with an error of 0.08 is five errors from 0, and reaches 0.56; with 0.2 it is two errors and significant
+    in none of nine tests. Only on a side without a fault is a significant condition fine.
+    """
+    assert 2 * norm.sf(0.4 / 0.08) < 0.05 / 9 < 2 * norm.sf(0.4 / 0.2)
+    whole, others = score(0.0, 0.03), {(k, 0): score(0.0, 0.2) for k in range(1, 8)}
+
+    def of_first(first, words=WORDS):
+        found = {f.place: f for f in decide([Made(words=words)], cells({WHOLE: whole, (0, 0): first} | others))}
+        assert found[WHOLE].answer == "fine"
+        return found[0, 0].answer
+
+    assert of_first(score(0.4, 0.08)) == "unknown"
+    assert of_first(score(0.4, 0.2)) == "fine"
+    assert of_first(score(0.4, 0.08), words=("too low", "")) == "fine"
+
+
+@pytest.mark.parametrize(("bound", "said"), [(0.3, "up to 30% of real ones may look so by chance"), (0.01, "p = 1 ")])
+def test_a_share_that_real_slices_may_have_by_chance_gives_their_bound(bound, said):
+    """A quarter of samples (19 to 33 %), where up to 30 % of real slices look so, and where 1 % does."""
+
+    class Share(Made):
+        def evidence(self, cell):
+            return [excess(s, 0.02, "copies", str) for s in cell.scores.values()]
+
+    value = Score(
+        spec="a", value=0.25, interval=(0.19, 0.33), p_value=1.0, baseline=0.1, baseline_interval=(0.0, bound)
+    )
+    (found,) = decide([Share()], [Cell(scores={"a": value})])
+    assert found.answer == "unknown"
+    assert said in found.reason
+
+
 def test_a_fault_of_lesion_conditions_is_no_fault_of_control_ones():
     values = {(k, p): score(2.0 * p, 0.3) for k in range(4) for p in (0, 1)}
     pooled = {WHOLE: score(1.0, 0.1), (None, 0): score(0.0, 0.1), (None, 1): score(2.0, 0.1)}

@@ -220,6 +220,14 @@ def test_copies_can_be_the_cause_of_everything_else():
     )
 
 
+def test_copies_come_first_even_where_only_parts_show_them():
+    copies = finding("copied", "off", (2, 1), kind="copies of training slices; copies of held-out slices", score="a",
+                     value=0.5, interval=(0.2, 0.8), p_value=0.04, reason="in 4 of 8 samples")  # fmt: skip
+    sentences = said(finding("sharpness", "off", **SMOOTH), copies, checks=["sharpness", "copied"])
+    assert [s.partition(":")[0] for s in sentences[1:3]] == ["Only in parts", "Smoother than real slices"]
+    assert sentences[3].startswith("The other answers may follow from these faults: copies of training slices; copies")
+
+
 def test_strong_blur_comes_before_what_follows_from_it_for_masks():
     """Samples blurred by several SD, whose lesions can hardly have a border."""
     masks = finding("lesion_contrast", "off", (None, 1), kind="masks that do not show in their images", value=0.8,
