@@ -67,7 +67,10 @@ def difference_figure(changed: pd.DataFrame) -> Figure:
         axes.set_xticks(own["z_bin"])
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("local less global bins, trained at equal cost: mean over seeds, 95 % interval", fontsize=10)
+    figure.suptitle(
+        "local less global bins, trained at equal cost: mean over seeds, 95 % interval (filled: p at most 0.05)",
+        fontsize=10,
+    )
     return figure
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from jsddpm.wording import counted
 from jsddpm_reports.figures import BLUE, BLUE_SOFT, GREY_SOFT, INK, ORANGE, PAPER
+
+_DIGIT = 0.021  # width of a digit, as a share of the slices
 
 
 def utilization_figure(report: dict[str, Any]) -> Figure:
@@ -18,6 +21,7 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
     axes = figure.subplots()
     _draw_profile(axes, report, len(schemes))
     for row, scheme in enumerate(schemes.values()):
+        every = _numbered(scheme["ranges"], hi - lo + 1)
         for k, bounds in enumerate(scheme["ranges"]):
             if bounds is None:
                 continue
@@ -25,10 +29,8 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
             axes.barh(
                 row, last - first + 1, left=first - 0.5, height=0.55, color=(BLUE, BLUE_SOFT)[k % 2], edgecolor=PAPER
             )
-            if last - first + 1 >= (hi - lo + 1) * 0.021 * len(str(k)):  # room for the number
-                axes.text(
-                    (first + last) / 2, row, str(k), ha="center", va="center", fontsize=8, color=(PAPER, INK)[k % 2]
-                )
+            if k % every == 0:
+                axes.text((first + last) / 2, row - 0.3, str(k), ha="center", va="bottom", fontsize=8)
         unused = scheme["unused_bins"]
         listed = ", ".join(map(str, unused)) if len(unused) <= 5 else f"{len(unused)} of them"
         note = f"{scheme['bins_used']} of {counted(scheme['bins_total'], 'bin')}"
@@ -41,6 +43,17 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
     axes.set_xlabel("axial slice z")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _numbered(ranges: Sequence[tuple[int, int] | None], slices: int) -> int:
+    """Every which bin has room for its number, among 1, 2, 5, 10, 20 and 50.
+
+    >>> _numbered([(k, k) for k in range(10)], 10), _numbered([(k, k) for k in range(50)], 50)
+    (1, 5)
+    """
+    used = [last - first + 1 for first, last in filter(None, ranges)]
+    widest = slices * _DIGIT * len(str(len(ranges) - 1))
+    return next((step for step in (1, 2, 5, 10, 20) if used and step * sum(used) / len(used) >= widest), 50)
 
 
 def _draw_profile(axes: Any, report: dict[str, Any], rows: int) -> None:
