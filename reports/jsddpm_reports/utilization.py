@@ -68,3 +68,4 @@ def _draw_profile(axes: Any, report: dict[str, Any], rows: int) -> None:
     top = max(profile[k] for k in z) or 1.0
     heights = [(rows - 0.5) - rows * profile[k] / top for k in z]
     axes.fill_between(z, [rows - 0.5] * len(z), heights, color=GREY_SOFT, zorder=0, linewidth=0)
+    axes.text(hi + 1.5, rows - 0.6, "grey: brain share of a slice", va="center", fontsize=8)
