@@ -62,7 +62,7 @@ def table(rows: pd.DataFrame) -> str:
         "|---:|---|---:|---:|" + "---:|" * len(SCORES),
     ]
     for (budget, name), group in rows.groupby(["budget", "contender"], sort=False):
-        cells = [_cell(group, score) for score in SCORES]
+        cells = [cell(group, score) for score in SCORES]
         steps = f"{group['steps'].mean():,.0f}"
         lines.append(f"| {budget:g} | {name} | {len(group)} | {steps} | " + " | ".join(cells) + " |")
     real = ["" if s in _BY_CONDITION else _number(rows[f"{s}_baseline"].mean()) for s in SCORES]
@@ -70,12 +70,13 @@ def table(rows: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(group: pd.DataFrame, score: str) -> str:
+def cell(group: pd.DataFrame, score: str) -> str:
+    """The mean of a score over seeds, with the smallest and largest of several."""
     values = group[score]
-    cell = _number(values.mean())
+    text = _number(values.mean())
     if len(values) > 1:
-        cell += f" ({_number(values.min())} to {_number(values.max())})"
-    return cell + (f", real {_number(group[f'{score}_baseline'].mean())}" if score in _BY_CONDITION else "")
+        text += f" ({_number(values.min())} to {_number(values.max())})"
+    return text + (f", real {_number(group[f'{score}_baseline'].mean())}" if score in _BY_CONDITION else "")
 
 
 def _number(value: float) -> str:
