@@ -22,9 +22,9 @@ from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
 
 SAMPLINGS = (
-    ("dpmpp", "karras", 30), ("dpmpp", "trailing", 30), ("ddim", "trailing", 60), ("ddpm", "trailing", 30),
-    ("ddpm", "trailing", 60), ("ddpm", "trailing", 100), ("ddpm", "karras", 60), ("dpmpp_sde", "karras", 30),
-    ("dpmpp_sde", "karras", 60), ("dpmpp_sde", "trailing", 30), ("dpmpp_sde", "trailing", 60),
+    ("dpmpp", "karras", 30), ("dpmpp", "trailing", 30), ("dpmpp_sde", "trailing", 30), ("dpmpp_sde", "trailing", 60),
+    ("dpmpp_sde", "karras", 30), ("dpmpp_sde", "karras", 60), ("ddpm", "trailing", 30), ("ddpm", "trailing", 60),
+    ("ddpm", "trailing", 100), ("ddpm", "karras", 60), ("ddim", "trailing", 60),
 )  # fmt: skip
 """Sampler, spacing of the noise levels, steps."""
 
