@@ -19,32 +19,38 @@ def places(results: Results) -> list[tuple[str, str]]:
     real, generated, checkpoint = (provenance.get(k, {}) for k in ("real", "generated", "checkpoint"))
     patients = [counted(real["patients"], "patient")] if "patients" in real else []
     pairs = [("STORE", ", ".join([_known("real slices", ("fingerprint {}", real, "store")), *patients]))]
+    network, samples = _sources(provenance)
     if checkpoint:
         trained = ("trained on store {}", checkpoint, "training_store"), ("step {}", checkpoint, "step")
-        pairs.append(("RUN", _known("run", *trained)))
+        pairs += [("RUN", _known("run", *trained)), (network, "new folder for a run that repeats RUN")]
+    elif _drawn_here(generated):
+        pairs.append((network, "run whose network drew the samples"))
     if generated:
-        drawn = ("{} of them", generated, "slices"), ("fingerprint {}", generated, "store")
-        pairs.append(("SAMPLES", _known("generated slices", *drawn)))
-    return [*pairs, ("EVALUATION", "where results.json and this report are written")]
+        new = "new folder for generated slices" if _drawn_here(generated) else "generated slices"
+        content = ("{} of them", generated, "slices"), ("fingerprint {}", generated, "store")
+        pairs.append((samples, _known(new, *content)))
+    return [*pairs, ("EVALUATION", "new folder for results.json and this report")]
 
 
 def commands(results: Results) -> list[str]:
-    """The commands in order, with STORE, RUN, SAMPLES and EVALUATION for the folders.
+    """The commands in order, with the names of :func:`places` for the folders.
 
-    Sampling is named where the samples say that this program drew them. If they were drawn of bins that differ between
-    the pathologies, the command draws every trained condition: no other command draws such a set.
+    A training and a sampling write into new folders, because a command that would write into the folders of the first
+    ones is refused. Sampling is named where the samples say that this program drew them. If they were drawn of bins
+    that differ between the pathologies, the command draws every trained condition: no other command draws such a set.
     """
     provenance = results.provenance
     generated, checkpoint = provenance.get("generated", {}), provenance.get("checkpoint")
+    network, samples = _sources(provenance)
     lines = []
     if checkpoint:
-        lines.append("jsddpm train --config RUN/config.yaml --store STORE --out RUN")
-    if generated.get("sampling") and generated.get("provenance"):
-        lines.append(_sample(generated, results.z_binning.n_bins))
+        lines.append(f"jsddpm train --config RUN/config.yaml --store STORE --out {network}")
+    if _drawn_here(generated):
+        lines.append(_sample(network, samples, generated, results.z_binning.n_bins))
     words = ["jsddpm eval"]
-    words += ["RUN"] if checkpoint else []
+    words += [network] if checkpoint else []
     words += ["--real STORE"]
-    words += ["--generated SAMPLES --bin-aware"] if generated else []
+    words += [f"--generated {samples} --bin-aware"] if generated else []
     words += [f"--split {_quoted(provenance.get('real', {}).get('held_out_split', 'test'))}"]
     words += [f"--metrics {_quoted(name)}" for name in provenance.get("metrics_asked", [])]
     words += [f"--features {_quoted(name)}" for name in provenance.get("features_asked", [])]
@@ -67,9 +73,20 @@ def _known(what: str, *facts: tuple[str, Mapping[str, Any], str]) -> str:
     return ", ".join([what, *(words.format(record[key]) for words, record, key in facts if key in record)])
 
 
-def _sample(generated: dict[str, Any], n_bins: int) -> str:
+def _sources(provenance: Mapping[str, Any]) -> tuple[str, str]:
+    """Names of the run that draws and is evaluated, and of the samples that are evaluated."""
+    drawn = _drawn_here(provenance.get("generated", {}))
+    return "NEW_RUN" if provenance.get("checkpoint") else "RUN", "NEW_SAMPLES" if drawn else "SAMPLES"
+
+
+def _drawn_here(generated: Mapping[str, Any]) -> bool:
+    """Whether the samples say that this program drew them."""
+    return bool(generated.get("sampling") and generated.get("provenance"))
+
+
+def _sample(network: str, samples: str, generated: dict[str, Any], n_bins: int) -> str:
     sampling = generated["sampling"]
-    words = ["jsddpm sample RUN --out SAMPLES", *_drawn(generated, n_bins)]
+    words = [f"jsddpm sample {network} --out {samples}", *_drawn(generated, n_bins)]
     words += [f"{option} {_quoted(sampling[key])}" for key, option in _SAMPLING.items() if key in sampling]
     if sampling.get("eta"):
         words.append(f"--eta {_quoted(sampling['eta'])}")

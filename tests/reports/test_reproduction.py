@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import numpy as np
@@ -13,7 +14,7 @@ from jsddpm.slices.store import SliceStore
 from jsddpm_cli.app import app
 from jsddpm_eval.whole_table import origin_of
 from jsddpm_reports.cards.facts import facts_of
-from jsddpm_reports.reproduction import commands
+from jsddpm_reports.reproduction import commands, places
 
 
 @pytest.mark.parametrize(
@@ -39,8 +40,29 @@ def test_the_printed_command_draws_the_same_samples(run, tmp_path, options, said
     np.testing.assert_array_equal(again.images(every), first.images(every))
 
 
+def test_the_printed_commands_run_beside_the_run_that_they_repeat(run, store, generated, tmp_path):
+    """The folder of the run exists, and a training that would write into it is refused."""
+    provenance = {
+        "checkpoint": {"step": 4, "training_store": store.fingerprint}, "generated": origin_of(generated, "test"),
+    }  # fmt: skip
+    results = made_up(generated.binning.n_bins).results.model_copy(update={"provenance": provenance})
+    there = {"STORE": store.path, "RUN": run}
+    new = {name: tmp_path / name for name, _ in places(results) if name not in there}
+    for command in commands(results)[:2]:
+        call(command, there | new)
+    again = SliceStore(new["NEW_SAMPLES"])
+    every = np.arange(len(generated.index))
+    np.testing.assert_array_equal(again.images(every), generated.images(every))
+    named = {word for line in commands(results) for word in re.findall(r"\b[A-Z_]+\b", line)}
+    assert named == {*there, *new}, "every name of a command is explained"
+
+
 def sampled(out, command, run):
-    words = {"RUN": str(run), "SAMPLES": str(out)}
-    done = CliRunner().invoke(app, [words.get(word, word) for word in shlex.split(command)[1:]])
-    assert done.exit_code == 0, done.output
+    call(command, {"RUN": run, "SAMPLES": out, "NEW_SAMPLES": out})
     return SliceStore(out)
+
+
+def call(command, folders):
+    words = [re.sub(r"[A-Z_]{3,}", lambda name: str(folders[name[0]]), word) for word in shlex.split(command)[1:]]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
