@@ -13,11 +13,12 @@ from jsddpm_eval.stats.limits import MIN_PATIENTS
 
 
 def condition_counts(store: SliceStore, binning: ZBinning) -> list[dict[str, Any]]:
-    """Slices and patients of each bin x pathology, in token order.
+    """Slices and patients of each condition, in token order.
 
     Returns:
-        Per cell ``z_bin``, ``pathology``, ``slices`` and ``patients`` (each by split, and ``all``), and ``assessable``:
-        whether at least :data:`MIN_PATIENTS` patients have such a slice, because fewer cannot be halved and compared.
+        Per condition ``z_bin``, ``pathology``, ``slices`` and ``patients`` (each by split, and ``all``), and
+        ``assessable``: whether at least :data:`MIN_PATIENTS` patients have such a slice, because fewer cannot be halved
+        and compared.
 
     Raises:
         JsddpmError: ``STORE_SLICES`` when the binning is for other volumes.

@@ -1,4 +1,4 @@
-"""The bins report of a store: utilization, counts and patients per cell, the smallest detectable difference."""
+"""The bins report of a store: utilization, counts and patients per condition, the smallest detectable difference."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def store_report(
     samples: int = SAMPLES,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Counts and the smallest detectable difference in each bin x pathology of a store.
+    """Counts and the smallest detectable difference in each condition of a store.
 
     The smallest detectable difference is that of the tests of an evaluation, at their levels, for means of appearance
     (detail, texture, intensity, outline), in standard deviations of real slices.
@@ -43,15 +43,15 @@ def store_report(
         store: A real store.
         binning: The local binning.
         samples: Number of generated slices per condition.
-        progress: Called with (cells done, cells).
+        progress: Called with (conditions done, conditions).
 
     Returns:
         Plain values for JSON: ``fingerprint`` of the store, ``patients`` (their number), ``spacing_z_mm``,
-        ``min_patients`` (fewer in a cell cannot be assessed), ``samples``, ``power`` of the smallest detectable
+        ``min_patients`` (fewer in a condition cannot be assessed), ``samples``, ``power`` of the smallest detectable
         difference, ``brain_profile`` as :func:`~jsddpm_eval.bins.condition_counts.brain_profile` gives it, ``cells`` as
         :func:`~jsddpm_eval.bins.condition_counts.condition_counts` gives them, each with ``minimum_detectable``
         (``median`` and ``largest`` over the columns compared; null with a ``reason``), ``whole``, the same for all
-        cells together, and ``fewer_bins``: where most cells detect nothing, the most bins of which every cell has
+        conditions together, and ``fewer_bins``: where most detect nothing, the most bins of which every condition has
         ``min_patients`` patients (:func:`~jsddpm_eval.bins.sweep.bin_sweep`); else, and where none has, null.
     """
     table = SliceTable.from_store(store, binning)

@@ -20,14 +20,14 @@ def bin_sweep(
     """Local binnings of one range side by side.
 
     The recommendation is the largest number of bins that keeps every bin used, at least :data:`MIN_SLICES` slices in
-    each, and, with a store, at least :data:`~jsddpm_eval.stats.limits.MIN_PATIENTS` patients in every cell that can be
-    assessed. If none does, it is the one with the most such cells, then the fewest bins.
+    each, and, with a store, at least :data:`~jsddpm_eval.stats.limits.MIN_PATIENTS` patients in every condition. If
+    none does, it is the one with the largest share of conditions that have as many, then the fewest bins.
 
     Args:
         z_range: Inclusive range in slices.
         choices: Numbers of bins to compare.
         n_slices: Number of slices of the volume; a store's number takes precedence.
-        store: Counts patients per cell and gives thicknesses in mm.
+        store: Counts patients per condition and gives thicknesses in mm.
 
     Returns:
         Plain values for JSON: ``choices`` (one entry each), ``recommended`` and its ``reason``.
@@ -41,12 +41,11 @@ def bin_sweep(
     if supported:
         best = supported[-1]
         reason = f"the most bins with every bin used, at least {MIN_SLICES} slices in each"
-        reason += f" and at least {MIN_PATIENTS} patients in every cell" if store else ""
+        reason += f" and at least {MIN_PATIENTS} patients in every condition" if store else ""
     else:
         best = max(good or entries, key=lambda e: (e.get("cells_assessable", 0) / e["cells"], -e["n_bins"]))
-        short = (
-            f"only {best['cells_assessable']} of {best['cells']} cells have {MIN_PATIENTS} patients" if store else ""
-        )
+        few = f"only {best.get('cells_assessable')} of {best['cells']} conditions have {MIN_PATIENTS} patients"
+        short = few if store else ""
         reason = f"no choice satisfies every rule; {short or 'it leaves the fewest bins with too few slices'}"
     return {
         "z_range": list(z_range),

@@ -17,7 +17,7 @@ def scheme_utilization(binning: ZBinning) -> dict[str, Any]:
         ``bins_total``, ``bins_used``, ``utilization`` (0..1), ``counts`` (slices per bin), ``ranges`` (``[first,
         last]`` or None per bin), ``min_per_used_bin``, ``max_per_used_bin``, ``spread`` (their difference), ``entropy``
         (of the slice distribution, divided by log n_bins; 1 is even), ``unused_bins``, ``unused_embeddings`` (tokens
-        that would get no gradient, both pathologies).
+        of the conditions that are never trained: those of the unused bins, both pathologies).
 
     >>> scheme_utilization(ZBinning((24, 93), 10, "global"))["unused_bins"]
     [0, 8, 9]
@@ -64,17 +64,20 @@ def bin_utilization(
 
 
 def verdict(report: dict[str, Any]) -> str:
-    """One sentence on the bins that the schemes of a report use.
+    """One sentence on the bins of each scheme that have slices, and on the conditions that are never trained.
 
     >>> verdict(bin_utilization((24, 93)))
-    'local uses all 10 bins; global uses 7 of 10, and 6 of 20 embeddings would never get a gradient'
+    'with local bins, all 10 bins have slices; with global bins, 3 of 10 bins have no slice, so 6 of 20 conditions are
+    never trained'
     """
     parts = []
     for name, s in report["schemes"].items():
         total = s["bins_total"]
-        if s["bins_used"] == total:
-            parts.append(f"{name} uses {agreeing(total, 'its only bin', f'all {total} bins')}")
+        empty = len(s["unused_bins"])
+        if not empty:
+            said = agreeing(total, "the only bin has slices", f"all {total} bins have slices")
         else:
-            idle = f"{len(s['unused_embeddings'])} of {2 * total} embeddings would never get a gradient"
-            parts.append(f"{name} uses {s['bins_used']} of {total}, and {idle}")
+            untrained = f"{len(s['unused_embeddings'])} of {2 * total} conditions are never trained"
+            said = f"{empty} of {total} bins {agreeing(empty, 'has', 'have')} no slice, so {untrained}"
+        parts.append(f"with {name} bins, {said}")
     return "; ".join(parts)

@@ -12,11 +12,11 @@ from jsddpm_eval.bins.utilization import verdict
 from jsddpm_reports.tables import Table
 from jsddpm_reports.tables import markdown as markdown_table
 
-_CELL, _NONE = "bin x pathology cell", "none"
+_NONE = "none"
 
 
 def sentence(report: dict[str, Any]) -> str:
-    """The verdict as the beginning of a sentence; empty bins; cells in which nothing is detected; and a cure."""
+    """The verdict as the beginning of a sentence; empty bins; conditions in which nothing is detected; and a cure."""
     text = verdict(report)
     empty = report["schemes"].get("local", {}).get("unused_bins", [])
     if empty:
@@ -24,17 +24,17 @@ def sentence(report: dict[str, Any]) -> str:
     if "store" in report:
         cells = report["store"]["cells"]
         few = sum(not c["assessable"] for c in cells)
+        conditions = counted(len(cells), "condition")
         if few:
             verb = agreeing(few, "has", "have")
-            text += f"; {few} of {counted(len(cells), _CELL)} {verb} too few patients to be assessed"
+            text += f"; {few} of {conditions} {verb} too few patients to be assessed"
         none = sum(_smallest(c) == _NONE for c in cells)
         if none:
-            text += f"; in {none} {'more' if few else f'of {counted(len(cells), _CELL)}'} no difference would be seen"
+            text += f"; in {none} {'more' if few else f'of {conditions}'} no difference would be seen"
         if fewer := report["store"]["fewer_bins"]:
             least = report["store"]["min_patients"]
-            text += (
-                f"; take {counted(fewer, 'bin')}, the most of which every cell has {least} patients (--bins {fewer})"
-            )
+            most = f"the most of which every condition has {least} patients (--bins {fewer})"
+            text += f"; take {counted(fewer, 'bin')}, {most}"
     return text[0].upper() + text[1:]
 
 
@@ -64,11 +64,11 @@ def summary_table(report: dict[str, Any]) -> Table:
         ]
         for name, s in report["schemes"].items()
     ]
-    return ["scheme", "bins used", "utilization", "slices per bin", "evenness", "unused tokens"], rows
+    return ["scheme", "bins used", "utilization", "slices per bin", "evenness", "conditions never trained"], rows
 
 
 def cell_table(store: dict[str, Any]) -> Table:
-    """Slices/patients (s/p) of each bin x pathology by split, and the smallest detectable difference."""
+    """Slices and patients (s/p) of each condition by split, and the smallest detectable difference."""
     rows = []
     for c in store["cells"]:
         counts = [f"{c['slices'][s]}/{c['patients'][s]}" for s in SPLITS]
@@ -77,13 +77,25 @@ def cell_table(store: dict[str, Any]) -> Table:
         )
     everything = [str(store["patients"]), _smallest(store["whole"])]
     rows.append(["all", "", *("" for _ in SPLITS), *everything])
-    return ["bin", "condition", *(f"{s} s/p" for s in SPLITS), "patients", "detectable, SD"], rows
+    return ["bin", "pathology", *(f"{s} s/p" for s in SPLITS), "patients", "detectable, SD"], rows
+
+
+def cell_key(store: dict[str, Any]) -> list[str]:
+    """What the words of :func:`cell_table` mean, one sentence for each."""
+    samples, cohorts = counted(store["samples"], "sample"), f"{100 * store['power']:.0f} of 100 cohorts"
+    lines = [
+        "s/p: slices/patients",
+        f"detectable: the smallest difference between {samples} of a condition and real slices, in SD of real slices "
+        f"(median over what is compared), that an evaluation detects in {cohorts}",
+    ]
+    reasons = [c["reason"] for c in (*store["cells"], store["whole"]) if _smallest(c) == _NONE]
+    return lines + [f"{_NONE}: {reason}" for reason in dict.fromkeys(reasons)]
 
 
 def _smallest(cell: dict[str, Any]) -> str:
     shift = cell["minimum_detectable"]
     if shift:
-        return f"{shift['median']:.2g}"
+        return f"{shift['median']:#.2g}"
     few = "too few samples" if "sample" in cell["reason"] else "too few patients"
     return _NONE if cell["reason"].startswith("not") else few
 
@@ -96,8 +108,8 @@ def sweep_table(sweep: dict[str, Any]) -> Table:
         row |= {"used": str(e["bins_used"]), "slices per bin": "{} to {}".format(*e["slices_per_bin"])}
         if "cells_assessable" in e:
             row["mm per bin"] = "{:g} to {:g}".format(*e["mm_per_bin"])
-            row["patients per cell"] = "{} to {}".format(*e["patients_per_cell"])
-            row["cells assessable"] = f"{e['cells_assessable']} of {e['cells']}"
+            row["patients per condition"] = "{} to {}".format(*e["patients_per_cell"])
+            row["assessable"] = f"{e['cells_assessable']} of {e['cells']}"
         rows.append(row)
     return _table(rows)
 
@@ -121,12 +133,12 @@ def markdown(report: dict[str, Any]) -> str:
         markdown_table(summary_table(report)),
     ]
     if "store" in report:
-        parts.append(markdown_table(cell_table(report["store"])))
+        parts += [markdown_table(cell_table(report["store"])), *(f"{line}." for line in cell_key(report["store"]))]
     return "\n\n".join(parts) + "\n"
 
 
 def csv(report: dict[str, Any]) -> str:
-    """The bins report as CSV: one row per bin, or per bin x pathology with a store."""
+    """The bins report as CSV: one row per bin, or per condition with a store."""
     rows = []
     bins: list[dict[str, Any]] = [{"z_bin": k} for k in range(report["n_bins"])]
     for cell in report["store"]["cells"] if "store" in report else bins:
@@ -153,9 +165,11 @@ def html(report: dict[str, Any]) -> str:
 
     store = report.get("store")
     tables = {"bin": bin_table(report), "summary": summary_table(report)}
+    key = []
     if store:
-        tables["cell"] = cell_table(store)
+        tables["cell"], key = cell_table(store), cell_key(store)
     named = {f"{n}_{part}": t[i] for n, t in tables.items() for i, part in enumerate(("headings", "rows"))}
     words = "Slices of each bin under each scheme" + (", over the mean brain profile" if store else "")
     picture = inlined(svg(utilization_figure(report), "bins", words))
-    return rendered("bins.html", report=report, store=store, sentence=sentence(report), picture=picture, **named)
+    shown = {"report": report, "store": store, "sentence": sentence(report), "picture": picture, "key": key}
+    return rendered("bins.html", **shown, **named)

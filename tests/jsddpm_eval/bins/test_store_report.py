@@ -33,7 +33,7 @@ def test_three_patients_of_a_cell_are_too_few_everywhere(tmp_path):
         if n_patients < 4:
             assert (cell["minimum_detectable"], cell["reason"]) == (None, "3 patients: at least 4 are needed")
     page = rendered.html(bin_utilization((5, 34), 5, 40) | {"store": report})
-    assert "5 of 10 bin x pathology cells have too few patients" in page
+    assert "5 of 10 conditions have too few patients" in page
     assert "fewer than 4 patients cannot be assessed" in page
 
 
@@ -50,8 +50,8 @@ def test_where_most_cells_detect_nothing_fewer_bins_are_advised(tmp_path):
     assert report["fewer_bins"] == 15
     said = rendered.sentence(bin_utilization((5, 34), 30, 40) | {"store": report})
     assert said.endswith(
-        f"; 15 of 60 bin x pathology cells have too few patients to be assessed; in {nothing} more no difference would "
-        "be seen; take 15 bins, the most of which every cell has 4 patients (--bins 15)"
+        f"; 15 of 60 conditions have too few patients to be assessed; in {nothing} more no difference would "
+        "be seen; take 15 bins, the most of which every condition has 4 patients (--bins 15)"
     )
     assert store_report(store, ZBinning((5, 34), 5, n_slices=40))["fewer_bins"] is None
 

@@ -22,4 +22,6 @@ def test_utilization_of_the_seeds_setting():
     assert whole["unused_embeddings"] == [0, 8, 9, 10, 18, 19]
     assert (whole["min_per_used_bin"], whole["max_per_used_bin"]) == (2, 13)
     assert whole["entropy"] == pytest.approx(stats.entropy([c for c in whole["counts"] if c]) / np.log(10))
-    assert "global uses 7 of 10" in verdict(report)
+    said = "with global bins, 3 of 10 bins have no slice, so 6 of 20 conditions are never trained"
+    assert verdict(report) == f"with local bins, all 10 bins have slices; {said}"
+    assert verdict(bin_utilization((24, 93), 1)).startswith("with local bins, the only bin has slices")
