@@ -51,9 +51,12 @@ def note(message: str, *, unbroken: bool = False) -> None:
         message: The message; what is not printable in it is escaped.
         unbroken: Whether it is a command that a person may copy, which is never broken.
     """
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=_width(sys.stderr))
+    _print_line(Console(stderr=True, highlight=False, width=_width(sys.stderr)), message, unbroken=unbroken)
+
+
+def _print_line(console: Console, text: str, *, unbroken: bool = False) -> None:
     one_line = unbroken or not console.is_terminal
-    console.print(printable(message), soft_wrap=one_line, overflow="ignore", crop=False)
+    console.print(printable(text), markup=False, emoji=False, soft_wrap=one_line, overflow="ignore", crop=False)
 
 
 def command_line(*words: object) -> str:
@@ -70,12 +73,33 @@ def say(text: str, end: str = "\n") -> None:
     sys.stdout.write(text + end)
 
 
-def emit(renderable: RenderableType, value: object, how: Format) -> None:
-    """Print a result: the renderable, or strict JSON alone."""
+def emit(
+    renderable: RenderableType | None,
+    value: object,
+    how: Format,
+    *,
+    above: Sequence[str] = (),
+    below: Sequence[str] = (),
+) -> None:
+    """Print a result on stdout: the renderable and sentences that belong to it, or strict JSON alone.
+
+    Args:
+        renderable: A table or another view; None prints the sentences alone.
+        value: What JSON shows, the content of the sentences included.
+        how: Format of the result.
+        above: Sentences above the renderable, each on one line, which is broken at blanks on a terminal.
+        below: Sentences below it.
+    """
     if how == "json":
         say(strict_json(value))
-    else:
-        out().print(renderable)
+        return
+    console = out()
+    for line in above:
+        _print_line(console, line)
+    if renderable is not None:
+        console.print(renderable)
+    for line in below:
+        _print_line(console, line)
 
 
 class Tracker:

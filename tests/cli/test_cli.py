@@ -59,6 +59,11 @@ def test_the_whole_way_from_nifti_to_report(jsddpm, bids, tmp_path):
     assert jsddpm("cache", "verify", store)[0] == 0
     shown = json.loads(jsddpm("cache", "info", store, "--format", "json")[1])
     assert (shown["size"], shown["mask_reading"]) == ([32, 24], {"labels": [], "threshold": None})
+    status, out, err = jsddpm("cache", "info", store)
+    assert (status, err) == (0, "")
+    volumes = "volumes: 24x32x28 voxels of 3x3x3 mm; percentiles 0.1 to 99.9 inside the brain"
+    summary = [f"real store {shown['fingerprint']}: 112 slices of 32x24, 4 subjects", volumes, "masks: values 0 and 1"]
+    assert set(summary) <= set(out.splitlines())
     settings = [part for s in TINY for part in ("--set", s)]
     assert jsddpm("train", "--preset", "demo", "--store", store, "--out", run, *settings)[0] == 0
     assert (
@@ -115,9 +120,11 @@ def test_scanning_names_every_problem_and_reads_files_when_asked(jsddpm, bids, t
     assert [r["patient"] for r in found["records"]] == ["sub-01", "sub-03"]
     assert [p.split("]")[0] for p in found["problems"]] == ["error[MASK_MISSING", "error[NIFTI_TRUNCATED"]
     assert found["read"][0]["shape"] == [20, 24, 28]
-    assert "2 images have 20x24x28 voxels of 3x3x3 mm" in err
     assert "1 MASK_MISSING, 1 NIFTI_TRUNCATED" in err
     assert len((tmp_path / "cohort.csv").read_text().splitlines()) == 3
+    out = jsddpm("cohort", "scan", bids, "--read", "--jobs", 1)[1]
+    assert "2 images have 20x24x28 voxels of 3x3x3 mm" in out
+    assert "layout bids: 0 images of patients, 2 of controls" in out
 
 
 def test_a_scan_notes_patients_whose_mask_is_empty_as_it_is_read(jsddpm, bids):
@@ -141,7 +148,7 @@ def test_a_size_in_bytes_is_a_number(jsddpm, bids, size):
 
 def test_a_source_without_usable_images_prints_no_table(jsddpm, bids):
     status, out, err = jsddpm("cohort", "scan", bids, "--modality", "T2w")
-    assert (status, out.strip()) == (3, "")
+    assert (status, out) == (3, "layout bids: 0 images of patients, 0 of controls\n")
     assert "4 problems: 4 BIDS_IMAGES" in err
 
 
@@ -271,11 +278,11 @@ def test_an_interrupted_build_goes_on(jsddpm, bids, tmp_path):
     status, _, err = jsddpm("cache", "info", tmp_path / "store")
     assert (status, "after 3 subjects" in err) == (4, True)
     status, out, err = jsddpm(*build, "--resume")
-    assert (status, out.count("reused"), "z_range" in err) == (0, 3, True)
+    assert (status, out.count("reused"), "z-range" in out) == (0, 3, True)
     sheet = tmp_path / "sheet.png"
-    status, _, err = jsddpm("cache", "info", tmp_path / "store", "--thumbnails", sheet)
+    status, out, _ = jsddpm("cache", "info", tmp_path / "store", "--thumbnails", sheet)
     assert (status, sheet.read_bytes()[:4]) == (0, b"\x89PNG")
-    assert "kB per slice" in err
+    assert "kB per slice" in out
     assert jsddpm("cache", "build", bids, "--out", tmp_path / "b", *SMALL, "--z-range", 5, 20)[0] == 0
     report = ["bins", "report", "--bins", 3, "--format", "json"]
     assert json.loads(jsddpm(*report, "--store", tmp_path / "b")[1])["z_range"] == [5, 20]
@@ -368,11 +375,14 @@ def test_bins_report_in_every_format_with_a_store(jsddpm, tmp_path, how):
     assert "lesion" in out
 
 
-def test_a_bins_report_says_what_none_means(jsddpm, store):
+@pytest.mark.parametrize("how", ["table", "markdown", "html"])
+def test_a_bins_report_says_what_its_words_mean(jsddpm, store, how):
     """With six patients in bins of two slices, some conditions could not show any shift that is looked for."""
-    _, out, err = jsddpm("bins", "report", "--store", store.path, "--z-range", 6, 21, "--bins", 8)
-    assert "none" in out
-    assert "none: not even a shift of" in err
+    _, out, _ = jsddpm("bins", "report", "--store", store.path, "--z-range", 6, 21, "--bins", 8, "--format", how)
+    assert re.search(r"\bnone\b", out.split("none: not even a shift of")[0])
+    assert "none: not even a shift of" in out
+    assert "s/p: slices/patients" in out
+    assert "detectable: the smallest difference between 16 samples" in out
 
 
 def test_bins_sweep_takes_a_list(jsddpm, store):
@@ -380,8 +390,9 @@ def test_bins_sweep_takes_a_list(jsddpm, store):
         "bins", "sweep", "--z-range", 5, 34, "--bins", 2, 5, 30, "--store", store.path, "--format", "json"
     )
     sweep = json.loads(out)
-    assert (status, [e["n_bins"] for e in sweep["choices"]]) == (0, [2, 5, 30])
-    assert "recommended" in err
+    assert (status, err, [e["n_bins"] for e in sweep["choices"]]) == (0, "", [2, 5, 30])
+    status, out, err = jsddpm("bins", "sweep", "--z-range", 5, 34, "--bins", 2, 5)
+    assert (status, err, "recommended: 5 bins: the most bins with every bin used" in out) == (0, "", True)
 
 
 def test_rebinning_leads_to_a_warm_start(jsddpm, run, store, tmp_path):
@@ -403,7 +414,8 @@ def test_rebinning_leads_to_a_warm_start(jsddpm, run, store, tmp_path):
 def test_bins_report_table_and_figure(jsddpm, tmp_path):
     status, out, _ = jsddpm("bins", "report", "--z-range", 24, 93, "--out", tmp_path / "bins.png")
     assert status == 0
-    assert "Local uses all 10 bins; global uses 7 of 10" in " ".join(out.replace("│", " ").split())
+    said = "With local bins, all 10 bins have slices; with global bins, 3 of 10 bins have no slice"
+    assert said in " ".join(out.replace("│", " ").split())
     assert "\x1b" not in out
     assert (tmp_path / "bins.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -415,8 +427,9 @@ def test_damage_is_found_by_verify(jsddpm, store, tmp_path):
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(bytes(raw))
-    status, _, err = jsddpm("cache", "verify", tmp_path / "s")
-    assert status == 4
+    assert jsddpm("cache", "verify", store.path) == (0, f"{store.path}: all checksums match\n", "")
+    status, out, err = jsddpm("cache", "verify", tmp_path / "s")
+    assert (status, out) == (4, f"{tmp_path / 's'}: damaged in 1 place\n")
     cure = "remove the folder and build the store again"
     assert err == f"error[STORE_DAMAGED] {tmp_path / 's'}: sub-2 mask: slices z [38]; fix: {cure}\n"
     status, out, _ = jsddpm("cache", "verify", tmp_path / "s", "--format", "json")
@@ -460,7 +473,7 @@ def test_a_generated_store_has_no_patients(jsddpm, generated):
     status, out, err = jsddpm("cache", "info", generated.path)
     assert status == 0
     assert "patients" not in out
-    assert "subjects" not in err
+    assert "subjects" not in out + err
     shown = json.loads(jsddpm("cache", "info", generated.path, "--format", "json")[1])
     assert shown["patients"] is None
     assert shown["slices"] == {"generated": {"control": 10, "lesion": 10}}  # 5 bins, 2 samples of each condition

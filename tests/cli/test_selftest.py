@@ -29,8 +29,8 @@ def test_a_selftest_is_a_table_files_and_strict_json(place):
     first = selftest(place, "--fault", "inverted")
     assert first.exit_code == 0, first.stderr
     assert "inverted 0.8 of the way" in " ".join(first.stdout.split())
-    assert "Inversion: " in first.stderr
-    assert "A perfect generator had a false alarm in" in first.stderr
+    assert "Inversion: " in first.stdout
+    assert "A perfect generator had a false alarm in" in first.stdout
     kept = (place / "out" / "trials.jsonl").read_bytes()
     again = selftest(place, "--fault", "inverted", "--format", "json")
     assert (place / "out" / "trials.jsonl").read_bytes() == kept

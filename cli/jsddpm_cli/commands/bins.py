@@ -93,8 +93,7 @@ def sweep(
 
     opened = _opened(store)
     values = bin_sweep(chosen_range(z_range, opened), [*bins, *(more or [])], slices, opened)
-    emit(results_table(*sweep_table(values)), values, how)
-    note(f"recommended: {values['reason']}")
+    emit(results_table(*sweep_table(values)), values, how, below=[f"recommended: {values['reason']}"])
 
 
 def utilization_report(
@@ -117,27 +116,21 @@ def utilization_report(
         from jsddpm_eval.bins.store_report import store_report
 
         binning = ZBinning(z_range, bins, "local", opened.n_slices, allow_empty)
-        with tracked("cells") as bar:
+        with tracked("conditions") as bar:
             values["store"] = store_report(opened, binning, samples=samples, progress=bar.update)
     return values
 
 
 def show_utilization(values: dict[str, Any], how: Format) -> None:
     """Print the report."""
-    from jsddpm_reports.binning import cell_table, sentence, summary_table
+    from jsddpm_reports.binning import cell_key, cell_table, sentence, summary_table
     from jsddpm_reports.terminal import results_table, utilization_panel
 
     tables: list[RenderableType] = [results_table(*summary_table(values))]
     if "store" in values:
         tables.append(results_table(*cell_table(values["store"])))
-        if how == "table":
-            note(
-                "s/p: slices/patients; detectable: the smallest shift, in SD of real slices, that an evaluation "
-                "detects in 80 of 100 cohorts"
-            )
-            for reason in {c["reason"]: None for c in values["store"]["cells"] if str(c["reason"]).startswith("not")}:
-                note(f"none: {reason}")
-    emit(utilization_panel(values, sentence(values), tables), values, how)
+    key = cell_key(values["store"]) if "store" in values else []
+    emit(utilization_panel(values, sentence(values), tables), values, how, below=key)
 
 
 def _as_text(values: dict[str, Any], how: ReportFormat) -> str:

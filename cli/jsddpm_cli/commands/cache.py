@@ -14,17 +14,15 @@ from jsddpm.runtime import cores
 from jsddpm.wording import counted
 from jsddpm_cli import sources
 from jsddpm_cli.anonymity import KeyOption, codes_for
-from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 from jsddpm_cli.imports import import_
 from jsddpm_cli.options import require_endings
 from jsddpm_cli.seeds import seed_option
-from jsddpm_cli.streams import strict_json
 
 if TYPE_CHECKING:
     from jsddpm.cohort.sources import Cohort
     from jsddpm.slices.build import Outcome
     from jsddpm.slices.proposal import RequestedRange
-    from jsddpm.slices.store import SliceStore
 
 app = typer.Typer(name="cache", help="Build, import, inspect and verify slice stores.", no_args_is_help=True)
 ORDER = 30
@@ -107,6 +105,7 @@ def build_store(
     from jsddpm.cohort.splits import SplitRule
     from jsddpm.slices.build import build_slice_cache
     from jsddpm.slices.store import SliceStore
+    from jsddpm_cli.contents import range_of
 
     records = cohort.without_bad() if skip_bad else cohort.require_clean()
     for problem in by_kind(cohort.problems):
@@ -126,22 +125,11 @@ def build_store(
     except KeyboardInterrupt:
         note("interrupted; repeat the command with --resume to continue")
         raise SystemExit(ExitStatus.SIGINT) from None
-    _show_outcomes(outcomes, how)
-    _note_range(SliceStore(out))
+    _show_outcomes(outcomes, range_of(SliceStore(out)), how)
     note(f"store in {out}")
 
 
-def _note_range(store: SliceStore) -> None:
-    if store.z_range:
-        proposal = store.info["z_range"]
-        lesion = proposal["training_lesion_slices"]
-        inside = "the store has no lesion slices of training patients"
-        if lesion["all"]:
-            inside = f"{lesion['inside']} of {lesion['all']} lesion slices of training patients lie inside"
-        note(f"z_range {store.z_range[0]} {store.z_range[1]}: {proposal['rule']}; {inside}")
-
-
-def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
+def _show_outcomes(outcomes: list[Outcome], z_range: list[str], how: Format) -> None:
     from rich.console import Group
 
     from jsddpm_reports.terminal import notes_by_text, results_table
@@ -159,7 +147,7 @@ def _show_outcomes(outcomes: list[Outcome], how: Format) -> None:
     values = [vars(o) | {"problem": str(o.problem) if o.problem else None} for o in outcomes]
     table = results_table(["subject", "split", "outcome", "slices", "lesion slices"], rows, left=("subject",))
     remarks = [(o.subject, n) for o in outcomes for n in o.notes]
-    emit(Group(table, notes_by_text(remarks)) if remarks else table, {"subjects": values}, how)
+    emit(Group(table, notes_by_text(remarks)) if remarks else table, {"subjects": values}, how, below=z_range)
     for problem in by_kind([o.problem for o in outcomes if o.problem]):
         note(f"left out: {problem}")
     if not any(o.lesion_slices for o in outcomes):
@@ -227,7 +215,7 @@ def info(
     from rich.console import Group
 
     from jsddpm.slices.store import SliceStore
-    from jsddpm_cli.contents import notes_of, slice_counts
+    from jsddpm_cli.contents import notes_of, slice_counts, summary_of
     from jsddpm_reports.terminal import notes_by_text, results_table
 
     require_endings([thumbnails] if thumbnails else [], (".png",), "--thumbnails")
@@ -249,21 +237,13 @@ def info(
     }
     columns = [name for name in ("patients", "control", "lesion") if name in next(iter(counts.values()), {})]
     rows = [[name, *(str(c[column]) for column in columns)] for name, c in counts.items()]
-    if how == "table":
-        mib, total, size = values["bytes"] / 2**20, len(opened.index), "x".join(map(str, opened.size))
-        people = f", {counted(len(opened.subjects), 'subject')}" if opened.kind == "real" else ""
-        note(f"{opened.kind} store {opened.fingerprint}: {counted(total, 'slice')} of {size}{people}")
-        note(f"{mib:.1f} MiB, {values['bytes'] / 1000 / total:.1f} kB per slice; written by {values['created_by']}")
-        _note_range(opened)
-        for key in ("split", "preprocessing", "mask_reading"):
-            if values[key]:
-                note(f"{key}: " + ", ".join(f"{k} {v}" for k, v in values[key].items()))
     heads = [column if column == "patients" else f"{column} slices" for column in columns]
     table, remarks = results_table(["split", *heads], rows), notes_of(opened)
     emit(
         Group(table, notes_by_text(remarks)) if remarks else table,
         values | {"notes": [{"subject": name, "note": text} for name, text in remarks]},
         how,
+        above=summary_of(opened, values["bytes"]),
     )
     if thumbnails is not None:
         from jsddpm.files import write_bytes
@@ -284,11 +264,10 @@ def verify(store: StoreArgument, how: FormatOption = "table") -> None:
     from jsddpm.slices.store import SliceStore
 
     damaged = SliceStore(store).verify()
-    if how == "json":
-        say(strict_json({"damaged": damaged}))
+    found = f"damaged in {counted(len(damaged), 'place')}" if damaged else "all checksums match"
+    emit(None, {"damaged": damaged}, how, below=[f"{store}: {found}"])
     problems = [integrity_error("STORE_DAMAGED", line, fix=REBUILD, file=store) for line in damaged]
     for problem in by_kind(problems):
         note(str(problem))
     if damaged:
         raise typer.Exit(ExitStatus.INTEGRITY)
-    note(f"{store}: all checksums match")

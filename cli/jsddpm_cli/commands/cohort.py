@@ -86,12 +86,15 @@ def scan(
             if not i.problem
         ]
     tables = [results_table(columns, shown, left=("subject",))] if shown else []
-    emit(Group(*tables, *([notes_by_text(remarks)] if remarks else [])), values, how)
     groups = Counter(r.group for r in usable)
-    of_patients = f"{groups['patient']} of patients, {counted(groups['control'], 'control')}"
-    note(f"layout {cohort.layout}: {counted(len(usable), 'image')}, {of_patients}")
-    for (shape, spacing), count in Counter((i.shape, i.spacing) for i in inspected if not i.problem).most_common():
-        note(f"{counted(count, 'image', 'has', 'have')} {_by(shape)} voxels of {_by(spacing)} mm")
+    of_patients = f"{counted(groups['patient'], 'image')} of patients, {groups['control']} of controls"
+    sizes = Counter((i.shape, i.spacing) for i in inspected if not i.problem).most_common()
+    summary = [f"layout {cohort.layout}: {of_patients}"] + [
+        f"{counted(count, 'image', 'has', 'have')} {_by(shape)} voxels of {_by(spacing)} mm"
+        for (shape, spacing), count in sizes
+    ]
+    parts = [*tables, *([notes_by_text(remarks)] if remarks else [])]
+    emit(Group(*parts) if parts else None, values, how, below=summary)
     if out is not None:
         write_text(out, to_csv(manifest_rows(usable)))
         note(f"manifest {out}")

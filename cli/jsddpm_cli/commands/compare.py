@@ -77,16 +77,16 @@ def compare(
     require_endings(out or [], FORMS)
     comparison = _one_by_one(results) if baseline is None else _pooled(results, baseline)
     compared = {name: _chosen(part, score) for name, part in comparison.compared.items()}
-    for line in legend(compared, comparison.baseline):
-        note(line)
     shown = compared if all_cells else significant(compared)
     differences = {name: [d.to_dict() for d in part] for name, part in compared.items()}
-    values = {"baseline": comparison.baseline, "differences": differences} | comparison.more
-    if how == "json" or any(shown.values()):
+    values: dict[str, Any] = {"baseline": comparison.baseline, "differences": differences}
+    if comparison.pairs:
+        values["pairs"] = comparison.pairs
+    table = None
+    if any(shown.values()):
         headings, rows = comparison_table(shown)
-        emit(results_table(headings, stacked(rows), left=headings[:1]), values, how)
-    for line in notes(compared):
-        note(line)
+        table = results_table(headings, stacked(rows), left=headings[:1])
+    emit(table, values, how, above=[*comparison.folds, *legend(compared, comparison.baseline)], below=notes(compared))
     for place in out or []:
         _write(place, compared, comparison, score)
         note(f"written {place}")
@@ -94,12 +94,17 @@ def compare(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Differences by the name of the other side, the baseline's name and first results, and more for the JSON."""
+    """Differences by the name of the other side, the baseline's name and first results, and pairs within folds."""
 
     compared: dict[str, list[Difference]]
     baseline: str
     results: Results
-    more: dict[str, Any] = field(default_factory=dict)
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def folds(self) -> list[str]:
+        """Which evaluations are compared within a fold, a sentence for each pair."""
+        return ["fold {fold}: {evaluation} less {baseline}".format(**pair) for pair in self.pairs]
 
 
 def _folder(place: Path) -> Path:
@@ -143,10 +148,8 @@ def _pooled(places: list[Path], others: list[Path]) -> _Comparison:
         for number, fold in enumerate(matched(first, second), 1)
         for i, j in fold
     ]
-    for pair in pairs:
-        note("fold {fold}: {evaluation} less {baseline}".format(**pair))
     title, other = (n[0] if len(n) == 1 else f"{n[0]} and {len(n) - 1} more" for n in (baseline, named))
-    return _Comparison(compare_replicates(first, {other: second}), title, first[0], {"pairs": pairs})
+    return _Comparison(compare_replicates(first, {other: second}), title, first[0], pairs)
 
 
 def _read(places: list[Path]) -> list[Results]:
@@ -172,10 +175,10 @@ def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refus
         raise usage_error("OPTION", "utility studies can only be compared with each other", fix=cure)
     require_endings(out, BETWEEN_FORMS)
     letters = dict(zip(ascii_uppercase, folders, strict=False))
-    for letter, name in zip(letters, local_names(folders), strict=True):
-        note(f"{letter}: {name}")
+    names = dict(zip(letters, local_names(folders), strict=True))
     values = between_studies(letters)
-    emit(results_table(*comparison_table(values, values["comparisons"])), values, how)
+    table = results_table(*comparison_table(values, values["comparisons"]))
+    emit(table, values | {"studies": names}, how, above=[f"{letter}: {name}" for letter, name in names.items()])
     for place in out:
         write_text(place, between_text(values, place.suffix))
         note(f"written {place}")

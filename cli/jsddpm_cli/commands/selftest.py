@@ -70,8 +70,6 @@ def selftest(
             store, place, ZBinning(chosen, bins, n_slices=opened.n_slices), faults=() if every else fault or CORE,
             perfect=perfect, samples=samples, seed=seed, jobs=jobs or cores(), quick=quick, progress=bar.update,
         )  # fmt: skip
-    emit(results_table(HEADINGS[:-1], [row[:-1] for row in fault_rows(values)]), values, how)
-    for line in values["sentences"]:
-        note(line)
-    note(alarms(values))
+    table = results_table(HEADINGS[:-1], [row[:-1] for row in fault_rows(values)])
+    emit(table, values, how, below=[*values["sentences"], alarms(values)])
     note(f"results {place / 'selftest.json'}")

@@ -183,8 +183,7 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
         "estimated": f"{gigabytes['estimated']} besides the libraries",
         "disk": f"{gigabytes['checkpoint']} per checkpoint, {gigabytes['free']} free",
     }
-    note(plan.samples)
-    emit(results_table(["", ""], [[k, v] for k, v in shown.items()]), asdict(plan), how)
+    emit(results_table(["", ""], [[k, v] for k, v in shown.items()]), asdict(plan), how, below=[plan.samples])
 
 
 def run_training(
