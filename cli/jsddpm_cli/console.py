@@ -51,12 +51,12 @@ def note(message: str, *, unbroken: bool = False) -> None:
         message: The message; what is not printable in it is escaped.
         unbroken: Whether it is a command that a person may copy, which is never broken.
     """
-    _print_line(Console(stderr=True, highlight=False, width=_width(sys.stderr)), message, unbroken=unbroken)
+    console = Console(stderr=True, highlight=False, width=_width(sys.stderr))
+    _print_line(console, message, unbroken=unbroken or not console.is_terminal)
 
 
-def _print_line(console: Console, text: str, *, unbroken: bool = False) -> None:
-    one_line = unbroken or not console.is_terminal
-    console.print(printable(text), markup=False, emoji=False, soft_wrap=one_line, overflow="ignore", crop=False)
+def _print_line(console: Console, text: str, *, unbroken: bool) -> None:
+    console.print(printable(text), markup=False, emoji=False, soft_wrap=unbroken)
 
 
 def command_line(*words: object) -> str:
@@ -87,19 +87,21 @@ def emit(
         renderable: A table or another view; None prints the sentences alone.
         value: What JSON shows, the content of the sentences included.
         how: Format of the result.
-        above: Sentences above the renderable, each on one line, which is broken at blanks on a terminal.
+        above: Sentences above the renderable, each on one line. It is broken at blanks on a terminal, and where
+            ``COLUMNS`` gives a width.
         below: Sentences below it.
     """
     if how == "json":
         say(strict_json(value))
         return
     console = out()
+    unbroken = not (console.is_terminal or os.environ.get("COLUMNS"))
     for line in above:
-        _print_line(console, line)
+        _print_line(console, line, unbroken=unbroken)
     if renderable is not None:
         console.print(renderable)
     for line in below:
-        _print_line(console, line)
+        _print_line(console, line, unbroken=unbroken)
 
 
 class Tracker:

@@ -77,3 +77,25 @@ def test_a_width_of_0_is_none(monkeypatch, capsys, columns, width):
     monkeypatch.setattr(console.shutil.os, "get_terminal_size", lambda *_: (_ for _ in ()).throw(OSError()))
     console.emit("x" * 250, None, "table")
     assert len(capsys.readouterr().out.splitlines()[0]) == width
+
+
+@pytest.mark.parametrize(("columns", "broken"), [("", False), ("44", True)])
+def test_sentences_of_a_result_are_broken_at_blanks_where_a_width_is_given(monkeypatch, capsys, columns, broken):
+    monkeypatch.setenv("COLUMNS", columns)
+    sentence = " ".join(["[words]"] * 20)
+    console.emit("table", None, "table", above=[sentence], below=["last\x1b"])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert (" ".join(lines[:-2]), lines[-2:]) == (sentence, ["table", "last\\x1b"])
+    assert [len(line) for line in lines[:-2]] == ([39] * 4 if broken else [159])
+
+
+def test_a_note_on_a_terminal_is_broken_at_blanks_unless_it_is_a_command(monkeypatch):
+    """Rich breaks no line whose overflow is ignored."""
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    monkeypatch.setattr(console.sys, "stderr", stream)
+    for name, value in {"COLUMNS": "44", "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    console.note(" ".join(["words"] * 20))
+    console.note(" ".join(["words"] * 20), unbroken=True)
+    assert [len(line.rstrip()) for line in stream.getvalue().splitlines()] == [41, 41, 35, 119]

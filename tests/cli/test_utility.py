@@ -128,6 +128,7 @@ def test_studies_of_two_generators_are_compared(place, tmp_path):
     out = [word for file in files for word in ("--out", str(file))]
     found = CliRunner().invoke(app, ["compare", *both, *out, "--format", "json"])
     assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["studies"] == {"A": "first.utility", "B": "second.utility"}
     (row,) = json.loads(found.stdout)["comparisons"]
     assert (row["arm"], row["reference"], row["patients"]) == ("B: generated", "A: generated", 5)
     studies = [json.loads((Path(folder) / "utility.json").read_text()) for folder in both]

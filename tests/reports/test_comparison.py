@@ -103,7 +103,7 @@ def test_the_command_compares_folders(folders):
     found = jsddpm("compare", a, b, "--out", folders / "t.tex", "--out", folders / "t.png", "--out", folders / "t.html")
     assert found.exit_code == 0, found.stderr
     assert "better" in found.stdout
-    assert "better in kid_radiomics (1 of 2)" in found.stderr
+    assert "better in kid_radiomics (1 of 2)" in found.stdout
     assert "does not hold what each patient adds" in found.stderr
     assert (folders / "t.png").read_bytes().startswith(b"\x89PNG")
     assert {p.name for p in folders.glob("t.*")} == {"t.tex", "t.png", "t.html"}
@@ -130,8 +130,8 @@ def test_pooled_evaluations_are_compared_in_every_form(trainings, monkeypatch):
     files = [x for form in ("csv", "md", "tex", "html", "png") for x in ("--out", f"t.{form}")]
     found = jsddpm("compare", *second, "--baseline", *reversed(first), "--all", *files)
     assert found.exit_code == 0, found.stderr
-    assert "fold 1: local-3 less global-3" in found.stderr
-    assert "better in kid_radiomics (1 of 2)" in found.stderr
+    assert "fold 1: local-3 less global-3" in found.stdout
+    assert "better in kid_radiomics (1 of 2)" in found.stdout
     assert "\\n" not in found.stdout
     for part in ("better −1.01", "0.001", "4/4/–"):
         assert part in found.stdout
