@@ -12,6 +12,7 @@ from typer.main import get_command
 from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable, usage_error
 from jsddpm_cli.commands import apps
 from jsddpm_cli.console import say
+from jsddpm_cli.help import Group
 from jsddpm_cli.signals import Stopped, interrupted, stoppable, stopped
 from jsddpm_cli.streams import guarded
 
@@ -21,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    cls=Group,
 )
 for command in apps():
     app.add_typer(command)

@@ -22,7 +22,7 @@ else:
 LayoutOption = Annotated[
     LayoutName,
     typer.Option(
-        help="; ".join([*(f"{k}: {v.help}" for k, v in import_layouts().items()), "auto: the only one that fits."]),
+        help="\n".join([*(f"{k}: {v.help}" for k, v in import_layouts().items()), "auto: the only one that fits."]),
         metavar="LAYOUT",
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from typer.core import TyperCommand
+from jsddpm_cli.help import Command
 
 
 def repeated(arguments: Sequence[str], options: Sequence[str]) -> Iterator[str]:
@@ -27,11 +27,11 @@ def repeated(arguments: Sequence[str], options: Sequence[str]) -> Iterator[str]:
         yield argument
 
 
-def with_lists(*options: str) -> type[TyperCommand]:
+def with_lists(*options: str) -> type[Command]:
     """Class of a command whose repeatable options also take several values at once."""
 
-    class Command(TyperCommand):
+    class WithLists(Command):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             return super().parse_args(ctx, list(repeated(args, options)))
 
-    return Command
+    return WithLists

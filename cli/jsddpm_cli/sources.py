@@ -24,7 +24,7 @@ SourceArgument = Annotated[Path, typer.Argument(help="Folder or table of a cohor
 LayoutOption = Annotated[
     LayoutName,
     typer.Option(
-        help="; ".join([*(f"{k}: {v.help}" for k, v in layouts().items()), "auto: the first that fits."]),
+        help="\n".join([*(f"{k}: {v.help}" for k, v in layouts().items()), "auto: the first that fits."]),
         metavar="LAYOUT",
     ),
 ]

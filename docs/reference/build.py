@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import typer
 
@@ -16,6 +14,7 @@ from jsddpm.files import write_text
 from jsddpm.keys import document_keys
 from jsddpm.registry import PRESETS
 from jsddpm_cli.commands import apps
+from jsddpm_cli.usage import parameters
 from jsddpm_eval.checks.verdict import checks
 from jsddpm_eval.features.registry import EXTRACTORS
 from jsddpm_eval.metrics.reconstruction import SPECS as RECONSTRUCTION
@@ -67,7 +66,6 @@ default.
 
 *Made from the faults by `make reference`.*
 """
-_WORDS = {Path: "PATH", int: "N", float: "X", str: "TEXT"}
 
 
 def build(out: Path = HERE) -> None:
@@ -157,44 +155,13 @@ def _commands(commands: typer.Typer, parent: str, level: int) -> Iterator[str]:
 
 
 def _table(callback: Callable[..., Any]) -> Iterator[str]:
-    """A row for each parameter, read from its annotation."""
+    """A row for each argument and option."""
     yield from ["| option | default | meaning |", "|---|---|---|"]
-    for name, parameter in inspect.signature(callback, eval_str=True).parameters.items():
-        kind, info = get_args(parameter.annotation)[:2]
-        if not info.hidden:
-            yield f"| {_shown(name, kind, info)} | {_default(parameter.default)} | {_sentence(info.help)} |"
+    for taken in parameters(callback):
+        default = "required" if taken.required else f"`{taken.default}`" if taken.default else ""
+        name, meaning = taken.name.replace("|", "\\|"), _sentence(taken.meaning.replace("\n", "; "))
+        yield f"| `{name}` | {default} | {meaning} |"
     yield ""
-
-
-def _shown(name: str, kind: Any, info: Any) -> str:
-    """The option with the values it takes, or the argument's name."""
-    kinds = [k for k in _parts(kind) if k is not NoneType]
-    if isinstance(info, typer.models.ArgumentInfo):
-        return f"`{name.upper()}{' ...' if get_origin(kind) is list else ''}`"
-    inner = kinds if get_origin(kind) is tuple else _parts(kinds[0])
-    value = "" if bool in kinds else " " + (info.metavar or " ".join(_word(k) for k in inner))
-    option = f"--{name.replace('_', '-')}" if info.default is ... else info.default  # where an annotation names it
-    return f"`{option}{value}`".replace("|", "\\|")
-
-
-def _parts(kind: Any) -> tuple[Any, ...]:
-    """The types inside a union, list or tuple; a literal is one type."""
-    return (kind,) if get_origin(kind) is Literal else get_args(kind) or (kind,)
-
-
-def _word(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return "|".join(get_args(kind))
-    return "|".join(choice.value for choice in kind) if issubclass(kind, Enum) else _WORDS[kind]
-
-
-def _default(value: Any) -> str:
-    if value is inspect.Parameter.empty:
-        return "required"
-    if value is None or value is False:
-        return ""
-    several = value if isinstance(value, tuple) else (value,)
-    return f"`{' '.join(str(v.value if isinstance(v, Enum) else v) for v in several)}`"
 
 
 def _sentence(text: str | None) -> str:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ from typer.main import get_command
 
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
+from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm_cli.app import app, main
@@ -25,6 +27,7 @@ from synthetic import write_store
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
 
+DOCS = Path(__file__).parents[2] / "docs"
 SMALL = ["--shape", "24", "32", "28", "--spacing", "3", "3", "3", "--val", "0.25", "--test", "0.25", "--jobs", "1"]
 TINY = [
     "model.channels=[8,16]", "trainer.max_steps=2", "trainer.check_every=2", "optimizer.warmup_steps=1",
@@ -510,7 +513,6 @@ def test_the_help_of_80_columns_cuts_nothing_and_hides_nothing(jsddpm, monkeypat
     out = jsddpm(*words, "--help")[1]
     assert "…" not in out
     assert max(map(len, out.splitlines())) <= 80
-    assert not re.search(r"<(?!=)[^>\n]*\n", out)  # types are not broken
     prose = [line for line in out.splitlines() if line[:2] not in ("╭─", "╰─", "│ ")]
     paragraphs = "\n".join(line.rstrip() for line in prose).split("\n\n")
     for line, following in ((a, b) for p in paragraphs for a, b in pairwise(p.strip("\n").split("\n"))):
@@ -518,7 +520,34 @@ def test_the_help_of_80_columns_cuts_nothing_and_hides_nothing(jsddpm, monkeypat
     command = get_command(app)
     for word in words:
         command = command.commands[word]
-    assert set(" ".join(p.help or "" for p in command.params).replace("\\[", "[").split()) <= set(out.split())
+    meant, shown = ({w.rstrip(".") for w in s.split()} for s in (" ".join(p.help or "" for p in command.params), out))
+    assert meant <= shown
+
+
+@pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)
+def test_the_help_has_the_words_of_the_reference(jsddpm, monkeypatch, words):
+    """Python's words, such as ``<list[Path]>`` and ``{source}``, stood in their place."""
+    monkeypatch.setenv("COLUMNS", "200")
+    out = jsddpm(*words, "--help")[1]
+    reference = (DOCS / "reference" / "cli.md").read_text().split(f" jsddpm {' '.join(words)}\n", 1)[1].split("\n#")[0]
+    rows = [re.split(r"(?<!\\\\) \| ", line.strip("| ")) for line in reference.splitlines() if line.startswith("| `")]
+    shown = [line.strip("│ ") for line in out.splitlines()]
+    arguments = []
+    for name, default, _ in ([cell.strip(" `").replace("\\|", "|") for cell in row] for row in rows):
+        assert any(line == name or line.startswith(f"{name}  ") for line in shown), name
+        assert f"[{default}]" in out if default == "required" else not default or f"[default: {default}]" in out
+        if not name.startswith("-"):
+            arguments.append(name if default == "required" else f"[{name}]")
+    (usage,) = (line for line in shown if line.startswith("Usage: "))
+    assert usage.endswith(" ".join(["jsddpm", *words, "[OPTIONS]", *arguments]))
+
+
+def test_the_help_shows_defaults_as_they_are_typed_and_a_line_for_each_layout(jsddpm, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "[default: 160 160 128]" in jsddpm("cache", "build", "--help")[1]
+    lines = jsddpm("cache", "import", "--help")[1].splitlines()
+    found = [found[1] for found in (re.search(r" - ([a-z0-9-]+): ", line) for line in lines) if found]
+    assert found == [*import_layouts(), "auto"]
 
 
 def test_the_help_lists_the_commands_in_the_order_of_the_work(jsddpm):

@@ -9,6 +9,7 @@ from inspect import getdoc
 from typing import TYPE_CHECKING
 
 from jsddpm.registry import modules
+from jsddpm_cli.help import Command, Group
 
 if TYPE_CHECKING:
     import typer
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 def apps() -> list[typer.Typer]:
     """The commands of every module, in the order of their ``ORDER``: that of the work."""
     typers = [module.app for module in sorted(modules(__name__), key=lambda module: module.ORDER)]
-    for command in (command for app in typers for command in app.registered_commands):
-        command.help = _paragraphs(getdoc(command.callback) or "")
+    for app in typers:
+        app.info.cls = Group
+        for command in app.registered_commands:
+            command.help = _paragraphs(getdoc(command.callback) or "")
+            if not issubclass(command.cls, Command):
+                command.cls = Command
     return typers
 
 

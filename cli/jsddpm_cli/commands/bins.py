@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
+from jsddpm_cli.lists import with_lists
 from jsddpm_cli.options import chosen_range, require_endings
 
 if TYPE_CHECKING:
@@ -77,11 +78,10 @@ def report(
         say(_as_text(values, how), end="")
 
 
-@app.command(epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")
+@app.command(cls=with_lists("--bins"), epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")
 def sweep(
-    bins: Annotated[list[int], typer.Option(help="Numbers of bins, such as 5 10 20.")],
+    bins: Annotated[list[int], typer.Option(help="Numbers of bins, such as 5 10 20.", metavar="N ...")],
     z_range: RangeOption = None,
-    more: Annotated[list[int] | None, typer.Argument(hidden=True)] = None,
     slices: SlicesOption = 128,
     store: StoreOption = None,
     how: FormatOption = "table",
@@ -92,7 +92,7 @@ def sweep(
     from jsddpm_reports.terminal import results_table
 
     opened = _opened(store)
-    values = bin_sweep(chosen_range(z_range, opened), [*bins, *(more or [])], slices, opened)
+    values = bin_sweep(chosen_range(z_range, opened), bins, slices, opened)
     emit(results_table(*sweep_table(values)), values, how, below=[f"recommended: {values['reason']}"])
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from jsddpm.errors import ExitStatus, by_kind, integrity_error, usage_error
 from jsddpm.runtime import cores
@@ -15,6 +14,7 @@ from jsddpm.wording import counted
 from jsddpm_cli import sources
 from jsddpm_cli.anonymity import KeyOption, codes_for
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
+from jsddpm_cli.help import Command
 from jsddpm_cli.imports import import_
 from jsddpm_cli.options import require_endings
 from jsddpm_cli.seeds import seed_option
@@ -30,7 +30,7 @@ _FROM_STORE_JSON = ("z_range", "split", "preprocessing", "mask_reading", "proven
 StoreArgument = Annotated[Path, typer.Argument(help="Store folder.")]
 
 
-class _BuildCommand(TyperCommand):
+class _BuildCommand(Command):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """``--z-range`` takes two values; ``auto`` stands for both."""
         both = [i for i, word in enumerate(args) if word == "auto" and args[i - 1 : i] == ["--z-range"]]

@@ -58,7 +58,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="Feature extractor, repeatable: radiomics, slice-encoder, a torch-fidelity name such as "
-            "inception-v3-compat[=WEIGHTS@SHA256], or a network file FILE\\[@SHA256][?channels=3&range=-1,1] "
+            "inception-v3-compat[=WEIGHTS@SHA256], or a network file FILE[@SHA256][?channels=3&range=-1,1] "
             "(default: radiomics and slice-encoder)"
         ),
     ] = None,
