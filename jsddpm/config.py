@@ -6,7 +6,6 @@ The sections are in :mod:`jsddpm.sections`, the presets in :mod:`jsddpm.presets`
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -21,6 +20,7 @@ from jsddpm import keys, rules, sections
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import atomic_open
 from jsddpm.registry import PRESETS
+from jsddpm.wording import misfit
 
 AnySection = TypeVar("AnySection", bound=sections.Section)
 MOST_CHARACTERS = 1 << 20
@@ -161,7 +161,7 @@ def _checked(model: type[AnySection], values: dict[str, Any], prefix: str, file:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     place = [str(part) for part in first["loc"]]
-    key, context, value = prefix + ".".join(place), first.get("ctx", {}), reprlib.repr(first["input"])
+    key, context = prefix + ".".join(place), first.get("ctx", {})
     values_of = {f"{prefix}{name}": text for name, text in keys.known_keys(model).items()}
     if first["type"] == "conflict":
         what, cure = f"{context['key']}: {context['what']}", context["fix"]
@@ -171,8 +171,7 @@ def _checked(model: type[AnySection], values: dict[str, Any], prefix: str, file:
     else:
         paths = [prefix + ".".join(place[:n]) for n in range(len(place), 0, -1)]
         owner = next((path for path in paths if path in values_of), "")
-        message = first["msg"].removeprefix("Value error, ")
-        what = f"{key}: {message[0].lower()}{message[1:]}, given {value}"
+        what = f"{key}: {misfit(first)}"
         cure = f"give {owner} {values_of[owner]}" if owner else "write section: {key: value}"
     raise usage_error("CONFIG", what, fix=cure, file=file)
 

@@ -70,7 +70,7 @@ def read_rows(
     if len({name.lower() for name in names}) == len(names):
         names = [name.lower() for name in names]
     if missing := [name for name in needed if name not in names]:
-        cure = f"give the columns {', '.join(needed)}"
+        cure = f"name the columns {', '.join(needed)} in the first line"
         raise JsddpmError(
             code, f"lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}", fix=cure, file=path
         )

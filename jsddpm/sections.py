@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from jsddpm.binning import MOST_BINS, Scheme, ZBinning
 from jsddpm.registry import EMBEDDINGS, SAMPLERS, Registry
@@ -16,7 +17,7 @@ from jsddpm.registry import EMBEDDINGS, SAMPLERS, Registry
 def _numeric(value: Any) -> Any:
     """Keep pydantic from reading ``true`` as 1 and ``"16"`` as 16; 1e5 stays a whole number."""
     if isinstance(value, bool | str):
-        raise ValueError("this is no number")
+        raise PydanticCustomError("not_a_number", "not a number")
     return value
 
 

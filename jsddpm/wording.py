@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 _LEAST_PERCENT, _DECIMALS = 0.005, 6
+_KINDS = {
+    "int_type": "a whole number", "int_parsing": "a whole number", "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number", "float_type": "a number", "float_parsing": "a number",
+    "not_a_number": "a number", "finite_number": "a finite number", "bool_type": "true or false",
+    "bool_parsing": "true or false", "string_type": "a text", "list_type": "a list",
+}  # fmt: skip
+_LIMITS = {
+    "greater_than_equal": "is below {ge}", "less_than_equal": "is above {le}", "greater_than": "is not above {gt}",
+    "less_than": "is not below {lt}",
+}  # fmt: skip
 
 
 def counted(count: int, noun: str, one: str = "", many: str = "") -> str:
@@ -72,3 +84,26 @@ def capital(text: str) -> str:
     'DB of all samples'
     """
     return text[:1].upper() + text[1:]
+
+
+def misfit(error: Mapping[str, Any]) -> str:
+    """What is wrong with a value that pydantic refuses, and the value.
+
+    Args:
+        error: One of the errors of a ``ValidationError``: ``type``, ``input``, ``msg`` and perhaps ``ctx``.
+
+    >>> misfit({"type": "int_parsing", "input": "ten", "msg": "Input should be a valid integer, unable to parse"})
+    "'ten' is not a whole number"
+    >>> misfit({"type": "less_than_equal", "input": "3", "msg": "Input should be less than", "ctx": {"le": 1.0}})
+    '3 is above 1'
+    """
+    kind, context, value = error["type"], error.get("ctx", {}), reprlib.repr(error["input"])
+    if kind in _KINDS:
+        return f"{value} is not {_KINDS[kind]}"
+    if kind in _LIMITS:
+        ends = {name: int(end) if end == int(end) else end for name, end in context.items()}
+        return f"{error['input']} {_LIMITS[kind].format(**ends)}"
+    if kind == "literal_error":
+        return f"{value} is not {context['expected']}"
+    message = error["msg"].removeprefix("Value error, ")
+    return message if value in message else f"{message[:1].lower()}{message[1:]}, given {value}"

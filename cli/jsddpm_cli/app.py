@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.main import get_command
 
-from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable, usage_error
+from jsddpm.errors import ExitStatus, JsddpmError, environment_error, printable
 from jsddpm_cli.commands import apps
 from jsddpm_cli.console import say
 from jsddpm_cli.help import Group
+from jsddpm_cli.messages import as_typed, usage_problem
 from jsddpm_cli.signals import Stopped, interrupted, stoppable, stopped
 from jsddpm_cli.streams import guarded
 
@@ -63,10 +64,11 @@ def _run() -> None:
         sys.stdout.flush()
         sys.exit(status or 0)
     except _UsageError as error:
-        problem = _usage(error)
+        sys.stdout.flush()
+        problem = usage_problem(error, _requested())
         _leave(str(problem), problem.status, error)
     except JsddpmError as error:
-        _leave(str(error), error.status, error)
+        _leave(as_typed(error, sys.argv[1:]), error.status, error)
     except KeyboardInterrupt as error:
         _leave(str(interrupted(_requested())), ExitStatus.SIGINT, error)
     except Stopped as error:
@@ -83,20 +85,6 @@ def _run() -> None:
 
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer's own, or click's, by its version
-
-
-def _usage(error: Any) -> JsddpmError:
-    """The usage error of typer as one of our errors."""
-    sys.stdout.flush()
-    command = _requested()
-    if type(error).__name__ == "NoArgsIsHelpError":  # the help is shown already
-        return usage_error("USAGE", "no command is given", fix=f"give one of the commands above: {command} COMMAND")
-    what, _, hint = error.format_message().replace("Value error, ", "").rstrip(".?").partition(". ")
-    if near := getattr(error, "possibilities", None):
-        what, hint = error.message.rstrip("."), f"did you mean {' or '.join(sorted(near))}"
-    what = what[:1].lower() + what[1:]
-    cure = f"{hint[:1].lower()}{hint[1:]}? See" if hint.lower().startswith("did you mean") else "see"
-    return usage_error("USAGE", what, fix=f"{cure} {command} --help")
 
 
 def _requested() -> str:

@@ -142,6 +142,13 @@ def test_a_scan_notes_patients_whose_mask_is_empty_as_it_is_read(jsddpm, bids):
     assert notes == {"sub-00": [], "sub-01": [], "sub-02": empty, "sub-03": []}
 
 
+def test_an_impossible_division_is_refused_before_files_are_read(jsddpm, bids, tmp_path, monkeypatch):
+    monkeypatch.setattr("jsddpm_cli.commands.cohort._inspect", lambda *_: pytest.fail("files were read"))
+    for words in (["--test", 1.5], ["--folds", 5]):  # of four patients
+        status, _, err = jsddpm("cohort", "split", bids, "--out", tmp_path / "out", *words)
+        assert (status, "error[SPLIT]" in err) == (2, True)
+
+
 @pytest.mark.parametrize("size", ["1e308", "inf"])
 def test_a_size_in_bytes_is_a_number(jsddpm, bids, size):
     """1e308 GiB ended with status 70."""
@@ -497,7 +504,7 @@ def test_a_negative_seed_is_refused_by_every_command_that_takes_one(jsddpm, word
     if any("--seed" in parameter.opts for parameter in command.params):
         status, _, err = jsddpm(*words, "--seed", -1)
         assert status == 2
-        assert re.search(r"USAGE.*--seed.*greater than or equal to 0", err), err
+        assert re.search(r"USAGE.*--seed.*-1 is below 0", err), err
 
 
 @pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)

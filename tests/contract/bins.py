@@ -56,11 +56,11 @@ def _trained(*words: str) -> tuple[object, ...]:
 
 
 ROWS = (
-    Row("53", "range reversed", (*REPORT, "93", "24"), 2, "Z_RANGE", ("[93, 24] is reversed",)),
+    Row("53", "range reversed", (*REPORT, "93", "24"), 2, "Z_RANGE", ("--z-range 93 24 is reversed",)),
     Row("54", "range beyond the volume", (*REPORT, "24", "128"), 2, "Z_RANGE"),
     Row("54", "range below zero", (*REPORT, "-3", "20"), 2, "Z_RANGE"),
     Row("54", "range beyond the store", _trained("binning.z_range=[5,60]"), 2, "Z_RANGE"),
-    Row("55", "no bins", (*REPORT, "24", "93", "--bins", "0"), 2, "N_BINS"),
+    Row("55", "no bins", (*REPORT, "24", "93", "--bins", "0"), 2, "N_BINS", ("--bins 0 is not",)),
     Row("55", "minus three bins", (*REPORT, "24", "93", "--bins", "-3"), 2, "N_BINS"),
     Row("56", "more bins than slices", (*REPORT, "24", "33", "--bins", "11"), 2, "N_BINS"),
     _position(True), _position(5.0), _position("10"), _position(float("nan")),

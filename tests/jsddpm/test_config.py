@@ -71,12 +71,12 @@ def test_a_section_without_keys_changes_nothing(tmp_path):
     ("setting", "what"),
     [
         ("trainer.acumulate=2", "did you mean trainer.accumulate"),
-        ("objective.p_image=0.5", "greater than or equal to 1"),
+        ("objective.p_image=0.5", "0.5 is below 1"),
         ("diffusion.rescale_zero_snr=true", "no signal to recover x0"),
         ("sampling.sampler=euler", "'euler' is none of ddim, ddpm, dpmpp, dpmpp_sde, unipc"),
         ("model.condition_embedding=none", "'none' is none of factored, sinusoidal, token"),
         ("trainer.precision=half", "'auto'"),
-        ("evaluation.timesteps=[-1]", "given -1; fix: give evaluation.timesteps a list of 1 to 100 whole numbers"),
+        ("evaluation.timesteps=[-1]", "-1 is below 0; fix: give evaluation.timesteps a list of 1 to 100 whole numbers"),
         ("evaluation.timesteps=[300, 1000]", "1000 is not one of the 1000 noise levels"),
     ],
 )
@@ -105,3 +105,20 @@ def test_an_error_is_that_of_the_file_or_of_the_setting_that_has_it(tmp_path):
         assert caught.value.file == where
     file.write_text("seed: -1")
     assert load_config(file, ["seed=3"]).seed == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [
+        ("trainer.patience=abc", "trainer.patience: 'abc' is not a number"),
+        ("trainer.max_steps=1.5", "trainer.max_steps: 1.5 is not a whole number"),
+        ("trainer.max_steps=0", "trainer.max_steps: 0 is below 1"),
+        ("data.lesion_share=2", "data.lesion_share: 2 is above 1"),
+        ("data.residence=disk", "data.residence: 'disk' is not 'memory', 'device' or 'mapped'"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_in_plain_words(setting, what):
+    """Messages of pydantic stood here: "this is no number, given 'abc'"."""
+    with pytest.raises(JsddpmError) as caught:
+        load_config(None, [setting])
+    assert (caught.value.code, caught.value.what) == ("CONFIG", what)

@@ -128,7 +128,9 @@ def test_overrides_that_name_no_key_are_refused(override):
 
 def test_the_sampling_settings_alone_are_checked_by_their_full_key():
     assert parse_sampling({"steps": 2000}).steps == 2000
-    with pytest.raises(JsddpmError, match=r"sampling.steps: .*given 0; fix: give sampling.steps a whole number from 1"):
+    with pytest.raises(
+        JsddpmError, match=r"sampling.steps: 0 is below 1; fix: give sampling.steps a whole number from 1"
+    ):
         parse_sampling({"steps": 0})
     with pytest.raises(JsddpmError, match=r"unknown key sampling.stepps; fix: did you mean sampling.steps"):
         parse_sampling({"stepps": 5})

@@ -21,7 +21,7 @@ from jsddpm_cli.seeds import seed_option
 if TYPE_CHECKING:
     from jsddpm.cohort.inspect import Inspection
     from jsddpm.cohort.masks import MaskReading
-    from jsddpm.cohort.records import Record
+    from jsddpm.cohort.records import Record, Split
 
 app = typer.Typer(
     name="cohort", help="Find images and masks, divide patients, make the demo cohort.", no_args_is_help=True
@@ -144,13 +144,18 @@ def split(
 
     refuse_existing(out)
     records = sources.open_cohort(source, layout, modality, entity, run, controls, root).require_clean()
-    reading = sources.mask_reading(mask_label, mask_threshold)
+    reading, rule = sources.mask_reading(mask_label, mask_threshold), SplitRule(val, test, seed)
+
+    def divided(loads: dict[str, float]) -> list[dict[str, Split]]:
+        patients, given = patients_of(records, loads), given_splits(records)
+        return k_fold(patients, fold_count, rule, given) if fold_count else [assign_splits(patients, rule, given)]
+
+    divided(dict.fromkeys((r.subject for r in records), 0.0))  # what is impossible is refused before files are read
     inspected = _inspect(records, reading, jobs, max_volume_gb)
     if problems := cohort_problems(records, inspected, reading):
         raise first_of(problems, ": jsddpm cohort scan --read lists them")
-    patients = patients_of(records, {i.subject: i.lesion_mm3 for i in inspected})
-    given, rule = given_splits(records), SplitRule(val, test, seed)
-    divisions = k_fold(patients, fold_count, rule, given) if fold_count else [assign_splits(patients, rule, given)]
+    loads = {i.subject: i.lesion_mm3 for i in inspected}
+    patients, divisions = patients_of(records, loads), divided(loads)
     texts = [
         to_csv([row | {"split": division[row["patient"]]} for row in manifest_rows(records)]) for division in divisions
     ]

@@ -1,0 +1,60 @@
+"""Errors in the words of the command line: options as they are typed, and the value that was given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.wording import misfit
+
+_OPTIONS = {"z_range": "--z-range", "n_bins": "--bins", "n_slices": "--slices"}
+_OF_OPTIONS = ("Z_RANGE", "N_BINS", "N_SLICES")
+"""Codes of errors whose messages name arguments of Python that are options of commands."""
+
+
+def usage_problem(error: Any, command: str) -> JsddpmError:
+    """The usage error of typer as one of our errors.
+
+    Args:
+        error: The error.
+        command: The command, such as ``jsddpm cache build``.
+    """
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help is shown already
+        return usage_error("USAGE", "no command is given", fix=f"give one of the commands above: {command} COMMAND")
+    invalid = getattr(error.__cause__, "errors", None)  # of pydantic, which reads the values for typer
+    if invalid is not None:
+        error.message = misfit(invalid()[0])
+    what, _, hint = error.format_message().rstrip(".?").partition(". ")
+    if near := getattr(error, "possibilities", None):
+        what, hint = error.message.rstrip("."), f"did you mean {' or '.join(sorted(near))}"
+    parameter: Any = getattr(error, "param", None)
+    if getattr(parameter, "param_type_name", "") == "argument":
+        what = what.replace(f"'{parameter.name}'", parameter.name.upper())
+    what = what[:1].lower() + what[1:]
+    cure = f"{hint[:1].lower()}{hint[1:]}? See" if hint.lower().startswith("did you mean") else "see"
+    return usage_error("USAGE", what, fix=f"{cure} {command} --help")
+
+
+def as_typed(problem: JsddpmError, words: Sequence[str]) -> str:
+    """The message of an error, with the options of the command line in place of the arguments of Python.
+
+    Args:
+        problem: The error.
+        words: The words of the command line. An option that is not among them was not typed, and keeps its name.
+
+    >>> reversed_range = usage_error("Z_RANGE", "z_range [93, 24] is reversed", fix="give LO <= HI")
+    >>> as_typed(reversed_range, ["bins", "report", "--z-range", "93", "24"])
+    'error[Z_RANGE]: --z-range 93 24 is reversed; fix: give LO <= HI'
+    """
+    message = str(problem)
+    if problem.code in _OF_OPTIONS:
+        for name, option in _OPTIONS.items():
+            if any(word.partition("=")[0] == option for word in words):
+                message = re.sub(rf"(?<![\w.]){name}\b(?: \[(-?\d+), (-?\d+)\])?", _replaced(option), message)
+    return message
+
+
+def _replaced(option: str) -> Any:
+    return lambda found: " ".join([option, *filter(None, found.groups())])
