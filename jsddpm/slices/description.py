@@ -63,6 +63,17 @@ class _Range(_Part):
     training_lesion_slices: _LesionSlices
 
 
+class _Preprocessing(_Part):
+    shape: Annotated[list[int], Field(min_length=3, max_length=3)]
+    spacing: Annotated[list[float], Field(min_length=3, max_length=3)]
+    window: Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class _MaskReading(_Part):
+    labels: list[int]
+    threshold: float | None
+
+
 class Description(_Part):
     """The description of a store: all fields that are used."""
 
@@ -75,6 +86,8 @@ class Description(_Part):
     binning: dict[str, Any] | None = None
     groups: list[str] = []
     z_range: _Range | None = None
+    preprocessing: _Preprocessing | None = None
+    mask_reading: _MaskReading | None = None
     masks: bool = True
 
     @model_validator(mode="after")

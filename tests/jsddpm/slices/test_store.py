@@ -142,6 +142,10 @@ CHANGES = {
     "an unknown split": lambda info: info["subjects"][0].update(split="training"),
     "a binning without bins": lambda info: info.update(binning={"z_range": [0, 3]}),
     "a binning of text": lambda info: info.update(binning={"z_range": [0, 3], "n_bins": "2"}),
+    "a window of one end": lambda info: info.update(
+        preprocessing={"shape": [32, 24, 40], "spacing": [1, 1, 1], "window": [0.1]}
+    ),
+    "a mask reading without labels": lambda info: info.update(mask_reading={"threshold": None}),
     "a range outside": lambda info: info.update(
         z_range={"range": [3, 40], "rule": "given", "training_lesion_slices": {"inside": 0, "all": 0}}
     ),
