@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 _LEAST_PERCENT, _DECIMALS = 0.005, 6
+_MOST_DECIMALS = 3  # of an end of an interval, unless both are smaller
 _KINDS = {
     "int_type": "a whole number", "int_parsing": "a whole number", "int_parsing_size": "a whole number",
     "int_from_float": "a whole number", "float_type": "a number", "float_parsing": "a number",
@@ -75,6 +77,31 @@ def percentage(share: float) -> str:
     while float(f"{size:.{digits}g}") == 100 != round(size, _DECIMALS):
         digits += 1
     return f"{float(f'{size:.{digits}g}'):g}%"
+
+
+def span(low: float, high: float, *, share: bool = False) -> str:
+    """Both ends of an interval, with equally many digits after the point; percentages for a share.
+
+    The larger end has two significant digits, both have one digit after the point, and no end reads as 0 that three
+    digits after the point can distinguish from 0.
+
+    Args:
+        low: Lower end.
+        high: Upper end.
+        share: Whether the interval is that of a share.
+
+    >>> span(3, 3.5), span(-1.4, -1), span(0.04, 1.2), span(-0.0012, 0.6), span(0, 0.0042), span(1e-9, 112)
+    ('3.0 to 3.5', '-1.4 to -1.0', '0.04 to 1.20', '-0.001 to 0.600', '0.0000 to 0.0042', '0 to 112')
+    >>> span(0.191, 0.331, share=True)
+    '19% to 33%'
+    """
+    if share:
+        return f"{percentage(low)} to {percentage(high)}"
+    size = max(abs(low), abs(high))
+    digits = max(0 if size >= 100 else 1, 1 - math.floor(math.log10(size)) if size else 1)
+    told = (d for d in range(digits, _MOST_DECIMALS + 1) if all(round(end, d) or not end for end in (low, high)))
+    digits = next(told, digits)
+    return " to ".join(f"{round(end, digits) + 0.0:.{digits}f}" for end in (low, high))  # no -0
 
 
 def capital(text: str) -> str:

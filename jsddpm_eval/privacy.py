@@ -12,7 +12,7 @@ import numpy as np
 
 from jsddpm.checksums import read_recorded, sha256
 from jsddpm.files import parse_json
-from jsddpm.wording import agreeing, counted, enumerated
+from jsddpm.wording import agreeing, counted, enumerated, percentage, span
 from jsddpm_eval.checks.base import of_samples
 from jsddpm_eval.results.results import ALIKE
 from jsddpm_eval.results.score import Score
@@ -88,7 +88,8 @@ def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> 
     shares = {"training": share, "held_out": pooled["copied_held_out_share"], "patients": pooled["patients_copied"]}
     shares |= {"lesions": lesions["lesions_copied_share"]} if "lesions_copied_share" in lesions else {}
     copied = any(f.check == _CHECK and f.answer == "off" for f in results.findings)
-    worst = Counter(pair["patient"] for pair in copies if pair["of"] == "training").most_common(1 if copied else 0)
+    trained = dict.fromkeys((p["patient"], p["sample"]) for p in copies if p["of"] == "training")
+    worst = Counter(patient for patient, _ in trained).most_common(1 if copied else 0)
     return {
         "schema": "jsddpm-privacy",
         "version": 1,
@@ -171,11 +172,11 @@ def _rate(score: Score) -> dict[str, Any]:
 def _sentences(shares: Mapping[str, Score], *, copied: bool) -> list[str]:
     rates = {name: _rate(score) for name, score in shares.items()}
     sentences = []
-    for name, of, what in (("training", "samples", "copies of training slices"),
-                           ("held_out", "samples", "copies of held-out slices"),
-                           ("lesions", "lesions", "those of real patients")):  # fmt: skip
+    for name, of, real, what in (("training", "samples", "slices", "copies of training slices"),
+                                 ("held_out", "samples", "slices", "copies of held-out slices"),
+                                 ("lesions", "lesions", "lesions", "those of real patients")):  # fmt: skip
         if name in rates:
-            sentences.append(_share(of, what, shares[name], copied=copied))
+            sentences.append(_share(of, real, what, shares[name], copied=copied))
     if copied and rates["held_out"].get("count"):
         sentences.append("Copies of held-out slices mean that the generator was trained on patients of the test.")
     patients = rates["patients"]
@@ -185,27 +186,29 @@ def _sentences(shares: Mapping[str, Score], *, copied: bool) -> list[str]:
     if patients["count"] and not copied:
         seen = f"{agreeing(patients['count'], 'has', 'have')} a slice that looks like a copy, as may be by chance"
     sentences.append(
-        f"{patients['count']} of {patients['of']} training patients {seen}. The 95 % upper bound of this share is "
-        f"{100 * patients['upper_bound']:.0f} %."
+        f"{patients['count']} of {patients['of']} training patients {seen}. The one-sided 95% upper bound of this "
+        f"share is {percentage(patients['upper_bound'])}; its two-sided 95% interval is "
+        f"{span(*patients['interval'], share=True)}."
     )
     needed = ceil(log(0.05) / log(1 - _THRESHOLD))
     if patients["of"] < needed:
         sentences.append(
-            f"A bound below {100 * _THRESHOLD:.0f} % takes {needed} training patients of whom none is copied; "
-            f"there are {patients['of']}."
+            f"Regulators of health data have accepted that up to {percentage(_THRESHOLD)} of patients can be "
+            f"identified. To show that fewer are copied takes {needed} training patients of whom none is copied; there "
+            f"are {patients['of']}."
         )
     return sentences
 
 
-def _share(of: str, what: str, score: Score, *, copied: bool) -> str:
+def _share(of: str, real: str, what: str, score: Score, *, copied: bool) -> str:
     """The share in the words of the verdict."""
     if score.value is None:
         return f"How many {of} are {what} is not known: {score.reason}."
     verb = "are" if copied or not score.value else "look like"
-    (low, high), chance = score.interval or (0.0, 1.0), (score.baseline_interval or (0.0, 1.0))[1]
+    between, chance = score.interval or (0.0, 1.0), (score.baseline_interval or (0.0, 1.0))[1]
     return (
-        f"{of_samples(score, what=of)} {verb} {what} (95 % interval {100 * low:.1f} to {100 * high:.1f} %); of slices "
-        f"of new patients up to {100 * chance:.1f} % may look so."
+        f"{of_samples(score, what=of)} {verb} {what} (95% interval {span(*between, share=True)}); up to "
+        f"{percentage(chance)} of the {real} of new patients may look so by chance."
     )
 
 

@@ -99,7 +99,7 @@ def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_on
     assert sorted(pairs[0, :20].tolist()) == list(range(20))
     assert nearness.isinf().sum() == 20  # the report calls these exact copies
     said = "10% of the samples of 10 equally weighted volumes"
-    assert statement["sentences"][0].startswith(f"{said} are copies of training slices (95 % interval 0.3 to 44.5 %)")
+    assert statement["sentences"][0].startswith(f"{said} are copies of training slices (95% interval 0.25% to 45%)")
 
 
 def test_what_looks_like_a_copy_by_chance_is_not_called_one():
@@ -112,15 +112,16 @@ def test_what_looks_like_a_copy_by_chance_is_not_called_one():
     }
     scores["patients_copied"] = Score(spec="patients_copied", value=2 / 16, interval=(0.02, 0.38), n_patients=16)
     results = with_findings(detail.results.model_copy(update={"generation": (Cell(scores=scores),)}))
-    copies = [{"patient": name, "of": "training", "what": "slice"} for name in ("sub-004", "sub-005")]
+    copies = [{"patient": name, "sample": name, "of": "training", "what": "slice"} for name in ("sub-004", "sub-005")]
     statement = privacy_statement(results, copies)
-    interval = "slices (95 % interval 0.1 to 4.4 %); of slices of new patients up to 13.9 % may look so."
+    interval = "slices (95% interval 0.15% to 4.4%); up to 14% of the slices of new patients may look so by chance."
     assert statement["sentences"] == [
         f"2 of 160 samples look like copies of training {interval}",
         f"2 of 160 samples look like copies of held-out {interval}",
-        "2 of 16 training patients have a slice that looks like a copy, as may be by chance. The 95 % upper bound of "
-        f"this share is {100 * beta.ppf(0.95, 3, 14):.0f} %.",
-        "A bound below 9 % takes 32 training patients of whom none is copied; there are 16.",
+        "2 of 16 training patients have a slice that looks like a copy, as may be by chance. The one-sided 95% upper "
+        f"bound of this share is {100 * beta.ppf(0.95, 3, 14):.0f}%; its two-sided 95% interval is 2% to 38%.",
+        "Regulators of health data have accepted that up to 9% of patients can be identified. To show that fewer are "
+        "copied takes 32 training patients of whom none is copied; there are 16.",
     ]
     assert (statement["worst_patient"], named_sentences(statement)) == (None, statement["sentences"])
 
@@ -144,6 +145,25 @@ def test_every_copy_is_listed_with_its_patient_and_the_worst_one_is_named():
     assert named_sentences(statement)[-1] == "The patient copied most often is sub-00, in 5 samples."
 
 
+def test_a_sample_that_is_a_copy_and_has_a_copied_lesion_counts_once():
+    """Three samples of one patient, two of them listed as slice and as lesion: five pairs, three samples."""
+    detail = evaluation()
+    pairs = [(f"generated {i}", what) for what, count in (("slice", 3), ("lesion", 2)) for i in range(count)]
+    copies = [{"patient": "sub-00", "sample": name, "of": "training", "what": what} for name, what in pairs]
+    statement = privacy_statement(detail.results, copies)
+    assert statement["worst_patient"] == {"patient": "sub-00", "samples": 3}
+    assert "The patient copied most often is sub-00, in 3 samples." in named_sentences(statement)
+
+
+def test_lesions_are_compared_with_lesions_of_new_patients():
+    detail = evaluation()
+    share = Score(value=0.2, interval=(0.1, 0.3), baseline=0.0, baseline_interval=(0.0, 0.312), n_generated=80)
+    lesion = Cell(pathology=1, scores={"lesions_copied_share": share})
+    results = detail.results.model_copy(update={"generation": (*detail.results.generation, lesion)})
+    said = "16 of 80 lesions are those of real patients (95% interval 10% to 30%); up to 31% of the lesions of new "
+    assert said + "patients may look so by chance." in privacy_statement(results, [])["sentences"]
+
+
 def test_the_name_of_an_older_statement_is_told_from_its_other_sentences(tmp_path):
     """Statements once held the sentence that names a patient; a name such as 1 occurs in every sentence."""
     rate, name = "1 of 10 samples are copies.", "The patient copied most often is 1, in 2 samples."
@@ -157,7 +177,7 @@ def test_without_a_copy_the_bound_and_what_it_would_take_are_said():
     said = " ".join(statement["sentences"])
     assert statement["worst_patient"] is None
     assert "0 of 9 training patients are copied" in said
-    assert f"The 95 % upper bound of this share is {100 * (1 - 0.05 ** (1 / 9)):.0f} %." in said
+    assert f"The one-sided 95% upper bound of this share is {100 * (1 - 0.05 ** (1 / 9)):.0f}%; " in said
     assert "takes 32 training patients" in said  # the least n with 0.05^(1/n) >= 0.91
     assert "no risk" not in said.lower()
 
