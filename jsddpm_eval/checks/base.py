@@ -74,7 +74,7 @@ class Evidence:
 
     @property
     def bound(self) -> Callable[[float], str]:
-        """Words for a bound of its interval or of its margin: a percentage for a share."""
+        """Words for a bound of its margin: a percentage for a share."""
         return percentage if self.share else "{:.2g}".format
 
     @property
@@ -110,7 +110,7 @@ class Evidence:
 
 
 def of_samples(score: Score, value: float | None = None, what: str = "samples") -> str:
-    """A share of samples in words: their count, or a percentage where volumes are counted or conditions pooled.
+    """A share of samples in words: their count; a percentage of volumes, and of conditions pooled with others.
 
     Args:
         score: The share.
@@ -118,14 +118,14 @@ def of_samples(score: Score, value: float | None = None, what: str = "samples") 
         what: What is counted.
 
     >>> of_samples(Score(value=0.25, n_generated=8)), of_samples(Score(value=0.25, n_generated=8), 0.3)
-    ('2 of 8 samples', '30% of samples')
+    ('2 of 8 samples', '30% of samples, estimated together with other conditions')
     >>> of_samples(Score(value=0.25, n_generated=80, n_volumes=4))
     '25% of the samples of 4 equally weighted volumes'
     """
     own = score.value or 0.0
     value = own if value is None else value
     if value != own:
-        return f"{percentage(value)} of {what}"
+        return f"{percentage(value)} of {what}, estimated together with other conditions"
     if score.n_volumes is not None:
         return f"{percentage(value)} of the {what} of {score.n_volumes} equally weighted volumes"
     total = score.n_generated or 0

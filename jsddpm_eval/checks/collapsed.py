@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
+from jsddpm.wording import percentage
 from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples, of_real
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
@@ -27,7 +28,8 @@ class Collapsed(WordedCheck):
         name="collapsed", heading="collapsed", question="samples differ from each other as patients do",
         rule="distance to the nearest other sample of the condition, relative to real slices, at equal numbers; "
         f"margin {_NEAR:g} of it; share of samples that are nearly another one, of any condition; margin "
-        f"{100 * _SHARE:g} %; share of samples that equal another one in 256 grey levels; margin {100 * _EQUAL:g} %",
+        f"{percentage(_SHARE)}; share of samples that equal another one in 256 grey levels; margin "
+        f"{percentage(_EQUAL)}",
     )  # fmt: skip
 
     words: ClassVar[Mapping[str, Words]] = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
+from jsddpm.wording import percentage
 from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples, of_real
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
@@ -19,7 +20,7 @@ class Copied(WordedCheck):
     spec = CheckSpec(
         name="copied", heading="copies", question="samples are new slices",
         rule="share of samples nearer to a real slice, once registered, than slices of other patients come; margin "
-        f"{100 * _SHARE:g} %, exact binomial test against the upper bound of the real share, or of what is twice as "
+        f"{percentage(_SHARE)}, exact binomial test against the upper bound of the real share, or of what is twice as "
         f"near; any exact copy; mean closeness, margin {_NEARER:g} SD",
     )  # fmt: skip
     by_condition = False

@@ -16,12 +16,13 @@ from typing import NamedTuple
 
 from scipy.stats import t as student
 
-from jsddpm.wording import agreeing, percentage
+from jsddpm.wording import agreeing, percentage, span
 from jsddpm_eval.checks.base import Check, Evidence
-from jsddpm_eval.checks.levels import LEVELS, Place, level
+from jsddpm_eval.checks.levels import LEVELS, level
 from jsddpm_eval.checks.needed import needed
 from jsddpm_eval.checks.pooling import pooled as pooled_with
 from jsddpm_eval.checks.pooling import variance_of
+from jsddpm_eval.results.faults import Place, under
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import Answer, Finding
 from jsddpm_eval.stats.exceedance import units_needed
@@ -193,7 +194,7 @@ def _detectable(judgement: _Judgement) -> float | None:
 def _figure(evidence: Evidence) -> str:
     value, interval = evidence.stated
     text = evidence.figure(value or 0.0)
-    return text if interval is None else f"{text} (95 %: {' to '.join(map(evidence.bound, interval))})"
+    return text if interval is None else f"{text} (95%: {span(*interval, share=evidence.share)})"
 
 
 def _why_unknown(judgement: _Judgement) -> str:
@@ -252,15 +253,6 @@ def _depth(place: Place) -> int:
 def _above(place: Place) -> list[Place]:
     """The places that contain a condition, nearest first."""
     return [(place[0], None), (None, place[1]), (None, None)]
-
-
-def under(place: Place, above: Place) -> bool:
-    """Whether a place equals another one or is part of it.
-
-    >>> under((3, 1), (None, 1)), under((3, 1), (3, 0))
-    (True, False)
-    """
-    return all(part is None or part == own for part, own in zip(above, place, strict=True))
 
 
 def _reading_order(place: Place) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from jsddpm.wording import percentage
 from jsddpm_eval.checks.base import Evidence, WordedCheck, Words
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
@@ -18,7 +19,7 @@ class Disobeyed(WordedCheck):
 
     spec = CheckSpec(
         name="disobeyed", heading="disobeys", question="masks match the pathology that samples are conditioned on",
-        rule=f"share of masks that are empty for control, or present for lesion; margin {100 * _SHARE:g} %, exact "
+        rule=f"share of masks that are empty for control, or present for lesion; margin {percentage(_SHARE)}, exact "
         "binomial test",
     )  # fmt: skip
     by_condition = False

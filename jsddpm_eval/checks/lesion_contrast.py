@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
+from jsddpm.wording import percentage
 from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words, excess
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
@@ -45,7 +46,7 @@ class LesionContrastCheck(ShiftCheck):
         name="lesion_contrast", heading="lesion contrast", question="images show the lesion that the mask marks",
         rule="mean contrast, border and texture of the image at the mask, and predictions of a network that finds "
         f"lesions, relative to real lesions; margin {ShiftCheck.margin:g} SD; and the share of masks with hardly a "
-        f"border in their image; margin {100 * _MOST_BORDERLESS:g} %, exact binomial test against the bound of the "
+        f"border in their image; margin {percentage(_MOST_BORDERLESS)}, exact binomial test against the bound of the "
         "real share",
         pathology=1,
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from jsddpm_eval.results.faults import Place
 from jsddpm_eval.stats.limits import ALPHA
 from jsddpm_eval.stats.relabellings import relabelling_count
 
-Place = tuple[int | None, int | None]
 LEVELS = {"whole": 0.6, "pathology": 0.2, "bin": 0.1, "condition": 0.1}
 """Share of the false alarms that each level may use."""
 

@@ -33,7 +33,7 @@ class Misplaced(WordedCheck):
         difference, half = score.value - score.baseline, score.baseline_interval[1] - score.baseline
         return Evidence(
             score.spec, difference, (difference - half, difference + half), score.p_value,
-            (-_MARGIN_BINS, _MARGIN_BINS), words, figure="{:+.1f} beside real slices".format,
+            (-_MARGIN_BINS, _MARGIN_BINS), words, figure="{:+.1f} bin widths beside real slices".format,
             patients=score.n_patients or 0, of_patients=score.of_patients, freedom=score.freedom,
         )  # fmt: skip
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from jsddpm.wording import percentage
 from jsddpm_eval.checks.base import Check, Evidence, excess, in_samples
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
 
 _SHARE, _MOST = 0.02, 0.5
-_MOSTLY = "most samples are unlike every real slice, so there is no minority"
+_MOSTLY = "most samples differ from every real slice"
 _KIND = "some samples like no real slice"
 BLANK = "blank samples"
 """The fault of a share of blank samples that is larger than that of real slices."""
@@ -22,13 +23,14 @@ class Outliers(Check):
 
     spec = CheckSpec(
         name="outliers", heading="outliers",
-        question="few samples have statistics of the whole slice far from those of every real slice (local faults, and "
-        "a third or twice the brightness, are not seen)",
+        question="few samples are garbage",
+        unseen="the check of outliers sees neither local faults, such as a hole, nor samples a third or twice as "
+        "bright",
         rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "
         "far from those of every real slice, after what all samples share has been subtracted, and share of blank "
-        f"samples beside that of real slices; margin {100 * _SHARE:g} %, exact binomial test against the bound of the "
-        "real share; a local fault, such as a hole, and samples a third or twice as bright are not seen; where most "
-        "samples are unlike real slices there is no minority, and other checks look for what they share",
+        f"samples beside that of real slices; margin {percentage(_SHARE)}, exact binomial test against the bound of "
+        "the real share; a local fault, such as a hole, and samples a third or twice as bright are not seen; where "
+        "most samples are unlike real slices there is no minority, and other checks look for what they share",
     )  # fmt: skip
     by_condition = False
 

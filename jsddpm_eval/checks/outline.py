@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
+from jsddpm.wording import percentage
 from jsddpm_eval.checks.base import Evidence, ShiftCheck, Words, excess, in_samples
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import CheckSpec
@@ -22,7 +23,7 @@ class OutlineCheck(ShiftCheck):
         name="outline", heading="outline", question="heads have the size, place and orientation of real ones",
         rule="mean size, centre, extent, aspect and tilt of the head, and how much centre and tilt vary, compared with "
         f"real slices of the bin; margin {ShiftCheck.margin:g} SD; and the share of samples that are upside down or on "
-        f"their side; margin {100 * _MOST_TURNED:g} %, exact binomial test against the bound of the real share",
+        f"their side; margin {percentage(_MOST_TURNED)}, exact binomial test against the bound of the real share",
     )  # fmt: skip
     words: ClassVar[Mapping[str, Words]] = {
         "head_area": _SIZE,

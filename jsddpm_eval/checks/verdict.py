@@ -6,15 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
 
-from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.wording import agreeing, capital, counted, enumerated
 from jsddpm_eval.checks.base import Check, ShiftCheck
 from jsddpm_eval.checks.causes import causes_of_all, causes_of_masks, may_follow, minority, shared_by_all
 from jsddpm_eval.checks.coverage import not_compared, why_not_covered
-from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide, under
-from jsddpm_eval.checks.levels import Place
+from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide
 from jsddpm_eval.checks.outliers import BESIDE_OTHERS
 from jsddpm_eval.plugins import modules_with
+from jsddpm_eval.results.faults import doubt, faults_of, named
 from jsddpm_eval.results.results import ALIKE, Results
 from jsddpm_eval.results.specs import Answer, CheckSpec, Finding
 
@@ -83,7 +82,7 @@ def verdict(results: Results) -> tuple[str, ...]:
     if not findings:
         return suspected
     whole = results.whole()
-    faults = {name: parts for name, of_check in findings.items() if (parts := _fault(whole.get(name), of_check))}
+    faults = faults_of(results)
     words = {check.spec.name: check.words for check in checks() if isinstance(check, ShiftCheck)}
     causes, few = causes_of_masks(faults, results.generation, words), minority(faults)
 
@@ -94,7 +93,7 @@ def verdict(results: Results) -> tuple[str, ...]:
             parts[0] != whole.get(name),
             name not in few,
             bool(causes) and name not in causes,
-            _doubt(parts[0]),
+            doubt(parts[0]),
         )
 
     faults = dict(sorted(faults.items(), key=order))
@@ -115,6 +114,7 @@ def verdict(results: Results) -> tuple[str, ...]:
         asked = ((check.name, beside.get(check.name, check.question)) for check in fine)
         questions = "; ".join(question + _where(results, name, "fine") for name, question in asked)
         sentences.append(f"Fine on the whole, within the margins of the checks: {questions}.")
+        sentences += [f"{capital(check.unseen)}." for check in fine if check.unseen]
     about = {_SUSPECTED.get(suspicion["name"]) for suspicion in results.provenance.get("suspicions", ())}
     if both := [check.question for check in fine if check.name in about]:
         suspects = "The import check suspects a fault of what is fine here"
@@ -131,15 +131,6 @@ def _suspected(results: Results) -> tuple[str, ...]:
     return tuple(f"{'Before any score' if i == 0 else 'Also'}: {sentence}." for i, sentence in enumerate(suspicions))
 
 
-def _fault(top: Finding | None, findings: Sequence[Finding]) -> list[Finding]:
-    """The whole where it is off; else its parts that are off by themselves, the most certain first."""
-    if top is not None and top.answer == "off":
-        return [top]
-    off = [f for f in findings if f.answer == "off" and not f.inherited]
-    largest = [f for f in off if not any(f is not other and under(f.place, other.place) for other in off)]
-    return sorted(largest, key=_doubt)
-
-
 def _alike(results: Results) -> list[str]:
     """A sentence on real patients who may be one person; it names nobody, because verdicts are passed on."""
     patients = sum(map(len, results.provenance.get(ALIKE, ())))
@@ -148,13 +139,6 @@ def _alike(results: Results) -> list[str]:
     what = f"Slices of {patients} real patients are as near to those of another one as copies are"
     cure = "give all scans of one person one patient name and evaluate again"
     return [f"{what}: they may be one person under several names (privacy.json lists them); if so, {cure}."]
-
-
-def _doubt(finding: Finding) -> tuple[float, float]:
-    """Less for what is more certain: by the corrected p-value, then in standard errors."""
-    low, high = finding.interval or (0.0, 0.0)
-    size = abs(finding.value or 0.0)
-    return 1.0 if finding.p_value is None else finding.p_value, -(size / (high - low) if high > low else size)
 
 
 def _compared(results: Results) -> str:
@@ -178,16 +162,15 @@ def _counted(checks: int, faults: int, in_parts: int, fine: int) -> str:
 def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> str:
     first = parts[0]
     if first == top:
-        kind, _, others = first.kind.partition("; ")
-        also = f"; also {others.replace('; ', ', ')}" if others else ""
-        return f"{capital(kind)}: {first.evidence}{_where(results, first.check, 'off')}{also}."
+        seen = f"{first.evidence}{_where(results, first.check, 'off')}"
+        return f"{capital(first.fault)}: {'; '.join(filter(None, [seen, first.also]))}."
     by_kind: dict[str, list[str]] = defaultdict(list)
     for finding in sorted(parts[:_MOST_NAMES], key=lambda f: sum(part is not None for part in f.place)):
-        by_kind[finding.kind].append(_named(finding.place))
+        by_kind[", ".join(filter(None, [finding.fault, finding.also]))].append(named(finding.place))
     if len(parts) > _MOST_NAMES:
         next(reversed(by_kind.values())).append(f"{len(parts) - _MOST_NAMES} more")
     parts_in_words = "; ".join(f"{kind} in {enumerated(names)}" for kind, names in by_kind.items())
-    most = f", most in {_named(first.place)}" if len(parts) > 1 else ""
+    most = f", most in {named(first.place)}" if len(parts) > 1 else ""
     return f"Only in parts: {parts_in_words}{most}: {first.evidence}."
 
 
@@ -236,18 +219,6 @@ def _short(reason: str) -> str:
     ('fine if it lies below 0.5', 'no images were given')
     """
     return reason.replace(FINE_IF, "fine if it lies").replace(f"; {NARROWER}", "").replace("; ", ", ")
-
-
-def _named(place: Place) -> str:
-    """A part in words.
-
-    >>> _named((3, 1)), _named((3, None)), _named((None, 1))
-    ('bin 3 lesion', 'bin 3', 'lesion samples')
-    """
-    z_bin, pathology = place
-    if z_bin is None:
-        return "all samples" if pathology is None else f"{PATHOLOGY_NAMES[pathology]} samples"
-    return f"bin {z_bin}" + ("" if pathology is None else f" {PATHOLOGY_NAMES[pathology]}")
 
 
 def _is(count: int) -> str:

@@ -102,7 +102,7 @@ class Outliers(ShareMetric):
         near = np.isin(cell.generated.z_bin.numpy()[:, None] + (-1, 0, 1), context.real.z_bin.numpy()).any()
         if not np.isin(cell.generated.pathology.numpy(), context.real.pathology.numpy()).any():
             return "no real slice of this pathology"
-        most = "most samples are unlike every real slice, so there is no minority"
+        most = "most samples differ from every real slice"
         return most if near else "no real slice in these bins or beside them"
 
     def counts(self, cell: Cell, samples: int, slices: int, patients: int) -> Counts:

@@ -40,24 +40,28 @@ _spec = partial(
 BINS = _spec(
     "z_error_bins", "z error", f"{_READ} bin widths{_WHERE}", unit="bins", place="compact", better="lower",
     hypothesis=_SAME,
-    label="position error in bin widths",
+    label="position error",
     reading="Distance in bin widths between the requested bin and the position that small networks predict; the "
     "baseline is the same of real slices of patients the networks have not seen.",
     headline="position error", headline_reading="bin widths; chance {z_error_chance_bins}, baseline {baseline}",
 )  # fmt: skip
 SLICES = _spec(
     "z_error_slices", "z error, slices", f"{_READ} slices{_WHERE}", unit="slices", better="lower", hypothesis=_SAME,
+    label="position error",
 )  # fmt: skip
-MILLIMETRES = _spec("z_error_mm", "z error, mm", f"{_READ} mm{_WHERE}", unit="mm", better="lower", hypothesis=_SAME)
+MILLIMETRES = _spec(
+    "z_error_mm", "z error, mm", f"{_READ} mm{_WHERE}", unit="mm", better="lower", hypothesis=_SAME,
+    label="position error",
+)  # fmt: skip
 OFFSET = _spec(
     "z_offset_bins", "z offset", f"predicted position less the middle of the requested bin, in bin widths{_WHERE}",
-    unit="bins", hypothesis=_SAME, label="position offset in bin widths",
+    unit="bins", hypothesis=_SAME, label="position offset",
     reading="Above the baseline: slices of higher bins than requested; below: of lower ones.",
     blind_to="shifts upwards and downwards that cancel out",
 )  # fmt: skip
 PULL = _spec(
     "z_pull_bins", "z pull", f"offset towards the middle of the range, in bin widths{_WHERE}", unit="bins",
-    hypothesis=_SAME, label="pull to the middle in bin widths",
+    hypothesis=_SAME, label="pull to the middle",
     reading="Far above the baseline: the requested bin is ignored.",
     blind_to="a shift of all bins in one direction, which cancels out",
 )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.errors import JsddpmError, usage_error
+from jsddpm_eval.results.faults import faults_of, named
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.signs import MARKS, SIGNS
 
@@ -48,11 +49,16 @@ def html(results: Results) -> str:
 
 def _checks(results: Results) -> str:
     """A table of the answers of each check for the whole, and the number of conditions."""
-    rows = ""
+    rows, whole = "", results.whole()
     order = ("off", "unknown", "fine")
-    for check, finding in sorted(results.whole().items(), key=lambda item: order.index(item[1].answer)):
+    shown = whole | {check: parts[0] for check, parts in faults_of(results).items()}
+    for check, finding in sorted(shown.items(), key=lambda item: order.index(item[1].answer)):
         spec = next(spec for spec in results.checks if spec.name == check)
-        texts = (SIGNS[finding.answer], spec.question, finding.kind, finding.evidence, *results.counts(check).values())
+        part = "" if finding == whole.get(check) else f"in {named(finding.place)}"
+        fault, seen = (
+            "; ".join(filter(None, pair)) for pair in ((finding.fault, part), (finding.evidence, finding.also))
+        )
+        texts = (SIGNS[finding.answer], spec.question, fault, seen, *results.counts(check).values())
         rows += "<tr>" + "".join(f"<td>{escape(str(text))}</td>" for text in texts) + "</tr>"
     head = "".join(f"<th>{text}</th>" for text in ("", "check", "fault", "seen", "conditions off", "fine", "unknown"))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.dataclasses import dataclass
 
-from jsddpm.wording import percentage
+from jsddpm.wording import span
 
 
 class Model(BaseModel):
@@ -121,6 +121,7 @@ class CheckSpec(Model):
         heading: The fault in a word or two.
         question: What it asks, as the sentence that is true where it is fine.
         rule: Its rule, for the reference.
+        unseen: What it does not see, as a sentence for where it is fine; empty if the rule says enough.
         pathology: The only pathology it applies to; None for both.
     """
 
@@ -128,10 +129,14 @@ class CheckSpec(Model):
     heading: str
     question: str
     rule: str
+    unseen: str = ""
     pathology: Literal[0, 1] | None = None
 
 
 Answer = Literal["off", "fine", "unknown"]
+
+_DIFFERENCES = {"SD": " SD", "bins": " bin widths", "log ratio": ""}
+"""Units of scores of which findings state the difference from real slices, in words behind it."""
 
 
 class Finding(Model):
@@ -180,13 +185,32 @@ class Finding(Model):
         return self.z_bin, self.pathology
 
     @property
+    def fault(self) -> str:
+        """The fault that the decisive score shows; empty if there is none.
+
+        >>> Finding(check="a", answer="off", kind="smooth; dark; bright").fault
+        'smooth'
+        """
+        return self.kind.partition("; ")[0]
+
+    @property
+    def also(self) -> str:
+        """Words on the faults that other scores show; empty without one.
+
+        >>> Finding(check="a", answer="off", kind="smooth; dark; bright").also
+        'also dark, bright'
+        """
+        others = self.kind.partition("; ")[2]
+        return f"also {others.replace('; ', ', ')}" if others else ""
+
+    @property
     def evidence(self) -> str:
         """The decisive score and its size; empty if there is none.
 
         >>> Finding(check="a", answer="off", score="grain", value=-2, interval=(-3, -1), reason="-2.0 SD").evidence
         'grain -2.0 SD'
-        >>> Finding(check="a", answer="unknown", score="detail_mid", label="fine detail", interval=(-0.1, 0.9)).evidence
-        'fine detail -0.1 to 0.9'
+        >>> Finding(check="a", answer="unknown", label="head width", unit="SD", interval=(-1, 1.3)).evidence
+        'head width: difference from real slices -1.0 to 1.3 SD'
         >>> Finding(check="a", answer="unknown", score="share of copies", unit="share", interval=(1e-12, 0.11)).evidence
         'share of copies 0% to 11%'
         """
@@ -195,6 +219,9 @@ class Finding(Model):
             figure = self.reason if self.reason[:1].isalpha() else f"{label} {self.reason}".strip()
             tested = self.interval is None and self.p_value is not None
             return f"{figure}, p = {self.p_value:.2g}" if tested else figure
-        bound = percentage if self.unit == "share" else "{:.2g}".format
-        wanted = f", needs {self.needs}" if self.needs else ""
-        return f"{label} {' to '.join(map(bound, self.interval))}{wanted}" if self.interval else ""
+        if self.interval is None:
+            return ""
+        between = f"{label} {span(*self.interval, share=self.unit == 'share')}"
+        if self.unit in _DIFFERENCES:
+            between = f"{label}: difference from real slices {span(*self.interval)}{_DIFFERENCES[self.unit]}"
+        return between + (f", needs {self.needs}" if self.needs else "")

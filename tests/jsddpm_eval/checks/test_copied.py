@@ -51,4 +51,4 @@ def test_a_share_of_volumes_is_no_count_of_samples():
         spec="copied_train_share", value=0.1, n_generated=29, n_volumes=10, interval=(0.0025, 0.445), p_value=1e-9
     )
     (found,) = decide([CHECK], [Cell(scores={"copied_train_share": one})])
-    assert found.reason == "in 10% of the samples of 10 equally weighted volumes (95 %: 0.25% to 44%)"
+    assert found.reason == "in 10% of the samples of 10 equally weighted volumes (95%: 0.25% to 44%)"

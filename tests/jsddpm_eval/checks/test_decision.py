@@ -102,7 +102,7 @@ def test_what_is_off_carries_its_score_its_size_and_its_p_value():
     assert (found.score, found.value, found.interval) == ("a", 1.0, pytest.approx((1 - half, 1 + half)))
     # three fifths of the false alarms are the whole's
     assert found.p_value == pytest.approx(2 * norm.sf(10) / 0.6, rel=1e-6, abs=0)
-    assert found.reason == "1 (95 %: 0.8 to 1.2)"
+    assert found.reason == "1 (95%: 0.8 to 1.2)"
 
 
 def test_a_shift_that_is_certain_but_small_is_fine():
@@ -256,7 +256,7 @@ def share(value, interval, p_value=1e-9):
 def test_a_share_is_stated_with_its_own_interval():
     (found,) = decide([Excess()], cells({WHOLE: share(0.3, (0.02, 0.4))}))
     assert (found.answer, found.value, found.interval) == ("off", 0.3, (0.02, 0.4))
-    assert found.reason == "in 30% of masks (95 %: 2% to 40%)"
+    assert found.reason == "in 30% of masks (95%: 2% to 40%)"
 
 
 def test_the_share_itself_has_the_margin_because_that_of_real_slices_is_hardly_known():
@@ -394,7 +394,7 @@ def test_an_unknown_shift_says_how_many_patients_or_samples_would_narrow_its_int
     value = Score(value=0.1, interval=(-0.7, 0.9), p_value=0.8)
     (found,) = decide([Parted(of_patients)], [Cell(scores={"a": value})])
     assert (found.answer, found.needs) == ("unknown", needs)
-    assert found.evidence == "a -0.7 to 0.9" + (f", needs {needs}" if needs else "")
+    assert found.evidence == "a -0.70 to 0.90" + (f", needs {needs}" if needs else "")
 
 
 def test_a_large_shift_needs_enough_to_be_significant():

@@ -26,9 +26,9 @@ NARROW = (
     "more patients or samples would narrow the interval"
 )
 SMOOTH = {"kind": "smoother than real slices", "score": "grain", "value": -2.1, "interval": (-2.3, -1.8),
-          "p_value": 0.001, "reason": "-2.1 SD (95 %: -2.3 to -1.8)"}  # fmt: skip
+          "p_value": 0.001, "reason": "-2.1 SD (95%: -2.3 to -1.8)"}  # fmt: skip
 GRID = SMOOTH | {"kind": "with a grid", "score": "axis", "value": 1.2, "interval": (0.9, 1.5), "p_value": 0.002,
-                 "reason": "+1.2 SD (95 %: 0.9 to 1.5)"}  # fmt: skip
+                 "reason": "+1.2 SD (95%: 0.9 to 1.5)"}  # fmt: skip
 
 
 def said(*findings, checks=("sharpness", "grid"), held_out=11, empty=(), suspected=()):
@@ -39,11 +39,15 @@ def said(*findings, checks=("sharpness", "grid"), held_out=11, empty=(), suspect
     ]
     real = {} if held_out is None else {"held_out_patients": held_out}
     suspicions = [{"name": name, "sentence": f"suspected: {name}"} for name in suspected]
-    return verdict(Results(
-        binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), provenance={"real": real, "suspicions": suspicions},
-        utilization=bin_utilization((0, 9), 2, 10), checks=specs, findings=findings,
-        generation=[Cell(n_generated=320, n_patients=45, scores={}), *empty],
-    ))  # fmt: skip
+    provenance = {"real": real, "suspicions": suspicions}
+    return verdict(bare(specs, findings, provenance, [Cell(n_generated=320, n_patients=45, scores={}), *empty]))
+
+
+def bare(checks, findings, provenance=None, generation=()):
+    return Results(
+        binning=ZBinning((0, 9), 2, n_slices=10).to_dict(), provenance=provenance or {},
+        utilization=bin_utilization((0, 9), 2, 10), checks=checks, findings=findings, generation=generation,
+    )  # fmt: skip
 
 
 def finding(check, answer, place=(None, None), **more):
@@ -71,7 +75,7 @@ def test_a_fault_of_the_whole_has_its_size_its_interval_and_its_reach():
         finding("grid", "fine"), *conditions("grid", ["fine", "fine", "unknown", "unknown"]),
     ) == (
         "320 samples compared with slices of 45 patients (11 held out): 1 of 2 checks is off, 1 is fine.",
-        "Smoother than real slices: grain -2.1 SD (95 %: -2.3 to -1.8), in 3 of 4 conditions.",
+        "Smoother than real slices: grain -2.1 SD (95%: -2.3 to -1.8), in 3 of 4 conditions.",
         "Fine on the whole, within the margins of the checks: free of grids (in 2 of 4 conditions).",
     )  # fmt: skip
 
@@ -105,8 +109,8 @@ def test_faults_come_by_certainty_and_further_kinds_after_the_largest():
     )
     assert first.endswith(": 2 of 2 checks are off, none is fine.")
     assert faults == [
-        "With a grid: axis +1.2 SD (95 %: 0.9 to 1.5).",
-        "Smoother than real slices: grain -2.1 SD (95 %: -2.3 to -1.8), in none of 4 conditions alone; "
+        "With a grid: axis +1.2 SD (95%: 0.9 to 1.5).",
+        "Smoother than real slices: grain -2.1 SD (95%: -2.3 to -1.8), in none of 4 conditions alone; "
         "also noisier outside the head.",
     ]
 
@@ -127,7 +131,7 @@ def test_scores_stand_in_sentences_by_their_words_and_never_by_their_names():
         utilization=bin_utilization((0, 9), 2, 10),
     ))  # fmt: skip
     assert (
-        found.verdict[1] == "With more of the finest detail than real slices: finer detail +3.0 SD (95 %: 2.5 to 3.5)."
+        found.verdict[1] == "With more of the finest detail than real slices: finer detail +3.0 SD (95%: 2.5 to 3.5)."
     )
 
 
@@ -140,7 +144,7 @@ def test_a_test_without_an_interval_gives_its_p_value():
 
 
 def test_a_fault_of_parts_names_the_largest_parts_that_show_it_themselves():
-    part = SMOOTH | {"value": -1.2, "interval": (-1.6, -0.8), "reason": "-1.2 SD (95 %: -1.6 to -0.8)"}
+    part = SMOOTH | {"value": -1.2, "interval": (-1.6, -0.8), "reason": "-1.2 SD (95%: -1.6 to -0.8)"}
     rough = GRID | {"kind": "noisier than real slices", "p_value": 0.03}
     (first, fault) = said(
         finding("sharpness", "unknown", reason=NARROW), finding("sharpness", "off", (None, 1), **part),
@@ -153,8 +157,24 @@ def test_a_fault_of_parts_names_the_largest_parts_that_show_it_themselves():
     # bin 0 lesion lies within the lesion samples
     assert fault == (
         "Only in parts: smoother than real slices in lesion samples; noisier than real slices in bin 1 control, "
-        "most in lesion samples: grain -1.2 SD (95 %: -1.6 to -0.8)."
+        "most in lesion samples: grain -1.2 SD (95%: -1.6 to -0.8)."
     )
+
+
+def test_several_faults_of_a_part_stand_behind_the_one_that_the_number_belongs_to():
+    both = SMOOTH | {"kind": "smoother than real slices; noisier outside the head"}
+    assert said(finding("sharpness", "off", (1, 0), **both), checks=["sharpness"])[1] == (
+        "Only in parts: smoother than real slices, also noisier outside the head in bin 1 control: "
+        "grain -2.1 SD (95%: -2.3 to -1.8)."
+    )
+
+
+def test_what_a_check_does_not_see_is_said_where_it_is_fine():
+    spec = CheckSpec(name="odd", heading="odd", question="none is odd", rule="", unseen="holes are not seen")
+    results = bare(checks=[spec], findings=[finding("odd", "fine")])
+    assert verdict(results)[1:] == ("Fine on the whole, within the margins of the checks: none is odd.",
+                                    "Holes are not seen.")  # fmt: skip
+    assert len(verdict(results.model_copy(update={"findings": (finding("odd", "unknown"),)}))) == 2
 
 
 def test_many_parts_are_counted_and_one_part_stands_alone():
@@ -162,12 +182,12 @@ def test_many_parts_are_counted_and_one_part_stands_alone():
         return finding("sharpness", "off", place, **SMOOTH)
 
     assert said(off((1, 0)), checks=["sharpness"])[1] == (
-        "Only in parts: smoother than real slices in bin 1 control: grain -2.1 SD (95 %: -2.3 to -1.8)."
+        "Only in parts: smoother than real slices in bin 1 control: grain -2.1 SD (95%: -2.3 to -1.8)."
     )
     nine = said(*(off((k, 1)) for k in range(9)), checks=["sharpness"])[1]
     assert nine == (
         "Only in parts: smoother than real slices in bin 0 lesion, bin 1 lesion, bin 2 lesion, bin 3 lesion, "
-        "bin 4 lesion, bin 5 lesion and 3 more, most in bin 0 lesion: grain -2.1 SD (95 %: -2.3 to -1.8)."
+        "bin 4 lesion, bin 5 lesion and 3 more, most in bin 0 lesion: grain -2.1 SD (95%: -2.3 to -1.8)."
     )
 
 
@@ -180,7 +200,7 @@ def test_what_could_not_be_told_is_gathered_by_what_would_be_needed():
     )  # fmt: skip
     assert first.endswith(": none of 3 checks is off, none is fine, 3 are unknown.")
     assert open_ones == [
-        "Unknown: as sharp as real slices (grain -0.7 to 0.9); free of grids (axis 0.1 to 0.8). "
+        "Unknown: as sharp as real slices (grain -0.70 to 0.90); free of grids (axis 0.10 to 0.80). "
         "The check is fine if the whole interval lies within -0.5 to 0.5; "
         "more patients or samples would narrow the interval.",
         "Unknown: heads like real ones. No images were given.",
@@ -198,7 +218,7 @@ def test_what_could_not_be_told_is_gathered_by_what_would_be_needed():
     findings = [finding(n, "unknown", **more) for n, more in others.items()]
     assert said(*findings, checks=list(others))[-1] == (
         "Unknown, each for its own reason: heads like real ones (few); "
-        "free of grids (axis 0.1 to 0.8, fine if it lies below 0.5)."
+        "free of grids (axis 0.10 to 0.80, fine if it lies below 0.5)."
     )
 
 
@@ -212,10 +232,10 @@ def test_the_top_of_a_check_of_lesions_is_the_lesion_samples():
 
 def test_copies_can_be_the_cause_of_everything_else():
     copies = finding("copied", "off", kind="nearer to training slices than new patients are", score="copy_gap",
-                     value=5, interval=(4, 6), p_value=0.0, reason="+5.0 dB (95 %: 4 to 6)")  # fmt: skip
+                     value=5, interval=(4, 6), p_value=0.0, reason="+5.0 dB (95%: 4 to 6)")  # fmt: skip
     sentences = said(finding("sharpness", "fine"), copies, checks=["sharpness", "copied"])
     assert sentences[1:3] == (
-        "Nearer to training slices than new patients are: copy_gap +5.0 dB (95 %: 4 to 6).",
+        "Nearer to training slices than new patients are: copy_gap +5.0 dB (95%: 4 to 6).",
         "The other answers may follow from this fault: nearer to training slices than new patients are.",
     )
 
@@ -231,7 +251,7 @@ def test_copies_come_first_even_where_only_parts_show_them():
 def test_strong_blur_comes_before_what_follows_from_it_for_masks():
     """Samples blurred by several SD, whose lesions can hardly have a border."""
     masks = finding("lesion_contrast", "off", (None, 1), kind="masks that do not show in their images", value=0.8,
-                    interval=(0.7, 0.9), p_value=1e-9, reason="in 80% of masks (95 %: 70% to 90%)")  # fmt: skip
+                    interval=(0.7, 0.9), p_value=1e-9, reason="in 80% of masks (95%: 70% to 90%)")  # fmt: skip
     names = ["lesion_contrast", "sharpness"]
 
     def order(value):
@@ -264,7 +284,7 @@ def test_faults_of_the_whole_come_before_those_of_parts_and_then_the_most_certai
 def test_numbers_that_no_lesion_depends_on_are_no_cause_of_what_is_said_of_masks():
     """Air that is far too bright changes no lesion; smoothness beside it, which is not its largest score, does."""
     masks = finding("lesion_contrast", "off", (None, 1), kind="masks that do not show in their images", value=0.8,
-                    interval=(0.7, 0.9), p_value=1e-9, reason="in 80% of masks (95 %: 70% to 90%)")  # fmt: skip
+                    interval=(0.7, 0.9), p_value=1e-9, reason="in 80% of masks (95%: 70% to 90%)")  # fmt: skip
     noisy = SMOOTH | {"kind": "noisier outside the head than real slices", "score": "background", "value": 3.0}
     found = [masks, finding("sharpness", "off", **noisy)]
 

@@ -65,11 +65,11 @@ def _cell(z_bin, kept):
 
 
 ODD = Score(spec="outlier_share", value=0.9, interval=(0.8, 0.95), baseline=0.0, p_value=1e-9)
-UNTOLD = Score(spec="outlier_share", value=None, status="undefined", reason="most samples are unlike every real slice")
+UNTOLD = Score(spec="outlier_share", value=None, status="undefined", reason="most samples differ from every real slice")
 
 
 @pytest.mark.parametrize("outliers_found", [ODD, UNTOLD], ids=["most", "undefined"])
-@pytest.mark.parametrize(("blank", "reason"), [(0.0, "most samples are unlike every real slice"), (0.3, "")])
+@pytest.mark.parametrize(("blank", "reason"), [(0.0, "most samples differ from every real slice"), (0.3, "")])
 def test_few_blank_samples_do_not_hide_that_no_minority_can_be_told(outliers_found, blank, reason):
     scores = {
         "outlier_share": outliers_found,

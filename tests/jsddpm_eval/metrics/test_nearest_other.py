@@ -132,7 +132,7 @@ def test_slices_of_few_patients_and_repeated_slices_are_collapsed():
         assert whole.answer == "off"
         assert "few different samples" in whole.kind
         if whole.score == "nearest_other":  # value and interval are on one scale
-            ratio, low, high = map(float, re.search(r"at (\S+) of .*95 %: (\S+) to (\S+)\)", whole.reason).groups())
+            ratio, low, high = map(float, re.search(r"at (\S+) of .*95%: (\S+) to (\S+)\)", whole.reason).groups())
             assert low - 0.05 <= np.log(ratio) <= high + 0.05
 
 
