@@ -37,18 +37,25 @@ _spec = partial(
     blind_to="mirrored, shifted or rotated copies, because slices are compared pixel by pixel",
 )  # fmt: skip
 MATCH = _spec(
-    "best_match_psnr", "match",
-    "mean over generated slices of the PSNR to the nearest real slice of the bin; exact copies are counted instead",
+    "best_match_psnr", "match", label="best match to real slices",
+    definition="mean over generated slices of the PSNR to the nearest real slice of the bin; exact copies are counted "
+    "instead",
     reading="PSNR in dB to the nearest real slice of the bin; the baseline is what a real slice reaches among other "
     "patients' slices. Above it means copying or smoothing; the copy gap tells which.",
     place="compact", verified=_BRUTE_FORCE,
 )  # fmt: skip
-TRAIN = _spec("best_match_psnr_train", "training, dB", "the same among training slices", verified=_BRUTE_FORCE)
-HELD_OUT = _spec("best_match_psnr_held_out", "held out, dB", "the same among held-out slices", verified=_BRUTE_FORCE)
+TRAIN = _spec(
+    "best_match_psnr_train", "training, dB", "the same among training slices", label="best match to training slices",
+    verified=_BRUTE_FORCE,
+)  # fmt: skip
+HELD_OUT = _spec(
+    "best_match_psnr_held_out", "held out, dB", "the same among held-out slices", label="best match to held-out slices",
+    verified=_BRUTE_FORCE,
+)  # fmt: skip
 EQUAL = _spec(
     "best_match_psnr_equal", "equal numbers, dB",
     "expected best match among as many references m as every bin has: sum of s_(i) C(i-1, m-1) / C(M, m)",
-    source="order statistics", verified="all subsets | 1e-10",
+    source="order statistics", label="best match at equal numbers", verified="all subsets | 1e-10",
 )  # fmt: skip
 COPIES = _spec(
     "exact_copies", "exact copies", "generated slices equal to a real slice of the bin", unit="slices",
@@ -63,6 +70,7 @@ GAP = _spec(
 )  # fmt: skip
 SSIM = _spec(
     "best_match_ssim", "SSIM", "highest SSIM among the four nearest slices by PSNR", unit="",
+    label="SSIM of the best match",
     verified="scikit-image over all pairs that PSNR shortlists | 1e-5",
 )  # fmt: skip
 

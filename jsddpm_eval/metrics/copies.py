@@ -50,20 +50,21 @@ TRAIN = _share(name="copied_train_share", heading="copies, training", label="sha
 HELD_OUT = _share(name="copied_held_out_share", heading="copies, held out", label="share of copies of held-out slices",
                   definition="the same, nearest a held-out slice")  # fmt: skip
 PATIENTS = ScoreSpec(
-    name="patients_copied", heading="patients", definition="share of training patients of whom a sample is a copy",
+    name="patients_copied", heading="patients copied", label="share of training patients who are copied",
+    definition="share of training patients of whom a sample is a copy",
     group="closeness", unit="share", scope="pooled", better="lower", source="Clopper & Pearson 1934",
     reading="Of these samples; the interval is that of new training patients.", verified="counting | 0",
     blind_to=_TOO_FAR,
 )  # fmt: skip
 EXACT = ScoreSpec(
-    name="copied_exactly", heading="equal", label="share of exact copies",
+    name="copied_exactly", heading="equal to real", label="share of exact copies",
     definition="share of samples that equal a real slice and are not blank",
     group="closeness", unit="share", scope="levels", better="lower", hypothesis="no sample equals a real slice",
     verified="counting | 0", blind_to=ONE_PIXEL,
 )  # fmt: skip
 CLOSENESS = ScoreSpec(
-    name="copy_closeness", heading="closeness", group="closeness", unit="SD", scope="levels",
-    label="closeness to real slices",
+    name="copy_closeness", heading="mean closeness, SD", group="closeness", unit="SD", scope="levels",
+    label="mean closeness to real slices",
     definition="mean registered closeness to real slices less that of real slices to other patients', in upper spreads",
     reading="Above 0: samples come nearer to real slices than slices of other patients do.",
     source="Welch 1947; linearized by patient", verified="planted elastic copies",

@@ -15,7 +15,7 @@ from jsddpm_eval.slice_table import SliceTable
 _HEADINGS = {
     "mean": ("mean", "mean brightness",
              "mean inside the head"),
-    "spread": ("contrast", "contrast of the head",
+    "spread": ("head contrast", "contrast of the head",
                "standard deviation inside the head"),
     "q10": ("dark", "dark tones",
             "10th percentile inside the head"),
@@ -33,10 +33,10 @@ _HEADINGS = {
             "mean of the outer less that of the inner half of the head"),
     "air": ("air", "brightness of the air",
             "log mean outside the head"),
-    "varied": ("varied", "variation of brightness",
+    "varied": ("brightness, varied", "variation of brightness",
                "distance of the mean inside the head from the median of the other samples, or of other patients' "
                "slices, in SD"),
-    "tilted": ("tilted", "variation of the slopes of brightness",
+    "tilted": ("slopes, varied", "variation of the slopes of brightness",
                "distance of both slopes from the medians of the other samples, or of other patients' slices, in SD"),
 }  # fmt: skip
 SPECS = tuple(

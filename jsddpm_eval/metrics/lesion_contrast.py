@@ -17,25 +17,33 @@ from jsddpm_eval.stats.scale import Side
 from jsddpm_eval.stats.shift import both_shifts, closest_to_null
 
 _HEADINGS = {
-    "contrast": ("contrast", "lesion contrast",
-                 "mean inside the mask less that of the ring of 3 pixels around it"),
+    "contrast": ("lesion contrast", "lesion contrast",
+                 "mean inside the mask less that of the ring of 3 pixels around it",
+                 "lesions are darker, compared with their surround, than real ones, so bright lesions stand out less; "
+                 "above: brighter"),
     "step": ("edge", "contrast at the border of lesions",
-             "mean of the mask's outermost pixels less that of the pixels that touch it"),
+             "mean of the mask's outermost pixels less that of the pixels that touch it",
+             "the border of lesions is darker, compared with the pixels around it, than that of real ones; above: "
+             "brighter"),
     "within": ("core less rim", "core of lesions beside their rim",
-               "mean of the mask's other pixels less that of its outermost ones"),
+               "mean of the mask's other pixels less that of its outermost ones",
+               "the core of lesions is darker, compared with their rim, than that of real ones; above: brighter"),
     "beyond": ("around", "surroundings of lesions",
-               "mean of the pixels that touch the mask less that of the rest of the ring"),
+               "mean of the pixels that touch the mask less that of the rest of the ring",
+               "the pixels that touch lesions are darker, compared with those further out, than at real ones; above: "
+               "brighter"),
     "texture": ("texture", "texture of lesions",
-                "log standard deviation inside the mask"),
+                "log standard deviation inside the mask",
+                "lesions are smoother inside than real ones; above: rougher"),
 }  # fmt: skip
 _BLIND = "faults of some samples, such as exchanged masks, if the contrast of real lesions varies much"
 SPECS = tuple(
     shift_spec(name=f"lesion_{name}", heading=heading, label=label, group="lesions", pathology=1,
                definition=f"{definition}, in standard deviations of the head outside the mask",
-               reading="Below 0: less of it than at masks of real lesions; above: more.", blind_to=_BLIND,
+               reading=f"Below 0: {below}.", blind_to=_BLIND,
                place="main" if name == "contrast" else "further")
     for name in CONTRAST
-    for heading, label, definition in [_HEADINGS[name]]
+    for heading, label, definition, below in [_HEADINGS[name]]
 )  # fmt: skip
 _KEPT = ("contrast", "step")
 KEPT = tuple(

@@ -16,19 +16,24 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.two_sample import two_sample
 
 _MOST = 4000, 1000  # real and generated lesion slices compared; with more, evenly spread ones
-_HEADINGS = {"area": "area, mm²", "count": "number", "row": "row, mm", "column": "column, mm"}
+_HEADINGS = {"area": "area, mm²", "count": "number of parts", "row": "row, mm", "column": "column, mm"}
+_LABELS = {
+    "area": "lesion area", "count": "the number of lesion parts", "eccentricity": "the eccentricity of lesions",
+    "solidity": "the solidity of lesions", "row": "the row of lesions", "column": "the column of lesions",
+}  # fmt: skip
 
 _BLIND = "images without the lesion that the mask shows, because only masks are read"
 SHAPES = tuple(
     ScoreSpec(
         name=f"lesion_{name}", heading=_HEADINGS.get(name, name), group="lesion shapes", unit=unit, pathology=1,
-        better="lower", verified="SciPy | 1e-12", blind_to=_BLIND,
+        label=f"distance in {_LABELS[name]}", better="lower", verified="SciPy | 1e-12", blind_to=_BLIND,
         definition=f"1-Wasserstein distance of the lesions' {name}, one real slice of each patient",
     )
     for name, unit in SHAPE.items()
 )  # fmt: skip
 MMD = ScoreSpec(
-    name="lesion_mmd", heading="shape", group="lesions", pathology=1, better="lower", place="main",
+    name="lesion_mmd", heading="shape", label="distance in lesion shapes", group="lesions",
+    pathology=1, better="lower", place="main",
     definition="unbiased MMD of all shape features, Gaussian kernel, median width, one real slice of each patient",
     source="JMLR 13, 2012, eq. 3",
     reading="Kernel distance of area, count, eccentricity, solidity and place of the lesions; the baseline is the same "

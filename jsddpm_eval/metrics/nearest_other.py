@@ -54,7 +54,7 @@ REPEATED = ScoreSpec(
     blind_to="samples of one head that are not nearly equal",
 )  # fmt: skip
 EQUAL = ScoreSpec(
-    name="repeated_exactly", heading="equal", group="variety", unit="share", scope="levels", better="lower",
+    name="repeated_exactly", heading="equal to another", group="variety", unit="share", scope="levels", better="lower",
     label="share of samples equal to another one",
     definition="share of samples that equal a sample of another volume or draw, of any condition, in 256 grey levels; "
     "none counts in a condition whose real slices equal each other, as at the ends of resampled volumes, and blank "

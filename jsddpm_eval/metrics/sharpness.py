@@ -13,19 +13,19 @@ from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec, variation
 from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
-    "detail_low": ("detail, low", "coarse detail",
+    "detail_low": ("coarse detail", "coarse detail",
                    "log power from 0.2 to 0.3 cycles per pixel less that from 0.12 to 0.2"),
-    "detail_mid": ("detail, middle", "fine detail",
+    "detail_mid": ("fine detail", "fine detail",
                    "log power from 0.3 to 0.4 cycles per pixel less that from 0.2 to 0.3"),
-    "detail_high": ("detail, high", "finer detail",
+    "detail_high": ("finer detail", "finer detail",
                     "log power from 0.4 to 0.5 cycles per pixel less that from 0.3 to 0.4"),
-    "detail_corner": ("detail, corner", "finest detail",
+    "detail_corner": ("finest detail", "finest detail",
                       "log power from 0.5 to 0.71 cycles per pixel less that from 0.4 to 0.5"),
     "grain": ("grain", "grain inside the head",
               "log median difference of a pixel from its 3 x 3 surround, inside the head"),
     "background": ("background", "noise of the background",
                    "log mean difference of a pixel from its 3 x 3 surround, outside the head"),
-    "detail_varied": ("detail, varied", "variation of fine detail",
+    "detail_varied": ("fine detail, varied", "variation of fine detail",
                       "distance of fine detail from the median of the other samples, or of other patients' slices, "
                       "in SD"),
 }  # fmt: skip
