@@ -170,7 +170,7 @@ NO_SOURCE: dict[str, tuple[str, ...]] = {
     "docs/explanation/utility.md": ("lies beyond 0.5 or below -0.5",),
     "docs/explanation/validity.md": ("varies by 0 instead of 6 %", "where 0.95 is required"),
     "docs/explanation/verdict.md": (
-        "−2.1 SD (95 %: −2.3 to −1.8)", "5 % too large or too small",
+        "−2.1 SD (95%: −2.3 to −1.8)", "5 % too large or too small",
     ),
     "docs/how-to/many-processes.md": ("Xeon at 2.5 GHz, torch 2.15",),
     "docs/how-to/offline.md": ("buildah 1.28",),
@@ -179,7 +179,7 @@ NO_SOURCE: dict[str, tuple[str, ...]] = {
     "docs/tutorial/first-hour.md": ("up to 7.5 dB closer",),  # the largest copy gap of the committed report
     "docs/tutorial/read-your-report.md": (
         "scatters by 10 %", "is 5 % off",
-        "finer detail -1.2 SD (95 %: -1.4 to -1), in 14 of 20 conditions",
+        "finer detail -1.2 SD (95%: -1.4 to -1.0), in 14 of 20 conditions",
         "The difference is 1.2 standard deviations", "lies between 1.0 and 1.4", "in 14 of 20 *conditions*",
         "2.1 SD for a condition and 1.0 SD for all",
     ),

@@ -41,7 +41,7 @@ def comparison_table(compared: Differences) -> tables.Table:
     names, alone = letters(compared), len(compared) == 1
     headings, pooled = ["condition", "score", "A"], alone and _pooled(compared)
     for letter in names.values():
-        headings += [letter, f"{letter} − A", *(["95 % interval", "p (Holm)", ""] if alone and not pooled else [])]
+        headings += [letter, f"{letter} − A", *(["95% interval", "p (Holm)", ""] if alone and not pooled else [])]
     headings += ["p (Holm)\nn"] if pooled else []
     by_place: dict[tuple[str, str, str], dict[str, Difference]] = {}
     for name, differences in compared.items():
@@ -75,7 +75,7 @@ def comparison_text(compared: Differences, suffix: str, *, baseline: str) -> str
         lines = [f"- {line}" for line in legend(compared, baseline)]
         return "\n".join(lines) + "\n\n" + tables.markdown(table, left=2) + "\n\n" + "\n\n".join(notes(compared)) + "\n"
     sides = "; ".join(f"{letter}: {name}" for name, letter in {baseline: "A", **letters(compared)}.items())
-    caption = f"Differences of evaluations to a reference, with 95 % intervals. {sides}."
+    caption = f"Differences of evaluations to a reference, with 95% intervals. {sides}."
     return tables.latex(table, left=2, caption=caption, notes=notes(compared))
 
 

@@ -72,7 +72,7 @@ def reconstruction_figure(results: Results) -> Figure:
         _scale(axes, spec)
         axes.set_title(titled(spec.heading, spec.unit), loc="left")
         axes.set_xticks(sorted({c.timestep for c in cells if c.timestep is not None}))
-    figure.legend(handles=_legend()[:2], loc="outside upper right", ncols=2, handlelength=1.6)
+    figure.legend(handles=_legend()[:2], loc="outside upper left", ncols=2, handlelength=1.6)
     return figure
 
 
@@ -135,10 +135,10 @@ def _scale(axes: Axes, spec: ScoreSpec) -> None:
 def _legend() -> list[Any]:
     return [
         *(
-            Line2D([], [], color=colour, marker=marker, linewidth=0.9, label=f"{name}, 95 % interval")
+            Line2D([], [], color=colour, marker=marker, linewidth=0.9, label=f"{name}, 95% interval")
             for name, (colour, marker) in zip(PATHOLOGY_NAMES, PATHOLOGY_STYLES, strict=True)
         ),
         Line2D([], [], color=INK, linewidth=0.9, label="baseline"),
-        Patch(color=GREY, alpha=0.45, linewidth=0, label="its 95 % band"),
+        Patch(color=GREY, alpha=0.45, linewidth=0, label="its 95% band"),
         Line2D([], [], color=GREY, marker="x", linewidth=0, label="undefined"),
     ]

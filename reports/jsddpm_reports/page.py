@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from markupsafe import Markup
 from jsddpm.anonymise import Codes
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.files import write_text
+from jsddpm.wording import counted, enumerated
 from jsddpm_eval.bins.utilization import verdict
 from jsddpm_eval.privacy import named_sentences
 from jsddpm_eval.results.panels import Panels
@@ -27,6 +30,10 @@ from jsddpm_reports.pictures import embed, path
 from jsddpm_reports.publication import charts
 from jsddpm_reports.score_table import check_rows, headlines, pooled_rows, table_rows
 
+_NAMES = (
+    "The name of a sample has four parts: its file in the store of samples (such as generated-0001), its slice (z), "
+    "its pathology, and its number among the samples of this slice's bin and pathology."
+)
 _CHARTS = ("utilization", "curves", "variety", "confusion", "lesions", "reconstruction")
 
 
@@ -51,6 +58,7 @@ def render(evaluation: Evaluation) -> str:
     """The page's HTML."""
     results, panels = evaluation.results, evaluation.panels
     columns, further = main_columns(results), further_columns(results)
+    copies = evaluation.privacy["copies"] if evaluation.privacy else []
     pictures = {name: inlined(svg(figure, name, words)) for name, (figure, words) in charts(evaluation).items()}
     return rendered(
         "report.html",
@@ -64,11 +72,13 @@ def render(evaluation: Evaluation) -> str:
         checks=check_rows(results),
         selftest=results.provenance.get("selftest"),
         privacy=evaluation.privacy,
+        copies_counted=_by_kind(copies),
+        sample_names=_NAMES if _drawn_here(panels, copies) else "",
         privacy_sentences=named_sentences(evaluation.privacy) if evaluation.privacy else [],
         bins=range(results.binning["n_bins"]),
         pooled=pooled_rows(results),
         further=[
-            (group, members, table_rows(results, members))
+            (group, members, [row for row in table_rows(results, members) if row.is_asked])
             for group in dict.fromkeys(c.spec.group for c in further)
             for members in [[c for c in further if c.spec.group == group]]
         ],
@@ -87,6 +97,17 @@ def render(evaluation: Evaluation) -> str:
         wording=wording,
         signs=SIGNS,
     )
+
+
+def _by_kind(copies: Sequence[Mapping[str, Any]]) -> str:
+    """How many copies are whole slices and how many are lesions, in words; one sample can be both."""
+    return enumerated([counted(count, str(what)) for what, count in Counter(c["what"] for c in copies).items()] or [""])
+
+
+def _drawn_here(panels: Panels | None, copies: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the page shows a name that jsddpm gave to a sample."""
+    shown = [] if panels is None else panels.copies_name.ravel()[: panels.copies.shape[1]].tolist()
+    return any(str(name).startswith("generated-") for name in [*shown, *(copy["sample"] for copy in copies)])
 
 
 def _pictures(panels: Panels, results: Results) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def _counts(cell: Cell) -> str:
 def _notes(results: Results, shown: Sequence[Column]) -> list[str]:
     """Notes on reading the cells, and reasons for empty ones."""
     words = "n: real slices / patients / generated slices of the condition. In parentheses the baseline, the same "
-    words += "score between real patients; in brackets the 95 % interval. ~ unreliable, – undefined."
+    words += "score between real patients; in brackets the 95% interval. ~ unreliable, – undefined."
     readings = dict.fromkeys(f"{c.heading}: {c.spec.help}" for c in shown if c.spec.help)
     undefined = list(_undefined(results, shown))
     return [words, " ".join(readings), *([f"Undefined: {'; '.join(undefined)}."] if undefined else [])]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.wording import counted
+from jsddpm.wording import counted, enumerated
+from jsddpm_eval.results.faults import faults_of, named
 from jsddpm_eval.results.signs import MARKS, SIGNS
 from jsddpm_reports import wording
 from jsddpm_reports.columns import Column, readable_unit, spaced
@@ -52,7 +53,7 @@ class Row:
         pathology: The pathology.
         answer: What all checks say together; ``unknown`` where none was made.
         finding: The answer in words.
-        note: What each check says, and why.
+        note: A line for each check that is off, and one for those that are unknown, and that are fine.
         entries: The scores.
     """
 
@@ -63,6 +64,11 @@ class Row:
     finding: str
     note: str
     entries: list[Entry]
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its condition has any of the scores."""
+        return any(entry.kind != "unasked" for entry in self.entries)
 
     @property
     def sign(self) -> str:
@@ -76,10 +82,12 @@ class CheckRow:
 
     Attributes:
         check: The check.
-        answer: Its answer for the whole; of a check of one pathology, for that pathology. ``unknown`` where it was not
-            made.
-        kind: What is wrong with the whole.
+        answer: Its answer for the whole; of a check of one pathology, for that pathology. ``off`` where only parts are,
+            and ``unknown`` where it was not made.
+        in_parts: Whether only parts are off.
+        fault: What is wrong with the whole, or with the part that is most certainly off.
         evidence: The score that decided with its size, or why the check is unknown.
+        also: What else is wrong.
         counts: How many conditions it gives each answer of.
         parts: Its findings for both pathologies, control and lesion; each of all bins first, then bin by bin, None
             where it says nothing.
@@ -87,8 +95,10 @@ class CheckRow:
 
     check: CheckSpec
     answer: Answer
-    kind: str
+    in_parts: bool
+    fault: str
     evidence: str
+    also: str
     counts: dict[Answer, int]
     parts: list[list[Finding | None]]
 
@@ -96,6 +106,16 @@ class CheckRow:
     def sign(self) -> str:
         """The answer as one sign."""
         return SIGNS[self.answer]
+
+    @property
+    def answered(self) -> str:
+        """The answer in words, as the verdict counts it."""
+        return "not made" if not self.was_made else "off in parts" if self.in_parts else self.answer
+
+    @property
+    def seen(self) -> str:
+        """The fault with the score that decided behind it, and the other faults."""
+        return "; ".join(filter(None, [": ".join(filter(None, [self.fault, self.evidence])), self.also]))
 
     @property
     def was_made(self) -> bool:
@@ -118,29 +138,37 @@ def table_rows(results: Results, columns: Sequence[Column]) -> list[Row]:
 def check_rows(results: Results) -> list[CheckRow]:
     """Every check, those that are off first; none where nothing generated was evaluated."""
     findings, whole = {(f.check, *f.place): f for f in results.findings}, results.whole()
+    faults = faults_of(results)
     bins = [None, *range(results.binning["n_bins"])]
     rows = []
     for check in results.checks:
         top = whole.get(check.name)
         parts = [[findings.get((check.name, k, p)) for k in bins] for p in (None, *range(len(PATHOLOGY_NAMES)))]
+        off = faults.get(check.name, [])
+        shown = off[0] if off else top
+        in_parts = bool(off) and shown != top
         nothing = "not made for all slices together" if any(any(part) for part in parts) else "not made"
-        evidence = wording.evidence(top) or "every interval lies within its margin" if top else nothing
+        evidence = wording.evidence(shown) or "every interval lies within its margin" if shown else nothing
+        if in_parts:
+            further = [f"{len(off) - 1} more"] if len(off) > 1 else []
+            evidence += f", in {enumerated([named(off[0].place), *further])}"
         rows.append(CheckRow(
-            check, top.answer if top else "unknown", top.kind if top else "", evidence,
-            results.counts(check.name), parts,
+            check, shown.answer if shown else "unknown", in_parts, shown.fault if shown else "", evidence,
+            shown.also if shown else "", results.counts(check.name), parts,
         ))  # fmt: skip
     order: dict[Answer, int] = {"off": 0, "unknown": 1, "fine": 2}
-    return sorted(rows, key=lambda row: (order[row.answer], -row.counts["off"])) if findings else []
+    return sorted(rows, key=lambda row: (order[row.answer], row.in_parts, -row.counts["off"])) if findings else []
 
 
-def pooled_rows(results: Results) -> list[tuple[str, str, str, Score]]:
-    """Every score of all conditions together: heading with the feature space, pathology asked of, unit, score."""
-    return [
-        (f"{spec.heading} {space}".strip(), "both" if spec.pathology is None else PATHOLOGY_NAMES[spec.pathology],
-         readable_unit(spec.unit), results.pooled[spec.named(space)])
-        for spec, space in spaced(results)
-        if spec.named(space) in results.pooled
-    ]  # fmt: skip
+def pooled_rows(results: Results) -> list[tuple[str, list[tuple[str, str, str, Score]]]]:
+    """Every score of all conditions together, by group: words with feature space, pathology asked of, unit, score."""
+    groups: dict[str, list[tuple[str, str, str, Score]]] = {}
+    for spec, space in spaced(results):
+        if spec.named(space) in results.pooled:
+            kind = "both" if spec.pathology is None else PATHOLOGY_NAMES[spec.pathology]
+            row = (f"{spec.words} {space}".strip(), kind, readable_unit(spec.unit), results.pooled[spec.named(space)])
+            groups.setdefault(spec.group, []).append(row)
+    return list(groups.items())
 
 
 def headlines(results: Results) -> list[tuple[str, str, str]]:
@@ -154,7 +182,7 @@ def headlines(results: Results) -> list[tuple[str, str, str]]:
             values |= {"baseline": wording.with_baseline(score)[1] or "unknown"}
             reading = spec.headline_reading.format_map(defaultdict(lambda: "–", values))
             reading = reading if score.value is not None else score.reason or ""
-            reading += f"; 95 % {wording.interval(score)}" if score.value is not None and score.interval else ""
+            reading += f"; 95% interval {wording.interval(score)}" if score.value is not None and score.interval else ""
             lines.append((f"{spec.headline} {space}".strip(), wording.number(score), reading))
     local = results.utilization["schemes"].get("local", {})
     if results.binning["scheme"] == "local" and local:
@@ -167,7 +195,7 @@ def _ordered(results: Results) -> list[Cell]:
 
 
 def _findings(results: Results, cell: Cell) -> tuple[str, str]:
-    """Answers of the checks for a condition: in a few words, and one by one with the reasons."""
+    """Answers of the checks for a condition: in a few words, and line by line."""
     findings = {f.check: f for f in results.findings if f.place == (cell.z_bin, cell.pathology)}
     if not findings:
         return "no check was made", "no check was made"
@@ -178,11 +206,16 @@ def _findings(results: Results, cell: Cell) -> tuple[str, str]:
     words = ", ".join(few) or (
         "every check is fine" if fine == len(applicable) else f"{fine} of {counted(len(applicable), 'check')} fine"
     )
-    notes = (
-        f"{c.heading}: {wording.finding(findings[c.name]) if c.name in findings else 'not looked at'}"
-        for c in applicable
-    )
-    return words, "; ".join(notes)
+    by_answer: dict[str, list[str]] = {"unknown": [], "fine": [], "not looked at": []}
+    lines = []
+    for check in applicable:
+        found = findings.get(check.name)
+        if found is not None and found.answer == "off":
+            lines.append(f"{check.heading}: {': '.join(filter(None, [found.fault, found.evidence]))}")
+        else:
+            by_answer["not looked at" if found is None else found.answer].append(check.heading)
+    lines += [f"{answer}: {', '.join(names)}" for answer, names in by_answer.items() if names]
+    return words, "\n".join(lines)
 
 
 def _entry(score: Score | None) -> Entry:

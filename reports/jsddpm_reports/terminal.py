@@ -101,8 +101,13 @@ def _checks_table(rows: Sequence[CheckRow], n_bins: int) -> RenderableType:
         counts = [str(count) if row.was_made else "–" for count in row.counts.values()]
         parts: list[Text | str] = [_signs(part[1:]) for part in row.parts[1:]] if signs else [*counts]
         sign = Text(row.sign if row.was_made else "–", style=_STYLES[row.answer])
-        table.add_row(sign, row.check.heading, ": ".join(filter(None, [row.kind, row.evidence])), *parts)
+        table.add_row(sign, row.check.heading, _seen(row), *parts)
     return table
+
+
+def _seen(row: CheckRow) -> str:
+    """What a check saw; that only parts are off stands first."""
+    return f"only in parts: {row.seen}" if row.in_parts else row.seen
 
 
 def _signs(findings: Sequence[Finding | None]) -> Text:

@@ -33,8 +33,8 @@ def plain(value: float, unit: str = "") -> str:
     ('24.1', '0.012', '100%')
     >>> plain(0.996, "share"), plain(0.9996, "share"), plain(0.99, "share")
     ('99.6%', '99.96%', '99%')
-    >>> plain(0.0003), plain(0.004, "share"), plain(12345.6), plain(1234567.0)
-    ('0.0003', '0.4%', '12346', '1.23e+06')
+    >>> plain(0.0003), plain(-0.00009), plain(0.004, "share"), plain(12345.6), plain(1234567.0)
+    ('0.0003', '-0.00009', '0.4%', '12346', '1.23e+06')
     """
     if abs(value) < _NOTHING:
         value = 0.0
@@ -93,7 +93,7 @@ def p_value(p: float | None) -> str:
 def _rounded(value: float, decimals: int) -> str:
     """A number with so many digits after the point, or with one digit that is not 0."""
     text = f"{value:.{decimals}f}"
-    return text if value == 0 or text.strip("-0.") else f"{value:.1g}"
+    return text if value == 0 or text.strip("-0.") else f"{Decimal(f'{value:.1g}'):f}"
 
 
 def with_baseline(score: Score | None) -> tuple[str, str]:
@@ -103,7 +103,7 @@ def with_baseline(score: Score | None) -> tuple[str, str]:
 
 
 def interval(score: Score) -> str:
-    """The 95 % interval, as ``8.00 to 10.0``; empty where there is none."""
+    """The 95% interval, as ``8.00 to 10.0``; empty where there is none."""
     return _span(score.interval, score.unit) if score.interval else ""
 
 
@@ -112,10 +112,10 @@ def sources(cell: Cell) -> str:
 
     >>> from jsddpm_eval.results.score import Cell, Score
     >>> sources(Cell(z_bin=None, pathology=None, scores={"psnr": Score(value=30.0, n_real=66, n_patients=4)}))
-    '66 of 4 patients'
+    '66 slices of 4 patients'
     """
     n_real, n_patients = max(((s.n_real or 0, s.n_patients or 0) for s in cell.scores.values()), default=(0, 0))
-    return f"{n_real} of {counted(n_patients, 'patient')}"
+    return f"{counted(n_real, 'slice')} of {counted(n_patients, 'patient')}"
 
 
 def context(score: Score | None) -> str:
@@ -124,9 +124,9 @@ def context(score: Score | None) -> str:
         return "not asked for"
     parts = []
     if score.interval:
-        parts.append(f"95 % interval {interval(score)}")
+        parts.append(f"95% interval {interval(score)}")
     if score.baseline is not None:
-        band = f", its 95 % band {_span(score.baseline_interval, score.unit)}" if score.baseline_interval else ""
+        band = f", its 95% band {_span(score.baseline_interval, score.unit)}" if score.baseline_interval else ""
         parts.append(f"baseline {plain(score.baseline, score.unit)}{band}")
     if score.standing is not None:
         parts.append(_SIDES[score.standing.side] + (" with the whole interval" if score.standing.certain else ""))
@@ -145,14 +145,17 @@ def _span(ends: tuple[float, float], unit: str) -> str:
 
 
 def finding(answered: Finding) -> str:
-    """A finding in words: answer, fault, evidence, and what an answer would need.
+    """A finding in words: answer, fault with its evidence, other faults, and what an answer would need.
 
     >>> from jsddpm_eval.results.specs import Finding
     >>> finding(Finding(check="copied", answer="unknown", reason="the copy gap has no interval"))
     'unknown, the copy gap has no interval'
+    >>> finding(Finding(check="a", answer="off", kind="smooth; dark", label="grain", reason="-2.0 SD"))
+    'off, smooth: grain -2.0 SD; also dark'
     """
     borrowed = "shown only together with the other conditions" if answered.inherited else ""
-    return ", ".join(filter(None, [answered.answer, answered.kind, evidence(answered), borrowed]))
+    said = ": ".join(filter(None, [answered.fault, evidence(answered)]))
+    return "; ".join(filter(None, [", ".join(filter(None, [answered.answer, said])), answered.also, borrowed]))
 
 
 def evidence(answered: Finding) -> str:

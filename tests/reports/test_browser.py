@@ -164,7 +164,7 @@ def test_reasons_show_on_hover_and_by_keyboard(opened):
     assert [note.split(":")[0] for note in (before, below, right)] == [
         "bin 0 control", "bin 1 control", "bin 1 control, match",
     ]  # fmt: skip
-    assert page.inner_text("#tip") == " ".join(right.split())
+    assert " ".join(page.inner_text("#tip").split()) == " ".join(right.split())
     page.keyboard.press("Escape")
     assert page.is_hidden("#tip")
     for _ in range(25):
@@ -193,6 +193,38 @@ def test_the_page_is_never_wider_than_the_screen(opened, width):
     box = page.wait_for_selector("#tip:not([hidden])").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_long_note_stays_on_the_screen(opened, width):
+    page, _, _ = opened(viewport={"width": width, "height": 800})
+    note = "\n".join(["the head is wider than in real slices"] * 200)
+    page.eval_on_selector("td.state[data-note]", "(cell, note) => { cell.dataset.note = note; }", note)
+    page.query_selector("td.state[data-note]").hover()
+    box = page.wait_for_selector("#tip:not([hidden])").bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= 800
+    assert box["x"] + box["width"] <= width
+    style = page.evaluate("getComputedStyle(document.getElementById('tip')).whiteSpaceCollapse")
+    assert style == "preserve-breaks"  # a line for each check
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colour_of_a_fault_means_nothing_else(opened, scheme):
+    page, _, _ = opened(color_scheme=scheme)
+    colour = "(e) => getComputedStyle(e).backgroundColor"
+    faults = {page.eval_on_selector(s, colour) for s in (".swatch.off:not(.inherited)", ".swatch.off.inherited")}
+    others = {page.eval_on_selector(f".key .{side}", colour) for side in ("above", "above.certain", "below")}
+    assert len(faults) == 2
+    assert not faults & others
+
+
+def test_counts_of_conditions_say_so_on_a_narrow_screen(opened):
+    page, _, _ = opened(viewport={"width": 400, "height": 800})
+    said = page.eval_on_selector(".checks tbody tr", "(row) => getComputedStyle(row, '::after').content")
+    assert said == '"conditions"'
+    inside = "(e) => e.scrollWidth <= e.clientWidth"
+    assert page.eval_on_selector(".scroll:has(.checks)", inside)
 
 
 def test_on_paper_it_is_light_and_whole(opened, tmp_path):

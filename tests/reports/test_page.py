@@ -20,9 +20,11 @@ from evaluations import CHECKS, HOSTILE, SPACES, made_up, panels
 from jsddpm.binning import ZBinning
 from jsddpm_cli.app import app
 from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.checks.verdict import verdict
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
-from jsddpm_reports import binning, montage, page, pictures, reproduction, terminal, wording
+from jsddpm_eval.results.specs import GROUPS
+from jsddpm_reports import binning, montage, page, pictures, reproduction, score_table, terminal, wording
 from jsddpm_reports.columns import main_columns
 from jsddpm_reports.evaluation import Evaluation
 
@@ -141,7 +143,7 @@ def test_the_verdict_comes_first_and_every_feature_space_is_shown(found):
     assert places == sorted(places)
     headings = [words for _, words in found.all("th")]
     assert {f"{kind}{space}" for kind in ("KID", "FID") for space in SPACES} <= set(headings)
-    assert {"precisionradiomics", "exact copies", "z error", "obeys", "contrast"} <= set(headings)
+    assert {"precisionradiomics", "exact copies", "z error", "obeys", "lesion contrast"} <= set(headings)
 
 
 def test_values_stand_beside_their_baselines_and_undefined_ones_give_the_reason(found):
@@ -175,28 +177,32 @@ def test_headings_go_down_step_by_step_tables_have_captions_and_pictures_words(f
 def test_every_pooled_score_is_in_one_table_with_its_counts(evaluation, found):
     rows = [words for _, words in found.all("tr")]
     table = rows[1 + next(i for i, words in enumerate(rows) if words.startswith("scorepathologyunit")) :]
-    assert "obeyscontrolshare75%––––80" in table  # value, interval, baseline, real slices, patients, generated slices
-    assert "area, mm²lesionmm²3.25–1.50–––" in table
+    assert (
+        "share of control samples with an empty maskcontrolshare75%––––80" in table
+    )  # value, interval, baseline, real slices, patients, generated slices
+    assert "distance in lesion arealesionmm²3.25–1.50–––" in table
     assert any(words.startswith("KID with condition radiomicsboth") for words in table)  # pooled alone
     titles = {a["title"] for a, _ in found.all("td") if "title" in a}
     shown = [(spec, space) for spec in evaluation.results.specs if spec.place != "hidden" for space in ("", *SPACES)]
     for spec, space in shown:
         score = evaluation.results.pooled.get(spec.named(space))
         if score is not None and spec.per_space == bool(space):
-            assert f"{spec.heading} {space}".strip() + f": {wording.context(score)}" in titles
+            assert f"{spec.words} {space}".strip() + f": {wording.context(score)}" in titles
 
 
 def test_the_whole_comes_first_check_by_check(found):
     rows = [words for _, words in found.all("tr")]
     start = next(i for i, words in enumerate(rows) if words.startswith("checkwhat was seen"))
-    table = rows[start + 1 : start + 1 + len(CHECKS)]
+    assert rows[start].endswith("conditions")
+    assert rows[start + 1] == "offfineunknown"
+    table = rows[start + 2 : start + 2 + len(CHECKS)]
     last, first = CHECKS[-1], CHECKS[0]
     conditions = 20 if last.pathology is None else 10
     assert table[0] == (
-        f"! off{last.question}{last.heading}unlike real slices p = 0.01{conditions * 9 // 10}{conditions // 10}0"
+        f"! off{last.question}{last.heading}unlike real slices: p = 0.01{conditions * 9 // 10}{conditions // 10}0"
     )
     (unknown,) = (words for words in table if words.startswith("? unknown"))
-    assert unknown.startswith(f"? unknown{first.question}{first.heading}a -1 to 2; too few seeds {HOSTILE[:5]}")
+    assert unknown.startswith(f"? unknown{first.question}{first.heading}a -1.0 to 2.0; too few seeds {HOSTILE[:5]}")
     assert sum(words.startswith("✓ fine") for words in table) == len(CHECKS) - 2
 
 
@@ -211,7 +217,7 @@ def test_every_check_says_what_it_found_and_why_place_by_place(found):
     assert titles[f"bin 0 lesion, {first}: unknown, too few seeds {HOSTILE}"] == "unknown"
     assert titles[f"bin 4 lesion, {last}: off, p = 0.01"] == "off"
     assert titles[f"bin 1 lesion, {first}: fine"] == "fine"
-    assert titles[f"all bins, {first}: unknown, a -1 to 2; too few seeds {HOSTILE}"] == "unknown first"
+    assert titles[f"all bins, {first}: unknown, a -1.0 to 2.0; too few seeds {HOSTILE}"] == "unknown first"
     states = [
         (a["class"], words) for a, words in found.all("td") if a.get("class", "").startswith("state") and "title" in a
     ]
@@ -220,6 +226,63 @@ def test_every_check_says_what_it_found_and_why_place_by_place(found):
     made = sum(check.pathology in (None, 1) for check in CHECKS)
     assert states[10] == ("state unknown", f"? {made - 1} of {made} checks fine")
     assert {check.rule for check in CHECKS} <= {words for _, words in found.all("dd")}
+
+
+def test_the_table_of_checks_counts_a_fault_of_a_part_as_the_verdict_does(evaluation):
+    """The second check is fine on the whole and off in one bin by itself; the first is unknown."""
+    results, check = evaluation.results, CHECKS[1].name
+    own = {"answer": "off", "kind": "too dark; too flat", "label": "grain", "reason": "-2.0 SD", "p_value": 0.01}
+    findings = [f.model_copy(update=own) if (f.check, f.z_bin) == (check, 3) else f for f in results.findings]
+    results = results.model_copy(update={"findings": tuple(findings)})
+    sentence = verdict(results)[0]
+    assert f"2 of {len(CHECKS)} checks are off (1 only in parts)" in sentence
+    rows = [words for _, words in parsed(page.render(replace(evaluation, results=results))).all("tr")]
+    assert [words for words in rows if words.startswith("! off")] == [
+        next(words for words in rows if words.startswith(f"! off{CHECKS[-1].question}")),
+        next(words for words in rows if words.startswith(f"! off in parts{CHECKS[1].question}")),
+    ]
+    assert sum(words.startswith("✓ fine") for words in rows) == len(CHECKS) - 3
+    (parts,) = (words for words in rows if words.startswith("! off in parts"))
+    assert "too dark: grain -2.0 SD, in bin 3 " in parts
+    assert "; also too flat" in parts
+    shown = results._repr_html_()
+    assert "too dark; in bin 3 " in shown
+
+
+def test_a_condition_names_what_is_off_line_by_line(evaluation):
+    results, (check, other) = evaluation.results, CHECKS[1:3]
+    long = {"answer": "off", "kind": "too dark; too flat", "label": "grain", "reason": "-2.0 SD"}
+    findings = [f.model_copy(update=long) if f.check == check.name else f for f in results.findings]
+    (row, *_) = score_table.table_rows(results.model_copy(update={"findings": tuple(findings)}), [])
+    first, fine = row.note.split("\n")
+    assert first == f"{check.heading}: too dark: grain -2.0 SD"
+    assert other.heading in fine.removeprefix("fine: ").split(", ")
+
+
+def test_a_table_has_no_rows_of_conditions_without_its_scores(html):
+    table = html.partition("<caption>Lesion shapes</caption>")[2].partition("</table>")[0]
+    assert re.findall(r'scope="rowgroup" class="lead">(\w+)<', table) == ["lesion"]
+
+
+def test_scores_of_all_conditions_are_named_by_their_group_and_no_two_alike(html):
+    table = html.partition("<caption>Pooled over all bins</caption>")[2].partition("</table>")[0]
+    groups = re.findall(r'class="group" colspan="9">([^<]+)<', table)
+    assert groups == [g for g in GROUPS if g in groups]
+    names = re.findall(r'<th scope="row">([^<]+)</th><td>(?:\w+)</td><td>([^<]*)</td>', table)
+    assert len(names) == len(set(names))
+    assert not {"equal", "size", "row", "contrast", "varied", "patients", "number"} & {name for name, _ in names}
+
+
+def test_copies_are_counted_by_what_is_copied(evaluation):
+    rows = [("slice", "generated-0001 z 5 lesion sample 0"), ("lesion", "generated-0001 z 5 lesion sample 0"),
+            ("slice", "generated-0000 z 3 control sample 1")]  # fmt: skip
+    copies = [{"sample": name, "real": "r", "patient": "p", "of": "training", "what": what, "nearness": 1.2}
+              for what, name in rows]  # fmt: skip
+    privacy = {"asked": "?", "sentences": [], "detector": [], "threat_model": "", "limits": [], "copies": copies,
+               "worst_patient": None}  # fmt: skip
+    found = parsed(page.render(replace(evaluation, privacy=privacy)))
+    assert "Copies: 2 slices and 1 lesion" in {words for _, words in found.all("summary")}
+    assert any(words.startswith("The name of a sample has four parts") for _, words in found.all("p"))
 
 
 def test_shifts_stand_in_tables_of_further_scores_by_what_they_are_of(evaluation, found):

@@ -96,7 +96,7 @@ def documents(
 
 
 def _scores(results: Results) -> list[tuple[str, str, str, str, str]]:
-    """Heading, pathology, value, 95 % interval and baseline of the defined scores of the whole that are shown first."""
+    """Heading, pathology, value, 95% interval and baseline of the defined scores of the whole that are shown first."""
     rows = []
     for spec, space in spaced(results):
         score = results.pooled.get(spec.named(space))

@@ -81,7 +81,7 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
             f"{counted(len(results.specs), 'score')} of {', '.join(groups)}; each with its definition in results.json"
         ),
         "uncertainty": Fact(
-            "95 % intervals treat patients and samples as the units. They are by Welch (linearized by patient) for "
+            "95% intervals treat patients and samples as the units. They are by Welch (linearized by patient) for "
             "differences of means, by Clopper and Pearson or by Wilson for shares, and by the jackknife for distances "
             "and other means. The baseline is the same score between real patients. P-values of checks are "
             "corrected over the checks and the conditions; those of single scores are not"
@@ -232,7 +232,7 @@ def _precision(results: Results) -> Fact:
         return unknown("no score of the whole is defined")
     intervals = sum(s.interval is not None for s in scores)
     known = f"{intervals} of {counted(len(scores), 'score')} of the whole {agreeing(intervals, 'has', 'have')}"
-    return Fact(f"{known} a 95 % interval; see the table of the card")
+    return Fact(f"{known} a 95% interval; see the table of the card")
 
 
 def _detectable(results: Results) -> Fact:

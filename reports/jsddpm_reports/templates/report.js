@@ -11,11 +11,13 @@
   const show = (cell) => {
     tip.textContent = cell.dataset.note;
     tip.hidden = false;
+    tip.style.left = tip.style.top = "0";
     const box = cell.getBoundingClientRect(), size = tip.getBoundingClientRect();
     const left = Math.min(Math.max(box.left, 12), window.innerWidth - size.width - 12);
     const below = box.bottom + 6;
     tip.style.left = `${Math.max(left, 12)}px`;
-    tip.style.top = `${below + size.height > window.innerHeight ? Math.max(box.top - size.height - 6, 6) : below}px`;
+    const above = box.top - size.height - 6, lowest = Math.max(window.innerHeight - size.height - 6, 6);
+    tip.style.top = `${below <= lowest ? below : above >= 6 ? above : lowest}px`;
   };
   const hide = () => { tip.hidden = true; };
 
