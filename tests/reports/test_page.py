@@ -243,7 +243,7 @@ def test_the_table_of_checks_counts_a_fault_of_a_part_as_the_verdict_does(evalua
     ]
     assert sum(words.startswith("✓ fine") for words in rows) == len(CHECKS) - 3
     (parts,) = (words for words in rows if words.startswith("! off in parts"))
-    assert "too dark: grain -2.0 SD, in bin 3 " in parts
+    assert "too dark: grain -2.0 SD, p = 0.01, in bin 3 " in parts
     assert "; also too flat" in parts
     shown = results._repr_html_()
     assert "too dark; in bin 3 " in shown
