@@ -50,6 +50,7 @@ def test_only_the_scores_asked_for_are_computed_and_the_page_says_how(stores, tm
     assert "feature_distance" in str(error)
 
 
+@pytest.mark.long
 def test_undefined_scores_are_an_exit_status_only_where_they_were_asked_for(stores, tmp_path):
     """Few patients leave scores undefined; an evaluation that ran is no failure for that."""
     ran = evaluate(stores, tmp_path / "e")

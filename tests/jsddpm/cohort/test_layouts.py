@@ -54,7 +54,7 @@ def test_a_new_file_is_known_to_the_commands(flat):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert "flat: 1 image," in done.stderr
+    assert "layout flat: 0 images of patients, 1 of controls" in done.stdout
     shown = subprocess.run(
         [sys.executable, "-c", code.replace("'--layout', 'flat'", "'--help'")],
         capture_output=True, text=True, timeout=120, check=True, env=os.environ | {"COLUMNS": "400"},

@@ -61,6 +61,7 @@ def test_masks_that_mean_something_else_are_noted_in_the_store(bids, tmp_path):
     assert notes_of(SliceStore(tmp_path / "store")) == [("sub-00", LESION_OF_CONTROL), ("sub-02", TOO_LARGE)]
 
 
+@pytest.mark.long
 def test_bytes_do_not_depend_on_the_number_of_processes(bids, tmp_path):
     build(bids, tmp_path / "one")
     build(bids, tmp_path / "two", jobs=2)

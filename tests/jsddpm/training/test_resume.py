@@ -45,6 +45,7 @@ def stop_at(step, number):
     return progress
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", [[], EVERYTHING], ids=["plain", "everything"])
 def test_a_run_stopped_at_any_step_ends_with_the_bytes_of_an_uninterrupted_one(store, tmp_path, settings):
     config = load_config("demo", [*SETTINGS, *settings])

@@ -142,7 +142,7 @@ def test_one_exact_copy_is_off_and_a_blank_slice_is_no_copy():
         results = world().evaluation(torch.cat([first, fresh(39)]), metrics=["copies"]).results
         whole = next(f for f in results.findings if f.check == "copied" and f.place == (None, None))
         assert whole.answer == answer
-    assert CHECK.words["copied_exactly"] == "exact copies of real slices"
+    assert CHECK.words["copied_exactly"][1] == "exact copies of real slices"
 
 
 def test_patients_are_counted_with_an_exact_interval():

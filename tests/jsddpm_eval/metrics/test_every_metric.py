@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import metric_tester as tester
+from jsddpm.errors import JsddpmError
 from jsddpm_eval.metrics.base import Metric
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.results.score import Counts, Score
@@ -41,7 +42,7 @@ class Odd(Metric):
 @pytest.mark.parametrize(
     ("scores", "error"),
     [
-        (lambda cell: {}, RuntimeError),
+        (lambda cell: {}, JsddpmError),
         (lambda cell: {"odd": Score.of(float("nan"), cell.counts)}, ValueError),
         (lambda cell: {"odd": Score.of(1.0, Counts(n_generated=10**6))}, AssertionError),
         (lambda cell: {"odd": Score.of(1.0, cell.counts, p_value=0.5)}, AssertionError),

@@ -92,6 +92,7 @@ def test_a_volume_is_left_out_with_all_its_slices():
         assert score.influence.samples == pytest.approx([expected(volume != u) - value for u in units], abs=1e-6)
 
 
+@pytest.mark.long
 def test_the_interval_of_a_perfect_generator_holds_a_half_as_often_as_it_says():
     inside, cohorts = 0, 60
     for seed in range(cohorts):

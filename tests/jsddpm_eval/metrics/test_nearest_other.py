@@ -174,6 +174,7 @@ def test_mirrored_repeats_are_repeats():
     assert (whole.answer, "the same samples again" in whole.kind) == ("off", True)
 
 
+@pytest.mark.long
 def test_perfect_samples_are_accused_no_more_often_than_the_level_says():
     """One condition, 22 patients of 3 slices, 16 samples in 8 dimensions: most of the error are shared neighbours."""
     rng, p_values, scaled = np.random.default_rng(0), [], []

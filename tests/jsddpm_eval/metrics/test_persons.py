@@ -42,6 +42,7 @@ def judged(names):
     return here.evaluation((real.roll(2, 2) + noise).clamp(0, 1), metrics=["copies"], features=()).results
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", [2, 3])
 def test_all_names_of_a_person_are_found(names):
     groups = judged(names).provenance["patients_alike"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from jsddpm_eval.comparison import compare
@@ -11,6 +12,7 @@ from worlds import World
 METRICS = ["intensity", "head", "texture", "sharpness"]
 
 
+@pytest.mark.long
 def test_halves_of_one_generator_differ_in_no_more_scores_than_the_level_says():
     world, found, tested = World(patients=12), 0, 0
     for seed in range(12):

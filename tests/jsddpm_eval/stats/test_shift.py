@@ -88,6 +88,7 @@ def test_a_perfect_generator_is_accused_as_often_as_stated_and_a_shift_is_seen()
     assert seen / trials > 0.8
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("effect", [0.0, 0.7])
 def test_volumes_through_every_bin_have_the_stated_level_and_the_power_of_their_number(effect):
     """Twelve volumes of twenty bins, with an effect of each volume, beside forty patients.
