@@ -144,7 +144,7 @@ def test_a_scan_notes_patients_whose_mask_is_empty_as_it_is_read(jsddpm, bids):
 
 def test_an_impossible_division_is_refused_before_files_are_read(jsddpm, bids, tmp_path, monkeypatch):
     monkeypatch.setattr("jsddpm_cli.commands.cohort._inspect", lambda *_: pytest.fail("files were read"))
-    for words in (["--test", 1.5], ["--folds", 5]):  # of four patients
+    for words in (["--test", 1.5], ["--folds", 5], ["--folds", 0]):  # of four patients
         status, _, err = jsddpm("cohort", "split", bids, "--out", tmp_path / "out", *words)
         assert (status, "error[SPLIT]" in err) == (2, True)
 

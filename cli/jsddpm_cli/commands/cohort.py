@@ -148,7 +148,9 @@ def split(
 
     def divided(loads: dict[str, float]) -> list[dict[str, Split]]:
         patients, given = patients_of(records, loads), given_splits(records)
-        return k_fold(patients, fold_count, rule, given) if fold_count else [assign_splits(patients, rule, given)]
+        if fold_count is None:
+            return [assign_splits(patients, rule, given)]
+        return k_fold(patients, fold_count, rule, given)
 
     divided(dict.fromkeys((r.subject for r in records), 0.0))  # what is impossible is refused before files are read
     inspected = _inspect(records, reading, jobs, max_volume_gb)
@@ -159,7 +161,7 @@ def split(
     texts = [
         to_csv([row | {"split": division[row["patient"]]} for row in manifest_rows(records)]) for division in divisions
     ]
-    if fold_count:
+    if several := fold_count is not None:
         with published_directory(out) as folder:
             for number, text in enumerate(texts, 1):
                 write_text(folder / f"fold-{number}.csv", text)
@@ -168,8 +170,8 @@ def split(
     rows = [[str(n), s, *_summary(patients, d, s)] for n, d in enumerate(divisions, 1) for s in SPLITS]
     columns = ["fold", "split", "patients", "with lesion", "median lesion mm3"]
     emit(results_table(columns, rows), {"folds": [dict(d) for d in divisions]}, how)
-    note(f"{'manifests in' if fold_count else 'manifest'} {out}")
-    _note_root(records, out if fold_count else out.parent)
+    note(f"{'manifests in' if several else 'manifest'} {out}")
+    _note_root(records, out if several else out.parent)
 
 
 def _note_root(records: Sequence[Record], folder: Path) -> None:
