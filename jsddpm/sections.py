@@ -210,7 +210,7 @@ class SamplingConfig(Section):
     steps: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 50
     """Number of network evaluations per sample."""
     spacing: Spacing = "trailing"
-    """Spacing of noise levels: karras (more low levels, which fine texture needs), or trailing (evenly spaced)."""
+    """Spacing of noise levels: trailing (evenly spaced), or karras (more low levels; for an ideal network)."""
     eta: Share = 0.0
     """Share of DDPM's step noise in DDIM; other samplers do not use it."""
     guidance: Annotated[Number, Field(ge=0, le=100)] = 1.0

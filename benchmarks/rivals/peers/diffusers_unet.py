@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import torch
-from budget import SAMPLING_STEPS, denoising, drawn, finish, read_task, train, tuned
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
+from budget import denoising, drawn, finish, read_task, train, tuned
+from diffusers import DDPMScheduler, UNet2DModel
 from diffusers.optimization import get_cosine_schedule_with_warmup
 
 WARMUP = 500
@@ -42,13 +42,8 @@ def main() -> None:
 
     loss = denoising(predicted, noises.add_noise, kind)
     record = train(task, list(network.parameters()), optimizer, loss, share, batch_size=batch)
-    sampler = DDIMScheduler.from_config(noises.config, clip_sample=True)
-    sampler.set_timesteps(SAMPLING_STEPS)
     network.eval()
-    samples = drawn(
-        task, sampler.timesteps, lambda x, t, labels: sampler.step(predicted(x, t, labels), t, x).prev_sample
-    )
-    finish(task, samples, record)
+    finish(task, drawn(task, predicted, kind), record)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import torch
-from budget import SAMPLING_STEPS, denoising, drawn, finish, half_cosine, read_task, train, tuned
+from budget import denoising, drawn, finish, half_cosine, read_task, train, tuned
 from monai.networks.nets import DiffusionModelUNet
-from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
+from monai.networks.schedulers import DDPMScheduler
 
 
 def main() -> None:
@@ -31,11 +31,8 @@ def main() -> None:
 
     loss = denoising(predicted, noises.add_noise, kind)
     record = train(task, list(network.parameters()), optimizer, loss, share, batch_size=batch, clip=None)
-    sampler = DDIMScheduler(num_train_timesteps=1000, prediction_type=kind)
-    sampler.set_timesteps(SAMPLING_STEPS)
     network.eval()
-    samples = drawn(task, sampler.timesteps, lambda x, t, labels: sampler.step(predicted(x, t, labels), int(t), x)[0])
-    finish(task, samples, record)
+    finish(task, drawn(task, predicted, kind), record)
 
 
 if __name__ == "__main__":
