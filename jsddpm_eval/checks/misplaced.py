@@ -1,4 +1,4 @@
-"""Misplaced: generated slices lie in another place than asked for."""
+"""Misplaced: generated slices lie in another bin than they are conditioned on."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Misplaced(WordedCheck):
     )  # fmt: skip
 
     words: ClassVar[Mapping[str, Words]] = {
-        "z_offset_bins": ("in lower bins than asked for", "in higher bins than asked for"),
-        "z_pull_bins": ("", "pulled to the middle: the bin asked for is ignored"),
-        "z_error_bins": ("", "further from the bin asked for than real slices"),
+        "z_offset_bins": ("in lower bins than conditioned on", "in higher bins than conditioned on"),
+        "z_pull_bins": ("", "pulled to the middle: the bin of the condition is ignored"),
+        "z_error_bins": ("", "further from the bin of the condition than real slices"),
     }
 
     def _of(self, score: Score, words: Words) -> Evidence:

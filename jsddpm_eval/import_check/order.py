@@ -41,14 +41,14 @@ def order(reference: RealReference, imported: Pictured) -> list[Suspicion]:
         return [Suspicion("order", "the order of the bins looks reversed", cure)]
     if broken := _broken(reference, imported):
         return [broken]
-    cure = "check which bins were asked for, the z-range that was divided, and that names were not sorted as text"
+    cure = "check the bins of the conditions, the z-range that was divided, and that names were not sorted as text"
     offset = reference.compare(real - bins, imported.table, predicted - requested)
     if offset and offset.p_value < PLAIN and abs(moved := offset.generated - offset.real) >= _OFF:
-        what = f"slices look {abs(moved):.1f} bins {'higher' if moved > 0 else 'lower'} than asked for"
+        what = f"slices look {abs(moved):.1f} bins {'higher' if moved > 0 else 'lower'} than their conditions say"
         return [Suspicion("order", what, cure)]
     apart = reference.compare(np.abs(real - bins), imported.table, np.abs(predicted - requested))
     if apart and apart.p_value < PLAIN and apart.generated - apart.real >= _APART:
-        what = f"slices look {apart.generated:.1f} bins away from those asked for, real ones {apart.real:.1f}"
+        what = f"slices look {apart.generated:.1f} bins away from those of their conditions, real ones {apart.real:.1f}"
         return [Suspicion("order", what, cure)]
     return []
 
