@@ -79,6 +79,7 @@ def test_of_parts_that_end_together_one_writes_the_files(generated, tmp_path, ca
     assert len(list((tmp_path / "png").glob("*.png"))) == 2 * len(generated.index)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("brief_networks")
 def test_samples_choose_the_checkpoint_that_is_sampled_and_the_page_says_why(tmp_path):
     store = write_store(tmp_path / "store", patients=8, held_out=4, validation=3)

@@ -36,6 +36,7 @@ def test_names_are_the_files(registry, folder):
     assert len(files) >= 3
 
 
+@pytest.mark.long
 def test_one_new_file_is_found_everywhere(run, tmp_path):
     shutil.copytree(ROOT, tmp_path / "jsddpm", ignore=shutil.ignore_patterns("__pycache__"))
     for name, text in FILES.items():

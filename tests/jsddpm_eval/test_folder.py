@@ -31,6 +31,7 @@ pytestmark = pytest.mark.usefixtures("brief_networks")
 BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 
+@pytest.mark.long
 def test_a_run_is_evaluated_with_everything_in_its_place(run, store, generated, tmp_path):
     results = evaluate_into(tmp_path / "e", store, generated, checkpoint=run / "checkpoints" / "last.ckpt")
     assert Results.read(tmp_path / "e" / "results.json") == results

@@ -320,6 +320,7 @@ def test_a_store_is_the_table_of_its_content(store):
     assert both[0].generation == both[1].generation
 
 
+@pytest.mark.long
 def test_pixels_are_read_no_more_at_a_time_than_the_largest_bin_or_a_batch(store, monkeypatch):
     monkeypatch.setattr(slice_table, "BATCH", 16)
     counting = Counting(store.path)

@@ -178,6 +178,7 @@ def test_a_job_told_to_leave_saves_goes_back_into_the_queue_and_ends_like_one_le
     assert all((a[k] == b[k]).all() for k in a)
 
 
+@pytest.mark.long
 def test_tasks_that_are_dealt_out_in_turn_know_their_number_on_the_machine(slurm, tmp_path):
     """Four tasks on two machines: ranks 0 and 2 on the first one, 1 and 3 on the second."""
     code = "from jsddpm.runtime import local_rank, processes; print(processes()[0], local_rank())"
