@@ -38,3 +38,17 @@ def test_means_ranges_and_baselines(rivals):
     assert [line[area] for line in cells[1:]] == ["230 (210 to 250), real 200", "1, real 0.5", ""]
     assert cells[1][:4] == ["1200", "ours", "2", "2,000"]
     assert cells[2][:4] == ["1200", "theirs", "1", "60"]
+
+
+def test_a_row_that_the_file_holds_is_not_measured_again(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(RIVALS))
+    rows_of = import_module("benchmarks.rivals.rows").Rows
+    made = (tmp_path, "rows", ("name", "seed"), "table.md", lambda rows: f"{len(rows)} rows\n")
+    first = rows_of(*made)
+    assert ("a", 0) not in first
+    first.add({"name": "a", "seed": 0, "value": 1.5})
+    again = rows_of(*made)
+    assert (("a", 0) in again, ("a", 1) in again, ("b", 0) in again) == (True, False, False)
+    again.add({"name": "a", "seed": 1, "value": 2.5})
+    assert (tmp_path / "rows.csv").read_text() == "name,seed,value\na,0,1.5\na,1,2.5\n"
+    assert (tmp_path / "table.md").read_text() == "2 rows\n"

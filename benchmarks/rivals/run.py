@@ -14,9 +14,10 @@ from typing import Any
 import pandas as pd
 import torch
 from contenders import CONTENDERS, Task
+from rows import Rows
 
 from jsddpm.cohort.records import SPLITS
-from jsddpm.files import make_directory, write_text
+from jsddpm.files import make_directory
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
 from jsddpm_eval.evaluation import evaluate
@@ -93,22 +94,16 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of contenders")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    store, file = SliceStore(asked.store), make_directory(asked.out) / "rows.csv"
+    store, rows = SliceStore(asked.store), Rows(asked.out, "rows", ("contender", "seed", "budget"), "table.md", table)
     binning = Recommendation.of(store).config().binning.for_store(store.n_slices)
-    rows = pd.read_csv(file) if file.is_file() else pd.DataFrame()
     for seed in asked.seeds:
         for contender in (c for c in CONTENDERS if not asked.only or c.name in asked.only):
-            done = rows[["contender", "seed", "budget"]].values.tolist() if len(rows) else []
-            if [contender.name, seed, asked.cpu_seconds] in done:
+            if (contender.name, seed, asked.cpu_seconds) in rows:
                 continue
             name = f"{contender.name.replace(' ', '-')}-{asked.cpu_seconds:g}-{seed}"
             task = Task(store, binning, seed, asked.cpu_seconds, make_directory(asked.work) / name)
             print(f"training {name}", flush=True)
-            row = row_of(task, contender.name, contender.run(task), asked.work / "features")
-            rows = pd.concat([rows, pd.DataFrame([row])], ignore_index=True)
-            write_text(file, rows.to_csv(index=False, float_format="%.6g"))
-            write_text(asked.out / "table.md", table(rows))
-            print(rows.tail(1).to_string(), flush=True)
+            rows.add(row_of(task, contender.name, contender.run(task), asked.work / "features"))
 
 
 if __name__ == "__main__":

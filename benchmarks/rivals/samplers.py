@@ -13,20 +13,21 @@ from pathlib import Path
 import pandas as pd
 import torch
 from contenders import PER_CONDITION, Task
+from rows import Rows
 from run import SCORES, cell, row_of
 
 from jsddpm.diffusion.generate import generate_store
 from jsddpm.diffusion.pipeline import JointPipeline
-from jsddpm.files import make_directory, write_text
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
 
+KEYS = ("sampler", "spacing", "sampler_steps")
 SAMPLINGS = (
     ("dpmpp", "karras", 30), ("dpmpp", "trailing", 30), ("dpmpp_sde", "trailing", 30), ("dpmpp_sde", "trailing", 60),
     ("dpmpp_sde", "karras", 30), ("dpmpp_sde", "karras", 60), ("ddpm", "trailing", 30), ("ddpm", "trailing", 60),
     ("ddpm", "trailing", 100), ("ddpm", "karras", 60), ("ddim", "trailing", 60),
 )  # fmt: skip
-"""Sampler, spacing of the noise levels, steps."""
+"""Sampler, spacing of the noise levels, steps: the columns KEYS."""
 
 
 def table(rows: pd.DataFrame) -> str:
@@ -35,7 +36,7 @@ def table(rows: pd.DataFrame) -> str:
         "| sampler | spacing | steps | networks | " + " | ".join(SCORES.values()) + " |",
         "|---|---|---:|---:|" + "---:|" * len(SCORES),
     ]
-    for (sampler, spacing, steps), group in rows.groupby(["sampler", "spacing", "sampler_steps"], sort=False):
+    for (sampler, spacing, steps), group in rows.groupby(list(KEYS), sort=False):
         cells = [cell(group, score) for score in SCORES]
         lines.append(f"| {sampler} | {spacing} | {steps} | {len(group)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -50,26 +51,21 @@ def main() -> None:
     parser.add_argument("--cpu-seconds", type=float, default=1200, help="of the trainings")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    store, file = SliceStore(asked.store), make_directory(asked.out) / "samplers.csv"
+    store, rows = SliceStore(asked.store), Rows(asked.out, "samplers", (*KEYS, "seed"), "samplers.md", table)
     binning = Recommendation.of(store).config().binning.for_store(store.n_slices)
-    rows = pd.read_csv(file) if file.is_file() else pd.DataFrame()
     for seed in asked.seeds:
         run = asked.work / f"jsddpm-{asked.cpu_seconds:g}-{seed}-run"
         pipe = JointPipeline.from_checkpoint(run / "checkpoints" / "last.ckpt", device="cpu")
         for sampler, spacing, steps in SAMPLINGS:
-            done = rows[["sampler", "spacing", "sampler_steps", "seed"]].values.tolist() if len(rows) else []
-            if [sampler, spacing, steps, seed] in done:
+            if (sampler, spacing, steps, seed) in rows:
                 continue
             samples = asked.work / f"{run.name}-{sampler}-{spacing}-{steps}"
             drawn = pipe.sampling_with(per_condition=PER_CONDITION, sampler=sampler, spacing=spacing, steps=steps)
             if not samples.exists():
                 generate_store(pipe, samples, sampling=drawn, seed=seed)
-            chosen = {"sampler": sampler, "spacing": spacing, "sampler_steps": steps}
+            chosen = dict(zip(KEYS, (sampler, spacing, steps), strict=True))
             row = row_of(Task(store, binning, seed, asked.cpu_seconds, samples), "jsddpm", {}, asked.work / "features")
-            rows = pd.concat([rows, pd.DataFrame([chosen | row])], ignore_index=True)
-            write_text(file, rows.to_csv(index=False, float_format="%.6g"))
-            write_text(asked.out / "samplers.md", table(rows))
-            print(rows.tail(1).to_string(), flush=True)
+            rows.add(chosen | row)
 
 
 if __name__ == "__main__":
