@@ -80,9 +80,12 @@ class Evidence:
     @property
     def kind(self) -> str:
         """The fault on the value's side of the margin; empty inside the margin, or on a side without a fault."""
-        if self.value is None or self.margin[0] < self.value < self.margin[1]:
-            return ""
-        return self.words[int(self.value > sum(self.margin) / 2)]
+        return "" if self.value is None or self.margin[0] < self.value < self.margin[1] else self.side
+
+    @property
+    def side(self) -> str:
+        """The fault on the value's side of the middle of the margin, however near it is; empty if there is none."""
+        return "" if self.value is None else self.words[int(self.value > sum(self.margin) / 2)]
 
     @property
     def degrees(self) -> float:

@@ -63,9 +63,7 @@ class _Judgement:
     @property
     def significant(self) -> bool:
         """Whether its own test rejects on the side of a fault, however small the difference may be."""
-        if self.p_value is None or self.p_value > ALPHA or self.evidence.value is None:
-            return False
-        return bool(self.evidence.words[int(self.evidence.value > sum(self.evidence.margin) / 2)])
+        return self.p_value is not None and self.p_value <= ALPHA and bool(self.evidence.side)
 
     @property
     def off(self) -> bool:
