@@ -193,9 +193,9 @@ def _sentences(shares: Mapping[str, Score], *, copied: bool) -> list[str]:
     needed = ceil(log(0.05) / log(1 - _THRESHOLD))
     if patients["of"] < needed:
         sentences.append(
-            f"Regulators of health data have accepted that up to {percentage(_THRESHOLD)} of patients can be "
-            f"identified. To show that fewer are copied takes {needed} training patients of whom none is copied; there "
-            f"are {patients['of']}."
+            f"Regulators of published health data accept a risk of at most {percentage(_THRESHOLD)} that a patient is "
+            f"identified. To show that a smaller share of patients is copied takes {needed} training patients of whom "
+            f"none is copied; there are {patients['of']}."
         )
     return sentences
 

@@ -120,8 +120,8 @@ def test_what_looks_like_a_copy_by_chance_is_not_called_one():
         f"2 of 160 samples look like copies of held-out {interval}",
         "2 of 16 training patients have a slice that looks like a copy, as may be by chance. The one-sided 95% upper "
         f"bound of this share is {100 * beta.ppf(0.95, 3, 14):.0f}%; its two-sided 95% interval is 2% to 38%.",
-        "Regulators of health data have accepted that up to 9% of patients can be identified. To show that fewer are "
-        "copied takes 32 training patients of whom none is copied; there are 16.",
+        "Regulators of published health data accept a risk of at most 9% that a patient is identified. To show that a "
+        "smaller share of patients is copied takes 32 training patients of whom none is copied; there are 16.",
     ]
     assert (statement["worst_patient"], named_sentences(statement)) == (None, statement["sentences"])
 
