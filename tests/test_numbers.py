@@ -218,6 +218,18 @@ def test_rows_of_bad_input_are_counted():
     assert [int(row["rows"]) for row in table[-2:]] == [sum(counted[g] for g in last), counted[None]]
 
 
+def test_trials_of_exchanged_slices_are_counted():
+    page, off = prose(TEXTS["docs/how-to/volumes.md"]), {"0.0": [0, 0], "1.0": [0, 0]}
+    for row in rows(ROOT / "reports" / "gallery" / "volumes" / "exchanged.csv"):
+        if row["share"] in off:
+            off[row["share"]][0] += "off" in row.values()
+            off[row["share"]][1] += 1
+    found, trials = off["1.0"]
+    assert found == trials
+    assert f"a number is *off* in each of the {trials} trials" in page
+    assert f"a number that is *off* in {off['0.0'][0]} of {off['0.0'][1]} trials" in page
+
+
 def test_signs_of_planted_utility_are_counted():
     page = " ".join(TEXTS["docs/explanation/utility.md"].split())
     planted = rows(ROOT / "reports" / "gallery" / "validity" / "utility" / "planted.md")

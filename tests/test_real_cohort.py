@@ -21,6 +21,7 @@ from jsddpm_eval.evaluation import evaluate, evaluate_in_detail
 from jsddpm_eval.selftest.cohort import divided
 from jsddpm_eval.selftest.fault import known_faults
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.through_plane import through_plane
 
 COHORT = os.environ.get("JSDDPM_REAL_COHORT")
 PATIENTS, TRAINING, HELD_OUT = 36, 14, 8
@@ -125,3 +126,18 @@ def test_a_fault_is_named_and_none_where_there_is_none(cohort, name):
     results = evaluate(cohort.table, cohort.generated(made), metrics=METRICS, features=())
     off = {f.check for f in results.findings if f.answer == "off"}
     assert off & set(fault.expected) if fault else not off
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_volumes_of_slices_of_several_patients_are_told_from_whole_ones(cohort, exchanged):
+    slices, rng, rows = cohort.slices, np.random.default_rng(0), cohort.source
+    shown = rows.copy()
+    for k, p in {(int(slices.z_bin[r]), int(slices.pathology[r])) for r in rows} if exchanged else ():
+        places = np.flatnonzero((slices.z_bin[rows] == k) & (slices.pathology[rows] == p))
+        shown[places] = rows[rng.permutation(places)]
+    volumes = SliceTable.from_arrays(
+        slices.images[shown], slices.masks[shown], z_index=slices.z_index[rows], pathology=slices.pathology[rows],
+        group=slices.patient[rows], binning=cohort.binning, spacing=cohort.table.spacing,
+    )  # fmt: skip
+    off = {score.name for score in through_plane(cohort.table, volumes) if score.answer == "off"}
+    assert off == ({"plane_gradient", "plane_ssim", "lesion_continuity"} if exchanged else set())
