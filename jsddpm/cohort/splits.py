@@ -81,13 +81,15 @@ def assign_splits(
     shares: tuple[tuple[Split, float], ...] = (
         (("val", rule.val),) if assigned else (("test", rule.test), ("val", rule.val))
     )
+    few = f"{counted(len(patients), 'patient', 'is', 'are')} too few for these shares"
     for split, share in shares if left else ():
         count = max(1, round(share * len(patients))) if share > 0 else 0
+        if count > len(left):
+            raise usage_error("SPLIT", few, fix="lower --val or --test")
         result |= dict.fromkeys(_systematic(left, count, rng), split)
         left = {p: v for p, v in left.items() if p not in result}
     if not left and "train" not in result.values() and not (complete and tests_alone):
-        few = counted(len(patients), "patient", "is", "are")
-        what, cure = f"{few} too few for these shares", "lower --val or --test"
+        what, cure = few, "lower --val or --test"
         if complete:
             what, cure = "no patient has the split train", "give it to some patients, or give all of them test"
         raise usage_error("SPLIT", what, fix=cure)
@@ -176,8 +178,6 @@ def _systematic(patients: Mapping[str, Patient], count: int, rng: np.random.Gene
     names = list(patients)
     order = [names[i] for i in rng.permutation(len(names))]
     order.sort(key=lambda p: (patients[p].group, patients[p].load))
-    if count > len(order):
-        raise usage_error("SPLIT", f"{count} of {len(order)} patients are wanted", fix="lower --val or --test")
     step = len(order) / max(count, 1)
     start = rng.uniform(0, step)
     return [order[int(start + i * step)] for i in range(count)]

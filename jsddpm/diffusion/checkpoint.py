@@ -55,7 +55,7 @@ class CheckpointInfo:
         size: ``(H, W)`` of the slices.
         spacing: ``(row, column, z)`` of the training store, in mm.
         store: Fingerprint of the training store.
-        token_counts: Training slices of each condition token.
+        token_counts: Training slices of each condition token, without those that ``data.lesion_share`` never draws.
         step: Optimiser steps done.
     """
 
@@ -69,7 +69,7 @@ class CheckpointInfo:
 
     @property
     def trained(self) -> list[Condition]:
-        """Conditions with at least one training slice."""
+        """Conditions with at least one training slice that is drawn."""
         return [Condition.from_token(t, self.binning.n_bins) for t, n in enumerate(self.token_counts) if n]
 
     @property
@@ -79,7 +79,7 @@ class CheckpointInfo:
 
     @property
     def untrained(self) -> list[Condition]:
-        """Conditions without a training slice."""
+        """Conditions without such a slice."""
         return [Condition.from_token(t, self.binning.n_bins) for t, n in enumerate(self.token_counts) if not n]
 
     def network(self, weights: Weights = "ema") -> dict[str, Any]:

@@ -35,7 +35,10 @@ class Denoiser(nn.Module):
         divisor = patch * 2 ** (levels - 1)
         if any(side % divisor for side in size):
             what = f"slices of {size[0]}x{size[1]} cannot be divided by {divisor} (patch {patch}, {levels} levels)"
-            raise usage_error("SIZE", what, fix="build the store with another shape, or use fewer levels")
+            cures = ["build the store with another shape"]
+            cures += ["use fewer levels (model.channels)"] if levels > 1 else []
+            cures += ["set a smaller model.patch_size"] if patch > 1 else []
+            raise usage_error("SIZE", what, fix=", or ".join(cures))
         self.patch, self.self_conditioned = patch, config.self_conditioning > 0
         self.embedding = load_embedding(config.condition_embedding)(binning, 4 * config.channels[0])
         if augmented:

@@ -50,6 +50,10 @@ def require_signal(diffusion: DiffusionConfig, objective: ObjectiveConfig) -> No
         cure = "lower diffusion.beta_end, or diffusion.num_train_timesteps"
         raise usage_error("CONFIG", f"{what} leaves no signal that a 32-bit float could hold", fix=cure)
     levels, abar = torch.arange(diffusion.num_train_timesteps), alphas_cumprod(diffusion)
+    if float(abar[0]) >= 1:
+        what = f"diffusion.beta_start: {diffusion.beta_start:g} leaves no noise that a 32-bit float could hold"
+        cure = "raise diffusion.beta_start (1e-6, for instance), or lower diffusion.num_train_timesteps"
+        raise usage_error("CONFIG", f"{what} at the first level", fix=cure)
     weights = channel_weights(levels, abar, diffusion.prediction_type, objective)
     if not torch.isfinite(weights).all():
         worst = int((~torch.isfinite(weights).all(dim=1)).nonzero()[0])

@@ -21,7 +21,7 @@ from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, BATCH, batches_at_once, 
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
 from jsddpm.diffusion.sampling import Noise, SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
-from jsddpm.diffusion.standalone import in_bfloat16
+from jsddpm.diffusion.standalone import clipped, in_bfloat16
 from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.runtime import available_memory, device_memory
@@ -62,7 +62,7 @@ class JointPipeline:
         size: ``(H, W)`` of the slices.
         spacing: ``(row, column, z)`` in mm.
         sampling: The run's sampling settings, the defaults of every call.
-        trained: Conditions with at least one training slice; the others are refused.
+        trained: Conditions of which training drew slices; the others are refused.
         guided: Whether it was trained with null tokens, which guidance needs.
         provenance: Origin of the network, for ``store.json``.
 
@@ -195,7 +195,7 @@ class JointPipeline:
             raise usage_error("CONDITIONS", f"{conditions!r} is no list of conditions", fix=cure)
         trained = {c.token(self.binning.n_bins) for c in self.trained}
         if untrained := [c.name for c in requested if c.token(self.binning.n_bins) not in trained]:
-            what = f"no training slice has the condition {', '.join(untrained[:3])}"
+            what = f"training drew no slice of the condition {', '.join(untrained[:3])}"
             raise usage_error("UNTRAINED", what, fix="choose conditions that the network was trained on")
         if twice := [c.name for c, count in Counter(requested).items() if count > 1]:
             cure = "give each condition once, and the number of its samples"
@@ -267,7 +267,7 @@ class JointPipeline:
             timesteps = torch.full((len(x),), int(t), device=device)
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
                 output = self._guided(x, timesteps, tokens, sampling.guidance, x0_hat)
-            x0 = predict_x0(output, x, timesteps, abar, self.diffusion.prediction_type).clamp(-1, 1)
+            x0 = clipped(predict_x0(output, x, timesteps, abar, self.diffusion.prediction_type))
             step_options = sampler.step_options(sampling, partial(noise.of_step, number))
             x = scheduler.step(x0, t, x, **step_options).prev_sample
             x0_hat = x0 if getattr(self.denoiser, "self_conditioned", False) else None

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from jsddpm.diffusion.denoiser import Denoiser
 from jsddpm.diffusion.objective import add_noise, predict_x0
+from jsddpm.diffusion.standalone import clipped
 
 
 def fixed_noise(rows: Tensor, shape: torch.Size, seed: int) -> Tensor:
@@ -25,7 +26,7 @@ def fixed_noise(rows: Tensor, shape: torch.Size, seed: int) -> Tensor:
 def reconstruct(
     denoiser: Denoiser, x0: Tensor, tokens: Tensor, noise: Tensor, timestep: int, abar: Tensor, prediction_type: str
 ) -> Tensor:
-    """Predicted clean slices, clipped to [-1, 1].
+    """Predicted clean slices, clipped to [-1, 1]; NaN where the network's are not finite.
 
     Args:
         denoiser: The network, in evaluation mode.
@@ -38,4 +39,4 @@ def reconstruct(
     """
     timesteps = torch.full((len(x0),), timestep, device=x0.device)
     x_t = add_noise(x0, noise, timesteps, abar)
-    return predict_x0(denoiser(x_t, timesteps, tokens).float(), x_t, timesteps, abar, prediction_type).clamp(-1, 1)
+    return clipped(predict_x0(denoiser(x_t, timesteps, tokens).float(), x_t, timesteps, abar, prediction_type))

@@ -1,7 +1,6 @@
 """The pipeline of an exported model: diffusers opens it without jsddpm, and it draws the samples of ``jsddpm sample``.
 
-``jsddpm checkpoint export`` copies this file into every folder that it writes. jsddpm itself uses its seeds, noise,
-noise levels of samplers and DDIM step.
+``jsddpm checkpoint export`` copies this file into every folder that it writes. jsddpm itself uses its functions.
 """
 
 from __future__ import annotations
@@ -24,12 +23,9 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 AT_ONCE = 64  # slices in a call of the network
 WORD = 0xFFFFFFFF  # the largest word of 32 bits
-RHO = 7.0
-"""Exponent of Karras et al. 2022 (arXiv 2206.00364, equation 5)."""
-NOISIEST = 80.0
-"""Highest noise of their schedule, relative to the signal; a network cannot distinguish higher levels."""
-LEAST = 4
-"""Smallest number of steps spaced as by Karras et al.; with fewer, a step at the lowest level would be wasted."""
+RHO = 7.0  # exponent of Karras et al. 2022 (arXiv 2206.00364, equation 5)
+NOISIEST = 80.0  # highest noise of their schedule, relative to the signal; a network cannot distinguish higher levels
+LEAST = 4  # smallest number of steps that they space; with fewer, a step at the lowest level would be wasted
 
 
 def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
@@ -78,8 +74,7 @@ def normal_noise(
     a, b, c, d = philox((block, draw, 0, 0), (key[:, :1], key[:, 1:]))
     radius = ((torch.stack([a, c], -1) + 1).float() / 2**32).log().mul(-2).sqrt()
     angle = torch.stack([b, d], -1).float() * (math.tau / 2**32)
-    pairs = torch.stack([radius * angle.cos(), radius * angle.sin()], -1)
-    return pairs.flatten(1)[:, :count].reshape(len(seeds), *size)
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], -1).flatten(1)[:, :count].reshape(-1, *size)
 
 
 def ddim_step(
@@ -157,12 +152,20 @@ def visit(scheduler: Any, timesteps: Sequence[int]) -> None:
     """Set a scheduler of diffusers to these timesteps, the noisiest first; some of them do not take a list."""
     if "timesteps" in signature(scheduler.set_timesteps).parameters:
         scheduler.set_timesteps(timesteps=list(timesteps))
-        return
-    scheduler.set_timesteps(len(timesteps))
-    scheduler.timesteps = torch.tensor(timesteps)
-    if hasattr(scheduler, "solver_p"):  # UniPC steps from one ratio of noise to signal to the next
-        abar = scheduler.alphas_cumprod[scheduler.timesteps]
-        scheduler.sigmas = torch.cat([((1 - abar) / abar).sqrt(), torch.zeros(1)]).float()
+    else:
+        scheduler.set_timesteps(len(timesteps))
+        scheduler.timesteps = torch.tensor(timesteps)
+        if hasattr(scheduler, "solver_p"):  # UniPC steps from one ratio of noise to signal to the next
+            abar = scheduler.alphas_cumprod[scheduler.timesteps]
+            scheduler.sigmas = torch.cat([((1 - abar) / abar).sqrt(), torch.zeros(1)]).float()
+    sigmas = getattr(scheduler, "sigmas", None)  # the library's for a level without signal is 4096, perhaps too low
+    if sigmas is not None and scheduler.config.get("rescale_betas_zero_snr") and sigmas[0] <= sigmas[1]:
+        sigmas[0] = 2 * sigmas[1]
+
+
+def clipped(x0: torch.Tensor) -> torch.Tensor:
+    """Estimates clipped to [-1, 1]; what is not finite becomes NaN, which no step of a sampler removes."""
+    return torch.where(x0.isfinite(), x0.clamp(-1, 1), torch.nan)
 
 
 @dataclass
@@ -197,8 +200,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
 
     def __init__(self, unet: UNet2DModel, scheduler: SchedulerMixin, settings: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        unet = unet.eval().to(memory_format=torch.channels_last)  # the order of summation in jsddpm
-        self.register_modules(unet=unet, scheduler=scheduler)
+        self.register_modules(unet=unet.eval().to(memory_format=torch.channels_last), scheduler=scheduler)  # as jsddpm
         self.register_to_config(settings=dict(settings or {}))  # diffusers passes arguments that have a default
 
     @torch.inference_mode()
@@ -263,7 +265,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
                 output = (x - sigma * output) / signal
             elif known["prediction_type"] == "v_prediction":
                 output = signal * x - sigma * output
-            x0 = output.clamp(-1, 1)
+            x0 = clipped(output)
             x = self._step(x0, t, x, eta, partial(normal_noise, seeds, number + 1, x.shape[1:], device))
         return x.float().cpu().clamp(-1, 1)
 
@@ -289,12 +291,10 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         if isinstance(self.scheduler, DDIMScheduler | DDPMScheduler):
             share = eta if isinstance(self.scheduler, DDIMScheduler) else 1.0
             return ddim_step(self.scheduler, x0, t, x, share, noise() if share else None)
-        noisy = self.scheduler.config.get("algorithm_type") == "sde-dpmsolver++"
-        options = {"variance_noise": noise()} if noisy else {}
+        options = {"variance_noise": noise()} if self.scheduler.config.get("algorithm_type") == "sde-dpmsolver++" else {}
         return self.scheduler.step(x0, t, x, **options).prev_sample  # type: ignore[no-any-return]
 
     def _alphas_cumprod(self) -> torch.Tensor:
         """The schedule of training; multistep schedulers change the last noise level if it is 0."""
         names = ("num_train_timesteps", "trained_betas", "rescale_betas_zero_snr")
-        schedule: torch.Tensor = DDPMScheduler(**{n: self.scheduler.config[n] for n in names}).alphas_cumprod
-        return schedule
+        return DDPMScheduler(**{n: self.scheduler.config[n] for n in names}).alphas_cumprod  # type: ignore[no-any-return]

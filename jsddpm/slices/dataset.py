@@ -69,10 +69,11 @@ class SliceDataset(Dataset[dict[str, Tensor]]):
         self.binning = binning
         self.rows = self.store.select(binning=binning, split=split)
         if len(self.rows) == 0:
-            cure = "change the z-range or the split"
-            raise usage_error(
-                "NO_SLICES", f"no {split or ''} slice lies in the {binning}", fix=cure, file=self.store.path
-            )
+            what, cure = f"no {split or ''} slice lies in the {binning}", "change the z-range or the split"
+            if split and not len(self.store.select(split=split)):
+                what = f"no patient has the split {split}"
+                cure = "assign the splits anew: jsddpm cache resplit, or jsddpm cache build with --val and --test"
+            raise usage_error("NO_SLICES", what, fix=cure, file=self.store.path)
         index = self.store.index[self.rows]
         self.z_index = torch.from_numpy(index["z_index"].astype(np.int64))
         self.pathology = torch.from_numpy(index["pathology"].astype(np.int64))
@@ -155,6 +156,12 @@ class BalancedBatches(Sampler[list[int]]):
         for number in count(self.first, self.stride):
             rng = np.random.default_rng([self.seed, number])
             yield rng.choice(len(self.weights), self.batch_size, p=self.weights).tolist()
+
+
+def is_drawn(tokens: Tensor, n_bins: int, lesion_share: float | None) -> Tensor:
+    """Whether :func:`sampling_weights` of slices with these condition tokens are above 0, bool of their shape."""
+    share = 0.5 if lesion_share is None else lesion_share
+    return torch.where(tokens >= n_bins, share > 0, share < 1)
 
 
 def sampling_weights(dataset: SliceDataset, lesion_share: float | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

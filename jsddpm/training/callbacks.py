@@ -22,6 +22,7 @@ from jsddpm.diffusion.checkpoint import CheckpointInfo
 from jsddpm.diffusion.pictures import grid_picture
 from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.sampling import SampleId
+from jsddpm.errors import JsddpmError
 from jsddpm.files import atomic_open, make_directory
 from jsddpm.training.module import JointDDPM
 from jsddpm.training.samples import JudgedSamples
@@ -39,7 +40,7 @@ class Interrupted(BaseException):
 
 
 class KeepLast(Checkpoint):
-    """Writes the last checkpoint at every validation, and when a signal ends training.
+    """Writes the last checkpoint at every validation, and when a signal or samples that are not finite end training.
 
     Lightning's ModelCheckpoint writes the last checkpoint only with a new best one; on SIGTERM Lightning exits with
     status 0 and loses the steps since then. Here SIGINT, SIGTERM and SLURM's SIGUSR1 end training after the current
@@ -93,6 +94,13 @@ class KeepLast(Checkpoint):
             self._repeat_validation = True
             self._save(trainer, stopping=True)
             self.on_train_batch_start()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Save when the judged samples are not finite; one of several processes could not do so alone."""
+        not_finite = isinstance(exception, JsddpmError) and exception.code == "NON_FINITE"
+        if not_finite and trainer.validating and trainer.world_size == 1:
+            self._repeat_validation = True
+            self._save(trainer, stopping=False)
 
     def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Mark an interrupted validation as just started, because Lightning would skip it after a resume."""
@@ -221,6 +229,7 @@ class Pictures(Callback):
 
     def __init__(self, folder: Path, info: CheckpointInfo) -> None:
         self.folder, self.info = folder, info
+        self._failure: JsddpmError | None = None
         trained = sorted(info.trained)
         places = torch.linspace(0, len(trained) - 1, min(info.config.logging.grid, len(trained))).round().int()
         self.conditions: list[Condition] = [trained[i] for i in places.tolist()]
@@ -230,6 +239,19 @@ class Pictures(Callback):
         if trainer.is_global_zero and self.conditions and isinstance(pl_module, JointDDPM):
             pipe = JointPipeline.of(pl_module.averaged.eval(), self.info)
             ids, sampling = [SampleId(c, 0) for c in self.conditions], pipe.sampling_with(guidance=1.0)
-            x = pipe.sample(ids, sampling, self.info.config.seed)
+            try:
+                x = pipe.sample(ids, sampling, self.info.config.seed)
+            except JsddpmError as error:
+                self._failure = error
+                return
             with atomic_open(make_directory(self.folder) / f"step-{trainer.global_step:08d}.png") as stream:
                 Image.fromarray(grid_picture(x)).save(stream, "PNG")
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Raise the error of the last pictures, after the checkpoints of their step were written."""
+        if self._failure:
+            raise self._failure
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Raise the error of the last pictures of the run."""
+        self.on_train_batch_start()

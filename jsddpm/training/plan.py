@@ -33,7 +33,7 @@ class Plan:
         parameters: Weights of the network.
         train_slices: Slices of the training split inside the binning.
         val_slices: Slices of the validation split inside the binning.
-        untrained: Conditions without a training slice.
+        untrained: Conditions of which training draws no slice.
         slices_per_step: Slices of one optimiser step, over all processes.
         epochs: Mean number of times that a training slice is used.
         step_seconds: Time of one optimiser step (the second of two).

@@ -25,7 +25,7 @@ from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
 from jsddpm.files import json_bytes, require_space, require_writable, write_json
 from jsddpm.runtime import best_device, processes
 from jsddpm.slices.datamodule import SliceDataModule
-from jsddpm.slices.dataset import ClassDistribution
+from jsddpm.slices.dataset import ClassDistribution, is_drawn
 from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.callbacks import (
@@ -49,6 +49,11 @@ from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolv
 _VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
 """Entries of a checkpoint that only a resumed run needs."""
+_START_AGAIN = {
+    "NON_FINITE_LOSS": ("a lower learning rate", ", the last good one"),
+    "NON_FINITE": ("another sampling.sampler, or a lower learning rate,", ""),
+}
+"""Errors of numbers, with what a new run should change, and what is known of the last checkpoint."""
 
 
 def prepare(
@@ -62,7 +67,9 @@ def prepare(
     require_signal(config.diffusion, config.objective)
     binning = config.binning.for_store(store.n_slices)
     data = SliceDataModule(store, binning, seed=config.seed, **config.data.model_dump(exclude={"flip"}))
-    counts = tuple(torch.bincount(data.train.token, minlength=2 * binning.n_bins).tolist())
+    token = data.train.token
+    drawn = token[is_drawn(token, binning.n_bins, config.data.lesion_share)]
+    counts = tuple(torch.bincount(drawn, minlength=2 * binning.n_bins).tolist())
     info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
     torch.manual_seed(config.seed)  # for the initial weights; later random numbers are seeded by step
     return JointDDPM(config, binning, store.size, validator), data, info
@@ -194,11 +201,11 @@ def _fit(
         cure = "continue with --resume"
         raise JsddpmError("TERMINATED", what, fix=cure, file=keep.path, status=ExitStatus.SIGTERM) from None
     except JsddpmError as error:
-        if error.code != "NON_FINITE_LOSS" or not keep.path.is_file():
+        if error.code not in _START_AGAIN or not keep.path.is_file():
             raise
-        step = checkpoint_info(keep.path).step
-        good = f"start with a lower learning rate and --warm-start {keep.path} (step {step}, the last good one)"
-        raise JsddpmError(error.code, error.what, fix=good, status=error.status) from error
+        change, said = _START_AGAIN[error.code]
+        cure = f"start with {change} and --warm-start {keep.path} (step {checkpoint_info(keep.path).step}{said})"
+        raise JsddpmError(error.code, error.what, fix=cure, status=error.status) from error
 
 
 def require_checkpoint_space(folder: Path, module: JointDDPM) -> int:

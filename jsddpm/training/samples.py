@@ -28,6 +28,7 @@ from jsddpm.files import write_json
 from jsddpm.runtime import processes
 from jsddpm.sections import SamplingConfig
 from jsddpm.slices.datamodule import VALIDATED_AT_ONCE
+from jsddpm.slices.dataset import is_drawn
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.module import JointDDPM
 from jsddpm.training.together import drawn_together, on_first
@@ -111,7 +112,7 @@ class SamplePlan:
     def of(cls, config: RunConfig, store: SliceStore, *, workers: int = 1) -> SamplePlan:
         """The plan of a run: the same for the same configuration, store and number of processes.
 
-        Conditions are those with slices of training and of validation patients. The number of samples is set by the
+        Conditions are those that are trained, with slices of validation patients. The number of samples is set by the
         configuration, or by their cost, ``monitoring.share`` of that of the steps between two checks.
 
         Args:
@@ -123,7 +124,9 @@ class SamplePlan:
         sampling = sampling.model_copy(update={"steps": min(sampling.steps, monitoring.steps)})
         binning = config.binning.for_store(store.n_slices)
         train, val = (store.select(binning=binning, split=split) for split in ("train", "val"))
-        tokens = np.intersect1d(store.tokens(train, binning), store.tokens(val, binning))
+        trained = torch.from_numpy(store.tokens(train, binning))
+        trained = trained[is_drawn(trained, binning.n_bins, config.data.lesion_share)]
+        tokens = np.intersect1d(trained.numpy(), store.tokens(val, binning))
         n_patients = len(np.unique(store.patients[val]))
         count = monitoring.samples if monitoring.samples is not None else affordable(config, sampling, workers)
         if monitoring.samples == 0:

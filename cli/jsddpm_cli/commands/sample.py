@@ -178,14 +178,14 @@ def _conditions(pipe: JointPipeline, bins: str | None, pathology: str | None) ->
     if unseen and bins is not None:
         raise usage_error(
             "UNTRAINED",
-            f"no training slice has the condition {', '.join(c.name for c in unseen[:3])}",
+            f"training drew no slice of the condition {', '.join(c.name for c in unseen[:3])}",
             fix="choose conditions that the network was trained on",
         )
     if unseen:
-        note(f"conditions left out, because no training slice has them: {', '.join(c.name for c in unseen)}")
+        note(f"conditions left out, because training drew no slice of them: {', '.join(c.name for c in unseen)}")
     chosen = [c for c in requested if c not in set(unseen)]
     if not chosen:
-        raise usage_error("UNTRAINED", "no training slice has any of these conditions", fix="choose others")
+        raise usage_error("UNTRAINED", "training drew no slice of any of these conditions", fix="choose others")
     return chosen
 
 

@@ -176,7 +176,7 @@ def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) ->
         "device": f"{plan.device}, {plan.precision}, {counted(plan.processes, 'process')}",
         "network": f"{plan.parameters / 1e6:.1f} M weights on {store.size[0]}x{store.size[1]} slices",
         "slices": f"{plan.train_slices} to train, {plan.val_slices} to validate",
-        "without a slice": ", ".join(plan.untrained) or "none of the conditions",
+        "not trained": ", ".join(plan.untrained) or "none of the conditions",
         "steps": f"{config.trainer.max_steps} of {counted(plan.slices_per_step, 'slice')}: {plan.epochs:.1f} epochs",
         "time": f"{plan.step_seconds:.3f} s per step, {plan.train_seconds / 3600:.2f} h without validation",
         "memory": f"{gigabytes['memory']} at its peak, {gigabytes['available']} available",

@@ -63,6 +63,8 @@ def test_impossible_shares_are_refused(val, test):
         SplitRule(val, test)
     with pytest.raises(JsddpmError, match="too few"):
         assign_splits({"a": Patient("x", 0), "b": Patient("x", 0)}, SplitRule(0.4, 0.4))
+    with pytest.raises(JsddpmError, match="1 patient is too few for these shares; fix: lower --val or --test"):
+        assign_splits({"a": Patient("x", 0)}, SplitRule())
 
 
 def test_given_splits_win():

@@ -264,18 +264,42 @@ def test_guidance_moves_from_null_to_condition():
         assert torch.allclose(x, torch.tensor(expected), atol=1e-5)
 
 
-def test_a_sample_that_is_not_finite_is_named():
+@pytest.mark.parametrize("options", SETTINGS)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_sample_that_is_not_finite_is_named(value, options):
+    """One pixel of the first step is enough; infinity was clipped to white."""
+
     class Broken(nn.Module):
         def __init__(self):
             super().__init__()
             self.anchor = nn.Parameter(torch.zeros(1))
 
         def forward(self, x, timesteps, tokens):
-            return torch.where((tokens == 4).view(-1, 1, 1, 1), torch.nan, x)
+            output = x.clone()
+            output[(tokens == 4) & (timesteps == len(alphas_cumprod(DIFFUSION)) - 1), 0, 3, 5] = value
+            return output
 
-    with pytest.raises(JsddpmError, match="bin 1 lesion number 0") as caught:
-        draw(Broken(), IDS)
+    with pytest.raises(JsddpmError, match=r"\(bin 1 lesion number 0, bin 1 lesion number 1\)") as caught:
+        draw(Broken(), IDS, **options)
     assert caught.value.status is ExitStatus.NON_FINITE
+
+
+@pytest.mark.parametrize("options", SETTINGS)
+@pytest.mark.parametrize("steps", [50, 2000])
+def test_samplers_reach_a_known_slice_from_a_level_without_signal(options, steps):
+    """2000 linear levels, the second of which has less signal than the library gives the last."""
+
+    class Known(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.anchor = nn.Parameter(torch.zeros(1))
+
+        def forward(self, x, timesteps, tokens):
+            return torch.full_like(x, 0.3)
+
+    diffusion = DiffusionConfig(prediction_type="sample", num_train_timesteps=2000, rescale_zero_snr=True)
+    x = draw(Known(), IDS[:2], diffusion=diffusion, steps=steps, **options)
+    assert torch.allclose(x, torch.tensor(0.3), atol=1e-3)
 
 
 def test_factored_embedding_shares_what_a_lesion_is():
@@ -335,6 +359,15 @@ def test_patches_change_the_size_of_the_network_not_of_the_slices():
         assert network.unet.config.in_channels == 2 * patch**2
 
 
-def test_slices_that_cannot_be_divided_are_refused():
-    with pytest.raises(JsddpmError, match=r"SIZE.*30x32.*4"):
-        Denoiser(ModelConfig(channels=(8, 16), norm_num_groups=4, patch_size=2), BINNING, (30, 32))
+@pytest.mark.parametrize(
+    ("channels", "patch", "said"),
+    [
+        ((8, 16), 2, "by 4 .*another shape, or use fewer levels .model.channels., or set a smaller model.patch_size$"),
+        ((8,), 2, "by 2 .*another shape, or set a smaller model.patch_size$"),
+        ((8, 16), 1, "by 2 .*another shape, or use fewer levels .model.channels.$"),
+    ],
+)
+def test_slices_that_cannot_be_divided_are_refused(channels, patch, said):
+    """The cure names only what can be lowered."""
+    with pytest.raises(JsddpmError, match=f"SIZE.*17x23.*{said}"):
+        Denoiser(ModelConfig(channels=channels, norm_num_groups=4, patch_size=patch), BINNING, (17, 23))

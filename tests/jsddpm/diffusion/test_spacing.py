@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jsddpm.diffusion.objective import alphas_cumprod
+from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.diffusion.standalone import LEAST, NOISIEST, RHO, visited_timesteps
-from jsddpm.sections import DiffusionConfig
+from jsddpm.sections import DiffusionConfig, SamplingConfig
 
 SCHEDULES = ["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"]
 
@@ -53,3 +54,21 @@ def test_karras_steps_are_spread_as_the_paper_spreads_them():
     expected = (NOISIEST ** (1 / RHO) + i / 17 * (0.002 ** (1 / RHO) - NOISIEST ** (1 / RHO))) ** RHO
     assert np.allclose(sigma[visited[1:]], expected, rtol=1e-3)
     assert visited[0] == 20_000
+
+
+@pytest.mark.parametrize("sampler", ["dpmpp", "dpmpp_sde", "unipc"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("levels", [1000, 2000, 4000])
+def test_noise_falls_from_a_level_without_signal(sampler, schedule, levels):
+    """The library gives this level a ratio of 4096, less than that of the second level where levels are many."""
+    diffusion = DiffusionConfig(
+        beta_schedule=schedule, num_train_timesteps=levels, rescale_zero_snr=True, prediction_type="sample"
+    )
+    abar = alphas_cumprod(diffusion).double()
+    for steps in (50, 300, levels):
+        scheduler = make_scheduler(diffusion, SamplingConfig(sampler=sampler, steps=steps))
+        sigmas, visited = scheduler.sigmas.double(), abar[scheduler.timesteps[1:].long()]
+        assert bool((sigmas.diff() < 0).all())
+        assert torch.allclose(sigmas[1:-1], ((1 - visited) / visited).sqrt(), rtol=1e-3)
+        if sigmas[1] < 4096:  # then samples are those of the library
+            assert sigmas[0] == pytest.approx(4096, rel=1e-6)

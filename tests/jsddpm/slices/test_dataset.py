@@ -11,7 +11,7 @@ import torch
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.datamodule import SliceDataModule
-from jsddpm.slices.dataset import BalancedBatches, ClassDistribution, SliceDataset, sampling_weights
+from jsddpm.slices.dataset import BalancedBatches, ClassDistribution, SliceDataset, is_drawn, sampling_weights
 from jsddpm.slices.writer import Shard, new_store
 
 BINNING = ZBinning((5, 34), 5, n_slices=40)
@@ -47,6 +47,19 @@ def test_lesion_share_and_bins_are_balanced(store):
         per_bin = [weights[(dataset.z_bin.numpy() == k) & (lesion == pathology)].sum() for k in range(5)]
         assert per_bin == pytest.approx([0.1] * 5)
     assert np.ptp(sampling_weights(dataset, None)) == 0
+    for share in (None, 0, 0.3, 1):
+        assert np.array_equal(is_drawn(dataset.token, 5, share).numpy(), sampling_weights(dataset, share) > 0)
+
+
+def test_a_split_without_patients_is_named(tmp_path):
+    """The z-range was blamed."""
+    with new_store(tmp_path / "s", kind="real", n_slices=8, spacing=(1, 1, 1)) as writer:
+        slices = np.full((4, 8, 8), 0.5, np.float32), np.zeros((4, 8, 8), bool)
+        writer.add(Shard("a", *slices, {"z_index": np.arange(4), "split": 0}))
+    with pytest.raises(JsddpmError, match="NO_SLICES.*no patient has the split val; fix: .*cache resplit"):
+        SliceDataset(tmp_path / "s", ZBinning((0, 3), 2, n_slices=8), "val")
+    with pytest.raises(JsddpmError, match="NO_SLICES.*no train slice lies in .*; fix: change the z-range"):
+        SliceDataset(tmp_path / "s", ZBinning((4, 7), 2, n_slices=8), "train")
 
 
 def test_the_lesion_share_holds_with_lesions_in_fewer_bins(tmp_path):

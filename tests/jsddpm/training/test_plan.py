@@ -10,6 +10,8 @@ import pytest
 from calls import refusal
 from conftest import TINY
 from jsddpm.config import load_config
+from jsddpm.diffusion.pipeline import JointPipeline
+from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.plan import make_plan
@@ -24,6 +26,7 @@ REFUSED = [
     (["model.patch_size=5"], 2, "SIZE", "cannot be divided"),
     (["model.channels=[8,8,8,8,8,8]"], 2, "SIZE", "6 levels"),
     ([LINEAR, "diffusion.beta_end=0.999"], 2, "CONFIG", "diffusion.beta_end"),
+    ([LINEAR, "diffusion.beta_start=1e-8"], 2, "CONFIG", "diffusion.beta_start: 1e-08 leaves no noise"),
     ([LINEAR, "diffusion.num_train_timesteps=100000"], 2, "CONFIG", "diffusion.num_train_timesteps"),
     ([LINEAR, "diffusion.beta_end=0.16", "diffusion.prediction_type=epsilon", "objective.snr_floor=1e6",
       "objective.min_snr_gamma=1e6"], 2, "CONFIG", "objective.snr_floor"),
@@ -54,6 +57,7 @@ def test_what_cannot_be_trained_is_refused_by_plan_and_training_alike(store, tmp
         ["data.lesion_share=0"],
         ["data.lesion_share=1"],
         [LINEAR, "diffusion.beta_end=0.15"],
+        [LINEAR, "diffusion.beta_start=1e-7", "sampling.steps=20", "sampling.spacing=karras"],
         [LINEAR, "diffusion.beta_end=0.15", "diffusion.prediction_type=epsilon"],
         ["diffusion.prediction_type=epsilon", "objective.snr_floor=1e6", "objective.min_snr_gamma=1e6"],
     ],
@@ -61,6 +65,16 @@ def test_what_cannot_be_trained_is_refused_by_plan_and_training_alike(store, tmp
 def test_the_outermost_values_that_are_taken_train(store, tmp_path, settings):
     config = load_config("demo", [*TINY, "trainer.max_steps=1", "trainer.check_every=1", *settings])
     assert train(config, store, tmp_path / "run").is_file()
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_pathology_that_is_never_drawn_is_not_trained(store, tmp_path, share):
+    """It counted as trained wherever the store has slices of it."""
+    settings = [f"data.lesion_share={share}", "trainer.max_steps=1", "trainer.check_every=1", "logging.grid=0"]
+    pipe = JointPipeline.from_checkpoint(train(load_config("demo", [*TINY, *settings]), store, tmp_path / "run"))
+    assert {c.pathology for c in pipe.trained} == {share}
+    with pytest.raises(JsddpmError, match="UNTRAINED.*training drew no slice of the condition bin 1"):
+        pipe([(1, 1 - share)])
 
 
 def test_a_share_of_slices_that_the_store_does_not_have_is_refused(tmp_path):

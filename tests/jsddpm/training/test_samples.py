@@ -85,6 +85,8 @@ def test_every_check_is_judged_and_the_best_is_kept(judged_store, tmp_path):
 
 def test_no_sample_that_chooses_is_drawn_again_later(judged_store):
     """``jsddpm sample`` draws the first numbers of every condition, by default with the seed of the training."""
+    lesions = SamplePlan.of(load_config("demo", [*SETTINGS, "data.lesion_share=1"]), judged_store)
+    assert {i.condition.pathology for i in lesions.ids} == {1}
     plan = SamplePlan.of(load_config("demo", [*SETTINGS, "monitoring.samples=200"]), judged_store)
     conditions, numbers = {i.condition for i in plan.ids}, range(500)
     for seed in (0, 1, 7):

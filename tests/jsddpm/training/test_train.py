@@ -14,10 +14,12 @@ from jsddpm.binning import ZBinning
 from jsddpm.checksums import write_recorded
 from jsddpm.config import load_config
 from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint
+from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.files import json_bytes, partial_prefix
 from jsddpm.sections import EmaConfig, OptimizerConfig
 from jsddpm.slices.dataset import SliceDataset
+from jsddpm.training.callbacks import Pictures
 from jsddpm.training.module import JointDDPM, learning_rate_factor
 from jsddpm.training.progress import last_checkpoint, read_provenance, training_store
 from jsddpm.training.run import train
@@ -101,6 +103,32 @@ def test_a_resumption_elsewhere_is_allowed_and_recorded(store, tiny_config, tmp_
 def test_an_existing_run_is_never_overwritten(run, store, tiny_config):
     with pytest.raises(JsddpmError, match="EXISTS"):
         train(tiny_config, store, run)
+
+
+@pytest.mark.parametrize("drawn_by", ["pictures", "judge"])
+def test_samples_that_are_not_finite_lose_no_step(run, store, tiny_config, tmp_path, monkeypatch, drawn_by):
+    """Also at the first check; the weights and scores of the resumed run are those of an undisturbed one."""
+
+    def broken(self, *_):
+        raise JsddpmError("NON_FINITE", "samples are not finite", fix="none", status=ExitStatus.NON_FINITE)
+
+    out = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        if drawn_by == "pictures":
+            patched.setattr(JointPipeline, "sample", broken)
+        else:
+            patched.setattr(Pictures, "on_validation_epoch_end", broken, raising=False)
+        with pytest.raises(JsddpmError, match=r"NON_FINITE.*another sampling.sampler.*last.ckpt \(step 2\)"):
+            train(tiny_config, store, out)
+    resumed = train(tiny_config, store, out, resume=True)
+    whole = weights(run / "checkpoints" / "last.ckpt")
+    assert all(torch.equal(whole[k], v) for k, v in weights(resumed).items())
+    scores = []
+    for folder in (out, run):
+        with open(folder / "metrics.csv", newline="") as stream:
+            scores.append([(row["step"], row["val/mse"]) for row in csv.DictReader(stream) if row["val/mse"]])
+    assert scores[0] == scores[1]
+    assert len(scores[0]) == 2
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(store, tiny_config, tmp_path, monkeypatch):
