@@ -139,9 +139,8 @@ def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]
     sigma = np.sqrt((1 - signal[signal > 0]) / signal[signal > 0])
     first, last = min(NOISIEST, sigma[-1]) ** (1 / RHO), sigma[0] ** (1 / RHO)
     noise_levels = np.linspace(first, last, steps - 1) ** RHO
-    place = np.rint(np.interp(np.log(noise_levels), np.log(sigma), np.arange(len(sigma)))).astype(np.int64)
-    order = np.arange(steps)
-    place = np.concatenate([[levels - 1], place]) + order
+    place, order = np.interp(np.log(noise_levels), np.log(sigma), np.arange(len(sigma))), np.arange(steps)
+    place = np.concatenate([[levels - 1], np.rint(place).astype(np.int64)]) + order
     # all different: at least one level above the next, then at most one below the one before
     place = np.maximum.accumulate(place[::-1])[::-1] - order
     place = np.minimum.accumulate(np.minimum(place, levels - 1) + order) - order
@@ -291,7 +290,8 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         if isinstance(self.scheduler, DDIMScheduler | DDPMScheduler):
             share = eta if isinstance(self.scheduler, DDIMScheduler) else 1.0
             return ddim_step(self.scheduler, x0, t, x, share, noise() if share else None)
-        options = {"variance_noise": noise()} if self.scheduler.config.get("algorithm_type") == "sde-dpmsolver++" else {}
+        noisy = self.scheduler.config.get("algorithm_type") == "sde-dpmsolver++"
+        options = {"variance_noise": noise()} if noisy else {}
         return self.scheduler.step(x0, t, x, **options).prev_sample  # type: ignore[no-any-return]
 
     def _alphas_cumprod(self) -> torch.Tensor:

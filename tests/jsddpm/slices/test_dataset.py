@@ -56,9 +56,9 @@ def test_a_split_without_patients_is_named(tmp_path):
     with new_store(tmp_path / "s", kind="real", n_slices=8, spacing=(1, 1, 1)) as writer:
         slices = np.full((4, 8, 8), 0.5, np.float32), np.zeros((4, 8, 8), bool)
         writer.add(Shard("a", *slices, {"z_index": np.arange(4), "split": 0}))
-    with pytest.raises(JsddpmError, match="NO_SLICES.*no patient has the split val; fix: .*cache resplit"):
+    with pytest.raises(JsddpmError, match=r"NO_SLICES.*no patient has the split val; fix: .*cache resplit"):
         SliceDataset(tmp_path / "s", ZBinning((0, 3), 2, n_slices=8), "val")
-    with pytest.raises(JsddpmError, match="NO_SLICES.*no train slice lies in .*; fix: change the z-range"):
+    with pytest.raises(JsddpmError, match=r"NO_SLICES.*no train slice lies in .*; fix: change the z-range"):
         SliceDataset(tmp_path / "s", ZBinning((4, 7), 2, n_slices=8), "train")
 
 
@@ -103,7 +103,7 @@ def test_an_empty_split_is_refused(tmp_path):
     with new_store(tmp_path / "s", kind="real", n_slices=4, spacing=(1, 1, 1)) as writer:
         image = np.zeros((4, 8, 8), np.float32)
         writer.add(Shard("a", image, image > 0, {"z_index": np.arange(4), "split": 0}))
-    with pytest.raises(JsddpmError, match="NO_SLICES"):
+    with pytest.raises(JsddpmError, match=r"NO_SLICES"):
         SliceDataset(tmp_path / "s", ZBinning((0, 3), 2, n_slices=4), "val")
 
 

@@ -73,7 +73,7 @@ def test_a_pathology_that_is_never_drawn_is_not_trained(store, tmp_path, share):
     settings = [f"data.lesion_share={share}", "trainer.max_steps=1", "trainer.check_every=1", "logging.grid=0"]
     pipe = JointPipeline.from_checkpoint(train(load_config("demo", [*TINY, *settings]), store, tmp_path / "run"))
     assert {c.pathology for c in pipe.trained} == {share}
-    with pytest.raises(JsddpmError, match="UNTRAINED.*training drew no slice of the condition bin 1"):
+    with pytest.raises(JsddpmError, match=r"UNTRAINED.*training drew no slice of the condition bin 1"):
         pipe([(1, 1 - share)])
 
 
