@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+from typing import Any
+
 from jsddpm.binning import PATHOLOGY_NAMES
+from jsddpm.cohort.grid import lost_lesion_notes
 from jsddpm.cohort.records import SPLITS
 from jsddpm.cohort.subject import group_notes
 from jsddpm.slices.store import SliceStore
@@ -68,8 +72,18 @@ def notes_of(store: SliceStore) -> list[tuple[str, str]]:
     return [
         (s["name"], text)
         for number, s in enumerate(store.subjects)
-        for text in (*s.get("notes", ()), *group_notes(s.get("group", ""), lesion=number in lesion))
+        for text in (
+            *s.get("notes", ()),
+            *lost_lesion_notes(*_volumes(s), prod(store.spacing)),
+            *group_notes(s.get("group", ""), lesion=number in lesion),
+        )
     ]
+
+
+def _volumes(subject: dict[str, Any]) -> tuple[float, float]:
+    """Lesion volumes of a subject in its mask and in the store, in mm^3; 0 where the store does not say."""
+    volumes = subject.get("lesion_mm3") or {}
+    return volumes.get("before", 0.0), volumes.get("after", 0.0)
 
 
 def slice_counts(store: SliceStore) -> dict[str, dict[str, int]]:

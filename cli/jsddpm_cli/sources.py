@@ -10,6 +10,7 @@ import typer
 
 from jsddpm.cohort.layouts import layouts
 from jsddpm.errors import usage_error
+from jsddpm_cli.console import note
 
 if TYPE_CHECKING:
     from jsddpm.cohort.masks import MaskReading
@@ -57,7 +58,7 @@ def open_cohort(
     controls: list[str] | None,
     root: Path | None,
 ) -> Cohort:
-    """Read a source with the options above."""
+    """Read a source with the options above, and print the notes on all of it."""
     from jsddpm.cohort.records import Selection
     from jsddpm.cohort.sources import read_cohort
 
@@ -65,7 +66,10 @@ def open_cohort(
     if bad := [key + equals + value for key, equals, value in pairs if not (key and value)]:
         raise usage_error("ENTITY", f"{bad[0]!r} is not key=value", fix="write key=value, such as --entity acq=T2sel")
     choice = Selection(modality, {k: v for k, _, v in pairs}, run, tuple(controls or ()), root)
-    return read_cohort(source, layout=layout, selection=choice)
+    cohort = read_cohort(source, layout=layout, selection=choice)
+    for text in cohort.notes:
+        note(f"note: {text}")
+    return cohort
 
 
 def volume_bytes(gib: float) -> int:

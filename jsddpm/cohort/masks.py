@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.wording import counted
 
 if TYPE_CHECKING:
     from jsddpm.cohort.nifti import Volume
@@ -120,6 +121,29 @@ def mask_notes(lesion: NDArray[np.bool_], brain: NDArray[np.bool_]) -> tuple[str
     if 2 * count > head.sum():
         return (TOO_LARGE,)
     return (OUTSIDE,) if 2 * int((lesion & ~head).sum()) > count else ()
+
+
+def unselected_notes(data: NDArray[Any], lesion: NDArray[np.bool_], reading: MaskReading) -> tuple[str, ...]:
+    """A note on a mask that has values above 0, of which none means lesion.
+
+    Args:
+        data: Values of the mask.
+        lesion: Its lesion voxels.
+        reading: Which values mean lesion.
+
+    >>> mask = np.array([0, 255, 255, 255])
+    >>> unselected_notes(mask, mask == 1, MaskReading((1,)))
+    ('its mask has 3 voxels, none with label 1 (values 0, 255)',)
+    """
+    count = int(np.count_nonzero(data > 0))
+    if not count or lesion.any():
+        return ()
+    values = np.unique(data)
+    listed = ", ".join(f"{v:g}" for v in values[:6]) + (", ..." if len(values) > 6 else "")
+    wanted = f"with label {' or '.join(map(str, reading.labels))}"
+    if reading.threshold is not None:
+        wanted, listed = f"above the threshold {reading.threshold:g}", f"{values[0]:g} to {values[-1]:g}"
+    return (f"its mask has {counted(count, 'voxel')}, none {wanted} (values {listed})",)
 
 
 def mask_values(data: NDArray[Any], reading: MaskReading) -> tuple[float, ...]:

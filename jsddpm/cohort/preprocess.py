@@ -13,6 +13,7 @@ import torchio as tio
 from numpy.typing import NDArray
 
 from jsddpm.cohort.brain import WINDOW, estimate_brain, intensity_window, require_brain
+from jsddpm.cohort.grid import cut_notes, outside_grid
 from jsddpm.cohort.header import SMALLEST_VOXEL, bad
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume
 from jsddpm.cohort.orientation import from_slices, to_slices
@@ -76,6 +77,8 @@ class Stack:
         affine: float64 ``(4, 4)``: (row, column, z) to world in mm.
         window: Source intensities that were mapped to 0 and 1: ``source = lo + value * (hi - lo)`` inside the window.
         lesion_mm3: Lesion volume before and after.
+        outside_mm3: Lesion volume outside of the grid.
+        notes: What the grid cuts off (:func:`~jsddpm.cohort.grid.cut_notes`).
     """
 
     image: NDArray[np.float32]
@@ -84,6 +87,8 @@ class Stack:
     affine: NDArray[np.float64]
     window: tuple[float, float]
     lesion_mm3: tuple[float, float]
+    outside_mm3: float
+    notes: tuple[str, ...]
 
 
 def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VOLUME_BYTES) -> Stack:
@@ -108,7 +113,11 @@ def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VO
     scaled, window = windowed(values, brain, spec.window, path)
     volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
     affine = place @ from_slices(spec.shape[1])
-    return Stack(to_slices(scaled), to_slices(lesion), to_slices(brain), affine, window, volumes)
+    outside, notes = (
+        outside_grid(subject.lesion, subject.image, spec.shape, place),
+        cut_notes(brain, subject.image, place),
+    )
+    return Stack(to_slices(scaled), to_slices(lesion), to_slices(brain), affine, window, volumes, outside, notes)
 
 
 def on_grid(

@@ -91,6 +91,7 @@ class LayoutReport:
         source: The source.
         records: Records found so far.
         problems: Problems found so far.
+        notes: Notes on the whole source.
         root: Folder that must contain every file, links followed; None allows any.
         no_groups: Why the source gives no groups, for the message of a patient without a mask.
     """
@@ -98,6 +99,7 @@ class LayoutReport:
     source: Path
     records: list[Record] = field(default_factory=list)
     problems: list[JsddpmError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     root: Path | None = None
     no_groups: str = "no group is given"
 

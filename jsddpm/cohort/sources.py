@@ -8,18 +8,20 @@ from pathlib import Path
 from jsddpm.cohort.layouts import Layout, layouts
 from jsddpm.cohort.patients import duplicate_problems, duplicates, patient_problems, refuse_mixed_patients
 from jsddpm.cohort.records import LayoutReport, Record, Selection
+from jsddpm.cohort.visits import visit_notes
 from jsddpm.errors import JsddpmError, first_of, usage_error
 from jsddpm.refusals import unreadable
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The usable records of a source, the name of its layout, and all problems."""
+    """The usable records of a source, the name of its layout, all problems, and notes on the whole cohort."""
 
     source: Path
     layout: str
     records: tuple[Record, ...]
     problems: tuple[JsddpmError, ...]
+    notes: tuple[str, ...] = ()
 
     def require_clean(self) -> tuple[Record, ...]:
         """The records, or the first problem with the number of others."""
@@ -70,7 +72,8 @@ def read_cohort(source: str | Path, *, layout: str = "auto", selection: Selectio
         report.problem(
             "EMPTY", f"no image was found (layout {chosen.name})", fix=f"use the layout's names: {chosen.help}"
         )
-    return Cohort(source, chosen.name, tuple(report.records), tuple(report.problems))
+    report.notes += visit_notes(r.patient for r in report.records)
+    return Cohort(source, chosen.name, tuple(report.records), tuple(report.problems), tuple(report.notes))
 
 
 def _layout_of(source: Path, name: str) -> Layout:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.cohort.brain import dark_background
-from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid, mask_values
+from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid, mask_values, unselected_notes
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume, check_not_constant, open_nifti
 from jsddpm.cohort.records import Record
 from jsddpm.errors import JsddpmError, environment_error, first_line
@@ -82,6 +82,8 @@ def read_subject(record: Record, reading: MaskReading | None = None, *, max_byte
         check_same_grid(image, mask)
         lesion, values = binary_mask(mask, reading), mask_values(mask.data, reading)
         notes += _of("mask", mask, image)
+        if record.group == "patient":
+            notes += unselected_notes(mask.data, lesion, reading)
     if record.brain is not None:
         region = open_nifti(record.brain, max_bytes=max_bytes)
         check_same_grid(image, region)

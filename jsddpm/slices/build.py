@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from jsddpm import __version__
 from jsddpm.checksums import sha256
+from jsddpm.cohort.grid import lost_lesion_notes, require_lesion
 from jsddpm.cohort.masks import MaskReading, mask_notes, refuse_unused
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES
 from jsddpm.cohort.patients import lesion_digest, refuse_mixed_patients, same_lesion_notes, voxel_digest
@@ -81,7 +83,8 @@ def build_slice_cache(
 
     Raises:
         JsddpmError: ``SPLIT``, ``SHAPE``, ``Z_RANGE`` (status 2) before any image is read; the first bad record's
-            error, with the number of others, unless ``skip_bad``; ``EXISTS``; ``DUPLICATE`` for a name given twice,
+            error (``LESION_LOST`` of a patient's lesion that the grid leaves out among them), with the number of
+            others, unless ``skip_bad``; ``EXISTS``; ``DUPLICATE`` for a name given twice,
             ``PATIENT_NAME``, ``PATIENT_SPLIT``, ``SAME_IMAGE`` when a patient may be in two splits, also with
             ``skip_bad``; ``MASK_READING`` (status 3) when no mask has a requested label; those of
             :func:`~jsddpm.publish.resumable_directory`.
@@ -169,12 +172,14 @@ def _build_one(
         before = finished(root, record.subject)
         if before is not None and before.entry["source"] == _source(record):
             before.entry.update(_identity(record))  # a table of the cohort may have been corrected since
-            return _outcome(record, before, reused=True), before
+            return _outcome(record, before, spec, reused=True), before
         with named(record):
             subject = read_subject(record, reading, max_bytes=max_bytes)
             stack = preprocess(subject, spec, max_bytes=max_bytes)
+            if record.group == "patient":
+                require_lesion(*stack.lesion_mm3, stack.outside_mm3, record.image)
             contents = {"voxels_sha256": voxel_digest(subject.image.data), "mask_values": list(subject.mask_values)}
-            contents["lesion_sha256"] = lesion_digest(subject.lesion)
+            contents |= {"lesion_sha256": lesion_digest(subject.lesion), "notes": list(stack.notes)}
     except JsddpmError as problem:
         if problem.code == "MEMORY":  # a limit of this machine is no reason to leave the image out
             raise
@@ -197,14 +202,15 @@ def _build_one(
     }
     written = write_shard(root, Shard(record.subject, stack.image, stack.mask, rows, info))
     mark_finished(root, written)
-    return _outcome(record, written), written
+    return _outcome(record, written, spec), written
 
 
-def _outcome(record: Record, written: Written, *, reused: bool = False) -> Outcome:
-    lesion = int(written.rows["pathology"].sum())
-    notes = tuple(n for n in (record.note, *written.entry["notes"]) if n)
+def _outcome(record: Record, written: Written, spec: Preprocessing, *, reused: bool = False) -> Outcome:
+    lesion, volumes = int(written.rows["pathology"].sum()), written.entry["lesion_mm3"]
+    notes = [record.note, *written.entry["notes"], *written.entry[BUILD_ONLY].get("notes", ())]
+    notes += lost_lesion_notes(volumes["before"], volumes["after"], prod(spec.spacing))
     notes += group_notes(record.group, lesion=lesion > 0)
-    return Outcome(record.subject, None, None, notes, len(written.rows), lesion, reused)
+    return Outcome(record.subject, None, None, tuple(filter(None, notes)), len(written.rows), lesion, reused)
 
 
 def _identity(record: Record) -> dict[str, str]:

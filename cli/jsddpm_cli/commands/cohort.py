@@ -77,6 +77,7 @@ def scan(
         "layout": cohort.layout,
         "records": manifest_rows(usable),
         "problems": [str(p) for p in problems],
+        "notes": cohort.notes,
     }
     if read:
         values["read"] = [

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout
 from jsddpm.cohort.records import LayoutReport, Selection
+from jsddpm.cohort.visits import patient_and_visit
 
 _ALIASES = ({"flair", "t2f"}, {"t1", "t1n"}, {"t1ce", "t1c"}, {"t2", "t2w"})
-_VISIT = re.compile(r"^(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<visit>\d{3})$")
 
 
 def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
@@ -32,8 +32,7 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
             what = f"one {'/'.join(sorted(names))} image and at most one seg are needed, found: {listed}"
             report.problem("BRATS_FILES", what, fix="choose another --modality, or complete the folder", file=folder)
             continue
-        match = _VISIT.match(case)
-        patient, session = (match["patient"], match["visit"]) if match else (case, "")
+        patient, session = patient_and_visit(case)
         control = selection.is_control(patient)
         report.add(patient, images[0], masks[0] if masks else None, session=session, control=control)
 

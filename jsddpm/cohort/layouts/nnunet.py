@@ -1,7 +1,8 @@
 """nnU-Net raw data sets: ``imagesTr/CASE_0000.nii.gz`` with ``labelsTr/CASE.nii.gz``, and a test set in ``*Ts``.
 
 ``dataset.json`` names the channels. Cases of ``imagesTs`` are the predefined test set when ``labelsTs`` exists; without
-labels they cannot be evaluated and are not part of the cohort.
+labels they cannot be evaluated and are not part of the cohort. Visits of one patient share its split
+(:func:`~jsddpm.cohort.visits.patient_and_visit`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from jsddpm.cohort.layouts import Layout
 from jsddpm.cohort.records import LayoutReport, Selection, Split
+from jsddpm.cohort.visits import patient_and_visit
 from jsddpm.errors import JsddpmError
 from jsddpm.files import read_json
 
@@ -42,13 +44,14 @@ def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
                 what = f"{case} has {' and '.join(p.name for p in several[0])}"
                 report.problem("NNUNET_FILES", what, fix="keep one of them", file=several[0][0].parent)
             else:
-                control = selection.is_control(case)
-                report.add(case, chosen[0], masks[0] if masks else None, control=control, split=split)
+                patient, session = patient_and_visit(case)
+                mask, control = masks[0] if masks else None, selection.is_control(patient)
+                report.add(patient, chosen[0], mask, session=session, control=control, split=split)
 
 
 def _channel(root: Path, report: LayoutReport, selection: Selection) -> int | None:
     """Number of the requested channel, by ``dataset.json`` (``channel_names``, formerly ``modality``)."""
-    if selection.modality.isdigit():
+    if selection.modality.isdecimal():
         return int(selection.modality)
     path = root / "dataset.json"
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from jsddpm.cohort.brain import dark_background, estimate_brain
 from jsddpm.cohort.inspect import inspect_records
-from jsddpm.cohort.masks import OUTSIDE, TOO_LARGE, mask_notes
+from jsddpm.cohort.masks import OUTSIDE, TOO_LARGE, MaskReading, mask_notes
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import Record
@@ -71,6 +71,23 @@ def test_a_lesion_that_does_not_fit_its_head_is_noted(lesion, note, region):
 def test_a_scan_notes_what_a_mask_says(tmp_path, mask, group, note):
     (found,) = inspect_records([record(tmp_path, tissue(), mask, group)])
     assert (found.problem, found.notes) == (None, note)
+
+
+@pytest.mark.parametrize(
+    ("reading", "note"),
+    [
+        (MaskReading((1,)), "none with label 1 (values 0, 255)"),
+        (MaskReading((1, 4)), "none with label 1 or 4 (values 0, 255)"),
+        (MaskReading(threshold=300.0), "none above the threshold 300 (values 0 to 255)"),
+    ],
+)
+def test_a_mask_of_other_values_is_no_empty_mask(tmp_path, reading, note):
+    """It was noted as one without a lesion voxel, like an empty one."""
+    asked = record(tmp_path, tissue(), ball(6) * 255)
+    (found,) = inspect_records([asked], reading)
+    assert found.notes == (f"its mask has {int(ball(6).sum())} voxels, {note}", NO_LESION)
+    (found,) = inspect_records([record(tmp_path, tissue(), ball(6) * 255, "control")], reading)
+    assert found.notes == ()
 
 
 def test_a_scan_finds_images_that_a_build_would_refuse(tmp_path):

@@ -503,3 +503,40 @@ def test_what_a_scan_writes_reads_back(bids):
     assert [(r.patient, r.group, r.image.resolve(), r.mask.resolve()) for r in again] == [
         (r.patient, r.group, r.image.resolve(), r.mask.resolve()) for r in records
     ]
+
+
+def test_visits_of_one_patient_stay_together_in_nnunet_folders(tmp_path):
+    """Cases with names of BraTS 2023 were patients, so that visits of one person were in training and test."""
+    for folder, ending in (("imagesTr", "_0000"), ("labelsTr", "")):
+        (tmp_path / folder).mkdir()
+        for case in ("BraTS-GLI-00002-000", "BraTS-GLI-00002-001", "BraTS-GLI-00003-000", "other-001"):
+            (tmp_path / folder / f"{case}{ending}.nii.gz").write_bytes(b"x")
+    records = read_cohort(tmp_path, layout="nnunet", selection=Selection(modality="0")).records
+    assert [(r.patient, r.session) for r in records] == [
+        ("BraTS-GLI-00002", "000"), ("BraTS-GLI-00002", "001"), ("BraTS-GLI-00003", "000"), ("other-001", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "noted"),
+    [
+        ("MS00_tp0 MS00_tp1 MS01_tp0", "MS00_tp0 and MS00_tp1"),
+        ("P1-ses1 P1-ses2 P2", "P1-ses1 and P1-ses2"),
+        ("01v1 01v2 02v1", "01v1 and 01v2"),
+        ("003_baseline 003_fu 004", "003_baseline and 003_fu"),
+        ("003_01 003_02 004_01", "003_01 and 003_02"),
+        ("003-001 003-002 004-001 004-002", "003-001 and 003-002; 004-001 and 004-002"),
+        ("site1_01 site1_02 site1_03 site2_01 site2_02 site2_03", ""),  # patients of two centres
+        ("sub-v01 sub-v02 sub-v03", ""),  # volunteers
+        ("BraTS20_Training_001 BraTS20_Training_002", ""),
+        ("BraTS2021_00495 BraTS2021_00500 1 2 10 r001s001 r001s002", ""),
+        ("sub-01 sub-02 sub-03 MS_01 MS_02", ""),
+    ],
+)
+def test_patients_whose_names_differ_in_a_visit_are_noted(tmp_path, names, noted):
+    """A manifest that names each visit as a patient divided the visits between training and test without a word."""
+    rows = "".join(f"a.nii.gz,{name},hc\n" for name in names.split())
+    notes = read_cohort(manifest(tmp_path, "image,patient,group\n" + rows)).notes
+    assert [text.partition(" differ in a visit alone: if they are one person")[0] for text in notes] == [noted][
+        : bool(noted)
+    ]
