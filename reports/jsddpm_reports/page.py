@@ -73,7 +73,7 @@ def render(evaluation: Evaluation) -> str:
         selftest=results.provenance.get("selftest"),
         privacy=evaluation.privacy,
         copies_counted=_by_kind(copies),
-        sample_names=_NAMES if _drawn_here(panels, copies) else "",
+        sample_names=_NAMES if _shows_given_names(panels, copies) else "",
         privacy_sentences=named_sentences(evaluation.privacy) if evaluation.privacy else [],
         bins=range(results.binning["n_bins"]),
         pooled=pooled_rows(results),
@@ -104,7 +104,7 @@ def _by_kind(copies: Sequence[Mapping[str, Any]]) -> str:
     return enumerated([counted(count, str(what)) for what, count in Counter(c["what"] for c in copies).items()] or [""])
 
 
-def _drawn_here(panels: Panels | None, copies: Sequence[Mapping[str, Any]]) -> bool:
+def _shows_given_names(panels: Panels | None, copies: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the page shows a name that jsddpm gave to a sample."""
     shown = [] if panels is None else panels.copies_name.ravel()[: panels.copies.shape[1]].tolist()
     return any(str(name).startswith("generated-") for name in [*shown, *(copy["sample"] for copy in copies)])

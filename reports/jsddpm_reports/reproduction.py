@@ -23,10 +23,10 @@ def places(results: Results) -> list[tuple[str, str]]:
     if checkpoint:
         trained = ("trained on store {}", checkpoint, "training_store"), ("step {}", checkpoint, "step")
         pairs += [("RUN", _known("run", *trained)), (network, "new folder for a run that repeats RUN")]
-    elif _drawn_here(generated):
+    elif _drawn_by_jsddpm(generated):
         pairs.append((network, "run whose network drew the samples"))
     if generated:
-        new = "new folder for generated slices" if _drawn_here(generated) else "generated slices"
+        new = "new folder for generated slices" if _drawn_by_jsddpm(generated) else "generated slices"
         content = ("{} of them", generated, "slices"), ("fingerprint {}", generated, "store")
         pairs.append((samples, _known(new, *content)))
     return [*pairs, ("EVALUATION", "new folder for results.json and this report")]
@@ -45,7 +45,7 @@ def commands(results: Results) -> list[str]:
     lines = []
     if checkpoint:
         lines.append(f"jsddpm train --config RUN/config.yaml --store STORE --out {network}")
-    if _drawn_here(generated):
+    if _drawn_by_jsddpm(generated):
         lines.append(_sample(network, samples, generated, results.z_binning.n_bins))
     words = ["jsddpm eval"]
     words += [network] if checkpoint else []
@@ -75,11 +75,11 @@ def _known(what: str, *facts: tuple[str, Mapping[str, Any], str]) -> str:
 
 def _sources(provenance: Mapping[str, Any]) -> tuple[str, str]:
     """Names of the run that draws and is evaluated, and of the samples that are evaluated."""
-    drawn = _drawn_here(provenance.get("generated", {}))
+    drawn = _drawn_by_jsddpm(provenance.get("generated", {}))
     return "NEW_RUN" if provenance.get("checkpoint") else "RUN", "NEW_SAMPLES" if drawn else "SAMPLES"
 
 
-def _drawn_here(generated: Mapping[str, Any]) -> bool:
+def _drawn_by_jsddpm(generated: Mapping[str, Any]) -> bool:
     """Whether the samples say that this program drew them."""
     return bool(generated.get("sampling") and generated.get("provenance"))
 
