@@ -55,9 +55,13 @@ class _Judgement:
     @property
     def reason(self) -> str:
         """Why there is no answer: that of the evidence, unless its test cannot reject here."""
-        if self.evidence.p_value is None or self.p_value is not None:
-            return self.evidence.reason
-        least = f"the smallest p-value that this test can give, {self.evidence.least_p:.2g},"
+        evidence = self.evidence
+        if self.p_value is not None and evidence.reason and evidence.value is not None:
+            figure = f"{evidence.figure(evidence.value)}, p = {self.p_value:.2g} after correction"
+            return f"{figure}; {evidence.reason}"
+        if evidence.p_value is None or self.p_value is not None:
+            return evidence.reason
+        least = f"the smallest p-value that this test can give, {evidence.least_p:.2g},"
         return f"not tested here: {least} is too large after the correction for all tests"
 
     @property
@@ -169,7 +173,8 @@ def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
             check=check, answer="fine", z_bin=z_bin, pathology=pathology, inherited=inherited, detectable=smallest
         )
     undecided = [j for j in judgements if not j.evidence.within]
-    missing = next((j.reason for j in undecided if j.reason), "")
+    by_p = sorted(undecided, key=lambda j: 1.0 if j.p_value is None else j.p_value)
+    missing = next((j.reason for j in by_p if j.reason), "")
     widest = max((j for j in undecided if j.evidence.interval is not None), key=_beyond, default=None)
     shown = widest or (undecided[0] if undecided else None)
     value, interval = (None, None) if widest is None else widest.evidence.stated

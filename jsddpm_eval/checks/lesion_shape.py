@@ -12,6 +12,7 @@ from jsddpm_eval.results.specs import CheckSpec
 
 _SPREAD = ("form_apart", "form_size_apart")
 _LEAST_SPREAD = 1.5  # SD
+_RAGGED = "outlines more ragged than real ones, or masks with holes"
 
 
 class LesionShapeCheck(ShiftCheck):
@@ -27,8 +28,8 @@ class LesionShapeCheck(ShiftCheck):
         "form_size": ("lesions smaller than real ones", "lesions larger than real ones"),
         "form_parts": ("lesions in fewer parts than real ones", "lesions in more parts than real ones"),
         "form_elongation": ("lesions rounder than real ones", "lesions longer than real ones"),
-        "form_solidity": ("outlines more ragged than real ones", "outlines smoother than real ones"),
-        "form_roughness": ("outlines smoother than real ones", "outlines more ragged than real ones"),
+        "form_solidity": (_RAGGED, "outlines smoother than real ones"),
+        "form_roughness": ("outlines smoother than real ones", _RAGGED),
         "form_outside": ("", "masks outside the head"),
         "form_height": ("lesions further up than real ones", "lesions further down than real ones"),
         "form_side": ("lesions further left than real ones", "lesions further right than real ones"),

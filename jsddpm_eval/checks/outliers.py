@@ -24,13 +24,14 @@ class Outliers(Check):
     spec = CheckSpec(
         name="outliers", heading="outliers",
         question="few samples are garbage",
-        unseen="the check of outliers sees neither local faults, such as a hole, nor samples a third or twice as "
-        "bright",
+        unseen="the check of outliers sees neither local faults, such as a hole or a missing skull, nor samples a "
+        "third or twice as bright",
         rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "
         "far from those of every real slice, after what all samples share has been subtracted, and share of blank "
         f"samples beside that of real slices; margin {percentage(_SHARE)}, exact binomial test against the bound of "
-        "the real share; a local fault, such as a hole, and samples a third or twice as bright are not seen; where "
-        "most samples are unlike real slices there is no minority, and other checks look for what they share",
+        "the real share; a local fault, such as a hole or a missing skull, and samples a third or twice as bright are "
+        "not seen; where most samples are unlike real slices there is no minority, and other checks look for what they "
+        "share",
     )  # fmt: skip
     by_condition = False
 

@@ -14,6 +14,10 @@ _FINEST = (  # as isolated black or white pixels have, too
 )
 
 
+ROUGH = "with more power at single frequencies than around them, as of a pattern or of rough texture"
+"""The fault of a spectrum with peaks; texture that is smoothed or disturbed slice by slice has peaks too."""
+
+
 class TextureCheck(ShiftCheck):
     """Regular patterns."""
 
@@ -27,7 +31,7 @@ class TextureCheck(ShiftCheck):
         "texture_axis_high": ("", _STRIPES),
         "texture_direction_mid": ("with more texture from left to right", "with more texture from front to back"),
         "texture_direction_high": ("with more texture from left to right", "with more texture from front to back"),
-        "texture_peak": ("", "with more power at one frequency than around it, as of a regular pattern"),
+        "texture_peak": ("", ROUGH),
         "texture_nyquist": ("", _FINEST),
         "texture_blocks": ("", "with larger steps every 8 pixels than elsewhere, as of blocks"),
     }

@@ -12,6 +12,7 @@ from jsddpm_eval.checks.causes import causes_of_all, causes_of_masks, may_follow
 from jsddpm_eval.checks.coverage import not_compared, why_not_covered
 from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide
 from jsddpm_eval.checks.outliers import BESIDE_OTHERS
+from jsddpm_eval.checks.texture import ROUGH
 from jsddpm_eval.plugins import modules_with
 from jsddpm_eval.results.faults import doubt, faults_of, named
 from jsddpm_eval.results.results import ALIKE, Results
@@ -86,13 +87,14 @@ def verdict(results: Results) -> tuple[str, ...]:
     words = {check.spec.name: check.words for check in checks() if isinstance(check, ShiftCheck)}
     causes, few = causes_of_masks(faults, results.generation, words), minority(faults)
 
-    def order(fault: tuple[str, list[Finding]]) -> tuple[bool, bool, bool, bool, tuple[float, float]]:
-        name, parts = fault  # copies first, because they may disclose patients
+    def order(fault: tuple[str, list[Finding]]) -> tuple[bool, bool, bool, bool, bool, tuple[float, float]]:
+        name, parts = fault  # copies first, because they may disclose patients; rough spectra follow from smoothing
         return (
             name != "copied",
             parts[0] != whole.get(name),
             name not in few,
             bool(causes) and name not in causes,
+            parts[0].fault == ROUGH and "sharpness" in faults,
             doubt(parts[0]),
         )
 
@@ -171,7 +173,19 @@ def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> st
         next(reversed(by_kind.values())).append(f"{len(parts) - _MOST_NAMES} more")
     parts_in_words = "; ".join(f"{kind} in {enumerated(names)}" for kind, names in by_kind.items())
     most = f", most in {named(first.place)}" if len(parts) > 1 else ""
-    return f"Only in parts: {parts_in_words}{most}: {first.evidence}."
+    whole = _on_the_whole(results, first)
+    opening = "Significant only in parts" if whole else "Only in parts"
+    return f"{opening}: {parts_in_words}{most}: {first.evidence}{whole}."
+
+
+def _on_the_whole(results: Results, finding: Finding) -> str:
+    """The score of a finding in SD for the whole, if it is outside the margin too, on the same side; empty if not."""
+    cell = next((c for c in results.generation if c.key == (None, None, None)), None)
+    score = cell.scores.get(finding.score) if cell else None
+    if finding.unit != "SD" or score is None or score.value is None or finding.value is None:
+        return ""
+    same = abs(score.value) >= ShiftCheck.margin and (score.value > 0) == (finding.value > 0)
+    return f"; on the whole {score.value:+.1f} SD, not significant" if same else ""
 
 
 def _where(results: Results, check: str, answer: Answer) -> str:

@@ -27,9 +27,11 @@ _HEADINGS = {
     "blocks": ("blocks", "steps at blocks of 8 pixels",
                "log of steps across borders of blocks of 8 pixels beside those elsewhere"),
 }  # fmt: skip
+_PATTERN = "a regular pattern that real slices do not have"
+_ROUGH = f"{_PATTERN}, or texture that is rough slice by slice"
 SPECS = tuple(
     shift_spec(name=f"texture_{name}", heading=heading, label=label, definition=definition, group="texture",
-               reading="Above 0: a regular pattern that real slices do not have.",
+               reading=f"Above 0: {_ROUGH if name == 'peak' else _PATTERN}.",
                blind_to="patterns of a few samples or of a small part of the slice, because each slice is one number, "
                "and steps of blocks of other sizes than 8 pixels")
     for name in TEXTURE

@@ -7,7 +7,11 @@ from functools import cache
 import torch
 
 import metric_tester as tester
+from jsddpm_eval.checks.decision import decide
+from jsddpm_eval.checks.levels import LEVELS
+from jsddpm_eval.checks.unlike_real import UnlikeReal
 from jsddpm_eval.evaluation import evaluate
+from jsddpm_eval.results.score import Cell, Score
 
 PATIENTS, SAMPLES = 12, 500
 CHEAP = ["kid", "intensity", "texture", "sharpness", "head", "turned", "lesion_form", "lesion_contrast",
@@ -31,6 +35,17 @@ def test_a_gross_fault_is_off_with_more_than_500_patients_and_samples():
     assert len(tests) > 30  # so many share 3 %: a p-value of 1 / 1000 is not significant among them
     assert results.pooled["kid_means"].p_value < 0.03 / 68  # as small as if every check were made
     assert (findings[None, None].answer, findings[None, None].kind) == ("off", "unlike real slices")
+
+
+def test_a_difference_that_is_not_significant_is_stated_with_its_p_value_after_correction():
+    score = Score(spec="kid", space="means", value=1.96, p_value=0.01, n_patients=20, n_generated=80)
+    others = {f"kid_{n}": score.model_copy(update={"space": str(n), "value": 0.1, "p_value": 0.9}) for n in range(4)}
+    (found,) = decide([UnlikeReal()], [Cell(n_generated=80, n_patients=20, scores={**others, "kid_means": score})])
+    assert (found.answer, found.reason) == (
+        "unknown",
+        f"KID 1.96 (means), p = {0.01 * 5 / LEVELS['whole']:.2g} after correction; a test that sees no difference "
+        "does not show that there is none",
+    )
 
 
 def test_parts_that_no_relabelling_could_make_significant_say_so():

@@ -161,6 +161,34 @@ def test_a_fault_of_parts_names_the_largest_parts_that_show_it_themselves():
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "opening", "whole"),
+    [(-0.9, "Significant only in parts", "; on the whole -0.9 SD, not significant"), (-0.4, "Only in parts", ""),
+     (0.9, "Only in parts", "")],
+)  # fmt: skip
+def test_a_whole_that_moved_as_much_is_stated_beside_its_significant_parts(value, opening, whole):
+    spec = CheckSpec(name="sharpness", heading="sharpness", question="as sharp as real slices", rule="")
+    top = Cell(n_generated=320, n_patients=45, scores={"grain": Score(spec="grain", value=value)})
+    found = [finding("sharpness", "unknown", reason=NARROW), finding("sharpness", "off", (1, 0), unit="SD", **SMOOTH)]
+    assert verdict(bare([spec], found, generation=[top]))[1] == (
+        f"{opening}: smoother than real slices in bin 1 control: grain -2.1 SD (95%: -2.3 to -1.8){whole}."
+    )
+
+
+def test_smoothness_comes_before_the_rough_spectrum_that_follows_from_it():
+    """The spectrum of smoothed texture has peaks; that is the more certain finding here, and no pattern."""
+    rough = GRID | {"kind": dict(checks_by_name()["texture"].words)["texture_peak"][1], "p_value": 1e-9}
+    found = [finding("texture", "off", **rough), finding("sharpness", "off", **SMOOTH)]
+    specs = [checks_by_name()[name].spec for name in ("texture", "sharpness")]
+    first, second = verdict(bare(specs, found, generation=[Cell(n_generated=320, n_patients=45, scores={})]))[1:3]
+    assert first.startswith("Smoother than real slices")
+    assert second.startswith("With more power at single frequencies than around them")
+
+
+def checks_by_name():
+    return {check.spec.name: check for check in checks()}
+
+
 def test_several_faults_of_a_part_stand_behind_the_one_that_the_number_belongs_to():
     both = SMOOTH | {"kind": "smoother than real slices; noisier outside the head"}
     assert said(finding("sharpness", "off", (1, 0), **both), checks=["sharpness"])[1] == (
