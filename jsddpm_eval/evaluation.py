@@ -32,6 +32,7 @@ from jsddpm_eval.overlap import refuse_real_slices
 from jsddpm_eval.plugins import listed
 from jsddpm_eval.results.results import ALIKE, Results
 from jsddpm_eval.results.score import Cell as ScoredCell
+from jsddpm_eval.settled import settled
 from jsddpm_eval.slice_table import SliceTable
 
 _ROUNDING = 1e-3  # relative difference of spacings that the header of a file may round away
@@ -105,6 +106,7 @@ def evaluate(
     return evaluate_in_detail(real, generated, metrics, features, split, seed, cache, progress).results
 
 
+@settled()
 def evaluate_in_detail(
     real: Slices,
     generated: Slices,

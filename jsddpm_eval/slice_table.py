@@ -21,19 +21,9 @@ from jsddpm.cohort.records import split_number
 from jsddpm.errors import usage_error
 from jsddpm.slices.imported import Facts, IntensityFormat, read_generated
 from jsddpm.slices.opened import Store, opened
-from jsddpm_eval.pixels import (
-    ArrayPixels,
-    Values,
-    as_held_out,
-    as_images,
-    as_masks,
-    as_pathology,
-    as_patients,
-    as_places,
-    as_spacing,
-    as_units,
-    require_lengths,
-)
+from jsddpm_eval import labels
+from jsddpm_eval.pixels import ArrayPixels, Values, as_images, as_masks, require_lengths
+from jsddpm_eval.settled import settled
 from jsddpm_eval.stats.thinning import evenly
 from jsddpm_eval.whole_table import BATCH, WholeTable, origin_of
 
@@ -71,6 +61,7 @@ class SliceTable:
         self.held_out, self.in_split = whole.held_out[row], whole.in_split[row]
 
     @classmethod
+    @settled()
     def from_arrays(
         cls,
         images: Values | None,
@@ -116,12 +107,12 @@ class SliceTable:
         >>> len(stack), stack.n_units
         (3, 2)
         """
-        kinds = as_pathology(pathology)
+        kinds = labels.as_pathology(pathology)
         count = len(kinds)
-        position, bins = as_places(z_index, z_bin, binning)
-        numbers, patient_names = as_patients(patient, count)
-        units = as_units(group, numbers, real=patient is not None)
-        held = as_held_out(held_out, numbers, patient_names, real=patient is not None)
+        position, bins = labels.as_places(z_index, z_bin, binning)
+        numbers, patient_names = labels.as_patients(patient, count)
+        units = labels.as_units(group, numbers, real=patient is not None)
+        held = labels.as_held_out(held_out, numbers, patient_names, real=patient is not None)
         picture, mask = None if images is None else as_images(images), None if masks is None else as_masks(masks)
         lengths: dict[str, Sized | None] = {"z_index" if z_bin is None else "z_bin": bins, "z_index": position}
         lengths |= {"held_out": held, "images": picture, "masks": mask, "names": names, **(columns or {})}
@@ -129,11 +120,12 @@ class SliceTable:
         whole = WholeTable(
             "generated" if patient is None else "real", position, bins, kinds, numbers, units, held, held,
             patient_names, ArrayPixels(picture, mask), np.arange(count), picture is not None, mask is not None, binning,
-            as_spacing(spacing), {"slices": count}, names, columns=dict(columns or {}),
+            labels.as_spacing(spacing), {"slices": count}, names, columns=dict(columns or {}),
         )  # fmt: skip
         return cls(whole, torch.arange(count))
 
     @classmethod
+    @settled()
     def from_store(
         cls, store: Store, binning: ZBinning | None = None, *, split: str = "test",
         only: Sequence[str] | None = None,
@@ -159,8 +151,8 @@ class SliceTable:
         index, real = store.index[rows], store.kind == "real"
         position = torch.from_numpy(index["z_index"].astype(np.int64))
         divided = torch.from_numpy(index["split"].astype(np.int64))
-        numbers, patient_names = as_patients(store.patients[rows] if real else None, len(rows))
-        units = as_units(None if real else store.groups[rows], numbers, real=real)
+        numbers, patient_names = labels.as_patients(store.patients[rows] if real else None, len(rows))
+        units = labels.as_units(None if real else store.groups[rows], numbers, real=real)
         whole = WholeTable(
             "real" if real else "generated", position, torch.as_tensor(chosen.index(position)),
             torch.from_numpy(index["pathology"].astype(np.int64)), numbers, units,
@@ -211,9 +203,13 @@ class SliceTable:
         size = "{}x{}".format(*self.size) if self.has_pixels else "without pixels"
         return f"SliceTable({len(self)} {self.kind} slices{of_patients}, {size})"
 
-    def where(self, keep: Tensor | slice) -> SliceTable:
-        """The slices selected by a boolean mask, an index or a slice."""
-        return SliceTable(self._whole, self.row[keep])
+    def where(self, keep: Values | slice) -> SliceTable:
+        """The slices selected by a boolean mask, row numbers, a slice, or one row number.
+
+        Raises:
+            JsddpmError: ``SLICES`` (status 2) for a mask of another length, rows that do not exist, or anything else.
+        """
+        return SliceTable(self._whole, self.row[labels.as_rows(keep, len(self))])
 
     def rooted(self) -> SliceTable:
         """The slices of this selection as a table of their own, with rows from 0, and without the other slices."""
@@ -274,6 +270,7 @@ class SliceTable:
         """Lesion masks, boolean ``(N, H, W)``; read once, kept as long as this selection."""
         return self._read(self._whole.pixels.masks)
 
+    @settled()
     def _read(self, read: Callable[[NDArray[np.intp]], NDArray[Any]]) -> Tensor:
         pixels = torch.from_numpy(read(self.index_rows))
         if self.store is not None:

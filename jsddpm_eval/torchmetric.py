@@ -8,10 +8,8 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, distributed
+from torch import Tensor
 from torchmetrics import Metric as TorchMetric
-from torchmetrics.utilities import dim_zero_cat
-from torchmetrics.utilities.distributed import gather_all_tensors
 
 from jsddpm.binning import ZBinning, parse_pathology
 from jsddpm.errors import usage_error
@@ -21,11 +19,14 @@ from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.extractors.radiomics import EXTRACTOR
 from jsddpm_eval.features.registry import make_extractors
 from jsddpm_eval.functional.best_match import best_match
+from jsddpm_eval.gathering import gathered, joined
+from jsddpm_eval.labels import as_integers
 from jsddpm_eval.metrics.registry import chosen
 from jsddpm_eval.metrics.registry import metrics as every_metric
-from jsddpm_eval.pixels import as_integers
+from jsddpm_eval.pixels import Values
 from jsddpm_eval.plugins import listed
 from jsddpm_eval.results.results import Results
+from jsddpm_eval.settled import settled
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.whole_table import CONTENT, content_of
 
@@ -87,16 +88,17 @@ class BinAwareMetrics(TorchMetric):
         for name in (*labels, *self.kept, *(f"features_{i}" for i in range(len(self.features)))):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
+    @settled()
     def update(
         self,
-        images: Tensor,
-        masks: Tensor | None = None,
+        images: Values,
+        masks: Values | None = None,
         *,
-        z_bin: Tensor,
-        pathology: Tensor,
-        patient: Tensor | Sequence[int] | None = None,
-        group: Tensor | Sequence[int] | None = None,
-        held_out: Tensor | None = None,
+        z_bin: Values,
+        pathology: Values | Sequence[str],
+        patient: Values | None = None,
+        group: Values | None = None,
+        held_out: Values | None = None,
         real: bool,
     ) -> None:
         """Add slices.
@@ -143,12 +145,13 @@ class BinAwareMetrics(TorchMetric):
         scores = self.results().pooled
         return {n: torch.tensor(torch.nan if s.value is None else s.value) for n, s in scores.items()}
 
+    @settled()
     def results(self) -> Results:
         """Every score of every condition with its context, findings and verdict."""
         with self.sync_context(
             dist_sync_fn=self.dist_sync_fn, should_sync=not self._is_synced, should_unsync=not self._is_synced
         ):
-            state = {name: _joined(getattr(self, name)) for name in self._defaults}
+            state = {name: joined(getattr(self, name)) for name in self._defaults}
         generated = state["generated"].bool()
         tables = [self._table(state, ~generated, real=True), self._table(state, generated, real=False)]
         return evaluate(*tables, metrics=self.asked, features=self.features, seed=self.seed)
@@ -265,20 +268,6 @@ class BinAwareScore(BinAwareMetrics):
         return torch.tensor(torch.nan if value is None else value)
 
 
-def gathered(state: Tensor, group: Any = None) -> list[Tensor]:
-    """The state of every process, in rank order; gathered by torchmetrics, also if a process has no slices.
-
-    Args:
-        state: Rows of this process, ``(n, ...)``; of any shape and type when there are none.
-        group: Process group; all processes when None.
-    """
-    local = (tuple(state.shape[1:]), state.dtype) if len(state) else None
-    described: list[tuple[tuple[int, ...], torch.dtype] | None] = [None] * distributed.get_world_size(group)
-    distributed.all_gather_object(described, local, group=group)
-    shape, dtype = next((d for d in described if d), ((), state.dtype))
-    return gather_all_tensors(state if len(state) else state.new_empty((0, *shape), dtype=dtype), group)
-
-
 def _ready(features: Features, seed: int) -> tuple[Extractor, ...]:
     """Extractors that can be used before there are real slices.
 
@@ -293,8 +282,3 @@ def _ready(features: Features, seed: int) -> tuple[Extractor, ...]:
             cure = "use another one, or jsddpm_eval.evaluate, which trains it on the real slices"
             raise usage_error("EXTRACTOR", what, fix=cure)
     return tuple(extractors)
-
-
-def _joined(state: Tensor | list[Tensor]) -> Tensor:
-    """A state as one tensor on the CPU; an empty one without slices."""
-    return torch.empty(0) if isinstance(state, list) and not state else dim_zero_cat(state).cpu()

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from jsddpm.errors import JsddpmError, first_line, usage_error
 from jsddpm_eval.memo import InMemory
+from jsddpm_eval.settled import settled
 
 _KNOWN: WeakKeyDictionary[Callable[[Tensor], Tensor], str] = WeakKeyDictionary()  # functions of this process
 
@@ -45,8 +46,9 @@ class Extractor:
     missing: str = ""
     identified: bool = False
 
+    @settled()
     def __call__(self, images: Tensor) -> Tensor:
-        """Features, after checks.
+        """Features, after checks; computed without gradients and without mixed precision.
 
         Raises:
             JsddpmError: ``SLICES`` (status 2) when images are not float32 ``(N, H, W)`` in [0, 1]; ``EXTRACTOR``
@@ -59,7 +61,8 @@ class Extractor:
             raise usage_error("SLICES", f"{self.name} takes images within [0, 1]", fix="scale the images")
         read = images if len(images) else images.new_zeros((1, *images.shape[1:]))  # no slice has as many features
         try:
-            features = self.extract(read)
+            with torch.no_grad():
+                features = self.extract(read)
         except JsddpmError:
             raise
         except Exception as error:  # any error of a user's network is a fault of that network

@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from jsddpm.errors import integrity_error
 from jsddpm_eval.kept import FORMAT, read_arrays, write_arrays
 from jsddpm_eval.memo import digest
+from jsddpm_eval.settled import drawing_from, settled
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -52,35 +53,39 @@ class SliceNetwork(nn.Module):
         return prediction
 
 
-def fit(
-    make: Callable[[], Network], loss_of: Callable[[Network, Tensor], Tensor], count: int, *, steps: int, seed: int
-) -> Network:
+Loss = Callable[[Network, Tensor, torch.Generator], Tensor]
+"""Loss of a network for a batch of row numbers, given the generator of its random numbers."""
+
+
+@settled()
+def fit(make: Callable[[], Network], loss_of: Loss[Network], count: int, *, steps: int, seed: int) -> Network:
     """Train a network; the same data and seed give the same network.
 
     Args:
         make: Function that makes the network.
-        loss_of: Loss of the network for a batch of row numbers.
+        loss_of: See :data:`Loss`.
         count: Number of rows.
         steps: Optimiser steps.
-        seed: Seed of initial weights, order and augmentation; torch's global generator is not changed.
+        seed: Seed of initial weights, order and augmentation; torch's global generator is neither used nor changed.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    draw = torch.Generator().manual_seed(seed)
+    with drawing_from(draw):
         network = make()
-        optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-        for _ in range(steps):
-            loss = loss_of(network, torch.randint(count, (_BATCH,)))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    for _ in range(steps):
+        loss = loss_of(network, torch.randint(count, (_BATCH,), generator=draw), draw)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
     return network.eval()
 
 
+@settled()
 def kept_network(
     make: Callable[[], Network],
-    loss_of: Callable[[Network, Tensor], Tensor],
+    loss_of: Loss[Network],
     count: int,
     *,
     steps: int,
@@ -115,7 +120,7 @@ def kept_network(
         write_arrays(path, {key: value.numpy() for key, value in network.state_dict().items()})
         return network
     arrays = read_arrays(path, "NETWORK")
-    with torch.random.fork_rng(devices=[]):  # making a network draws weights; the caller's generator is not changed
+    with drawing_from(torch.Generator()):  # making a network draws weights, which are then replaced
         network = make()
     try:
         network.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})
@@ -133,6 +138,6 @@ def shrunk(images: Tensor) -> Tensor:
     return torch.cat([F.adaptive_avg_pool2d(part[:, None], size)[:, 0] for part in images.split(256)])
 
 
-def mirrored(images: Tensor) -> Tensor:
+def mirrored(images: Tensor, draw: torch.Generator) -> Tensor:
     """Each image mirrored left to right with probability one half."""
-    return torch.where(torch.rand(len(images), 1, 1) < 0.5, images.flip(-1), images)
+    return torch.where(torch.rand((len(images), 1, 1), generator=draw) < 0.5, images.flip(-1), images)

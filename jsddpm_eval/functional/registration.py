@@ -13,6 +13,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from jsddpm_eval.functional.patterns import smoothed, unit
+from jsddpm_eval.settled import settled
 
 _TURNS = tuple(float(t) for t in range(-12, 13, 4))  # degrees
 _SCALES = (0.93, 1.0, 1.07)
@@ -89,6 +90,7 @@ def registered(queries: Tensor, candidates: Tensor, mirror: Tensor) -> tuple[Ten
     return views[rows, mirror, turn], _moved(candidates, place), best
 
 
+@settled()
 def bent(a: Tensor, b: Tensor) -> Tensor:
     """The second patterns deformed smoothly until they fit the first, of norm 1, ``(N, h, w)``.
 

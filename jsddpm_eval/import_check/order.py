@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from jsddpm_eval.features.crossfit import FOLDS
 from jsddpm_eval.import_check.suspicion import PLAIN, Pictured, RealReference, Suspicion, Values
+from jsddpm_eval.settled import importing
 from jsddpm_eval.stats.thinning import every_kth
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def _of_real(reference: RealReference) -> Values:
 
 def _fitted(reference: RealReference, rows: NDArray[np.bool_]) -> KernelRidge:
     """Kernel ridge regression of the bin on the picture."""
-    from sklearn.kernel_ridge import KernelRidge  # brings pandas along where it is installed
+    with importing():
+        from sklearn.kernel_ridge import KernelRidge  # brings pandas along where it is installed
 
     chosen = np.flatnonzero(rows)
     chosen = chosen[every_kth(len(chosen), _MOST)]

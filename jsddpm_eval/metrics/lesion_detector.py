@@ -130,7 +130,7 @@ def train_lesion_network(fold: Fold, *, seed: int, folder: Path | None = None) -
 
     Args:
         fold: The slices.
-        seed: Seed of initial weights, order and augmentation; torch's global generator is not changed.
+        seed: Seed of initial weights, order and augmentation; torch's global generator is not used.
         folder: Folder for its weights; None keeps none.
     """
     masks = fold.table.mapped(lambda batch: shrunk(batch.masks.float()))
@@ -138,13 +138,13 @@ def train_lesion_network(fold: Fold, *, seed: int, folder: Path | None = None) -
     most = max(map(len, kinds))
     balanced = torch.cat([rows[torch.arange(most) % len(rows)] for rows in kinds])
 
-    def loss(network: LesionNetwork, draws: Tensor) -> Tensor:
-        rows = balanced[draws]
-        mirror = torch.rand(len(rows), 1, 1) < 0.5
-        step = torch.randint(-_REACH, _REACH + 1, (2,)).tolist()
+    def loss(network: LesionNetwork, places: Tensor, draw: torch.Generator) -> Tensor:
+        rows = balanced[places]
+        mirror = torch.rand((len(rows), 1, 1), generator=draw) < 0.5
+        step = torch.randint(-_REACH, _REACH + 1, (2,), generator=draw).tolist()
         pair = (torch.where(mirror, x[rows].flip(-1), x[rows]) for x in (fold.images, masks))
         images, truth = (torch.roll(x, step, dims=(1, 2)) for x in pair)
-        logits = network(_augment(images))
+        logits = network(_augment(images, draw))
         truth = F.adaptive_avg_pool2d(truth[:, None], logits.shape[1:])[:, 0]
         share = torch.sigmoid(logits)
         overlap = (2 * (share * truth).sum((1, 2)) + 1) / ((share + truth).sum((1, 2)) + 1)
@@ -158,14 +158,14 @@ def train_lesion_network(fold: Fold, *, seed: int, folder: Path | None = None) -
     )  # fmt: skip
 
 
-def _augment(images: Tensor) -> Tensor:
+def _augment(images: Tensor, draw: torch.Generator) -> Tensor:
     """Vary blur and noise, in which generators may differ besides lesions."""
     blurred = images[:, None]
     for _ in range(2):
         blurred = F.avg_pool2d(blurred, 3, stride=1, padding=1)
-    share, noise = torch.rand(2, len(images), 1, 1)
+    share, noise = torch.rand((2, len(images), 1, 1), generator=draw)
     mixed: Tensor = share * images + (1 - share) * blurred[:, 0]
-    noisy: Tensor = mixed + 0.05 * noise * torch.randn_like(mixed)
+    noisy: Tensor = mixed + 0.05 * noise * torch.empty_like(mixed).normal_(generator=draw)
     return noisy.clamp(0, 1)
 
 

@@ -175,13 +175,13 @@ def train_z_regressor(fold: Fold, z_range: tuple[int, int], *, seed: int, folder
     Args:
         fold: The slices.
         z_range: Range of the positions.
-        seed: Seed of initial weights, order and augmentation; torch's global generator is not changed.
+        seed: Seed of initial weights, order and augmentation; torch's global generator is not used.
         folder: Folder for its weights; None keeps none.
     """
     images, z_index = fold.images, fold.table.z_index
 
-    def loss(network: ZRegressor, rows: Tensor) -> Tensor:
-        error: Tensor = (network(_augment(images[rows])) - z_index[rows]) / network.extent
+    def loss(network: ZRegressor, rows: Tensor, draw: torch.Generator) -> Tensor:
+        error: Tensor = (network(_augment(images[rows], draw)) - z_index[rows]) / network.extent
         return error.square().mean()
 
     return kept_network(
@@ -191,18 +191,18 @@ def train_z_regressor(fold: Fold, z_range: tuple[int, int], *, seed: int, folder
     )  # fmt: skip
 
 
-def _augment(images: Tensor) -> Tensor:
-    flipped = _moved(mirrored(images))
+def _augment(images: Tensor, draw: torch.Generator) -> Tensor:
+    flipped = _moved(mirrored(images, draw), draw)
     blurred = F.avg_pool2d(flipped[:, None], 3, stride=1, padding=1)[:, 0]
-    share = torch.rand(len(images), 1, 1)
-    gain = 1 + 0.3 * (torch.rand(len(images), 1, 1) - 0.5)
+    share = torch.rand((len(images), 1, 1), generator=draw)
+    gain = 1 + 0.3 * (torch.rand((len(images), 1, 1), generator=draw) - 0.5)
     mixed = gain * (share * flipped + (1 - share) * blurred)
-    return (mixed + 0.03 * torch.randn_like(mixed)).clamp(0, 1)
+    return (mixed + 0.03 * torch.empty_like(mixed).normal_(generator=draw)).clamp(0, 1)
 
 
-def _moved(images: Tensor) -> Tensor:
+def _moved(images: Tensor, draw: torch.Generator) -> Tensor:
     """The batch moved by up to 3 pixels in the plane, which does not change z."""
-    shifts = torch.randint(-3, 4, (2,)).tolist()
+    shifts = torch.randint(-3, 4, (2,), generator=draw).tolist()
     return torch.roll(images, shifts, dims=(1, 2))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +29,7 @@ from jsddpm_eval.metrics.position import BINS, ZRegressor, middles, train_z_regr
 from jsddpm_eval.metrics.seen_distance import GAP, SeenDistance
 from jsddpm_eval.monitoring.copies import CopySearch
 from jsddpm_eval.results.score import Influence, Score
+from jsddpm_eval.settled import settled
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import baseline_of
 from jsddpm_eval.stats.jackknife import jackknife_variance
@@ -117,7 +117,7 @@ class SampleMonitor:
             return
         memo = self.real.memo
         memo.keep_in(self.cache)
-        with _with_gradients():
+        with settled():
             _ = self._regressor, self._search, [space.of(self.real) for space in self._spaces], self._position_baseline
         memo.save()
         self._ready = True
@@ -129,7 +129,7 @@ class SampleMonitor:
             JsddpmError: Errors of the feature extractors.
         """
         self.prepare()
-        with _with_gradients():
+        with settled():
             values, baselines, kid, influence = self._kid(samples)
             baselines |= self._position_baseline
             values |= self._position(samples)
@@ -237,13 +237,6 @@ class SampleMonitor:
         gaps = [scores[GAP.named(space.name)] for space in fair]
         known = [gap.value for gap in gaps if gap.value is not None]
         return (float(np.mean(known)) if known else None), any(gap.interval and gap.interval[0] > 0 for gap in gaps)
-
-
-@contextmanager
-def _with_gradients() -> Iterator[None]:
-    """Enable gradients, because networks are trained here, and slices are deformed onto each other."""
-    with torch.inference_mode(False), torch.enable_grad():
-        yield
 
 
 def _mean_influence(parts: Sequence[Influence]) -> Influence:

@@ -54,7 +54,7 @@ FAMILIES = {
 
 
 def build_network(name: str, width: int) -> nn.Module:
-    """A network by the name of its family, with weights drawn from torch's global seed.
+    """A network by the name of its family, whose weights are drawn as torch draws by default.
 
     Args:
         name: Name of the family.

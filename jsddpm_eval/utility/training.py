@@ -13,12 +13,14 @@ from torch.nn import functional
 
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm_eval.real_slices import Images, Masks
+from jsddpm_eval.settled import drawing_from, settled
 from jsddpm_eval.utility.networks import DIVISOR, build_network
 from jsddpm_eval.utility.protocol import Training
 
 _BATCH = 128
 
 
+@settled()
 def trained(
     name: str, batches: Iterable[tuple[Tensor, Tensor]], training: Training, seed: int, device: torch.device
 ) -> tuple[nn.Module, float]:
@@ -38,8 +40,7 @@ def trained(
     """
     from monai.losses.dice import DiceCELoss
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with drawing_from(torch.Generator().manual_seed(seed)):
         network = build_network(name, training.width).to(device).train()
     loss_of = DiceCELoss(sigmoid=True, batch=True)
     optimizer = torch.optim.Adam(network.parameters(), training.learning_rate)
@@ -59,6 +60,7 @@ def trained(
     return network, mean
 
 
+@settled()
 @torch.no_grad()
 def segmented(network: nn.Module, images: Images, device: torch.device) -> Masks:
     """Pixels with a predicted lesion probability above one half, boolean ``(N, H, W)``."""

@@ -50,8 +50,8 @@ def train(slices: TrainingSlices, *, seed: int, folder: Path | None = None) -> E
     images, z, lesion = slices.images, slices.z_index.float(), slices.lesion.float()
     z = (z - z.mean()) / z.std().clamp_min(1.0)
 
-    def loss(network: SliceNetwork, rows: Tensor) -> Tensor:
-        place, logit = network(mirrored(images[rows])).unbind(1)
+    def loss(network: SliceNetwork, rows: Tensor, draw: torch.Generator) -> Tensor:
+        place, logit = network(mirrored(images[rows], draw)).unbind(1)
         return F.mse_loss(place, z[rows]) + F.binary_cross_entropy_with_logits(logit, lesion[rows])
 
     network = kept_network(
