@@ -37,7 +37,8 @@ def read_rows(
 
     The separator is the tab, semicolon or comma that is most frequent in the headings; any line ends and a byte-order
     mark are accepted. Blanks around cells are removed, and cells that :func:`to_csv` neutralised are restored. Rows
-    without any text are left out. Headings are in lower case, unless two of them differ in case alone.
+    without any text are left out, and so are empty cells beyond the last heading. Headings are in lower case, unless
+    two of them differ in case alone.
 
     Args:
         path: The file.
@@ -76,6 +77,7 @@ def read_rows(
         )
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise JsddpmError(code, f"names the column {twice[0]!r} twice", fix="rename or remove one", file=path)
+    rows = [row[: len(names)] if not any(map(str.strip, row[len(names) :])) else row for row in rows]
     if unequal := [row for row in rows if len(row) != len(names)]:
         what = f"has {len(names)} columns, but {len(unequal[0])} cells in the row of {unequal[0][0]!r}"
         raise JsddpmError(code, what, fix="give each row one cell per column", file=path)

@@ -10,9 +10,11 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from jsddpm.errors import JsddpmError
+from jsddpm.wording import counted
 
 WINDOW = (0.1, 99.9)
 """Percentiles inside the brain that become 0 and 1, unless others are given."""
+_FEW = 1e-3  # of a volume: fewer voxels are no brain
 _BELOW = 0.05  # of the range of the head: how far a tenth of the head lies below a background that is not dark
 
 
@@ -44,9 +46,40 @@ def intensity_window(
     """
     low, high = (float(v) for v in np.percentile(values[brain], percentiles))
     if not high > low:
-        cure = "export the image again, or leave it out"
-        raise JsddpmError("CONTRAST", "the brain has a single intensity", fix=cure, file=path)
+        what, cure = "the brain has a single intensity", "export the image again, or leave it out"
+        if (count := int(brain.sum())) < _FEW * brain.size:
+            what = f"the brain that was found has {counted(count, 'voxel')} of {high:g}, which may be an outlier"
+            cure = f"lower the outlier to the values of the head (99.9 % are at most {np.percentile(values, 99.9):g})"
+        raise JsddpmError("CONTRAST", what, fix=cure, file=path)
     return low, high
+
+
+def without_padding(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A volume whose lowest value is no padding below the background; the same array, unless there is such padding.
+
+    CT has it: air is -1024, and what lies outside of the scanner's circle -3024. Voxels of the lowest value are padding
+    if they alone make a background look bright (:func:`dark_background`); they get the value of the background.
+
+    Args:
+        values: Intensities ``(X, Y, Z)``.
+
+    >>> scan = np.pad(np.float32([[[3, 5, 7]]]), 3)
+    >>> scan[:, :, 0] = -9
+    >>> np.unique(without_padding(scan)).tolist()
+    [0.0, 3.0, 5.0, 7.0]
+    """
+    level = _background(values)
+    if level is None or dark_background(values) is values:
+        return values
+    filled = np.where(values == values.min(), level, values)
+    return filled if dark_background(filled) is filled else values
+
+
+def _background(values: NDArray[np.float32]) -> np.float32 | None:
+    """The value of more than half of the outermost voxels; None if there is none."""
+    outermost = np.concatenate([np.take(values, (0, -1), axis).ravel() for axis in range(values.ndim)])
+    found, counts = np.unique(outermost, return_counts=True)
+    return found[counts.argmax()] if 2 * counts.max() > len(outermost) else None
 
 
 def dark_background(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -62,10 +95,8 @@ def dark_background(values: NDArray[np.float32]) -> NDArray[np.float32]:
     >>> [np.unique(v).tolist() for v in (volume, dark_background(volume), dark_background(volume + 2))]
     [[-2.0, -1.0, 0.0, 1.0, 2.0], [-2.0, -1.0, 1.0, 2.0], [0.0, 1.0, 3.0, 4.0]]
     """
-    outermost = np.concatenate([np.take(values, (0, -1), axis).ravel() for axis in range(values.ndim)])
-    found, counts = np.unique(outermost, return_counts=True)
-    level, lowest = found[counts.argmax()], values.min()
-    if level == lowest or 2 * counts.max() <= len(outermost):
+    level, lowest = _background(values), values.min()
+    if level is None or level == lowest:
         return values
     others = values[values != level]
     low, dark, high = np.percentile(others, (1, 10, 99))

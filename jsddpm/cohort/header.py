@@ -23,6 +23,7 @@ HEADER_BYTES = 540  # NIfTI-2; NIfTI-1 has 348
 _OBLIQUE_DEGREES = 15.0
 SMALLEST_VOXEL, _LARGEST_VOXEL = 1e-3, 1e3  # mm
 _SHORTEST_HEAD, _LONGEST_HEAD = 80.0, 500.0  # mm
+_UNITS = {1: ("meter", 1e3), 2: ("mm", 1.0), 3: ("micron", 1e-3)}  # by the code in the header, and in mm
 _LONGEST_SIDE, _FARTHEST_ORIGIN = 1e4, 1e6  # mm
 
 
@@ -153,12 +154,13 @@ def place_of(header: Any, path: Path) -> Place:
     if unsized and not given:
         what = f"the header contains no affine (both codes are 0), and voxel sizes {sizes} are not sizes"
         raise bad("AFFINE", path, what, "export the file again with its orientation")
+    _check_unit(affine, header, path)
     _check_affine(affine, header, path)
     notes = (
         [] if given else [f"the header does not say how it is oriented: taken as {''.join(nib.aff2axcodes(affine))}"]
     )
     sides = voxel_sizes(affine) * [int(n) for n in header["dim"][1:4]]
-    unit = {1: "meter", 2: "mm", 3: "micron"}.get(int(header["xyzt_units"]) & 7, "unknown")
+    unit = _UNITS.get(int(header["xyzt_units"]) & 7, ("unknown", 1.0))[0]
     if unit != "mm" and not _SHORTEST_HEAD <= sides.max() <= _LONGEST_HEAD:
         shown = " x ".join(f"{side:.3g}" for side in sides)
         notes.append(f"{shown} mm are not the size of a head (unit in the header: {unit}; mm is taken)")
@@ -171,6 +173,16 @@ def place_of(header: Any, path: Path) -> Place:
         notes.append(f"voxel sizes {sizes} in the header are not sizes: those of the affine are used")
     said = (line for line in listener.lines if not line.startswith("pixdim[1"))
     return Place(affine, given, (*notes, *_disagreement(header), *said))
+
+
+def _check_unit(affine: NDArray[np.float64], header: Any, path: Path) -> None:
+    """Refuse a volume that has the size of a head in the unit of its header, and not in mm."""
+    unit, factor = _UNITS.get(int(header["xyzt_units"]) & 7, ("unknown", 1.0))
+    with np.errstate(all="ignore"):
+        side = float((voxel_sizes(affine) * [int(n) for n in header["dim"][1:4]]).max())
+    if _SHORTEST_HEAD <= side * factor <= _LONGEST_HEAD and not _SHORTEST_HEAD <= side <= _LONGEST_HEAD:
+        what = f"its affine is in another unit than mm (unit in the header: {unit}, longest side {side:.3g})"
+        raise bad("AFFINE", path, what, "write the affine and the voxel sizes in mm, and the unit mm")
 
 
 def _check_affine(affine: NDArray[np.float64], header: Any, path: Path) -> None:

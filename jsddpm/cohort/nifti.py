@@ -22,6 +22,7 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import NDArray
 
+from jsddpm.cohort.fetched import POINTER_BYTES, not_fetched
 from jsddpm.cohort.header import HEADER_BYTES, Voxels, bad, parse_header, place_of, voxels_of
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.files import atomic_open
@@ -108,7 +109,7 @@ def _content(path: Path) -> Iterator[IO[bytes]]:
         if not path.is_file():
             raise _missing(path)
         with path.open("rb") as stream:
-            start = stream.read(4)
+            start = stream.read(POINTER_BYTES)
             stream.seek(0)
             packed = start[:2] == b"\x1f\x8b"
             _check_name(path, start)
@@ -127,13 +128,8 @@ def _content(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _missing(path: Path) -> JsddpmError:
-    if path.is_symlink():
-        return bad(
-            "NOT_PRESENT",
-            path,
-            "the link points to content that was not fetched",
-            "fetch it (git annex get / datalad get)",
-        )
+    if absent := not_fetched(path):
+        return absent
     if path.is_dir():
         return bad("MISSING", path, "is a folder", "give a NIfTI file")
     return bad("MISSING", path, "no such file", "check the path or restore the file")
@@ -142,13 +138,11 @@ def _missing(path: Path) -> JsddpmError:
 def _check_name(path: Path, start: bytes) -> None:
     if not start:
         raise bad("EMPTY", path, "the file is empty", "copy it again")
-    if start == _APPLEDOUBLE:
+    if start.startswith(_APPLEDOUBLE):
         what = "is an AppleDouble file, which macOS writes beside an image, and contains no image"
         raise bad("NOT_NIFTI", path, what, "give the file without ._ before its name")
-    if start in (b"/ann", b"../."):
-        raise bad(
-            "NOT_PRESENT", path, "is a git-annex pointer instead of an image", "fetch the content (git annex get)"
-        )
+    if absent := not_fetched(path, start):
+        raise absent
     if not path.name.lower().endswith((".nii", ".nii.gz")):
         what = f"has the extension {path.suffix}" if path.suffix else "has no extension"
         raise bad("NAME", path, f"{what} instead of .nii or .nii.gz", "convert it to .nii.gz")

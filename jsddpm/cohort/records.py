@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from jsddpm.cohort.fetched import not_fetched
 from jsddpm.csvfiles import refuse_outside
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.refusals import unreadable
@@ -146,8 +147,8 @@ class LayoutReport:
         """
         for path in (image, mask, brain):
             if path is not None and not path.exists():
-                cure = "fetch it (git annex get)" if path.is_symlink() else "restore it or remove its row"
-                self.problem("MISSING", "no such file", fix=cure, file=path)
+                missing = JsddpmError("MISSING", "no such file", fix="restore it or remove its row", file=path)
+                self.problems.append(not_fetched(path) or missing)
                 return
             if path is not None and self.root is not None:
                 try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.cohort.brain import dark_background
+from jsddpm.cohort.brain import dark_background, without_padding
 from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid, mask_values, unselected_notes
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume, check_not_constant, open_nifti
 from jsddpm.cohort.records import Record
@@ -45,6 +45,7 @@ LESION_OF_CONTROL = "declared a control, and its mask has a lesion: slices with 
 BRIGHT_BACKGROUND = (
     "the head has values below its background, as after z-scoring: the background was set to the lowest value"
 )
+PADDING = "voxels of its lowest value lie below the background, as outside of the circle of a CT: they were set to it"
 
 
 def group_notes(group: str, *, lesion: bool) -> tuple[str, ...]:
@@ -73,6 +74,8 @@ def read_subject(record: Record, reading: MaskReading | None = None, *, max_byte
     image = open_nifti(record.image, max_bytes=max_bytes)
     check_not_constant(image)
     notes, reading = image.notes, reading or MaskReading()
+    if (data := without_padding(image.data)) is not image.data:
+        image, notes = replace(image, data=data), (*notes, PADDING)
     if (data := dark_background(image.data)) is not image.data:
         image, notes = replace(image, data=data), (*notes, BRIGHT_BACKGROUND)
     lesion, brain = np.zeros(image.data.shape, bool), None

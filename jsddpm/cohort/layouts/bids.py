@@ -12,28 +12,42 @@ problem that names all of them.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
 
+from jsddpm.cohort.fetched import ANNEX_CURE
 from jsddpm.cohort.layouts import Layout
 from jsddpm.cohort.records import LayoutReport, Selection, spelling
 from jsddpm.csvfiles import read_rows
-from jsddpm.errors import JsddpmError
+from jsddpm.errors import JsddpmError, first_names
 
 _ENDINGS = (".nii.gz", ".nii")
+_MASK_WORDS = re.compile(r"lesion|[-_](roi|mask|seg|dseg|probseg)[-_.]", re.IGNORECASE)
 _ACQUIRED = ("ses", "acq", "run")  # entities that name another image, not another form of this one
 
 
 def _read(root: Path, report: LayoutReport, selection: Selection) -> None:
     """Take one image of every subject and session."""
     groups = _participant_groups(root, report)
-    for folder in sorted(p for p in root.glob("sub-*") if p.is_dir()):
-        sessions = [folder, *sorted(folder.glob("ses-*"))] if report.can_read(folder) else []
-        for anat in [part / "anat" for part in sessions if part == folder or report.can_read(part)]:
-            if anat.is_dir() and report.can_read(anat):
+    folders, without = sorted(p for p in root.glob("sub-*") if p.is_dir()), []
+    for folder in folders:
+        if not report.can_read(folder):
+            continue
+        sessions = sorted(folder.glob("ses-*"))
+        places = [folder, *(part for part in sessions if report.can_read(part))]
+        anatomical = [part / "anat" for part in places if (part / "anat").is_dir()]
+        for anat in anatomical:
+            if report.can_read(anat):
                 _read_session(root, folder, anat, report, selection, groups)
+        empty = [part for part in places if part / "anat" not in anatomical and (part != folder or not sessions)]
+        without += [part.relative_to(root).as_posix() for part in empty]
+    if without:
+        report.notes.append(f"no image is read of {first_names(without)}: there is no folder anat")
+    if absent := sorted(groups.keys() - {folder.name for folder in folders}):
+        report.notes.append(f"participants.tsv names {first_names(absent)}, and there is no such folder")
 
 
 def _read_session(
@@ -55,7 +69,9 @@ def _read_session(
         suffix = "FLAIR" if selection.modality.lower() == "flair" else selection.modality
         what = f"exactly one {suffix} image{entities} is needed, found: {names}"
         cure = "choose one with --entity acq=NAME or --run first|last, or use a CSV manifest"
-        if not candidates:
+        if twice := _in_two_forms(images):
+            cure = f"keep one of {twice}"
+        elif not candidates:
             suffixes = sorted({stem.rpartition("_")[2] for p in _visible(anat) if (stem := _stem(p))})
             cure = f"give --modality and --entity as its images have them (suffixes: {', '.join(suffixes) or 'none'})"
         report.problem("BIDS_IMAGES", what, fix=cure, file=anat)
@@ -72,6 +88,8 @@ def _read_session(
     why = ""
     if others := [p.name for p in near if mask is None and _entities(image).items() <= _entities(p).items()]:
         why = f"{others[0]} is of another session, acquisition or run"
+    elif mask is None and (named := _like_masks(root, anat, image)):
+        why = f"{named} is not read as a mask: names are {_stem(image)}_roi.nii.gz and *_label-lesion*_mask.nii.gz"
     elif folder.name not in groups:
         own = {spelling(name) for name in (folder.name, folder.name[4:])}
         similar = [name[4:] for name in groups if spelling(name[4:]) in own]
@@ -82,6 +100,9 @@ def _read_session(
 def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
     path = root / "participants.tsv"
     if not path.exists():
+        if path.is_symlink():
+            report.problem("PARTICIPANTS", "the link points to content that was not fetched", fix=ANNEX_CURE, file=path)
+            report.no_groups = "participants.tsv was not fetched"
         return {}
     try:
         rows = read_rows(path, ("participant_id",))
@@ -89,6 +110,7 @@ def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
             report.no_groups = f"participants.tsv has no column group; it has {', '.join(rows[0])}"
     except JsddpmError as error:
         report.problems.append(error)
+        report.no_groups = "participants.tsv cannot be used"
         return {}
     groups: dict[str, str] = {}
     for row in rows:
@@ -102,6 +124,19 @@ def _participant_groups(root: Path, report: LayoutReport) -> dict[str, str]:
 def _stem(path: Path) -> str | None:
     """File name without its NIfTI ending; None for another file."""
     return next((path.name.removesuffix(e) for e in _ENDINGS if path.name.endswith(e)), None)
+
+
+def _in_two_forms(images: Sequence[Path]) -> str:
+    """Names of images that differ in the ending alone; empty if there are none."""
+    stems = [_stem(path) for path in images]
+    return " and ".join(path.name for path in images if stems.count(_stem(path)) > 1)
+
+
+def _like_masks(root: Path, anat: Path, image: Path) -> str:
+    """Name of a file that may be the lesion mask of an image, in a session that has none; else empty."""
+    folders = [anat, *sorted(root.glob(f"derivatives/*/{escape(str(anat.relative_to(root)))}"))]
+    found = [path for folder in folders for path in sorted(_visible(folder)) if _stem(path) and path != image]
+    return next((path.name for path in found if _MASK_WORDS.search(path.name)), "")
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -173,7 +208,7 @@ def _choose(candidates: list[tuple[Path, list[Path]]], selection: Selection) -> 
     if selection.run != "refuse" and candidates:
         images = sorted((_run(p), p) for p, _ in candidates)
         others = {tuple(sorted((k, v) for k, v in _entities(p).items() if k != "run")) for _, p in images}
-        if len(others) == 1:
+        if len(others) == 1 and len({number for number, _ in images}) == len(images):
             return images[0 if selection.run == "first" else -1][1], f"the {selection.run} of {len(images)} runs"
     return None, ""
 
@@ -181,7 +216,7 @@ def _choose(candidates: list[tuple[Path, list[Path]]], selection: Selection) -> 
 def _run(path: Path) -> int:
     """Run number; an image without one counts as the first."""
     digits = _entities(path).get("run", "")
-    return int(digits) if digits.isdigit() else 0
+    return int(digits) if digits.isdecimal() else 0
 
 
 LAYOUT = Layout(

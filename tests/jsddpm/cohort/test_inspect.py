@@ -14,7 +14,7 @@ from jsddpm.cohort.masks import OUTSIDE, TOO_LARGE, MaskReading, mask_notes
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.cohort.preprocess import Preprocessing, preprocess
 from jsddpm.cohort.records import Record
-from jsddpm.cohort.subject import BRIGHT_BACKGROUND, LESION_OF_CONTROL, NO_LESION, read_subject
+from jsddpm.cohort.subject import BRIGHT_BACKGROUND, LESION_OF_CONTROL, NO_LESION, PADDING, read_subject
 from jsddpm.errors import JsddpmError
 
 SHAPE, AFFINE = (34, 40, 30), np.diag([3.0, 3.0, 3.0, 1.0])
@@ -158,3 +158,26 @@ def test_a_header_without_an_affine_is_blamed_itself(tmp_path, silent, sizes):
     assert (found.problem.code, found.problem.file) == ("NIFTI_AFFINE", str(tmp_path / silent))
     assert "both codes are 0" in found.problem.what
     assert ("0 x 0 x 0 are not sizes" in found.problem.what) is not sizes
+
+
+def test_padding_below_the_air_of_a_ct_is_no_bright_background(tmp_path):
+    """It was noted as z-scored, and the air got the value of the padding."""
+    scan = np.where(HEAD, tissue() - 60, np.float32(-1024))
+    padded = scan.copy()
+    padded[:4] = padded[:, :4] = -3024
+    spec = Preprocessing((40, 48, 36), (3, 3, 3))
+    plain, other = (preprocess(read_subject(record(tmp_path, i, ball(6))), spec) for i in (scan, padded))
+    assert np.array_equal(other.image, plain.image)
+    assert other.window == plain.window
+    assert read_subject(record(tmp_path, padded, ball(6))).notes == (PADDING,)
+    assert read_subject(record(tmp_path, scan, ball(6))).notes == ()
+
+
+def test_an_outlier_is_named(tmp_path):
+    """One hot voxel was the whole brain, which had *a single intensity*."""
+    image = tissue()
+    image[16, 20, 14] = 1e7
+    (found,) = inspect_records([record(tmp_path, image, ball(6))])
+    assert found.problem is not None
+    assert found.problem.code == "CONTRAST"
+    assert "1 voxel of 1e+07, which may be an outlier" in found.problem.what

@@ -383,10 +383,10 @@ def test_a_header_without_an_affine_is_noted_as_a_guess(good, tmp_path):
 
 
 @pytest.mark.parametrize(("unit", "size", "noted"), [
-    ("meter", 0.02, True), ("micron", 20, False), ("micron", 200, True), ("unknown", 2, True), ("mm", 2, False),
+    ("meter", 0.05, True), ("micron", 20, False), ("micron", 200, True), ("unknown", 2, True), ("mm", 2, False),
 ])  # fmt: skip
 def test_a_head_of_an_impossible_size_in_another_unit_is_noted(tmp_path, unit, size, noted):
-    """20 voxels of 0.02 m are 400 mm, and were a head of 0.4 mm without a word."""
+    """20 voxels of 2 mm are no head, in no unit that the header may mean."""
     image = nib.Nifti1Image(np.resize(DATA, (20, 10, 10)), np.diag([size, size, size, 1.0]))
     image.header.set_xyzt_units(unit)
     nib.save(image, tmp_path / "a.nii.gz")
@@ -414,3 +414,13 @@ def test_a_tilted_grid_is_noted_and_its_voxel_sizes_are_kept(tmp_path, turned, a
     assert notes == ((f"tilted by {abs(degrees)} degrees: slices are not axial",) if abs(degrees) > 15 else ())
     record = Record("s", "s", "", "control", tmp_path / "tilted.nii.gz", None)
     assert inspect_records([record])[0].spacing == (0.5, 1.2, 3.0)
+
+
+@pytest.mark.parametrize(("unit", "size"), [("meter", 0.004), ("micron", 4000.0)])
+def test_a_volume_in_another_unit_is_refused_with_its_unit(tmp_path, unit, size):
+    """Metres passed the scan and had no brain in the build; the message on microns did not name the unit."""
+    image = nib.Nifti1Image(np.arange(30**3, dtype=np.int16).reshape(30, 30, 30), np.diag([size, size, size, 1]))
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "a.nii.gz")
+    with pytest.raises(JsddpmError, match=rf"NIFTI_AFFINE.*unit in the header: {unit}.*write the affine.* in mm"):
+        open_nifti(tmp_path / "a.nii.gz")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from calls import open_to_all
+from jsddpm.cohort.inspect import inspect_records
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.cohort.records import Selection, manifest_rows
 from jsddpm.cohort.sources import read_cohort
@@ -540,3 +541,98 @@ def test_patients_whose_names_differ_in_a_visit_are_noted(tmp_path, names, noted
     assert [text.partition(" differ in a visit alone: if they are one person")[0] for text in notes] == [noted][
         : bool(noted)
     ]
+
+
+def test_columns_that_are_not_read_are_named(tmp_path):
+    """A split under another heading was ignored, and patients were divided anew."""
+    cohort = read_cohort(manifest(tmp_path, "image,lesion_mask,patient,group,partition\na.nii.gz,a.nii.gz,p,hc,test\n"))
+    assert cohort.notes == (
+        "columns that are not read: lesion_mask, partition "
+        "(read are image, mask, brain, patient, session, group, split)",
+    )
+    (problem,) = read_cohort(manifest(tmp_path, "image,seg,patient\na.nii.gz,a.nii.gz,p\n")).problems
+    assert problem.code == "MASK_MISSING"
+    assert "the table has no column mask or group; it has image, seg, patient" in problem.what
+    assert read_cohort(manifest(tmp_path, "image,mask,patient\na.nii.gz,a.nii.gz,p\n")).notes == ()
+
+
+def test_a_split_is_read_in_any_case(tmp_path):
+    rows = "".join(f"a.nii.gz,{n},hc,{s}\n" for n, s in enumerate(("Train", "VAL", "test")))
+    cohort = read_cohort(manifest(tmp_path, "image,patient,group,Split\n" + rows))
+    assert (cohort.problems, [r.split for r in cohort.records]) == ((), ["train", "val", "test"])
+
+
+def test_folders_and_participants_without_an_image_are_noted(bids):
+    """They were left out without a word."""
+    assert read_cohort(bids).notes == ()
+    (bids / "sub-07").mkdir()
+    (bids / "sub-08" / "ses-1" / "anat").mkdir(parents=True)
+    shutil.copy(bids / "sub-01/anat/sub-01_FLAIR.nii.gz", bids / "sub-08/ses-1/anat/sub-08_ses-1_FLAIR.nii.gz")
+    (bids / "sub-08" / "ses-2" / "func").mkdir(parents=True)
+    with (bids / "participants.tsv").open("a") as table:
+        columns = (bids / "participants.tsv").read_text().split("\n")[0].split("\t")
+        for name in ("sub-08", "sub-99"):
+            table.write("\t".join({"participant_id": name, "group": "hc"}.get(c, "x") for c in columns) + "\n")
+    assert read_cohort(bids).notes == (
+        "no image is read of sub-07, sub-08/ses-2: there is no folder anat",
+        "participants.tsv names sub-99, and there is no such folder",
+    )
+
+
+@pytest.mark.parametrize("run", ["refuse", "first", "last"])
+def test_an_image_in_two_forms_is_never_chosen(bids, run):
+    """``--run first`` took one of ``.nii`` and ``.nii.gz``, and called it the first run."""
+    image = bids / "sub-02" / "anat" / "sub-02_FLAIR.nii.gz"
+    image.with_name("sub-02_FLAIR.nii").write_bytes(image.read_bytes())
+    (problem,) = read_cohort(bids, selection=Selection(run=run)).problems
+    assert (problem.code, problem.fix) == ("BIDS_IMAGES", "keep one of sub-02_FLAIR.nii and sub-02_FLAIR.nii.gz")
+
+
+@pytest.mark.parametrize("number", ["²", "x", "٣٣٣x"])
+def test_a_run_that_is_no_number_counts_as_the_first(bids, number):
+    anat = bids / "sub-01" / "anat"
+    for path in (anat / "sub-01_FLAIR.nii.gz", anat / "sub-01_FLAIR_roi.nii.gz"):
+        shutil.copy(path, anat / path.name.replace("_FLAIR", f"_run-{number}_FLAIR"))
+        path.rename(anat / path.name.replace("_FLAIR", "_run-2_FLAIR"))
+    cohort = read_cohort(bids, selection=Selection(run="last"))
+    assert [r.image.name for r in cohort.records if r.patient == "sub-01"] == ["sub-01_run-2_FLAIR.nii.gz"]
+
+
+@pytest.mark.parametrize("what", ["image", "mask", "participants", "lfs"])
+def test_what_was_not_fetched_has_the_command_that_fetches_it(bids, what):
+    path = {"mask": bids / "sub-00/anat/sub-00_FLAIR_roi.nii.gz", "participants": bids / "participants.tsv"}.get(
+        what, bids / "sub-00/anat/sub-00_FLAIR.nii.gz"
+    )
+    path.unlink()
+    if what == "lfs":
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n")
+        (problem,) = [i.problem for i in inspect_records(read_cohort(bids).records) if i.problem]
+    else:
+        path.symlink_to(".git/annex/objects/x")
+        problem = read_cohort(bids).problems[0]
+    assert problem.code == ("PARTICIPANTS" if what == "participants" else "NIFTI_NOT_PRESENT")
+    assert ("git lfs pull" if what == "lfs" else "git annex get") in problem.fix
+    assert problem.file == str(path)
+
+
+def test_a_table_that_cannot_be_used_is_the_reason_of_missing_groups(bids):
+    """Each control without a mask was said to have no group."""
+    (bids / "sub-01/anat/sub-01_FLAIR_roi.nii.gz").unlink()
+    table = bids / "participants.tsv"
+    text = table.read_text()
+    table.write_text("\n".join([text.split("\n")[0], *(line + "\t" for line in text.strip().split("\n")[1:])]))
+    assert read_cohort(bids).problems == ()  # a tab at the end of each row is no cell
+    table.write_bytes(text.encode("utf-16"))
+    assert [p.code for p in read_cohort(bids).problems] == ["TABLE", "MASK_MISSING"]
+    assert "(participants.tsv cannot be used)" in read_cohort(bids).problems[1].what
+
+
+@pytest.mark.parametrize("name", ["sub-00_label-lesion_probseg", "sub-00_label-L_desc-T1lesion_mask", "sub-00_dseg"])
+@pytest.mark.parametrize("place", ["sub-00/anat", "derivatives/x/sub-00/anat"])
+def test_a_file_that_may_be_the_missing_mask_is_named(bids, name, place):
+    (bids / "sub-00/anat/sub-00_FLAIR_roi.nii.gz").unlink()
+    (bids / place).mkdir(parents=True, exist_ok=True)
+    (bids / place / f"{name}.nii.gz").touch()
+    (problem,) = read_cohort(bids).problems
+    assert problem.code == "MASK_MISSING"
+    assert f"{name}.nii.gz is not read as a mask: names are sub-00_FLAIR_roi.nii.gz and *_label-lesion*" in problem.what

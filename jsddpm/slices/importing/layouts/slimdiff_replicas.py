@@ -28,7 +28,7 @@ def _read(source: Path, facts: Facts) -> Listing:
 
 def _archives(source: Path) -> list[Path]:
     folder = source / "replicas" if (source / "replicas").is_dir() else source
-    return sorted(p for p in folder.glob("replica_*.npz") if p.stem.removeprefix("replica_").isdigit())
+    return sorted(p for p in folder.glob("replica_*.npz") if p.stem.removeprefix("replica_").isdecimal())
 
 
 LAYOUT = ImportLayout(

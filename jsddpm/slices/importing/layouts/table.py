@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,8 @@ from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.slices.importing.items import Facts, Listing, SliceItem, slice_facts
 from jsddpm.slices.importing.layouts import ImportLayout
 from jsddpm.slices.importing.pairs import NIFTI, has_ending
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def _read(table: Path, facts: Facts) -> Listing:
@@ -41,7 +44,7 @@ def listed(
         paths = [table.parent / row[image], table.parent / row[mask] if row.get(mask) else None]
         for path in filter(None, paths):
             refuse_outside(path, facts.root or table.parent)
-        position = int(row["slice"]) if row.get("slice", "").isdigit() else None
+        position = int(row["slice"]) if _NUMBER.fullmatch(row.get("slice", "")) else None
         if row.get("slice") and position is None:
             raise JsddpmError(
                 "TABLE",
