@@ -27,7 +27,7 @@ from jsddpm_eval.features.registry import DEFAULT, asked_name, make_extractors
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.import_check.check import suspicions
 from jsddpm_eval.metrics.base import Cell, Context, Metric, conditions
-from jsddpm_eval.metrics.registry import chosen
+from jsddpm_eval.metrics.registry import chosen, require_no_space
 from jsddpm_eval.overlap import refuse_real_slices
 from jsddpm_eval.plugins import listed
 from jsddpm_eval.results.results import ALIKE, Results
@@ -130,6 +130,8 @@ def evaluate_in_detail(
     say("import check", 0, 1)
     suspected = suspicions(real, generated, binning)
     say("feature extractors", 0, 1)
+    if not listed(features) and metrics is not None:
+        require_no_space(picked, requested)
     extractors = make_extractors(features, real, seed=seed, folder=real.memo.folder)
     spaces = [FeatureSpace(extractor, real) for extractor in extractors if not extractor.missing]
     missing = {extractor.name: extractor.missing for extractor in extractors if extractor.missing}

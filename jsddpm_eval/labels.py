@@ -194,7 +194,7 @@ def as_rows(keep: Values | slice, count: int) -> Tensor:
     if array.dtype.kind == "b":
         if array.shape != (count,):
             raise refused("where", f"a mask of shape {array.shape} for {count} slices", "give one value for each slice")
-        return torch.from_numpy(array)
+        return torch.from_numpy(array.copy())  # the array of another package may be read-only
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         cure = "give a boolean mask, row numbers, a slice, or one row number"
         raise refused("where", f"{array.dtype} of shape {array.shape}", cure)

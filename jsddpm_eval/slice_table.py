@@ -31,6 +31,8 @@ from jsddpm_eval.whole_table import BATCH, WholeTable, origin_of
 class SliceTable:
     """Real or generated slices, one per row; made by :meth:`from_arrays`, :meth:`from_store` or :meth:`from_files`.
 
+    Its columns are read-only: a change of one would not change what depends on it.
+
     Attributes:
         kind: ``real`` or ``generated``.
         z_index: Slice positions, int64 ``(N,)``; for generated slices the requested position.
@@ -84,7 +86,7 @@ class SliceTable:
             images: ``(N, H, W)`` or ``(N, 1, H, W)`` floats in [0, 1]; None if the columns contain all that is needed.
                 float32 arrays and boolean masks are not copied, so do not change them afterwards.
             masks: Lesion masks of the same shape, boolean or 0 and 1; scores that need masks are undefined without.
-            pathology: 0 or control, 1 or lesion, ``(N,)``; for generated slices what they are conditioned on.
+            pathology: 0, False or control; 1, True or lesion; for generated slices what they are conditioned on.
             z_bin: Bins, ``(N,)``; needed without ``z_index``, and the same if both are given.
             z_index: Slice positions, ``(N,)``; ``binning`` turns them into bins.
             patient: Patients of real slices, names or numbers, ``(N,)``; None for generated slices.

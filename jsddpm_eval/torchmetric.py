@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from numpy.typing import NDArray
@@ -29,6 +29,10 @@ from jsddpm_eval.results.results import Results
 from jsddpm_eval.settled import settled
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.whole_table import CONTENT, content_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _NUMBERS = "give numbers that are the same in all batches, such as numpy.unique(names, return_inverse=True)[1]"
 
@@ -145,6 +149,16 @@ class BinAwareMetrics(TorchMetric):
         scores = self.results().pooled
         return {n: torch.tensor(torch.nan if s.value is None else s.value) for n, s in scores.items()}
 
+    def plot(self, name: str | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
+        """Draw a score along the bins, and return figure and axes; see :meth:`Results.plot`.
+
+        Args:
+            name: Name of the score; None takes the first one.
+            ax: Axes to draw on; None makes a figure.
+        """
+        axes = self.results().plot(name, ax)
+        return cast("Figure", axes.figure), axes
+
     @settled()
     def results(self) -> Results:
         """Every score of every condition with its context, findings and verdict."""
@@ -186,7 +200,7 @@ class BinAwareMetrics(TorchMetric):
 
         Raises:
             JsddpmError: ``SLICES`` (status 2) when the bin has no reference slice, or slices differ in shape; ``BIN``
-                (status 2) for a bin that is not a whole number.
+                (status 2) for a bin that is not a whole number; ``OPTION`` (status 2) for a range that is not above 0.
 
         >>> slices = {0: [torch.zeros(1, 12, 12), torch.full((1, 12, 12), 0.4)]}
         >>> round(BinAwareMetrics.compute_bin_aware_psnr(torch.full((1, 12, 12), 0.5), 0, slices), 3)
@@ -196,6 +210,8 @@ class BinAwareMetrics(TorchMetric):
             number = index(z_bin)
         except TypeError:
             raise usage_error("BIN", f"bin {z_bin!r} is not a whole number", fix="give the bin as an int") from None
+        if not 0 < data_range < torch.inf:
+            raise usage_error("OPTION", f"the range {data_range} is not above 0", fix="give 1 for [0, 1]")
         own, references = torch.as_tensor(generated), [torch.as_tensor(s) for s in reference_slices.get(number, ())]
         if not references:
             raise usage_error("SLICES", f"bin {number} has no reference slice", fix="give real slices of the bin")

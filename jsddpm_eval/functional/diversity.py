@@ -91,11 +91,16 @@ def vendi_score(features: Tensor) -> float:
     Args:
         features: ``(n, d)``, n at least 1; a row of zeros is like no other row.
 
+    Raises:
+        ValueError: Without samples, or when a value is not finite.
+
     >>> round(vendi_score(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.0, 2.0]])), 6)
     2.0
     """
     if len(features) == 0:
         raise ValueError("no samples")
+    if not features.isfinite().all():
+        raise ValueError("features must be finite")
     x = features.double()
     norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     unit = torch.where(norm > 0, x / norm.clamp_min(torch.finfo(torch.float64).tiny), 0.0)

@@ -36,11 +36,18 @@ def kernel_distance(x: Tensor, y: Tensor, groups: Tensor | None = None) -> float
     Returns:
         The distance; negative values are possible and mean "no difference seen".
 
+    Raises:
+        ValueError: With fewer than two samples or groups, features of unequal lengths, or a value that is not finite.
+
     >>> kernel_distance(torch.tensor([[1.0], [-1.0]]), torch.tensor([[1.0], [-1.0]]))
     -8.0
     """
     if len(x) < 2 or len(y) < 2:
         raise ValueError(f"{len(x)} and {len(y)} samples are too few")
+    if x.shape[1:] != y.shape[1:] or x.ndim != 2:
+        raise ValueError(f"features of shape {tuple(x.shape)} and {tuple(y.shape)} are not (n, d) and (m, d)")
+    if not (x.isfinite().all() and y.isfinite().all()):
+        raise ValueError("features must be finite")
     if groups is None:
         within = _mean_of_pairs(x)
     elif len(groups.unique()) < 2:

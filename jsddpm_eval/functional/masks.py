@@ -9,13 +9,15 @@ from torch import Tensor
 
 
 def as_masks(*masks: Tensor) -> list[Tensor]:
-    """Masks of the same shape as booleans.
+    """Masks of the same shape ``(B, H, W)`` as booleans.
 
     Raises:
-        ValueError: When shapes differ, or a value is neither 0 nor 1: a probability needs a threshold first.
+        ValueError: When shapes differ or are others, or a value is neither 0 nor 1 (a probability needs a threshold).
     """
     if len(shapes := {tuple(each.shape) for each in masks}) > 1:
         raise ValueError(f"masks of the shapes {' and '.join(map(str, sorted(shapes)))} cannot be compared")
+    if any(each.ndim != 3 for each in masks):
+        raise ValueError(f"masks of shape {tuple(masks[0].shape)} are not (B, H, W)")
     if any(each.dtype != torch.bool and not bool(((each == 0) | (each == 1)).all()) for each in masks):
         raise ValueError("a mask has other values than 0 and 1")
     return [each.bool() for each in masks]

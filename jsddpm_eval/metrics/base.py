@@ -16,13 +16,14 @@ from typing import ClassVar, Literal, TypeVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
 from torch import Tensor
 
 from jsddpm.binning import ZBinning
 from jsddpm.errors import environment_error, first_names
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functions import name_of, version_of
-from jsddpm_eval.results.score import Counts, Score
+from jsddpm_eval.results.score import Counts, Score, place_name
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 
@@ -180,6 +181,15 @@ class Metric(ABC):
         score = Score.undefined(reason, counts or cell.counts)
         return {spec.named(space): score for spec, space in self.asked(cell, context)}
 
+    def _computed(self, cell: Cell, context: Context) -> dict[str, Score]:
+        try:
+            return dict(self.compute(cell, context))
+        except ValidationError as error:
+            reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            what = f"the metric {self.name} made no valid score of {place_name(cell.z_bin, cell.pathology)} ({reason})"
+            cure = "let it return Score.undefined(reason, counts) where a score cannot be computed"
+            raise environment_error("PLUGIN", what, fix=cure) from error
+
     def _without_space(self, cell: Cell, context: Context) -> dict[str, Score]:
         return {
             spec.named(space): Score.undefined(context.missing_spaces[space], cell.counts)
@@ -190,7 +200,8 @@ class Metric(ABC):
         """The requested scores, in the order of the specs, with units and standings.
 
         Raises:
-            JsddpmError: ``PLUGIN`` (status 5) when the metric leaves out a score that is asked for.
+            JsddpmError: ``PLUGIN`` (status 5) when the metric leaves out a score that is asked for, or makes one
+                that is not a finite number.
         """
         requested = list(self.asked(cell, context))
         if not requested:
@@ -200,7 +211,7 @@ class Metric(ABC):
         elif "pixels" in self.needs and not (context.real.has_pixels and context.generated.has_pixels):
             computed = self.undefined(cell, context, "no images were given")
         else:
-            computed = dict(self.compute(cell, context)) | self._without_space(cell, context)
+            computed = self._computed(cell, context) | self._without_space(cell, context)
         names = (spec.named(space) for spec, space in requested)
         if missing := [name for name in names if not isinstance(computed.get(name), Score)]:
             what = f"the metric {self.name} returned no Score for {first_names(missing)}"

@@ -77,6 +77,22 @@ def chosen(names: str | Metric | Sequence[str | Metric] | None) -> tuple[list[Me
     return ordered, frozenset(requested)
 
 
+def require_no_space(picked: Sequence[Metric], requested: frozenset[str]) -> None:
+    """Refuse metrics of which no score would be left without a feature extractor.
+
+    Args:
+        picked: Requested metrics.
+        requested: Names of their requested specs.
+
+    Raises:
+        JsddpmError: ``METRIC`` (status 2) naming the metric.
+    """
+    for metric in picked:
+        if all(spec.per_space for spec in metric.specs if spec.name in requested):
+            cure = "name at least one, such as features=['radiomics'], or leave features out for the usual ones"
+            raise usage_error("METRIC", f"{metric.name} needs a feature extractor, and none is asked for", fix=cure)
+
+
 def _require_metrics(given: Sequence[object]) -> None:
     """Refuse what is neither a name nor a metric, such as the class of one."""
     for each in given:

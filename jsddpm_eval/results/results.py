@@ -14,7 +14,7 @@ from jsddpm.errors import first_names, integrity_error, usage_error
 from jsddpm.files import json_bytes, parse_json
 from jsddpm.wording import counted
 from jsddpm_eval.results.score import Cell, Influence, Score
-from jsddpm_eval.results.specs import Answer, CheckSpec, Finding, Model, ScoreSpec
+from jsddpm_eval.results.specs import Answer, CheckSpec, Facts, Finding, Model, ScoreSpec
 
 if TYPE_CHECKING:
     import pandas
@@ -48,9 +48,9 @@ class Results(Model):
 
     schema_name: Literal["jsddpm-results"] = "jsddpm-results"
     version: Literal[2] = 2
-    binning: dict[str, Any]
-    provenance: dict[str, Any]
-    utilization: dict[str, Any]
+    binning: Facts
+    provenance: Facts
+    utilization: Facts
     specs: tuple[ScoreSpec, ...] = ()
     checks: tuple[CheckSpec, ...] = ()
     reconstruction: tuple[Cell, ...] = ()
@@ -67,7 +67,7 @@ class Results(Model):
     @property
     def pooled(self) -> dict[str, Score]:
         """Generation scores over all conditions."""
-        return next((c.scores for c in self.generation if c.key == (None, None, None)), {})
+        return next((dict(c.scores) for c in self.generation if c.key == (None, None, None)), {})
 
     def cells(self) -> list[Cell]:
         """Generation cells of one bin and one pathology each."""
@@ -111,7 +111,11 @@ class Results(Model):
 
     def __getitem__(self, key: str | tuple[str, int | None, int | str | None]) -> Score:
         """See :meth:`score`."""
-        return self.score(key) if isinstance(key, str) else self.score(*key)
+        asked = key if isinstance(key, tuple) else (key,)
+        if not (1 <= len(asked) <= 3 and isinstance(asked[0], str)):
+            cure = 'give a name, or a name with bin and pathology: results["kid", 3, "lesion"]'
+            raise usage_error("SCORE", f"{key!r} is no name of a score", fix=cure)
+        return self.score(*asked)
 
     def answers(self) -> dict[Condition, Answer]:
         """Common answer of all checks for each bin x pathology.

@@ -221,6 +221,16 @@ class Score(Model):
         return Standing(side=1 if above else -1, certain=certain)
 
 
+def place_name(z_bin: int | None, pathology: int | None) -> str:
+    """Readable name of a condition.
+
+    >>> place_name(3, 1), place_name(None, None)
+    ('bin 3 lesion', 'all bins')
+    """
+    where = "all bins" if z_bin is None else f"bin {z_bin}"
+    return where if pathology is None else f"{where} {PATHOLOGY_NAMES[pathology]}"
+
+
 class Cell(Model):
     """Scores of one condition; ``z_bin`` or ``pathology`` null means pooled over it, ``timestep`` null means none.
 
@@ -243,9 +253,7 @@ class Cell(Model):
     @property
     def name(self) -> str:
         """Readable name, such as ``bin 3 lesion`` or ``all bins``."""
-        where = "all bins" if self.z_bin is None else f"bin {self.z_bin}"
-        what = "" if self.pathology is None else f" {PATHOLOGY_NAMES[self.pathology]}"
-        return where + what + ("" if self.timestep is None else f" t={self.timestep}")
+        return place_name(self.z_bin, self.pathology) + ("" if self.timestep is None else f" t={self.timestep}")
 
     def of(self, spec: str) -> list[Score]:
         """The scores of a spec: one, or one for each feature space."""

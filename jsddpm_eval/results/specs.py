@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from jsddpm.wording import span
+
+
+class ReadOnly(dict[str, Any]):
+    """A dictionary that cannot be changed; ``dict(...)`` gives a copy that can."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("results cannot be changed; change a copy: dict(...)")
+
+    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ReadOnly, (dict(self),)
+
+
+Facts = Annotated[dict[str, Any], AfterValidator(ReadOnly)]
+"""Plain values by name, which cannot be changed."""
 
 
 class Model(BaseModel):

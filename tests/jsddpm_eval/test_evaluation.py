@@ -174,3 +174,14 @@ def test_stores_that_do_not_belong_together_are_refused(store, generated):
         with pytest.raises(JsddpmError, match="give a store of real slices") as caught:
             evaluate(*pair)
         assert (caught.value.code, caught.value.status) == ("STORES", 3)
+
+
+@pytest.mark.parametrize("asked", ["kid", "feature_distance", ["best_match", "manifold"]])
+def test_a_metric_of_features_without_an_extractor_is_refused(asked):
+    with pytest.raises(JsddpmError, match=r"(feature_distance|manifold) needs a feature extractor") as caught:
+        evaluate(REAL, MADE, metrics=asked, features=[])
+    assert caught.value.code == "METRIC"
+
+
+def test_a_family_with_other_scores_needs_no_extractor():
+    assert "diversity_rmse" in evaluate(REAL, MADE, metrics="diversity", features=[])["diversity_rmse", 0, 0].spec

@@ -167,3 +167,12 @@ def test_a_metric_that_returns_no_score_is_named(here, returned):
     with pytest.raises(JsddpmError, match=r"brightness returned no Score for brightness_difference") as caught:
         evaluate(real_table(), table(generated_arrays()), metrics=[metric], features=[])
     assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)
+
+
+def test_a_metric_that_returns_nan_is_named_with_the_condition(here):
+    here("", MODULE.replace("Score.of(value, cell.counts)", 'Score.of(float("nan"), cell.counts)'))
+    metric = importlib.import_module("other_package").METRIC
+    expected = "the metric brightness made no valid score of all bins (control )?.*NaN.*Score.undefined"
+    with pytest.raises(JsddpmError, match=expected) as caught:
+        evaluate(real_table(), table(generated_arrays()), metrics=[metric], features=[])
+    assert (caught.value.code, caught.value.status) == ("PLUGIN", 5)

@@ -354,3 +354,19 @@ def test_a_single_score_can_be_cloned_and_needs_a_score():
     ):  # fmt: skip
         with pytest.raises(JsddpmError, match=f"(METRIC|PATHOLOGY).*{why}"):
             BinAwareScore(name, BINNING, **place)
+
+
+@pytest.mark.parametrize("data_range", [0, -1.0, float("nan"), float("inf")])
+def test_a_range_of_values_is_above_0(data_range):
+    with pytest.raises(JsddpmError, match="is not above 0"):
+        BinAwareMetrics.compute_bin_aware_psnr(torch.zeros(4, 4), 0, {0: [torch.ones(4, 4)]}, data_range)
+
+
+def test_a_metric_draws_its_first_score():
+    metric = BinAwareMetrics(ZBinning((0, 1), 2, n_slices=2), metrics=["best_match_psnr"])
+    metric.update(**real_arrays(), real=True)
+    metric.update(**generated_arrays(), real=False)
+    figure, axes = metric.plot()
+    assert axes in figure.axes
+    assert axes.lines or axes.collections
+    assert axes.get_ylabel() == metric.results().plot("best_match_psnr").get_ylabel()

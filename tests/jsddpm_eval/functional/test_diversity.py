@@ -67,3 +67,10 @@ def test_vendi_score_in_closed_form_and_by_eigenvalues():
 def test_pair_distance_is_euclidean():
     x, chosen = normal(5, 3), pairs(torch.arange(5), 10)
     assert pair_distance(x, chosen).tolist() == pytest.approx([float((x[i] - x[j]).norm()) for i, j in chosen.tolist()])
+
+
+@pytest.mark.parametrize("odd", [torch.nan, torch.inf])
+def test_vendi_score_refuses_features_that_are_not_finite(odd):
+    """One NaN gave the largest score."""
+    with pytest.raises(ValueError, match="finite"):
+        vendi_score(torch.tensor([[1.0, 0.0], [1.0, 0.0], [odd, 0.0]]))

@@ -85,3 +85,13 @@ def test_pairs_of_one_patient_bias_the_distance_and_are_left_out():
     assert np.mean(plain) > 3 * error
     with pytest.raises(ValueError, match="one group"):
         kernel_distance(normal(3, 2), normal(3, 2), torch.zeros(3))
+
+
+def test_features_that_do_not_fit_are_refused():
+    x = torch.ones((3, 2))
+    with pytest.raises(ValueError, match=r"not \(n, d\) and \(m, d\)"):
+        kernel_distance(x, torch.ones((3, 4)))
+    for odd in (torch.nan, torch.inf):
+        for pair in ((x, x.clone().fill_(odd)), (x.clone().fill_(odd), x)):
+            with pytest.raises(ValueError, match="finite"):
+                kernel_distance(*pair)

@@ -32,6 +32,8 @@ def test_masks_that_do_not_fit_are_refused():
         for pair in ((two, one), (one, two), (one, one[:, :2])):
             with pytest.raises(ValueError, match="shapes"):
                 score(*pair)
+        with pytest.raises(ValueError, match=r"not \(B, H, W\)"):  # the rows of one slice were compared as slices
+            score(one[0], one[0])
         for pair in ((faint, one), (one, faint), (one.int() * 255, one)):
             with pytest.raises(ValueError, match="other values than 0 and 1"):
                 score(*pair)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import pytest
 import torch
@@ -198,3 +200,23 @@ def test_a_chart_without_a_value_says_so():
     undefined = results([Cell(z_bin=k, pathology=0, scores={"a": Score.undefined("too few")}) for k in range(2)])
     axes = undefined.plot("a", Figure().subplots())
     assert [text.get_text() for text in axes.texts] == ["undefined in every bin"]
+
+
+def test_results_cannot_be_changed_by_what_they_hand_out(kids):
+    before = kids.model_dump_json()
+    kids.pooled["new"] = kids.pooled["kid_x"]
+    for facts in (kids.provenance, kids.binning, kids.utilization):
+        for change in (lambda f: f.update(seed=9), lambda f: f.__setitem__("seed", 9), lambda f: f.clear()):
+            with pytest.raises(TypeError, match="cannot be changed"):
+                change(facts)
+    assert kids.model_dump_json() == before
+    for copied in (copy.deepcopy(kids), pickle.loads(pickle.dumps(kids))):
+        assert copied == kids
+        with pytest.raises(TypeError, match="cannot be changed"):
+            copied.provenance["seed"] = 9
+
+
+@pytest.mark.parametrize("key", [3, None, (), (3, "kid"), ("kid", 0, 1, 2), ["kid"]])
+def test_a_key_that_names_no_score_is_refused(kids, key):
+    with pytest.raises(JsddpmError, match="is no name of a score"):
+        kids[key]
