@@ -6,6 +6,7 @@ here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -254,6 +255,21 @@ def bids(root):
     return stacked(written_volumes.bids(root, made_volumes()), ["sub-syn00", "sub-syn01"])
 
 
+def jsddpm(root):
+    """jsddpm export nifti: samples of a condition are a stack; cases.csv says which, provenance.json in which bins."""
+    images, masks = four()
+    stacks = {(z, p): [k for k, place in enumerate(PLACES) if place == (z, p)] for z, p in PLACES}
+    lines = ["case,synthetic,pathology,z_first,z_last,slices,sample,seed"]
+    for (z, p), members in stacks.items():
+        name, pathology = f"synthetic_z{z:03d}_{'lesion' if p else 'control'}", "lesion" if p else "control"
+        save_nifti(root / f"{name}_image.nii.gz", images[members])
+        save_nifti(root / f"{name}_mask.nii.gz", masks[members])
+        lines += [f"{name}_{n:04d},true,{pathology},{z},{z},1,{n},{n}" for n in range(len(members))]
+    (root / "cases.csv").write_text("\n".join([*lines, "sub-01,false,lesion,0,39,40,,"]) + "\n")
+    (root / "provenance.json").write_text(json.dumps({"stores": [{"binning": {"n_bins": N_BINS}}]}))
+    return sliced(root, tolerance=1e-4)
+
+
 def reordered(example, order):
     """The example in the order of its files' names."""
     example.images, example.masks = example.images[order], example.masks[order]
@@ -284,6 +300,7 @@ EXAMPLES: dict[str, tuple[str, Callable[[Path], Example]]] = {
     "medigan": ("medigan", medigan),
     "nnunet": ("nnunet", nnunet),
     "bids": ("bids", bids),
+    "jsddpm": ("jsddpm", jsddpm),
 }
 """Name of an example: its layout, and who writes it."""
 ONE_BIN = {"monai-2d", "medigan"}

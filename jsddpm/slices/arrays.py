@@ -18,7 +18,7 @@ MAX_ARRAY_BYTES = 1 << 30
 
 
 def read_npz(path: Path, key: str, size: Sequence[int]) -> NDArray[Any]:
-    """Read one array of an ``.npz`` file: slices ``(H, W)``, or a stack ``(n, H, W)`` or ``(n, 1, H, W)``.
+    """Read one array of an ``.npz`` file: a slice ``(H, W)``, or a stack ``(n, H, W)``, also with one channel.
 
     Args:
         path: The ``.npz`` file.
@@ -34,15 +34,26 @@ def read_npz(path: Path, key: str, size: Sequence[int]) -> NDArray[Any]:
         shape, dtype = _promised(stream)
         if dtype.hasobject:
             raise ValueError("contains Python objects")
-        single = len(shape) == 4 and shape[1] == 1
-        if (len(shape) not in (2, 3) and not single) or shape[-2:] != tuple(size):
+        plain = without_channel(shape)
+        if len(plain) not in (2, 3) or plain[-2:] != tuple(size):
             raise other_size(shape, size, path)
         needed = int(np.prod([float(n) for n in shape])) * dtype.itemsize
         if needed > MAX_ARRAY_BYTES:
             raise ValueError(f"{key} needs {needed / 2**30:.3g} GiB: write fewer slices to a file")
     with np.load(path, allow_pickle=False) as arrays:
         array: NDArray[Any] = arrays[key]
-    return array[:, 0] if single else array
+    return array.reshape(plain)
+
+
+def without_channel(shape: Sequence[int]) -> tuple[int, ...]:
+    """Shape of a stack of slices without its axis of one channel, ``(n, 1, H, W)`` or ``(n, H, W, 1)``.
+
+    >>> without_channel((9, 1, 48, 40)), without_channel((9, 48, 40, 1)), without_channel((9, 48, 40))
+    ((9, 48, 40), (9, 48, 40), (9, 48, 40))
+    """
+    if len(shape) == 4 and 1 in (shape[1], shape[3]):
+        return (shape[0], *(shape[2:] if shape[1] == 1 else shape[1:3]))
+    return tuple(shape)
 
 
 def npz_forms(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -63,7 +74,10 @@ def npz_forms(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
 def other_size(shape: Sequence[int], size: Sequence[int], path: Path) -> JsddpmError:
     """The error for slices that do not have the size of a store."""
     what = f"has the shape {tuple(shape)}, and slices of the store have {tuple(size)}"
-    return JsddpmError("SLICE_SHAPE", what, fix="export slices of that size", file=path)
+    cure = "export slices of that size"
+    if len(shape) == 3 and tuple(shape[:2]) == tuple(size):
+        cure = "write the slices along the first axis: numpy.moveaxis(images, -1, 0)"
+    return JsddpmError("SLICE_SHAPE", what, fix=cure, file=path)
 
 
 def _promised(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -151,10 +151,10 @@ def _groups(items: Sequence[SliceItem] | Sequence[VolumeItem]) -> list[str]:
 
 
 def _left(request: Request) -> list[str]:
-    """Files of the source that look like samples and were not imported; the first few, and their number."""
+    """Files of the source that look like samples and were not read; the first few, and their number."""
     if request.source.is_file():
         return []
-    imported = {path for item in request.listing.items for path in (item.image, item.mask)}
+    imported = {path for item in request.listing.items for path in (item.image, item.mask)} | {*request.listing.read}
     left = sorted(p for p in request.source.rglob("*") if has_ending(p, _KINDS) and p not in imported and p.is_file())
     shown = [p.relative_to(request.source).as_posix() for p in left[:3]]
     return [*shown, f"and {len(left) - 3} more"] if len(left) > 3 else shown

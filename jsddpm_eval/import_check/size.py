@@ -8,6 +8,7 @@ from jsddpm_eval.import_check.suspicion import RealReference, Suspicion, of_head
 from jsddpm_eval.slice_table import SliceTable
 
 _SCALED = 0.05  # of the size; less is what generators and patients do
+_PIXEL = 0.5  # pixels; a crop or padding moves heads by one at least
 _FAR = 1.0  # standard deviations of real slices, of a place
 
 
@@ -25,8 +26,9 @@ def sizes(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     words = {"row": ("higher", "lower"), "column": ("further left", "further right")}
     side = dict(zip(words, reference.real.size, strict=True))
     moved = {n: t.generated - t.real for n in words if (t := sure.get(n)) and abs(t.deviations) >= _FAR}
+    moved = {n: d for n, d in moved.items() if abs(d) * side[n] >= _PIXEL}
     if not moved:
         return []
-    far = {n: counted(round(abs(d) * side[n]), "pixel") for n, d in moved.items()}
+    far = {n: counted(max(1, round(abs(d) * side[n])), "pixel") for n, d in moved.items()}
     directions = " and ".join(f"{far[n]} {words[n][d > 0]}" for n, d in moved.items())
     return [Suspicion("place", f"heads lie {directions} than in real slices", "check how they were cropped or padded")]

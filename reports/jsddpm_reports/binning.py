@@ -52,7 +52,14 @@ def bin_table(report: dict[str, Any]) -> Table:
 
 
 def summary_table(report: dict[str, Any]) -> Table:
-    """Summary statistics of every scheme."""
+    """Summary statistics of every scheme; with a store, conditions without its training slices count.
+
+    The store is counted in local bins; with others, at least the conditions of empty bins are not trained.
+    """
+    cells = (report.get("store") or {}).get("cells", [])
+    least = "at least " if cells else ""
+    untrained = {name: f"{least}{len(s['unused_embeddings'])}" for name, s in report["schemes"].items()}
+    untrained |= {"local": str(sum(not cell["slices"]["train"] for cell in cells))} if cells else {}
     rows = [
         [
             name,
@@ -60,7 +67,7 @@ def summary_table(report: dict[str, Any]) -> Table:
             f"{100 * s['utilization']:.0f}%",
             f"{s['min_per_used_bin']} to {s['max_per_used_bin']}",
             f"{s['entropy']:.3f}",
-            f"{len(s['unused_embeddings'])} of {2 * s['bins_total']}",
+            f"{untrained[name]} of {2 * s['bins_total']}",
         ]
         for name, s in report["schemes"].items()
     ]

@@ -138,7 +138,8 @@ def test_a_scan_notes_patients_whose_mask_is_empty_as_it_is_read(jsddpm, bids):
     status, out, _ = jsddpm("cohort", "scan", bids, "--read", "--jobs", 1, "--mask-label", 2, "--format", "json")
     notes = {read["subject"]: read["notes"] for read in json.loads(out)["read"]}
     assert status == 0
-    empty = ["no lesion voxel: all its slices count as control"]
+    values = f"its mask has {np.count_nonzero(mask.dataobj)} voxels, none with label 2 (values 0, 1)"
+    empty = [values, "no lesion voxel: all its slices count as control"]
     assert notes == {"sub-00": [], "sub-01": [], "sub-02": empty, "sub-03": []}
 
 

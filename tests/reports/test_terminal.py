@@ -165,6 +165,14 @@ def test_the_bins_report_fits_80_columns():
     assert "87–93" in text
 
 
+def test_conditions_without_training_slices_are_never_trained():
+    """Of a store without lesions, 0 of 4 conditions were said never to be trained."""
+    report = bin_utilization((8, 32), 2, 40)
+    assert [row[-1] for row in binning.summary_table(report)[1]] == ["0 of 4", "0 of 4"]
+    report["store"] = {"cells": [{"slices": {"train": n}} for n in (12, 13, 0, 0)]}
+    assert [row[-1] for row in binning.summary_table(report)[1]] == ["2 of 4", "at least 0 of 4"]
+
+
 @pytest.mark.parametrize("width", [30, 60, 80])
 def test_a_wide_table_is_broken_at_words_and_loses_nothing(width):
     headings = ["condition", "score", "A", "B", "95 % interval of the difference", "p (Holm)"]

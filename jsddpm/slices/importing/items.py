@@ -151,6 +151,8 @@ class Listing:
         n_bins: Number of bins according to the files; None if they do not contain it.
         image_key: Name of the image array in its ``.npz`` files, if none is given.
         mask_key: Name of the mask array.
+        read: Files that facts were read from, which contain no image.
+        masks_tell: Whether masks give the pathology of slices without one, unless the user does.
     """
 
     items: Sequence[SliceItem] | Sequence[VolumeItem]
@@ -159,6 +161,8 @@ class Listing:
     n_bins: int | None = None
     image_key: str = "image"
     mask_key: str = "mask"
+    read: Sequence[Path] = ()
+    masks_tell: bool = False
 
 
 def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[str, int | str | None]:

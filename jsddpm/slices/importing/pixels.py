@@ -14,9 +14,10 @@ from PIL import Image
 from jsddpm.cohort.orientation import to_slices
 from jsddpm.errors import JsddpmError, first_line, usage_error
 from jsddpm.refusals import unreadable
-from jsddpm.slices.arrays import other_size, read_npz
+from jsddpm.slices.arrays import other_size, read_npz, without_channel
 from jsddpm.slices.importing.items import STORE_AXES, IntensityFormat
 from jsddpm.slices.importing.pairs import NIFTI, has_ending
+from jsddpm.wording import percentage
 
 MOST_CLIPPED = 0.05
 """Largest share of an image's values that are clipped to the range; with more, the range must be wrong."""
@@ -124,8 +125,9 @@ def intensity(
     beyond = float(((scaled < -1e-6) | (scaled > 1 + 1e-6)).mean())
     if beyond > (MOST_CLIPPED if reading.clip else 0):
         what = f"values from {array.min():g} to {array.max():g} lie outside [{low:g}, {high:g}]"
+        what += f" ({percentage(beyond)} of all)"
         if 0 < beyond <= MOST_CLIPPED:
-            cure += f"; or --clip, for {beyond:.1%} of the values"
+            cure += "; or clip these few: --clip"
         raise JsddpmError("SLICE_VALUES", what, fix=cure, file=path)
     return np.clip(scaled, 0, 1).astype(np.float32)
 
@@ -148,7 +150,7 @@ def _stack(path: Path, key: str, size: tuple[int, int], _changed: int) -> NDArra
         stack = read_npz(path, key, size)
     elif has_ending(path, (".npy",)):
         stack = np.load(path, mmap_mode="r", allow_pickle=False)
-        stack = stack[:, 0] if stack.ndim == 4 and stack.shape[1] == 1 else stack
+        stack = stack.reshape(without_channel(stack.shape))
     else:
         stack = _picture(path, size)
     return stack[None] if stack.ndim == 2 else stack

@@ -200,7 +200,7 @@ def _place(item: SliceItem, request: Request) -> int:
 
 def _pathology(own: int | None, shown: bool | None, request: Request, where: str, file: Path) -> int:
     """Pathology that a slice is conditioned on, by its files or by the user."""
-    declared = request.facts.pathology
+    declared = request.facts.pathology or ("mask" if own is None and request.listing.masks_tell else None)
     if own is not None and declared is not None:
         what = f"{where}: the files already give the pathology"
         raise usage_error("OPTION", what, fix="leave out --pathology", file=request.source)

@@ -43,12 +43,12 @@ def of_arrays(folder: Path, facts: Facts) -> Listing:
     if facts.masks:
         _check_masks(_array(masks).shape, count, "masks.npy", folder)
     for name, values in there.items():
-        _check_count(name, values.shape, count, columns[name])
+        _check_count(name, values.shape, shape, columns[name])
     items = [
         replace(item, mask=masks if facts.masks else None)
         for item in _items(images, count, there, len(shape) > 2, facts)
     ]
-    return Listing(items)
+    return Listing(items, read=[columns[name] for name in there])
 
 
 def _keys(path: Path, facts: Facts) -> tuple[str, str]:
@@ -72,7 +72,7 @@ def _of_archive(path: Path, image: str, mask: str, facts: Facts) -> Iterator[Sli
         _check_masks(forms[mask][0], count, mask, path)
     columns = [name for names in COLUMNS.values() for name in names if name in forms]
     for name in columns:
-        _check_count(name, forms[name][0], count, path)
+        _check_count(name, forms[name][0], shape, path)
     there = _read(path, lambda file: _columns(file, columns))
     return _items(path, count, there, len(shape) > 2, facts)
 
@@ -115,11 +115,16 @@ def _check_masks(shape: tuple[int, ...], count: int, name: str, path: Path) -> N
         raise JsddpmError("SLICE_SHAPE", what, fix=cure, file=path)
 
 
-def _check_count(name: str, shape: tuple[int, ...], count: int, path: Path) -> None:
+def _check_count(name: str, shape: tuple[int, ...], images: tuple[int, ...], path: Path) -> None:
     """Check that there is one value for all slices, or one for each."""
-    if shape not in ((), (1,), (count,)):
-        what = f"{name} has the shape {shape}, and there are {count} slices"
-        raise JsddpmError("SLICE_SHAPE", what, fix="give one value for each slice", file=path)
+    count = _slices(images)
+    if shape in ((), (1,), (count,)):
+        return
+    what, cure = f"{name} has the shape {shape}, and there are {count} slices", "give one value for each slice"
+    if shape == images[-1:]:
+        what = f"the images have the shape {images}, and {name} has {shape[0]} values: slices must be the first axis"
+        cure = "write them along the first axis: numpy.moveaxis(images, -1, 0), and the masks likewise"
+    raise JsddpmError("SLICE_SHAPE", what, fix=cure, file=path)
 
 
 def _array(path: Path) -> NDArray[Any]:

@@ -453,3 +453,72 @@ def test_colour_pictures_are_refused(store, slices, tmp_path):
     Image.fromarray(picture).save(tmp_path / "i2.png")
     with pytest.raises(JsddpmError, match=r"i2.png.*colours"):
         import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given)
+
+
+@pytest.mark.parametrize("number", ["²", "x", "-1", "9" * 5000])
+def test_a_slice_that_is_no_number_has_its_line(store, slices, tmp_path, number):
+    """A superscript two was an internal error."""
+    path, given = as_nifti(tmp_path, *slices)
+    path.write_text(path.read_text().replace("i.nii.gz,m.nii.gz,2,", f"i.nii.gz,m.nii.gz,{number},"))
+    with pytest.raises(JsddpmError, match=r"TABLE.*line 4: the slice .* is not a whole number"):
+        import_slices(path, tmp_path / "out", binning=BINNING, real=store, **given)
+
+
+def test_files_that_facts_were_read_from_are_not_left(store, slices, tmp_path):
+    """``pathology.npy`` was said not to be imported."""
+    folder = tmp_path / "arrays"
+    folder.mkdir()
+    columns = {"images": slices[0], "masks": slices[1], "z": [z for z, _ in ROWS], "pathology": [p for _, p in ROWS]}
+    for name, values in columns.items():
+        np.save(folder / f"{name}.npy", np.asarray(values))
+    np.save(folder / "other.npy", np.zeros(3))
+    made = SliceStore(import_slices(folder, tmp_path / "out", binning=BINNING, real=store))
+    assert made.info["provenance"]["imported"]["files_left"] == ["other.npy"]
+
+
+@pytest.mark.parametrize("place", [1, -1], ids=["first", "last"])
+@pytest.mark.parametrize("ending", ["npz", "npy"])
+def test_an_axis_of_one_channel_is_read_before_and_after_the_slice(store, slices, tmp_path, place, ending):
+    images, masks = (np.expand_dims(a, place) for a in slices)
+    folder = tmp_path / "arrays"
+    folder.mkdir()
+    columns = {"images": images, "masks": masks, "z": [z for z, _ in ROWS], "pathology": [p for _, p in ROWS]}
+    if ending == "npz":
+        np.savez(folder / "all.npz", **columns)
+    for name, values in columns.items() if ending == "npy" else ():
+        np.save(folder / f"{name}.npy", np.asarray(values))
+    found = read_generated(folder, binning=BINNING, real=store)
+    assert np.abs(found.images * 255 - slices[0]).max() < 0.01
+    assert np.array_equal(found.masks, slices[1])
+
+
+def test_slices_along_the_last_axis_are_named(store, slices, tmp_path):
+    images, masks = (np.moveaxis(a, 0, -1) for a in slices)
+    np.savez(tmp_path / "a.npz", images=images, masks=masks, z=[z for z, _ in ROWS], pathology=[p for _, p in ROWS])
+    shape = re.escape(str((*SIZE, 4)))
+    with pytest.raises(JsddpmError, match=rf"images have the shape {shape}, and z has 4 values.*first axis.*moveaxis"):
+        read_generated(tmp_path / "a.npz", binning=BINNING, real=store)
+    np.savez(tmp_path / "b.npz", images=images, masks=masks, z=20, pathology=1)
+    with pytest.raises(JsddpmError, match=r"SLICE_SHAPE.*moveaxis"):
+        read_generated(tmp_path / "b.npz", binning=BINNING, real=store)
+
+
+def test_one_file_with_many_values_outside_is_one_line(store, slices, tmp_path):
+    """Each slice had a share of its own in the cure, and so a line of its own."""
+    images = slices[0] / 255.0
+    for k in range(4):
+        images[k, : k + 1, 0] = 1.0005
+    np.savez(tmp_path / "a.npz", images=images, masks=slices[1], z=[z for z, _ in ROWS], pathology=[p for _, p in ROWS])
+    with pytest.raises(JsddpmError, match="SLICE_VALUES") as caught:
+        read_generated(tmp_path / "a.npz", binning=BINNING, real=store)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "--clip" in caught.value.fix
+
+
+@pytest.mark.parametrize("ending", ["jpg", "JPEG", "dcm", "h5"])
+def test_a_kind_of_file_that_is_not_read_is_named(store, tmp_path, ending):
+    """The cure was a table of the same files."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / f"lesion_bin3_seed0.{ending}").write_bytes(b"x")
+    with pytest.raises(JsddpmError, match=rf"EMPTY.*contains \.{ending.lower()} files.*convert them to PNG"):
+        read_generated(tmp_path / "pictures", binning=BINNING, real=store)

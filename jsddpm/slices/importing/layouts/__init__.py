@@ -31,6 +31,10 @@ class ImportLayout:
     general: bool = False
 
 
+_UNREAD = (".jpg", ".jpeg", ".dcm", ".h5", ".hdf5", ".mat", ".pt", ".bmp", ".webp", ".mha", ".nrrd")
+"""Kinds of files that generators write, and that no layout reads."""
+
+
 @cache
 def import_layouts() -> dict[str, ImportLayout]:
     """All layouts by name.
@@ -63,10 +67,17 @@ def layout_of(source: Path, name: str = "auto") -> ImportLayout:
     fitting = [layout for layout in fitting if not layout.general] or fitting
     if not fitting:
         what = f"none of the layouts fits ({', '.join(every)})"
-        raise JsddpmError(
-            "EMPTY", what, fix="list the slices in a table with the columns image, z and pathology", file=source
-        )
+        cure = "list the slices in a table with the columns image, z and pathology"
+        if unread := _unread(source):
+            what, cure = f"contains {unread} files, which are not read", "convert them to PNG, npz or NIfTI"
+        raise JsddpmError("EMPTY", what, fix=cure, file=source)
     if len(fitting) > 1:
         what = f"has several layouts: {' and '.join(layout.name for layout in fitting)}"
         raise usage_error("LAYOUT", what, fix="choose one with --layout", file=source)
     return fitting[0]
+
+
+def _unread(source: Path) -> str:
+    """The first kind of :data:`_UNREAD` files of a source; empty if it has none."""
+    there = [source] if source.is_file() else sorted(source.rglob("*"))
+    return next((p.suffix.lower() for p in there if p.suffix.lower() in _UNREAD and p.is_file()), "")
