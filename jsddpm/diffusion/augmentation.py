@@ -21,7 +21,9 @@ AMOUNTS = ("flip", "scale", "cosine", "sine", "stretch_column", "stretch_row", "
 log2 of the stretch along its axis; shifts. Scale, stretch and shifts are in units of their configured deviation."""
 
 
-def augmented(x0: Tensor, config: AugmentationConfig, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def augmented(
+    x0: Tensor, config: AugmentationConfig, generator: torch.Generator, *, aspect: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Move some of the slices, and return the amounts.
 
     If its lesion would leave the slice or shrink to no pixel, a slice is not moved, so that the condition *lesion*
@@ -31,6 +33,7 @@ def augmented(x0: Tensor, config: AugmentationConfig, generator: torch.Generator
         x0: Exact pairs of image and mask, float32 ``(B, 2, H, W)`` in [-1, 1]; the mask is -1 or 1.
         config: Shares and amounts.
         generator: Random generator, on the device of ``x0``.
+        aspect: Distance of rows in distances of columns; heads are rotated and scaled in mm.
 
     Returns:
         Pairs of the same shape and range, with masks of -1 or 1, and the amounts, float32 ``(B, len(AMOUNTS))``. A pair
@@ -42,7 +45,7 @@ def augmented(x0: Tensor, config: AugmentationConfig, generator: torch.Generator
     (True, 0.0)
     """
     amounts, linear, shift = _drawn(len(x0), config, generator, x0.device)
-    moved = _moved(x0, linear, shift)
+    moved = _moved(x0, linear, shift, aspect)
     some = amounts.abs().sum(1) > 0
     lost = (x0[:, 1] > 0).flatten(1).any(1) & ~(moved[:, 1] > 0).flatten(1).any(1)
     keep = (some & ~lost).view(-1, 1, 1, 1)
@@ -55,8 +58,8 @@ def _drawn(
     """Draw amounts, and the positions from which the moved slices take their pixels.
 
     Returns:
-        Amounts; matrices ``(B, 2, 2)`` and shifts ``(B, 2)``, columns before rows: pixel ``p`` of the moved slice, from
-        its middle, comes from ``matrix @ (p - shift * side)``.
+        Amounts; matrices ``(B, 2, 2)`` and shifts ``(B, 2)``, columns before rows: place ``p`` of the moved slice in
+        mm, from its middle, comes from ``matrix @ (p - shift * side)``.
     """
     uniform = torch.rand((8, count), generator=generator, device=device)
     normal = torch.randn((4, count), generator=generator, device=device)
@@ -82,9 +85,9 @@ def _rotations(angle: Tensor) -> Tensor:
     return torch.stack(rows, 1)
 
 
-def _moved(x0: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
+def _moved(x0: Tensor, linear: Tensor, shift: Tensor, aspect: float) -> Tensor:
     """Pairs with pixels from other positions; positions outside of the slice are air."""
-    sides = torch.tensor([x0.shape[3], x0.shape[2]], device=x0.device)  # columns, rows
+    sides = torch.tensor([x0.shape[3], x0.shape[2] * aspect], device=x0.device)  # of columns and rows, equal units
     linear = linear * sides[None, None] / sides[None, :, None]  # torch counts positions in halves of each side
     grid = F.affine_grid(torch.cat([linear, -linear @ (2 * shift[..., None])], 2), list(x0.shape), align_corners=False)
     image = F.grid_sample(x0[:, :1] + 1, grid, mode="bicubic", padding_mode="zeros", align_corners=False)

@@ -27,9 +27,22 @@ VERSION = 1
 Weights = Literal["ema", "raw"]
 PREFIXES: dict[Weights, str] = {"ema": "ema.module.", "raw": "denoiser."}
 """Prefixes of the averaged and the raw weights in a checkpoint's ``state_dict``."""
-
-
 _CURE = "use another checkpoint"
+
+
+class Ancestor(BaseModel):
+    """A network whose weights another one started from."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    store: str
+    """Fingerprint of its training store."""
+    seed: int
+    step: int
+    images: list[str] | None = None
+    """Its :attr:`CheckpointInfo.images`."""
+    compared: bool = False
+    """Whether they are known not to be of patients who are held out in the store of the other network."""
 
 
 class _Stored(BaseModel):
@@ -43,6 +56,8 @@ class _Stored(BaseModel):
     spacing: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=3, max_length=3)]
     store: str
     token_counts: list[Annotated[int, Field(ge=0)]]
+    images: list[str] | None = None
+    ancestors: list[Ancestor] = []
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,8 @@ class CheckpointInfo:
         store: Fingerprint of the training store.
         token_counts: Training slices of each condition token, without those that ``data.lesion_share`` never draws.
         step: Optimiser steps done.
+        images: :func:`~jsddpm.slices.layout.image_digest` of the training images; None if not recorded.
+        ancestors: Networks from which the weights came by warm starts, the first one first.
     """
 
     config: RunConfig
@@ -66,6 +83,8 @@ class CheckpointInfo:
     store: str
     token_counts: tuple[int, ...]
     step: int = 0
+    images: tuple[str, ...] | None = None
+    ancestors: tuple[Ancestor, ...] = ()
 
     @property
     def trained(self) -> list[Condition]:
@@ -84,8 +103,17 @@ class CheckpointInfo:
 
     def network(self, weights: Weights = "ema") -> dict[str, Any]:
         """What identifies a network of the checkpoint in the provenance of samples and results."""
-        seed = self.config.seed
-        return {"training_store": self.store, "training_seed": seed, "step": self.step, "weights": weights}
+        named = {"training_store": self.store, "training_seed": self.config.seed, "step": self.step, "weights": weights}
+        return named | ({"ancestors": self.origins} if self.ancestors else {})
+
+    @property
+    def origins(self) -> list[dict[str, Any]]:
+        """The ancestors as plain values, without their images."""
+        return [ancestor.model_dump(exclude={"images"}) for ancestor in self.ancestors]
+
+    def shareable(self) -> dict[str, Any]:
+        """Plain values that say nothing of single training images."""
+        return {name: v for name, v in self.to_dict().items() if name != "images"} | {"ancestors": self.origins}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, stored inside the checkpoint."""
@@ -97,6 +125,8 @@ class CheckpointInfo:
             "spacing": list(self.spacing),
             "store": self.store,
             "token_counts": list(self.token_counts),
+            "images": None if self.images is None else list(self.images),
+            "ancestors": [ancestor.model_dump() for ancestor in self.ancestors],
         }
 
 
@@ -264,4 +294,6 @@ def info_of(loaded: dict[str, Any], path: Path, expected: ZBinning | None = None
         store=stored.store,
         token_counts=tuple(stored.token_counts),
         step=loaded.get("global_step", 0),
+        images=None if stored.images is None else tuple(stored.images),
+        ancestors=tuple(stored.ancestors),
     )

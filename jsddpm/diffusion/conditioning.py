@@ -40,7 +40,8 @@ class ConditionEmbedding(nn.Module):
 
         Args:
             weights: The embedding's ``state_dict``.
-            ancestors: float64 ``(new bins, old bins)``, each row the shares of the old bins in a new one.
+            ancestors: float64 ``(3, new bins, old bins)``, each row the shares of the old bins in a new one: for
+                weights of controls, of lesions, and of both.
         """
         return dict(weights)
 

@@ -21,7 +21,10 @@ _SAYS = (
     "kind", "n_slices", "spacing", "z_range", "preprocessing", "mask_reading", "binning", "conditions", "sampling",
     "coherence", "seed", "created_by", "masks",
 )  # fmt: skip
-_PARTS_SAY = {"split": ("val", "test", "seed"), "provenance": ("training_store", "training_seed", "step", "weights")}
+_PARTS_SAY = {
+    "split": ("val", "test", "seed"),
+    "provenance": ("training_store", "training_seed", "step", "weights", "ancestors"),
+}
 _SAYS_OF_SUBJECT = ("slices", "group", "split", "affine", "window", "lesion_mm3", "brain")
 
 

@@ -55,6 +55,11 @@ def patient_of(subject: Mapping[str, Any]) -> str:
     return str(subject.get("patient", subject["name"]))
 
 
+def image_digest(subject: Mapping[str, Any]) -> str:
+    """What identifies the pixels of an entry of ``store.json``, in stores of other splits or names too."""
+    return str(subject["files"]["image"]["sha256"])[:16]
+
+
 def sample_facts(row: np.void) -> tuple[int, str, int]:
     """Position, pathology and number of an index row: together, they are those of one generated slice only.
 

@@ -102,7 +102,7 @@ def export_checkpoint(path: str | Path, out: str | Path, *, weights: Weights = "
         "settings": _settings(denoiser, info),
     }
     files = {
-        ABOUT: json_bytes({**info.to_dict(), "step": info.step, "weights": weights}),
+        ABOUT: json_bytes({**info.shareable(), "step": info.step, "weights": weights}),
         CARD: encoded(_card(info, weights)),
         "model_index.json": json_bytes(index),
         "pipeline.py": encoded(inspect.getsource(standalone)),

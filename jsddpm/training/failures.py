@@ -38,8 +38,8 @@ def explained(config: RunConfig, last: Path | None = None, step: Callable[[], in
             raise environment_error("MEMORY", what, fix=cure) from error
         if _of_worker(error, config.data.workers):
             what = f"a process of data.workers={config.data.workers} was killed ({first_line(error)})"
-            cure = "use fewer data.workers, or a machine with more memory"
-            cure += "; --resume continues from the last checkpoint" if checkpoint else ""
+            cure = "use a machine with more memory, or fewer data.workers"
+            cure += "; --resume --set data.workers=0 continues from the last checkpoint" if checkpoint else ""
             raise environment_error("WORKER", what, fix=cure) from error
         if config.trainer.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
             cure = "set trainer.compile=false (--debug shows the reason)"

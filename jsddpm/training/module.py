@@ -61,15 +61,22 @@ class JointDDPM(L.LightningModule):
         binning: The run's binning.
         size: ``(H, W)`` of the slices.
         validator: Scores logged during validation, besides the loss.
+        aspect: Distance of rows in distances of columns.
     """
 
     abar: Tensor
 
     def __init__(
-        self, config: RunConfig, binning: ZBinning, size: tuple[int, int], validator: Validator | None = None
+        self,
+        config: RunConfig,
+        binning: ZBinning,
+        size: tuple[int, int],
+        validator: Validator | None = None,
+        *,
+        aspect: float = 1.0,
     ) -> None:
         super().__init__()
-        self.config, self.binning, self.validator = config, binning, validator
+        self.config, self.binning, self.validator, self.aspect = config, binning, validator, aspect
         network = Denoiser(config.model, binning, size, augmented=config.augmentation.probability > 0)
         self.denoiser = network.to(memory_format=torch.channels_last)
         self.ema = AveragedModel(self.denoiser, multi_avg_fn=_ema_update(config.ema)).requires_grad_(False)
@@ -145,7 +152,7 @@ class JointDDPM(L.LightningModule):
         timesteps = torch.randint(len(self.abar), (len(x0),), generator=generator, device=x0.device)
         noise, amounts = torch.randn(x0.shape, generator=generator, device=x0.device), None
         if self.config.augmentation.probability:
-            x0, amounts = augmented(x0, self.config.augmentation, generator)
+            x0, amounts = augmented(x0, self.config.augmentation, generator, aspect=self.aspect)
         return Draw(x0, tokens, timesteps, noise, amounts)
 
     def configure_gradient_clipping(

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import platform
 import signal
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import lightning as L  # noqa: N812 - the library's own convention
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
-from jsddpm.anonymise import way
 from jsddpm.checksums import write_recorded
-from jsddpm.cohort.records import SPLITS
 from jsddpm.config import RunConfig, write_config
-from jsddpm.diffusion.checkpoint import CheckpointInfo, both_sets, checkpoint_info, info_of, read_checkpoint
+from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of, read_checkpoint
 from jsddpm.diffusion.objective import require_signal
 from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
 from jsddpm.files import json_bytes, require_space, require_writable, write_json
-from jsddpm.runtime import best_device, processes
+from jsddpm.runtime import processes
 from jsddpm.slices.datamodule import SliceDataModule
-from jsddpm.slices.dataset import ClassDistribution, is_drawn
+from jsddpm.slices.dataset import is_drawn
+from jsddpm.slices.layout import image_digest
 from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
+from jsddpm.training import provenance
 from jsddpm.training.callbacks import (
     AfterCheck,
     Interrupted,
@@ -45,8 +45,8 @@ from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.progress import CHOICE, last_checkpoint, read_provenance
 from jsddpm.training.samples import Judge, JudgedSamples, required_plan
 from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolved_precision
+from jsddpm.training.warm_start import start_from
 
-_VERSIONED = ("jsddpm", "torch", "lightning", "diffusers", "numpy")
 _STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
 """Entries of a checkpoint that only a resumed run needs."""
 _START_AGAIN = {
@@ -68,11 +68,14 @@ def prepare(
     binning = config.binning.for_store(store.n_slices)
     data = SliceDataModule(store, binning, seed=config.seed, **config.data.model_dump(exclude={"flip"}))
     token = data.train.token
-    drawn = token[is_drawn(token, binning.n_bins, config.data.lesion_share)]
-    counts = tuple(torch.bincount(drawn, minlength=2 * binning.n_bins).tolist())
-    info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts)
+    drawn = is_drawn(token, binning.n_bins, config.data.lesion_share)
+    counts = tuple(torch.bincount(token[drawn], minlength=2 * binning.n_bins).tolist())
+    subjects = np.unique(store.index["subject"][data.train.rows[drawn.numpy()]])
+    images = tuple(sorted({image_digest(store.subjects[number]) for number in subjects}))
+    info = CheckpointInfo(config, binning, store.size, store.spacing, store.fingerprint, counts, images=images)
     torch.manual_seed(config.seed)  # for the initial weights; later random numbers are seeded by step
-    return JointDDPM(config, binning, store.size, validator), data, info
+    row, column, _ = store.spacing
+    return JointDDPM(config, binning, store.size, validator, aspect=row / column), data, info
 
 
 def checkpoint_bytes(module: JointDDPM) -> int:
@@ -101,8 +104,10 @@ def train(
         store: Training slices, as a store or its folder; its validation split scores the reconstruction.
         out: New run folder, or that of a run that ended before its first checkpoint; others need ``resume``.
         resume: Continue from ``checkpoints/last.ckpt``; from step 0 before the first checkpoint. ``config`` and
-            ``store`` must be those of the run, whose configuration is in ``config.yaml``.
-        warm_start: Checkpoint of the same network and binning whose weights a new run starts from.
+            ``store`` must be those of the run, whose configuration is in ``config.yaml``; only ``data.workers``,
+            ``data.residence`` and ``trainer.collective_timeout`` may differ.
+        warm_start: Checkpoint of the same network, binning, target and noise schedule whose weights a new run starts
+            from; see :func:`~jsddpm.training.warm_start.start_from`.
         validator: Scores of the exact reconstruction besides its mean squared error.
         judge: Judges the samples drawn at every check, and chooses ``checkpoints/best.ckpt``; without a judge there is
             no best check.
@@ -113,9 +118,10 @@ def train(
         The last checkpoint.
 
     Raises:
-        JsddpmError: ``EXISTS``, ``NO_SLICES``, ``RESUME`` (status 2); ``LOCKED`` (status 5) while another process
-            writes the run; ``NON_FINITE_LOSS`` (status 6), naming the last good checkpoint; ``NOT_WRITABLE``,
-            ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later, the last checkpoint then stays;
+        JsddpmError: ``EXISTS``, ``NO_SLICES``, ``RESUME``, ``WARM_START`` (status 2); ``LOCKED`` (status 5) while
+            another process writes the run; ``NON_FINITE_LOSS``, ``NON_FINITE`` (status 6), naming the last checkpoint;
+            ``NOT_WRITABLE``, ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later, the last checkpoint
+            then stays;
             ``WORKER``, ``PROCESSES`` (status 5); ``TERMINATED`` (status 143) after SIGTERM or SIGUSR1, ``last.ckpt``
             saved.
         KeyboardInterrupt: After SIGINT, ``last.ckpt`` saved.
@@ -125,30 +131,37 @@ def train(
     last = out / "checkpoints" / "last.ckpt"
     with claimed(out, new=not resume) if first else nullcontext():
         if resume and (is_unbegun(out) if first else not last.is_file()):  # the first process may be emptying it
+            if first:
+                _refuse_random_weights(out)
             resume = False
         check_packages(config)
         resolved_precision(config)
         require_memory(config, store)
         plan = required_plan(config, store, judged=judge is not None)
-        prepared = prepare(config, store, validator)
+        module, data, info = prepare(config, store, validator)
+        resumed_at, changed = None, {}
         if warm_start is not None:
-            _start_from(prepared[0], warm_start)
-        resumed_at = _check_resume(last_checkpoint(out), prepared[2]) if resume else None
+            info = start_from(warm_start, module, info, store)
+        if resume:
+            before, changed = _check_resume(last_checkpoint(out), info)
+            resumed_at, info = before.step, replace(info, ancestors=before.ancestors)
+        prepared = module, data, info
         if first:
             if not resume:
                 clear_unbegun(out)
             require_writable(out / "checkpoints")
             sweep_run(out)
-            require_checkpoint_space(out, prepared[0])
-            if resumed_at is None:
+            require_checkpoint_space(out, module)
+            if resumed_at is None or changed:
                 write_config(out / "config.yaml", config)
-                provenance = _provenance(config, store, out, prepared[2], prepared[1])
+            if resumed_at is None:
+                record = provenance.begun(config, store, out, info, data.train)
             else:
-                provenance = _resumed(read_provenance(out), resumed_at, config)
-            write_recorded(out / "provenance.json", json_bytes(provenance))
+                record = provenance.resumed(read_provenance(out), resumed_at, config, changed)
+            write_recorded(out / "provenance.json", json_bytes(record))
             if plan.reason:
                 write_json(out / CHOICE, plan.to_dict())
-        samples = partial(JudgedSamples, judge, plan, prepared[2], out / CHOICE) if judge and plan.ids else None
+        samples = partial(JudgedSamples, judge, plan, info, out / CHOICE) if judge and plan.ids else None
         return _train(config, out, prepared, resumed_at, samples, progress, checked)
 
 
@@ -219,24 +232,27 @@ def require_checkpoint_space(folder: Path, module: JointDDPM) -> int:
     )  # the best, the last, and the next one while it is written
 
 
-def _start_from(module: JointDDPM, path: str | Path) -> None:
-    """Load both sets of weights from a checkpoint, or from an exported folder, of the same network and binning."""
-    loaded = read_checkpoint(path)
-    info = info_of(loaded, Path(path), module.binning)
-    try:
-        module.load_state_dict(both_sets(loaded["state_dict"], info.step))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        cure = "train with the checkpoint's model section"
-        raise integrity_error("CHECKPOINT", f"does not fit this network ({reason})", fix=cure, file=path) from error
+def _refuse_random_weights(out: Path) -> None:
+    """Refuse to begin a run anew with random weights that was to begin with those of another one."""
+    if (out / "provenance.json").is_file() and "ancestors" in read_provenance(out):
+        what = "has no checkpoint yet, and was to start from the weights of another run"
+        raise usage_error("RESUME", what, fix="repeat its command with --warm-start", file=out)
 
 
-def _check_resume(last: Path, info: CheckpointInfo) -> int:
-    """The step from which a run resumes; other settings than at its start are refused, with their names."""
+_FREE = ("data.workers", "data.residence", "trainer.collective_timeout")
+"""Keys that a resumption may change, because the result does not depend on them."""
+
+
+def _check_resume(last: Path, info: CheckpointInfo) -> tuple[CheckpointInfo, dict[str, Any]]:
+    """Metadata of the checkpoint from which a run resumes, and the new values of keys that it may change.
+
+    Other settings than at its start are refused, with their names.
+    """
     loaded = read_checkpoint(last)
     before = info_of(loaded, last, info.binning)
     old, new = _flat(before.config.model_dump(mode="json")), _flat(info.config.model_dump(mode="json"))
-    differing = [f"{key}: {old.get(key)} before, {new.get(key)} now" for key in new if old.get(key) != new[key]]
+    changed = [key for key in new if old.get(key) != new[key]]
+    differing = [f"{key}: {old.get(key)} before, {new[key]} now" for key in changed if key not in _FREE]
     if before.store != info.store:
         differing.append(f"store: {before.store} before, {info.store} now")
     if differing:
@@ -246,53 +262,10 @@ def _check_resume(last: Path, info: CheckpointInfo) -> int:
     if missing := [key for key in _STATE if key not in loaded]:
         cure = "start a new run from it with --warm-start"
         raise integrity_error("CHECKPOINT", f"lacks {', '.join(missing)}", fix=cure, file=last)
-    return before.step
+    return before, {key: new[key] for key in changed}
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
     sections = {k: v for k, v in values.items() if isinstance(v, dict)}
     flat = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
     return flat | {k: v for k, v in values.items() if k not in sections}
-
-
-def _machine(config: RunConfig) -> dict[str, Any]:
-    """Properties of the machine on which the bytes of a run depend."""
-    _, local, machines = processes()
-    return {
-        "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
-        "device": torch.cuda.get_device_name(best_device()) if torch.cuda.is_available() else "cpu",
-        "precision": resolved_precision(config),
-        "processes": local * machines,
-    }
-
-
-def _resumed(provenance: dict[str, Any], step: int, config: RunConfig) -> dict[str, Any]:
-    """The provenance with a further resumption: its step, its machine, and whether the results are unaffected.
-
-    The last step is recorded again when the resumed training ends.
-    """
-    now, earlier = _machine(config), provenance.get("resumed", [])
-    before = earlier[-1] if earlier else provenance
-    exact = all(before.get(name) == value for name, value in now.items())
-    open_ = {name: value for name, value in provenance.items() if name != "steps"}
-    return open_ | {"resumed": [*earlier, {"step": step, "bit_exact": exact, **now}]}
-
-
-def _provenance(
-    config: RunConfig, store: SliceStore, out: Path, info: CheckpointInfo, data: SliceDataModule
-) -> dict[str, Any]:
-    """Provenance of a run. It names no patient; the store's fingerprint identifies the splits."""
-    splits = list(store.splits.values())
-    return {
-        **_machine(config),
-        "seed": config.seed,
-        "store": {
-            "path": way(store.path, out),
-            "fingerprint": store.fingerprint,
-            "patients": len(set(store.patients)),
-            "slices": len(store.index),
-        },
-        "split": {name: splits.count(name) for name in SPLITS},
-        "binning": info.binning.to_dict(),
-        "drawn": vars(ClassDistribution.of(data.train, config.data.lesion_share)),
-    }

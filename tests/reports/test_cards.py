@@ -125,6 +125,22 @@ def test_no_patient_is_named_unless_by_code(results):
         ({"checkpoint": {"training_store": "def"}, "real": {}}, False, "does not say which store"),
         ({"checkpoint": {"training_store": "def"}, "real": {"store": "abc"}}, False, "another store, def"),
         ({"checkpoint": {"training_store": "def"}, "real": {"store": "def"}}, True, "By patient"),
+        (
+            {
+                "checkpoint": {"training_store": "def", "ancestors": [{"store": "abc", "compared": True}]},
+                "real": {"store": "def"},
+            },
+            True,
+            "By patient",
+        ),
+        (
+            {
+                "checkpoint": {"training_store": "def", "ancestors": [{"store": "abc", "compared": False}]},
+                "real": {"store": "def"},
+            },
+            False,
+            "another store, abc",
+        ),
     ],
 )
 def test_who_was_trained_on_is_said_only_where_the_store_is_known(results, changes, known, said):

@@ -22,13 +22,14 @@ def info(checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")], h
     from jsddpm_reports.terminal import results_table
 
     stored = checkpoint_info(checkpoint)
-    values = {"step": stored.step, **stored.to_dict()}
+    values = {"step": stored.step, **stored.shareable()}
     shown = {
         "step": stored.step,
         "binning": str(stored.binning),
         "slices": f"{stored.size[0]}x{stored.size[1]}",
         "prediction": stored.config.diffusion.prediction_type,
         "training store": stored.store,
+        "started from": "; ".join(f"step {a.step} on store {a.store}" for a in stored.ancestors) or "random weights",
         "trained conditions": f"{len(stored.trained)} of {2 * stored.binning.n_bins}",
     }
     emit(results_table(["", ""], [[k, str(v)] for k, v in shown.items()]), values, how)
@@ -97,7 +98,7 @@ def rebin(
     bins: Annotated[int, typer.Option(help="New number of bins.")],
     out: Annotated[Path, typer.Option(help="New checkpoint, for jsddpm train --warm-start.")],
 ) -> None:
-    """Map a checkpoint to another binning: each new bin starts as the mean of the old bins it overlaps."""
+    """Map a checkpoint to another binning: each new bin starts as the mean of the trained old bins it overlaps."""
     from jsddpm.binning import ZBinning
     from jsddpm.diffusion.checkpoint import checkpoint_info
     from jsddpm.training.rebin import rebin_checkpoint
@@ -107,7 +108,8 @@ def rebin(
     new = old.config.binning.model_copy(update={"scheme": "local", "z_range": z_range, "n_bins": bins})
     mapping = rebin_checkpoint(checkpoint, out, new)
     if mapping.orphans:
-        note(f"bins that overlap no old bin start as the mean of all: {', '.join(map(str, mapping.orphans))}")
+        named = ", ".join(condition.name for condition in mapping.orphans)
+        note(f"conditions that overlap no trained bin start as the mean of the trained ones: {named}")
     note(f"{old.binning} mapped to {bins} bins of {list(z_range)}: {out}")
     lo, hi = z_range
     same = f"--set binning.z_range=[{lo},{hi}] --set binning.n_bins={bins}"

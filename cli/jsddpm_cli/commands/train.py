@@ -74,13 +74,15 @@ def train(
     In a folder with a jsddpm.yaml (see jsddpm init) no option is needed. Its settings are for its store: they are not
     used for another --store.
 
+    With --resume, --set may change data.workers, data.residence and trainer.collective_timeout alone.
+
     With N processes: torchrun --no-python --nproc-per-node N jsddpm train ...
     """
     if preset and config:
         raise usage_error("CONFIG", "both --preset and --config are given", fix="give one of them")
-    if resume and (preset or config or settings or warm_start):
+    if resume and (preset or config or warm_start):
         raise usage_error(
-            "CONFIG", "--resume uses the run's configuration", fix="leave out --preset, --config, --set, --warm-start"
+            "CONFIG", "--resume uses the run's configuration", fix="leave out --preset, --config, --warm-start"
         )
     from jsddpm.config import load_config, require_preset
     from jsddpm.files import require_directory
@@ -225,6 +227,8 @@ def run_training(
     values = ", ".join(f"{k} {v:.3g}" for k, v in last.items()) or "the run was already finished"
     note(f"trained {counted(checkpoint_info(path).step, 'step')}: {values}")
     note(f"checkpoint {path}")
+    for store_of in sorted({a.store for a in checkpoint_info(path).ancestors if not a.compared}):
+        note(f"whether the network that it started from saw held-out patients is not known: its store was {store_of}")
     if (choice := read_choice(out)).get("step") is not None:
         note(f"best checkpoint: step {choice['step']} ({choice['reason']})")
     return path

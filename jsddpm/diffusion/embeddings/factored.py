@@ -28,8 +28,8 @@ class FactoredEmbedding(ConditionEmbedding):
     @staticmethod
     def rebinned(weights: Mapping[str, Tensor], ancestors: Tensor) -> dict[str, Tensor]:
         """Each new bin is the weighted mean of its ancestors; null vector and pathologies stay."""
-        bins, null = weights["z_bin.weight"].tensor_split([ancestors.shape[1]])
-        return {**weights, "z_bin.weight": torch.cat([mean_of_ancestors(bins, ancestors), null])}
+        bins, null = weights["z_bin.weight"].tensor_split([ancestors.shape[2]])
+        return {**weights, "z_bin.weight": torch.cat([mean_of_ancestors(bins, ancestors[2]), null])}
 
 
 EMBEDDING = FactoredEmbedding

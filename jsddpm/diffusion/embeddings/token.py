@@ -26,8 +26,8 @@ class TokenEmbedding(ConditionEmbedding):
     @staticmethod
     def rebinned(weights: Mapping[str, Tensor], ancestors: Tensor) -> dict[str, Tensor]:
         """Each new bin is the weighted mean of its ancestors of the same pathology; the null vector stays."""
-        control, lesion, null = weights["token.weight"].tensor_split([ancestors.shape[1], 2 * ancestors.shape[1]])
-        sides = [mean_of_ancestors(side, ancestors) for side in (control, lesion)]
+        control, lesion, null = weights["token.weight"].tensor_split([ancestors.shape[2], 2 * ancestors.shape[2]])
+        sides = [mean_of_ancestors(side, own) for side, own in zip((control, lesion), ancestors[:2], strict=True)]
         return {"token.weight": torch.cat([*sides, null])}
 
 

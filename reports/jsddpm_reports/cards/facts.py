@@ -223,6 +223,12 @@ def _disjoint(results: Results) -> Fact:
             f"the generator was trained on another store, {trained_on}, whose patients are not compared with those of "
             "the evaluation"
         )
+    unseen = [a for a in (checkpoint or origin).get("ancestors", []) if not a.get("compared")]
+    if unseen:
+        return unknown(
+            f"the generator started from a network that was trained on another store, {unseen[0].get('store')}, whose "
+            "patients are not compared with those of the evaluation"
+        )
     return Fact("By patient: slices of one patient are on one side only")
 
 

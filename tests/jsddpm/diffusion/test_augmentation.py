@@ -90,6 +90,36 @@ def test_the_amounts_are_what_was_done():
     assert (made != x0).flatten(1).any(1).all()
 
 
+@pytest.mark.parametrize("aspect", [0.5, 1.5])
+def test_heads_are_turned_and_scaled_in_mm(aspect):
+    """A round head of radius 8 columns, whose rows are ``aspect`` columns apart, is round at any angle and size."""
+    y, x = torch.meshgrid(torch.arange(SIZE[0]) + 0.5, torch.arange(SIZE[1]) + 0.5, indexing="ij")
+    distance = (((y - 24) * aspect) ** 2 + (x - 20) ** 2).sqrt()
+    image = ((8 - distance).clamp(-1, 1) + 1) / 2
+    head = torch.stack([image, (distance < 8).float()])[None].repeat(60, 1, 1, 1) * 2 - 1
+    config, generator = (
+        AugmentationConfig(probability=1.0, **ALONE | {"rotation": 90.0, "scale": 0.1}),
+        torch.Generator(),
+    )
+    made, amounts = augmented(head, config, generator.manual_seed(0), aspect=aspect)
+    disc = (made[:, 0] + 1) / 2
+    area = disc.sum((1, 2))
+    second = [(disc * place**2).sum((1, 2)) / area for place in ((y - 24) * aspect, x - 20)]
+    radius = 8 * 2 ** (0.1 * amounts[:, AMOUNTS.index("scale")])
+    for moment in second:
+        assert torch.allclose((4 * moment).sqrt(), radius, rtol=0.03)  # of a disc, r ** 2 / 4
+    # a point of a known place goes where a rotation in mm takes it
+    spot = (((y - 24) * aspect) ** 2 + (x - 20 - 8) ** 2 < 4).float()
+    turned, amounts = augmented(torch.stack([spot, spot])[None].repeat(60, 1, 1, 1) * 2 - 1,
+                                AugmentationConfig(probability=1.0, **ALONE | {"rotation": 90.0}),
+                                generator.manual_seed(1), aspect=aspect)  # fmt: skip
+    found = (turned[:, 0] + 1) / 2
+    places = [(found * place).sum((1, 2)) / found.sum((1, 2)) for place in ((y - 24) * aspect, x - 20)]
+    cosine, sine = amounts[:, AMOUNTS.index("cosine")] + 1, amounts[:, AMOUNTS.index("sine")]
+    assert torch.allclose(places[1], 8 * cosine, atol=0.3)
+    assert torch.allclose(places[0].abs(), 8 * sine.abs(), atol=0.3)
+
+
 def test_laterality_is_kept_unless_asked_for():
     x0 = discs(100, column=12.0)
     made, amounts = moved(x0, probability=1.0, **ALONE)

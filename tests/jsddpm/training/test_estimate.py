@@ -253,7 +253,7 @@ def test_a_killed_worker_ends_training_with_its_number_and_a_cure(store, tmp_pat
                 os.kill(worker.pid, signal.SIGKILL)
 
     with pytest.raises(
-        JsddpmError, match=r"WORKER.*data.workers=1 was killed.*fewer data.workers.*; --resume"
+        JsddpmError, match=r"WORKER.*data.workers=1 was killed.*fewer data.workers.*; --resume --set data.workers=0"
     ) as caught:
         train(config, store, tmp_path / "run", progress=kill)
     assert caught.value.status is ExitStatus.ENVIRONMENT

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from jsddpm.binning import ZBinning
+from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import load_config
-from jsddpm.diffusion.checkpoint import checkpoint_info, load_denoiser, read_checkpoint
+from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint, write_checkpoint
 from jsddpm.diffusion.conditioning import load_embedding
 from jsddpm.errors import JsddpmError
 from jsddpm.registry import EMBEDDINGS
@@ -49,10 +49,37 @@ def test_a_new_bin_is_the_mean_of_the_old_slices_in_it(run, tiny_config, tmp_pat
 
 def test_bins_without_an_ancestor_are_named():
     mapping = overlap_weights(ZBinning((0, 9), 5, n_slices=40), ZBinning((5, 34), 3, n_slices=40))
-    assert mapping.orphans == (1, 2)
-    assert torch.allclose(mapping.ancestors.sum(1), torch.ones(3, dtype=torch.float64))
+    assert mapping.orphans == tuple(Condition(k, p) for k in (1, 2) for p in (0, 1))
+    assert torch.allclose(mapping.ancestors.sum(2), torch.ones(3, 3, dtype=torch.float64))
     with pytest.raises(JsddpmError, match="REBIN"):
         overlap_weights(ZBinning((0, 9), 5, n_slices=40), ZBinning((0, 9), 5, n_slices=41))
+
+
+@pytest.mark.parametrize("kind", ["token", "factored"])
+def test_a_vector_that_was_never_trained_is_in_no_mean(store, tmp_path, kind):
+    """Of the old lesion bins only bin 1 counts as trained, of controls bins 1 and 2; the others hold 100."""
+    from conftest import TINY
+
+    config = load_config("demo", [*TINY, "trainer.max_steps=1", "trainer.check_every=1", "logging.grid=0",
+                                  f"model.condition_embedding={kind}", "binning.n_bins=3"])  # fmt: skip
+    loaded = dict(read_checkpoint(train(config, store, tmp_path / "run")))
+    name = f"ema.module.embedding.{ {'token': 'token', 'factored': 'z_bin'}[kind] }.weight"
+    vectors = torch.full_like(loaded["state_dict"][name], 100.0)
+    trained = {"token": {1: 1.0, 2: 2.0, 4: 4.0}, "factored": {1: 1.0, 2: 2.0}}[kind]
+    for row, value in trained.items():
+        vectors[row] = value
+    loaded["state_dict"] = loaded["state_dict"] | {name: vectors}
+    loaded[KEY] = loaded[KEY] | {"token_counts": [0, 9, 9, 0, 9, 0]}
+    write_checkpoint(tmp_path / "old.ckpt", loaded)
+    # old bins 5-14, 15-24, 25-34; new ones 5-9, 10-14, ... of which the first two lay in the untrained one
+    mapping = rebin_checkpoint(
+        tmp_path / "old.ckpt", tmp_path / "new.ckpt", config.binning.model_copy(update={"n_bins": 6})
+    )
+    new = read_checkpoint(tmp_path / "new.ckpt")["state_dict"][name][:, 0].tolist()
+    controls, lesions = [1.5, 1.5, 1, 1, 2, 2], [4.0] * 6
+    assert new[:-1] == ([*controls, *lesions] if kind == "token" else controls)
+    assert mapping.orphans == tuple(Condition(*pair) for pair in ((0, 0), (0, 1), (1, 0), (1, 1), (4, 1), (5, 1)))
+    assert checkpoint_info(tmp_path / "new.ckpt").token_counts == (0, 0, 9, 9, 9, 9, 0, 0, 9, 9, 0, 0)
 
 
 def test_token_embeddings_keep_pathologies_apart(store, tmp_path):
@@ -108,5 +135,5 @@ def test_every_embedding_fits_its_new_bins_and_keeps_the_null_vector(kind):
     after.load_state_dict(before.rebinned(before.state_dict(), overlap_weights(old, new).ancestors))
     null = [e(torch.tensor([b.null_token])) for e, b in ((before, old), (after, new))]
     assert torch.equal(*null)
-    unchanged = before.rebinned(before.state_dict(), torch.eye(5, dtype=torch.float64))
+    unchanged = before.rebinned(before.state_dict(), torch.eye(5, dtype=torch.float64).expand(3, 5, 5))
     assert all(torch.equal(unchanged[name], value) for name, value in before.state_dict().items())

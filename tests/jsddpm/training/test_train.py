@@ -72,6 +72,25 @@ def test_resuming_with_other_settings_or_store_is_refused(run, store, tiny_confi
         train(tiny_config.model_copy(update={"binning": binning}), store, tmp_path / "run", resume=True)
 
 
+def test_keys_that_do_not_enter_the_result_may_change(run, store, tiny_config, tmp_path):
+    """As after a killed loading process: the weights are those of a run that was not interrupted."""
+
+    def stop_at_three(done, total, values):
+        if done == 3:
+            raise StopError
+
+    out, settings = tmp_path / "run", ["data.residence=mapped", "data.workers=2", "trainer.collective_timeout=77"]
+    with pytest.raises(StopError):
+        train(load_config("demo", [*TINY, *settings]), store, out, progress=stop_at_three)
+    last = train(tiny_config, store, out, resume=True)
+    whole = weights(run / "checkpoints" / "last.ckpt")
+    assert all(torch.equal(whole[k], v) for k, v in weights(last).items())
+    assert load_config(out / "config.yaml") == checkpoint_info(last).config == tiny_config
+    (resumed,) = read_provenance(out)["resumed"]
+    changed = {"data.residence": "memory", "data.workers": 0, "trainer.collective_timeout": 1800}
+    assert (resumed["changed"], resumed["bit_exact"]) == (changed, True)
+
+
 def test_a_resumption_elsewhere_is_allowed_and_recorded(store, tiny_config, tmp_path):
     """A run that began on a GPU and is resumed here, twice: only the second can be exact."""
     out = tmp_path / "run"
