@@ -139,7 +139,8 @@ def train(
         require_memory(config, store)
         plan = required_plan(config, store, judged=judge is not None)
         module, data, info = prepare(config, store, validator)
-        resumed_at, changed = None, {}
+        resumed_at: int | None = None
+        changed: dict[str, Any] = {}
         if warm_start is not None:
             info = start_from(warm_start, module, info, store)
         if resume:

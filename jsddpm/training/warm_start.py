@@ -54,7 +54,7 @@ def _differing(before: RunConfig, now: RunConfig) -> list[str]:
     pairs: dict[str, tuple[Any, Any]] = {
         f"diffusion.{name}": (value, getattr(now.diffusion, name)) for name, value in before.diffusion
     }
-    used = tuple(config.augmentation.probability for config in (before, now))
+    used = before.augmentation.probability, now.augmentation.probability
     if (used[0] > 0) != (used[1] > 0):  # the network takes amounts or does not
         pairs["augmentation.probability"] = used
     return [f"{key}: {old} in the checkpoint, {new} here" for key, (old, new) in pairs.items() if old != new]
