@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_an_exported_network_gives_the_same_numbers_in_diffusers(run, tmp_path, 
     with pytest.raises(JsddpmError, match="EXISTS"):
         export_checkpoint(last_checkpoint(run), folder)
     again, same = load_denoiser(folder, weights=weights)
-    assert same == info
+    assert same == replace(info, images=None)  # checksums of training images are not for others
     assert all(torch.equal(again.state_dict()[k], v) for k, v in ours.state_dict().items())
     sums = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=folder, capture_output=True)
     assert (sums.returncode, sums.stdout.count(b"OK")) == (0, 7)
