@@ -435,7 +435,7 @@ def test_volumes_of_raw_intensities_may_be_windowed(store, tmp_path):
         (tmp_path / part).mkdir()
         values = rng.uniform(15, 236, (8, 9, 10)) if part == "images" else rng.integers(0, 2, (8, 9, 10))
         write_nifti(tmp_path / part / "a.nii.gz", values.astype(np.float32), np.diag([3.0, 3.0, 4.0, 1.0]))
-    with pytest.raises(JsddpmError, match=r"SLICE_VALUES.*outside .0, 1.; fix: .*--value-range LO HI; or .*--window"):
+    with pytest.raises(JsddpmError, match=r"outside .0, 1. \(100% of all\); fix: .*--value-range LO HI; or .*--window"):
         import_slices(tmp_path, tmp_path / "out", binning=BINNING, real=store)
 
 
