@@ -146,8 +146,8 @@ def _of_cache(folder: Path) -> dict[str, Kind]:
 
     def network() -> str:
         made = kept_network(
-            lambda: SliceNetwork(2), lambda net, rows: net(torch.ones(len(rows), 16, 16)).square().mean(), 9, steps=2,
-            seed=0, name="network", settings=(), folder=folder,
+            lambda: SliceNetwork(2), lambda net, rows, _: net(torch.ones(len(rows), 16, 16)).square().mean(), 9,
+            steps=2, seed=0, name="network", settings=(), folder=folder,
         )  # fmt: skip
         return digest(made.state_dict())
 

@@ -76,6 +76,7 @@ def test_nothing_names_a_place_on_the_disk(evaluated, run, generated):
         assert holding(folder, places) == []
 
 
+@pytest.mark.long
 def test_a_run_and_its_page_name_no_patient(evaluated, run, store):
     names = [s["name"] for s in store.subjects]
     assert holding(run, names) == []

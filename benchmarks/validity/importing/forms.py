@@ -86,5 +86,6 @@ FORMS = {
         "med-ddpm", volumes.med_ddpm_brats, reading=IntensityFormat(mask_threshold=0), volumes=True
     ),
     "wdm-3d": Form("wdm-3d", volumes.wdm_3d, NO_MASKS, IntensityFormat(clip=True), volumes=True, oriented=False),
+    "jsddpm": Form("jsddpm", slices.exported),
 }
 """Every layout in at least one form, by name."""

@@ -54,6 +54,19 @@ def pictures(root: Path, made: Samples) -> Path:
     return root
 
 
+def exported(root: Path, made: Samples) -> Path:
+    """Pictures, cases and origin as ``jsddpm export png`` writes them."""
+    images, masks = made.pair(grey(made.images), _label_maps(made))
+    rows = ["case,synthetic,pathology,z_first,z_last,slices,sample,seed"]
+    for i, (z, kind) in enumerate(zip(made.z, made.pathology, strict=True)):
+        save_png(root / f"c{i:04d}_image.png", images[i])
+        save_png(root / f"c{i:04d}_mask.png", masks[i])
+        rows.append(f"c{i:04d},true,{'lesion' if kind else 'control'},{z},{z},1,{i},{i}")
+    (root / "cases.csv").write_text("\n".join(rows))
+    (root / "provenance.json").write_text(json.dumps({"stores": [{"binning": {"n_bins": made.n_bins}}]}))
+    return root
+
+
 def diffusers(root: Path, made: Samples) -> Path:
     """An image folder with the columns of ControlNet's training data and what the user knows."""
     images, masks = made.pair(grey(made.images), _label_maps(made))

@@ -67,6 +67,7 @@ def test_the_size_of_batches_does_not_enter(metric, monkeypatch):
     same(*results, abs=1e-5 if "training" in metric.needs else 1e-9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("metric", [m for m in EVERY if "training" not in m.needs], ids=named)
 def test_what_an_earlier_evaluation_left_does_not_enter(metric):
     """One table of real slices for generators of other conditions and counts."""
