@@ -6,12 +6,14 @@ A short form of ``benchmarks/validity``. ``JSDDPM_REAL_COHORT`` names their fold
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.validity.alterations import LISTED
+from documented import ROOT
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.preprocess import Preprocessing
 from jsddpm.cohort.sources import read_cohort
@@ -129,15 +131,11 @@ def test_a_fault_is_named_and_none_where_there_is_none(cohort, name):
 
 
 @pytest.mark.parametrize("exchanged", [False, True])
-def test_volumes_of_slices_of_several_patients_are_told_from_whole_ones(cohort, exchanged):
-    slices, rng, rows = cohort.slices, np.random.default_rng(0), cohort.source
-    shown = rows.copy()
-    for k, p in {(int(slices.z_bin[r]), int(slices.pathology[r])) for r in rows} if exchanged else ():
-        places = np.flatnonzero((slices.z_bin[rows] == k) & (slices.pathology[rows] == p))
-        shown[places] = rows[rng.permutation(places)]
-    volumes = SliceTable.from_arrays(
-        slices.images[shown], slices.masks[shown], z_index=slices.z_index[rows], pathology=slices.pathology[rows],
-        group=slices.patient[rows], binning=cohort.binning, spacing=cohort.table.spacing,
-    )  # fmt: skip
+def test_volumes_of_slices_of_several_patients_are_told_from_whole_ones(cohort, exchanged, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "validity"))
+    stacks = import_module("benchmarks.validity.stacks")
+    slices, rows = cohort.slices, cohort.source
+    condition, among = 2 * slices.z_bin[rows] + slices.pathology[rows], np.full(len(rows), exchanged)
+    volumes = stacks.volumes_of(cohort, rows, stacks.exchanged(rows, condition, among, np.random.default_rng(0)))
     off = {score.name for score in through_plane(cohort.table, volumes) if score.answer == "off"}
     assert off == ({"plane_gradient", "plane_ssim", "lesion_continuity"} if exchanged else set())

@@ -44,6 +44,15 @@ def exchanged(
     return shown
 
 
+def volumes_of(cohort: Cohort, rows: NDArray[np.intp], shown: NDArray[np.intp]) -> SliceTable:
+    """Generated volumes with the places of some slices, one for each patient, that show others."""
+    slices = cohort.slices
+    return SliceTable.from_arrays(
+        slices.images[shown], slices.masks[shown], z_index=slices.z_index[rows], pathology=slices.pathology[rows],
+        group=slices.patient[rows], binning=cohort.binning, spacing=cohort.table.spacing,
+    )  # fmt: skip
+
+
 def trials(cohort: Cohort, seed: int) -> Iterator[Row]:
     """The answers of one division, by volumes and share."""
     slices, rng = cohort.slices, np.random.default_rng(seed)
@@ -54,12 +63,7 @@ def trials(cohort: Cohort, seed: int) -> Iterator[Row]:
         condition = slices.z_bin[rows] * 2 + slices.pathology[rows]
         for share in SHARES:
             among = np.isin(slices.patient[rows], chosen[: round(share * count)])
-            shown = exchanged(rows, condition, among, rng)
-            volumes = SliceTable.from_arrays(
-                slices.images[shown], slices.masks[shown], z_index=slices.z_index[rows],
-                pathology=slices.pathology[rows], group=slices.patient[rows], binning=cohort.binning,
-                spacing=cohort.table.spacing,
-            )  # fmt: skip
+            volumes = volumes_of(cohort, rows, exchanged(rows, condition, among, rng))
             answers = {score.name: score.answer for score in through_plane(cohort.table, volumes)}
             yield {"division": seed, "volumes": count, "share": share, **answers}
 

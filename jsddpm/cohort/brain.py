@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from skimage.filters import threshold_otsu
 from jsddpm.errors import JsddpmError
 from jsddpm.wording import counted
 
+Background = Literal["dark", "padded", "bright"]
+"""What a background is beside the head: its lowest value; that but for padding below it; or brighter."""
 WINDOW = (0.1, 99.9)
 """Percentiles inside the brain that become 0 and 1, unless others are given."""
 _FEW = 1e-3  # of a volume: fewer voxels are no brain
@@ -54,25 +57,30 @@ def intensity_window(
     return low, high
 
 
-def without_padding(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A volume whose lowest value is no padding below the background; the same array, unless there is such padding.
+def with_dark_background(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], Background]:
+    """A volume whose background is its lowest value, and what made it brighter before.
 
-    CT has it: air is -1024, and what lies outside of the scanner's circle -3024. Voxels of the lowest value are padding
-    if they alone make a background look bright (:func:`dark_background`); they get the value of the background.
+    CT has padding: air is -1024, and what lies outside of the scanner's circle -3024. Voxels of the lowest value are
+    padding if they alone make a background look bright; they get the value of the background. Otherwise a bright
+    background gets the lowest value, see :func:`dark_background`.
 
     Args:
         values: Intensities ``(X, Y, Z)``.
 
+    Returns:
+        The volume, the same array if its background is ``dark``; ``padded`` or ``bright`` if it was changed.
+
     >>> scan = np.pad(np.float32([[[3, 5, 7]]]), 3)
     >>> scan[:, :, 0] = -9
-    >>> np.unique(without_padding(scan)).tolist()
-    [0.0, 3.0, 5.0, 7.0]
+    >>> filled, background = with_dark_background(scan)
+    >>> np.unique(filled).tolist(), background
+    ([0.0, 3.0, 5.0, 7.0], 'padded')
     """
-    level = _background(values)
-    if level is None or dark_background(values) is values:
-        return values
+    level, darkened = _background(values), dark_background(values)
+    if level is None or darkened is values:
+        return values, "dark"
     filled = np.where(values == values.min(), level, values)
-    return filled if dark_background(filled) is filled else values
+    return (filled, "padded") if dark_background(filled) is filled else (darkened, "bright")
 
 
 def _background(values: NDArray[np.float32]) -> np.float32 | None:

@@ -159,8 +159,7 @@ def place_of(header: Any, path: Path) -> Place:
     notes = (
         [] if given else [f"the header does not say how it is oriented: taken as {''.join(nib.aff2axcodes(affine))}"]
     )
-    sides = voxel_sizes(affine) * [int(n) for n in header["dim"][1:4]]
-    unit = _UNITS.get(int(header["xyzt_units"]) & 7, ("unknown", 1.0))[0]
+    sides, (unit, _) = _sides(affine, header), _unit(header)
     if unit != "mm" and not _SHORTEST_HEAD <= sides.max() <= _LONGEST_HEAD:
         shown = " x ".join(f"{side:.3g}" for side in sides)
         notes.append(f"{shown} mm are not the size of a head (unit in the header: {unit}; mm is taken)")
@@ -175,11 +174,22 @@ def place_of(header: Any, path: Path) -> Place:
     return Place(affine, given, (*notes, *_disagreement(header), *said))
 
 
+def _sides(affine: NDArray[np.float64], header: Any) -> NDArray[np.float64]:
+    """Lengths of a volume along its axes, as its affine states them."""
+    sides: NDArray[np.float64] = voxel_sizes(affine) * [int(n) for n in header["dim"][1:4]]
+    return sides
+
+
+def _unit(header: Any) -> tuple[str, float]:
+    """Unit of length in a header, and its size in mm."""
+    return _UNITS.get(int(header["xyzt_units"]) & 7, ("unknown", 1.0))
+
+
 def _check_unit(affine: NDArray[np.float64], header: Any, path: Path) -> None:
     """Refuse a volume that has the size of a head in the unit of its header, and not in mm."""
-    unit, factor = _UNITS.get(int(header["xyzt_units"]) & 7, ("unknown", 1.0))
+    unit, factor = _unit(header)
     with np.errstate(all="ignore"):
-        side = float((voxel_sizes(affine) * [int(n) for n in header["dim"][1:4]]).max())
+        side = float(_sides(affine, header).max())
     if _SHORTEST_HEAD <= side * factor <= _LONGEST_HEAD and not _SHORTEST_HEAD <= side <= _LONGEST_HEAD:
         what = f"its affine is in another unit than mm (unit in the header: {unit}, longest side {side:.3g})"
         raise bad("AFFINE", path, what, "write the affine and the voxel sizes in mm, and the unit mm")

@@ -135,8 +135,7 @@ def unselected_notes(data: NDArray[Any], lesion: NDArray[np.bool_], reading: Mas
     >>> unselected_notes(mask, mask == 1, MaskReading((1,)))
     ('its mask has 3 voxels, none with label 1 (values 0, 255)',)
     """
-    count = int(np.count_nonzero(data > 0))
-    if not count or lesion.any():
+    if lesion.any() or not (count := int(np.count_nonzero(data > 0))):
         return ()
     values = np.unique(data)
     listed = ", ".join(f"{v:g}" for v in values[:6]) + (", ..." if len(values) > 6 else "")

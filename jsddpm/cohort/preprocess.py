@@ -113,10 +113,8 @@ def preprocess(subject: Subject, spec: Preprocessing, *, max_bytes: int = MAX_VO
     scaled, window = windowed(values, brain, spec.window, path)
     volumes = subject.lesion_mm3, float(lesion.sum() * np.prod(spec.spacing))
     affine = place @ from_slices(spec.shape[1])
-    outside, notes = (
-        outside_grid(subject.lesion, subject.image, spec.shape, place),
-        cut_notes(brain, subject.image, place),
-    )
+    outside = outside_grid(subject.lesion, subject.image, spec.shape, place)
+    notes = cut_notes(brain, subject.image, place)
     return Stack(to_slices(scaled), to_slices(lesion), to_slices(brain), affine, window, volumes, outside, notes)
 
 

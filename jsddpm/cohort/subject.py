@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.cohort.brain import dark_background, without_padding
+from jsddpm.cohort.brain import Background, with_dark_background
 from jsddpm.cohort.masks import MaskReading, binary_mask, check_same_grid, mask_values, unselected_notes
 from jsddpm.cohort.nifti import MAX_VOLUME_BYTES, Volume, check_not_constant, open_nifti
 from jsddpm.cohort.records import Record
@@ -21,7 +21,7 @@ class Subject:
     """Validated volumes of one record.
 
     Attributes:
-        image: The FLAIR volume, on a dark background (:func:`~jsddpm.cohort.brain.dark_background`).
+        image: The FLAIR volume, on a dark background (:func:`~jsddpm.cohort.brain.with_dark_background`).
         lesion: Lesion voxels on its grid; all False for a control without a mask.
         brain: Brain voxels on its grid, or None where no mask was given.
         notes: Notes for the user that are not errors.
@@ -46,6 +46,7 @@ BRIGHT_BACKGROUND = (
     "the head has values below its background, as after z-scoring: the background was set to the lowest value"
 )
 PADDING = "voxels of its lowest value lie below the background, as outside of the circle of a CT: they were set to it"
+_ON_BACKGROUND: dict[Background, tuple[str, ...]] = {"dark": (), "padded": (PADDING,), "bright": (BRIGHT_BACKGROUND,)}
 
 
 def group_notes(group: str, *, lesion: bool) -> tuple[str, ...]:
@@ -74,10 +75,8 @@ def read_subject(record: Record, reading: MaskReading | None = None, *, max_byte
     image = open_nifti(record.image, max_bytes=max_bytes)
     check_not_constant(image)
     notes, reading = image.notes, reading or MaskReading()
-    if (data := without_padding(image.data)) is not image.data:
-        image, notes = replace(image, data=data), (*notes, PADDING)
-    if (data := dark_background(image.data)) is not image.data:
-        image, notes = replace(image, data=data), (*notes, BRIGHT_BACKGROUND)
+    data, background = with_dark_background(image.data)
+    image, notes = replace(image, data=data), (*notes, *_ON_BACKGROUND[background])
     lesion, brain = np.zeros(image.data.shape, bool), None
     values: tuple[float, ...] = ()
     if record.mask is not None:

@@ -25,25 +25,12 @@ class Rebinned:
         ancestors: Weights of the old bins in the new ones, ``(3, new, old)``: of controls, of lesions, and of bins that
             were trained with either.
         orphans: New conditions without a trained ancestor.
+        shared: Slices that each new bin shares with each old bin, trained or not, float64 ``(new, old)``.
     """
 
     ancestors: Tensor
     orphans: tuple[Condition, ...]
-
-
-def shared_slices(old: ZBinning, new: ZBinning) -> Tensor:
-    """Number of slices that each new bin shares with each old bin, float64 ``(new, old)``.
-
-    Raises:
-        JsddpmError: ``REBIN`` (status 2) when the volumes have different numbers of slices.
-    """
-    if old.n_slices != new.n_slices:
-        cure = "keep the geometry of the slice store"
-        raise usage_error("REBIN", f"the volumes have {old.n_slices} and {new.n_slices} slices", fix=cure)
-    return torch.tensor(
-        [[len(set(old.slices(a)) & set(new.slices(b))) for a in range(old.n_bins)] for b in range(new.n_bins)],
-        dtype=torch.float64,
-    )
+    shared: Tensor
 
 
 def overlap_weights(old: ZBinning, new: ZBinning, counts: Tensor | None = None) -> Rebinned:
@@ -68,7 +55,13 @@ def overlap_weights(old: ZBinning, new: ZBinning, counts: Tensor | None = None) 
     >>> overlap_weights(old, new, torch.tensor([[3, 0, 0, 9], [0, 0, 0, 9]])).ancestors[:, 0].tolist()
     [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 0.0]]
     """
-    shared = shared_slices(old, new)
+    if old.n_slices != new.n_slices:
+        cure = "keep the geometry of the slice store"
+        raise usage_error("REBIN", f"the volumes have {old.n_slices} and {new.n_slices} slices", fix=cure)
+    shared = torch.tensor(
+        [[len(set(old.slices(a)) & set(new.slices(b))) for a in range(old.n_bins)] for b in range(new.n_bins)],
+        dtype=torch.float64,
+    )
     used = torch.tensor([len(old.slices(a)) > 0 for a in range(old.n_bins)])
     trained = torch.ones(2, old.n_bins, dtype=torch.bool) if counts is None else counts > 0
     kept = torch.cat([trained, trained.any(0, keepdim=True)]) & used
@@ -77,7 +70,7 @@ def overlap_weights(old: ZBinning, new: ZBinning, counts: Tensor | None = None) 
     means = torch.where(kept.any(1, keepdim=True), kept, used)[:, None].double()
     weights = torch.where(orphans[..., None], means, weights)
     named = tuple(Condition(b, p) for b in range(new.n_bins) for p in (0, 1) if orphans[p, b])
-    return Rebinned(weights / weights.sum(2, keepdim=True), named)
+    return Rebinned(weights / weights.sum(2, keepdim=True), named, shared)
 
 
 def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> Rebinned:
@@ -108,8 +101,8 @@ def rebin_checkpoint(path: str | Path, out: str | Path, new: BinningConfig) -> R
             continue
         state |= {prefix + name: value for name, value in embedding.rebinned(weights, mapping.ancestors).items()}
     # the training slices of a new condition are those of its ancestors
-    shared = shared_slices(info.binning, binning)
-    counts = (before @ (shared / shared.sum(1, keepdim=True).clamp(min=1)).T).ceil().long().flatten().tolist()
+    shares = mapping.shared / mapping.shared.sum(1, keepdim=True).clamp(min=1)
+    counts = (before @ shares.T).ceil().long().flatten().tolist()
     config = info.config.model_copy(update={"binning": new})
     written: dict[str, Any] = {
         "state_dict": state,

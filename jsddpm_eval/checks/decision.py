@@ -57,8 +57,7 @@ class _Judgement:
         """Why there is no answer: that of the evidence, unless its test cannot reject here."""
         evidence = self.evidence
         if self.p_value is not None and evidence.reason and evidence.value is not None:
-            figure = f"{evidence.figure(evidence.value)}, p = {self.p_value:.2g} after correction"
-            return f"{figure}; {evidence.reason}"
+            return f"{_figure(evidence)}, p = {self.p_value:.2g} after correction; {evidence.reason}"
         if evidence.p_value is None or self.p_value is not None:
             return evidence.reason
         least = f"the smallest p-value that this test can give, {evidence.least_p:.2g},"

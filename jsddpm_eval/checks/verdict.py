@@ -179,13 +179,13 @@ def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> st
 
 
 def _on_the_whole(results: Results, finding: Finding) -> str:
-    """The score of a finding in SD for the whole, if it is outside the margin too, on the same side; empty if not."""
+    """The score of a finding in SD for the whole, if the whole has this fault too but for its p-value; else empty."""
     cell = next((c for c in results.generation if c.key == (None, None, None)), None)
-    score = cell.scores.get(finding.score) if cell else None
-    if finding.unit != "SD" or score is None or score.value is None or finding.value is None:
+    check = next((c for c in checks() if c.spec.name == finding.check), None)
+    if cell is None or not isinstance(check, ShiftCheck):
         return ""
-    same = abs(score.value) >= ShiftCheck.margin and (score.value > 0) == (finding.value > 0)
-    return f"; on the whole {score.value:+.1f} SD, not significant" if same else ""
+    same = (e for e in check.evidence(cell) if (e.score, e.kind) == (finding.score, finding.fault))
+    return next((f"; on the whole {e.figure(e.value or 0.0)}, not significant" for e in same), "")
 
 
 def _where(results: Results, check: str, answer: Answer) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm.cohort.brain import dark_background, estimate_brain, require_brain, without_padding
+from jsddpm.cohort.brain import estimate_brain, require_brain, with_dark_background
 from jsddpm.cohort.masks import binary_mask, check_same_grid
 from jsddpm.cohort.nifti import Volume, check_not_constant, open_nifti
 from jsddpm.cohort.orientation import to_slices
@@ -52,7 +52,7 @@ def read_volume(
         lesion = found.astype(np.uint8)
     image = replace(image, affine=_affine(image, facts))
     if reading.window:
-        image = replace(image, data=dark_background(without_padding(image.data)))
+        image = replace(image, data=with_dark_background(image.data)[0])
         values, labels, _ = on_grid(image, lesion, grid)
         scaled = windowed(values, require_brain(estimate_brain(values), item.image), grid.window, item.image)[0]
     else:

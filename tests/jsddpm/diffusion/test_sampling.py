@@ -250,17 +250,21 @@ def test_more_steps_than_noise_levels_are_refused(denoiser):
         draw(denoiser, IDS[:1], steps=1001)
 
 
-def test_guidance_moves_from_null_to_condition():
-    class Told(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.anchor = nn.Parameter(torch.zeros(1))
+class Saying(nn.Module):
+    """A network whose output is a function of its input."""
 
-        def forward(self, x, timesteps, tokens):
-            return torch.where(tokens == BINNING.null_token, 0.1, 0.3).view(-1, 1, 1, 1).expand_as(x)
+    def __init__(self, output):
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(1))
+        self.forward = output
+
+
+def test_guidance_moves_from_null_to_condition():
+    def told(x, timesteps, tokens):
+        return torch.where(tokens == BINNING.null_token, 0.1, 0.3).view(-1, 1, 1, 1).expand_as(x)
 
     for weight, expected in ((0.0, 0.1), (1.0, 0.3), (2.0, 0.5)):
-        x = draw(Told(), IDS[:2], sampler="ddim", steps=2, guidance=weight)
+        x = draw(Saying(told), IDS[:2], sampler="ddim", steps=2, guidance=weight)
         assert torch.allclose(x, torch.tensor(expected), atol=1e-5)
 
 
@@ -269,18 +273,13 @@ def test_guidance_moves_from_null_to_condition():
 def test_a_sample_that_is_not_finite_is_named(value, options):
     """One pixel of the first step is enough; infinity was clipped to white."""
 
-    class Broken(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.anchor = nn.Parameter(torch.zeros(1))
-
-        def forward(self, x, timesteps, tokens):
-            output = x.clone()
-            output[(tokens == 4) & (timesteps == len(alphas_cumprod(DIFFUSION)) - 1), 0, 3, 5] = value
-            return output
+    def broken(x, timesteps, tokens):
+        output = x.clone()
+        output[(tokens == 4) & (timesteps == len(alphas_cumprod(DIFFUSION)) - 1), 0, 3, 5] = value
+        return output
 
     with pytest.raises(JsddpmError, match=r"\(bin 1 lesion number 0, bin 1 lesion number 1\)") as caught:
-        draw(Broken(), IDS, **options)
+        draw(Saying(broken), IDS, **options)
     assert caught.value.status is ExitStatus.NON_FINITE
 
 
@@ -289,16 +288,11 @@ def test_a_sample_that_is_not_finite_is_named(value, options):
 def test_samplers_reach_a_known_slice_from_a_level_without_signal(options, steps):
     """2000 linear levels, the second of which has less signal than the library gives the last."""
 
-    class Known(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.anchor = nn.Parameter(torch.zeros(1))
-
-        def forward(self, x, timesteps, tokens):
-            return torch.full_like(x, 0.3)
+    def known(x, timesteps, tokens):
+        return torch.full_like(x, 0.3)
 
     diffusion = DiffusionConfig(prediction_type="sample", num_train_timesteps=2000, rescale_zero_snr=True)
-    x = draw(Known(), IDS[:2], diffusion=diffusion, steps=steps, **options)
+    x = draw(Saying(known), IDS[:2], diffusion=diffusion, steps=steps, **options)
     assert torch.allclose(x, torch.tensor(0.3), atol=1e-3)
 
 
