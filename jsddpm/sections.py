@@ -217,6 +217,8 @@ class SamplingConfig(Section):
     """Classifier-free guidance weight; 1 uses the conditional prediction alone."""
     per_condition: Annotated[int, Field(ge=1, le=100_000), NUMERIC] = 8
     """Number of samples per condition."""
+    redraws: Annotated[int, Field(ge=0, le=100), NUMERIC] = 0
+    """Largest number of times that a sample whose mask contradicts its pathology is drawn again."""
     batch_size: Annotated[int, Field(ge=1, le=65536), NUMERIC] | None = None
     """Samples drawn at once, on which they do not depend; null: 64 on a CPU, up to 1024 in a GPU's memory."""
     precision: Literal["auto", "32-true", "bf16-mixed"] = "32-true"

@@ -39,6 +39,8 @@ def origin_of(store: SliceStore, split: str) -> dict[str, Any]:
         known = {"slices": len(store.index)}
         recorded = ("sampling", "seed", "conditions", "coherence", "provenance")
         known |= {k: store.info[k] for k in recorded if k in store.info}
+        if redraws := [s["redrawn"] for s in store.subjects if "redrawn" in s]:
+            known["redrawn"] = sum(redraws)
     return {"store": store.fingerprint} | known
 
 

@@ -21,24 +21,25 @@ from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
 
-KEYS = ("sampler", "spacing", "sampler_steps")
+KEYS = ("sampler", "spacing", "sampler_steps", "redraws")
 SAMPLINGS = (
-    ("dpmpp", "karras", 30), ("dpmpp", "trailing", 30), ("dpmpp_sde", "trailing", 30), ("dpmpp_sde", "trailing", 60),
-    ("dpmpp_sde", "karras", 30), ("dpmpp_sde", "karras", 60), ("ddpm", "trailing", 30), ("ddpm", "trailing", 60),
-    ("ddpm", "trailing", 100), ("ddpm", "karras", 60), ("ddim", "trailing", 60),
+    ("dpmpp", "karras", 30, 0), ("dpmpp", "trailing", 30, 0), ("dpmpp_sde", "trailing", 30, 0), ("dpmpp_sde", "trailing", 60, 0),
+    ("dpmpp_sde", "karras", 30, 0), ("dpmpp_sde", "karras", 60, 0), ("ddpm", "trailing", 30, 0), ("ddpm", "trailing", 60, 0),
+    ("ddpm", "trailing", 100, 0), ("ddpm", "karras", 60, 0), ("ddim", "trailing", 60, 0),
+    ("dpmpp_sde", "trailing", 30, 5),
 )  # fmt: skip
-"""Sampler, spacing of the noise levels, steps: the columns KEYS."""
+"""Sampler, spacing of the noise levels, steps, largest number of redraws: the columns KEYS."""
 
 
 def table(rows: pd.DataFrame) -> str:
     """Means for each sampling, with the smallest and largest of several seeds."""
     lines = [
-        "| sampler | spacing | steps | networks | " + " | ".join(SCORES.values()) + " |",
-        "|---|---|---:|---:|" + "---:|" * len(SCORES),
+        "| sampler | spacing | steps | redraws | networks | " + " | ".join(SCORES.values()) + " |",
+        "|---|---|---:|---:|---:|" + "---:|" * len(SCORES),
     ]
-    for (sampler, spacing, steps), group in rows.groupby(list(KEYS), sort=False):
+    for (sampler, spacing, steps, redraws), group in rows.groupby(list(KEYS), sort=False):
         cells = [cell(group, score) for score in SCORES]
-        lines.append(f"| {sampler} | {spacing} | {steps} | {len(group)} | " + " | ".join(cells) + " |")
+        lines.append(f"| {sampler} | {spacing} | {steps} | {redraws} | {len(group)} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -56,16 +57,18 @@ def main() -> None:
     for seed in asked.seeds:
         run = asked.work / f"jsddpm-{asked.cpu_seconds:g}-{seed}-run"
         pipe = JointPipeline.from_checkpoint(run / "checkpoints" / "last.ckpt", device="cpu")
-        for sampler, spacing, steps in SAMPLINGS:
-            if (sampler, spacing, steps, seed) in rows:
+        for chosen in SAMPLINGS:
+            if (*chosen, seed) in rows:
                 continue
-            samples = asked.work / f"{run.name}-{sampler}-{spacing}-{steps}"
-            drawn = pipe.sampling_with(per_condition=PER_CONDITION, sampler=sampler, spacing=spacing, steps=steps)
+            sampler, spacing, steps, redraws = chosen
+            samples = asked.work / ("-".join(map(str, (run.name, *chosen[:3]))) + f"-{redraws}" * (redraws > 0))
+            drawn = pipe.sampling_with(
+                per_condition=PER_CONDITION, sampler=sampler, spacing=spacing, steps=steps, redraws=redraws
+            )
             if not samples.exists():
                 generate_store(pipe, samples, sampling=drawn, seed=seed)
-            chosen = dict(zip(KEYS, (sampler, spacing, steps), strict=True))
             row = row_of(Task(store, binning, seed, asked.cpu_seconds, samples), "jsddpm", {}, asked.work / "features")
-            rows.add(chosen | row)
+            rows.add(dict(zip(KEYS, chosen, strict=True)) | row)
 
 
 if __name__ == "__main__":

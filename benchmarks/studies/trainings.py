@@ -14,7 +14,8 @@ from benchmarks.budget import train_within
 from benchmarks.studies.variants import Variant
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import RunConfig
-from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
+from jsddpm.diffusion.pictures import to_image_and_mask
+from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.slices.resplit import resplit
 from jsddpm.slices.store import SliceStore

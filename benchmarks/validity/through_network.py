@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from jsddpm.binning import ZBinning
 from jsddpm.config import load_config
 from jsddpm.diffusion.objective import add_noise, alphas_cumprod, predict_x0
-from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
+from jsddpm.diffusion.pictures import to_image_and_mask
+from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.files import make_directory, write_text
 from jsddpm.registry import SAMPLERS

@@ -11,7 +11,8 @@ from pathlib import Path
 from jsddpm import __version__
 from jsddpm.binning import Condition
 from jsddpm.diffusion.footprint import BATCH
-from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
+from jsddpm.diffusion.pictures import to_image_and_mask
+from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.errors import usage_error
@@ -97,9 +98,9 @@ def generate_store(
             chosen = missing[start : start + together]
             done = count((len(part) - len(missing) + start) * sampling.steps + len(chosen), len(chosen))
             report = (lambda done=done: progress(next(done), total)) if progress else None
-            drawn = pipe.sample([i for name in chosen for i in batches[name]], drawing, seed, report)
-            for name, x in zip(chosen, drawn.split(size), strict=True):
-                batch, (image, mask) = batches[name], to_image_and_mask(x)
+            last, pairs = pipe.draw([i for name in chosen for i in batches[name]], drawing, seed, report)
+            for k, (name, x) in enumerate(zip(chosen, pairs.split(size), strict=True)):
+                batch, (image, mask) = last[k * size : (k + 1) * size], to_image_and_mask(x)
                 rows = {
                     "z_index": [binning.representative(i.condition.z_bin) for i in batch],
                     "pathology": [i.condition.pathology for i in batch],
@@ -107,7 +108,8 @@ def generate_store(
                     "seed": [i.seed(seed) for i in batch],
                 }
                 rows |= {"group": [i.number for i in batch]} if groups else {}
-                mark_finished(root, write_shard(root, Shard(name, image, mask, rows)))
+                info = {"redrawn": sum(i.attempt > 0 for i in batch)} if sampling.redraws else {}
+                mark_finished(root, write_shard(root, Shard(name, image, mask, rows, info)))
     return Path(out)
 
 

@@ -19,6 +19,8 @@ from jsddpm.config import parse_sampling
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
 from jsddpm.diffusion.footprint import ALLOCATOR_SHARE, BATCH, batches_at_once, memory_error, network_bytes
 from jsddpm.diffusion.objective import alphas_cumprod, predict_x0
+from jsddpm.diffusion.pictures import to_image_and_mask
+from jsddpm.diffusion.redraw import redrawn
 from jsddpm.diffusion.sampling import Noise, SampleId
 from jsddpm.diffusion.schedulers import make_scheduler
 from jsddpm.diffusion.standalone import clipped, in_bfloat16
@@ -130,6 +132,7 @@ class JointPipeline:
         spacing: Spacing | None = None,
         guidance_scale: float | None = None,
         eta: float | None = None,
+        redraws: int | None = None,
         batch_size: int | None = None,
         precision: str | None = None,
         seed: int = 0,
@@ -144,6 +147,7 @@ class JointPipeline:
             spacing: Noise levels visited, ``karras`` or ``trailing``.
             guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
             eta: Share of DDPM's step noise in DDIM.
+            redraws: Times that a sample whose mask contradicts its pathology is drawn again, at most.
             batch_size: Samples drawn at once.
             precision: Precision of the network's calls: ``auto``, ``32-true`` or ``bf16-mixed``.
             seed: Seed, a whole number from 0; the same seed gives the same samples.
@@ -153,18 +157,12 @@ class JointPipeline:
                 ``OPTION`` (status 2); ``MEMORY`` (status 5); ``NON_FINITE`` (status 6).
         """
         sampling = self.sampling_with(
-            per_condition=num_per_condition,
-            sampler=sampler,
-            steps=num_inference_steps,
-            spacing=spacing,
-            guidance=guidance_scale,
-            eta=eta,
-            batch_size=batch_size,
-            precision=precision,
-        )
+            per_condition=num_per_condition, sampler=sampler, steps=num_inference_steps, spacing=spacing,
+            guidance=guidance_scale, eta=eta, redraws=redraws, batch_size=batch_size, precision=precision,
+        )  # fmt: skip
         ids = self.ids(conditions, sampling)
         self.require_memory(len(ids), sampling)
-        return self.output(ids, self.sample(ids, sampling, seed))
+        return self.output(ids, self.draw(ids, sampling, seed)[1])
 
     def output(self, ids: Sequence[SampleId], x: Tensor) -> JointOutput:
         """Samples ``(len(ids), 2, H, W)`` in [-1, 1] with their conditions."""
@@ -231,6 +229,13 @@ class JointPipeline:
     def _device(self) -> torch.device:
         return next(self.denoiser.parameters()).device
 
+    def draw(
+        self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None = None
+    ) -> tuple[list[SampleId], Tensor]:
+        """As :meth:`sample`, with ``sampling.redraws``, and each sample with the number of its last attempt."""
+        first = self.sample(ids, sampling, seed, callback)
+        return redrawn(ids, first, sampling.redraws, lambda again: self.sample(again, sampling, seed))
+
     def sample(
         self, ids: Sequence[SampleId], sampling: SamplingConfig, seed: int, callback: Callable[[], None] | None = None
     ) -> Tensor:
@@ -290,8 +295,3 @@ class JointPipeline:
         both = self.denoiser(torch.cat([x, x]), timesteps.repeat(2), torch.cat([tokens, null]), **twice).float()
         conditional, unconditional = both.chunk(2)
         return unconditional + weight * (conditional - unconditional)  # type: ignore[no-any-return]
-
-
-def to_image_and_mask(x: Tensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Pairs ``(N, 2, H, W)`` in [-1, 1] to float32 images in [0, 1] and bool masks, both ``(N, H, W)``."""
-    return ((x[:, 0] + 1) / 2).numpy().astype(np.float32), (x[:, 1] > 0).numpy()

@@ -1,7 +1,7 @@
 """Identity of a sample: its condition, its number, and the seed of its noise.
 
-The seed of a sample is a hash of (run seed, condition, number). Its starting noise and its step noise are functions of
-this seed, computed where the network is; batch size, order, rank and device do not matter.
+The seed of a sample is a hash of (run seed, condition, number, attempt). Its starting noise and its step noise are
+functions of this seed, computed where the network is; batch size, order, rank and device do not matter.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ class SampleId:
         number: Its number within the condition, or that of its volume.
         coherence: Correlation of its starting noise with that of the other slices of its volume, and share of the
             sampling steps, from the noisiest on, whose noise is that of the volume; 0 for an independent sample.
+        attempt: How often it was drawn before (:mod:`jsddpm.diffusion.redraw`).
     """
 
     condition: Condition
     number: int
     coherence: float = 0.0
+    attempt: int = 0
 
     def seed(self, run_seed: int) -> int:
         """63-bit seed of this sample.
@@ -36,7 +38,8 @@ class SampleId:
         >>> SampleId(Condition(3, 1), 0).seed(7) == SampleId(Condition(3, 1), 0).seed(7)
         True
         """
-        return sample_seed(run_seed, self.condition.z_bin, self.condition.pathology, self.number)
+        first = sample_seed(run_seed, self.condition.z_bin, self.condition.pathology, self.number)
+        return sample_seed(first, -3, -3, self.attempt) if self.attempt else first  # -1 and -2 have other meanings
 
     def volume_seed(self, run_seed: int) -> int:
         """63-bit seed that all slices of a volume share."""

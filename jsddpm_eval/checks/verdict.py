@@ -105,7 +105,7 @@ def verdict(results: Results) -> tuple[str, ...]:
     in_parts = sum(parts[0] != whole.get(name) for name, parts in faults.items())
     sentences = [capital(_compared(results) + _counted(len(findings), len(faults), in_parts, len(fine)))]
     sentences += _alike(results)
-    sentences += filter(None, [not_compared(results.cells())])
+    sentences += filter(None, [_redrawn(results), not_compared(results.cells())])
     sentences += [_said(results, parts, whole.get(name)) for name, parts in list(faults.items())[:_MOST_FAULTS]]
     if further := [parts[0].kind for parts in list(faults.values())[_MOST_FAULTS:]]:
         sentences.append(f"Further faults: {'; '.join(further)}.")
@@ -131,6 +131,15 @@ def _suspected(results: Results) -> tuple[str, ...]:
     """Suspicions of the import check; they come first, because they can explain every score."""
     suspicions = [s["sentence"] for s in results.provenance.get("suspicions", ())]
     return tuple(f"{'Before any score' if i == 0 else 'Also'}: {sentence}." for i, sentence in enumerate(suspicions))
+
+
+def _redrawn(results: Results) -> str:
+    """A sentence on samples that were drawn again, because the checks see their last attempt only."""
+    count = results.provenance.get("generated", {}).get("redrawn", 0)
+    if not count:
+        return ""
+    samples = counted(count, "sample", "was", "were")
+    return f"{samples} drawn again, because masks contradicted the pathology that samples are conditioned on."
 
 
 def _alike(results: Results) -> list[str]:

@@ -19,7 +19,8 @@ from scipy import stats
 
 from jsddpm.binning import Condition, ZBinning
 from jsddpm.config import RunConfig, load_config
-from jsddpm.diffusion.pipeline import JointPipeline, to_image_and_mask
+from jsddpm.diffusion.pictures import to_image_and_mask
+from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.files import write_array
 from jsddpm.slices.store import SliceStore

@@ -88,8 +88,7 @@ def _sample(network: str, samples: str, generated: dict[str, Any], n_bins: int) 
     sampling = generated["sampling"]
     words = [f"jsddpm sample {network} --out {samples}", *_drawn(generated, n_bins)]
     words += [f"{option} {_quoted(sampling[key])}" for key, option in _SAMPLING.items() if key in sampling]
-    if sampling.get("eta"):
-        words.append(f"--eta {_quoted(sampling['eta'])}")
+    words += [f"--{key} {_quoted(sampling[key])}" for key in ("eta", "redraws") if sampling.get(key)]
     if generated["provenance"].get("weights") == "raw":
         words.append("--weights raw")
     return " ".join([*words, f"--seed {_quoted(generated.get('seed', 0))}"])

@@ -23,6 +23,7 @@ from jsddpm_reports.reproduction import commands, places
         ("--seed 3 --spacing karras --sampler dpmpp --steps 3", "DPM-Solver++ (2M) with 3 steps, Karras spacing"),
         ("--bins 0,3 --pathology 1 --per-condition 1", "1 sample of each of 2 conditions"),
         ("--bins 2 --sampler ddim --eta 0.5 --weights raw", "DDIM with 2 steps, 2 samples of each of 2 conditions"),
+        ("--redraws 2", "masks that contradict their pathology drawn again up to 2 times"),
         ("--volumes 2 --coherence 0.7 --lesion-bins 1,2 --seed 5", "2 volumes of 5 slices that share noise"),
         ("--volumes 1 --bins 1,2,3", "1 volume of 3 slices that share noise (coherence 0.4)"),
     ],

@@ -62,6 +62,12 @@ def sample(
     eta: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of noise in each ddim step (default: the run's)")
     ] = None,
+    redraws: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Times that a sample whose mask contradicts its pathology is drawn again (default: the run's)"
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Number of samples drawn at once (default: the run's)")
     ] = None,
@@ -104,7 +110,7 @@ def sample(
         )
     changes = {
         "per_condition": volumes or per_condition, "sampler": sampler, "steps": steps, "spacing": spacing,
-        "guidance": guidance, "eta": eta, "batch_size": batch_size,
+        "guidance": guidance, "eta": eta, "redraws": redraws, "batch_size": batch_size,
     }  # fmt: skip
     brain = None if volumes is None else (COHERENCE if coherence is None else coherence, lesion_bins or "")
     run_sampling(

@@ -28,7 +28,8 @@ from jsddpm_reports.score_table import check_rows
 Kind = Literal["model", "data"]
 
 _CITED = {
-    "ddpm": "ho2020ddpm", "ddim": "song2021ddim", "dpmpp": "lu2022dpmpp", "unipc": "zhao2023unipc",
+    "ddpm": "ho2020ddpm", "ddim": "song2021ddim", "dpmpp": "lu2022dpmpp", "dpmpp_sde": "lu2022dpmpp",
+    "unipc": "zhao2023unipc",
     "kid": "binkowski2018kid", "fid": "heusel2017fid", "precision": "kynkaanniemi2019precision",
     "density": "naeem2020density", "vendi": "friedman2023vendi",
 }  # fmt: skip

@@ -11,12 +11,9 @@ from jsddpm_eval.results.anonymised import CODED
 from jsddpm_eval.results.results import Results
 from jsddpm_reports import wording
 from jsddpm_reports.cards.fact import Fact, unknown
+from jsddpm_reports.cards.generator import of_generator
 
 NO_RUN = "the run folder was not given: --run RUN"
-NOT_OURS = "the samples are not of a checkpoint of jsddpm, or its run was not evaluated"
-
-_SAMPLERS = {"ddpm": "ancestral sampling", "ddim": "DDIM", "dpmpp": "DPM-Solver++ (2M)", "unipc": "UniPC"}
-
 _CHECKS = {
     "congruence": ("unlike_real", "intensity", "sharpness", "texture"),
     "coverage": ("collapsed",),
@@ -36,7 +33,6 @@ _ALWAYS = {
     "output": Fact("Continuous: images in [0, 1], each with a binary lesion mask"),
     "card": Fact("README.md, written with this list"),
     "preprocessing": unknown("results.json does not hold it; the store does: jsddpm cache info STORE"),
-    "initial": unknown("a run does not record whether it was started from another network"),
     "duration": unknown("a run does not record its duration"),
 }
 
@@ -53,8 +49,7 @@ def facts_of(
     """
     checkpoint = results.provenance.get("checkpoint")
     facts = _of_evaluation(results) | _of_run(run) | _ALWAYS
-    facts |= _of_network(checkpoint) if checkpoint else dict.fromkeys(_NETWORK, unknown(NOT_OURS))
-    facts["sampling"] = _sampling(results.provenance.get("generated", {}))
+    facts |= of_generator(checkpoint, results.provenance.get("generated", {}))
     facts["disjoint"] = _disjoint(results)
     facts["privacy"] = _privacy(privacy, results)
     return facts
@@ -141,73 +136,6 @@ def _of_run(run: Mapping[str, Any] | None) -> dict[str, Fact]:
             + (f", which has {' of '.join(held)}" if held else "")
         ),
     }
-
-
-_NETWORK = ("technology", "model", "training", "augmentation", "selection", "ensemble")
-
-
-def _of_network(checkpoint: Mapping[str, Any]) -> dict[str, Fact]:
-    config = checkpoint.get("config", {})
-    model, diffusion, data, optimizer, trainer = (
-        config.get(part, {}) for part in ("model", "diffusion", "data", "optimizer", "trainer")
-    )
-    averaged = "averaged (EMA)" if checkpoint.get("weights") == "ema" else "raw"
-    return {
-        "technology": Fact("Deep learning: a denoising diffusion model of image and mask together"),
-        "model": Fact(
-            f"U-Net with channels {model.get('channels')}, layers in a block: {model.get('layers_per_block')}, "
-            f"levels with attention: {model.get('attention_levels') or 'none'}, "
-            f"patches of {model.get('patch_size')} pixels, {model.get('condition_embedding')} condition embedding; "
-            f"{diffusion.get('prediction_type')} prediction, "
-            f"{diffusion.get('beta_schedule')} schedule of {diffusion.get('num_train_timesteps')} noise levels"
-        ),
-        "training": Fact(
-            f"{checkpoint.get('step')} of {trainer.get('max_steps')} steps with batches of {data.get('batch_size')} "
-            f"slices, learning rate {optimizer.get('learning_rate')}, weight decay {optimizer.get('weight_decay')}, "
-            f"share of lesion slices drawn {data.get('lesion_share')}, seed {config.get('seed')}"
-        ),
-        "augmentation": _augmentation(data.get("flip"), config.get("augmentation", {})),
-        "selection": Fact(
-            f"Step {checkpoint.get('step')} of {trainer.get('max_steps')}, {averaged} weights; choice.json of the run "
-            "says whether samples chose the step, and why"
-        ),
-        "ensemble": Fact("None: one network"),
-    }
-
-
-def _augmentation(flip: bool | None, settings: Mapping[str, Any]) -> Fact:
-    """Augmentation of training slices, by ``data.flip`` and the section ``augmentation`` of the configuration."""
-    if flip is None:
-        return unknown("the configuration does not say")
-    sentences = ["Half of the slices are mirrored left and right"] if flip else []
-    if share := settings.get("probability"):
-        kinds = "size, angle, stretch, shift" + (", mirror image" if settings.get("flip") else "")
-        sentences.append(
-            f"Each transformation ({kinds}) changes {share:.0%} of the slices, and the network is told by how much"
-        )
-    return Fact(". ".join(sentences) or "No augmentation")
-
-
-def _sampling(generated: Mapping[str, Any]) -> Fact:
-    sampling = generated.get("sampling")
-    if not sampling:
-        return unknown("the samples do not say how they were drawn")
-    name = _SAMPLERS.get(sampling.get("sampler"), sampling.get("sampler"))
-    guidance = sampling.get("guidance", 1)
-    guided = f", guidance {guidance:g}" if guidance != 1 else ""
-    spacing = ", Karras spacing" if sampling.get("spacing") == "karras" else ""
-    steps = f"{counted(sampling.get('steps'), 'step')}{spacing}{guided}"
-    return Fact(f"{name} with {steps}, {_drawn(generated)}, seed {generated.get('seed')}")
-
-
-def _drawn(generated: Mapping[str, Any]) -> str:
-    """How many samples of how many conditions, or volumes of how many slices."""
-    count, conditions = generated["sampling"].get("per_condition"), generated.get("conditions")
-    if "coherence" in generated:
-        volumes = f"{counted(count, 'volume')} of {counted(len(conditions or ()), 'slice')}"
-        return f"{volumes} that share noise (coherence {generated['coherence']:g})"
-    each = "each condition" if conditions is None else f"each of {counted(len(conditions), 'condition')}"
-    return f"{counted(count, 'sample')} of {each}"
 
 
 def _disjoint(results: Results) -> Fact:
