@@ -1,6 +1,6 @@
 """Rejection sampling: a sample whose mask contradicts its pathology is drawn again.
 
-Samples then follow the network's distribution, restricted to masks that are empty for control and present for lesion.
+Samples then follow the network's distribution, as far as attempts suffice, restricted to masks that are empty for control and present for lesion.
 """
 
 from __future__ import annotations

@@ -208,3 +208,19 @@ def test_a_card_says_how_training_slices_were_changed(results, flip, settings, s
     facts = facts_of(results.model_copy(update={"provenance": results.provenance | {"checkpoint": checkpoint}}))
     assert said in facts["augmentation"].text
     assert facts["selection"].text.startswith("Step 700 of 900, averaged (EMA) weights")
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "known", "said"),
+    [
+        (None, False, "not of a checkpoint of jsddpm"),
+        ({"training_store": "def"}, True, "Random"),
+        ({"ancestors": [{"store": "ab", "step": 9}, {"store": "cd", "step": 7}]}, True, "for 7 steps on store cd"),
+    ],
+)
+def test_initial_weights_are_those_of_the_last_ancestor(results, checkpoint, known, said):
+    fact = facts_of(results.model_copy(update={"provenance": results.provenance | {"checkpoint": checkpoint}}))[
+        "initial"
+    ]
+    assert fact.known is known
+    assert said in fact.text
