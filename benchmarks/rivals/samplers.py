@@ -23,8 +23,9 @@ from jsddpm.training.recommended import Recommendation
 
 KEYS = ("sampler", "spacing", "sampler_steps", "redraws")
 SAMPLINGS = (
-    ("dpmpp", "karras", 30, 0), ("dpmpp", "trailing", 30, 0), ("dpmpp_sde", "trailing", 30, 0), ("dpmpp_sde", "trailing", 60, 0),
-    ("dpmpp_sde", "karras", 30, 0), ("dpmpp_sde", "karras", 60, 0), ("ddpm", "trailing", 30, 0), ("ddpm", "trailing", 60, 0),
+    ("dpmpp", "karras", 30, 0), ("dpmpp", "trailing", 30, 0),
+    ("dpmpp_sde", "trailing", 30, 0), ("dpmpp_sde", "trailing", 60, 0), ("dpmpp_sde", "karras", 30, 0),
+    ("dpmpp_sde", "karras", 60, 0), ("ddpm", "trailing", 30, 0), ("ddpm", "trailing", 60, 0),
     ("ddpm", "trailing", 100, 0), ("ddpm", "karras", 60, 0), ("ddim", "trailing", 60, 0),
     ("dpmpp_sde", "trailing", 30, 5),
 )  # fmt: skip

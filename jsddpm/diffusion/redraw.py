@@ -1,6 +1,7 @@
 """Rejection sampling: a sample whose mask contradicts its pathology is drawn again.
 
-Samples then follow the network's distribution, as far as attempts suffice, restricted to masks that are empty for control and present for lesion.
+If attempts suffice, samples follow the network's distribution, restricted to masks that are empty for control and
+present for lesion.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def _initial(ancestors: Sequence[Mapping[str, Any]]) -> Fact:
     if not ancestors:
         return Fact("Random: the run did not start from another network")
     last = ancestors[-1]
-    return Fact(f"Those of a network trained for {counted(last.get('step'), 'step')} on store {last.get('store')}")
+    return Fact(f"Those of a network trained for {counted(last.get('step', 0), 'step')} on store {last.get('store')}")
 
 
 def _sampling(generated: Mapping[str, Any]) -> Fact:
