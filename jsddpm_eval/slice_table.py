@@ -22,9 +22,9 @@ from jsddpm.errors import usage_error
 from jsddpm.slices.imported import Facts, IntensityFormat, read_generated
 from jsddpm.slices.opened import Store, opened
 from jsddpm_eval import labels
+from jsddpm_eval.functional.thinning import evenly
 from jsddpm_eval.pixels import ArrayPixels, Values, as_images, as_masks, require_lengths
 from jsddpm_eval.settled import settled
-from jsddpm_eval.stats.thinning import evenly
 from jsddpm_eval.whole_table import BATCH, WholeTable, origin_of
 
 

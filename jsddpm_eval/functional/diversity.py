@@ -7,6 +7,7 @@ from torch import Tensor
 
 from jsddpm_eval.functional.best_match import pairwise_mse
 from jsddpm_eval.functional.reconstruction import ms_ssim, ssim
+from jsddpm_eval.functional.thinning import spread_places
 
 _CHUNK = 64
 _TILE = 256  # slices that are compared with all others at a time
@@ -33,7 +34,7 @@ def pairs(groups: Tensor, most: int) -> Tensor:
     partners = torch.arange(len(groups) - 1, -1, -1) - alike
     ends = partners.cumsum(0)
     total = int(ends[-1]) if len(ends) else 0
-    places = torch.arange(0, total, max(1, -(-total // most)))
+    places = spread_places(total, most)
     first = torch.searchsorted(ends, places, right=True)
     chosen = torch.stack([first, places - (ends - partners)[first]], 1)
     for row in first.unique().tolist():

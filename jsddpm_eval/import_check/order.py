@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm_eval.features.crossfit import FOLDS
+from jsddpm_eval.functional.thinning import spread_places
 from jsddpm_eval.import_check.suspicion import PLAIN, Pictured, RealReference, Suspicion, Values
 from jsddpm_eval.settled import importing
-from jsddpm_eval.stats.thinning import every_kth
 
 if TYPE_CHECKING:
     from sklearn.kernel_ridge import KernelRidge
@@ -101,7 +101,7 @@ def _fitted(reference: RealReference, rows: NDArray[np.bool_]) -> KernelRidge:
         from sklearn.kernel_ridge import KernelRidge  # brings pandas along where it is installed
 
     chosen = np.flatnonzero(rows)
-    chosen = chosen[every_kth(len(chosen), _MOST)]
+    chosen = chosen[spread_places(len(chosen), _MOST).numpy()]
     bins = reference.real.z_bin.numpy()[chosen].astype(np.float64)
     return KernelRidge(alpha=_ALPHA, kernel="rbf", gamma=_GAMMA).fit(_features(reference.set.pictures[chosen]), bins)
 

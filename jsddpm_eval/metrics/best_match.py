@@ -15,12 +15,12 @@ from torch import Tensor
 from jsddpm.wording import agreeing, counted
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse, psnr_of
 from jsddpm_eval.functional.reconstruction import MIN_SIDE, ssim
+from jsddpm_eval.functional.thinning import spread_places
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
-from jsddpm_eval.stats.thinning import every_kth
 
 CEILING_DB = 96.3
 """PSNR of one step of the store's 16 bits: the highest value of two stored slices that are not equal."""
@@ -230,7 +230,7 @@ def _best_among_others(values: Tensor) -> float:
 
 def _ssim_among_others(real: SliceTable, among: Tensor, probes: Tensor) -> Tensor:
     chosen = torch.nonzero(probes)[:, 0]
-    chosen = chosen[every_kth(len(chosen), _PROBES)]
+    chosen = chosen[spread_places(len(chosen), _PROBES)]
     rows = among[chosen]
     alone = torch.isinf(rows).all(1) if len(rows) else torch.empty(0, dtype=torch.bool)
     return _shortlisted_ssim(real.images[chosen[~alone]], rows[~alone], real.images)

@@ -15,6 +15,7 @@ from jsddpm_eval.checks.levels import relabellings_at
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.frechet import effective_dimension, frechet_of_labels
 from jsddpm_eval.functional.kernel import KernelTable
+from jsddpm_eval.functional.thinning import evenly
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Counts, Score, block_of
@@ -23,7 +24,6 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import baseline_of, patient_halves
 from jsddpm_eval.stats.intervals import distance_spread, numbered
 from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings, without_each
-from jsddpm_eval.stats.thinning import evenly
 from jsddpm_eval.stats.two_sample import LABELLINGS, two_sample
 
 HALVINGS = 200

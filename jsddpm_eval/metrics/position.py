@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own convention
 from jsddpm.binning import ZBinning
 from jsddpm_eval.features.crossfit import FOLDS, Fold, readings
 from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored
+from jsddpm_eval.functional.thinning import spread_places
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Score
@@ -25,7 +26,6 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
 from jsddpm_eval.stats.scale import Side
 from jsddpm_eval.stats.shift import in_common, mean_shift
-from jsddpm_eval.stats.thinning import every_kth
 
 _VERSION = 2
 _STEPS = 400
@@ -222,8 +222,8 @@ def _towards_middle(offset: Tensor, table: SliceTable, binning: ZBinning) -> Ten
 
 def _chance(predicted: Tensor, cell: Cell, context: Context, width: float) -> Score:
     read, requested = predicted[cell.generated.row], middles(context.binning)[cell.generated.z_bin]
-    every = every_kth(len(read), _MOST_PAIRED)
-    chance = (read[every, None] - requested[None, every]).abs().mean() / width
+    chosen = spread_places(len(read), _MOST_PAIRED)
+    chance = (read[chosen, None] - requested[None, chosen]).abs().mean() / width
     return Score.of(float(chance), cell.counts)
 
 

@@ -19,9 +19,10 @@ def across(groups):
 
 @pytest.mark.parametrize("most", [1, 2, 7, 200])
 @pytest.mark.parametrize("groups", [[], [3], [1, 1], [0, 1, 2, 3, 4], [5, 2, 5, 5, 2, 0, 2, 7, 0]])
-def test_pairs_are_every_so_many_of_all_pairs_across_groups(groups, most):
+def test_pairs_are_evenly_spread_over_all_pairs_across_groups(groups, most):
     every = across(groups)
-    expected = every[:: max(1, -(-len(every) // most))]
+    step = max(1.0, len(every) / most)
+    expected = [every[int(step * number)] for number in range(min(most, len(every)))]
     assert [tuple(p) for p in pairs(torch.tensor(groups, dtype=torch.int64), most).tolist()] == expected
 
 
