@@ -90,8 +90,9 @@ def wasserstein_of_labels(x: Tensor, labels: Tensor, weights: Tensor, column: in
 def rbf_of_labels(x: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Unbiased squared MMD (Gretton et al. 2012, JMLR 13, eq. 3) between samples labelled True and False.
 
-    The kernel is Gaussian with the median distance of all pairs as its width. No sample is paired with itself; samples
-    of one side must be of different patients.
+    The kernel of a distance d is ``exp(-d^2 / m)``; m is the median squared distance of all pairs (the lower one of the
+    middle two), and that of the pairs that differ where it is 0. No sample is paired with itself; samples of one side
+    must be of different patients.
 
     Args:
         x: Features ``(N, d)``.
@@ -106,10 +107,10 @@ def rbf_of_labels(x: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """
     squared = torch.cdist(x.double(), x.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
     upper = squared[torch.triu(torch.ones_like(squared, dtype=torch.bool), diagonal=1)]
-    width = upper.median()
-    if width == 0:
-        width = torch.ones((), dtype=torch.float64)
-    kernel = torch.exp(-squared / width).fill_diagonal_(0)
+    scale = upper.median()
+    if scale == 0:
+        scale = upper[upper > 0].median() if upper.any() else torch.ones_like(scale)
+    kernel = torch.exp(-squared / scale).fill_diagonal_(0)
     a, b = labels * weights.double(), (~labels).double()
 
     def mean(one: Tensor, other: Tensor, itself: Tensor | float) -> Tensor:

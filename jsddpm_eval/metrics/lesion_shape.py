@@ -34,7 +34,7 @@ SHAPES = tuple(
 MMD = ScoreSpec(
     name="lesion_mmd", heading="shape", label="distance in lesion shapes", group="lesions",
     pathology=1, better="lower", place="main",
-    definition="unbiased MMD of all shape features, Gaussian kernel, median width, one real slice of each patient",
+    definition="unbiased MMD of all shape features, kernel exp(-d^2 / median of d^2), one real slice of each patient",
     source="JMLR 13, 2012, eq. 3",
     reading="Kernel distance of area, count, eccentricity, solidity and place of the lesions; the baseline is the same "
     "with real and generated lesions exchanged.",

@@ -63,6 +63,15 @@ def test_distances_of_shapes_agree_with_references():
     assert float(rbf_of_labels(both, labels[:1], torch.from_numpy(whole))) == pytest.approx(float(expected), abs=1e-12)
 
 
+@pytest.mark.parametrize("distance", [0.01, 1.0, 300.0])
+def test_the_kernel_distance_of_mostly_equal_samples_does_not_depend_on_their_units(distance):
+    """Two equal samples apart from five equal ones: most pairs have distance 0, and the others have one distance."""
+    x = torch.tensor([[distance]] * 2 + [[0.0]] * 5)
+    value = float(rbf_of_labels(x, torch.arange(7)[None] < 3, torch.ones(7)))
+    q = np.exp(-1)  # pairs: of the first side q twice and 1, of the second side 1, between them q twice and 1
+    assert value == pytest.approx((2 * q + 1) / 3 + 1 - 2 * (2 * q + 1) / 3)
+
+
 def test_roughness_is_that_of_discs_squares_and_teeth():
     yy, xx = np.mgrid[:61, :61] - 30
     disc = yy**2 + xx**2 <= 25**2
