@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from jsddpm_eval.overlap import digests
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.exceedance import share_at_most
+from jsddpm_eval.stats.exceedance import by_unit, share_at_most
 
 _CONFIDENCE = 0.5  # the median: perfect samples of 1200 draws of real patients never had significantly more
 
@@ -35,8 +35,8 @@ def usual_share(real: SliceTable, generated: SliceTable, n_bins: int) -> NDArray
         nearest = (real.token(n_bins) == token, real.z_bin == generated.z_bin[tokens == token][0], real.z_bin >= 0)
         chosen = next((rows.numpy() for rows in nearest if rows.any()), None)
         if chosen is not None:
-            owner = np.unique(patient[chosen], return_inverse=True)[1]
-            usual[(tokens == token).numpy()] = (np.bincount(owner, flags[chosen]) / np.bincount(owner)).mean()
+            count, patients = by_unit(flags[chosen], patient[chosen])
+            usual[(tokens == token).numpy()] = count / patients
     return usual
 
 

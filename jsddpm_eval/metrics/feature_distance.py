@@ -23,6 +23,7 @@ from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import baseline_of, patient_halves
 from jsddpm_eval.stats.intervals import distance_spread, numbered
+from jsddpm_eval.stats.mix import mix_weights
 from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings, without_each
 from jsddpm_eval.stats.two_sample import LABELLINGS, two_sample
 
@@ -129,9 +130,7 @@ class FeaturePair:
             generated = generated.where(torch.isin(generated.token(n_bins), both))
         tokens = real.token(n_bins), generated.token(n_bins)
         if len(tokens[1].unique()) > 1:
-            strata, size = tokens, int(tokens[1].max()) + 1
-            share = tokens[1].bincount(minlength=size) / tokens[0].bincount(minlength=size)
-            weights = share[tokens[0]].double()
+            strata, weights = tokens, mix_weights(*tokens)[tokens[0]]
         features = space.of(real), space.of(generated)
         return cls(
             features[0], real.patient, real.patient_names, features[1], weights, strata, space.dimension, real.row,

@@ -15,6 +15,7 @@ from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.intervals import SAMPLE_BLOCKS, distance_spread, numbered
 from jsddpm_eval.stats.jackknife import block_sizes, jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_UNITS
+from jsddpm_eval.stats.mix import mix_weights
 from jsddpm_eval.stats.resampling import one_per_unit, without_each
 
 _MOST = 5000, 2000  # real and generated slices compared; with more, evenly spread ones
@@ -74,10 +75,10 @@ def _seen(cell: Cell, space: FeatureSpace, context: Context) -> list[Score]:
     if m < 2 or min(side.n_patients for side in sides) < 2:
         few = "needs two held-out patients, two training patients and two generated slices of a condition"
         return [Score.undefined(few, c) for c in (*counts, both)]
-    mix, weights = generated.token(n_bins).bincount(minlength=2 * n_bins), torch.ones(len(real), dtype=torch.float64)
+    weights = torch.ones(len(real), dtype=torch.float64)
     for side in (held, ~held):
         tokens = real.token(n_bins)[side]
-        weights[side] = (mix / tokens.bincount(minlength=2 * n_bins))[tokens].double()
+        weights[side] = mix_weights(tokens, generated.token(n_bins))[tokens]
     labels, owner = torch.unique(2 * real.patient + held, return_inverse=True)
     n_patients, blocks = len(labels), min(m, SAMPLE_BLOCKS)
     table = KernelTable.build(

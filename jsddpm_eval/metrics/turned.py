@@ -11,6 +11,7 @@ from jsddpm_eval.metrics.base import Cell, Context
 from jsddpm_eval.metrics.shares import Array, Flags, Labels, Reach, ShareMetric
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.exceedance import by_unit
 
 GAIN = 0.08
 """Gain of the correlation with the mean real slice from which a slice counts as turned."""
@@ -45,8 +46,8 @@ class Turned(ShareMetric):
 
     def expected(self, beyond: Flags, patient: Labels) -> float:
         """The share of real slices, each patient counting once."""
-        owner = np.unique(patient, return_inverse=True)[1]
-        return float((np.bincount(owner, beyond) / np.bincount(owner)).mean())
+        count, patients = by_unit(beyond, patient)
+        return count / patients
 
     def missing(self, cell: Cell, context: Context) -> str:
         """See the base."""

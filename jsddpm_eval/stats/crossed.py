@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
 from jsddpm_eval.stats.parts import Parts, half_width, two_sided
 from jsddpm_eval.stats.power import POWER
+from jsddpm_eval.stats.sign_test import sign_test_p
 
 _MOST_PATIENTS = 100_000
 _MOST_EXACT = 14
@@ -58,9 +59,7 @@ class CrossedMean:
         if self.interval is None:
             return None
         by_scatter = two_sided(self.value, self.parts)
-        by_interval = (
-            float(2.0 ** (1 - self.patients)) if by_scatter is None else by_scatter
-        )  # without scatter, by the signs
+        by_interval = sign_test_p(self.patients) if by_scatter is None else by_scatter
         return max(by_interval, flipped_p_value(self.trainings))
 
     def detectable(self, level: float) -> float | None:
@@ -112,7 +111,9 @@ class CrossedMean:
 
 
 def trainings_for(level: float) -> int:
-    """Fewest trainings of which :func:`flipped_p_value` can be at most ``level``: n that agree give ``2 ** (1 - n)``.
+    """Fewest trainings of which :func:`flipped_p_value` can be at most ``level``.
+
+    If n agree, it is that of :func:`~jsddpm_eval.stats.sign_test.sign_test_p`, ``2 ** (1 - n)``.
 
     >>> trainings_for(0.05), trainings_for(0.0625)
     (6, 5)

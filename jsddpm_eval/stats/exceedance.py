@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 from scipy.stats import beta
 
-from jsddpm_eval.stats.limits import TAIL
+from jsddpm_eval.stats.limits import LEAST_P, TAIL
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -74,14 +74,15 @@ def share_bound(beyond: Flags | Values, patient: Labels, confidence: float) -> f
     >>> round(share_bound(np.zeros(20, bool), np.arange(20), 0.95), 3)  # the rule of three
     0.139
     """
-    owner = np.unique(patient, return_inverse=True)[1]
-    n_patients = int(owner.max()) + 1
-    count = float((np.bincount(owner, beyond) / np.bincount(owner)).sum())
-    return share_at_most(count, n_patients, confidence)
+    return share_at_most(*by_unit(beyond, patient), confidence)
 
 
-def by_unit(flags: Flags, unit: Labels) -> tuple[float, int]:
-    """Flagged units and all units: a volume counts once, as the share of its slices that are flagged.
+def by_unit(flags: Flags | Values, unit: Labels) -> tuple[float, int]:
+    """Flagged units and all units: a patient, or a volume, counts once, as the share of its slices that are flagged.
+
+    Args:
+        flags: Whether each slice is flagged, boolean ``(n,)``, or the probability that it is.
+        unit: Patient or volume of each slice, ``(n,)``.
 
     >>> by_unit(np.array([True, True, True, False, False]), np.array([0, 0, 1, 1, 2]))
     (1.5, 3)
@@ -140,4 +141,4 @@ def units_needed(share: float, most: float) -> int | None:
 def share_p_value(count: float, total: int, bound: float) -> float:
     """Of "no more than this share lies beyond", one-sided and exact; the counterpart of :func:`share_at_most`."""
     p_value = float(betainc(count, total - count + 1, bound)) if count > 0 else 1.0
-    return max(p_value, np.finfo(float).tiny)
+    return max(p_value, LEAST_P)

@@ -20,6 +20,7 @@ from scipy.stats import t as student
 from jsddpm_eval.results.score import Influence, Score
 from jsddpm_eval.stats.jackknife import jackknife_variance, standard_error
 from jsddpm_eval.stats.limits import LEAST_P, MIN_UNITS, TAIL, Z95
+from jsddpm_eval.stats.sign_test import sign_test_p
 
 _NORMAL = NormalDist()
 
@@ -127,8 +128,8 @@ def _paired(first: Score, second: Score, changes: _Changes) -> Contrast:
     below, above = _arms(first, second, changes)
     facing = below if difference > 0 else above
     if facing == 0 and difference != 0:  # no scale to judge it by but the signs
-        sign_test = 2.0 ** (1 - min(units for _, units in parts))
-        return Contrast(None, sign_test, True, n_patients, "every patient and sample says the same: no spread")
+        p_value = sign_test_p(min(units for _, units in parts))
+        return Contrast(None, p_value, True, n_patients, "every patient and sample says the same: no spread")
     quantile = float(student.ppf(1 - TAIL, freedom))
     p_value = 1.0 if difference == 0 else max(float(2 * student.sf(abs(difference) / facing, freedom)), LEAST_P)
     interval = difference - quantile * below, difference + quantile * above

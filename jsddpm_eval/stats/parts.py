@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 from scipy.special import stdtrit
 
 LEAST = 1e-12
-"""Smallest p-value that is given."""
+"""Smallest p-value that is given here: Student quantiles of few units overflow at much smaller levels."""
 
 Parts = Sequence[tuple[float, int]]
 """Variance and units of each part."""

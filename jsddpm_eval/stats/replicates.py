@@ -16,6 +16,7 @@ from scipy.stats import t as student
 from jsddpm_eval.stats.limits import MIN_UNITS, TAIL
 from jsddpm_eval.stats.paired import Contrast
 from jsddpm_eval.stats.parts import half_width, two_sided
+from jsddpm_eval.stats.sign_test import sign_test_p
 
 
 def over_folds(differences: Sequence[Sequence[float]], shares: Sequence[float]) -> Contrast:
@@ -33,7 +34,7 @@ def over_folds(differences: Sequence[Sequence[float]], shares: Sequence[float]) 
     mean, count = float(means.mean()), len(means)
     error = float(means.var(ddof=1) * (1 / count + np.mean(shares))) ** 0.5
     if error == 0 and mean != 0:
-        return Contrast(None, 2.0 ** (1 - count), True, reason="every fold says the same: no spread")
+        return Contrast(None, sign_test_p(count), True, reason="every fold says the same: no spread")
     half = float(student.isf(TAIL, count - 1)) * error
     p_value = 2 * float(student.sf(abs(mean) / error, count - 1)) if mean else 1.0
     return Contrast((mean - half, mean + half), p_value, True)
@@ -62,6 +63,6 @@ def over_seeds(differences: Sequence[float], patients: tuple[float, int] | None)
         parts.append((variance, n_patients))
     p_value = two_sided(mean, parts)
     if p_value is None:
-        return Contrast(None, 2.0 ** (1 - count), True, n_patients or None, "every seed says the same: no spread")
+        return Contrast(None, sign_test_p(count), True, n_patients or None, "every seed says the same: no spread")
     half = half_width(parts, 2 * TAIL)
     return Contrast((mean - half, mean + half), p_value, True, n_patients or None)

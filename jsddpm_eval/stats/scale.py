@@ -65,7 +65,7 @@ class Scale:
     def __call__(self, side: Side) -> Side:
         """Values in standard deviations from the centre of their condition, bounded; a constant is 0."""
         distance = side.values - self.centre[side.condition]
-        scaled = distance / self.spread if self.spread > 0 else np.sign(distance) * REACH * (distance != 0)
+        scaled = distance / self.spread if self.spread > 0 else np.sign(distance) * REACH
         return Side(np.clip(scaled, -REACH, REACH), side.condition, side.unit)
 
     def of_distances(self, side: Side) -> Side:
@@ -84,10 +84,23 @@ def median_of_others(side: Side) -> tuple[Values, Values]:
     for c in np.unique(side.condition):
         rows = np.flatnonzero((side.condition == c) & known)
         units, unit = np.unique(side.unit[rows], return_inverse=True)
-        for number in range(len(units) if len(units) > 1 else 0):
+        if len(units) < 2:
+            continue
+        count[rows] = len(units) - 1
+        if len(units) == len(rows):
+            centre[rows] = _median_without_each(side.values[rows])
+            continue
+        for number in range(len(units)):
             centre[rows[unit == number]] = np.median(side.values[rows[unit != number]])
-        count[rows] = len(units) - 1 if len(units) > 1 else np.nan
     return centre, count
+
+
+def _median_without_each(values: Values) -> Values:
+    """Median of all other values for each of two or more, in one sort."""
+    order, others = values.argsort(kind="stable"), len(values) - 1
+    ascending, rank = values[order], order.argsort()
+    low, high = (ascending[middle + (rank <= middle)] for middle in ((others - 1) // 2, others // 2))
+    return np.asarray((low + high) / 2)
 
 
 def from_others(side: Side) -> Values:

@@ -25,6 +25,7 @@ from scipy.stats import t as student
 
 from jsddpm_eval.stats.limits import LEAST_P, MIN_UNITS, TAIL
 from jsddpm_eval.stats.scale import Labels, Side, Values
+from jsddpm_eval.stats.sign_test import sign_test_p
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Shift:
     def p_value(self) -> float:
         """Two-sided, of "there is no difference"; the sign test's if there is no spread."""
         if self.error == 0:
-            return 1.0 if self.value == 0 else 2.0 ** (1 - min(self.patients, self.units))
+            return 1.0 if self.value == 0 else sign_test_p(min(self.patients, self.units))
         return max(float(2 * student.sf(abs(self.value) / self.error, self.freedom)), LEAST_P)
 
     @property

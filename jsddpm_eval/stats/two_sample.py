@@ -19,6 +19,7 @@ from jsddpm_eval.results.score import Baseline, Spread, block_of
 from jsddpm_eval.stats.baseline import baseline_of
 from jsddpm_eval.stats.intervals import BLOCKS, Statistic, distance_spread, numbered
 from jsddpm_eval.stats.limits import MIN_PATIENTS, MIN_UNITS
+from jsddpm_eval.stats.mix import mix_weights
 from jsddpm_eval.stats.resampling import independent_slices, labels_of, one_per_patient, one_per_unit
 
 SLICE_DRAWS, LABELLINGS = 8, 199
@@ -139,9 +140,7 @@ class _Draw:
         if strata is None:
             rows = independent_slices(owner, generators[0], torch.ones(len(owner), dtype=torch.float64))
         else:
-            size = int(strata[0].max()) + 1
-            share = strata[1].bincount(minlength=size) / strata[0].bincount(minlength=size)
-            rows = one_per_patient(owner, generators[0], share[strata[0]].double())
+            rows = one_per_patient(owner, generators[0], mix_weights(*strata)[strata[0]])
         chosen, n_patients = one_per_unit(units, generators[1]), int(owner.max()) + 1
         x, unit = torch.cat([real[rows], generated[chosen]]), torch.cat([owner[rows], n_patients + units[chosen]])
         side = torch.arange(len(x)) < len(rows)
@@ -169,8 +168,7 @@ class _Draw:
         """Weights that give the real side the generated mix of conditions."""
         if self.strata is None:
             return torch.ones(len(self.x), dtype=torch.float64)
-        counts = [self.strata[side].bincount(minlength=int(self.strata.max()) + 1) for side in (self.real, ~self.real)]
-        return (counts[1] / counts[0])[self.strata].double()
+        return mix_weights(self.strata[self.real], self.strata[~self.real])[self.strata]
 
     def observed(self, statistic: LabelStatistic) -> float:
         """The distance."""

@@ -32,11 +32,14 @@ def test_as_many_places_as_the_limit_whose_gaps_differ_by_one_at_most(count, mos
     places = spread_places(count, most).tolist()
     assert len(places) == min(count, most)
     gaps = [b - a for a, b in zip(places, [*places[1:], count], strict=True)]
-    assert places[0] == 0 and sum(gaps) == count
-    assert min(gaps) >= 1 and max(gaps) - min(gaps) <= 1
+    assert places[0] == 0
+    assert sum(gaps) == count
+    assert min(gaps) >= 1
+    assert max(gaps) - min(gaps) <= 1
 
 
 def test_a_condition_keeps_its_share_of_a_table_that_is_just_too_large():
     bins = torch.arange(1001) % 7  # 143 slices of each bin
     kept = bins[evenly(bins, 1000)].bincount().tolist()
-    assert sum(kept) == 1000 and set(kept) <= {142, 143}
+    assert sum(kept) == 1000
+    assert set(kept) <= {142, 143}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,15 @@ def test_the_median_of_others_leaves_out_the_own_unit_and_missing_numbers():
     assert centre[:4].tolist() == [7.0, 7.0, 1.0, 1.0]  # of 5 and 9; of 0, 1 and 9; of 0, 1 and 5
     assert others[:4].tolist() == [2, 2, 2, 2]
     assert np.isnan(centre[4:]).all()
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 30, 31])
+def test_the_median_of_other_samples_is_that_of_a_loop(count):
+    rng = np.random.default_rng(count)
+    values = rng.choice(rng.standard_normal(max(2, count // 2)), count) * 1e3  # with ties
+    centre, others = median_of_others(Side(values, np.full(count, 4), rng.permutation(count)))
+    assert centre.tolist() == [statistics.median(np.delete(values, i).tolist()) for i in range(count)]
+    assert others.tolist() == [count - 1] * count
 
 
 def test_one_patient_alone_is_measured_from_the_median_of_the_own_slices():
