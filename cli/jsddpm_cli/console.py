@@ -76,7 +76,7 @@ def say(text: str, end: str = "\n") -> None:
 def emit(
     renderable: RenderableType | None,
     value: object,
-    how: Format,
+    how: Format | None,
     *,
     above: Sequence[str] = (),
     below: Sequence[str] = (),
@@ -86,13 +86,14 @@ def emit(
     Args:
         renderable: A table or another view; None prints the sentences alone.
         value: What JSON shows, the content of the sentences included.
-        how: Format of the result.
+        how: Format of the result; None prints nothing, for a step of a command that prints its own result.
         above: Sentences above the renderable, each on one line. It is broken at blanks on a terminal, and where
             ``COLUMNS`` gives a width.
         below: Sentences below it.
     """
     if how == "json":
         say(strict_json(value))
+    if how != "table":
         return
     console = out()
     unbroken = not (console.is_terminal or os.environ.get("COLUMNS"))

@@ -11,8 +11,7 @@ from jsddpm.slices.importing.items import asked_pathology
 from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm.wording import counted
 from jsddpm_cli import sources
-from jsddpm_cli.console import FormatOption, command_line, note, say, tracked
-from jsddpm_cli.streams import strict_json
+from jsddpm_cli.console import FormatOption, command_line, emit, note, tracked
 
 if TYPE_CHECKING:
     LayoutName = str
@@ -135,8 +134,7 @@ def import_(
         note(f"warning: {suspicion}")
     for question in untold:
         note(f"not checked: {question}")
-    if how == "json":
-        found = {"slices": len(imported.index), "layout": origin["layout"], "files_left": origin["files_left"]}
-        say(strict_json(found | {"warnings": [vars(suspicion) for suspicion in suspicions], "not_checked": untold}))
+    found = {"slices": len(imported.index), "layout": origin["layout"], "files_left": origin["files_left"]}
+    emit(None, found | {"warnings": [vars(suspicion) for suspicion in suspicions], "not_checked": untold}, how)
     note(f"{counted(len(imported.index), 'slice')} in {out} (layout {origin['layout']}); evaluate them with")
     note(command_line("jsddpm", "eval", "--real", real, "--generated", out, "--bin-aware"), unbroken=True)

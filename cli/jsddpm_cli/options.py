@@ -29,7 +29,7 @@ def chosen_range(requested: tuple[int, int] | None, store: SliceStore | None) ->
 
 
 def require_endings(places: Iterable[Path], endings: Collection[str], option: str = "--out") -> None:
-    """Refuse an ``--out`` whose extension selects no format; an empty one among ``endings`` stands for none at all.
+    """Refuse an ``--out`` whose extension selects no format.
 
     Args:
         places: Values of the option.
@@ -41,7 +41,7 @@ def require_endings(places: Iterable[Path], endings: Collection[str], option: st
     """
     for place in places:
         if place.suffix not in endings:
-            cure = f"end it with one of {', '.join(filter(None, endings))}"
+            cure = f"end it with one of {', '.join(endings)}"
             raise usage_error("OPTION", f"{option} {place.name} has an unknown extension", fix=cure)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from jsddpm.errors import usage_error
+from jsddpm_cli.console import Format, emit
 
 
 def share_of(text: str | None) -> tuple[int, int]:
@@ -23,3 +25,16 @@ def share_of(text: str | None) -> tuple[int, int]:
     if not 1 <= number <= count:
         raise usage_error("OPTION", f"--share {text!r} is not a part", fix="give I/N with 1 <= I <= N, such as 2/8")
     return number - 1, count
+
+
+def emit_part(out: Path, part: tuple[int, int], share: str | None, how: Format) -> None:
+    """Print as JSON that a part is done, and others are not; processes of torchrun share a stdout, and print nothing.
+
+    Args:
+        out: What the last part publishes.
+        part: Number of the part, from 0, and of how many.
+        share: The option --share.
+        how: Format of the result.
+    """
+    if share is not None:
+        emit(None, {"out": str(out), "complete": False, "part": part[0] + 1, "parts": part[1]}, how)

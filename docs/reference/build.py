@@ -27,9 +27,9 @@ HERE = Path(__file__).parent
 CLI = """# Command line
 
 This page lists every command with its options. `jsddpm COMMAND --help` shows the same text. Results go to stdout, and
-all other output goes to stderr. If a command has `--format json`, stdout is strict JSON and nothing else. On a
-terminal, longer work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks. [Errors and exit
-statuses](errors.md) are on another page.
+all other output goes to stderr. With `--format json`, stdout is strict JSON and nothing else. On a terminal, longer
+work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks. [Errors and exit statuses](errors.md) are on
+another page.
 
 *Made from the commands by `make reference`.*
 """

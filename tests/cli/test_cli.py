@@ -380,10 +380,19 @@ def test_bins_report_is_the_documented_json(jsddpm):
 def test_bins_report_in_every_format_with_a_store(jsddpm, tmp_path, how):
     store = write_store(tmp_path / "store", patients=3)  # too few to simulate, which takes its time
     common = ["bins", "report", "--z-range", 5, 34, "--bins", 5, "--store", store.path, "--format", how]
-    status, out, _ = jsddpm(*common)
-    assert (status, jsddpm(*common, "--out", tmp_path / "bins")[0]) == (0, 0)
-    assert (tmp_path / "bins").read_bytes().decode().splitlines() == out.splitlines()
+    file = tmp_path / f"bins.{'md' if how == 'markdown' else how}"
+    status, out, _ = jsddpm(*common, "--out", file)
+    assert (status, file.read_bytes().decode().splitlines()) == (0, out.splitlines())
     assert "lesion" in out
+
+
+@pytest.mark.parametrize(("name", "begins"), [("a.csv", b"z_bin,"), ("a.png", b"\x89PNG"), ("a.json", b"{")])
+def test_the_extension_decides_the_file_and_the_format_what_is_printed(jsddpm, tmp_path, name, begins):
+    report = ["bins", "report", "--z-range", 24, 93, "--format", "json"]
+    status, out, _ = jsddpm(*report, "--out", tmp_path / name)
+    assert (status, out) == (0, jsddpm(*report)[1])
+    assert json.loads(out)["schemes"]["global"]["bins_used"] == 7
+    assert (tmp_path / name).read_bytes().startswith(begins)
 
 
 @pytest.mark.parametrize("how", ["table", "markdown", "html"])

@@ -28,10 +28,7 @@ StoreOption = Annotated[Path | None, typer.Option(help="Slice store whose slices
 
 
 ReportFormat = Literal["table", "json", "csv", "markdown", "html"]
-_ENDINGS: dict[str, ReportFormat] = {
-    ".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html", ".txt": "table", "": "table", ".png": "table",
-}  # fmt: skip
-"""Extensions of ``--out`` and their formats, unless ``--format`` is given."""
+_ENDINGS = (".json", ".csv", ".md", ".html", ".txt", ".png")
 
 
 @app.command(epilog="Example: jsddpm bins report --z-range 24 93 --bins 10")
@@ -45,37 +42,28 @@ def report(
     ] = 16,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept more bins than slices.")] = False,
     how: Annotated[
-        ReportFormat, typer.Option("--format", help="table, json, csv, markdown or html.", metavar="FORMAT")
+        ReportFormat,
+        typer.Option("--format", help="Format on stdout: table, json, csv, markdown or html.", metavar="FORMAT"),
     ] = "table",
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write; its extension selects the format: .md, .csv, .json, .html, .txt, or .png for a figure."
+            help="Also write a file; its extension selects its format: .md, .csv, .json, .html, .txt, or .png for a "
+            "figure."
         ),
     ] = None,
 ) -> None:
     """Show which bins a z-range uses under local and global binning, and the slices of a store in each bin."""
     if out is not None:
         require_endings([out], _ENDINGS)
-        how = _ENDINGS[out.suffix] if how == "table" else how
     values = utilization_report(z_range, bins, slices, store, samples, allow_empty=allow_empty)
-    if out is not None and out.suffix == ".png":
-        from jsddpm.files import write_bytes
-        from jsddpm_reports.figures import png
-        from jsddpm_reports.utilization import utilization_figure
-
-        write_bytes(out, png(utilization_figure(values)))
-        note(f"figure {out}")
-        out = None
-    if out is not None:
-        from jsddpm.files import write_text
-
-        write_text(out, _as_text(values, how))
-        note(f"report {out}")
-    elif how == "table" or how == "json":
+    if how == "table" or how == "json":
         show_utilization(values, how)
     else:
         say(_as_text(values, how), end="")
+    if out is not None:
+        _write(values, out)
+        note(f"written {out}")
 
 
 @app.command(cls=with_lists("--bins"), epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")
@@ -121,7 +109,7 @@ def utilization_report(
     return values
 
 
-def show_utilization(values: dict[str, Any], how: Format) -> None:
+def show_utilization(values: dict[str, Any], how: Format | None) -> None:
     """Print the report."""
     from jsddpm_reports.binning import cell_key, cell_table, sentence, summary_table
     from jsddpm_reports.terminal import results_table, utilization_panel
@@ -133,15 +121,25 @@ def show_utilization(values: dict[str, Any], how: Format) -> None:
     emit(utilization_panel(values, sentence(values), tables), values, how, below=key)
 
 
-def _as_text(values: dict[str, Any], how: ReportFormat) -> str:
-    import json
+def _write(values: dict[str, Any], out: Path) -> None:
+    from jsddpm.files import write_bytes, write_json, write_text
 
+    if out.suffix == ".png":
+        from jsddpm_reports.figures import png
+        from jsddpm_reports.utilization import utilization_figure
+
+        write_bytes(out, png(utilization_figure(values)))
+    elif out.suffix == ".json":
+        write_json(out, values)
+    else:
+        forms: dict[str, Literal["csv", "html"]] = {".csv": "csv", ".html": "html"}
+        write_text(out, _as_text(values, forms.get(out.suffix, "markdown")))
+
+
+def _as_text(values: dict[str, Any], how: Literal["csv", "markdown", "html"]) -> str:
     from jsddpm_reports import binning
 
-    if how == "json":
-        return json.dumps(values, indent=2, allow_nan=False) + "\n"
-    make = {"csv": binning.csv, "markdown": binning.markdown, "html": binning.html, "table": binning.markdown}
-    return make[how](values)
+    return {"csv": binning.csv, "markdown": binning.markdown, "html": binning.html}[how](values)
 
 
 def _opened(store: Path | None) -> Any:

@@ -93,7 +93,7 @@ def build(
 def build_store(
     cohort: Cohort,
     out: Path,
-    how: Format,
+    how: Format | None,
     *,
     geometry: tuple[tuple[int, int, int], tuple[float, float, float]],
     shares: tuple[float, float, int],
@@ -129,7 +129,7 @@ def build_store(
     note(f"store in {out}")
 
 
-def _show_outcomes(outcomes: list[Outcome], z_range: list[str], how: Format) -> None:
+def _show_outcomes(outcomes: list[Outcome], z_range: list[str], how: Format | None) -> None:
     from rich.console import Group
 
     from jsddpm_reports.terminal import notes_by_text, results_table
@@ -178,12 +178,15 @@ def resplit(
         Path, typer.Argument(help="CSV with columns patient and split, as jsddpm cohort split writes.")
     ],
     out: Annotated[Path, typer.Option(help="New folder for the store.")],
+    how: FormatOption = "table",
 ) -> None:
     """Make a store with other splits, which shares the slices of the first one on disk."""
     from jsddpm.slices.resplit import resplit as divide
     from jsddpm.slices.store import SliceStore
+    from jsddpm_cli.contents import slice_counts
 
-    divide(SliceStore(store), manifest, out)
+    divided = SliceStore(divide(SliceStore(store), manifest, out))
+    emit(None, {"out": str(out), "subjects": len(divided.subjects), "slices": slice_counts(divided)}, how)
     note(f"store in {out}")
 
 
@@ -192,6 +195,7 @@ def anonymise(
     store: StoreArgument,
     out: Annotated[Path, typer.Option(help="New folder for the store.")],
     key: KeyOption = None,
+    how: FormatOption = "table",
 ) -> None:
     """Make a store to share: codes replace patients, and the names of source files are left out."""
     from jsddpm.anonymise import Codes
@@ -202,7 +206,9 @@ def anonymise(
     refuse_existing(out)
     opened = SliceStore(store)
     codes = codes_for(opened, key, out) if opened.kind == "real" else Codes({}, {})
-    note(f"store in {anonymised_store(opened, codes, out)}")
+    made = SliceStore(anonymised_store(opened, codes, out))
+    emit(None, {"out": str(out), "kind": made.kind, "subjects": len(made.subjects), "slices": len(made.index)}, how)
+    note(f"store in {out}")
 
 
 @app.command(epilog="Example: jsddpm cache info store --thumbnails sheet.png")

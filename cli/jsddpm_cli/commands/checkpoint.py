@@ -79,6 +79,7 @@ def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
     out: Annotated[Path, typer.Argument(help="New folder for the pipeline.")],
     raw: Annotated[bool, typer.Option("--raw", help="Export the raw weights instead of their average.")] = False,
+    how: FormatOption = "table",
 ) -> None:
     """Write a pipeline that diffusers opens: network, sampler, condition embedding, model card, configuration.
 
@@ -88,6 +89,7 @@ def export(
     from jsddpm.training.export import export_checkpoint
 
     export_checkpoint(checkpoint, out, weights="raw" if raw else "ema")
+    emit(None, {"out": str(out), "weights": "raw" if raw else "ema"}, how)
     note(f"{'raw' if raw else 'averaged'} weights in {out}")
 
 
@@ -97,6 +99,7 @@ def rebin(
     z_range: Annotated[tuple[int, int], typer.Option(help="New range of slices.", metavar="LO HI")],
     bins: Annotated[int, typer.Option(help="New number of bins.")],
     out: Annotated[Path, typer.Option(help="New checkpoint, for jsddpm train --warm-start.")],
+    how: FormatOption = "table",
 ) -> None:
     """Map a checkpoint to another binning: each new bin starts as the mean of the trained old bins it overlaps."""
     from jsddpm.binning import ZBinning
@@ -107,9 +110,10 @@ def rebin(
     ZBinning(z_range, bins, "local", old.binning.n_slices)
     new = old.config.binning.model_copy(update={"scheme": "local", "z_range": z_range, "n_bins": bins})
     mapping = rebin_checkpoint(checkpoint, out, new)
-    if mapping.orphans:
-        named = ", ".join(condition.name for condition in mapping.orphans)
-        note(f"conditions that overlap no trained bin start as the mean of the trained ones: {named}")
+    orphans = [condition.name for condition in mapping.orphans]
+    emit(None, {"out": str(out), "z_range": list(z_range), "n_bins": bins, "without_trained_bin": orphans}, how)
+    if orphans:
+        note(f"conditions that overlap no trained bin start as the mean of the trained ones: {', '.join(orphans)}")
     note(f"{old.binning} mapped to {bins} bins of {list(z_range)}: {out}")
     lo, hi = z_range
     same = f"--set binning.z_range=[{lo},{hi}] --set binning.n_bins={bins}"

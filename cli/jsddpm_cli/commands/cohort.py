@@ -221,9 +221,11 @@ def phantom(
     controls: Annotated[int, typer.Option(help="Number of subjects without a lesion.")] = 4,
     seed: Annotated[int, seed_option("Seed; the same seed gives the same bytes.")] = 0,
     jobs: sources.JobsOption = None,
+    how: FormatOption = "table",
 ) -> None:
     """Make a cohort of FLAIR-like volumes with cortical lesions as a BIDS tree, offline."""
     make_phantom(out, subjects, controls, seed, jobs)
+    emit(None, {"out": str(out), "subjects": subjects, "controls": controls}, how)
     note(f"{counted(subjects, 'subject')} in {out}")
 
 

@@ -11,7 +11,7 @@ import typer
 
 from jsddpm.errors import JsddpmError, first_names, printable, usage_error
 from jsddpm.runtime import cores
-from jsddpm_cli.console import note, say
+from jsddpm_cli.console import Format, FormatOption, emit, note, say
 from jsddpm_cli.seeds import seed_option
 
 app = typer.Typer()
@@ -27,6 +27,7 @@ def demo(
         "runs/demo"
     ),
     seed: Annotated[int, seed_option("Seed of all stages.")] = 0,
+    how: FormatOption = "table",
 ) -> None:
     """Make a demo cohort, train on it, draw samples and evaluate them bin by bin, in minutes."""
     from jsddpm.config import load_config
@@ -45,12 +46,14 @@ def demo(
             write_json(out / "demo.json", plan)
         elif read_json(out / "demo.json") != plan:
             raise usage_error("DEMO", "contains a demo of another seed or preset", fix="choose another --out", file=out)
-        page = _run_stages(out, seed)
+        page = _run_stages(out, seed, how)
     note(f"done in {(time.monotonic() - start) / 60:.1f} min")
-    say(f"report: {printable(str(page))}")
+    emit(None, {"out": str(out), "report": str(page)}, how)
+    if how == "table":
+        say(f"report: {printable(str(page))}")
 
 
-def _run_stages(out: Path, seed: int) -> Path:
+def _run_stages(out: Path, seed: int, how: Format) -> Path:
     from jsddpm.cohort.sources import read_cohort
     from jsddpm_cli.commands.bins import show_utilization, utilization_report
     from jsddpm_cli.commands.cache import build_store
@@ -59,23 +62,24 @@ def _run_stages(out: Path, seed: int) -> Path:
     from jsddpm_cli.commands.sample import run_sampling
     from jsddpm_reports.page import write_page
 
+    shown: Format | None = "table" if how == "table" else None
     cohort, store, run = out / "cohort", out / "store", out / "run"
     samples, evaluation = run / "samples", run / "evaluation"
     _stage(1, "demo cohort", cohort, cohort.is_dir(), lambda: make_phantom(cohort, SUBJECTS, CONTROLS, seed, None))
     _stage(
         2, "slice store", store, store.is_dir(),
         lambda: build_store(
-            read_cohort(cohort), store, "table", geometry=(SHAPE, SPACING), shares=(0.15, 0.15, seed),
+            read_cohort(cohort), store, shown, geometry=(SHAPE, SPACING), shares=(0.15, 0.15, seed),
             jobs=cores(),
         ),
     )  # fmt: skip
     note("[3/7] bins of z_range [24, 93]")
-    show_utilization(utilization_report((24, 93), 10, SHAPE[2], None), "table")
+    show_utilization(utilization_report((24, 93), 10, SHAPE[2], None), shown)
     _stage(4, "training", run, _trained(run), lambda: _train(store, run, seed))
     _stage(5, "samples", samples, samples.is_dir(), lambda: run_sampling(run, samples, {}, None, None, seed))
     _stage(
         6, "evaluation", evaluation, _evaluated(samples, evaluation),
-        lambda: run_evaluation(run, real=store, generated=samples, out=evaluation, seed=seed),
+        lambda: run_evaluation(run, real=store, generated=samples, out=evaluation, seed=seed, how=shown),
     )  # fmt: skip
     note("[7/7] report")
     return write_page(evaluation, evaluation / "report.html")

@@ -143,7 +143,7 @@ def run_evaluation(
     out: Path,
     split: str = "test",
     seed: int,
-    how: Format = "table",
+    how: Format | None = "table",
     metrics: list[str] | None = None,
     features: list[str] | None = None,
     feature_cache: Path | None = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from jsddpm.registry import PRESETS
-from jsddpm_cli.console import note, say
+from jsddpm_cli.console import FormatOption, emit, note, say
 
 app = typer.Typer()
 ORDER = 45
@@ -24,6 +24,7 @@ def init(
             metavar="PRESET",
         ),
     ] = None,
+    how: FormatOption = "table",
 ) -> None:
     """Write a commented jsddpm.yaml; with it, train and eval need no options in this folder."""
     from jsddpm.slices.store import SliceStore
@@ -36,4 +37,6 @@ def init(
         preset, why = recommendation.preset, f", because {recommendation.reason}"
     file = write_project(Path(), chosen, preset)
     note(f"store {chosen}, preset {preset}{why}; edit {file} to change them, then run: jsddpm train")
-    say(str(file))
+    emit(None, {"out": str(file), "store": str(chosen), "preset": preset}, how)
+    if how == "table":
+        say(str(file))

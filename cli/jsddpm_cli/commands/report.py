@@ -11,7 +11,7 @@ import typer
 from jsddpm.errors import usage_error
 from jsddpm.wording import counted
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
-from jsddpm_cli.console import note
+from jsddpm_cli.console import FormatOption, emit, note
 from jsddpm_cli.options import require_endings
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def report(
     figure_format: Annotated[
         list[FigureFormat] | None, typer.Option(help="Format of the figures; repeatable (default: png and pdf)")
     ] = None,
+    how: FormatOption = "table",
 ) -> None:
     """Write an evaluation or a run as a page that opens offline, or an evaluation as a table for a paper.
 
@@ -87,11 +88,13 @@ def report(
     for place in places:
         _write(folder, place, score, codes, evaluation=evaluation)
         note(f"written {place}")
+    written: list[Path] = []
     if figures is not None:
         from jsddpm_reports.publication import write_figures
 
         written = write_figures(folder, figures, figure_format or list(FigureFormat))
         note(f"{counted(len(written), 'figure')} in {figures}")
+    emit(None, {"out": [str(place) for place in places], "figures": [str(file) for file in written]}, how)
 
 
 def _codes(folder: Path, key: Path | None, real: Path | None) -> Codes | None:

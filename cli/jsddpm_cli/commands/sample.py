@@ -12,9 +12,9 @@ from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.registry import SAMPLERS
 from jsddpm.wording import counted
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
-from jsddpm_cli.console import note, tracked
+from jsddpm_cli.console import FormatOption, emit, note, tracked
 from jsddpm_cli.seeds import seed_option
-from jsddpm_cli.shares import share_of
+from jsddpm_cli.shares import emit_part, share_of
 
 if TYPE_CHECKING:
     from jsddpm.binning import Condition
@@ -77,6 +77,7 @@ def sample(
     png: Annotated[Path | None, typer.Option(help="New folder for the samples as PNG pictures.")] = None,
     seed: Annotated[int, seed_option("Seed; the same seed gives the same samples.")] = 0,
     share: Annotated[str | None, typer.Option(help="Draw only part I of N, such as 2/8.", metavar="I/N")] = None,
+    how: FormatOption = "table",
 ) -> None:
     """Draw samples of every trained condition into a generated slice store.
 
@@ -88,6 +89,7 @@ def sample(
     far as a 2D network can achieve; jsddpm volumes compares them with slices of patients.
     """
     from jsddpm.files import refuse_existing
+    from jsddpm.slices.store import SliceStore
 
     part = share_of(share)
     others = [folder for folder in (nifti, png) if folder is not None]
@@ -116,10 +118,13 @@ def sample(
     run_sampling(
         run, out, changes, bins, pathology, seed, brain=brain, checkpoint=checkpoint, weights=weights, share=part
     )
-    if out.exists():
-        for form, place in (("nifti", nifti), ("png", png)):
-            if place is not None:
-                _export(out, place, form, shared=part[1] > 1)
+    if not out.exists():
+        emit_part(out, part, share, how)
+        return
+    for form, place in (("nifti", nifti), ("png", png)):
+        if place is not None:
+            _export(out, place, form, shared=part[1] > 1)
+    emit(None, {"out": str(out), "complete": True, "samples": len(SliceStore(out).index)}, how)
 
 
 def _export(store: Path, folder: Path, form: str, *, shared: bool) -> None:

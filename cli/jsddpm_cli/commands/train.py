@@ -85,7 +85,9 @@ def train(
             "CONFIG", "--resume uses the run's configuration", fix="leave out --preset, --config, --warm-start"
         )
     from jsddpm.config import load_config, require_preset
+    from jsddpm.diffusion.checkpoint import checkpoint_info
     from jsddpm.files import require_directory
+    from jsddpm.runtime import processes
     from jsddpm.training.project import Project
 
     project = Project.read()
@@ -112,7 +114,9 @@ def train(
             raise usage_error("OPTION", "--dry-run is for a new run", fix="leave out --resume")
         _print_plan(chosen, SliceStore(store).of_kind("real"), out, how)
         return
-    run_training(chosen, SliceStore(store).of_kind("real"), out, resume=resume, warm_start=warm_start)
+    path = run_training(chosen, SliceStore(store).of_kind("real"), out, resume=resume, warm_start=warm_start)
+    if processes()[0] == 0:
+        emit(None, {"run": str(out), "checkpoint": str(path), "step": checkpoint_info(path).step}, how)
 
 
 def _recommended(store: Path, settings: list[str]) -> RunConfig:

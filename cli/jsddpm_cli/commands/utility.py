@@ -11,7 +11,7 @@ from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note, tracked
 from jsddpm_cli.options import chosen_range
 from jsddpm_cli.seeds import seed_option
-from jsddpm_cli.shares import share_of
+from jsddpm_cli.shares import emit_part, share_of
 from jsddpm_cli.sources import JobsOption
 
 app = typer.Typer()
@@ -109,6 +109,7 @@ def utility(
         )  # fmt: skip
     if values is None:
         note(f"part {part[0] + 1} of {part[1]} is complete; the last part to finish writes {place / 'utility.json'}")
+        emit_part(place, part, share, how)
         return
     write_utility_files(values, place)
     emit(utility_view(values), values, how)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jsddpm_cli.console import note
+from jsddpm_cli.console import FormatOption, emit, note
 
 app = typer.Typer()
 ORDER = 76
@@ -18,6 +18,7 @@ def view(
     image: Annotated[Path, typer.Argument(help="Volume, .nii or .nii.gz.")],
     out: Annotated[Path, typer.Option(help="New HTML file.")],
     mask: Annotated[Path | None, typer.Option(help="Mask of the volume.")] = None,
+    how: FormatOption = "table",
 ) -> None:
     """Write a page with three planes of a volume that follow the pointer, with its mask over them; it works offline."""
     from jsddpm.cohort.nifti import open_nifti
@@ -25,6 +26,7 @@ def view(
     from jsddpm_reports.viewer import volume_page
 
     refuse_existing(out)
-    lesion = None if mask is None else open_nifti(mask, flat=True)
-    write_text(out, volume_page(open_nifti(image, flat=True), lesion, title=image.name))
+    volume, lesion = open_nifti(image, flat=True), None if mask is None else open_nifti(mask, flat=True)
+    write_text(out, volume_page(volume, lesion, title=image.name))
+    emit(None, {"out": str(out), "shape": list(volume.data.shape), "mask": mask is not None}, how)
     note(f"written {out}")
