@@ -6,9 +6,11 @@ The names of what training logs stand here alone: a log has no specs to look the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -90,7 +92,7 @@ def _lines(chart: _Chart, metrics: Mapping[str, Sequence[tuple[int, float]]]) ->
 
 
 def _draw(axes: Axes, chart: _Chart, lines: Mapping[str, Sequence[tuple[int, float]]], run: RunProgress) -> None:
-    for (label, values), (colour, dash, marker) in zip(lines.items(), _STYLES, strict=False):
+    for (label, values), (colour, dash, marker) in zip(_labelled(lines), _styles(len(lines)), strict=True):
         steps, heights = zip(*values, strict=True)
         few = len(values) <= _MARKED and (chart.score or chart.baseline)
         axes.plot(
@@ -110,6 +112,23 @@ def _draw(axes: Axes, chart: _Chart, lines: Mapping[str, Sequence[tuple[int, flo
     axes.set_axisbelow(True)
     if len(lines) > 1:
         axes.legend(handlelength=1.8, labelspacing=0.2, borderaxespad=0.2)
+
+
+def _styles(count: int) -> Sequence[tuple[Any, str, str]]:
+    """Colour, dash and marker of each line; lines that are too many for that are shaded in their order."""
+    if count <= len(_STYLES):
+        return _STYLES[:count]
+    return [(colormaps["viridis"](0.9 * n / (count - 1)), "-", "o") for n in range(count)]
+
+
+def _labelled(
+    lines: Mapping[str, Sequence[tuple[int, float]]],
+) -> Iterator[tuple[str, Sequence[tuple[int, float]]]]:
+    """The lines, of which no more have a label than there are styles: the first, the last, and evenly between."""
+    labels, last = list(lines), len(_STYLES) - 1
+    named = labels if len(lines) <= len(_STYLES) else [labels[n * (len(lines) - 1) // last] for n in range(last + 1)]
+    for label, values in lines.items():
+        yield label if label in named else "", values
 
 
 def _mark(axes: Axes, score: str, run: RunProgress) -> None:

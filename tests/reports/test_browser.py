@@ -82,6 +82,7 @@ def opened(browser, file):
 
 def test_nothing_is_said_or_asked_for_while_everything_is_used(opened, file):
     page, said, asked = opened()
+    page.hover("#montage")
     for key in "mmgggccc":
         page.keyboard.press(key)
     for summary in page.query_selector_all("summary"):
@@ -128,10 +129,15 @@ def test_keys_and_buttons_turn_outlines_sides_and_conditions(opened):
 
     masks, real, made, lesion = ".outline", "svg.real", "svg.generated", ".kind.lesion svg.part"
     assert [shown(s) for s in (masks, real, made, lesion)] == [20, 20, 20, 20]
+    page.keyboard.press("m")  # typed elsewhere, such as by speech
+    assert shown(masks) == 20
+    page.focus("button[data-key=g]")
     page.keyboard.press("m")
     assert shown(masks) == 0
     page.keyboard.press("m")
     assert shown(masks) == 20
+    page.eval_on_selector("button[data-key=g]", "(button) => button.blur()")
+    page.hover("#montage")
     for expected in ((0, 20), (20, 0), (20, 20)):
         page.keyboard.press("g")
         assert (shown(real), shown(made)) == expected
@@ -139,7 +145,8 @@ def test_keys_and_buttons_turn_outlines_sides_and_conditions(opened):
     for expected, words in (((20, 0), "lesion only"), ((0, 20), "control only"), ((20, 20), "lesion and control")):
         button.click()
         assert (shown(lesion), shown(".kind.control svg.part")) == expected
-        assert button.inner_text().startswith(words)
+        assert page.get_by_role("button", name=words, exact=True).count() == 1
+        assert button.get_attribute("aria-keyshortcuts") == "c"
     page.keyboard.press("Control+m")
     assert shown(masks) == 20
 
@@ -151,6 +158,11 @@ def test_reasons_show_on_hover_and_by_keyboard(opened):
     tip = page.wait_for_selector("#tip:not([hidden])")
     assert "too few patients" in tip.inner_text()
     assert "6 patients" in tip.inner_text()
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#tip", state="hidden")
+    page.mouse.move(0, 0)
+    cell.hover()
+    page.wait_for_selector("#tip:not([hidden])")
     page.mouse.move(0, 0)
     page.wait_for_selector("#tip", state="hidden")
     table = "table.heat:not(.strip)"
@@ -170,6 +182,19 @@ def test_reasons_show_on_hover_and_by_keyboard(opened):
     for _ in range(25):
         page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.dataset.note").startswith("bin 9 lesion, match")
+
+
+def test_a_screen_reader_is_told_each_reason_once_and_the_name_of_every_slice(opened):
+    page, _, _ = opened()
+    page.query_selector("td.undefined").hover()
+    page.wait_for_selector("#tip:not([hidden])")
+    assert page.get_by_role("status").count() == 0
+    assert page.eval_on_selector("#tip", "(tip) => tip.getAttribute('aria-hidden')") == "true"
+    names = page.eval_on_selector_all("svg.part rect.hit title", "(all) => all.map((title) => title.textContent)")
+    labels = page.eval_on_selector_all("svg.part", "(all) => all.map((svg) => svg.getAttribute('aria-label'))")
+    assert len(names) > len(labels)
+    read = [name for label in labels for name in label.split(": ")[2].split(", ")]
+    assert read == names
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

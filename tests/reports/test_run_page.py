@@ -104,6 +104,18 @@ def test_curves_are_what_was_logged(run):
     assert len({(to_hex(line.get_color()), line.get_linestyle()) for line in losses}) == len(losses) == 3
 
 
+def test_every_timestep_has_a_curve_of_its_own(unfinished):
+    names = [f"val/psnr_t{t}" for t in range(100, 1000, 100)]
+    rows = [",".join(map(str, [step, *(step + n for n in range(9))])) for step in (1, 3)]
+    (unfinished / "metrics.csv").write_text("\n".join([",".join(["step", *names]), *rows]) + "\n")
+    (chart,) = [a for a in training_figure(RunProgress.read(unfinished)).axes if "PSNR" in a.get_title(loc="left")]
+    assert [list(line.get_ydata()) for line in chart.lines] == [[1 + n, 3 + n] for n in range(9)]
+    assert len({to_hex(line.get_color()) for line in chart.lines}) == 9
+    labels = [text.get_text() for text in chart.get_legend().get_texts()]
+    assert len(labels) <= 6
+    assert (labels[0], labels[-1]) == ("t = 100", "t = 900")
+
+
 def test_the_best_check_and_signs_of_memorisation_are_marked(unfinished):
     write_json(
         unfinished / "choice.json",

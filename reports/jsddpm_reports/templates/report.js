@@ -4,7 +4,7 @@
   const tip = document.createElement("div");
   tip.className = "tip";
   tip.id = "tip";
-  tip.setAttribute("role", "status");
+  tip.setAttribute("aria-hidden", "true");
   tip.hidden = true;
   document.body.append(tip);
 
@@ -20,6 +20,7 @@
     tip.style.top = `${below <= lowest ? below : above >= 6 ? above : lowest}px`;
   };
   const hide = () => { tip.hidden = true; };
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
   for (const table of document.querySelectorAll("table.noted")) {
     const cells = [...table.querySelectorAll("[title]")];
@@ -39,7 +40,6 @@
     table.addEventListener("keydown", (event) => {
       const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
       const cell = noted(event);
-      if (event.key === "Escape") hide();
       if (!cell || !(event.key in steps)) return;
       event.preventDefault();
       const [down, right] = steps[event.key];
@@ -69,6 +69,7 @@
     const label = (key) => {
       const kbd = document.createElement("kbd");
       kbd.textContent = key;
+      kbd.setAttribute("aria-hidden", "true");
       buttons[key].replaceChildren(choices[key][at[key]][1], kbd);
     };
     const turn = (key) => {
@@ -79,11 +80,13 @@
     };
     for (const key of Object.keys(choices)) {
       label(key);
+      buttons[key].setAttribute("aria-keyshortcuts", key);
       buttons[key].addEventListener("click", () => turn(key));
     }
     slices.querySelector(".keys").hidden = false;
     document.addEventListener("keydown", (event) => {
-      if (event.key in choices && !event.ctrlKey && !event.metaKey && !event.altKey) turn(event.key);
+      const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+      if (plain && event.key in choices && slices.matches(":hover, :focus-within")) turn(event.key);
     });
   }
 
