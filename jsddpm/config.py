@@ -73,15 +73,15 @@ def load_config(source: str | Path | None, overrides: Sequence[str] = ()) -> Run
 
 
 def combined_config(
-    preset: str | None, sections: Mapping[str, Any], overrides: Sequence[str], file: str | None
+    preset: str | None, changed: Mapping[str, Any], overrides: Sequence[str], file: str | None
 ) -> RunConfig:
     """A preset with some keys of its sections changed.
 
     Args:
         preset: Name of a preset; None for the defaults.
-        sections: Changed keys by section.
+        changed: Changed keys by section.
         overrides: See :func:`load_config`.
-        file: File of the sections.
+        file: File of the changes.
 
     Raises:
         JsddpmError: ``CONFIG`` (status 2).
@@ -90,7 +90,7 @@ def combined_config(
     16
     """
     values = {} if preset is None else read_yaml(preset)
-    for name, changes in _with_empty_sections(sections).items():
+    for name, changes in _with_empty_sections(changed).items():
         known = values.get(name)
         values[name] = {**known, **changes} if isinstance(known, dict) and isinstance(changes, Mapping) else changes
     return _overridden(values, overrides, file)

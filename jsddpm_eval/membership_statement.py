@@ -185,25 +185,25 @@ def _sentences(result: Attack, measured: Measured) -> list[str]:
             low, high = divisions.interval
             sentences.append(
                 f"Random halves of the {name} patients alone are separated with areas of {low:.2f} to {high:.2f} in "
-                f"95 of 100 divisions; {100 * divisions.beyond:.0f} % reach that of the attack."
+                f"95 of 100 divisions; {100 * divisions.beyond:.0f}% reach that of the attack."
             )
     return sentences + [_sensitivity(result.scores, measured.member, rate) for rate in RATES]
 
 
 def _sensitivity(scores: np.ndarray[Any, Any], member: np.ndarray[Any, Any], rate: float) -> str:
     counted, n, m = sensitivity_at(scores[member], scores[~member], rate), int(member.sum()), int((~member).sum())
-    share = f"{100 * rate:g} %"
+    share = f"{100 * rate:g}%"
     if counted is None:
         needed = round(1 / rate)
         return f"The sensitivity at {share} false alarms is unknown: {needed} held-out patients are needed, not {m}."
     count, (low, high) = counted
-    identified = f"{count} of {n} training patients are identified ({100 * low:.0f} to {100 * high:.0f} %)"
+    identified = f"{count} of {n} training patients are identified ({100 * low:.0f} to {100 * high:.0f}%)"
     return f"At {share} false alarms, {identified}."
 
 
 def _area(area: Area) -> str:
     low, high = area.interval
-    return f"{100 * area.value:.0f} % of pairs (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+    return f"{100 * area.value:.0f}% of pairs (95% interval {100 * low:.0f} to {100 * high:.0f}%)"
 
 
 def _numbers(result: Attack, member: np.ndarray[Any, Any]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def rows_of(work: Path, seed: int, samples: int) -> list[Row]:
 def table(rows: list[Row]) -> str:
     """Divisions with a false alarm, by what is drawn uniformly, with exact 95 % intervals over divisions."""
     lines = [
-        "| samples are drawn with | divisions | with a false alarm | 95 % interval | checks |",
+        "| samples are drawn with | divisions | with a false alarm | 95% interval | checks |",
         "|---|---:|---:|---|---|",
     ]
     for way, words in WAYS.items():
@@ -53,7 +53,7 @@ def table(rows: list[Row]) -> str:
         low, high = share_interval(len(alarms), len(drawn))
         names = sorted(name for row in alarms for name in row["checks"].split())
         counts = ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(names)) or "none"
-        lines.append(f"| {words} | {len(drawn)} | {len(alarms)} | {100 * low:.0f} to {100 * high:.0f} % | {counts} |")
+        lines.append(f"| {words} | {len(drawn)} | {len(alarms)} | {100 * low:.0f} to {100 * high:.0f}% | {counts} |")
     return "\n".join(lines) + "\n"
 
 

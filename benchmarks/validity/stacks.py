@@ -71,7 +71,7 @@ def trials(cohort: Cohort, seed: int) -> Iterator[Row]:
 def table(rows: list[Row]) -> str:
     """Divisions in which a number is off, by volumes and share, with the exact 95 % interval for any of them."""
     lines = [
-        "| volumes | exchanged among | divisions | any off | 95 % interval | gradient | SSIM | lesion that continues |",
+        "| volumes | exchanged among | divisions | any off | 95% interval | gradient | SSIM | lesion that continues |",
         "|---:|---:|---:|---:|---|---:|---:|---:|",
     ]
     for count in VOLUMES:
@@ -80,8 +80,8 @@ def table(rows: list[Row]) -> str:
             off = [sum(row[name] == "off" for row in of) for name in SCORES]
             either = sum("off" in (row[name] for name in SCORES) for row in of)
             low, high = share_interval(either, len(of))
-            among = f"{100 * share:.0f} %" if share else "none"
-            cells = [count, among, len(of), either, f"{100 * low:.0f} to {100 * high:.0f} %", *off]
+            among = f"{100 * share:.0f}%" if share else "none"
+            cells = [count, among, len(of), either, f"{100 * low:.0f} to {100 * high:.0f}%", *off]
             lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 

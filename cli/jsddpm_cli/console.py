@@ -31,7 +31,7 @@ _WIDTH = 100  # of an output that is no terminal
 _POINTS = 200  # of a task whose times are kept, to estimate the time left
 
 
-def out() -> Console:
+def stdout_console() -> Console:
     """Console of stdout; its width is ``COLUMNS`` if that is a number above 0, or that of the terminal, or 100."""
     return Console(highlight=False, width=_width(sys.stdout), soft_wrap=False)
 
@@ -95,7 +95,7 @@ def emit(
         say(strict_json(value))
     if how != "table":
         return
-    console = out()
+    console = stdout_console()
     unbroken = not (console.is_terminal or os.environ.get("COLUMNS"))
     for line in above:
         _print_line(console, line, unbroken=unbroken)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
-from jsddpm_cli.console import out
+from jsddpm_cli.console import stdout_console
 from jsddpm_cli.usage import Parameter, parameters
 
 _HELP = Parameter("--help", False, False, "", "Show this message and exit.")
@@ -48,7 +48,7 @@ def _parameters(command: Any) -> list[Parameter]:
 
 def _show(command: Any, ctx: Any, commands: Sequence[tuple[str, str]] = ()) -> None:
     """Print usage, paragraphs, arguments, options, commands and the example."""
-    console = out()
+    console = stdout_console()
     usage = f"Usage: {ctx.command_path} {' '.join(command.collect_usage_pieces(ctx))}"
     for paragraph in (usage, *(command.help or "").split("\n\n")):
         console.print(Padding(Text(paragraph), (1, 1, 0, 1)))

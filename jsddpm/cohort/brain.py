@@ -52,7 +52,7 @@ def intensity_window(
         what, cure = "the brain has a single intensity", "export the image again, or leave it out"
         if (count := int(brain.sum())) < _FEW * brain.size:
             what = f"the brain that was found has {counted(count, 'voxel')} of {high:g}, which may be an outlier"
-            cure = f"lower the outlier to the values of the head (99.9 % are at most {np.percentile(values, 99.9):g})"
+            cure = f"lower the outlier to the values of the head (99.9% are at most {np.percentile(values, 99.9):g})"
         raise JsddpmError("CONTRAST", what, fix=cure, file=path)
     return low, high
 

@@ -92,12 +92,12 @@ def meaning(name: str) -> str:
     """The training set of an arm in words.
 
     >>> meaning("real+generated-25")
-    'real slices of training patients; 25 % of each batch generated'
+    'real slices of training patients; 25% of each batch generated'
     """
     words = name.split("+")
     meanings = [MEANINGS[word] for word in words if word in MEANINGS]
     meanings += [
-        f"{word.partition('-')[2]} % of each batch generated" for word in words if word.startswith("generated-")
+        f"{word.partition('-')[2]}% of each batch generated" for word in words if word.startswith("generated-")
     ]
     return "; ".join(meanings)
 

@@ -128,7 +128,7 @@ def _sentence(d: dict[str, Any], margin: float) -> str:
         "unknown": f"The study shows neither a gain of {arm} over {reference} nor its absence; {_needed(d)}",
     }
     return (
-        f"{answers[d['answer']]}. The difference in Dice is {d['difference']:+.3f} (95 % interval {low:+.3f} to "
+        f"{answers[d['answer']]}. The difference in Dice is {d['difference']:+.3f} (95% interval {low:+.3f} to "
         f"{high:+.3f}, {d['patients']} patients)."
     )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the terminal's view stays without matplotlib
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
-HEADINGS = ("noise", "timestep", "attack", "95 % interval")
+HEADINGS = ("noise", "timestep", "attack", "95% interval")
 
 _SIDES = ("training", "held-out")
 _WIDTH = 80

@@ -38,8 +38,8 @@ def alarms(values: dict[str, Any]) -> str:
     named = ", ".join(f"{name} {share['count']}" for name, share in perfect["checks"].items() if share["count"])
     draws = counted(perfect["trials"], "draw")
     return (
-        f"A perfect generator had a false alarm in {perfect['count']} of {draws} (95 % interval "
-        f"{100 * low:.0f} to {100 * high:.0f} %){f': {named}' if named else ''}. The draws are of "
+        f"A perfect generator had a false alarm in {perfect['count']} of {draws} (95% interval "
+        f"{100 * low:.0f} to {100 * high:.0f}%){f': {named}' if named else ''}. The draws are of "
         "one division of the patients; the interval does not cover other divisions."
     )
 

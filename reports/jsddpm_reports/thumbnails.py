@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 
 from jsddpm.slices.store import SliceStore
 from jsddpm.wording import counted
-from jsddpm_reports.figures import ORANGE
+from jsddpm_reports.figures import ORANGE, styled
 
 _COLUMNS = 8
 _MOST = 64
 
 
+@styled
 def thumbnail_sheet(store: SliceStore) -> Figure:
     """One slice per subject: where the lesion is largest, else where the brain is, else the middle one.
 

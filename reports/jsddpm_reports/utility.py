@@ -42,7 +42,7 @@ def comparison_table(values: Values, rows: Sequence[Values]) -> tables.Table:
         "against",
         "answer",
         "Dice",
-        "95 % interval",
+        "95% interval",
         "p (Holm)",
         f"patients for {values['gain']:g}",
     ]
@@ -103,8 +103,8 @@ def utility_text(values: Values, suffix: str) -> str:
         return "\n\n".join([*(tables.markdown(table, left=left) for table, left in both), lines]) + "\n"
     captions = (
         "Scores of patients who were not trained on, by what the network was trained on: means over patients and "
-        "trainings, with 95 % intervals.",
-        "Differences in Dice, paired by patient and training, with 95 % intervals; p-values corrected by Holm.",
+        "trainings, with 95% intervals.",
+        "Differences in Dice, paired by patient and training, with 95% intervals; p-values corrected by Holm.",
     )
     return "\n".join(
         tables.latex(table, left=left, caption=caption) for (table, left), caption in zip(both, captions, strict=True)
@@ -125,7 +125,7 @@ def between_text(values: Values, suffix: str) -> str:
     table = comparison_table(values, values["comparisons"])
     if suffix == ".md":
         return tables.markdown(table, left=3) + "\n"
-    caption = "Differences in Dice between studies, paired by patient and training, with 95 % intervals."
+    caption = "Differences in Dice between studies, paired by patient and training, with 95% intervals."
     return tables.latex(table, left=3, caption=caption)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from jsddpm.wording import counted
-from jsddpm_reports.figures import BLUE, BLUE_SOFT, GREY_SOFT, INK, ORANGE, PAPER
+from jsddpm_reports.figures import BLUE, BLUE_SOFT, GREY_SOFT, INK, ORANGE, PAPER, styled
 
 _DIGIT = 0.021  # width of a digit, as a share of the slices
 
 
+@styled
 def utilization_figure(report: dict[str, Any]) -> Figure:
     """Bins along the z axis for each scheme of a utilization report: which slices each bin takes, which stay empty."""
     lo, hi = report["z_range"]
@@ -41,7 +42,6 @@ def utilization_figure(report: dict[str, Any]) -> Figure:
     axes.set_xlim(lo - 1, hi + 1 + 0.42 * (hi - lo))
     axes.set_xticks([t for t in range(0, hi + 1, 10) if t >= lo])
     axes.set_xlabel("axial slice z")
-    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 

@@ -44,7 +44,7 @@ def test_memory_is_off_with_its_numbers(stated):
     said = " ".join(values["sentences"])
     assert (values["answer"], values["reason"]) == ("off", "")
     assert "The network has memorised its patients" in said
-    assert f"{100 * values['attack']['area']:.0f} % of pairs" in said
+    assert f"{100 * values['attack']['area']:.0f}% of pairs" in said
     assert "10 training and 20 held-out patients" in said
     assert values["attack"]["p_value"] <= 0.025
     assert json.loads(json.dumps(values, allow_nan=False)) == values

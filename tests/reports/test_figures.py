@@ -22,6 +22,7 @@ from jsddpm_eval.results.score import Cell, Score
 from jsddpm_reports import curves, distributions, figures, montage
 from jsddpm_reports.evaluation import Evaluation
 from jsddpm_reports.publication import write_figures
+from jsddpm_reports.thumbnails import thumbnail_sheet
 from jsddpm_reports.utilization import utilization_figure
 
 
@@ -182,6 +183,18 @@ def test_tick_labels_are_those_the_layout_made_room_for(evaluation):
     figure = curves.reconstruction_figure(results)
     renderer = FigureCanvasAgg(figure).get_renderer()
     assert min(axes.get_tightbbox(renderer).x0 for axes in figure.axes) >= 0
+
+
+@pytest.mark.parametrize("kind", ["utilization", "thumbnails"])
+def test_settings_of_the_caller_do_not_change_figures_of_stores(store, kind):
+    def drawn():
+        if kind == "thumbnails":
+            return figures.png(thumbnail_sheet(store))
+        return figures.png(utilization_figure(bin_utilization((24, 93), 10, 128)))
+
+    expected = drawn()
+    with mpl.rc_context({"font.size": 31, "axes.linewidth": 9}):
+        assert drawn() == expected
 
 
 def test_the_utilization_figure_draws_every_used_bin_and_stays_readable():

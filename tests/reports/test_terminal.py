@@ -175,7 +175,7 @@ def test_conditions_without_training_slices_are_never_trained():
 
 @pytest.mark.parametrize("width", [30, 60, 80])
 def test_a_wide_table_is_broken_at_words_and_loses_nothing(width):
-    headings = ["condition", "score", "A", "B", "95 % interval of the difference", "p (Holm)"]
+    headings = ["condition", "score", "A", "B", "95% interval of the difference", "p (Holm)"]
     cells = [["all bins control t=100 (reconstruction)", "kid_joint_slice-encoder", "1234.5", "–", "−17 pp to +17 pp",
               "<0.001"]] * 2  # fmt: skip
     text = printed(terminal.results_table(headings, cells), width)

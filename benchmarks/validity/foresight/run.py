@@ -97,7 +97,7 @@ def table(rows: Sequence[dict[str, Any]], sums: Sequence[Correlation], scores: S
     strongest = scores[:_SHOWN]
     usual = [c for c in scores[_SHOWN:] if c.score in _USUAL]
     lines = [
-        "| score | Spearman's correlation with Dice | 95 % interval | p (Holm) | foresees utility |",
+        "| score | Spearman's correlation with Dice | 95% interval | p (Holm) | foresees utility |",
         "|---|---:|---:|---:|---|",
         f"| Dice of another training on the same samples | {reliability(rows):+.2f} |  |  |  |",
         *map(_line, [*sums, *strongest, *usual]),

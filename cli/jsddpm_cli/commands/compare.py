@@ -53,7 +53,7 @@ def compare(
     ] = None,
     how: FormatOption = "table",
 ) -> None:
-    """Compare evaluations bin by bin: difference, 95 % interval, and a test corrected for the number of bins.
+    """Compare evaluations bin by bin: difference, 95% interval, and a test corrected for the number of bins.
 
     Studies of jsddpm utility that differ only in their generators show which samples are more useful.
 

@@ -12,8 +12,7 @@ from jsddpm.errors import ExitStatus, JsddpmError, usage_error
 from jsddpm.wording import counted
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
-from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
-from jsddpm_cli.console import out as stdout
+from jsddpm_cli.console import Format, FormatOption, emit, note, stdout_console, tracked
 from jsddpm_cli.seeds import seed_option
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ def run_evaluation(
             progress=lambda part, done, total: bar.part(f"evaluating: {part}", done, total),
         )
     page = write_page(out, out / "report.html")
-    emit(evaluation_view(results, stdout().width, read_statement(out)), results.model_dump(mode="json"), how)
+    emit(evaluation_view(results, stdout_console().width, read_statement(out)), results.model_dump(mode="json"), how)
     note(f"report {page}")
     if lost := sorted(before - _scores_of(results)):
         had = f"{counted(len(lost), 'score')} that these lack, such as {lost[0]}"

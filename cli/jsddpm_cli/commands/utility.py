@@ -80,7 +80,7 @@ def utility(
 ) -> None:
     """Train segmentation networks on real, generated and copied lesions, and test them on held-out patients.
 
-    All arms get the same number of steps. Differences are paired by patient and training, with 95 % intervals over
+    All arms get the same number of steps. Differences are paired by patient and training, with 95% intervals over
     patients, and p-values are corrected for the number of comparisons. A generator that was trained on a test patient
     is refused.
 

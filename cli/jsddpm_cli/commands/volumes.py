@@ -44,7 +44,7 @@ def volumes(
         [s.name, s.answer, *(_number(v) for v in (s.real, s.generated, s.shift)), _span(s.interval), _number(s.p_value)]
         for s in scores
     ]
-    table = results_table(["score", "answer", "real", "generated", "shift, SD", "95 % interval", "p"], rows)
+    table = results_table(["score", "answer", "real", "generated", "shift, SD", "95% interval", "p"], rows)
     emit(table, values, how, below=[f"{score.name}: {score.reason}" for score in scores if score.reason])
     if out is not None:
         write_json(out, values)

@@ -93,7 +93,7 @@ def _transplanted(world: World, share: float, rng: np.random.Generator) -> Gener
 
 FAULTS = (
     COPY,
-    Fault("copy_traced", "copies", "copies with 1 % of noise", _NAME, (0.25, 0.5, 1), "of samples",
+    Fault("copy_traced", "copies", "copies with 1% of noise", _NAME, (0.25, 0.5, 1), "of samples",
           _share(_traced)),
     Fault("copy_noise", "copies", "copies under noise", _NAME, (0.05, 0.03, 0.01), "of the range", _disguised(
         lambda made, sd, rng: GeneratedArrays(noisy(made.images, sd, rng), made.masks, made.z_bin, made.pathology))),

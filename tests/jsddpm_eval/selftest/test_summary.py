@@ -49,7 +49,7 @@ def test_false_alarms_have_the_interval_of_clopper_and_pearson(values):
     assert perfect["checks"]["copied"]["count"] == 1
     assert perfect["checks"]["sharpness"]["interval"] == pytest.approx([0, 1 - 0.025 ** (1 / 20)])
     said = (
-        "A perfect generator had a false alarm in 1 of 20 draws (95 % interval 0 to 25 %): copied 1. The draws are of "
+        "A perfect generator had a false alarm in 1 of 20 draws (95% interval 0 to 25%): copied 1. The draws are of "
         "one division of the patients; the interval does not cover other divisions."
     )
     assert alarms(values) == said
@@ -77,7 +77,7 @@ def test_sentences_say_from_where_on_a_fault_is_named_and_what_is_missed(values)
     assert values["sentences"] == [
         "Blur: checks name this fault right from 1 px on, see it under another name from 0.7 px on, and would miss it "
         "at 0.5 px.",
-        "Copies with 1 % of noise: checks would miss this fault at 0.25, 0.5 and 1 of samples.",
+        "Copies with 1% of noise: checks would miss this fault at 0.25, 0.5 and 1 of samples.",
     ]
 
 
