@@ -96,16 +96,19 @@ def _as_whole(
     patient, closed = references.patient[top], ~allowed.gather(1, top)
     equal &= (patterns.flatten(1).norm(dim=1) > 0.5)[:, None] & ~closed
     whole, blocks = (v.masked_fill(closed, -1) + equal for v in (whole, blocks))  # an exact copy comes first
-    best, lead = _bent(turned, moved, blocks, patient)
+    best, lead = _bent(turned, moved, blocks, patient, closed)
     columns = [(whole.max(1)), (blocks.max(1))]
     place = torch.stack([top.gather(1, c.indices[:, None])[:, 0] for c in columns] + [top.gather(1, best)[:, 0]], 1)
     return torch.stack([*(stretched(c.values) for c in columns), lead], 1), place, equal.any(1)
 
 
-def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, patient: Tensor) -> tuple[Tensor, Tensor]:
-    """The candidate that fits best after deformation, ``(n, 1)``, its fit, and its lead over the next patient."""
-    first = blocks.argmax(1, keepdim=True)
-    others = blocks.masked_fill(patient == patient.gather(1, first), -3)
+def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, patient: Tensor, closed: Tensor) -> tuple[Tensor, Tensor]:
+    """The candidate that fits best after deformation, ``(n, 1)``, its fit, and its lead over the next patient.
+
+    Closed candidates are not compared; they are the last ones. Without another patient there is no lead to know.
+    """
+    first = blocks.masked_fill(closed, -3).argmax(1, keepdim=True)
+    others = blocks.masked_fill(closed | (patient == patient.gather(1, first)), -3)
     two = torch.cat([first, others.argmax(1, keepdim=True)], 1)[:, :_BENT]
     alone = others.max(1).values < -2
     rows = torch.arange(len(turned))[:, None]

@@ -172,6 +172,18 @@ def test_only_allowed_references_are_compared():
     assert float(kept.measures[:, 0].max()) < 1
 
 
+def test_slices_that_are_not_allowed_change_nothing_where_few_are():
+    own = seen(1)
+    images = torch.cat([(own + 0.02 * fresh(6)).clamp(0, 1), fresh(9)[6:]])
+    patient = torch.tensor([0] * 6 + [1] * 3)
+    among = References(images, pattern(images), patient)
+    alone = References(images[6:], pattern(images[6:]), patient[6:])
+    kept = nearest(own, pattern(own), among, patient[None] == 1)
+    expected = nearest(own, pattern(own), alone, None)
+    assert torch.equal(kept.place - 6, expected.place)
+    assert torch.allclose(kept.measures, expected.measures, atol=1e-5)
+
+
 def test_large_slices_are_averaged_first():
     large = fresh(2).repeat_interleave(4, 1).repeat_interleave(4, 2)
     assert torch.allclose(pattern(large), pattern(fresh(2)), atol=1e-6)
