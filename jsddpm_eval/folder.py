@@ -23,7 +23,7 @@ from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.evaluation import Evaluation, Features, Metrics, Progress, Slices, evaluate_in_detail, versions
 from jsddpm_eval.features.registry import DEFAULT
 from jsddpm_eval.metrics.lesion_shape import lesion_rows
-from jsddpm_eval.privacy import PRIVACY, copied_pairs, privacy_statement
+from jsddpm_eval.privacy import PRIVACY, copied_pairs, copy_nearness, privacy_statement
 from jsddpm_eval.results.anonymised import coded_panels, coded_results, coded_rows, in_code_order
 from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
@@ -202,15 +202,14 @@ def per_slice_rows(detail: Evaluation) -> list[dict[str, Any]]:
 
 
 def nearest_pairs(detail: Evaluation) -> tuple[torch.Tensor, torch.Tensor]:
-    """Generated slices and their nearest real slices, nearest pair first, int64 ``(2, n)``, and how near they are.
+    """Generated slices and their nearest real slices, nearest pair first, int64 ``(2, n)``, and their nearness.
 
-    Above 1 a slice is a copy; what counts as one below equals the real slice, and its nearness is infinite.
+    See :func:`~jsddpm_eval.privacy.copy_nearness`.
     """
     rows = detail.per_slice.get("copy_row")
     if rows is None:
         return torch.empty((2, 0), dtype=torch.int64), torch.empty(0)
-    nearness, near = detail.per_slice["copy_score"], torch.nonzero(rows >= 0)[:, 0]
-    nearness = nearness.masked_fill((detail.per_slice["copied"] == 1) & ~(nearness > 1), torch.inf)
+    nearness, near = torch.from_numpy(copy_nearness(detail)), torch.nonzero(rows >= 0)[:, 0]
     order = near[nearness[near].nan_to_num(0, torch.inf).argsort(descending=True, stable=True)]
     return torch.stack([order, rows[order].long()]), nearness[order]
 

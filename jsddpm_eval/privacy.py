@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jsddpm.checksums import read_recorded, sha256
 from jsddpm.files import parse_json
@@ -49,26 +50,45 @@ _LIMITS = (
 )
 
 
+def copy_nearness(detail: Evaluation, what: str = "") -> NDArray[np.float64]:
+    """Nearness of each sample to its nearest real slice; above 1 it counts as a copy.
+
+    Exact copies count as copies without it, and then it is infinite: where slices of other patients come as near, or
+    where nobody knows how near they come.
+
+    Args:
+        detail: An evaluation with the metric that searched copies.
+        what: ``lesion_`` for the nearness of lesions.
+
+    Returns:
+        float64 ``(N,)``; NaN where it is not known.
+    """
+    score, copied = (detail.per_slice[f"{what}{name}"].double().numpy() for name in ("copy_score", "copied"))
+    return np.where((copied == 1) & ~(score > 1), np.inf, score)
+
+
 def copied_pairs(detail: Evaluation, slices: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Samples that count as copies, nearest first: ``sample``, ``real``, ``patient``, ``of``, ``what``, ``nearness``.
+
+    The nearness is None where it is infinite (:func:`copy_nearness`).
 
     Args:
         detail: The evaluation.
         slices: Its rows of ``per_slice.csv``.
     """
     pairs = []
-    for name, flag, what in (("copy", "copied", "slice"), ("lesion_copy", "lesion_copied", "lesion")):
-        if f"{name}_score" not in detail.per_slice:
+    for prefix, what in (("", "slice"), ("lesion_", "lesion")):
+        if f"{prefix}copy_row" not in detail.per_slice:
             continue
-        score, rows = (detail.per_slice[f"{name}_{part}"].numpy() for part in ("score", "row"))
-        for place in np.flatnonzero(detail.per_slice[flag].numpy() == 1):
+        near, rows = copy_nearness(detail, prefix), detail.per_slice[f"{prefix}copy_row"].numpy()
+        for place in np.flatnonzero(detail.per_slice[f"{prefix}copied"].numpy() == 1):
             real = detail.real.where(detail.real.row == int(rows[place]))
             pairs.append({
                 "sample": slices[int(place)]["slice"], "real": real.name(0), "patient": str(real.patient_names[0]),
                 "of": "held-out" if bool(real.held_out[0]) else "training", "what": what,
-                "nearness": round(float(score[place]), 3),
+                "nearness": None if np.isinf(near[place]) else round(float(near[place]), 3),
             })  # fmt: skip
-    return sorted(pairs, key=lambda pair: -pair["nearness"])
+    return sorted(pairs, key=lambda pair: -np.inf if pair["nearness"] is None else -pair["nearness"])
 
 
 def privacy_statement(results: Results, copies: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

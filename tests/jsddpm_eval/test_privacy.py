@@ -89,6 +89,7 @@ def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_on
     assert max(row["copy_score"] for row in rows[:20]) < 1
     assert [row["copied"] for row in rows] == [True] * 20 + [False] * 9
     assert {pair["sample"] for pair in statement["copies"]} == {row["slice"] for row in rows[:20]}
+    assert {pair["nearness"] for pair in statement["copies"]} == {None}
     assert statement["worst_patient"] == {"patient": "sub-02", "samples": 20}
     rate, share = statement["rates"]["training"], detail.results["copied_train_share"]
     assert (rate["count"], rate["of"], rate["unit"]) == (1, 10, "volumes")
@@ -100,6 +101,21 @@ def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_on
     assert nearness.isinf().sum() == 20  # the report calls these exact copies
     said = "10% of the samples of 10 equally weighted volumes"
     assert statement["sentences"][0].startswith(f"{said} are copies of training slices (95% interval 0.25% to 45%)")
+
+
+@pytest.mark.parametrize("z_bin", [[0, 0], [0, 3, 6]], ids=["of one patient", "of three in bins that are no neighbours"])
+def test_exact_copies_where_no_real_slice_can_be_compared_are_listed_without_a_nearness(z_bin, tmp_path):
+    images = torch.rand((len(z_bin), 16, 16), generator=torch.Generator().manual_seed(0))
+    patient = [f"sub-{i if max(z_bin) else 0}" for i in range(len(z_bin))]
+    real = SliceTable.from_arrays(images, z_bin=z_bin, pathology=[0] * len(z_bin), patient=patient)
+    generated = SliceTable.from_arrays(images[:1], z_bin=[0], pathology=[0])
+    detail = evaluate_in_detail(real, generated, metrics=["copies"], features=())
+    statement = privacy_statement(detail.results, copied_pairs(detail, per_slice_rows(detail)))
+    write_json(tmp_path / "privacy.json", statement)  # strict: NaN is refused
+    assert [(pair["real"], pair["patient"], pair["nearness"]) for pair in statement["copies"]] == [
+        (real.name(0), "sub-0", None)
+    ]
+    assert nearest_pairs(detail)[1].tolist() == [torch.inf]
 
 
 def test_what_looks_like_a_copy_by_chance_is_not_called_one():

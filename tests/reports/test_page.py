@@ -285,6 +285,15 @@ def test_copies_are_counted_by_what_is_copied(evaluation):
     assert any(words.startswith("The name of a sample has four parts") for _, words in found.all("p"))
 
 
+def test_an_exact_copy_without_a_nearness_is_called_one(evaluation):
+    copies = [{"sample": "s", "real": "r", "patient": "p", "of": "training", "what": "slice", "nearness": nearness}
+              for nearness in (None, 1.234)]  # fmt: skip
+    privacy = {"asked": "?", "sentences": [], "detector": [], "threat_model": "", "limits": [], "copies": copies,
+               "worst_patient": None}  # fmt: skip
+    cells = [words for _, words in parsed(page.render(replace(evaluation, privacy=privacy))).all("td")]
+    assert [words for words in cells if words in ("exact copy", "1.23")] == ["exact copy", "1.23"]
+
+
 def test_shifts_stand_in_tables_of_further_scores_by_what_they_are_of(evaluation, found):
     captions = [words for _, words in found.all("caption")]
     assert {"Sharpness", "Texture", "Intensity", "Head"} <= set(captions)
