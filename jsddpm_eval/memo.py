@@ -45,6 +45,9 @@ def digest(*parts: object) -> str:
 class Memo:
     """Values and tables of one set of slices.
 
+    Keys name settings, not slices: a selection has its own only once it is rooted
+    (:meth:`~jsddpm_eval.slice_table.SliceTable.rooted`).
+
     Args:
         pixels: Hash of the slices' pixels, computed only with a folder.
         labels: Hash of their other properties.

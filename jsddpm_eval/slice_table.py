@@ -50,7 +50,7 @@ class SliceTable:
         spacing: Pixel size and slice distance ``(row, column, z)`` in mm.
         binning: The binning; None if only bins are known.
         store: Their store, if there is one.
-        memo: Values of the whole table, which all evaluations share.
+        memo: Values of the whole table, which all evaluations share; of a selection, take those of :meth:`rooted`.
     """
 
     def __init__(self, whole: WholeTable, row: Tensor) -> None:

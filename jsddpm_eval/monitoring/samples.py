@@ -94,6 +94,7 @@ class SampleMonitor:
     ) -> None:
         if real.binning is None:
             raise usage_error("SLICES", "the real slices have no binning", fix="give the argument binning")
+        real = real.rooted()  # values that are kept are those of a whole table
         self.held_out, self.train = real.where(real.held_out), real.where(~real.held_out)
         if self.held_out.n_patients < MIN_UNITS:
             what = (

@@ -139,6 +139,19 @@ def test_halves_of_held_out_patients_depend_on_the_seed(cache):
     assert together == alone
 
 
+def test_selections_of_one_table_do_not_share_what_was_computed_of_their_slices():
+    table = real(range(12), range(100, 112))
+    halves = [table.where((table.patient % 2 == side).nonzero()[:, 0]) for side in (0, 1)]
+    monitors = [SampleMonitor(half, features=[MEANS]) for half in halves]
+    assert [len(set(m._search.people.tolist())) for m in monitors] == [6, 6]
+    alone = SliceTable.from_arrays(
+        halves[1].images, halves[1].masks, z_index=halves[1].z_index, pathology=halves[1].pathology,
+        patient=halves[1].patient, held_out=halves[1].held_out, binning=BINNING, spacing=table.spacing,
+    )  # fmt: skip
+    expected = SampleMonitor(alone, features=[MEANS])._search
+    assert np.array_equal(monitors[1]._search.probe, expected.probe)
+
+
 def test_without_masks_or_training_patients_the_rest_is_scored(new):
     images, masks, z, people = slices(range(100, 106))
     alone = SliceTable.from_arrays(
