@@ -111,7 +111,8 @@ def condition_scores(
 ) -> list[Cell]:
     """Scores by timestep, by timestep x pathology, by bin, and by timestep x bin x pathology; intervals over patients.
 
-    A condition without a held-out slice has no cell by timestep; its bin still has one, with the reason.
+    A condition without a held-out slice has no cell by timestep; its bin still has one, with the reason. In a bin, each
+    slice has its mean over the timesteps that define the score.
 
     Args:
         values: Scores of each slice by name, ``(T, N)``; NaN where undefined, infinite where a reconstruction is exact.
@@ -122,14 +123,13 @@ def condition_scores(
     every, kinds = torch.ones(len(slices), dtype=torch.bool), (CONTROL, LESION)
     cells = []
     for i, t in enumerate(timesteps):
-        at = {name: v[i] for name, v in values.items()}
+        at = {name: v[i : i + 1] for name, v in values.items()}
         for kind in (None, *kinds):
             keep = every if kind is None else slices.pathology == kind
             cells.append(Cell(timestep=t, pathology=kind, scores=_summarized(at, slices, keep, kind)))
-    mean = {name: v.mean(dim=0) for name, v in values.items()}
-    cells += [Cell(z_bin=k, scores=_summarized(mean, slices, slices.z_bin == k, None)) for k in range(n_bins)]
+    cells += [Cell(z_bin=k, scores=_summarized(values, slices, slices.z_bin == k, None)) for k in range(n_bins)]
     for i, t in enumerate(timesteps):
-        at = {name: v[i] for name, v in values.items()}
+        at = {name: v[i : i + 1] for name, v in values.items()}
         for kind in kinds:
             for k in range(n_bins):
                 keep = (slices.z_bin == k) & (slices.pathology == kind)
@@ -142,23 +142,28 @@ def condition_scores(
 def _summarized(
     values: Mapping[str, Tensor], slices: SliceTable, keep: Tensor, pathology: int | None
 ) -> dict[str, Score]:
-    """Means over slices; scores of lesions do not apply to control slices, nor the reverse."""
+    """Means over slices of values ``(T, N)``; scores of lesions do not apply to control slices, nor the reverse."""
     specs = [s for s in SPECS if s.name in values and (None in (s.pathology, pathology) or s.pathology == pathology)]
     patients = slices.patient_names[keep.numpy()]
-    return {spec.name: _mean(spec, values[spec.name][keep], patients).placed(spec) for spec in specs}
+    return {spec.name: _mean(spec, values[spec.name][:, keep], patients).placed(spec) for spec in specs}
 
 
 def _mean(spec: ScoreSpec, values: Tensor, patients: NDArray[np.str_]) -> Score:
-    """Mean over the slices that define the score; exact reconstructions are excluded and reported in the reason."""
-    if not len(values):
+    """Mean over slices of their means over timesteps; ``values`` are ``(T, n)``.
+
+    Slices and timesteps that do not define the score are left out; exact reconstructions also, with a reason.
+    """
+    timesteps, count = values.shape
+    if not count:
         return Score.undefined("no held-out slice here", Counts(n_real=0, n_patients=0))
-    exact = torch.isinf(values)
-    perfect = int(exact.sum())
-    reason = f"{perfect} of {counted(len(values), 'reconstruction')} {agreeing(perfect, 'is', 'are')} exact"
-    defined = torch.isfinite(values)
-    finite, owners = values[defined], patients[defined.numpy()]
+    perfect = int(torch.isinf(values).sum())
+    every = counted(values.numel(), "reconstruction") + (f" at {timesteps} timesteps" if timesteps > 1 else "")
+    reason = f"{perfect} of {every} {agreeing(perfect, 'is', 'are')} exact"
+    of_slice = values.where(torch.isfinite(values), torch.nan).nanmean(dim=0)
+    defined = torch.isfinite(of_slice)
+    finite, owners = of_slice[defined], patients[defined.numpy()]
     counts = Counts(n_real=len(finite), n_patients=len(np.unique(owners)))
     if not len(finite):
-        return Score.undefined(reason if exact.any() else _REASONS.get(spec.name, "undefined on every slice"), counts)
-    unreliable = f"{reason}, left out of the mean" if exact.any() else None
+        return Score.undefined(reason if perfect else _REASONS.get(spec.name, "undefined on every slice"), counts)
+    unreliable = f"{reason}, left out of the mean" if perfect else None
     return Score.of(float(finite.double().mean()), counts, mean_spread(finite, owners), unreliable=unreliable)

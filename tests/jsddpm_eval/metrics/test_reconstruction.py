@@ -82,6 +82,23 @@ def test_exact_reconstructions_are_counted_in_the_reason(slices):
     assert (score.value, score.status, score.reason) == (None, "undefined", "3 of 3 reconstructions are exact")
 
 
+def test_a_bin_has_means_over_the_timesteps_that_define_the_score(slices):
+    """Slices that miss a lesion, or are exact, at one timestep were left out at all of them."""
+    distance = torch.full((2, 12), torch.nan, dtype=torch.float64)
+    distance[0, [1, 3, 5]] = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64)
+    distance[1, 1] = 9.0  # the other two lesions are missed there
+    exact = torch.full((2, 12), torch.inf, dtype=torch.float64)
+    exact[1, :6] = torch.arange(20.0, 26.0).double()
+    cells = cells_of({"lesion_hd95": distance, "psnr": exact}, slices, (100, 900))
+    score = cells[0, None, None]["lesion_hd95"]
+    assert (score.value, score.n_real, score.status) == (pytest.approx(((1 + 9) / 2 + 2 + 6) / 3), 3, "ok")
+    score = cells[0, None, None]["psnr"]
+    assert (score.value, score.n_real, score.status) == (22.5, 6, "unreliable")
+    assert score.reason == "6 of 12 reconstructions at 2 timesteps are exact, left out of the mean"
+    assert cells[1, None, None]["psnr"].reason == "12 of 12 reconstructions at 2 timesteps are exact"
+    assert cells[1, None, None]["lesion_hd95"].reason == "no slice with a lesion here that was not missed"
+
+
 def test_what_no_slice_defines_says_why(slices):
     nothing = torch.full((1, 12), torch.nan)
     names = ("psnr", "ms_ssim", "lesion_dice", "lesion_hd95", "control_false_positive")
