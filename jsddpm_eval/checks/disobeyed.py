@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from jsddpm.wording import percentage
-from jsddpm_eval.checks.base import Evidence, WordedCheck, Words
+from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, of_samples
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
-from jsddpm_eval.stats.exceedance import share_interval, share_p_value
-
-_SHARE = 0.95
+from jsddpm_eval.stats.limits import OBEYED
 
 
 class Disobeyed(WordedCheck):
@@ -19,7 +17,7 @@ class Disobeyed(WordedCheck):
 
     spec = CheckSpec(
         name="disobeyed", heading="disobeys", question="masks match the pathology that samples are conditioned on",
-        rule=f"share of masks that are empty for control, or present for lesion; margin {percentage(_SHARE)}, exact "
+        rule=f"share of masks that are empty for control, or present for lesion; margin {percentage(OBEYED)}, exact "
         "binomial test",
     )  # fmt: skip
     by_condition = False
@@ -30,15 +28,11 @@ class Disobeyed(WordedCheck):
     }
 
     def _of(self, score: Score, words: Words) -> Evidence:
-        value, count = score.value, score.n_generated or 0
-        if value is None or not count:
+        if score.value is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
-        units = score.n_units
-        obey = value * units
-        interval, p_value = share_interval(obey, units), share_p_value(units - obey, units, 1 - _SHARE)
         return Evidence(
-            score.spec, value, interval, p_value, (_SHARE, 2 - _SHARE), words,
-            share=True, volumes=score.n_volumes, figure=lambda _: f"only {round(value * count)} of {count} obey",
+            score.spec, score.value, score.interval, score.p_value, (OBEYED, 2 - OBEYED), words, share=True,
+            volumes=score.n_volumes, figure=lambda _: f"only {of_samples(score).removesuffix(' samples')} obey",
         )  # fmt: skip
 
 

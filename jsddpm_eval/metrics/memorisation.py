@@ -14,10 +14,11 @@ from jsddpm.wording import counted
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.neighbours import authentic, distances, nearer_share
 from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.shares import counted_share
 from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.intervals import mean_spread, numbered, wilson_interval
+from jsddpm_eval.stats.intervals import mean_spread, numbered
 from jsddpm_eval.stats.jackknife import jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_UNITS
 
@@ -34,7 +35,7 @@ COPYING = ScoreSpec(
 AUTHENTICITY = ScoreSpec(
     name="authenticity", heading="authenticity", group="neighbourhood", per_space=True, unit="share", better="higher",
     definition="share of samples further from their nearest training slice than that one is from other patients'",
-    source="2102.08921", verified="loops | 0",
+    source="2102.08921", verified="loops; SciPy's interval | 0",
     blind_to="copies that differ more from their source than slices of other patients do",
 )  # fmt: skip
 
@@ -78,13 +79,13 @@ def _scores(
     if not several:
         reason = "training slices of one patient have no other patient's to be near to"
         return copying, Score.undefined(reason, _counts(present))
-    share = _authentic_share([(d, d.generated) for d in several])
+    authentic_samples = _authentic([(d, d.generated) for d in several])
     reference = context.baseline(
         cell, AUTHENTICITY.name, space.extractor.key, tuple(whole),
-        compute=lambda: [_authentic_share([(d, d.held_out) for d in several])],
+        compute=lambda: [_authentic([(d, d.held_out) for d in several]).mean()],
     )  # fmt: skip
-    spread = Spread(wilson_interval(share, len(torch.cat([d.unit for d in several]).unique())))
-    return copying, Score.of(share, _counts(several), spread, Baseline(float(reference.item())))
+    unit = torch.cat([d.unit for d in several]).numpy()
+    return copying, counted_share(authentic_samples, unit, _counts(several), Baseline(float(reference.item())))
 
 
 def _counts(used: Sequence[_Distances]) -> Counts:
@@ -159,5 +160,5 @@ class _Distances:
         return self.generated.min(1).values, self.held_out.min(1).values
 
 
-def _authentic_share(sides: Sequence[tuple[_Distances, Tensor]]) -> float:
-    return float(torch.cat([authentic(side, d.train, d.patient) for d, side in sides]).double().mean())
+def _authentic(sides: Sequence[tuple[_Distances, Tensor]]) -> NDArray[np.bool_]:
+    return np.concatenate([authentic(side, d.train, d.patient).numpy() for d, side in sides])

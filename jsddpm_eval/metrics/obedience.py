@@ -7,15 +7,18 @@ from functools import partial
 from torch import Tensor
 
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Counts, Score, Spread
+from jsddpm_eval.metrics.shares import counted_share
+from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.intervals import wilson_interval
+from jsddpm_eval.stats.exceedance import by_unit, share_p_value
+from jsddpm_eval.stats.limits import OBEYED
 
 _spec = partial(
     ScoreSpec, heading="obeys", group="lesions", unit="share", better="higher", place="compact",
     reading="Share of samples with an empty mask for control, with a lesion for lesion.",
-    verified="counting; SciPy's interval | 0", headline_reading="of {samples}",
+    verified="counting; SciPy's interval | 0", headline_reading="of {samples}", source="Clopper & Pearson 1934",
+    hypothesis=f"at least {OBEYED:.0%} of the masks obey, one-sided",
 )  # fmt: skip
 EMPTY = _spec(
     name="control_empty", definition="share of control samples with an empty mask", pathology=0,
@@ -49,12 +52,10 @@ class Obedience(Metric):
         scores = {}
         for kind, (spec, obeyed) in enumerate(((EMPTY, pixels == 0), (PRESENT, pixels > 0))):
             of_kind = cell.generated.pathology == kind
-            chosen, n = obeyed[of_kind], int(of_kind.sum())
-            if n:
-                share = float(chosen.double().mean())
-                units = len(cell.generated.unit[of_kind].unique())
-                spread = Spread(wilson_interval(share, units))
-                scores[spec.name] = Score.of(share, Counts(n_generated=n), spread, n_units=units)
+            chosen, unit = (values[of_kind].numpy() for values in (obeyed, cell.generated.unit))
+            if n := len(chosen):
+                p_value = share_p_value(*by_unit(~chosen, unit), 1 - OBEYED)
+                scores[spec.name] = counted_share(chosen, unit, Counts(n_generated=n), p_value=p_value)
             else:
                 scores[spec.name] = Score.undefined("nothing of this kind was generated", Counts(n_generated=0))
         return scores

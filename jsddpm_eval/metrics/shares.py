@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 
+_NO_BASELINE = Baseline()
+
 
 class Reach(NamedTuple):
     """One number of each slice, by row of the whole table; NaN where a slice has none.
@@ -33,12 +35,30 @@ class Reach(NamedTuple):
     threshold: float
 
 
+def counted_share(
+    flags: Flags, unit: Labels, counts: Counts, baseline: Baseline = _NO_BASELINE, *, p_value: float | None = None
+) -> Score:
+    """A share of samples with its exact interval; a volume counts once, however many slices it has.
+
+    Value and interval rest on the same count, so the value lies in its interval.
+
+    Args:
+        flags: Which samples count, boolean ``(m,)``, at least one.
+        unit: What is independent of each other among them, ``(m,)``.
+        counts: Counts of the score.
+        baseline: The same share of real slices.
+        p_value: P-value of the score's hypothesis.
+    """
+    count, total = by_unit(flags, unit)
+    return Score.of(
+        count / total, counts, Spread(share_interval(count, total)), baseline, p_value=p_value, n_units=total
+    )
+
+
 def share_score(
     beyond: Flags, unit: Labels, bound: float, counts: Counts, *, expected: float = 0.0, p_value: float | None = None
 ) -> Score:
-    """The share of samples that lie beyond, with its exact interval; a volume counts once, however many slices it has.
-
-    Value, interval and test rest on the same count, so the value lies in its interval.
+    """The :func:`counted_share` of samples that lie beyond, beside the bound of the share of real slices.
 
     Args:
         beyond: Whether each sample lies beyond, boolean ``(m,)``, at least one.
@@ -48,10 +68,8 @@ def share_score(
         expected: The baseline.
         p_value: P-value of another test; None tests against the bound.
     """
-    count, total = by_unit(beyond, unit)
-    p_value = share_p_value(count, total, bound) if p_value is None else p_value
-    spread, band = Spread(share_interval(count, total)), Baseline(expected, (0.0, bound))
-    return Score.of(count / total, counts, spread, band, p_value=p_value, n_units=total)
+    p_value = share_p_value(*by_unit(beyond, unit), bound) if p_value is None else p_value
+    return counted_share(beyond, unit, counts, Baseline(expected, (0.0, bound)), p_value=p_value)
 
 
 class ShareMetric(Metric):

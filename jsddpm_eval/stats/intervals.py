@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil, floor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from torch import Tensor
 
 from jsddpm_eval.results.score import Influence, Spread, block_of, patients_of
@@ -87,20 +85,6 @@ def distance_spread(
     if interval is None:
         return Spread()
     return Spread(interval, Influence.of(value, patients=patients, samples=samples, sample_blocks=blocks))
-
-
-def wilson_interval(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a proportion of ``n`` (Wilson 1927), SciPy's.
-
-    Where slices come in volumes, n counts the volumes: a share that no count of them gives lies between the interval
-    of the next lower and that of the next higher count.
-
-    >>> wilson_interval(0.5, 10)
-    (0.236593..., 0.763406...)
-    """
-    counts = floor(share * n + 1e-6), ceil(share * n - 1e-6)
-    low, high = (binomtest(count, n).proportion_ci(method="wilson") for count in counts)
-    return float(low.low), float(high.high)
 
 
 def shift_spread(shift: Shift, names: Mapping[int, str]) -> Spread:

@@ -13,6 +13,9 @@ MIN_PATIENTS = 4
 ALPHA = 0.05
 """Allowed rate of false alarms over all tests."""
 
+OBEYED = 0.95
+"""Share of the masks that must match the pathology that samples are conditioned on."""
+
 TAIL = 0.025
 """Share of a distribution beyond either end of a 95 % interval."""
 

@@ -168,7 +168,7 @@ def _skewness(score: Score) -> tuple[float, float]:
 
 
 def _independent(first: Score, second: Score) -> Contrast:
-    """The interval from both intervals, without pairs (Zou and Donner 2008; for shares Newcombe 1998)."""
+    """The interval from both intervals, without pairs (Zou and Donner 2008; Newcombe 1998, of Wilson's)."""
     (low_a, high_a), (low_b, high_b) = first.interval or (0.0, 0.0), second.interval or (0.0, 0.0)
     a, b = float(first.value or 0), float(second.value or 0)
     difference = b - a

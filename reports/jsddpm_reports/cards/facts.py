@@ -77,7 +77,7 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
         ),
         "uncertainty": Fact(
             "95% intervals treat patients and samples as the units. They are by Welch (linearized by patient) for "
-            "differences of means, by Clopper and Pearson or by Wilson for shares, and by the jackknife for distances "
+            "differences of means, by Clopper and Pearson for shares, and by the jackknife for distances "
             "and other means. The baseline is the same score between real patients. P-values of checks are "
             "corrected over the checks and the conditions; those of single scores are not"
         ),

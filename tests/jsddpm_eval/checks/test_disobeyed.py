@@ -38,6 +38,22 @@ def test_slices_of_a_volume_are_no_independent_trials():
     assert binomtest(2, 10, 0.05, alternative="greater").pvalue == pytest.approx(0.086, abs=5e-4)
 
 
+def test_a_volume_counts_once_however_many_slices_it_has():
+    """One slice of one volume disobeys, all seven of the other obey: one of two, not one of eight."""
+    masks = np.ones((8, 8, 8), bool)
+    masks[0] = False
+    labels, images = {"z_bin": np.zeros(8, int), "pathology": np.ones(8, int)}, np.full((8, 8, 8), 0.5, np.float32)
+    real = SliceTable.from_arrays(images, masks | True, patient=np.arange(8), **labels)
+    made = SliceTable.from_arrays(images, masks, group=[0, *[1] * 7], **labels)
+    found = evaluate(real, made, metrics=["lesion_present"], features=[])
+    score = found.pooled["lesion_present"]
+    assert (score.value, score.n_volumes, score.n_generated) == (0.5, 2, 8)
+    assert score.interval == pytest.approx(tuple(binomtest(1, 2).proportion_ci()))
+    assert score.p_value == pytest.approx(binomtest(1, 2, 0.05, alternative="greater").pvalue)
+    judged = next(f for f in found.findings if f.check == "disobeyed" and f.place == (None, None))
+    assert (judged.value, judged.interval) == (0.5, score.interval)
+
+
 def test_single_samples_are():
     found, score = finding(group=False)
     assert (found.answer, score.n_volumes, score.n_units) == ("off", None, 200)

@@ -82,8 +82,10 @@ def test_obedience_counts_empty_controls_and_present_lesions(real):
     scores = detail.results.pooled
     assert scores["control_empty"].value == pytest.approx(0.5)
     assert scores["lesion_present"].value == pytest.approx(2 / 3)
-    low, high = stats.binomtest(2, 3).proportion_ci(method="wilson")
+    low, high = stats.binomtest(2, 3).proportion_ci()
     assert scores["lesion_present"].interval == pytest.approx((low, high), abs=1e-6)
+    expected = stats.binomtest(1, 3, 0.05, alternative="greater").pvalue  # one of three disobeys, of which 5 % may
+    assert scores["lesion_present"].p_value == pytest.approx(expected)
     assert detail.per_slice["lesion_pixels"].tolist() == [0, 1, 0, 1, 1]
     only_control = SliceTable.from_arrays(torch.zeros(1, *SIZE), mask[:1], z_bin=[0], pathology=[0], spacing=SPACING)
     assert (

@@ -102,6 +102,33 @@ def test_the_interval_of_a_perfect_generator_holds_a_half_as_often_as_it_says():
     assert stats.binomtest(inside, cohorts, 0.95).pvalue > 0.002
 
 
+def test_authenticity_counts_a_volume_once():
+    """Three copies are of one volume, and each other sample is one of its own; by loops."""
+    world = World(patients=9)
+    train = ~world.held_out & (world.z_bin == 0)
+    made, volume = torch.cat([world.image[train][:3], world.new(4)]), torch.tensor([0, 0, 0, 1, 2, 3, 4])
+    seen, people = MEANS.extract(world.image[train]), world.patient[train]
+    shares = {}
+    for unit, sample in zip(volume.tolist(), MEANS.extract(made), strict=True):
+        place = (seen - sample).norm(dim=1).argmin()
+        nearest_other = (seen[people != people[place]] - seen[place]).norm(dim=1).min()
+        shares.setdefault(unit, []).append(float((seen[place] - sample).norm() > nearest_other))
+    shares = [sum(flags) / len(flags) for flags in shares.values()]
+    assert shares[0] == 0
+    zeros = torch.zeros(7, dtype=torch.int64)
+    stacks = SliceTable.from_arrays(made, z_bin=zeros, pathology=zeros, group=volume)
+    real = SliceTable.from_arrays(
+        world.image, z_bin=world.z_bin, pathology=torch.zeros_like(world.z_bin), patient=world.patient,
+        held_out=world.held_out,
+    )  # fmt: skip
+    score = evaluate(real, stacks, metrics=["authenticity"], features=[Extractor("rows", MEANS.extract, {})])[
+        "authenticity"
+    ]
+    assert score.value == pytest.approx(sum(shares) / 5)
+    assert score.interval == pytest.approx(tuple(stats.binomtest(int(sum(shares)), 5).proportion_ci()))
+    assert score.n_volumes == 5
+
+
 def test_authenticity_needs_training_slices_of_two_patients():
     world = World(patients=6)
     world.held_out = world.patient > 0

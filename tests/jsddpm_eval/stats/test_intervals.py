@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from jsddpm_eval.results.score import Spread
-from jsddpm_eval.stats.intervals import mean_spread, wilson_interval
+from jsddpm_eval.stats.intervals import mean_spread
 
 
 def test_jackknife_of_a_mean_is_the_textbook_formula():
@@ -35,14 +35,3 @@ def test_units_of_generated_slices_are_left_out_as_patients_are():
     added = by_patient.influence.patients
     assert by_unit.influence.samples == (added["8"], added["2"], added["5"])  # in the order in which they appear
     assert mean_spread(values, units=torch.arange(6) + 40) == mean_spread(values)
-
-
-def test_a_share_over_volumes_lies_between_the_counts_it_falls_between():
-    below, above = (stats.binomtest(k, 4).proportion_ci(method="wilson") for k in (2, 3))
-    assert wilson_interval(15 / 24, 4) == pytest.approx((below.low, above.high), abs=1e-12)
-
-
-@pytest.mark.parametrize(("count", "n"), [(0, 5), (2, 3), (7, 7), (48, 80)])
-def test_shares_have_wilsons_interval(count, n):
-    found = stats.binomtest(count, n).proportion_ci(method="wilson")
-    assert wilson_interval(count / n, n) == pytest.approx((found.low, found.high), abs=1e-12)
