@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from jsddpm_eval.functional.lesion_contrast import CONTRAST
 from jsddpm_eval.metrics.base import Cell, Context
@@ -62,16 +61,16 @@ METRIC = Borderless()
 def _missing_steps(context: Context) -> Reach:
     """How much smaller the step at the border is than the median of the condition, and the threshold."""
     column = CONTRAST.index("step")
-    values: dict[str, Tensor] = {t.kind: contrast_columns(t)[:, column] for t in (context.real, context.generated)}
-    real = values["real"].numpy()
+    values = [contrast_columns(table)[:, column] for table in (context.real, context.generated)]
+    real = values[0].numpy()
     known = np.isfinite(real)
     if not known.any():
         return Reach(np.full(len(context.generated), np.nan), np.full(len(real), np.nan), np.nan)
     sign = np.sign(np.median(real[known])) or 1.0  # where lesions are dark, a step the other way is none
-    beside = {t.kind: sign * deviation(values, t, context) for t in (context.real, context.generated)}
-    known = np.isfinite(beside["real"])
-    threshold = _quantile(beside["real"][known], context.real.patient.numpy()[known])
-    return Reach(-beside["generated"], -beside["real"], -threshold)
+    of_real, of_generated = (sign * apart for apart in deviation(values, context))
+    known = np.isfinite(of_real)
+    threshold = _quantile(of_real[known], context.real.patient.numpy()[known])
+    return Reach(-of_generated, -of_real, -threshold)
 
 
 def _quantile(values: Array, patient: NDArray[np.int64]) -> float:

@@ -10,7 +10,6 @@ from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import OUTLINE
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec, variation
-from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
     "area": ("size", "head size", "root of the head's area"),
@@ -45,15 +44,15 @@ class Head(ShiftMetric):
     needs = frozenset({"pixels"})
     distances = frozenset(("head_place_varied", "head_tilt_varied"))
 
-    def values(self, table: SliceTable, context: Context) -> Tensor:
+    def values(self, context: Context) -> tuple[Tensor, Tensor]:
         """See :func:`~jsddpm_eval.functional.appearance.outline`; the last two are distances from other slices."""
-        columns = {side.kind: appearance(side, "outline") for side in (context.real, context.generated)}
-        row, column, tilt = (
-            variation({side: c[:, OUTLINE.index(name)] for side, c in columns.items()}, table, context)
-            for name in ("row", "column", "tilt")
+        sides = [appearance(side, "outline") for side in (context.real, context.generated)]
+        varied = [variation([c[:, OUTLINE.index(name)] for c in sides], context) for name in ("row", "column", "tilt")]
+        real, generated = (
+            torch.cat([columns, torch.from_numpy(np.stack([np.hypot(row, column), np.abs(tilt)], 1))], 1)
+            for columns, row, column, tilt in zip(sides, *varied, strict=True)
         )
-        further = torch.from_numpy(np.stack([np.hypot(row, column), np.abs(tilt)], 1))
-        return torch.cat([columns[table.kind], further], 1)
+        return real, generated
 
 
 METRIC = Head()

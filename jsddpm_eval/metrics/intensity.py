@@ -10,7 +10,6 @@ from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import INTENSITY
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec, variation
-from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
     "mean": ("mean", "mean brightness",
@@ -55,15 +54,16 @@ class Intensity(ShiftMetric):
     needs = frozenset({"pixels"})
     distances = frozenset(("intensity_varied", "intensity_tilted"))
 
-    def values(self, table: SliceTable, context: Context) -> Tensor:
+    def values(self, context: Context) -> tuple[Tensor, Tensor]:
         """See :func:`~jsddpm_eval.functional.appearance.intensity`; the last two are distances from other slices."""
-        columns = {side.kind: appearance(side, "intensity") for side in (context.real, context.generated)}
-        mean, *slopes = (
-            variation({side: c[:, INTENSITY.index(name)] for side, c in columns.items()}, table, context)
-            for name in ("mean", "front_back", "left_right")
+        sides = [appearance(side, "intensity") for side in (context.real, context.generated)]
+        names = ("mean", "front_back", "left_right")
+        varied = [variation([c[:, INTENSITY.index(name)] for c in sides], context) for name in names]
+        real, generated = (
+            torch.cat([columns, torch.from_numpy(np.stack([np.abs(mean), np.hypot(*slopes)], 1))], 1)
+            for columns, mean, *slopes in zip(sides, *varied, strict=True)
         )
-        further = torch.from_numpy(np.stack([np.abs(mean), np.hypot(*slopes)], 1))
-        return torch.cat([columns[table.kind], further], 1)
+        return real, generated
 
 
 METRIC = Intensity()

@@ -63,16 +63,14 @@ class LesionContrast(ShiftMetric):
     specs = (*SPECS, *KEPT)
     needs = frozenset({"pixels", "masks"})
 
-    def values(self, table: SliceTable, context: Context) -> Tensor:
+    def values(self, context: Context) -> tuple[Tensor, Tensor]:
         """Contrast of lesion slices; each kept share uses the column of its contrast."""
-        columns = contrast_columns(table)
-        columns = torch.cat([columns, columns[:, [CONTRAST.index(name) for name in _KEPT]]], 1)
-        return columns.where((table.pathology == 1)[:, None], torch.nan)
+        return _of_lesions(context.real), _of_lesions(context.generated)
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """Shifts, and what is kept of the mean of real slices."""
         scores = super().compute(cell, context)
-        sides = [(self.values(t, context).numpy(), t) for t in (cell.real, cell.generated)]
+        sides = [(_of_lesions(table).numpy(), table) for table in (cell.real, cell.generated)]
         for i, spec in enumerate(KEPT, len(SPECS)):
             score = scores.get(spec.name)
             if score is not None and score.value is not None:
@@ -87,6 +85,13 @@ METRIC = LesionContrast()
 def contrast_columns(table: SliceTable) -> Tensor:
     """:data:`~jsddpm_eval.functional.lesion_contrast.CONTRAST` of each slice, float64; NaN without a lesion mask."""
     return table.column("lesion-contrast", _contrast)
+
+
+def _of_lesions(table: SliceTable) -> Tensor:
+    """Contrast of lesion slices, then the columns of the kept shares; NaN for control slices."""
+    columns = contrast_columns(table)
+    columns = torch.cat([columns, columns[:, [CONTRAST.index(name) for name in _KEPT]]], 1)
+    return columns.where((table.pathology == 1)[:, None], torch.nan)
 
 
 def _side(values: NDArray[np.float64], table: SliceTable, context: Context) -> Side:

@@ -89,13 +89,9 @@ class LesionDetector(ShiftMetric):
     specs = SPECS
     needs = frozenset({"pixels", "masks", "training"})
 
-    def values(self, table: SliceTable, context: Context) -> Tensor:
+    def values(self, context: Context) -> tuple[Tensor, Tensor]:
         """Certainty of control images, of lesion images, and agreement of the latter with their masks."""
-        certainty, agreement = _readings(table, context).T
-        lesion = table.pathology == 1
-        return torch.stack(
-            [certainty.where(~lesion, torch.nan), *(v.where(lesion, torch.nan) for v in (certainty, agreement))], 1
-        )
+        return _by_pathology(context.real, context), _by_pathology(context.generated, context)
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """Shifts; undefined with too little training data."""
@@ -111,6 +107,15 @@ METRIC = LesionDetector()
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+def _by_pathology(table: SliceTable, context: Context) -> Tensor:
+    """One column for each score; NaN for slices of the other pathology."""
+    certainty, agreement = _readings(table, context).T
+    lesion = table.pathology == 1
+    return torch.stack(
+        [certainty.where(~lesion, torch.nan), *(v.where(lesion, torch.nan) for v in (certainty, agreement))], 1
+    )
 
 
 def _readings(table: SliceTable, context: Context) -> Tensor:

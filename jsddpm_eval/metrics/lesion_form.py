@@ -57,35 +57,38 @@ class LesionForm(ShiftMetric):
     specs = SPECS
     needs = frozenset({"pixels", "masks"})
 
-    def values(self, table: SliceTable, context: Context) -> Tensor:
+    def values(self, context: Context) -> tuple[Tensor, Tensor]:
         """Size, outline and position of the lesions, one column for each spec."""
-        area, parts, eccentricity, solidity, row, column = shape_column(table).numpy().T
-        in_pixels = area / (table.spacing[0] * table.spacing[1])
-        size = np.log(in_pixels)
-        forms = table.column("lesion-form", _form)
-        head = appearance(table, "outline")
-        shown = (head[:, OUTLINE.index("area")] > 0).numpy()  # without a head a lesion has no place in it
-        places = []
-        for axis, centre, name in ((0, row, "row"), (1, column, "column")):
-            side = table.size[axis]
-            middle = (side - 1) / 2
-            places.append((centre / table.spacing[axis] + middle) / side - head[:, OUTLINE.index(name)].numpy())
-        lesion = (table.pathology == 1).numpy() & np.isfinite(size)
-        group, unit = table.token(context.binning.n_bins).numpy(), table.unit.numpy()
-        centres = np.stack(places, 1)
-        apart = [
-            distance_from_others(v, group, unit, known)
-            for v, known in ((centres, lesion & shown), (size[:, None], lesion))
-        ]
-        columns = [
-            size, np.log(parts), eccentricity, solidity, *forms.numpy().T,
-            *(np.where(shown, place, np.nan) for place in places),
-            *(np.log(distance + _TINY) for distance in apart),
-        ]  # fmt: skip
-        return torch.from_numpy(np.where(lesion[:, None], np.stack(columns, 1), np.nan))
+        return _forms(context.real, context), _forms(context.generated, context)
 
 
 METRIC = LesionForm()
+
+
+def _forms(table: SliceTable, context: Context) -> Tensor:
+    area, parts, eccentricity, solidity, row, column = shape_column(table).numpy().T
+    in_pixels = area / (table.spacing[0] * table.spacing[1])
+    size = np.log(in_pixels)
+    forms = table.column("lesion-form", _form)
+    head = appearance(table, "outline")
+    shown = (head[:, OUTLINE.index("area")] > 0).numpy()  # without a head a lesion has no place in it
+    places = []
+    for axis, centre, name in ((0, row, "row"), (1, column, "column")):
+        side = table.size[axis]
+        middle = (side - 1) / 2
+        places.append((centre / table.spacing[axis] + middle) / side - head[:, OUTLINE.index(name)].numpy())
+    lesion = (table.pathology == 1).numpy() & np.isfinite(size)
+    group, unit = table.token(context.binning.n_bins).numpy(), table.unit.numpy()
+    centres = np.stack(places, 1)
+    apart = [
+        distance_from_others(v, group, unit, known) for v, known in ((centres, lesion & shown), (size[:, None], lesion))
+    ]
+    columns = [
+        size, np.log(parts), eccentricity, solidity, *forms.numpy().T,
+        *(np.where(shown, place, np.nan) for place in places),
+        *(np.log(distance + _TINY) for distance in apart),
+    ]  # fmt: skip
+    return torch.from_numpy(np.where(lesion[:, None], np.stack(columns, 1), np.nan))
 
 
 def distance_from_others(

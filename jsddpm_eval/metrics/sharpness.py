@@ -10,7 +10,6 @@ from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import DETAIL
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec, variation
-from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
     "detail_low": ("coarse detail", "coarse detail",
@@ -45,11 +44,15 @@ class Sharpness(ShiftMetric):
     needs = frozenset({"pixels"})
     distances = frozenset(("detail_varied",))
 
-    def values(self, table: SliceTable, context: Context) -> Tensor:
+    def values(self, context: Context) -> tuple[Tensor, Tensor]:
         """See :func:`~jsddpm_eval.functional.appearance.detail`; the last one is a distance from other slices."""
-        columns = {side.kind: appearance(side, "detail") for side in (context.real, context.generated)}
-        fine = variation({side: c[:, DETAIL.index("detail_mid")] for side, c in columns.items()}, table, context)
-        return torch.cat([columns[table.kind], torch.from_numpy(np.abs(fine))[:, None]], 1)
+        sides = [appearance(side, "detail") for side in (context.real, context.generated)]
+        varied = variation([columns[:, DETAIL.index("detail_mid")] for columns in sides], context)
+        real, generated = (
+            torch.cat([columns, torch.from_numpy(np.abs(fine))[:, None]], 1)
+            for columns, fine in zip(sides, varied, strict=True)
+        )
+        return real, generated
 
 
 METRIC = Sharpness()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -19,6 +19,8 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import shift_spread
 from jsddpm_eval.stats.scale import Scale, Side, from_others, median_of_others
 from jsddpm_eval.stats.shift import mean_shift
+
+Numbers = NDArray[np.float64]
 
 shift_spec = partial(
     ScoreSpec, unit="SD", scope="levels", source="Welch 1947; linearized by patient",
@@ -41,8 +43,12 @@ class ShiftMetric(Metric):
     distances: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def values(self, table: SliceTable, context: Context) -> Tensor:
-        """One column for each spec, float64 ``(N, len(specs))``, NaN where a slice has no such number."""
+    def values(self, context: Context) -> tuple[Tensor, Tensor]:
+        """Numbers of all real, and of all generated slices of the context.
+
+        Returns:
+            One column for each spec, float64 ``(N, len(specs))``, NaN where a slice has no such number.
+        """
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """The shift of every column, over all conditions that both sides have."""
@@ -73,7 +79,7 @@ class ShiftMetric(Metric):
     def _scaled(self, context: Context) -> list[NDArray[np.float64]]:
         """Scaled columns of every real, and of every generated slice, by row of the whole table."""
         tables = context.real, context.generated
-        values = [self.values(table, context).numpy() for table in tables]
+        values = [of_side.numpy() for of_side in self.values(context)]
         columns = [np.full((int(t.row.max()) + 1 if len(t) else 0, len(self.specs)), np.nan) for t in tables]
         for i, spec in enumerate(self.specs):
             real = _side(context.real, values[0][:, i], context, by_row=False)
@@ -85,48 +91,54 @@ class ShiftMetric(Metric):
         return columns
 
 
-def deviation(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> NDArray[np.float64]:
+def deviation(values: Sequence[Tensor], context: Context) -> tuple[Numbers, Numbers]:
     """Distance of slices from the median real slice of other patients of their condition, in SD of real slices.
 
     A real slice is compared with the median of other patients, because its own patient would pull the median to it,
     and generated slices would appear more varied than they are.
 
     Args:
-        values: One number of each slice of the real and of the generated side, by kind; NaN where a slice has none.
-        table: One of the two sides.
-        context: The context with both sides.
+        values: One number of each real, and of each generated slice of the context; NaN where a slice has none.
+        context: The context.
 
     Returns:
-        float64 ``(N,)``, below 0 for smaller numbers.
+        Of real and of generated slices, float64 ``(N,)``, below 0 for smaller numbers.
     """
-    side, scale = _beside_real(values, table, context)
-    centre = median_of_others(side)[0] if table.kind == "real" else scale.centre[side.condition]
-    return (side.values - centre) / scale.spread if scale.spread > 0 else np.zeros(len(side.values))
+    real, generated, scale = _with_scale(values, context)
+    apart = real.values - median_of_others(real)[0], generated.values - scale.centre[generated.condition]
+    if scale.spread > 0:
+        return apart[0] / scale.spread, apart[1] / scale.spread
+    return np.zeros(len(real.values)), np.zeros(len(generated.values))
 
 
-def variation(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> NDArray[np.float64]:
+def variation(values: Sequence[Tensor], context: Context) -> tuple[Numbers, Numbers]:
     """Distance of slices from the median of the other units of their own side and condition, in SD of real slices.
 
     Units are patients, samples or volumes. What all generated slices have in common cancels, so only numbers that
     vary from slice to slice lie far from the others (:func:`~jsddpm_eval.stats.shift.from_others`).
 
     Args:
-        values: One number of each slice of the real and of the generated side, by kind; NaN where a slice has none.
-        table: One of the two sides.
-        context: The context with both sides.
+        values: One number of each real, and of each generated slice of the context; NaN where a slice has none.
+        context: The context.
 
     Returns:
-        float64 ``(N,)``, below 0 for smaller numbers; NaN where no other unit has the number.
+        Of real and of generated slices, float64 ``(N,)``, below 0 for smaller numbers; NaN where no other unit has the
+        number.
     """
-    side, scale = _beside_real(values, table, context)
-    distance = from_others(side)
-    return distance / scale.spread if scale.spread > 0 else 0 * distance
+    real, generated, scale = _with_scale(values, context)
+    apart = from_others(real), from_others(generated)
+    if scale.spread > 0:
+        return apart[0] / scale.spread, apart[1] / scale.spread
+    return 0 * apart[0], 0 * apart[1]
 
 
-def _beside_real(values: Mapping[str, Tensor], table: SliceTable, context: Context) -> tuple[Side, Scale]:
-    """Numbers of one side, and the scale of the real side."""
-    sides = [_side(t, values[t.kind].numpy(), context, by_row=False, keep_missing=True) for t in (context.real, table)]
-    return sides[1], Scale.fit(sides[0].where(np.isfinite(sides[0].values)), 2 * context.binning.n_bins)
+def _with_scale(values: Sequence[Tensor], context: Context) -> tuple[Side, Side, Scale]:
+    """Numbers of both sides, and the scale of the real one."""
+    real, generated = (
+        _side(table, of_side.numpy(), context, by_row=False, keep_missing=True)
+        for table, of_side in zip((context.real, context.generated), values, strict=True)
+    )
+    return real, generated, Scale.fit(real.where(np.isfinite(real.values)), 2 * context.binning.n_bins)
 
 
 def _side(

@@ -8,7 +8,6 @@ from jsddpm_eval.features.appearance import appearance
 from jsddpm_eval.functional.appearance import TEXTURE
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
-from jsddpm_eval.slice_table import SliceTable
 
 _HEADINGS = {
     "axis_mid": ("axes, middle", "middle frequencies along the axes",
@@ -46,9 +45,9 @@ class Texture(ShiftMetric):
     specs = SPECS
     needs = frozenset({"pixels"})
 
-    def values(self, table: SliceTable, context: Context) -> Tensor:
+    def values(self, context: Context) -> tuple[Tensor, Tensor]:
         """See :func:`~jsddpm_eval.functional.appearance.texture`."""
-        return appearance(table, "texture")
+        return appearance(context.real, "texture"), appearance(context.generated, "texture")
 
 
 METRIC = Texture()

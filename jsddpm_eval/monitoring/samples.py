@@ -94,14 +94,14 @@ class SampleMonitor:
     ) -> None:
         if real.binning is None:
             raise usage_error("SLICES", "the real slices have no binning", fix="give the argument binning")
-        real = real.rooted()  # values that are kept are those of a whole table
+        self.binning, real = real.binning, real.rooted()  # values that are kept are those of a whole table
         self.held_out, self.train = real.where(real.held_out), real.where(~real.held_out)
         if self.held_out.n_patients < MIN_UNITS:
             what = (
                 f"{MIN_UNITS} held-out patients are needed to judge samples, and there are {self.held_out.n_patients}"
             )
             raise usage_error("SLICES", what, fix="hold out more patients: jsddpm cache resplit")
-        self.real, self.binning, self.features, self.cache = real, real.binning, features, cache
+        self.real, self.features, self.cache = real, features, cache
         self.seed = check_seed(seed)
         self._ready = False
 

@@ -103,9 +103,7 @@ def test_exact_copies_are_listed_however_near_others_come_and_a_volume_counts_on
     assert statement["sentences"][0].startswith(f"{said} are copies of training slices (95% interval 0.25% to 45%)")
 
 
-@pytest.mark.parametrize(
-    "z_bin", [[0, 0], [0, 3, 6]], ids=["of one patient", "of three in distant bins"]
-)
+@pytest.mark.parametrize("z_bin", [[0, 0], [0, 3, 6]], ids=["of one patient", "of three in distant bins"])
 def test_exact_copies_where_no_real_slice_can_be_compared_are_listed_without_a_nearness(z_bin, tmp_path):
     images = torch.rand((len(z_bin), 16, 16), generator=torch.Generator().manual_seed(0))
     patient = [f"sub-{i if max(z_bin) else 0}" for i in range(len(z_bin))]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.metrics.base import Context
+from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.metrics.shifts import deviation, variation
 from jsddpm_eval.slice_table import SliceTable
 
@@ -26,14 +28,14 @@ def test_a_real_slice_is_compared_with_the_median_of_other_patients_alone():
     real = SliceTable.from_arrays(None, z_bin=z_bin, pathology=[0] * 6, patient=patient, binning=BINNING)
     made = SliceTable.from_arrays(None, z_bin=[0, 1], pathology=[0, 0], binning=BINNING)
     context = Context(real, made, BINNING, [], 0, frozenset())
-    values = {"real": torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 5.0]), "generated": torch.tensor([10.0, 7.0])}
+    values = [torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 5.0]), torch.tensor([10.0, 7.0])]
     centre = np.median([1, 2, 4, 8, 16])
     others = [8, 8, np.median([1, 2, 8, 16]), np.median([1, 2, 4, 16]), np.median([1, 2, 4, 8])]
     spread = spread_of([1, 2, 4, 8, 16], others, 3)
-    of_real = deviation(values, real, context)
+    of_real, of_made = deviation(values, context)
     assert np.allclose(of_real[:5], (np.array([1, 2, 4, 8, 16]) - others) / spread)
     assert np.isnan(of_real[5])  # nobody else has a slice of that condition
-    assert np.allclose(deviation(values, made, context), (np.array([10, 7]) - [centre, 5]) / spread)
+    assert np.allclose(of_made, (np.array([10, 7]) - [centre, 5]) / spread)
 
 
 def sides(real, made, patients=None, volumes=None):
@@ -44,7 +46,7 @@ def sides(real, made, patients=None, volumes=None):
         SliceTable.from_arrays(None, patient=patients, **of_real),
         SliceTable.from_arrays(None, group=volumes, **of_made), BINNING, [], 0, frozenset(),
     )  # fmt: skip
-    return context, {"real": torch.tensor(real).double(), "generated": torch.tensor(made).double()}
+    return context, [torch.tensor(real).double(), torch.tensor(made).double()]
 
 
 def test_a_slice_is_compared_with_the_other_units_of_its_own_side():
@@ -53,15 +55,15 @@ def test_a_slice_is_compared_with_the_other_units_of_its_own_side():
     others = np.array([8, 8, np.median([1, 2, 8, 16]), np.median([1, 2, 4, 16]), np.median([1, 2, 4, 8])])
     spread = spread_of(real, others, 3)
     expected = (np.array(real) - others) / spread / (1 + OF_MEDIAN[3]) ** 0.5
-    assert np.allclose(variation(values, context.real, context), expected)
+    assert np.allclose(variation(values, context)[0], expected)
     others = np.array([35.5, 35.5, 31, 31, np.nan])
     expected = (np.array(made) - others) / spread / (1 + OF_MEDIAN[2]) ** 0.5
-    assert np.allclose(variation(values, context.generated, context), expected, equal_nan=True)
+    assert np.allclose(variation(values, context)[1], expected, equal_nan=True)
 
 
 def test_a_single_unit_has_no_variation():
     context, values = sides([1.0, 2.0, 4.0], [7.0, 8.0], volumes=[0, 0])
-    assert np.isnan(variation(values, context.generated, context)).all()
+    assert np.isnan(variation(values, context)[1]).all()
 
 
 def test_the_variation_of_normal_numbers_does_not_depend_on_their_mean_and_hardly_on_how_many_there_are():
@@ -72,9 +74,27 @@ def test_the_variation_of_normal_numbers_does_not_depend_on_their_mean_and_hardl
         found = []
         for _ in range(1500 // count):
             context, values = sides(real, (9 + rng.standard_normal(count)).tolist())
-            found += [*np.abs(variation(values, context.generated, context))]
+            found += [*np.abs(variation(values, context)[1])]
         size.append(np.mean(found))
     assert np.allclose(size, (2 / np.pi) ** 0.5, atol=0.06)  # mean absolute value of a standard normal
+
+
+@pytest.mark.parametrize("name", ["head", "intensity", "sharpness", "texture", "lesion_contrast", "lesion_form"])
+def test_numbers_of_selections_are_those_of_tables_of_their_own(name):
+    rng = np.random.default_rng(0)
+    images = heads(rng, rng.uniform(0.4, 0.6, 12), rng.uniform(0, 0.1, (12, 2)), True).images
+    masks, kept = torch.zeros(images.shape, dtype=torch.bool), [1, 2, 5, 7, 8, 11]
+    masks[:, 6:9, 5:9] = True
+    contexts = []
+    for rows, chosen in ((range(12), kept), (kept, range(6))):
+        labels = {"z_bin": [0] * len(rows), "pathology": [1] * len(rows), "binning": BINNING}
+        tables = (SliceTable.from_arrays(images[list(rows)], masks[list(rows)], patient=patient, **labels)
+                  for patient in (list(rows), None))  # fmt: skip
+        contexts.append(Context(*(table.where(list(chosen)) for table in tables), BINNING, [], 0, frozenset()))
+    metric = metrics()[name]
+    for some, own in zip(*map(metric.values, contexts), strict=True):
+        assert own.shape == (6, len(metric.specs))
+        assert torch.equal(some.nan_to_num(-99), own.nan_to_num(-99))
 
 
 def heads(rng, levels, slopes, patients):
