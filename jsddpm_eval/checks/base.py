@@ -182,6 +182,23 @@ def exactly(score: Score, most: float, kind: str) -> Evidence:
     )  # fmt: skip
 
 
+def of_shift(
+    score: Score, margin: float, words: Words, figure: Callable[[float], str] = "{:+.1f} SD".format
+) -> Evidence:
+    """Evidence of a defined mean difference.
+
+    Args:
+        score: The difference.
+        margin: Largest one, to either side, that is negligible.
+        words: Faults of a smaller, and of a larger one.
+        figure: Words for it.
+    """
+    return Evidence(
+        score.spec, score.value, score.interval, score.p_value, (-margin, margin), words, figure=figure,
+        patients=score.n_patients or 0, of_patients=score.of_patients, freedom=score.freedom,
+    )  # fmt: skip
+
+
 class Check(ABC):
     """One fault that the verdict looks for, in the whole and in every condition.
 
@@ -243,8 +260,4 @@ class ShiftCheck(WordedCheck):
     def _of(self, score: Score, words: Words) -> Evidence:
         if score.value is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
-        return Evidence(
-            score.spec, score.value, score.interval, score.p_value, (-self.margin, self.margin), words,
-            figure="{:+.1f} SD".format, patients=score.n_patients or 0, of_patients=score.of_patients,
-            freedom=score.freedom,
-        )  # fmt: skip
+        return of_shift(score, self.margin, words)

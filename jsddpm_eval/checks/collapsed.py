@@ -8,7 +8,7 @@ from functools import partial
 from typing import ClassVar
 
 from jsddpm.wording import percentage
-from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples, of_real
+from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples, of_real, of_shift
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -44,8 +44,7 @@ class Collapsed(WordedCheck):
         if score.value is None or score.interval is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
         if score.spec == "nearest_other":
-            margin = (math.log(_NEAR), -math.log(_NEAR))
-            return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=_distance)
+            return of_shift(score, -math.log(_NEAR), words, _distance)
         return Evidence(
             score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words,
             figure=partial(in_samples, score), share=True, volumes=score.n_volumes, by_chance=of_real(score),

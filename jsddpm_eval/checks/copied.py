@@ -7,7 +7,7 @@ from functools import partial
 from typing import ClassVar
 
 from jsddpm.wording import percentage
-from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples, of_real
+from jsddpm_eval.checks.base import Evidence, WordedCheck, Words, exactly, in_samples, of_real, of_shift
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import CheckSpec
 
@@ -38,8 +38,7 @@ class Copied(WordedCheck):
         if score.value is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
         if score.spec == "copy_closeness":
-            margin, figure = (-_NEARER, _NEARER), "{:+.1f} SD".format
-            return Evidence(score.spec, score.value, score.interval, score.p_value, margin, words, figure=figure)
+            return of_shift(score, _NEARER, words)
         return Evidence(
             score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words,
             figure=partial(in_samples, score), share=True, volumes=score.n_volumes, by_chance=of_real(score),

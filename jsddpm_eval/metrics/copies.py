@@ -19,6 +19,7 @@ from jsddpm_eval.metrics.best_match import ONE_PIXEL
 from jsddpm_eval.metrics.nearness import FEW, THRESHOLD, NearnessScale, nearest_by_bin, probed_real, threshold
 from jsddpm_eval.metrics.persons import alike
 from jsddpm_eval.metrics.shares import share_score
+from jsddpm_eval.metrics.shifts import shift_score
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.exceedance import by_unit, share_bound, share_interval, share_p_value
@@ -139,7 +140,7 @@ class Copies(Metric):
         for spec, chosen in ((SHARE, every), (TRAIN, every & ~held), (HELD_OUT, every & held)):
             scores[spec.name] = copied_share(chosen, chosen & clear, units, beyond, closest.people, counts)
         scores[PATIENTS.name] = _patients(closest.row[rows[every & ~held]], context, cell)
-        scores[CLOSENESS.name] = _closeness(closest, rows, cell, context, counts)
+        scores[CLOSENESS.name] = _closeness(closest, rows, cell, context)
         return scores
 
 
@@ -188,7 +189,7 @@ def _patients(copied: NDArray[np.int64], context: Context, cell: Cell) -> Score:
     return Score.of(shown / n_patients, counts, Spread(share_interval(shown, n_patients)), Baseline(0.0))
 
 
-def _closeness(closest: _Closest, rows: NDArray[np.int64], cell: Cell, context: Context, counts: Counts) -> Score:
+def _closeness(closest: _Closest, rows: NDArray[np.int64], cell: Cell, context: Context) -> Score:
     """Mean nearness of the samples less that of the real probes of the same bins."""
     table, bins = context.real, context.generated.z_bin.numpy()
     real = Side(np.clip(closest.real, -_REACH, _REACH), table.z_bin.numpy()[closest.probe],
@@ -197,9 +198,7 @@ def _closeness(closest: _Closest, rows: NDArray[np.int64], cell: Cell, context: 
     shift = mean_shift(real, generated)
     if shift is None:
         return Score.undefined("needs 3 patients and 3 samples of the same bins", cell.counts)
-    counts = counts._replace(n_real=None, n_generated=shift.samples, n_patients=None)
-    band = Baseline(0.0, (-shift.half_width, shift.half_width))
-    return Score.of(shift.value, counts, Spread(shift.interval), band, p_value=max(shift.p_value, _NEVER))
+    return shift_score(shift, int(np.isin(real.condition, generated.condition).sum()), least_p=_NEVER)
 
 
 def _closest(context: Context) -> _Closest:

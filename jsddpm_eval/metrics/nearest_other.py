@@ -19,8 +19,9 @@ from torch import Tensor
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.shares import share_score
+from jsddpm_eval.metrics.shifts import shift_score
 from jsddpm_eval.overlap import digests
-from jsddpm_eval.results.score import Baseline, Score, Spread
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.exceedance import share_bound
@@ -103,11 +104,7 @@ class NearestOther(Metric):
             few = "needs 3 patients, and 3 samples, of conditions with several of each"
             scores[NEAREST.name] = Score.undefined(few, cell.counts)
         else:
-            counts = cell.counts._replace(n_generated=shift.samples, n_patients=shift.patients)
-            band = Baseline(0.0, (-shift.half_width, shift.half_width))
-            scores[NEAREST.name] = Score.of(
-                shift.value, counts, Spread(shift.interval), band, p_value=max(shift.p_value, _NEVER)
-            )
+            scores[NEAREST.name] = shift_score(shift, len(cell.real), least_p=_NEVER)
         known = np.isfinite(distances.of_others)
         if len(np.unique(patients[known])) < MIN_UNITS:
             few = "needs real slices of 3 patients of one condition"

@@ -20,7 +20,8 @@ from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored
 from jsddpm_eval.functional.thinning import spread_places
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Counts, Score
+from jsddpm_eval.metrics.shifts import shift_score
+from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import mean_spread
@@ -142,14 +143,9 @@ def _mean_beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -
         return Score.of(float(made.mean()), cell.counts, mean_spread(made, units=cell.generated.unit))
     common = torch.from_numpy(in_common(real, generated))
     made = values["generated"][common]
-    mean, spread = float(made.mean()), mean_spread(made, units=cell.generated.unit[common])
-    baseline = mean - shift.value
-    band = Baseline(baseline, (baseline - shift.half_width, baseline + shift.half_width))
     n_real = int(np.isin(real.condition, generated.condition[common.numpy()]).sum())
-    counts = Counts(n_real, shift.samples, shift.patients)
-    return Score.of(
-        mean, counts, spread, band, p_value=shift.p_value, of_patients=shift.of_patients, freedom=shift.freedom
-    )
+    spread = mean_spread(made, units=cell.generated.unit[common])
+    return shift_score(shift, n_real, spread, baseline=float(made.mean()) - shift.value)
 
 
 def _readings(context: Context) -> dict[str, Tensor]:

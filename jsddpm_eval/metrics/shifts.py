@@ -13,12 +13,12 @@ from torch import Tensor
 
 from jsddpm.wording import counted
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Score, Spread
+from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.intervals import shift_spread
 from jsddpm_eval.stats.scale import Scale, Side, from_others, median_of_others
-from jsddpm_eval.stats.shift import mean_shift
+from jsddpm_eval.stats.shift import Shift, mean_shift
 
 Numbers = NDArray[np.float64]
 
@@ -63,17 +63,10 @@ class ShiftMetric(Metric):
                 what = _too_few(cell.real, cell.generated, *sides)
                 scores[spec.name] = Score.undefined(what, cell.counts)
                 continue
-            counts = cell.counts._replace(
-                n_real=len(sides[0].values), n_generated=shift.samples, n_patients=shift.patients
-            )
-            band = Baseline(0.0, (-shift.half_width, shift.half_width))
-            spread = Spread(shift.interval)
+            spread = None
             if spec.name not in self.distances:  # there a sample changes the numbers of others, too
                 spread = shift_spread(shift, cell.patient_names)
-            scores[spec.name] = Score.of(
-                shift.value, counts, spread, band, p_value=shift.p_value, of_patients=shift.of_patients,
-                freedom=shift.freedom,
-            )  # fmt: skip
+            scores[spec.name] = shift_score(shift, len(sides[0].values), spread)
         return scores
 
     def _scaled(self, context: Context) -> list[NDArray[np.float64]]:
@@ -89,6 +82,27 @@ class ShiftMetric(Metric):
                 whole = _side(table, of_side[:, i], context, by_row=False, keep_missing=True)
                 scaled[table.row.numpy(), i] = scaled_by(whole).values
         return columns
+
+
+def shift_score(
+    shift: Shift, n_real: int, spread: Spread | None = None, *, baseline: float = 0.0, least_p: float = 0.0
+) -> Score:
+    """The score of a mean difference, with the band that it lies in with a probability of 95 % without one.
+
+    Args:
+        shift: The difference.
+        n_real: Real slices that it rests on.
+        spread: Interval and influences; the interval of the difference alone when None.
+        baseline: Mean of real slices, for a score that is the mean of generated ones; 0 for the difference itself.
+        least_p: Smallest p-value that is given.
+    """
+    return Score.of(
+        baseline + shift.value,
+        Counts(n_real, shift.samples, shift.patients),
+        Spread(shift.interval) if spread is None else spread,
+        Baseline(baseline, (baseline - shift.half_width, baseline + shift.half_width)),
+        p_value=max(shift.p_value, least_p), of_patients=shift.of_patients, freedom=shift.freedom,
+    )  # fmt: skip
 
 
 def deviation(values: Sequence[Tensor], context: Context) -> tuple[Numbers, Numbers]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.evaluation import evaluate
@@ -12,6 +13,7 @@ from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.metrics.shifts import deviation, variation
 from jsddpm_eval.slice_table import SliceTable
+from worlds import World
 
 BINNING = ZBinning((0, 1), 2, n_slices=2)
 OF_MEDIAN = {m: np.pi / (2 * m - 2 + np.pi) for m in (2, 3)}
@@ -95,6 +97,19 @@ def test_numbers_of_selections_are_those_of_tables_of_their_own(name):
     for some, own in zip(*map(metric.values, contexts), strict=True):
         assert own.shape == (6, len(metric.specs))
         assert torch.equal(some.nan_to_num(-99), own.nan_to_num(-99))
+
+
+@pytest.mark.parametrize("name", ["copy_closeness", "nearest_other", "intensity_mean"])
+def test_every_score_of_a_shift_says_what_it_rests_on(name):
+    world = World(patients=9, slices=3, size=(32, 32))
+    results = world.evaluation(world.new(14), metrics=[name, "copied_share"], features=()).results
+    score = results[name, 0, "control"]
+    assert (score.n_real, score.n_generated, score.n_patients) == (27, 14, 9)
+    assert 0 < score.of_patients < 1
+    half = (score.interval[1] - score.interval[0]) / 2
+    error = half / stats.t.ppf(0.975, score.freedom)
+    assert score.p_value == pytest.approx(2 * stats.t.sf(abs(score.value) / error, score.freedom))
+    assert score.baseline_interval == pytest.approx((-half, half))
 
 
 def heads(rng, levels, slopes, patients):
