@@ -32,7 +32,7 @@ COPIES = 5
 @cache
 def evaluation(copies=COPIES):
     """Samples of new patients, the first few exact copies of slices of the first training patient."""
-    world = World(patients=14, slices=3, size=(32, 32))
+    world = World(2, patients=14, slices=3, size=(32, 32))
     own = torch.nonzero((world.patient == 0) & (world.z_bin == 0))[:, 0]
     made = torch.cat([world.image[own[torch.arange(copies) % len(own)]], world.new(20)])
     zeros = torch.zeros(len(made), dtype=torch.int64)
@@ -67,7 +67,7 @@ def exact_among_near():
 
     Unless they are left out, their nearness to each other widens the scale, so exact copies lie below the threshold.
     """
-    world = World(patients=18, slices=3, size=(32, 32))
+    world = World(1, patients=18, slices=3, size=(32, 32))
     twin = world.patient % 3 == 1
     world.image[twin] = (world.image[world.patient % 3 == 0] + 0.001).clamp(0, 1)
     own = torch.nonzero((world.patient == 2) & (world.z_bin == 0))[:, 0]
@@ -220,7 +220,7 @@ def test_bounds_cover_the_share_of_simulated_generators(share):
 
 def test_the_bound_of_volumes_counts_volumes():
     """No copy in ten volumes of twenty slices: by the rule of three about 26 %, and not 1.5 %."""
-    world = World(patients=14, slices=3, size=(32, 32))
+    world = World(2, patients=14, slices=3, size=(32, 32))
     zeros = torch.zeros(200, dtype=torch.int64)
     ramp = torch.linspace(0, 0.8, 32)[:, None] + 0.2 * torch.rand(
         200, 32, 32, generator=torch.Generator().manual_seed(0)
