@@ -58,6 +58,12 @@ SpacingOption = Annotated[
     tuple[float, float, float] | None,
     typer.Option(help="Voxel size of volumes in mm, along those axes.", metavar="MM MM MM"),
 ]
+FirstSliceOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Slice of the real store at which each volume begins (default: volumes lie in the middle).", min=0
+    ),
+]
 ModalityOption = Annotated[str, typer.Option(help="Which images to take, in BIDS, nnU-Net and Med-DDPM layouts.")]
 ControlsOption = Annotated[
     list[str] | None,
@@ -87,6 +93,7 @@ def import_(
     modality: ModalityOption = "flair",
     controls: ControlsOption = None,
     root: sources.RootOption = None,
+    first_slice: FirstSliceOption = None,
     image_key: Annotated[str | None, typer.Option(help="Name of the image array in .npz files.")] = None,
     mask_key: Annotated[str | None, typer.Option(help="Name of the mask array in .npz files.")] = None,
     how: FormatOption = "table",
@@ -102,6 +109,7 @@ def import_(
     from jsddpm.slices.imported import Facts, IntensityFormat, import_slices
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.import_check.check import import_check
+    from jsddpm_eval.import_check.copies import of_patients
     from jsddpm_eval.slice_table import SliceTable
 
     store = SliceStore(real)
@@ -117,7 +125,7 @@ def import_(
     facts = Facts(
         pathology=None if pathology is None else asked_pathology(pathology), fields=fields, axes=axes, spacing=spacing,
         masks=not without_masks, modality=modality, controls=tuple(controls or ()), root=root, image_key=image_key,
-        mask_key=mask_key,
+        mask_key=mask_key, first_slice=first_slice,
     )  # fmt: skip
     with tracked("import") as bar:
         import_slices(
@@ -126,15 +134,19 @@ def import_(
         )  # fmt: skip
     imported = SliceStore(out)
     origin = imported.info["provenance"]["imported"]
+    for told in origin.get("notes", []):
+        note(told)
     if origin["files_left"]:
         note(f"files that were not imported: {first_names(origin['files_left'])}")
-    check, table = import_check(SliceTable.from_store(store, binning), binning), SliceTable.from_store(imported)
-    suspicions, untold = check.suspicions(table), check.untold(table)
+    reference, table = SliceTable.from_store(store, binning), SliceTable.from_store(imported)
+    check = import_check(reference, binning)
+    suspicions, untold = [*of_patients(reference, table), *check.suspicions(table)], check.untold(table)
     for suspicion in suspicions:
         note(f"warning: {suspicion}")
     for question in untold:
         note(f"not checked: {question}")
     found = {"slices": len(imported.index), "layout": origin["layout"], "files_left": origin["files_left"]}
-    emit(None, found | {"warnings": [vars(suspicion) for suspicion in suspicions], "not_checked": untold}, how)
+    found |= {"notes": origin.get("notes", []), "warnings": [vars(suspicion) for suspicion in suspicions]}
+    emit(None, found | {"not_checked": untold}, how)
     note(f"{counted(len(imported.index), 'slice')} in {out} (layout {origin['layout']}); evaluate them with")
     note(command_line("jsddpm", "eval", "--real", real, "--generated", out, "--bin-aware"), unbroken=True)

@@ -98,6 +98,7 @@ class Case:
             "z_first": self.z[0],
             "z_last": self.z[-1],
             "slices": len(self.rows),
+            "positions": " ".join(map(str, self.z)),
             "sample": int(first["sample"]) if single else "",
             "seed": int(first["seed"]) if single and first["seed"] >= 0 else "",
         }

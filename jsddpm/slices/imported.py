@@ -19,7 +19,7 @@ from jsddpm.progress import Progress
 from jsddpm.slices.importing.items import Facts, IntensityFormat, SliceItem, VolumeItem
 from jsddpm.slices.importing.layouts import layout_of
 from jsddpm.slices.importing.pairs import NIFTI, PICTURES, has_ending
-from jsddpm.slices.importing.reading import ImportedSlices, Request, batches
+from jsddpm.slices.importing.reading import ImportedSlices, Request, batches, placement
 from jsddpm.slices.opened import Store, opened
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
@@ -99,6 +99,8 @@ def import_slices(
             if progress:
                 progress(done, len(request.listing.items))
         origin |= {"files_sha256": hashed.hexdigest(), "files_left": _left(request)}
+        if notes := [*request.listing.notes, *placement(request)]:
+            origin["notes"] = notes
     return Path(out)
 
 

@@ -1,4 +1,4 @@
-"""Repeated images: files that were copied, or a seed that did not change."""
+"""Repeated images: files that were copied, a seed that did not change, or slices of patients among the samples."""
 
 from __future__ import annotations
 
@@ -26,3 +26,20 @@ def copies(generated: SliceTable) -> list[Suspicion]:
     repeat = agreeing(again, "repeats", "repeat")
     what = f"{again} of {counted(len(hashes), 'slice')} {repeat} another one: {names}"
     return [Suspicion("repeated", what, "leave them out, and check names and seeds")]
+
+
+def of_patients(real: SliceTable, generated: SliceTable) -> list[Suspicion]:
+    """A suspicion if more than 1 % of slices equal real ones in 256 grey levels; blank slices do not count.
+
+    Args:
+        real: Real slices.
+        generated: Imported ones.
+    """
+    there = {digest: row for row, digest in enumerate(digests(real)) if digest}
+    equal = [(row, there[digest]) for row, digest in enumerate(digests(generated)) if digest in there]
+    if len(equal) <= _FEW * len(generated):
+        return []
+    first, other = equal[0]
+    count = f"{len(equal)} of {counted(len(generated), 'slice')} {agreeing(len(equal), 'equals', 'equal')} real ones"
+    what = f"{count}: {generated.name(first)} is {real.name(other)}"
+    return [Suspicion("real", what, "leave out the files of patients")]

@@ -10,6 +10,7 @@ from typing import Literal, cast
 
 from jsddpm.binning import PATHOLOGY_NAMES, parse_pathology
 from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.wording import counted
 
 Pathology = Literal["mask", "lesion", "control"]
 STORE_AXES = "PR"
@@ -79,6 +80,7 @@ class Facts:
         root: Folder that files named in a table must lie in; the table's own when None.
         image_key: Name of the image array in ``.npz`` files.
         mask_key: Name of the mask array.
+        first_slice: Axial slice of the real store at which each volume begins; None places volumes in the middle.
     """
 
     pathology: Pathology | None = None
@@ -91,6 +93,7 @@ class Facts:
     root: Path | None = None
     image_key: str | None = None
     mask_key: str | None = None
+    first_slice: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,9 @@ class Listing:
         n_bins: Number of bins according to the files; None if they do not contain it.
         image_key: Name of the image array in its ``.npz`` files, if none is given.
         mask_key: Name of the mask array.
-        read: Files that facts were read from, which contain no image.
+        read: Files that facts were read from, or that are left out on purpose.
         masks_tell: Whether masks give the pathology of slices without one, unless the user does.
+        notes: What the user is told of the files.
     """
 
     items: Sequence[SliceItem] | Sequence[VolumeItem]
@@ -163,6 +167,12 @@ class Listing:
     mask_key: str = "mask"
     read: Sequence[Path] = ()
     masks_tell: bool = False
+    notes: Sequence[str] = ()
+
+
+def left_out(patients: int) -> list[str]:
+    """The note on cases of patients, which are no samples; empty if there are none."""
+    return [f"{counted(patients, 'case', 'is of a patient', 'are of patients')}, and left out"] if patients else []
 
 
 def slice_facts(values: Mapping[str, object], where: str, file: Path) -> dict[str, int | str | None]:

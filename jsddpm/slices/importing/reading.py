@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,10 @@ from jsddpm.slices.importing.masks import MaskLog, lesion
 from jsddpm.slices.importing.pairs import has_ending
 from jsddpm.slices.importing.pixels import check_axes, intensity, read_slice
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import counted
+
+if TYPE_CHECKING:
+    from jsddpm.slices.importing.volumes import Placed
 
 _BATCH = 256
 
@@ -56,6 +61,7 @@ class Request:
         reading: How values are mapped to intensities and lesions.
         binning: The bins.
         real: The real store.
+        placed: Volumes that were read, by first slice, number of slices, and slices of the z-range that they lack.
     """
 
     source: Path
@@ -65,6 +71,7 @@ class Request:
     reading: IntensityFormat
     binning: ZBinning
     real: SliceStore
+    placed: Counter[tuple[int, int, int]] = field(default_factory=Counter)
 
 
 def batches(request: Request) -> Iterator[ImportedSlices]:
@@ -112,9 +119,9 @@ class _Problems:
 def _of_slices(request: Request, items: Sequence[SliceItem], seen: MaskLog) -> Iterator[ImportedSlices]:
     places = [_place(item, request) for item in items]  # before any image is read, so that a wrong row is found at once
     axes = check_axes(request.facts.axes, 2) if request.facts.axes else request.listing.axes
-    if request.reading.window or request.facts.spacing:
-        cure = "leave them out: only volumes are resampled and windowed, and slices must match the store"
-        raise usage_error("OPTION", "--window and --spacing apply to volumes", fix=cure)
+    if request.reading.window or request.facts.spacing or request.facts.first_slice is not None:
+        cure = "leave them out: only volumes are resampled, windowed and placed, and slices must match the store"
+        raise usage_error("OPTION", "--window, --spacing and --first-slice apply to volumes", fix=cure)
     problems = _Problems()
     for start in range(0, len(items), _BATCH):
         part, z_index = items[start : start + _BATCH], places[start : start + _BATCH]
@@ -137,12 +144,20 @@ def _of_volumes(request: Request, items: Sequence[VolumeItem], seen: MaskLog) ->
     from jsddpm.slices.importing.volumes import grid_of, read_volume  # imported here: a table of slices needs no torch
 
     grid, (first, last) = grid_of(request.real), request.binning.z_range
-    z_index, problems = list(range(first, last + 1)), _Problems()
+    problems, begin = _Problems(), request.facts.first_slice
+    if begin is not None and not 0 <= begin < request.real.n_slices:
+        what = f"--first-slice {begin} is no slice of the real store"
+        raise usage_error("OPTION", what, fix=f"give 0 to {request.real.n_slices - 1}")
     own = request.facts.pathology is None and request.facts.masks  # masks give the pathology of a volume's slices
     for item in items:
         with problems.collected():
-            image, masks = read_volume(item, request.facts, request.reading, grid, seen)
-            image, masks = image[first : last + 1], masks[first : last + 1] if request.facts.masks else masks[:0]
+            volume = read_volume(item, request.facts, request.reading, grid, seen)
+            z_index = [z for z in range(volume.first, volume.first + len(volume.image)) if first <= z <= last]
+            if not z_index:
+                raise _beside(volume, request, item.image)
+            request.placed[volume.first, len(volume.image), last - first + 1 - len(z_index)] += 1
+            used = slice(z_index[0] - volume.first, z_index[-1] - volume.first + 1)
+            image, masks = volume.image[used], volume.mask[used] if request.facts.masks else volume.mask[:0]
             pathology = [
                 int(bool(shown)) if own else _pathology(None, shown, request, item.name, item.image)
                 for shown in _shown(masks, len(image))
@@ -151,6 +166,28 @@ def _of_volumes(request: Request, items: Sequence[VolumeItem], seen: MaskLog) ->
             n = len(image)
             yield ImportedSlices(image, masks, z_index, pathology, [-1] * n, [item.name] * n)
     problems.refuse()
+
+
+def _beside(volume: Placed, request: Request, file: Path) -> JsddpmError:
+    """The error for a volume without a slice that was binned."""
+    last = volume.first + len(volume.image) - 1
+    what = f"lies at slices {volume.first} to {last} of the real store, outside of the z-range"
+    return usage_error("BIN", what, fix="say where volumes begin: --first-slice", file=file)
+
+
+def placement(request: Request) -> list[str]:
+    """What the user is told of volumes with fewer slices than the grid, after they were read."""
+    notes, depth = [], request.real.n_slices
+    for (first, count, missing), volumes in sorted(request.placed.items()):
+        if count == depth:
+            continue
+        where = f"slices {first} to {first + count - 1}"
+        if request.facts.first_slice is None:
+            where = f"the middle, {where} (if they lie elsewhere, say where they begin: --first-slice)"
+        what = f"{counted(volumes, 'volume', 'has', 'have')} {count} of {depth} slices: placed at {where}"
+        left = missing * volumes
+        notes.append(f"{what}; {counted(left, 'slice')} of the z-range outside of them left out" if left else what)
+    return notes
 
 
 def _shown(masks: NDArray[np.bool_], count: int) -> list[bool | None]:

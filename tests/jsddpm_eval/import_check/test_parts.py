@@ -7,6 +7,7 @@ import pytest
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.import_check.check import suspicions
+from jsddpm_eval.import_check.copies import of_patients
 from jsddpm_eval.slice_table import SliceTable
 
 BINNING = ZBinning((0, 9), 10, n_slices=10)
@@ -64,3 +65,39 @@ def test_blank_slices_are_counted_and_are_no_small_heads(share, real_blank):
         "24 of 96 slices are blank, of real slices of their bins 0%" if share > real_blank else None
     )
     assert not {"size", "place", "intensity"} & set(found)
+
+
+@pytest.mark.parametrize("real_blank", [False, True])
+def test_blank_ends_of_all_volumes_are_found_where_no_patient_has_them(real_blank):
+    """45 % of each of nine volumes, as a share of nine, is not too much for 14 patients; that all have them is."""
+    rng = np.random.default_rng(0)
+    people, volumes, each = 14, 9, 11
+    images, samples = heads(rng, people * each), heads(rng, volumes * each)
+    for of_unit in (
+        *samples.reshape(volumes, each, 32, 32),
+        *(images.reshape(people, each, 32, 32) if real_blank else ()),
+    ):
+        of_unit[:3] = of_unit[-2:] = 0
+    real, generated = (
+        SliceTable.from_arrays(
+            x, z_index=np.zeros(len(x), int), pathology=np.zeros(len(x), int), binning=BINNING, **{unit: names}
+        )
+        for x, unit, names in (
+            (images, "patient", np.arange(people).repeat(each)),
+            (samples, "group", np.arange(volumes).repeat(each)),
+        )
+    )
+    assert ("blank" in [s.name for s in suspicions(real, generated, BINNING)]) != real_blank
+
+
+def test_slices_of_patients_among_the_samples_are_named():
+    """Two of 20 samples are real slices, written as PNG: equal in 256 grey levels."""
+    rng = np.random.default_rng(0)
+    images, samples = heads(rng, 24), heads(rng, 20)
+    samples[[4, 7]] = np.rint(images[[3, 20]] * 255) / 255
+    zeros = np.zeros(24, int)
+    real = SliceTable.from_arrays(images, z_index=zeros, pathology=zeros, patient=np.arange(24), binning=BINNING)
+    made = SliceTable.from_arrays(samples, z_index=zeros[:20], pathology=zeros[:20], binning=BINNING)
+    assert of_patients(real, made.where(slice(0, 4))) == []
+    [suspicion] = of_patients(real, made)
+    assert suspicion.what.startswith("2 of 20 slices equal real ones: ")

@@ -21,7 +21,7 @@ class ImportLayout:
         help: One line that names its files.
         matches: Whether an existing file or folder has this layout.
         read: Lists the items; an error names a file that cannot be used.
-        general: Whether it is a kind of file rather than the layout of a tool; it is used if no tool's layout fits.
+        general: Whether many tools write it, rather than one; it is used if no tool's layout fits.
     """
 
     name: str

@@ -11,4 +11,5 @@ LAYOUT = ImportLayout(
     help="BIDS derivative, sub-ID/anat with *_FLAIR.nii.gz and *_mask.nii.gz",
     matches=layouts()["bids"].matches,
     read=lambda source, facts: of_cohort(source, "bids", facts),
+    general=True,
 )

@@ -1,86 +1,103 @@
-"""The files of ``jsddpm export nifti`` and ``png``, with ``cases.csv``: samples of a condition are a stack, no volume.
+"""The files of ``jsddpm export``: ``cases.csv``, or the sidecars of BIDS, say where every generated slice lies.
 
-``cases.csv`` names position, pathology, sample and seed of every generated case, and ``provenance.json`` the bins.
-Cases of patients are left out.
+``provenance.json`` names the bins. Samples of a condition in one NIfTI file are a stack, no volume. Cases of patients
+are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jsddpm.csvfiles import Row, read_rows
 from jsddpm.errors import JsddpmError
 from jsddpm.files import read_json
-from jsddpm.slices.importing.items import Facts, Listing, SliceItem, missing_fact, slice_facts
+from jsddpm.slices.importing.exported import (
+    PARTICIPANTS,
+    TABLE,
+    ExportedCase,
+    mask_beside,
+    of_sidecars,
+    of_table,
+    patients,
+    sidecars,
+)
+from jsddpm.slices.importing.items import Facts, Listing, SliceItem, left_out, missing_fact
 from jsddpm.slices.importing.layouts import ImportLayout
 
-_DIGITS = 20
-_TABLE, _ORIGIN = "cases.csv", "provenance.json"
-_COLUMNS = ("case", "synthetic", "pathology", "z_first", "z_last", "slices", "sample", "seed")
+_ORIGIN = "provenance.json"
+_ROLE = re.compile(r"(_z\d+)?(_image|_mask|_0000)?(\.nii\.gz|\.png)$")
 
 
 def _read(source: Path, facts: Facts) -> Listing:
     """Every slice of the generated cases, where the store had it."""
-    rows = [row for row in read_rows(source / _TABLE, _COLUMNS) if row["synthetic"] == "true"]
-    stacks: dict[str, int] = {}
-    items: list[SliceItem] = []
-    for row in sorted(rows, key=lambda row: row["sample"].rjust(_DIGITS, "0")):  # a stack has its samples in this order
-        name = row["case"]
-        if row["sample"] and not (source / f"{name}_image.nii.gz").is_file():
-            name = name.rpartition("_")[0]
-        image, mask = (source / f"{name}_{kind}.nii.gz" for kind in ("image", "mask"))
-        if image.is_file():
-            number = stacks.setdefault(name, 0)
-            stacks[name] += 1
-            items += _of_volume(row, image, mask, number, source)
-        else:
-            items += _of_pictures(row, source)
+    bids = _is_bids(source)
+    real = patients(source)
+    cases = of_sidecars(source) if bids else of_table(source)
+    if real and not cases:
+        what = f"holds no generated case: all {len(real)} are of patients"
+        raise JsddpmError("EMPTY", what, fix="give the export of a generated store", file=source)
+    items = list(_of_derivative(cases) if bids else _of_files(cases, source))
     if facts.masks and (bare := next((item for item in items if item.mask and not item.mask.is_file()), None)):
         raise missing_fact("has no mask", "say --without-masks if the generator makes none", bare.image)
-    stores = read_json(source / _ORIGIN).get("stores", [])
+    stores = read_json((source / "code" if bids else source) / _ORIGIN).get("stores", [])
     counts = {store["binning"]["n_bins"] for store in stores if "binning" in store}
-    return Listing(items, n_bins=counts.pop() if len(counts) == 1 else None, masks_tell=True)
+    n_bins = counts.pop() if len(counts) == 1 else None
+    others = [path for path in source.rglob("*") if _case_of(path, source) in real] if real else []
+    return Listing(items, n_bins=n_bins, read=others, masks_tell=True, notes=left_out(len(real)))
 
 
-def _of_volume(row: Row, image: Path, mask: Path, number: int, source: Path) -> Iterator[SliceItem]:
-    """Slices of a NIfTI file: the next sample of a stack, or all slices of a volume."""
-    for position, (z, facts) in enumerate(_slices(row, source)):
-        yield SliceItem(image, mask, f"line {row.line}", number if row["sample"] else position, z=z, **facts)  # type: ignore[arg-type]
+def _case_of(path: Path, source: Path) -> str:
+    """Name of the case that a file of an export belongs to, of a patient by name."""
+    inside = path.relative_to(source)
+    if inside.parts[0].startswith("sub-") and len(inside.parts) > 1:
+        return inside.parts[0]
+    return _ROLE.sub("", path.name)
 
 
-def _of_pictures(row: Row, source: Path) -> Iterator[SliceItem]:
-    """Slices in pictures of their own; those of a volume have their position in the name."""
-    for z, facts in _slices(row, source):
-        name = row["case"] if row["sample"] else f"{row['case']}_z{z:03d}"
-        yield SliceItem(source / f"{name}_image.png", source / f"{name}_mask.png", f"line {row.line}", z=z, **facts)  # type: ignore[arg-type]
+def _of_derivative(cases: Sequence[ExportedCase]) -> Iterator[SliceItem]:
+    for case in cases:
+        if case.image is not None:
+            yield from case.of_volume(case.image, mask_beside(case.image))
 
 
-def _slices(row: Row, source: Path) -> Iterator[tuple[int, dict[str, int | str | None]]]:
-    """Position and facts of each slice of a case; masks give the pathology of the slices of a volume."""
-    where, table = f"line {row.line}", source / _TABLE
-    known = {name: row[name] for name in ("pathology", "seed")} if row["sample"] else {"group": row["case"]}
-    facts = {k: v for k, v in slice_facts(known, where, table).items() if k not in ("z", "z_bin")}
-    try:
-        first, last, count = (int(row[name]) for name in ("z_first", "z_last", "slices"))
-        step = (last - first) // max(count - 1, 1)
-        if count < 1 or first + step * (count - 1) != last or (count > 1 and step < 1):
-            raise ValueError("positions")
-    except ValueError:
-        what = f"{where}: {row['slices']} slices from {row['z_first']} to {row['z_last']} are not evenly spaced"
-        raise JsddpmError("TABLE", what, fix="export slices one by one: --cases slices", file=table) from None
-    for number in range(count):
-        yield first + step * number, facts
+def _of_files(cases: Sequence[ExportedCase], source: Path) -> Iterator[SliceItem]:
+    """Slices in the files of nnU-Net, in NIfTI files, or in pictures."""
+    stacks: dict[str, int] = {}
+    for case in cases:
+        for image, mask in (
+            (source / "imagesTr" / f"{case.name}_0000.nii.gz", source / "labelsTr" / f"{case.name}.nii.gz"),
+            (source / f"{case.name}_image.nii.gz", source / f"{case.name}_mask.nii.gz"),
+        ):
+            if image.is_file():
+                yield from case.of_volume(image, mask)
+                break
+        else:
+            stack = case.name.rpartition("_")[0]
+            image, mask = (source / f"{stack}_{kind}.nii.gz" for kind in ("image", "mask"))
+            if case.single and image.is_file():
+                yield from case.of_volume(image, mask, stacks.setdefault(stack, 0))
+                stacks[stack] += 1
+            else:
+                yield from case.of_pictures(source)
 
 
 def _matches(source: Path) -> bool:
-    there = source.is_dir() and (source / _TABLE).is_file() and (source / _ORIGIN).is_file()
-    return there and any(any(source.glob(f"*_image.{ending}")) for ending in ("nii.gz", "png"))
+    if not source.is_dir():
+        return False
+    endings = ("*_image.nii.gz", "*_image.png", "imagesTr/*_0000.nii.gz")
+    files = (source / TABLE).is_file() and (source / _ORIGIN).is_file()
+    return _is_bids(source) or (files and any(any(source.glob(ending)) for ending in endings))
+
+
+def _is_bids(source: Path) -> bool:
+    there = (source / PARTICIPANTS).is_file() and (source / "code" / _ORIGIN).is_file()
+    return there and bool(sidecars(source))
 
 
 LAYOUT = ImportLayout(
     name="jsddpm",
-    help="files of jsddpm export nifti or png, CASE_image.nii.gz and CASE_mask.nii.gz with cases.csv",
+    help="files of jsddpm export, with cases.csv, or of BIDS with sidecars, and provenance.json",
     matches=_matches,
     read=_read,
 )
