@@ -26,7 +26,8 @@ from jsddpm.slices.importing.items import Facts, Listing, SliceItem, left_out, m
 from jsddpm.slices.importing.layouts import ImportLayout
 
 _ORIGIN = "provenance.json"
-_ROLE = re.compile(r"(_z\d+)?(_image|_mask|_0000)?(\.nii\.gz|\.png)$")
+_ROLE = re.compile(r"(_image|_mask|_0000)?(\.nii\.gz|\.png)$")
+_POSITION = re.compile(r"_z\d+$")
 
 
 def _read(source: Path, facts: Facts) -> Listing:
@@ -43,16 +44,15 @@ def _read(source: Path, facts: Facts) -> Listing:
     stores = read_json((source / "code" if bids else source) / _ORIGIN).get("stores", [])
     counts = {store["binning"]["n_bins"] for store in stores if "binning" in store}
     n_bins = counts.pop() if len(counts) == 1 else None
-    others = [path for path in source.rglob("*") if _case_of(path, source) in real] if real else []
+    others = [path for path in source.rglob("*") if _cases_of(path, source) & real] if real else []
     return Listing(items, n_bins=n_bins, read=others, masks_tell=True, notes=left_out(len(real)))
 
 
-def _case_of(path: Path, source: Path) -> str:
-    """Name of the case that a file of an export belongs to, of a patient by name."""
-    inside = path.relative_to(source)
-    if inside.parts[0].startswith("sub-") and len(inside.parts) > 1:
-        return inside.parts[0]
-    return _ROLE.sub("", path.name)
+def _cases_of(path: Path, source: Path) -> set[str]:
+    """Names that the case of a file can have: a picture is a case, or a slice of one."""
+    inside = path.relative_to(source).parts
+    name = _ROLE.sub("", path.name)
+    return {inside[0], name, _POSITION.sub("", name)}
 
 
 def _of_derivative(cases: Sequence[ExportedCase]) -> Iterator[SliceItem]:
