@@ -136,7 +136,7 @@ def _closest(psnr: Tensor, cell: Cell, among: Tensor, baseline: Baseline, counts
     if not len(rest):
         return Score.undefined(reason, counts, baseline.baseline)
     unreliable = f"{reason}, left out of the mean" if copies.any() else None
-    spread = mean_spread(rest, units=cell.generated.unit[~copies])
+    spread = mean_spread(rest, units=cell.generated.unit[~copies], pairs=not exact)
     return Score.of(float(rest.mean()), counts, spread, baseline, unreliable=unreliable)
 
 

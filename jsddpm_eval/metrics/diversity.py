@@ -14,11 +14,11 @@ from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.diversity import pair_dissimilarity, pair_distance, pairs, rmse_of_units, vendi_score
 from jsddpm_eval.functional.reconstruction import MIN_SIDE, ms_ssim_fits
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread
+from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import mean_baseline
-from jsddpm_eval.stats.intervals import numbered
+from jsddpm_eval.stats.intervals import numbered, sample_influence
 from jsddpm_eval.stats.jackknife import jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_PATIENTS
 from jsddpm_eval.stats.resampling import one_per_patient, one_per_unit
@@ -147,7 +147,7 @@ def _pair_spread(total: Tensor, number: Tensor) -> Spread:
         return Spread()
     mean, left_out = _mean((total, number)), (total.sum() / 2 - total) / (number.sum() / 2 - number)
     interval = t_interval(mean, [(jackknife_variance(left_out), count)])
-    return Spread() if interval is None else Spread(interval, Influence.of(mean, samples=left_out.tolist()))
+    return Spread() if interval is None else Spread(interval, sample_influence(mean, left_out.numpy()))
 
 
 def _vendi(space: FeatureSpace, cell: Cell, context: Context) -> Score:

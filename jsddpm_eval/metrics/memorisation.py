@@ -15,10 +15,10 @@ from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functional.neighbours import authentic, distances, nearer_share
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.shares import counted_share
-from jsddpm_eval.results.score import Baseline, Counts, Influence, Score, Spread
+from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.intervals import mean_spread, numbered
+from jsddpm_eval.stats.intervals import mean_spread, numbered, sample_influence
 from jsddpm_eval.stats.jackknife import jackknife_variance, t_interval
 from jsddpm_eval.stats.limits import MIN_UNITS
 
@@ -100,11 +100,11 @@ def _copying(present: Sequence[_Distances], counts: Counts) -> Score:
     names = np.concatenate([d.names for d in present])
     value = float(shares.mean())
     by_patient = mean_spread(shares, names).influence
-    parts, influence = [], Influence.of(value, samples=_without_samples(present))
-    if by_patient is not None and len(influence.samples) >= MIN_UNITS:
+    without = _without_samples(present)
+    parts, influence = [], sample_influence(value, without)
+    if by_patient is not None and len(without) >= MIN_UNITS:
         influence = influence.model_copy(update={"patients": by_patient.patients})
-        added = list(influence.patients.values()), influence.samples
-        parts = [(jackknife_variance(values), len(values)) for values in added]
+        parts = [(jackknife_variance(values), len(values)) for values in (list(by_patient.patients.values()), without)]
     interval = t_interval(value, parts) if parts else None
     spread = Spread() if interval is None else Spread((max(0.0, interval[0]), min(1.0, interval[1])), influence)
     n_patients = counts.n_patients or 0

@@ -17,7 +17,8 @@ _ATLAS_SLICES = 100
 
 SHAPE = ScoreSpec(
     name="brain_shape", heading="outline", group="place", better="higher", scope="cell", place="main",
-    definition="Dice of the brain outline with the bin's atlas (brain in more than half of the real slices)",
+    definition="Dice of the brain outline with the bin's atlas (brain in more than half of the real slices); samples "
+    "without a brain are left out where the atlas has none",
     reading="Overlap (Dice) of the brain outline with that of most real slices of the bin; the baseline is a real "
     "slice against the other patients' outline.",
     verified="closed form | 1e-12",
@@ -49,8 +50,17 @@ class Outline(Metric):
         area = real.size[0] * real.size[1]
         atlas, others = torch.from_numpy(stored[:area]).reshape(real.size) > 0.5, torch.from_numpy(stored[area:])
         overlap = _dice(brain_masks(cell.generated.images), atlas)
-        spread = mean_spread(overlap, units=cell.generated.unit)
-        return {SHAPE.name: Score.of(float(overlap.mean()), counts, spread, mean_baseline(others))}
+        defined = torch.isfinite(overlap)
+        counts, baseline = (
+            counts._replace(n_generated=int(defined.sum())),
+            mean_baseline(others[torch.isfinite(others)]),
+        )
+        if not defined.any():
+            none = "neither the samples nor most real slices of the bin show a brain"
+            return {SHAPE.name: Score.undefined(none, counts, baseline.baseline)}
+        overlap = overlap[defined]
+        spread = mean_spread(overlap, units=cell.generated.unit[defined], pairs=bool(defined.all()))
+        return {SHAPE.name: Score.of(float(overlap.mean()), counts, spread, baseline)}
 
 
 METRIC = Outline()
@@ -68,6 +78,7 @@ def _outlines(real: SliceTable) -> Tensor:
 
 
 def _dice(masks: Tensor, atlas: Tensor) -> Tensor:
+    """Dice of each mask with the atlas; NaN where both are empty."""
     total = masks.flatten(1).sum(1) + atlas.sum()
     overlap = (masks & atlas).flatten(1).sum(1)
-    return torch.where(total > 0, 2 * overlap.double() / total, 1.0)
+    return torch.where(total > 0, 2 * overlap.double() / total, torch.nan)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from jsddpm_eval.results.score import Influence, Spread, block_of, patients_of
@@ -37,13 +37,16 @@ def numbered(units: Tensor) -> Tensor:
     return torch.from_numpy(first.argsort().argsort()[member])
 
 
-def mean_spread(values: Tensor, clusters: NDArray[np.str_] | None = None, *, units: Tensor | None = None) -> Spread:
+def mean_spread(
+    values: Tensor, clusters: NDArray[np.str_] | None = None, *, units: Tensor | None = None, pairs: bool = True
+) -> Spread:
     """95 % interval of a mean by the jackknife over clusters (patients), and what each cluster adds to the mean.
 
     Args:
         values: ``(n,)``.
         clusters: Patient of each value, ``(n,)``; None for values of generated slices.
         units: Unit of each generated value, int64 ``(n,)``; every value is one of its own when None.
+        pairs: Whether samples of equal seeds make pairs; not where some were left out, because pairs go by their order.
 
     Returns:
         An empty spread for fewer than three clusters or units.
@@ -63,9 +66,32 @@ def mean_spread(values: Tensor, clusters: NDArray[np.str_] | None = None, *, uni
     if interval is None:
         return Spread()
     if clusters is None:
-        return Spread(interval, Influence.of(mean, samples=left_out))
+        return Spread(interval, sample_influence(mean, left_out).model_copy(update={"pairs": pairs}))
     blocks = map(block_of, names.tolist())
     return Spread(interval, Influence.of(mean, patients=dict(zip(blocks, left_out.tolist(), strict=True))))
+
+
+def sample_influence(value: float, left_out: ArrayLike) -> Influence:
+    """What generated units add to a score, in at most :data:`SAMPLE_BLOCKS` blocks that they are dealt out to in turn.
+
+    A block changes a mean of units by the sum of their changes times ``(n - 1) / (n - size)``.
+
+    Args:
+        value: The score.
+        left_out: The score without each unit, ``(n,)``.
+
+    >>> means_without = (10 - np.arange(5.0)) / 4  # of 0 to 4, whose mean is 2
+    >>> sample_influence(2.0, means_without).samples
+    (0.5, 0.25, 0.0, -0.25, -0.5)
+    """
+    without = np.asarray(left_out, dtype=np.float64)
+    count = len(without)
+    if count <= SAMPLE_BLOCKS:
+        return Influence.of(value, samples=without.tolist())
+    block = np.arange(count) % SAMPLE_BLOCKS
+    sizes = np.bincount(block)
+    changes = np.bincount(block, without - value) * (count - 1) / (count - sizes)
+    return Influence.of(0.0, samples=changes.tolist(), sample_blocks=sizes.tolist())
 
 
 def distance_spread(

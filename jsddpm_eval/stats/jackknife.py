@@ -81,8 +81,10 @@ def distance_interval(value: float, left_out: Sequence[tuple[ArrayLike, Sequence
         None when a group has fewer than three blocks, or a distance is not finite.
     """
     groups = [(np.asarray(values, dtype=np.float64), sizes) for values, sizes in left_out]
+    if min(len(values) for values, _ in groups) < MIN_UNITS:
+        return None
     scale = sum(jackknife_variance(values - value, sizes) for values, sizes in groups) ** 0.5
-    if min(len(values) for values, _ in groups) < MIN_UNITS or not np.isfinite(scale):
+    if not np.isfinite(scale):
         return None
     if scale == 0:
         return value, value

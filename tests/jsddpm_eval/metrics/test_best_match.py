@@ -27,6 +27,16 @@ def test_best_match_is_within_the_bin_and_copies_are_named():
     assert "3 of 3 generated slices are exact copies" in copies.reason
 
 
+def test_samples_beside_exact_copies_are_no_pairs_of_those_of_another_evaluation():
+    """Without the copies, the first samples of two evaluations are of different seeds."""
+    world = World()
+    made, copied = world.new(5), world.image[world.z_bin == 0][:1]
+    for images, pairs in ((made, True), (torch.cat([copied, made]), False)):
+        score = world.scores(images, metrics=METRICS)[0]["best_match_psnr"]
+        assert len(score.influence.samples) == 5
+        assert score.influence.pairs is pairs
+
+
 def test_train_and_held_out_references_are_significant():
     world = World()
     made = world.new(4)

@@ -35,3 +35,15 @@ def test_units_of_generated_slices_are_left_out_as_patients_are():
     added = by_patient.influence.patients
     assert by_unit.influence.samples == (added["8"], added["2"], added["5"])  # in the order in which they appear
     assert mean_spread(values, units=torch.arange(6) + 40) == mean_spread(values)
+
+
+def test_influences_of_many_samples_are_those_of_blocks_and_the_interval_is_that_of_all():
+    """250 values in 100 blocks, dealt out in turn: the mean without each block, by hand."""
+    values = np.random.default_rng(0).normal(3, 1, 250)
+    found = mean_spread(torch.from_numpy(values))
+    block = np.arange(250) % 100
+    expected = [values[block != b].mean() - values.mean() for b in range(100)]
+    assert found.influence.samples == pytest.approx(expected, abs=1e-7)
+    assert found.influence.sample_blocks == (3,) * 50 + (2,) * 50
+    half = stats.t.ppf(0.975, 249) * values.std(ddof=1) / 250**0.5
+    assert found.interval == pytest.approx((values.mean() - half, values.mean() + half))

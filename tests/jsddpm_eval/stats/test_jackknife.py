@@ -78,4 +78,5 @@ def test_a_distance_has_its_interval_on_the_asinh_scale():
     assert distance_interval(1.0, [(people, sizes[0]), (samples, sizes[1])]) == pytest.approx(tuple(expected))
     assert distance_interval(1.0, [([1.0, 1.0, 1.0], [1] * 3), ([1.0] * 4, [1] * 4)]) == (1.0, 1.0)
     assert distance_interval(1.0, [([1.0, 1.1], [1, 1]), ([1.0] * 4, [1] * 4)]) is None
+    assert distance_interval(1.0, [([1.0, 1.1, 1.2], [1] * 3), ([], [])]) is None
     assert distance_interval(1.0, [([1.0, 1.1, np.nan], [1] * 3)]) is None
