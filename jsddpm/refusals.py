@@ -41,6 +41,17 @@ def writing(path: str | os.PathLike[str], folder: Path | None = None) -> Iterato
         raise
 
 
+def refused(error: OSError) -> JsddpmError | None:
+    """The error for one of the system that no reader and no writer caught, such as a name that is too long.
+
+    None when it names no file and the disk is not full: the reason is then unknown.
+    """
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    if error.errno in _FULL:
+        return unwritable(error, path)
+    return None if path is None else unreadable(error, path)
+
+
 def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
     """The error for a path that the system refuses to read."""
     reason = error.strerror or str(error)
@@ -48,8 +59,8 @@ def unreadable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
     return environment_error("NOT_READABLE", reason, fix=cure, file=path)
 
 
-def unwritable(error: OSError, path: str | os.PathLike[str]) -> JsddpmError:
-    """The error for a path that the system refuses to write."""
+def unwritable(error: OSError, path: str | os.PathLike[str] | None) -> JsddpmError:
+    """The error for a path that the system refuses to write; None where the system does not name it."""
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         return environment_error("DISK_FULL", reason, fix="free space, or write to another disk", file=path)

@@ -73,13 +73,8 @@ def _run() -> None:
         _leave(str(interrupted(_requested())), ExitStatus.SIGINT, error)
     except Stopped as error:
         _leave(str(stopped(_requested())), ExitStatus.SIGTERM, error)
-    except OSError as error:
-        _leave(*_refused_by_the_system(error), error)
     except Exception as error:
-        from jsddpm.runtime import out_of_memory
-
-        if out_of_memory(error):
-            problem = environment_error("MEMORY", "out of memory", fix="use a smaller batch or fewer jobs")
+        if problem := _of_the_machine(error):
             _leave(str(problem), problem.status, error)
         _leave(_internal(error), ExitStatus.INTERNAL, error)
 
@@ -107,14 +102,14 @@ def _leave(message: str, status: ExitStatus, error: BaseException) -> None:
     sys.exit(status)
 
 
-def _refused_by_the_system(error: OSError) -> tuple[str, ExitStatus]:
-    """An error of the operating system that none of our readers and writers caught, such as a name that is too long."""
-    if not isinstance(error.filename, str | bytes):
-        return _internal(error), ExitStatus.INTERNAL
-    from jsddpm.refusals import unreadable
+def _of_the_machine(error: Exception) -> JsddpmError | None:
+    """The error for a refusal of the machine that no other code caught; None for a bug."""
+    from jsddpm.refusals import refused
+    from jsddpm.runtime import out_of_memory
 
-    problem = unreadable(error, os.fsdecode(error.filename))
-    return str(problem), problem.status
+    if out_of_memory(error):
+        return environment_error("MEMORY", "out of memory", fix="use a smaller batch or fewer jobs")
+    return refused(error) if isinstance(error, OSError) else None
 
 
 def _internal(error: Exception) -> str:

@@ -24,6 +24,7 @@ from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.errors import JsddpmError
 from jsddpm.files import atomic_open, make_directory
+from jsddpm.training.log import failure_of
 from jsddpm.training.module import JointDDPM
 from jsddpm.training.samples import JudgedSamples
 
@@ -193,12 +194,25 @@ class Speed(Callback):
 
 
 class SaveLogs(Callback):
-    """Writes the logs to the disk after every validation, so that an unfinished run can be read."""
+    """Writes the logs to the disk after every validation, so that an unfinished run can be read.
+
+    They are written before the checkpoint, because a resumed run keeps the rows before its checkpoint alone. If they
+    cannot be written, the checkpoint is written first, and training ends then.
+    """
+
+    def __init__(self) -> None:
+        self._failure: JsddpmError | None = None
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the logs."""
         for logger in trainer.loggers:
             logger.save()
+        self._failure = failure_of(trainer.loggers)
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Raise the error of the last logs, after the checkpoints of their step were written."""
+        if self._failure:
+            raise self._failure
 
 
 class AfterCheck(Checkpoint):

@@ -21,6 +21,7 @@ from jsddpm.diffusion.checkpoint import CheckpointInfo, checkpoint_info, info_of
 from jsddpm.diffusion.objective import require_signal
 from jsddpm.errors import ExitStatus, JsddpmError, integrity_error, usage_error
 from jsddpm.files import json_bytes, require_space, require_writable, write_json
+from jsddpm.refusals import writing
 from jsddpm.runtime import processes
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import is_drawn
@@ -41,6 +42,7 @@ from jsddpm.training.callbacks import (
 from jsddpm.training.estimate import BYTES_PER_WEIGHT, require_memory
 from jsddpm.training.failures import explained
 from jsddpm.training.folder import claimed, clear_unbegun, is_unbegun, sweep_run
+from jsddpm.training.log import failure_of
 from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.progress import CHOICE, last_checkpoint, read_provenance
 from jsddpm.training.samples import Judge, JudgedSamples, required_plan
@@ -189,13 +191,16 @@ def _train(
         writers.insert(0, KeepBest(last.with_name("best.ckpt"), drawing))
         told.insert(0, drawing.write)
     writers.append(AfterCheck(told))
-    trainer = build_trainer(config, out, info, [*callbacks, *writers], resumed_at=resumed_at)
-    if config.trainer.compile:
-        module.denoiser.unet.compile()
-    _fit(trainer, module, data, keep, None if resumed_at is None else last)
+    with writing(out, out):  # other loggers of Lightning have streams of their own
+        trainer = build_trainer(config, out, info, [*callbacks, *writers], resumed_at=resumed_at)
+        if config.trainer.compile:
+            module.denoiser.unet.compile()
+        _fit(trainer, module, data, keep, None if resumed_at is None else last)
     if trainer.global_step % min(config.trainer.check_every, config.trainer.max_steps):  # the last check was earlier
         with quiet():
             trainer.save_checkpoint(last)
+    if failure := failure_of(trainer.loggers):
+        raise failure
     if trainer.is_global_zero:  # the log ends with the last logged step, which may be an earlier one
         done = read_provenance(out) | {"steps": trainer.global_step}
         write_recorded(out / "provenance.json", json_bytes(done))

@@ -14,7 +14,7 @@ import lightning as L  # noqa: N812 - the library's own convention
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment  # type: ignore[attr-defined]
 from lightning.pytorch.callbacks import Callback, LambdaCallback
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -24,6 +24,7 @@ from jsddpm.diffusion.standalone import in_bfloat16
 from jsddpm.errors import require_package, usage_error
 from jsddpm.runtime import best_device, processes, under_slurm
 from jsddpm.training.callbacks import Pictures
+from jsddpm.training.log import RunLog
 from jsddpm.training.progress import read_metrics
 
 
@@ -95,7 +96,7 @@ def build_trainer(
 
 def loggers(config: RunConfig, out: Path, resumed_at: int | None = None) -> list[Logger]:
     """``metrics.csv`` and the other configured loggers."""
-    chosen: list[Logger] = [_csv_logger(out, resumed_at)]
+    chosen: list[Logger] = [_run_log(out, resumed_at)]
     if config.logging.tensorboard:
         chosen.append(TensorBoardLogger(out, name="", version="tensorboard"))
     if config.logging.wandb:
@@ -103,17 +104,13 @@ def loggers(config: RunConfig, out: Path, resumed_at: int | None = None) -> list
     return chosen
 
 
-def _csv_logger(out: Path, resumed_at: int | None) -> CSVLogger:
-    """The CSV log of Lightning with the rows before a resume, which Lightning would drop."""
+def _run_log(out: Path, resumed_at: int | None) -> RunLog:
+    """``metrics.csv`` with the rows before a resume, which Lightning would drop."""
     path, rows = out / "metrics.csv", []
     if resumed_at is not None and path.is_file() and processes()[0] == 0:
         rows = [row for row in read_metrics(path) if int(row["step"]) < resumed_at]
     with quiet():
-        logger = CSVLogger(out, name="", version="")
-        if rows:
-            logger.experiment.metrics = rows
-            logger.save()
-    return logger
+        return RunLog(out, rows)
 
 
 def check_packages(config: RunConfig) -> None:

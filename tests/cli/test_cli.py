@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -599,3 +600,25 @@ def test_piped_output_has_no_escapes_and_head_is_no_error():
 
 def test_version(jsddpm):
     assert jsddpm("--version")[1] == "jsddpm 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), (5, "error[DISK_FULL]: No space left on device; fix:")),
+        (OSError(errno.ENOSPC, "No space left on device", "a"), (5, "error[DISK_FULL] a: No space left on device;")),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), (5, "error[MEMORY]: out of memory; fix:")),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a"), (5, "error[NOT_READABLE] a: File name too long;")),
+        (OSError(errno.EIO, "Input/output error"), (70, "error[INTERNAL]: OSError: this is a bug in jsddpm;")),
+    ],
+)
+def test_a_refusal_of_the_machine_is_no_bug(jsddpm, monkeypatch, tmp_path, refusal, expected):
+    """Of a stream that is open, and of memory, the system names no file."""
+
+    def refuse(*_, **__):
+        raise refusal
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("jsddpm_cli.commands.bins.utilization_report", refuse)
+    status, _, err = jsddpm("bins", "report", "--z-range", 24, 93, "--bins", 10, "--slices", 128)
+    assert (status, err[: len(expected[1])]) == expected

@@ -22,6 +22,8 @@ from jsddpm.diffusion.checkpoint import checkpoint_info, read_checkpoint, write_
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
+from jsddpm.training.log import RunLog
+from jsddpm.training.progress import RunProgress, read_metrics
 from jsddpm.training.run import train
 from state import digest
 from synthetic import synthetic_slices
@@ -161,6 +163,54 @@ def test_a_full_disk_leaves_the_checkpoint_before(run, tmp_path):
     assert caught.value.status is ExitStatus.ENVIRONMENT
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("check", [3, 6])
+def test_a_log_that_cannot_be_written_loses_no_step(store, tmp_path, check):
+    """Before: an internal error, and the steps since the check before were lost."""
+    config, out = load_config("demo", SETTINGS), tmp_path / "run"
+    log = out / "metrics.csv"
+
+    def block(done, total, values):
+        if done == check - 1:
+            log.unlink()
+            log.mkdir()
+
+    with pytest.raises(JsddpmError, match="NOT_WRITABLE") as caught:
+        train(config, store, out, progress=block)
+    assert (caught.value.status, caught.value.file) == (ExitStatus.ENVIRONMENT, str(log))
+    assert checkpoint_info(out / "checkpoints" / "last.ckpt").step == check
+    log.rmdir()
+    assert RunProgress.read(out).state == "unfinished"
+    whole = train(config, store, tmp_path / "whole")
+    assert digest(train(config, store, out, resume=True)) == digest(whole)
+
+
+def test_a_log_on_a_disk_that_was_full_for_a_while_has_every_row_once(tmp_path):
+    log = RunLog(tmp_path)
+    expected = [{"step": str(step), "loss": f"{step / 8}", "val": "" if step < 40 else "2"} for step in range(60)]
+    log.log_metrics({"loss": 0.0}, 0)
+    log.save()
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        for step in range(1, 50):
+            log.log_metrics({"loss": step / 8} | ({"val": 2} if step >= 40 else {}), step)
+            log.save()
+        assert log.failure is not None
+        assert log.failure.code == "DISK_FULL"
+        kept = read_metrics(tmp_path / "metrics.csv")
+        assert kept
+        assert kept == [{k: row[k] for k in ("loss", "step")} for row in expected[: len(kept)]]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    for step in range(50, 60):
+        log.log_metrics({"loss": step / 8, "val": 2}, step)
+        log.save()
+    assert log.failure is None
+    with open(tmp_path / "metrics.csv", newline="") as stream:
+        assert list(csv.DictReader(stream)) == expected
 
 
 def test_too_little_space_is_found_before_the_first_step(store, tiny_config, tmp_path, monkeypatch):
