@@ -14,7 +14,7 @@ from jsddpm_cli.commands import apps
 from jsddpm_cli.console import say
 from jsddpm_cli.help import Group
 from jsddpm_cli.messages import as_typed, usage_problem
-from jsddpm_cli.signals import Stopped, interrupted, stoppable, stopped
+from jsddpm_cli.signals import Stopped, advised, interrupted, stoppable, stopped
 from jsddpm_cli.streams import guarded
 
 app = typer.Typer(
@@ -68,14 +68,14 @@ def _run() -> None:
         problem = usage_problem(error, _requested())
         _leave(str(problem), problem.status, error)
     except JsddpmError as error:
-        _leave(as_typed(error, sys.argv[1:]), error.status, error)
+        _leave(as_typed(advised(error, _requested()), sys.argv[1:]), error.status, error)
     except KeyboardInterrupt as error:
         _leave(str(interrupted(_requested())), ExitStatus.SIGINT, error)
     except Stopped as error:
         _leave(str(stopped(_requested())), ExitStatus.SIGTERM, error)
     except Exception as error:
-        if problem := _of_the_machine(error):
-            _leave(str(problem), problem.status, error)
+        if refusal := _of_the_machine(error):
+            _leave(str(refusal), refusal.status, error)
         _leave(_internal(error), ExitStatus.INTERNAL, error)
 
 

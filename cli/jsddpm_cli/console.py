@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import shutil
@@ -29,6 +30,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="table; or json: 
 
 _WIDTH = 100  # of an output that is no terminal
 _POINTS = 200  # of a task whose times are kept, to estimate the time left
+_TOGETHER = 1.0  # seconds within which steps count as finished together, as those of several processes are
 
 
 def stdout_console() -> Console:
@@ -39,7 +41,7 @@ def stdout_console() -> Console:
 def _width(stream: TextIO) -> int | None:
     """Width of a console; None leaves it to Rich, which would print nothing where ``COLUMNS`` is 0."""
     given = os.environ.get("COLUMNS", "")
-    if given.isdigit() and int(given) == 0:
+    if given.isdecimal() and int(given) == 0:
         return shutil.get_terminal_size((_WIDTH, 0)).columns
     return None if given or stream.isatty() else _WIDTH
 
@@ -121,6 +123,7 @@ class Tracker:
     def _begin(self, title: str) -> None:
         self.title, self._said = title, 0
         self._times: list[tuple[int, float]] = []
+        self._since = -math.inf  # when the first of the steps that finished together did
         if self._bar is not None:
             if self._task is not None:
                 self._bar.remove_task(self._task)
@@ -142,8 +145,11 @@ class Tracker:
             self._bar.update(self._task, completed=done, total=total, values=text)
             return
         point = (done, time.monotonic())
-        if not self._times or done >= self._times[-1][0] + total / _POINTS:
+        if point[1] - self._since < _TOGETHER:
+            self._times[-1] = point
+        elif not self._times or done >= self._times[-1][0] + total / _POINTS:
             self._times.append(point)
+            self._since = point[1]
         tenth = 10 * done // max(total, 1)
         if tenth > self._said:
             self._said = tenth

@@ -14,6 +14,7 @@ from typing import Any
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.runtime import processes
 
+_CODE = "TERMINATED"
 _LATER = 0.05
 """Seconds after which a signal that Python ignored is sent again."""
 
@@ -61,25 +62,34 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-_REPEATED, _RESUMED = "repeat the command to continue", "repeat the command with --resume to continue"
+_REPEATED = "repeat the command to continue"
 _CONTINUED = {
     "jsddpm demo": _REPEATED,
     "jsddpm sample": _REPEATED,
     "jsddpm selftest": _REPEATED,
     "jsddpm utility": _REPEATED,
-    "jsddpm train": _RESUMED,
-    "jsddpm cache build": _RESUMED,
+    "jsddpm train": "repeat the command with --resume in place of --preset, --config and --warm-start to continue",
+    "jsddpm cache build": "repeat the command with --resume to continue",
 }
-"""Commands that continue with what an interrupted one has finished; others start again."""
+"""How to continue with what an interrupted command has finished; other commands start again."""
+
+
+def advised(error: JsddpmError, command: str) -> JsddpmError:
+    """An error with the advice of a command, such as ``jsddpm cache build``, if a signal ended it; else unchanged.
+
+    The functions that a command calls do not know it: ``jsddpm demo`` trains, and has no option ``--resume``.
+    """
+    if error.code != _CODE:
+        return error
+    cure = _CONTINUED.get(command, "repeat the command")
+    return JsddpmError(error.code, error.what, fix=cure, file=error.file, status=error.status)
 
 
 def stopped(command: str = "") -> JsddpmError:
-    """The error message of a command, such as ``jsddpm cache build``, for :class:`Stopped`."""
-    cure = _CONTINUED.get(command, "repeat the command")
-    return JsddpmError("TERMINATED", "stopped by SIGTERM", fix=cure, status=ExitStatus.SIGTERM)
+    """The error message of a command for :class:`Stopped`."""
+    return advised(JsddpmError(_CODE, "stopped by SIGTERM", fix="", status=ExitStatus.SIGTERM), command)
 
 
 def interrupted(command: str = "") -> JsddpmError:
     """The error message of a command for Ctrl-C."""
-    cure = _CONTINUED.get(command, "repeat the command")
-    return JsddpmError("TERMINATED", "interrupted", fix=cure, status=ExitStatus.SIGINT)
+    return advised(JsddpmError(_CODE, "interrupted", fix="", status=ExitStatus.SIGINT), command)

@@ -20,6 +20,7 @@ from jsddpm.training.folder import refuse_begun
 from jsddpm.training.run import checkpoint_bytes, prepare, require_checkpoint_space
 from jsddpm.training.samples import required_plan
 from jsddpm.training.trainer import check_packages, resolved_precision
+from jsddpm.training.warm_start import start_from
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,14 @@ class Plan:
     free: int
 
 
-def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
+def make_plan(config: RunConfig, store: SliceStore, out: str | Path, *, warm_start: str | Path | None = None) -> Plan:
     """Check all requirements of a run and make two steps, without writing files.
 
     Args:
         config: The run's configuration.
         store: Slices to train on.
         out: Folder of the run.
+        warm_start: Checkpoint from which the run is to start; see :func:`jsddpm.training.run.train`.
 
     Raises:
         JsddpmError: Errors of :func:`jsddpm.training.run.train` before its first step; ``MEMORY`` (status 5).
@@ -91,6 +93,8 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path) -> Plan:
     seconds = 0.0
     with explained(config):
         module, data, info = prepare(config, store)
+        if warm_start is not None:
+            info = start_from(warm_start, module, info, store)
         free = require_checkpoint_space(folder, module)
         module.to(device)
         optimizer = module.configure_optimizers()["optimizer"]

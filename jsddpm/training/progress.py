@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from jsddpm.refusals import unreadable
 State = Literal["finished", "stopped early", "unfinished"]
 CHOICE = "choice.json"
 """File of a run with the best check and the reason."""
+_PICTURE = re.compile(r"step-(\d+)\.png")
+"""Name of a sample grid; a folder may have copies of grids under other names."""
 Which = Literal["best", "last"]
 """A checkpoint of a run."""
 
@@ -38,7 +41,7 @@ def read_metrics(path: str | Path) -> list[dict[str, str]]:
         raise unreadable(error, path) from error
     whole, newline, _ = text.rpartition("\n")
     rows = csv.DictReader(io.StringIO(whole + newline))
-    return [r for r in rows if None not in r and None not in r.values() and r.get("step", "").isdigit()]
+    return [r for r in rows if None not in r and None not in r.values() and r.get("step", "").isdecimal()]
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class RunProgress:
             JsddpmError: ``MISSING``, ``NO_RUN``, ``CONFIG`` (status 2), ``JSON`` (status 4).
         """
         folder = require_run(folder)
-        grids = {int(p.stem.removeprefix("step-")): p for p in sorted((folder / "pictures").glob("step-*.png"))}
+        found = [(_PICTURE.fullmatch(p.name), p) for p in sorted((folder / "pictures").glob("step-*.png"))]
+        grids = {int(match[1]): p for match, p in found if match}
         checkpoints = tuple(sorted((folder / "checkpoints").glob("*.ckpt")))
         files = [p for p in (folder / "metrics.csv", *grids.values(), *checkpoints) if p.is_file()]
         last = max((p.stat().st_mtime for p in files), default=None)

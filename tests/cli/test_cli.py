@@ -10,8 +10,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -20,6 +22,7 @@ from typer.main import get_command
 
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
+from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
@@ -226,6 +229,32 @@ def test_a_demo_is_not_made_in_a_folder_of_something_else(jsddpm, run, tmp_path)
     status, _, err = jsddpm("demo", "--out", tmp_path / "run")
     assert (status, "error[DEMO]" in err) == (2, True)
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == before
+
+
+def test_an_interrupted_demo_goes_on_when_it_is_repeated(jsddpm, tmp_path, monkeypatch):
+    """Before: UNFINISHED in the second stage, and the advice of jsddpm train in the fourth."""
+    module, out = "jsddpm_cli.commands", tmp_path / "demo"
+    for name, value in {"SUBJECTS": 4, "CONTROLS": 1, "SHAPE": (16, 16, 128), "SPACING": (12.0, 12.0, 1.25)}.items():
+        monkeypatch.setattr(f"{module}.demo.{name}", value)
+    for name in ("demo", "cohort"):
+        monkeypatch.setattr(f"{module}.{name}.cores", lambda: 1)
+
+    def interrupt(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    def stop(*_, **__):
+        raise JsddpmError("TERMINATED", "SIGTERM at step 3", fix="continue with --resume", status=ExitStatus.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{module}.cache.tracked", lambda title: nullcontext(SimpleNamespace(update=interrupt)))
+        status, _, err = jsddpm("demo", "--out", out)
+    assert (status, "[2/7]" in err, (out / "store").exists()) == (130, True, False)
+    assert err.endswith("error[TERMINATED]: interrupted; fix: repeat the command to continue\n")
+    monkeypatch.setattr(f"{module}.train.run_training", stop)
+    status, _, err = jsddpm("demo", "--out", out)
+    assert (status, "[4/7]" in err, SliceStore(out / "store").verify()) == (143, True, [])
+    assert err.endswith("error[TERMINATED]: SIGTERM at step 3; fix: repeat the command to continue\n")
 
 
 def test_an_option_with_too_few_values_names_the_help_of_its_command(jsddpm):

@@ -45,6 +45,18 @@ def test_time_left_does_not_count_a_slow_first_step(clock, capsys):
     ]  # fmt: skip
 
 
+def test_time_left_where_two_processes_finish_together(clock, capsys):
+    """Two results every 30 s. Before: 0 s left, which is the speed from the first of two to the second one."""
+    tracker = Tracker("build", None)
+    for done in range(1, 21):
+        clock[0] += 30 if done % 2 else 0.001
+        tracker.update(done, 20)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:4] == [
+        "build: 2 of 20", "build: 4 of 20  240 s left", "build: 6 of 20  210 s left", "build: 8 of 20  180 s left"
+    ]  # fmt: skip
+
+
 def test_parts_follow_each_other(clock, capsys):
     tracker = Tracker("evaluation", None)
     tracker.part("features", 0, 1)

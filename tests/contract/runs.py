@@ -289,7 +289,7 @@ TRAINING = (
         altered(huge("denoiser."), begun), changes=RESUMED),
     Row("61", "an average that is not finite", RESUME, 6, "NON_FINITE_LOSS", ("reconstruction at timestep 300",),
         altered(huge("ema."), begun), changes=RESUMED),
-    Row("64", "Ctrl-C in training", signalled(signal.SIGINT), 130, "", ("--resume",), leaves=NEW),
+    Row("64", "Ctrl-C in training", signalled(signal.SIGINT), 130, "TERMINATED", ("--resume",), leaves=NEW),
     Row("65", "SIGTERM in training", signalled(signal.SIGTERM), 143, "TERMINATED", ("is saved",), leaves=NEW),
     Row("65", "SIGUSR1 in training", signalled(signal.SIGUSR1), 143, "TERMINATED", ("--resume",), leaves=NEW),
     Row("66", "kill -9 in the middle of a save", killed_while_saving, 143, "TERMINATED", leaves=("begun", "begun/*")),

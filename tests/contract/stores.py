@@ -271,8 +271,8 @@ ROWS = (
     Row("H1", "a flipped bit of an image, read", read, 4, "STORE_DAMAGED", ("sub-2",),
         flip("arrays/sub-2.image.npy", -9)),
     Row("M4", "one image compressed twice", FROM_TABLE, 3, "SAME_IMAGE", (), recompressed, leaves=UNFINISHED),
-    Row("64", "Ctrl-C in a build", interrupted, 130, "", ("with --resume to continue",), lambda world: world.bids,
-        leaves=UNFINISHED),
+    Row("64", "Ctrl-C in a build", interrupted, 130, "TERMINATED", ("with --resume to continue",),
+        lambda world: world.bids, leaves=UNFINISHED),
     *(Row("50", f"a box {what}", read, 4, "", (), box(*sides)) for what, sides in (
         ("that begins below zero", (-3, 9, 0, 8, 0, 8)), ("beyond the slice", (0, 9, 0, 80, 0, 8)),
         ("of five numbers", (0, 9, 0, 8, 0)))),

@@ -111,20 +111,16 @@ def build_store(
     for problem in by_kind(cohort.problems):
         note(f"left out: {problem}")
     done = count(1)
-    try:
-        with tracked("slice store") as bar:
-            outcomes = build_slice_cache(
-                records,
-                out,
-                spec=Preprocessing(*geometry),
-                split=SplitRule(*shares),
-                skip_bad=skip_bad,
-                progress=lambda _: bar.update(next(done), len(records)),
-                **options,
-            )
-    except KeyboardInterrupt:
-        note("interrupted; repeat the command with --resume to continue")
-        raise SystemExit(ExitStatus.SIGINT) from None
+    with tracked("slice store") as bar:
+        outcomes = build_slice_cache(
+            records,
+            out,
+            spec=Preprocessing(*geometry),
+            split=SplitRule(*shares),
+            skip_bad=skip_bad,
+            progress=lambda _: bar.update(next(done), len(records)),
+            **options,
+        )
     _show_outcomes(outcomes, range_of(SliceStore(out)), how)
     note(f"store in {out}")
 

@@ -70,7 +70,7 @@ def _run_stages(out: Path, seed: int, how: Format) -> Path:
         2, "slice store", store, store.is_dir(),
         lambda: build_store(
             read_cohort(cohort), store, shown, geometry=(SHAPE, SPACING), shares=(0.15, 0.15, seed),
-            jobs=cores(),
+            jobs=cores(), resume=True,
         ),
     )  # fmt: skip
     note("[3/7] bins of z_range [24, 93]")

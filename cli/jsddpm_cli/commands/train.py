@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from jsddpm.errors import ExitStatus, JsddpmError, usage_error
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.registry import PRESETS
 from jsddpm.wording import counted
-from jsddpm_cli.console import Format, FormatOption, command_line, emit, note, tracked
+from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 
 if TYPE_CHECKING:
     from jsddpm.config import RunConfig
@@ -112,7 +112,7 @@ def train(
     if dry_run:
         if resume:
             raise usage_error("OPTION", "--dry-run is for a new run", fix="leave out --resume")
-        _print_plan(chosen, SliceStore(store).of_kind("real"), out, how)
+        _print_plan(chosen, SliceStore(store).of_kind("real"), out, how, warm_start)
         return
     path = run_training(chosen, SliceStore(store).of_kind("real"), out, resume=resume, warm_start=warm_start)
     if processes()[0] == 0:
@@ -170,11 +170,11 @@ def _own_run(project: Project, *, resume: bool) -> Path:
     return project.next_run()
 
 
-def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format) -> None:
+def _print_plan(config: RunConfig, store: SliceStore, out: Path, how: Format, warm_start: Path | None) -> None:
     from jsddpm.training.plan import make_plan
     from jsddpm_reports.terminal import results_table
 
-    plan = make_plan(config, store, out)
+    plan = make_plan(config, store, out, warm_start=warm_start)
     sizes = {"memory": plan.memory, "estimated": plan.estimate.total, "available": plan.available}
     sizes |= {"checkpoint": plan.checkpoint, "free": plan.free}
     gigabytes = {name: "unknown" if size is None else f"{size / 1e9:.2f} GB" for name, size in sizes.items()}
@@ -221,12 +221,7 @@ def run_training(
             last.update({short: values[name] for name, short in SHOWN.items() if name in values})
             bar.update(done, total, last)
 
-        try:
-            path = work(progress=show, checked=lambda: _draw_curves(out))
-        except KeyboardInterrupt:
-            note("interrupted; continue with")
-            note(command_line("jsddpm", "train", "--resume", "--store", store.path, "--out", out), unbroken=True)
-            raise SystemExit(ExitStatus.SIGINT) from None
+        path = work(progress=show, checked=lambda: _draw_curves(out))
     _draw_curves(out)
     values = ", ".join(f"{k} {v:.3g}" for k, v in last.items()) or "the run was already finished"
     note(f"trained {counted(checkpoint_info(path).step, 'step')}: {values}")

@@ -15,6 +15,7 @@ from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.plan import make_plan
+from jsddpm.training.progress import last_checkpoint
 from jsddpm.training.run import train
 from synthetic import N_SLICES, synthetic_slices
 
@@ -65,6 +66,20 @@ def test_what_cannot_be_trained_is_refused_by_plan_and_training_alike(store, tmp
 def test_the_outermost_values_that_are_taken_train(store, tmp_path, settings):
     config = load_config("demo", [*TINY, "trainer.max_steps=1", "trainer.check_every=1", *settings])
     assert train(config, store, tmp_path / "run").is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [([], ""), (["diffusion.prediction_type=epsilon"], "WARM_START"), (["binning.n_bins=6"], "BINNING_MISMATCH"),
+     (["model.channels=[8,8]"], "CHECKPOINT"), (None, "MISSING")],
+)  # fmt: skip
+def test_a_warm_start_is_refused_by_plan_and_training_alike(store, run, tmp_path, settings, code):
+    """Before: the plan did not open the checkpoint."""
+    config = load_config("demo", [*TINY, "trainer.max_steps=1", "trainer.check_every=1", *(settings or [])])
+    start = last_checkpoint(run) if settings is not None else tmp_path / "no.ckpt"
+    for work in (make_plan, train):
+        found = refusal(lambda work=work: work(config, store, tmp_path / "run", warm_start=start))
+        assert found.err.partition("]")[0] == (f"error[{code}" if code else ""), found.err
 
 
 @pytest.mark.parametrize("share", [0, 1])

@@ -97,6 +97,18 @@ def test_a_row_that_is_being_written_is_left_out(run, tmp_path, cut):
     assert read_metrics(tmp_path / "nothing.csv") == []
 
 
+def test_files_under_other_names_are_no_pictures_and_no_steps(run, tmp_path):
+    """As file managers and synchronised folders make them."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    expected = RunProgress.read(folder).pictures
+    assert list(expected) == [2, 4]
+    for name in ("step-00000004 (copy).png", "step-X.png", "step-.png", "step-²²²²²²²².png"):
+        shutil.copy(expected[4], folder / "pictures" / name)
+    assert RunProgress.read(folder).pictures == expected
+    (tmp_path / "metrics.csv").write_text("step,train/loss\n²,1\n3,2\n", encoding="utf-8")
+    assert read_metrics(tmp_path / "metrics.csv") == [{"step": "3", "train/loss": "2"}]
+
+
 def test_an_unfinished_run_and_one_that_was_stopped(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     config = (tmp_path / "run" / "config.yaml").read_text()
