@@ -105,6 +105,12 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         stream.write(data)
 
 
+def append_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Add bytes to a file; a kill may leave a part of them, so this is for logs alone."""
+    with writing(path), open(path, "ab") as stream:
+        stream.write(data)
+
+
 def encoded(text: str, path: str | os.PathLike[str] | None = None) -> bytes:
     """Text as UTF-8.
 

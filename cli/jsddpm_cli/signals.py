@@ -14,7 +14,6 @@ from typing import Any
 from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.runtime import processes
 
-_CODE = "TERMINATED"
 _LATER = 0.05
 """Seconds after which a signal that Python ignored is sent again."""
 
@@ -79,7 +78,7 @@ def advised(error: JsddpmError, command: str) -> JsddpmError:
 
     The functions that a command calls do not know it: ``jsddpm demo`` trains, and has no option ``--resume``.
     """
-    if error.code != _CODE:
+    if error.code != "TERMINATED":
         return error
     cure = _CONTINUED.get(command, "repeat the command")
     return JsddpmError(error.code, error.what, fix=cure, file=error.file, status=error.status)
@@ -87,9 +86,9 @@ def advised(error: JsddpmError, command: str) -> JsddpmError:
 
 def stopped(command: str = "") -> JsddpmError:
     """The error message of a command for :class:`Stopped`."""
-    return advised(JsddpmError(_CODE, "stopped by SIGTERM", fix="", status=ExitStatus.SIGTERM), command)
+    return advised(JsddpmError("TERMINATED", "stopped by SIGTERM", fix="", status=ExitStatus.SIGTERM), command)
 
 
 def interrupted(command: str = "") -> JsddpmError:
     """The error message of a command for Ctrl-C."""
-    return advised(JsddpmError(_CODE, "interrupted", fix="", status=ExitStatus.SIGINT), command)
+    return advised(JsddpmError("TERMINATED", "interrupted", fix="", status=ExitStatus.SIGINT), command)

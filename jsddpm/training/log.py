@@ -12,8 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from jsddpm.errors import JsddpmError
-from jsddpm.files import write_bytes
-from jsddpm.refusals import writing
+from jsddpm.files import append_bytes, write_bytes
 
 
 class RunLog(CSVLogger):
@@ -47,8 +46,7 @@ class RunLog(CSVLogger):
         columns = sorted({*self._columns, *(name for row in fresh for name in row)})
         try:
             if self.failure is None and columns == self._columns and path.is_file():
-                with writing(path), open(path, "ab") as stream:
-                    stream.write(_lines(fresh, columns))
+                append_bytes(path, _lines(fresh, columns))
             else:
                 write_bytes(path, _lines([{name: name for name in columns}, *self._written, *fresh], columns))
         except JsddpmError as error:
