@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ RECORD = "SHA256SUMS"
 
 _SEAL = b"\nsha256 "
 _PART = 1 << 20
+_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+?)\r?")  # * stands for a binary file, and means the same
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -108,10 +110,9 @@ def write_recorded(path: str | os.PathLike[str], data: bytes) -> None:
     The record has both the old and the new checksum while the file is replaced, so that it is valid after a kill.
     """
     path, digest = Path(path), hashlib.sha256(data).hexdigest()
-    known = _recorded(path.parent)
-    _write_record(path.parent, known | {path.name: (*known.get(path.name, ()), digest)})
+    _change_record(path.parent, {path.name: (*_recorded(path.parent).get(path.name, ()), digest)})
     write_bytes(path, data)
-    _write_record(path.parent, known | {path.name: (digest,)})
+    _change_record(path.parent, {path.name: (digest,)})
 
 
 def remove_recorded(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
@@ -119,9 +120,8 @@ def remove_recorded(folder: str | os.PathLike[str], names: Iterable[str]) -> Non
     folder, names = Path(folder), set(names)
     for name in names:
         (folder / name).unlink(missing_ok=True)
-    known = _recorded(folder)
-    if names & known.keys():
-        _write_record(folder, {name: digests for name, digests in known.items() if name not in names})
+    if recorded := names & recorded_names(folder):
+        _change_record(folder, dict.fromkeys(recorded, ()))
 
 
 def record_folder(folder: str | os.PathLike[str], *, free: Sequence[str] = ()) -> None:
@@ -133,7 +133,8 @@ def record_folder(folder: str | os.PathLike[str], *, free: Sequence[str] = ()) -
     """
     folder = Path(folder)
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    _write_record(folder, {name: (sha256(path),) for name, path in files.items() if name not in (RECORD, *free)})
+    lines = [checksum_line(sha256(path), name) for name, path in files.items() if name not in (RECORD, *free)]
+    _write_record(folder, lines)
 
 
 def read_recorded(path: str | os.PathLike[str], code: str, fix: str) -> bytes:
@@ -176,15 +177,31 @@ def require_recorded(folder: str | os.PathLike[str], names: Sequence[str], code:
 
 def _recorded(folder: Path) -> dict[str, tuple[str, ...]]:
     """Checksums of a folder's files by name; empty without a record."""
-    path = folder / RECORD
-    lines = read_bytes(path).decode("utf-8", "surrogateescape").split("\n") if path.is_file() else []
     known: dict[str, tuple[str, ...]] = {}
-    for line in filter(None, lines):
-        digest, _, name = line.partition("  ")
-        known[name] = (*known.get(name, ()), digest)
+    for digest, name in map(_parsed, _lines(folder)):
+        if digest:
+            known[name] = (*known.get(name, ()), digest.lower())
     return known
 
 
-def _write_record(folder: Path, known: dict[str, tuple[str, ...]]) -> None:
-    lines = [checksum_line(digest, name) for name, digests in sorted(known.items()) for digest in digests]
+def _change_record(folder: Path, changed: Mapping[str, Sequence[str]]) -> None:
+    """Replace the checksums of some files; the lines of all others, and lines that name none, stay as they are."""
+    kept = [f"{line}\n" for line in _lines(folder) if _parsed(line)[1] not in changed]
+    new = [checksum_line(digest, name) for name, digests in changed.items() for digest in digests]
+    _write_record(folder, sorted([*kept, *new], key=lambda line: _parsed(line.rstrip("\n"))[1]))
+
+
+def _lines(folder: Path) -> list[str]:
+    path = folder / RECORD
+    text = read_bytes(path).decode("utf-8", "surrogateescape") if path.is_file() else ""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _parsed(line: str) -> tuple[str, str]:
+    """Checksum and name of a line; both are empty for a line of another form, such as a comment."""
+    found = _LINE.fullmatch(line)
+    return (found[1], found[2]) if found else ("", "")
+
+
+def _write_record(folder: Path, lines: Sequence[str]) -> None:
     write_bytes(folder / RECORD, "".join(lines).encode("utf-8", "surrogateescape"))

@@ -6,11 +6,14 @@ from typing import Any
 
 import typer
 
+from jsddpm.seeds import LARGEST
+
 
 def seed_option(text: str) -> Any:
-    """The option ``--seed`` of a command: a whole number from 0, as NumPy and PyTorch take it.
+    """The option ``--seed`` of a command: a whole number from 0 to :data:`~jsddpm.seeds.LARGEST`.
 
     Args:
         text: The help of the option.
     """
-    return typer.Option(min=0, metavar="N", help=text)  # a short name, because a table of options has 80 columns
+    # a short name, because a table of options has 80 columns
+    return typer.Option(min=0, max=LARGEST, metavar="N", help=text)

@@ -13,6 +13,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from jsddpm_reports.outputs import MARK
+
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#9a9a9a"  # of Okabe and Ito, distinct without colour vision
 BLUE_SOFT, ORANGE_SOFT, GREY_SOFT, INK, PAPER = "#8fc1e3", "#f2b98a", "#e4e4e4", "#000000", "#ffffff"
 PATHOLOGY_STYLES = ((BLUE, "o"), (ORANGE, "s"))
@@ -73,13 +75,13 @@ def small_charts(count: int, height: float, more: float, *, sharey: bool = False
 
 def png(figure: Figure, *, dpi: int = 150) -> bytes:
     """PNG bytes of a figure, the same for the same figure (no time stamp, no version)."""
-    return _saved(figure, "png", {"Software": None}, dpi=dpi)
+    return _saved(figure, "png", {"Software": MARK}, dpi=dpi)
 
 
 def pdf(figure: Figure) -> bytes:
     """PDF bytes with embedded fonts, the same for the same figure."""
     with mpl.rc_context({"pdf.fonttype": 42}):
-        return _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None}, dpi=300)
+        return _saved(figure, "pdf", {"CreationDate": None, "Creator": MARK, "Producer": None}, dpi=300)
 
 
 def svg(figure: Figure, name: str, description: str) -> str:
@@ -110,7 +112,7 @@ def svg(figure: Figure, name: str, description: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _saved(figure: Figure, form: str, metadata: dict[str, None], **options: Any) -> bytes:
+def _saved(figure: Figure, form: str, metadata: dict[str, str | None], **options: Any) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format=form, metadata=metadata, **options)
     return stream.getvalue()

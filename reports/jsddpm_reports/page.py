@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from jsddpm.anonymise import Codes
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.files import write_text
 from jsddpm.wording import counted, enumerated
 from jsddpm_eval.bins.utilization import verdict
 from jsddpm_eval.privacy import named_sentences
@@ -26,6 +25,7 @@ from jsddpm_reports.document import inlined, rendered, template_text
 from jsddpm_reports.evaluation import Evaluation
 from jsddpm_reports.figures import svg
 from jsddpm_reports.montage import Strip, montage_rows, nearness
+from jsddpm_reports.outputs import write_output
 from jsddpm_reports.pictures import embed, path
 from jsddpm_reports.publication import charts
 from jsddpm_reports.score_table import check_rows, headlines, pooled_rows, table_rows
@@ -47,10 +47,11 @@ def write_page(evaluation: str | Path, out: str | Path, codes: Codes | None = No
 
     Raises:
         JsddpmError: ``KEY`` (status 2) for a patient without a code; ``MISSING`` (status 2) or ``RESULTS``
-            (status 4) when the folder holds no readable results.
+            (status 4) when the folder holds no readable results; ``EXISTS`` (status 2) when ``out`` is another file
+            (:func:`~jsddpm_reports.outputs.write_output`).
     """
     read = Evaluation.read(evaluation)
-    write_text(out, render(read if codes is None else read.anonymised(codes)))
+    write_output(out, render(read if codes is None else read.anonymised(codes)))
     return Path(out)
 
 

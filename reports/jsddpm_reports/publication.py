@@ -7,12 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from jsddpm.files import make_directory, write_bytes
+from jsddpm.files import make_directory
 from jsddpm_reports.curves import curve_columns, curves_figure, reconstruction_figure, variety_columns
 from jsddpm_reports.distributions import confusion_figure, lesions_figure
 from jsddpm_reports.evaluation import Evaluation
 from jsddpm_reports.figures import pdf, png
 from jsddpm_reports.montage import copies_figure, montage_figure
+from jsddpm_reports.outputs import write_output
 from jsddpm_reports.utilization import utilization_figure
 
 FORMATS: dict[str, Callable[[Figure], bytes]] = {"png": lambda figure: png(figure, dpi=300), "pdf": pdf}
@@ -52,7 +53,8 @@ def write_figures(evaluation: str | Path, folder: str | Path, formats: Sequence[
         formats: Any of :data:`FORMATS`.
 
     Raises:
-        JsddpmError: As :meth:`Evaluation.read`.
+        JsddpmError: As :meth:`Evaluation.read`; ``EXISTS`` (status 2) when the folder lies in a store, or another
+            file is there.
     """
     folder = make_directory(folder)
     read = Evaluation.read(evaluation)
@@ -64,6 +66,6 @@ def write_figures(evaluation: str | Path, folder: str | Path, formats: Sequence[
     written = []
     for name, figure in figures.items():
         for form in formats:
-            write_bytes(folder / f"{name}.{form}", FORMATS[form](figure))
+            write_output(folder / f"{name}.{form}", FORMATS[form](figure))
             written.append(folder / f"{name}.{form}")
     return written

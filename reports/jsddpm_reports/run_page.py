@@ -11,11 +11,12 @@ from typing import Any
 
 from jsddpm.anonymise import local_name
 from jsddpm.config import RunConfig
-from jsddpm.files import read_bytes, write_bytes, write_text
+from jsddpm.files import read_bytes, write_bytes
 from jsddpm.training.progress import RunProgress, store_place
 from jsddpm.wording import agreeing, counted
 from jsddpm_reports.document import inlined, rendered
 from jsddpm_reports.figures import png, svg
+from jsddpm_reports.outputs import write_output
 from jsddpm_reports.training_curves import LATEST, training_figure
 from jsddpm_reports.wording import plain
 
@@ -26,15 +27,16 @@ def write_run_page(run: str | Path, out: str | Path) -> Path:
     """Render the page of a run folder, which may be unfinished or being written.
 
     Raises:
-        JsddpmError: ``MISSING``, ``NO_RUN``, ``CONFIG`` (status 2), ``JSON`` (status 4).
+        JsddpmError: ``MISSING``, ``NO_RUN``, ``CONFIG``, ``EXISTS`` (status 2), ``JSON`` (status 4).
     """
-    write_text(out, render_run(RunProgress.read(run), beside=Path(out).parent))
+    write_output(out, render_run(RunProgress.read(run), beside=Path(out).parent))
     return Path(out)
 
 
 def write_curves(run: str | Path, out: str | Path) -> Path:
-    """Draw what a run has logged so far, as PNG."""
-    write_bytes(out, png(training_figure(RunProgress.read(run)), dpi=200))
+    """Draw what a run has logged so far, as PNG; the run's own ``curves.png`` is replaced, whatever wrote it."""
+    write = write_bytes if Path(out) == Path(run) / "curves.png" else write_output
+    write(out, png(training_figure(RunProgress.read(run)), dpi=200))
     return Path(out)
 
 

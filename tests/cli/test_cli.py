@@ -536,8 +536,8 @@ def leaves(command, *words):
 
 
 @pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)
-def test_a_negative_seed_is_refused_by_every_command_that_takes_one(jsddpm, words):
-    """It was an internal error where an option forgot the lower end."""
+def test_a_seed_out_of_range_is_refused_by_every_command_that_takes_one(jsddpm, words):
+    """It was an internal error where an option forgot an end."""
     command = get_command(app)
     for word in words:
         command = command.commands[word]
@@ -545,6 +545,8 @@ def test_a_negative_seed_is_refused_by_every_command_that_takes_one(jsddpm, word
         status, _, err = jsddpm(*words, "--seed", -1)
         assert status == 2
         assert re.search(r"USAGE.*--seed.*-1 is below 0", err), err
+        status, _, err = jsddpm(*words, "--seed", 2**64)  # more than PyTorch takes
+        assert (status, "USAGE" in err, "--seed" in err) == (2, True, True), err
 
 
 @pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)

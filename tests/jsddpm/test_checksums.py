@@ -16,6 +16,8 @@ from jsddpm.checksums import (
     read_recorded,
     read_sealed,
     record_folder,
+    recorded_names,
+    remove_recorded,
     require_recorded,
     write_recorded,
     write_sealed,
@@ -63,6 +65,21 @@ def test_the_record_is_what_sha256sum_reads_and_finds_damage(tmp_path):
     assert read_recorded(tmp_path / "foreign", "CODE", "cure") == b"of somebody else"
     with pytest.raises(JsddpmError, match=r"MISSING"):
         read_recorded(tmp_path / "none", "CODE", "cure")
+
+
+def test_a_record_of_another_owner_keeps_its_lines(tmp_path):
+    (tmp_path / "scan.nii").write_bytes(b"voxels")
+    text = subprocess.run(["sha256sum", "--binary", "scan.nii"], cwd=tmp_path, capture_output=True, text=True).stdout
+    (tmp_path / RECORD).write_text(f"# of the scanner\n{text}")
+    write_recorded(tmp_path / "a.json", b"{}")
+    lines = (tmp_path / RECORD).read_text().splitlines()
+    assert lines[0] == "# of the scanner"
+    assert text.strip() in lines
+    checked = subprocess.run(["sha256sum", "--check", RECORD], cwd=tmp_path, capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout) == (0, "a.json: OK\nscan.nii: OK\n")
+    assert recorded_names(tmp_path) == {"a.json", "scan.nii"}
+    remove_recorded(tmp_path, ["a.json"])
+    assert (tmp_path / RECORD).read_text() == f"# of the scanner\n{text}"
 
 
 def test_a_kill_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path):

@@ -146,7 +146,7 @@ def test_a_name_alone_is_one_name_and_no_metric_is_refused():
 
 def test_a_seed_is_a_whole_number_from_0():
     assert evaluate(REAL, MADE, metrics=["best_match"], features=[], seed=np.int64(3)).provenance["seed"] == 3
-    for seed in (-1, 1.5):
+    for seed in (-1, 1.5, 2**64):
         with pytest.raises(JsddpmError, match="is not a whole number from 0"):
             evaluate(REAL, MADE, metrics=["best_match"], features=[], seed=seed)
 

@@ -122,18 +122,19 @@ def show_utilization(values: dict[str, Any], how: Format | None) -> None:
 
 
 def _write(values: dict[str, Any], out: Path) -> None:
-    from jsddpm.files import write_bytes, write_json, write_text
+    from jsddpm.files import json_bytes
+    from jsddpm_reports.outputs import write_output
 
     if out.suffix == ".png":
         from jsddpm_reports.figures import png
         from jsddpm_reports.utilization import utilization_figure
 
-        write_bytes(out, png(utilization_figure(values)))
+        write_output(out, png(utilization_figure(values)))
     elif out.suffix == ".json":
-        write_json(out, values)
+        write_output(out, json_bytes(values))
     else:
         forms: dict[str, Literal["csv", "html"]] = {".csv": "csv", ".html": "html"}
-        write_text(out, _as_text(values, forms.get(out.suffix, "markdown")))
+        write_output(out, _as_text(values, forms.get(out.suffix, "markdown")))
 
 
 def _as_text(values: dict[str, Any], how: Literal["csv", "markdown", "html"]) -> str:

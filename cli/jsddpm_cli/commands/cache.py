@@ -248,11 +248,11 @@ def info(
         above=summary_of(opened, values["bytes"]),
     )
     if thumbnails is not None:
-        from jsddpm.files import write_bytes
         from jsddpm_reports.figures import png
+        from jsddpm_reports.outputs import write_output
         from jsddpm_reports.thumbnails import thumbnail_sheet
 
-        write_bytes(thumbnails, png(thumbnail_sheet(opened)))
+        write_output(thumbnails, png(thumbnail_sheet(opened)))
         note(f"thumbnails {thumbnails}")
 
 

@@ -165,8 +165,8 @@ def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refus
     from string import ascii_uppercase
 
     from jsddpm.anonymise import local_names
-    from jsddpm.files import write_text
     from jsddpm_eval.utility.between import between_studies, is_study
+    from jsddpm_reports.outputs import write_output
     from jsddpm_reports.terminal import results_table
     from jsddpm_reports.utility import BETWEEN_FORMS, between_text, comparison_table
 
@@ -180,7 +180,7 @@ def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refus
     table = results_table(*comparison_table(values, values["comparisons"]))
     emit(table, values | {"studies": names}, how, above=[f"{letter}: {name}" for letter, name in names.items()])
     for place in out:
-        write_text(place, between_text(values, place.suffix))
+        write_output(place, between_text(values, place.suffix))
         note(f"written {place}")
 
 
@@ -195,14 +195,14 @@ def _chosen(differences: list[Difference], scores: list[str] | None) -> list[Dif
 def _write(
     place: Path, compared: dict[str, list[Difference]], comparison: _Comparison, scores: list[str] | None
 ) -> None:
-    from jsddpm.files import write_bytes, write_text
     from jsddpm_reports.comparison import comparison_page, comparison_text, forest_picture
     from jsddpm_reports.forest import forest_scores
+    from jsddpm_reports.outputs import write_output
 
     charted = scores or forest_scores([d for part in compared.values() for d in part], comparison.results)
     if place.suffix in (".png", ".pdf"):
-        write_bytes(place, forest_picture(compared, place.suffix, charted))
+        write_output(place, forest_picture(compared, place.suffix, charted))
     elif place.suffix == ".html":
-        write_text(place, comparison_page(compared, comparison.baseline, charted))
+        write_output(place, comparison_page(compared, comparison.baseline, charted))
     else:
-        write_text(place, comparison_text(compared, place.suffix, baseline=comparison.baseline))
+        write_output(place, comparison_text(compared, place.suffix, baseline=comparison.baseline))

@@ -116,15 +116,15 @@ def _codes(folder: Path, key: Path | None, real: Path | None) -> Codes | None:
 
 
 def _write(folder: Path, place: Path, scores: list[str] | None, codes: Codes | None, *, evaluation: bool) -> None:
-    from jsddpm.files import write_text
     from jsddpm_eval.results.results import Results
     from jsddpm_reports import page, per_bin, run_page
+    from jsddpm_reports.outputs import write_output
 
     if place.suffix == ".html" and evaluation:
         page.write_page(folder, place, codes)
     elif place.suffix == ".html":
         run_page.write_run_page(folder, place)
     elif evaluation:
-        write_text(place, per_bin.per_bin_text(Results.read(folder / "results.json"), place.suffix, scores))
+        write_output(place, per_bin.per_bin_text(Results.read(folder / "results.json"), place.suffix, scores))
     else:
         run_page.write_curves(folder, place)

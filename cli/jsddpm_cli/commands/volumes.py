@@ -27,10 +27,11 @@ def volumes(
     condition, with the patient as the unit. The answer is off if the difference is significant and at least 0.5,
     fine if its interval lies within -0.5 to 0.5, and unknown otherwise.
     """
-    from jsddpm.files import write_json
+    from jsddpm.files import json_bytes
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.slice_table import SliceTable
     from jsddpm_eval.through_plane import through_plane
+    from jsddpm_reports.outputs import write_output
     from jsddpm_reports.terminal import results_table
 
     sampled, patients = SliceStore(generated).of_kind("generated"), SliceStore(real).of_kind("real")
@@ -47,7 +48,7 @@ def volumes(
     table = results_table(["score", "answer", "real", "generated", "shift, SD", "95% interval", "p"], rows)
     emit(table, values, how, below=[f"{score.name}: {score.reason}" for score in scores if score.reason])
     if out is not None:
-        write_json(out, values)
+        write_output(out, json_bytes(values))
         note(f"written {out}")
 
 
