@@ -65,8 +65,8 @@ def evaluate_into(
     their checksums are in ``SHA256SUMS``.
 
     Args:
-        out: Folder for the files; those of an earlier evaluation and its report are removed first. An error before
-            anything is computed leaves no new folder.
+        out: Folder for the files; those of an earlier evaluation and its report are removed first. After
+            an error, a new folder without results keeps only features that were computed, if there are any.
         real: Real store, or its folder.
         generated: Generated slices for the bin-aware protocol; None leaves it out.
         checkpoint: Network for the exact reconstruction; None leaves it out.
@@ -90,7 +90,7 @@ def evaluate_into(
         refuse_other_network(generated, checkpoint)
     say = progress or (lambda *_: None)
     refuse_foreign(out, FILES)
-    with folder_for(out, empty=["features"]) as out, exclusive_lock(out / ".lock"):
+    with folder_for(out, FILES, empty=["features"]) as out, exclusive_lock(out / ".lock"):
         detail, results = None, None
         if generated is not None:
             detail = evaluate_in_detail(real, generated, metrics, features, split, seed, cache or out / "features", say)

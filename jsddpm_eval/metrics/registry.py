@@ -6,6 +6,7 @@ A module (or the object of an entry point) provides one :class:`~jsddpm_eval.met
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import cache
 
 from jsddpm.errors import environment_error, usage_error
@@ -118,5 +119,14 @@ def _owner(name: str) -> Metric:
     for metric in metrics().values():
         if name == metric.name or name in {spec.name for spec in metric.specs}:
             return metric
-    known = ", ".join(metrics())
-    raise usage_error("METRIC", f"unknown metric or score {name!r}", fix=f"use one of {known}, or one of their scores")
+    specs = {spec.name: spec for metric in metrics().values() for spec in metric.specs}
+    score, _, space = name.partition("_")
+    while score and space:  # names of spaces have no underscores, but those of scores have
+        if score in specs and specs[score].per_space:
+            what = f"{name!r} is the score {score} in the feature space {space}"
+            raise usage_error("METRIC", what, fix=f"ask for {score}, and for the feature extractor {space}")
+        word, _, space = space.partition("_")
+        score = f"{score}_{word}"
+    near = get_close_matches(name, [*metrics(), *specs], n=3)
+    cure = f"use one of {', '.join(near or metrics())}" + ("" if near else ", or one of their scores, such as kid")
+    raise usage_error("METRIC", f"unknown metric or score {name!r}", fix=cure)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import ValidationError
 
 from jsddpm.binning import PATHOLOGY_NAMES, ZBinning, parse_pathology
-from jsddpm.checksums import read_recorded, sha256, write_recorded
+from jsddpm.checksums import sha256, write_recorded
 from jsddpm.errors import first_names, integrity_error, usage_error
-from jsddpm.files import json_bytes, parse_json
+from jsddpm.files import json_bytes
 from jsddpm.wording import counted
 from jsddpm_eval.results.score import Cell, Influence, Score
 from jsddpm_eval.results.specs import Answer, CheckSpec, Facts, Finding, Model, ScoreSpec
+from jsddpm_eval.target import influence_file, read_unchanged, require_results_file
 
 if TYPE_CHECKING:
     import pandas
@@ -149,14 +150,30 @@ class Results(Model):
         answers = [f.answer for f in self.findings if f.check == check and None not in f.place]
         return {answer: answers.count(answer) for answer in ("off", "fine", "unknown")}
 
-    def undefined(self, names: Collection[str] | None = None) -> list[str]:
-        """Scores asked for that are undefined, as ``cell: score (reason)``; only those of some specs where named."""
-        cells = [*self.reconstruction, *self.generation]
+    def names(self) -> set[str]:
+        """Names of scores: those of specs (``kid``), and full names (``kid_radiomics``)."""
+        return {spec.name for spec in self.specs}.union(*(c.scores for c in (*self.reconstruction, *self.generation)))
+
+    def undefined(self, names: str | Collection[str] | None = None) -> list[str]:
+        """Scores that are undefined, as ``cell: score (reason)``.
+
+        Args:
+            names: Names of scores or of specs, or one of them; all scores when None.
+
+        Raises:
+            JsddpmError: ``SCORE`` (status 2) for a name that no score has.
+        """
+        known = self.names()
+        asked = known if names is None else {names} if isinstance(names, str) else set(names)
+        if unknown := sorted(asked - known):
+            raise usage_error(
+                "SCORE", f"there is no score {unknown[0]!r}", fix=f"use one of {', '.join(sorted(known))}"
+            )
         return [
             f"{c.name}: {n} ({s.reason})"
-            for c in cells
+            for c in (*self.reconstruction, *self.generation)
             for n, s in c.scores.items()
-            if s.status == "undefined" and (names is None or s.spec in names)
+            if s.status == "undefined" and asked & {n, s.spec}
         ]
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -207,8 +224,14 @@ class Results(Model):
     def write(self, path: str | Path) -> None:
         """Write strict JSON: no NaN, no infinity, null only with a reason.
 
-        Influences go into ``NAME.influence.json`` beside it, bound to the results by their checksum.
+        Args:
+            path: The file ``NAME.json``; earlier results are replaced. Influences go into ``NAME.influence.json``,
+                bound to the results by their checksum.
+
+        Raises:
+            JsddpmError: ``OPTION``, ``EXISTS`` (status 2); see :func:`~jsddpm_eval.target.require_results_file`.
         """
+        require_results_file(path)
         write_recorded(path, json_bytes(self.model_dump(mode="json")))
         influences = {
             place: score.influence.model_dump(mode="json")
@@ -216,7 +239,7 @@ class Results(Model):
             if score.influence is not None
         }
         if influences:
-            write_recorded(_beside(path), json_bytes({"of": sha256(path), "influence": influences}))
+            write_recorded(influence_file(path), json_bytes({"of": sha256(path), "influence": influences}))
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -231,10 +254,10 @@ class Results(Model):
         """
         path = Path(path) / "results.json" if Path(path).is_dir() else path
         try:
-            results = cls.model_validate(_read(path))
-            if not _beside(path).is_file():
+            results = cls.model_validate(read_unchanged(path))
+            if not influence_file(path).is_file():
                 return results
-            beside = _read(_beside(path))
+            beside = read_unchanged(influence_file(path))
             influences = beside.get("influence", {}) if beside.get("of") == sha256(path) else {}
             return results._with({place: Influence.model_validate(v) for place, v in influences.items()})
         except ValidationError as error:
@@ -274,11 +297,3 @@ def _place(protocol: str, cell: Cell, name: str) -> str:
 def _ends(name: str, interval: Iterable[float] | None) -> dict[str, float | None]:
     low, high = interval or (None, None)
     return {f"{name}_low": low, f"{name}_high": high}
-
-
-def _read(path: str | Path) -> dict[str, Any]:
-    return parse_json(read_recorded(path, "RESULTS", "evaluate again"), path)
-
-
-def _beside(path: str | Path) -> Path:
-    return Path(path).with_suffix(".influence.json")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.wording import counted
+from jsddpm.wording import capital, counted
 
 if TYPE_CHECKING:  # the bins report words its numbers here and stays instant
     from jsddpm_eval.results.results import Results
@@ -180,9 +180,13 @@ def reasons(results: Results) -> dict[str, list[str]]:
 
 
 def verdict_sentences(results: Results) -> list[str]:
-    """The verdict, sentence by sentence."""
-    nothing = "Nothing generated was evaluated, so there is no verdict on generated slices."
-    return list(results.verdict) or [nothing]
+    """The verdict, sentence by sentence; without one, why there is none."""
+    return list(results.verdict) or [f"{capital(why_no_check(results))}, so there is no verdict on generated slices."]
+
+
+def why_no_check(results: Results) -> str:
+    """Why no check was made, as a clause."""
+    return "no score that a check needs was computed" if results.generation else "nothing generated was evaluated"
 
 
 def cell_label(cell: Cell, results: Results) -> tuple[str, str, str]:

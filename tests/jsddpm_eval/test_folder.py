@@ -253,8 +253,26 @@ def test_nothing_is_written_into_a_store(store, generated, tmp_path, below):
     assert not (tmp_path / "e").exists()
 
 
+def test_a_full_disk_leaves_no_folder_without_results(store, generated, tmp_path, monkeypatch):
+    """The files before the results were left, as half an evaluation."""
+
+    def full(*_):
+        raise JsddpmError("DISK_FULL", "no space left", fix="free space")
+
+    monkeypatch.setattr(Results, "write", full)
+    with pytest.raises(JsddpmError, match="DISK_FULL"):
+        evaluate_into(tmp_path / "e", store, generated, metrics=["best_match"], features=[], cache=tmp_path / "cache")
+    assert not (tmp_path / "e").exists()
+
+
 @pytest.mark.parametrize(
-    ("code", "given"), [("METRIC", {"metrics": ["kidd"]}), ("EXTRACTOR", {"features": ["none"]}), ("STORES", {})]
+    ("code", "given"),
+    [
+        ("METRIC", {"metrics": ["kidd"]}),
+        ("OPTION", {"seed": 2**64}),
+        ("EXTRACTOR", {"features": ["none"]}),
+        ("STORES", {}),
+    ],
 )
 def test_a_refused_evaluation_leaves_no_folder(store, generated, tmp_path, code, given):
     samples = store if code == "STORES" else generated

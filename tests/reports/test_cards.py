@@ -13,6 +13,7 @@ from evaluations import HOSTILE, made_up
 from jsddpm.errors import JsddpmError
 from jsddpm_cli.commands.card import card
 from jsddpm_eval.results.score import Score
+from jsddpm_reports import wording
 from jsddpm_reports.cards.card import documents
 from jsddpm_reports.cards.checklists import CLAIM, MI_CLAIM_GEN, SCORECARD
 from jsddpm_reports.cards.facts import facts_of
@@ -162,6 +163,17 @@ def test_a_reconstruction_alone_compares_no_samples(results):
     )
     assert "Nothing generated was evaluated." in texts["README.md"]
     assert not re.search(r"Not known[^.]*\.? (were )?compared", texts["README.md"] + texts["methods.md"])
+
+
+def test_samples_without_a_score_that_a_check_needs_were_evaluated(results):
+    """As with --metrics diversity; the card said that nothing was."""
+    unchecked = results.model_copy(update={"findings": (), "verdict": (), "checks": ()})
+    card = documents(unchecked, "model")["README.md"]
+    assert "Nothing generated was evaluated" not in card
+    assert "| none | | No score that a check needs was computed. |" in card
+    assert wording.verdict_sentences(unchecked) == [
+        "No score that a check needs was computed, so there is no verdict on generated slices."
+    ]
 
 
 def test_arrays_have_neither_a_fingerprint_nor_a_split(results):

@@ -109,6 +109,9 @@ def test_the_command_compares_folders(folders):
     assert {p.name for p in folders.glob("t.*")} == {"t.tex", "t.png", "t.html"}
     several = json.loads(jsddpm("compare", a, b, c / "results.json", "--format", "json").stdout)
     assert {name: len(t) for name, t in several["differences"].items()} == {"b": 2, "c": 2}
+    for score in ("kid", "kid_radiomics"):
+        named = json.loads(jsddpm("compare", a, b, "--score", score, "--format", "json").stdout)
+        assert {d["score"] for d in named["differences"]["b"]} == {"kid_radiomics"}
     assert all(str(folders) not in (folders / f"t.{form}").read_text() for form in ("tex", "html"))
 
 

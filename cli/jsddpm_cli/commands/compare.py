@@ -76,6 +76,7 @@ def compare(
         return
     require_endings(out or [], FORMS)
     comparison = _one_by_one(results) if baseline is None else _pooled(results, baseline)
+    score = _columns(score or [], comparison)
     compared = {name: _chosen(part, score) for name, part in comparison.compared.items()}
     shown = compared if all_cells else significant(compared)
     differences = {name: [d.to_dict() for d in part] for name, part in compared.items()}
@@ -184,17 +185,25 @@ def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refus
         note(f"written {place}")
 
 
-def _chosen(differences: list[Difference], scores: list[str] | None) -> list[Difference]:
-    unknown = set(scores or ()) - {d.score for d in differences}
+def _columns(scores: list[str], comparison: _Comparison) -> list[str]:
+    """Names of columns; that of a score (``kid``) stands for its columns in all feature spaces."""
+    known = {d.score for part in comparison.compared.values() for d in part}
+    spaces = comparison.results.spaces()
+    of = {spec.name: [spec.named(s) for s in spaces] for spec in comparison.results.specs if spec.per_space}
+    return list(
+        dict.fromkeys(name for score in scores for name in ([score] if score in known else of.get(score, [score])))
+    )
+
+
+def _chosen(differences: list[Difference], scores: list[str]) -> list[Difference]:
+    unknown = set(scores) - {d.score for d in differences}
     if unknown:
         known = ", ".join(sorted({d.score for d in differences}))
         raise usage_error("OPTION", f"{sorted(unknown)[0]!r} is not a score of both", fix=f"use one of {known}")
     return [d for d in differences if not scores or d.score in scores]
 
 
-def _write(
-    place: Path, compared: dict[str, list[Difference]], comparison: _Comparison, scores: list[str] | None
-) -> None:
+def _write(place: Path, compared: dict[str, list[Difference]], comparison: _Comparison, scores: list[str]) -> None:
     from jsddpm_reports.comparison import comparison_page, comparison_text, forest_picture
     from jsddpm_reports.forest import forest_scores
     from jsddpm_reports.outputs import write_output

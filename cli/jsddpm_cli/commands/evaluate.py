@@ -117,7 +117,7 @@ def evaluate(
     if undefined:
         count = counted(len(undefined), "score", "is", "are")
         note(f"{count} undefined, such as {undefined[0]}")
-    if (strict and undefined) or results.undefined(metrics or ()):
+    if (strict and undefined) or results.undefined(results.names() & set(metrics or ())):
         raise typer.Exit(ExitStatus.UNDEFINED)
 
 

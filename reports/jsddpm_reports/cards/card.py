@@ -14,6 +14,7 @@ from jsddpm import __version__
 from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.files import make_directory, write_text
 from jsddpm.publish import published_directory
+from jsddpm.wording import capital
 from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.results import Results
 from jsddpm_reports import wording
@@ -80,7 +81,13 @@ def documents(
         "cohort": facts["patients"].text if facts["patients"].known else "real patients",
     }  # fmt: skip
     card = _rendered(
-        "card.md", kind=kind, scores=_scores(results), checks=check_rows(results), verdict=verdict, **shared
+        "card.md",
+        kind=kind,
+        scores=_scores(results),
+        checks=check_rows(results),
+        verdict=verdict,
+        why_no_check=capital(wording.why_no_check(results)),
+        **shared,
     )
     texts = {
         "README.md": f"---\n{header(results, kind)}---\n\n{card}",

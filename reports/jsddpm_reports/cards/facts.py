@@ -180,7 +180,7 @@ def _detectable(results: Results) -> Fact:
 def _failures(results: Results) -> Fact:
     off = {check: f for check, f in results.whole().items() if f.answer == "off"}
     if not results.findings:
-        return unknown("nothing generated was evaluated")
+        return unknown(wording.why_no_check(results))
     if not off:
         return Fact("No check of the whole is off; unknown checks are listed under limitations")
     found = zip(_headings(results, off), off.values(), strict=True)

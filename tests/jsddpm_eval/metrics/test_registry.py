@@ -60,6 +60,17 @@ def test_metrics_are_chosen_by_family_by_score_and_as_objects():
     with pytest.raises(JsddpmError, match="unknown metric or score 'fids'") as caught:
         chosen(["fids"])
     assert (caught.value.code, caught.value.status) == ("METRIC", 2)
+    assert "fid" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("name", "score", "space"),
+    [("kid_slice-encoder", "kid", "slice-encoder"), ("mind_ssd_net.pt2", None, None), ("fid_my_net", "fid", "my_net")],
+)
+def test_a_column_of_a_table_is_refused_with_its_score_and_extractor(name, score, space):
+    with pytest.raises(JsddpmError, match="METRIC") as caught:
+        chosen([name])
+    assert (caught.value.fix == f"ask for {score}, and for the feature extractor {space}") == (score is not None)
 
 
 def test_one_metric_is_asked_for_alone():

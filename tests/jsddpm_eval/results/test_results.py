@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -66,6 +67,27 @@ def test_results_are_strict_json_and_come_back(tmp_path):
     with pytest.raises(JsddpmError, match="RESULTS") as caught:
         Results.read(tmp_path / "r.json")
     assert caught.value.status == 4
+
+
+def test_results_replace_results_alone(tmp_path):
+    whole, file = results([]), tmp_path / "data.json"
+    for content in ('{"mine": 1}', "not JSON", ""):
+        file.write_text(content)
+        with pytest.raises(JsddpmError, match="EXISTS"):
+            whole.write(file)
+        assert [p.name for p in tmp_path.iterdir()] == ["data.json"]
+        assert file.read_text() == content
+    file.unlink()
+    whole.write(file)
+    whole.write(file)
+    assert Results.read(file) == whole
+    (tmp_path / "other.influence.json").write_text('{"mine": 1}')
+    with pytest.raises(JsddpmError, match=r"EXISTS.*") as caught:
+        whole.write(tmp_path / "other.json")
+    assert Path(caught.value.file) == tmp_path / "other.influence.json"
+    with pytest.raises(JsddpmError, match=r"OPTION.*\.json"):
+        whole.write(tmp_path / "results.csv")
+    assert not (tmp_path / "other.json").exists()
 
 
 def test_influences_travel_beside_the_results_and_only_with_them(tmp_path):
@@ -163,7 +185,11 @@ def test_an_answer_of_a_condition_is_that_of_all_checks_asked_of_it():
 
 def test_undefined_scores_are_those_of_the_specs_asked_for(kids):
     assert kids.undefined() == kids.undefined({"kid"}) == ["bin 1 lesion: kid_x (too few <b>)"]
-    assert kids.undefined({"fid"}) == []
+    assert kids.undefined("kid_x") == kids.undefined(["kid_x", "kid_y"]) == kids.undefined()
+    assert kids.undefined("kid_y") == []
+    for unknown in ("fid", ["kid", "k"]):
+        with pytest.raises(JsddpmError, match=r"SCORE.*use one of kid, kid_x, kid_y"):
+            kids.undefined(unknown)
 
 
 def test_the_chart_shows_values_intervals_and_baselines(kids):
