@@ -25,7 +25,7 @@ from jsddpm.training.samples import MIN_SAMPLES
 from jsddpm_cli.commands.demo import CONTROLS, SUBJECTS
 from jsddpm_cli.commands.sample import COHERENCE
 from jsddpm_eval import through_plane
-from jsddpm_eval.checks import causes, copied, disobeyed
+from jsddpm_eval.checks import causes, copied
 from jsddpm_eval.checks.base import ShiftCheck
 from jsddpm_eval.checks.unlike_real import relabellings_at
 from jsddpm_eval.functional import lesion_copies
@@ -41,7 +41,7 @@ from jsddpm_eval.metrics.feature_distance import HALVINGS
 from jsddpm_eval.monitoring import copies as monitored
 from jsddpm_eval.selftest.fault import known_faults
 from jsddpm_eval.selftest.run import CORE
-from jsddpm_eval.stats.limits import ALPHA, MIN_PATIENTS, TAIL
+from jsddpm_eval.stats.limits import ALPHA, MIN_PATIENTS, OBEYED, TAIL
 from jsddpm_eval.stats.power import POWER
 from jsddpm_eval.stats.scale import REACH
 from jsddpm_eval.utility.comparison import GAIN, MARGIN
@@ -150,7 +150,7 @@ CODE: dict[str, tuple[str, ...]] = {
         f"After {_DEMO.trainer.max_steps} training steps",
     ),
     "docs/tutorial/read-your-report.md": (
-        f"Less than {_percent(disobeyed._SHARE)} of the masks",
+        f"Less than {_percent(OBEYED)} of the masks",
         f"would see in {100 * POWER:.0f} of 100 cohorts",
     ),
 }
