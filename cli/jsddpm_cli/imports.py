@@ -12,6 +12,7 @@ from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm.wording import counted
 from jsddpm_cli import sources
 from jsddpm_cli.console import FormatOption, command_line, emit, note, tracked
+from jsddpm_cli.options import BinsOption
 
 if TYPE_CHECKING:
     LayoutName = str
@@ -56,7 +57,7 @@ AxesOption = Annotated[
 ]
 SpacingOption = Annotated[
     tuple[float, float, float] | None,
-    typer.Option(help="Voxel size of volumes in mm, along those axes.", metavar="MM MM MM"),
+    typer.Option(help="Size of a voxel of the volumes in mm, along the axes of --axes.", metavar="MM MM MM"),
 ]
 FirstSliceOption = Annotated[
     int | None,
@@ -78,7 +79,7 @@ def import_(
     real: Annotated[Path, typer.Option(help="Real store to compare the samples with.")],
     z_range: Annotated[tuple[int, int], typer.Option(help="First and last slice that was binned.", metavar="LO HI")],
     out: Annotated[Path, typer.Option(help="New folder for the generated store.")],
-    bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
+    bins: BinsOption = 10,
     layout: LayoutOption = "auto",
     pathology: PathologyOption = None,
     fields: FieldsOption = None,

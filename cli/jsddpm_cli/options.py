@@ -1,16 +1,43 @@
-"""Options that several commands read in the same way."""
+"""Options that several commands have, and how their values are read."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
 
 from jsddpm.errors import usage_error
+from jsddpm.seeds import LARGEST
 
 if TYPE_CHECKING:
     from jsddpm.slices.store import SliceStore
+
+Weights = Literal["ema", "raw"]
+RangeOption = Annotated[
+    tuple[int, int] | None,
+    typer.Option(help="First and last axial slice to use (default: the store's)", metavar="LO HI"),
+]
+BinsOption = Annotated[int, typer.Option(help="Number of bins.")]
+SamplesOption = Annotated[int, typer.Option(min=1, help="Number of samples of each condition.")]
+ValOption = Annotated[float, typer.Option(help="Share of patients for validation.")]
+TestOption = Annotated[
+    float, typer.Option(help="Share of patients for test; a test set of the source takes precedence.")
+]
+JobsOption = Annotated[int | None, typer.Option(min=1, help="Number of processes (default: one per core)")]
+WeightsOption = Annotated[Weights, typer.Option(help="Averaged weights (ema) or raw weights.")]
+
+
+def seed_option(text: str) -> Any:
+    """The option ``--seed`` of a command: a whole number from 0 to :data:`~jsddpm.seeds.LARGEST`.
+
+    Args:
+        text: The help of the option.
+    """
+    # a short name, because a table of options has 80 columns
+    return typer.Option(min=0, max=LARGEST, metavar="N", help=text)
 
 
 def chosen_range(requested: tuple[int, int] | None, store: SliceStore | None) -> tuple[int, int]:
@@ -43,6 +70,11 @@ def require_endings(places: Iterable[Path], endings: Collection[str], option: st
         if place.suffix not in endings:
             cure = f"end it with one of {', '.join(endings)}"
             raise usage_error("OPTION", f"{option} {place.name} has an unknown extension", fix=cure)
+
+
+def evaluation_folder(place: Path) -> Path:
+    """The folder of an evaluation, which may be given by its ``results.json``."""
+    return place.parent if place.name == "results.json" else place
 
 
 def require_evaluation(place: Path) -> None:

@@ -44,9 +44,8 @@ MaskLabelOption = Annotated[list[int] | None, typer.Option(help="Mask value that
 MaskThresholdOption = Annotated[float | None, typer.Option(help="Mask values above this one mean lesion.")]
 MaxVolumeOption = Annotated[
     float,
-    typer.Option("--max-volume-gb", min=0.001, help="Largest volume that is read, in GiB of memory.", metavar="GIB"),
+    typer.Option("--max-volume-gib", min=0.001, help="Largest volume that is read, in GiB of memory.", metavar="GIB"),
 ]
-JobsOption = Annotated[int | None, typer.Option(min=1, help="Number of processes (default: one per core)")]
 
 
 def open_cohort(
@@ -75,7 +74,7 @@ def open_cohort(
 def volume_bytes(gib: float) -> int:
     """The option above in bytes."""
     if not isfinite(gib * 2**30):
-        raise usage_error("OPTION", f"--max-volume-gb {gib:g} is not a size", fix="give a number of GiB")
+        raise usage_error("OPTION", f"--max-volume-gib {gib:g} is not a size", fix="give a number of GiB")
     return int(gib * 2**30)
 
 

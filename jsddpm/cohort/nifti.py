@@ -162,7 +162,7 @@ def _check_size(voxels: Voxels, path: Path, max_bytes: int) -> None:
         what = (
             f"{shape} voxels need {voxels.bytes_in_memory / 2**30:.3g} GiB, and {max_bytes / 2**30:.3g} GiB are allowed"
         )
-        raise bad("TOO_LARGE", path, what, "check the header, crop the volume, or allow more with --max-volume-gb")
+        raise bad("TOO_LARGE", path, what, "check the header, crop the volume, or allow more with --max-volume-gib")
     there, packed = os.path.getsize(path), path.name.lower().endswith(".gz")
     if voxels.bytes_in_file > there * (_DEFLATE_RATIO if packed else 1):
         what = f"{there} bytes cannot hold the" if packed else f"{there} of"

@@ -63,7 +63,7 @@ class Preprocessing:
         if needed > max_bytes:
             shape = " ".join(map(str, self.shape))
             what = f"--shape {shape} needs {needed / 2**30:.3g} GiB, and {max_bytes / 2**30:.3g} GiB are allowed"
-            raise usage_error("SHAPE", what, fix="give a smaller shape, or allow more with --max-volume-gb")
+            raise usage_error("SHAPE", what, fix="give a smaller shape, or allow more with --max-volume-gib")
 
 
 @dataclass(frozen=True)
@@ -180,5 +180,5 @@ def _check_resampled(image: Any, spec: Preprocessing, path: Path, max_bytes: int
     if needed > max_bytes:
         spacing = " x ".join(f"{s:g}" for s in spec.spacing)
         what = f"at {spacing} mm it has {' x '.join(map(str, sides))} voxels, {needed / 2**30:.3g} GiB"
-        cure = "correct its voxel sizes, choose a coarser --spacing, or allow more with --max-volume-gb"
+        cure = "correct its voxel sizes, choose a coarser --spacing, or allow more with --max-volume-gib"
         raise bad("TOO_LARGE", path, what, cure)

@@ -157,8 +157,8 @@ def test_an_impossible_division_is_refused_before_files_are_read(jsddpm, bids, t
 @pytest.mark.parametrize("size", ["1e308", "inf"])
 def test_a_size_in_bytes_is_a_number(jsddpm, bids, size):
     """1e308 GiB ended with status 70."""
-    status, _, err = jsddpm("cohort", "scan", bids, "--read", "--jobs", 1, "--max-volume-gb", size)
-    assert (status, f"error[OPTION]: --max-volume-gb {float(size):g} is not a size" in err) == (2, True)
+    status, _, err = jsddpm("cohort", "scan", bids, "--read", "--jobs", 1, "--max-volume-gib", size)
+    assert (status, f"error[OPTION]: --max-volume-gib {float(size):g} is not a size" in err) == (2, True)
 
 
 def test_a_source_without_usable_images_prints_no_table(jsddpm, bids):

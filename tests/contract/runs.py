@@ -313,7 +313,7 @@ TRAINING = (
     Row("60", "bins without a slice in the plan", bins_of_every_batch),
     Row("95", "a preset that does not exist", ("train", "--preset", "zbin", "--store", "{store}", "--out", "{tmp}/new"),
         2, "CONFIG", ("zbins",)),
-    Row("39", "options that exclude each other", (*train_words(), "--config", "{run}/config.yaml"), 2, "CONFIG"),
+    Row("39", "options that exclude each other", (*train_words(), "--config", "{run}/config.yaml"), 2, "OPTION"),
 )  # fmt: skip
 SAMPLING = (
     Row("77", "no samples of a condition", (*SAMPLE, "--per-condition", 0), 2, "", ("--per-condition",)),

@@ -9,7 +9,7 @@ import typer
 
 from jsddpm_cli.console import Format, FormatOption, emit, note, say, tracked
 from jsddpm_cli.lists import with_lists
-from jsddpm_cli.options import chosen_range, require_endings
+from jsddpm_cli.options import BinsOption, RangeOption, SamplesOption, chosen_range, require_endings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(name="bins", help="Inspect z-bins: local and global binning.", no_args_is_help=True)
 ORDER = 40
 
-RangeOption = Annotated[
-    tuple[int, int] | None,
-    typer.Option(help="First and last axial slice to use (default: the store's)", metavar="LO HI"),
-]
 SlicesOption = Annotated[
     int, typer.Option(help="Number of axial slices of a volume; with --store, the store's number is used.")
 ]
@@ -34,12 +30,10 @@ _ENDINGS = (".json", ".csv", ".md", ".html", ".txt", ".png")
 @app.command(epilog="Example: jsddpm bins report --z-range 24 93 --bins 10")
 def report(
     z_range: RangeOption = None,
-    bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
+    bins: BinsOption = 10,
     slices: SlicesOption = 128,
     store: StoreOption = None,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Generated slices per condition, for the smallest detectable difference.")
-    ] = 16,
+    samples: SamplesOption = 16,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept more bins than slices.")] = False,
     how: Annotated[
         ReportFormat,
@@ -53,7 +47,10 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Show which bins a z-range uses under local and global binning, and the slices of a store in each bin."""
+    """Show which bins a z-range uses under local and global binning, and the slices of a store in each bin.
+
+    With --store, it also shows the smallest difference that so many samples could reveal in each condition.
+    """
     if out is not None:
         require_endings([out], _ENDINGS)
     values = utilization_report(z_range, bins, slices, store, samples, allow_empty=allow_empty)

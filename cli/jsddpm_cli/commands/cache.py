@@ -16,8 +16,7 @@ from jsddpm_cli.anonymity import KeyOption, codes_for
 from jsddpm_cli.console import Format, FormatOption, emit, note, tracked
 from jsddpm_cli.help import Command
 from jsddpm_cli.imports import import_
-from jsddpm_cli.options import require_endings
-from jsddpm_cli.seeds import seed_option
+from jsddpm_cli.options import JobsOption, TestOption, ValOption, require_endings, seed_option
 
 if TYPE_CHECKING:
     from jsddpm.cohort.sources import Cohort
@@ -52,19 +51,20 @@ def build(
     shape: Annotated[
         tuple[int, int, int], typer.Option(help="Voxels of each volume, after cropping or padding.", metavar="X Y Z")
     ] = (160, 160, 128),
-    spacing: Annotated[tuple[float, float, float], typer.Option(help="Voxel size in mm.", metavar="MM MM MM")] = (1.25,)
-    * 3,
+    spacing: Annotated[
+        tuple[float, float, float], typer.Option(help="Size of a voxel of the store in mm.", metavar="MM MM MM")
+    ] = (1.25, 1.25, 1.25),
     z_range: Annotated[
         tuple[str, str] | None,
         typer.Option(help="First and last slice proposed for training; all slices are stored.", metavar="LO HI | auto"),
     ] = None,
-    val: Annotated[float, typer.Option(help="Share of patients for validation.")] = 0.15,
-    test: Annotated[float, typer.Option(help="Share of patients for test.")] = 0.15,
+    val: ValOption = 0.15,
+    test: TestOption = 0.15,
     seed: Annotated[int, seed_option("Seed of the split.")] = 0,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
-    max_volume_gb: sources.MaxVolumeOption = 1.0,
-    jobs: sources.JobsOption = None,
+    max_volume_gib: sources.MaxVolumeOption = 1.0,
+    jobs: JobsOption = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images that cannot be used, instead of stopping.")
     ] = False,
@@ -83,7 +83,7 @@ def build(
         shares=(val, test, seed),
         masks=sources.mask_reading(mask_label, mask_threshold),
         z_range=_asked_range(z_range),
-        max_volume_bytes=sources.volume_bytes(max_volume_gb),
+        max_volume_bytes=sources.volume_bytes(max_volume_gib),
         jobs=jobs or cores(),
         skip_bad=skip_bad,
         resume=resume,

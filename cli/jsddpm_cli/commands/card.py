@@ -9,7 +9,7 @@ import typer
 
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note
-from jsddpm_cli.options import require_evaluation
+from jsddpm_cli.options import evaluation_folder, require_evaluation
 
 app = typer.Typer()
 ORDER = 95
@@ -38,7 +38,7 @@ def card(
 
     refuse_existing(out)
     require_evaluation(evaluation)
-    folder = evaluation.parent if evaluation.name == "results.json" else evaluation
+    folder = evaluation_folder(evaluation)
     written = write_cards(folder, out, kind, _run_provenance(folder, run))
     emit(results_table(["written"], [[str(out / name)] for name in written]), {"out": str(out), "files": written}, how)
     note('add the licence, the intended use and all entries that say "not known"')

@@ -9,7 +9,7 @@ import typer
 
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, command_line, emit, note, tracked
-from jsddpm_cli.seeds import seed_option
+from jsddpm_cli.options import BinsOption, WeightsOption, seed_option
 
 app = typer.Typer(name="checkpoint", help="Inspect, audit, export and rebin checkpoints.", no_args_is_help=True)
 ORDER = 100
@@ -78,7 +78,7 @@ def audit(
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
     out: Annotated[Path, typer.Argument(help="New folder for the pipeline.")],
-    raw: Annotated[bool, typer.Option("--raw", help="Export the raw weights instead of their average.")] = False,
+    weights: WeightsOption = "ema",
     how: FormatOption = "table",
 ) -> None:
     """Write a pipeline that diffusers opens: network, sampler, condition embedding, model card, configuration.
@@ -88,16 +88,16 @@ def export(
     """
     from jsddpm.training.export import export_checkpoint
 
-    export_checkpoint(checkpoint, out, weights="raw" if raw else "ema")
-    emit(None, {"out": str(out), "weights": "raw" if raw else "ema"}, how)
-    note(f"{'raw' if raw else 'averaged'} weights in {out}")
+    export_checkpoint(checkpoint, out, weights=weights)
+    emit(None, {"out": str(out), "weights": weights}, how)
+    note(f"{'raw' if weights == 'raw' else 'averaged'} weights in {out}")
 
 
 @app.command(epilog="Example: jsddpm checkpoint rebin last.ckpt --z-range 30 100 --bins 12 --out start.ckpt")
 def rebin(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint file.")],
     z_range: Annotated[tuple[int, int], typer.Option(help="New range of slices.", metavar="LO HI")],
-    bins: Annotated[int, typer.Option(help="New number of bins.")],
+    bins: BinsOption,
     out: Annotated[Path, typer.Option(help="New checkpoint, for jsddpm train --warm-start.")],
     how: FormatOption = "table",
 ) -> None:

@@ -16,7 +16,7 @@ from jsddpm.runtime import cores
 from jsddpm.wording import counted
 from jsddpm_cli import sources
 from jsddpm_cli.console import FormatOption, emit, note, tracked
-from jsddpm_cli.seeds import seed_option
+from jsddpm_cli.options import JobsOption, TestOption, ValOption, seed_option
 
 if TYPE_CHECKING:
     from jsddpm.cohort.inspect import Inspection
@@ -41,8 +41,8 @@ def scan(
     read: Annotated[bool, typer.Option("--read", help="Also read every file: sizes, lesions, damage.")] = False,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
-    max_volume_gb: sources.MaxVolumeOption = 1.0,
-    jobs: sources.JobsOption = None,
+    max_volume_gib: sources.MaxVolumeOption = 1.0,
+    jobs: JobsOption = None,
     out: Annotated[Path | None, typer.Option(help="Write a manifest of the usable images.")] = None,
     how: FormatOption = "table",
 ) -> None:
@@ -63,7 +63,7 @@ def scan(
     cohort = sources.open_cohort(source, layout, modality, entity, run, controls, root)
     problems = list(cohort.problems)
     reading = sources.mask_reading(mask_label, mask_threshold)
-    inspected = _inspect(cohort.records, reading, jobs, max_volume_gb) if read else []
+    inspected = _inspect(cohort.records, reading, jobs, max_volume_gib) if read else []
     problems += cohort_problems(cohort.records, inspected, reading)
     bad = {i.subject for i in inspected if i.problem}
     usable = [r for r in cohort.records if r.subject not in bad]
@@ -120,18 +120,16 @@ def split(
     run: sources.RunOption = "refuse",
     controls: sources.ControlsOption = None,
     root: sources.RootOption = None,
-    val: Annotated[float, typer.Option(help="Share of patients for validation.")] = 0.15,
-    test: Annotated[
-        float, typer.Option(help="Share of patients for test; a test set of the source takes precedence.")
-    ] = 0.15,
+    val: ValOption = 0.15,
+    test: TestOption = 0.15,
     fold_count: Annotated[
         int | None, typer.Option("--folds", help="Number of folds; each is the test set once.")
     ] = None,
     seed: Annotated[int, seed_option("Seed of the division.")] = 0,
     mask_label: sources.MaskLabelOption = None,
     mask_threshold: sources.MaskThresholdOption = None,
-    max_volume_gb: sources.MaxVolumeOption = 1.0,
-    jobs: sources.JobsOption = None,
+    max_volume_gib: sources.MaxVolumeOption = 1.0,
+    jobs: JobsOption = None,
     how: FormatOption = "table",
 ) -> None:
     """Divide a cohort by patient, balanced over group and lesion load, into manifests with a split column."""
@@ -154,7 +152,7 @@ def split(
         return k_fold(patients, fold_count, rule, given)
 
     divided(dict.fromkeys((r.subject for r in records), 0.0))  # what is impossible is refused before files are read
-    inspected = _inspect(records, reading, jobs, max_volume_gb)
+    inspected = _inspect(records, reading, jobs, max_volume_gib)
     if problems := cohort_problems(records, inspected, reading):
         raise first_of(problems, ": jsddpm cohort scan --read lists them")
     loads = {i.subject: i.lesion_mm3 for i in inspected}
@@ -184,7 +182,7 @@ def _note_root(records: Sequence[Record], folder: Path) -> None:
 
 
 def _inspect(
-    records: Sequence[Record], reading: MaskReading, jobs: int | None, max_volume_gb: float
+    records: Sequence[Record], reading: MaskReading, jobs: int | None, max_volume_gib: float
 ) -> list[Inspection]:
     from jsddpm.cohort.inspect import inspect_records
 
@@ -193,7 +191,7 @@ def _inspect(
             records,
             reading,
             jobs=jobs or cores(),
-            max_volume_bytes=sources.volume_bytes(max_volume_gb),
+            max_volume_bytes=sources.volume_bytes(max_volume_gib),
             progress=bar.update,
         )
 
@@ -220,7 +218,7 @@ def phantom(
     subjects: Annotated[int, typer.Option(help="Number of subjects, controls included.")] = 12,
     controls: Annotated[int, typer.Option(help="Number of subjects without a lesion.")] = 4,
     seed: Annotated[int, seed_option("Seed; the same seed gives the same bytes.")] = 0,
-    jobs: sources.JobsOption = None,
+    jobs: JobsOption = None,
     how: FormatOption = "table",
 ) -> None:
     """Make a cohort of FLAIR-like volumes with cortical lesions as a BIDS tree, offline."""

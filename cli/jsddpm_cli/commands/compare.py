@@ -11,7 +11,7 @@ import typer
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import Format, FormatOption, emit, note
 from jsddpm_cli.lists import with_lists
-from jsddpm_cli.options import require_endings, require_evaluation
+from jsddpm_cli.options import evaluation_folder, require_endings, require_evaluation
 
 if TYPE_CHECKING:
     from jsddpm_eval.comparison import Difference
@@ -108,18 +108,13 @@ class _Comparison:
         return ["fold {fold}: {evaluation} less {baseline}".format(**pair) for pair in self.pairs]
 
 
-def _folder(place: Path) -> Path:
-    """The folder of an evaluation, which may be given by its ``results.json``."""
-    return place.parent if place.name == "results.json" else place
-
-
 def _require_different(places: list[Path]) -> None:
     """Refuse an evaluation that is given twice, also by another path or as a copy."""
     from jsddpm.checksums import sha256
 
     found: dict[Path | str, Path] = {}
     for place in places:
-        results = _folder(place) / "results.json"
+        results = evaluation_folder(place) / "results.json"
         key = sha256(results) if results.is_file() else place.resolve()
         if (other := found.setdefault(key, place)) is not place:
             what = "an evaluation is given twice" if other == place else f"has the same content as {other}"
@@ -133,7 +128,7 @@ def _one_by_one(places: list[Path]) -> _Comparison:
     read = _read(places)
     for place in [place for place, r in zip(places, read, strict=True) if not r.has_influences]:
         note(f"{place} does not hold what each patient adds: nothing is paired, and intervals are wider")
-    baseline, *names = local_names(list(map(_folder, places)))
+    baseline, *names = local_names(list(map(evaluation_folder, places)))
     return _Comparison(compare_all(read[0], dict(zip(names, read[1:], strict=True))), baseline, read[0])
 
 
@@ -142,7 +137,7 @@ def _pooled(places: list[Path], others: list[Path]) -> _Comparison:
     from jsddpm_eval.replicates import compare_replicates, matched
 
     second, first = _read(places), _read(others)
-    names = local_names(list(map(_folder, (*others, *places))))
+    names = local_names(list(map(evaluation_folder, (*others, *places))))
     baseline, named = names[: len(others)], names[len(others) :]
     pairs = [
         {"fold": number, "baseline": baseline[i], "evaluation": named[j]}

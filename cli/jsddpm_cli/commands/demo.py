@@ -12,7 +12,7 @@ import typer
 from jsddpm.errors import JsddpmError, first_names, printable, usage_error
 from jsddpm.runtime import cores
 from jsddpm_cli.console import Format, FormatOption, emit, note, say
-from jsddpm_cli.seeds import seed_option
+from jsddpm_cli.options import seed_option
 
 app = typer.Typer()
 ORDER = 10

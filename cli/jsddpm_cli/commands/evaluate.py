@@ -13,7 +13,7 @@ from jsddpm.wording import counted
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import Format, FormatOption, emit, note, stdout_console, tracked
-from jsddpm_cli.seeds import seed_option
+from jsddpm_cli.options import seed_option
 
 if TYPE_CHECKING:
     from jsddpm.training.progress import Which

@@ -11,7 +11,7 @@ from jsddpm.errors import usage_error
 from jsddpm.exports.formats import formats
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, emit, note, tracked
-from jsddpm_cli.seeds import seed_option
+from jsddpm_cli.options import seed_option
 
 if TYPE_CHECKING:
     FormatName = str

@@ -12,7 +12,7 @@ from jsddpm.errors import usage_error
 from jsddpm.wording import counted
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, emit, note
-from jsddpm_cli.options import require_endings
+from jsddpm_cli.options import evaluation_folder, require_endings
 
 if TYPE_CHECKING:
     from jsddpm.anonymise import Codes
@@ -59,7 +59,7 @@ def report(
     """
     from jsddpm.training.progress import is_run
 
-    folder = source.parent if source.name == "results.json" else source
+    folder = evaluation_folder(source)
     evaluation = (folder / "results.json").is_file()
     if not evaluation and not is_run(folder):
         raise usage_error(
@@ -84,6 +84,10 @@ def report(
             fix="add --out table.md or table.tex",
         )
     refuse_key_alone(key, anonymise=anonymise)
+    for option, value, needed in (("--real", real, anonymise), ("--figure-format", figure_format, figures)):
+        if value and not needed:
+            other = "--anonymise" if option == "--real" else "--figures"
+            raise usage_error("OPTION", f"{option} is given without {other}", fix=f"add {other}, or leave out {option}")
     codes = _codes(folder, key, real) if anonymise and evaluation else None
     for place in places:
         _write(folder, place, score, codes, evaluation=evaluation)

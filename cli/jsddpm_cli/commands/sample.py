@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from jsddpm.registry import SAMPLERS
 from jsddpm.wording import counted
 from jsddpm_cli.checkpoints import CheckpointOption, noted_checkpoint
 from jsddpm_cli.console import FormatOption, emit, note, tracked
-from jsddpm_cli.seeds import seed_option
+from jsddpm_cli.options import Weights, WeightsOption, seed_option
 from jsddpm_cli.shares import emit_part, share_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 ORDER = 60
-Weights = Literal["ema", "raw"]
 COHERENCE = 0.4
 """How much noise the slices of a volume share if no option says it."""
 
@@ -33,7 +32,8 @@ def sample(
     run: Annotated[Path, typer.Argument(help="Run folder of jsddpm train.")],
     out: Annotated[Path, typer.Option(help="New folder for the generated store.")],
     per_condition: Annotated[
-        int | None, typer.Option(min=1, help="Number of samples of each condition (default: the run's)")
+        int | None,
+        typer.Option(min=1, help="Number of samples of each condition (default: the run's)"),
     ] = None,
     bins: Annotated[str | None, typer.Option(help="Bins, such as 0,3,7 (default: all)")] = None,
     pathology: Annotated[
@@ -56,7 +56,10 @@ def sample(
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Number of sampling steps (default: the run's)")] = None,
     spacing: Annotated[
-        str | None, typer.Option(help="Spacing of the noise levels (default: the run's)", metavar="karras|trailing")
+        str | None,
+        typer.Option(
+            help="Spacing of the noise levels that the sampler visits (default: the run's)", metavar="karras|trailing"
+        ),
     ] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Guidance weight (default: the run's)")] = None,
     eta: Annotated[
@@ -72,7 +75,7 @@ def sample(
         int | None, typer.Option(min=1, help="Number of samples drawn at once (default: the run's)")
     ] = None,
     checkpoint: CheckpointOption = None,
-    weights: Annotated[Weights, typer.Option(help="Averaged weights (ema) or raw weights.")] = "ema",
+    weights: WeightsOption = "ema",
     nifti: Annotated[Path | None, typer.Option(help="New folder for the samples as NIfTI files.")] = None,
     png: Annotated[Path | None, typer.Option(help="New folder for the samples as PNG pictures.")] = None,
     seed: Annotated[int, seed_option("Seed; the same seed gives the same samples.")] = 0,

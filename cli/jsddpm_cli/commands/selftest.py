@@ -9,9 +9,7 @@ import typer
 
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note, tracked
-from jsddpm_cli.options import chosen_range
-from jsddpm_cli.seeds import seed_option
-from jsddpm_cli.sources import JobsOption
+from jsddpm_cli.options import BinsOption, JobsOption, RangeOption, SamplesOption, chosen_range, seed_option
 
 app = typer.Typer()
 ORDER = 74
@@ -24,12 +22,9 @@ def selftest(
         Path | None,
         typer.Option(help="Folder for the results; repeat the command to continue (default: STORE.selftest)"),
     ] = None,
-    z_range: Annotated[
-        tuple[int, int] | None,
-        typer.Option(help="First and last axial slice to use (default: the store's)", metavar="LO HI"),
-    ] = None,
-    bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
-    samples: Annotated[int, typer.Option(min=1, help="Number of samples of each bin and pathology.")] = 16,
+    z_range: RangeOption = None,
+    bins: BinsOption = 10,
+    samples: SamplesOption = 16,
     perfect: Annotated[
         int, typer.Option(min=0, help="Number of draws without a fault, for the rate of false alarms.")
     ] = 10,

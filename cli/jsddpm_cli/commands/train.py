@@ -79,10 +79,10 @@ def train(
     With N processes: torchrun --no-python --nproc-per-node N jsddpm train ...
     """
     if preset and config:
-        raise usage_error("CONFIG", "both --preset and --config are given", fix="give one of them")
+        raise usage_error("OPTION", "--preset and --config exclude each other", fix="give one of them")
     if resume and (preset or config or warm_start):
         raise usage_error(
-            "CONFIG", "--resume uses the run's configuration", fix="leave out --preset, --config, --warm-start"
+            "OPTION", "--resume uses the run's configuration", fix="leave out --preset, --config, --warm-start"
         )
     from jsddpm.config import load_config, require_preset
     from jsddpm.diffusion.checkpoint import checkpoint_info

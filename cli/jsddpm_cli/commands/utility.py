@@ -9,10 +9,8 @@ import typer
 
 from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note, tracked
-from jsddpm_cli.options import chosen_range
-from jsddpm_cli.seeds import seed_option
+from jsddpm_cli.options import BinsOption, JobsOption, RangeOption, chosen_range, seed_option
 from jsddpm_cli.shares import emit_part, share_of
-from jsddpm_cli.sources import JobsOption
 
 app = typer.Typer()
 ORDER = 77
@@ -68,11 +66,8 @@ def utility(
     margin: Annotated[
         float, typer.Option(min=0.001, max=1, help="Difference in Dice that is too small to matter.")
     ] = 0.02,
-    z_range: Annotated[
-        tuple[int, int] | None,
-        typer.Option(help="First and last axial slice to use (default: the store's)", metavar="LO HI"),
-    ] = None,
-    bins: Annotated[int, typer.Option(help="Number of bins.")] = 10,
+    z_range: RangeOption = None,
+    bins: BinsOption = 10,
     seed: Annotated[int, seed_option("Seed of drawn folds and of every training.")] = 0,
     share: Annotated[str | None, typer.Option(help="Train only part I of N, such as 2/8.", metavar="I/N")] = None,
     jobs: JobsOption = None,
