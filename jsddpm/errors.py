@@ -12,6 +12,8 @@ from functools import partial
 from importlib.util import find_spec
 from os import PathLike, fspath
 
+from jsddpm.wording import first_names
+
 
 class ExitStatus(IntEnum):
     """Exit statuses of every ``jsddpm`` command."""
@@ -116,15 +118,6 @@ def first_of(problems: Sequence[JsddpmError], others: str = "") -> JsddpmError:
     first, more = problems[0], len(problems) - 1
     what = f"{first.what} (and {more} more{others})" if more else first.what
     return JsddpmError(first.code, what, fix=first.fix, file=first.file, status=first.status)
-
-
-def first_names(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
-    """The first names, and the number of others.
-
-    >>> first_names(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    return separator.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def by_kind(problems: Sequence[JsddpmError]) -> list[JsddpmError]:

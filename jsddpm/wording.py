@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _LEAST_PERCENT, _DECIMALS = 0.005, 6
@@ -62,6 +62,24 @@ def enumerated(words: Sequence[str], last: str = " and ") -> str:
     return last.join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
+def first_names(names: Sequence[str], most: int = 3, separator: str = ", ") -> str:
+    """The first names, and the number of others.
+
+    >>> first_names(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    return separator.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def first_numbers(numbers: Iterable[float], most: int = 6) -> str:
+    """The first numbers, and how many others there are.
+
+    >>> first_numbers([0, 0.5, 2.0]), first_numbers(range(9))
+    ('0, 0.5, 2', '0, 1, 2, 3, 4, 5 and 3 more')
+    """
+    return first_names([f"{number:g}" for number in numbers], most)
+
+
 def percentage(share: float) -> str:
     """A share as a percentage of two significant digits, and of hundredths at most; as many more as keep it below 100.
 
@@ -114,23 +132,31 @@ def capital(text: str) -> str:
 
 
 def misfit(error: Mapping[str, Any]) -> str:
-    """What is wrong with a value that pydantic refuses, and the value.
+    """What is wrong with a value that pydantic refuses, and the value; or its place, where the value is not given.
 
     Args:
-        error: One of the errors of a ``ValidationError``: ``type``, ``input``, ``msg`` and perhaps ``ctx``.
+        error: One of the errors of a ``ValidationError``: ``type``, ``msg``, ``input`` or ``loc``, and perhaps ``ctx``.
 
     >>> misfit({"type": "int_parsing", "input": "ten", "msg": "Input should be a valid integer, unable to parse"})
     "'ten' is not a whole number"
     >>> misfit({"type": "less_than_equal", "input": "3", "msg": "Input should be less than", "ctx": {"le": 1.0}})
     '3 is above 1'
+    >>> misfit({"type": "int_type", "loc": ("index", "rows"), "msg": "Input should be a valid integer"})
+    'index.rows is not a whole number'
     """
-    kind, context, value = error["type"], error.get("ctx", {}), reprlib.repr(error["input"])
+    kind, context, place = error["type"], error.get("ctx", {}), ".".join(map(str, error.get("loc", ())))
+    given = "input" in error
+    value = reprlib.repr(error["input"]) if given else place
+    if kind == "missing":
+        return f"{place} is missing"
     if kind in _KINDS:
         return f"{value} is not {_KINDS[kind]}"
     if kind in _LIMITS:
         ends = {name: int(end) if end == int(end) else end for name, end in context.items()}
-        return f"{error['input']} {_LIMITS[kind].format(**ends)}"
+        return f"{error['input'] if given else place} {_LIMITS[kind].format(**ends)}"
     if kind == "literal_error":
         return f"{value} is not {context['expected']}"
     message = error["msg"].removeprefix("Value error, ")
+    if not given:
+        return f"{place}: {message[:1].lower()}{message[1:]}" if place else message
     return message if value in message else f"{message[:1].lower()}{message[1:]}, given {value}"

@@ -106,9 +106,10 @@ def import_(
     --format json lists the warnings and what could not be checked.
     """
     from jsddpm.binning import ZBinning
-    from jsddpm.errors import JsddpmError, first_names, usage_error
+    from jsddpm.errors import JsddpmError, usage_error
     from jsddpm.slices.imported import Facts, IntensityFormat, import_slices
     from jsddpm.slices.store import SliceStore
+    from jsddpm.wording import first_names
     from jsddpm_eval.import_check.check import import_check
     from jsddpm_eval.import_check.copies import of_patients
     from jsddpm_eval.slice_table import SliceTable

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.errors import JsddpmError, usage_error
-from jsddpm.wording import counted
+from jsddpm.wording import counted, first_numbers
 
 if TYPE_CHECKING:
     from jsddpm.cohort.nifti import Volume
@@ -89,8 +89,8 @@ def binary_mask(mask: Volume, reading: MaskReading) -> NDArray[np.bool_]:
     values = np.unique(mask.data)
     if not reading.labels and np.isin(values, (0.0, 1.0)).all():
         return np.equal(mask.data, 1)
-    listed = ", ".join(f"{v:g}" for v in values[:6]) + (", ..." if len(values) > 6 else "")
-    what = f"the mask has the values {listed} instead of {'whole labels' if reading.labels else '0 and 1'}"
+    needed = "whole labels" if reading.labels else "0 and 1"
+    what = f"the mask has the values {first_numbers(values)} instead of {needed}"
     cure = "select the voxels of lesions with --mask-label or --mask-threshold"
     raise JsddpmError("MASK_LABELS", what, fix=cure, file=mask.path)
 
@@ -138,7 +138,7 @@ def unselected_notes(data: NDArray[Any], lesion: NDArray[np.bool_], reading: Mas
     if lesion.any() or not (count := int(np.count_nonzero(data > 0))):
         return ()
     values = np.unique(data)
-    listed = ", ".join(f"{v:g}" for v in values[:6]) + (", ..." if len(values) > 6 else "")
+    listed = first_numbers(values)
     wanted = f"with label {' or '.join(map(str, reading.labels))}"
     if reading.threshold is not None:
         wanted, listed = f"above the threshold {reading.threshold:g}", f"{values[0]:g} to {values[-1]:g}"
@@ -172,8 +172,7 @@ def refuse_unused(reading: MaskReading, values: Collection[float]) -> None:
         return
     if absent := [str(label) for label in reading.labels if label not in distinct]:
         what = f"no mask has the label {', '.join(absent)}"
-        listed = ", ".join(f"{v:g}" for v in distinct[:20]) + (", ..." if len(distinct) > 20 else "")
-        raise JsddpmError("MASK_READING", what, fix=f"use labels that occur: {listed}")
+        raise JsddpmError("MASK_READING", what, fix=f"use labels that occur: {first_numbers(distinct, 20)}")
     if reading.threshold is not None and distinct[-1] <= reading.threshold:
         what = f"no mask has a value above the threshold {reading.threshold:g}"
         raise JsddpmError(

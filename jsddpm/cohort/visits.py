@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from jsddpm.errors import first_names
+from jsddpm.wording import first_names
 
 _BRATS = re.compile(r"^(?P<patient>BraTS-[A-Za-z]+-\d+)-(?P<visit>\d{3})$")
 _WORDS = "tp|ses|session|visit|v|t|time|timepoint|scan|fu|followup|month|week|year"

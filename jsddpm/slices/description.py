@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.records import Split
 from jsddpm.errors import JsddpmError, integrity_error
+from jsddpm.wording import misfit
 
 LARGEST_SIDE = 8192
 """Largest number of rows or columns of a slice."""
@@ -124,7 +125,5 @@ def check_description(info: dict[str, Any], store: Path) -> Description:
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first invalid field of a file of jsddpm, and the reason."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where, why = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-    return f"{where}: {why}" if where else why
+    """The first invalid field of a file of jsddpm, and the reason; values are left out, because some name patients."""
+    return misfit(error.errors(include_url=False, include_input=False)[0])

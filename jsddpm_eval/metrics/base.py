@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from jsddpm.binning import ZBinning
-from jsddpm.errors import environment_error, first_names
+from jsddpm.errors import environment_error
+from jsddpm.wording import first_names
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.functions import name_of, version_of
 from jsddpm_eval.results.score import Counts, Score, place_name

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from jsddpm.binning import PATHOLOGY_NAMES, ZBinning, parse_pathology
 from jsddpm.checksums import sha256, write_recorded
-from jsddpm.errors import first_names, integrity_error, usage_error
+from jsddpm.errors import integrity_error, usage_error
 from jsddpm.files import json_bytes
-from jsddpm.wording import counted
+from jsddpm.wording import counted, first_names
 from jsddpm_eval.results.score import Cell, Influence, Score
 from jsddpm_eval.results.specs import Answer, CheckSpec, Facts, Finding, Model, ScoreSpec
 from jsddpm_eval.target import influence_file, read_unchanged, require_results_file

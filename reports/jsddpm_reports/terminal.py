@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.errors import first_names, printable
-from jsddpm.wording import counted
+from jsddpm.errors import printable
+from jsddpm.wording import counted, first_names
 from jsddpm_eval.results.signs import SIGNS
 from jsddpm_reports.fitting import column_widths, wrapped
 

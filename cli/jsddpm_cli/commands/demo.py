@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from jsddpm.errors import JsddpmError, first_names, printable, usage_error
+from jsddpm.errors import JsddpmError, printable, usage_error
 from jsddpm.runtime import cores
+from jsddpm.wording import first_names
 from jsddpm_cli.console import Format, FormatOption, emit, note, say
 from jsddpm_cli.options import seed_option
 

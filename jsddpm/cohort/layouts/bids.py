@@ -22,7 +22,8 @@ from jsddpm.cohort.fetched import ANNEX_CURE
 from jsddpm.cohort.layouts import Layout
 from jsddpm.cohort.records import LayoutReport, Selection, spelling
 from jsddpm.csvfiles import read_rows
-from jsddpm.errors import JsddpmError, first_names
+from jsddpm.errors import JsddpmError
+from jsddpm.wording import first_names
 
 _ENDINGS = (".nii.gz", ".nii")
 _MASK_WORDS = re.compile(r"lesion|[-_](roi|mask|seg|dseg|probseg)[-_.]", re.IGNORECASE)
@@ -134,9 +135,13 @@ def _in_two_forms(images: Sequence[Path]) -> str:
 
 def _like_masks(root: Path, anat: Path, image: Path) -> str:
     """Name of a file that may be the lesion mask of an image, in a session that has none; else empty."""
-    folders = [anat, *sorted(root.glob(f"derivatives/*/{escape(str(anat.relative_to(root)))}"))]
-    found = [path for folder in folders for path in sorted(_visible(folder)) if _stem(path) and path != image]
+    found = [p for folder in _folders(root, anat) for p in sorted(_visible(folder)) if _stem(p) and p != image]
     return next((path.name for path in found if _MASK_WORDS.search(path.name)), "")
+
+
+def _folders(root: Path, anat: Path) -> list[Path]:
+    """The folder of a session, and those of its derivatives."""
+    return [anat, *sorted(root.glob(f"derivatives/*/{escape(str(anat.relative_to(root)))}"))]
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -163,8 +168,7 @@ def _images(anat: Path, modality: str) -> list[Path]:
 
 def _derived_masks(root: Path, anat: Path) -> list[Path]:
     """Lesion masks of a session that are named as BIDS derivatives."""
-    folders = [anat, *sorted(root.glob(f"derivatives/*/{escape(str(anat.relative_to(root)))}"))]
-    found = [path for folder in folders for path in sorted(folder.glob("*_label-lesion*_mask.nii*"))]
+    found = [path for folder in _folders(root, anat) for path in sorted(folder.glob("*_label-lesion*_mask.nii*"))]
     return [path for path in found if not path.name.startswith(".")]
 
 

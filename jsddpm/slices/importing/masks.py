@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from jsddpm.cohort.masks import MaskReading, mask_values, refuse_unused, whole_numbers
 from jsddpm.errors import JsddpmError
+from jsddpm.wording import first_numbers
 
 _CURE = "select the values of lesions with --mask-threshold or --mask-label"
 
@@ -39,7 +39,7 @@ def lesion(array: NDArray[Any], reading: MaskReading, path: Path) -> NDArray[np.
     alone = len(values) == 1 and values[0] >= 0
     if not reading.labels and whole and (alone or (len(values) == 2 and values[0] == 0)):
         return np.asarray(array != 0)
-    what = f"the mask has the values {_listed(values)}" + (" instead of whole labels" if reading.labels else "")
+    what = f"the mask has the values {first_numbers(values)}" + (" instead of whole labels" if reading.labels else "")
     raise JsddpmError("SLICE_MASK", what, fix=_CURE, file=path)
 
 
@@ -77,12 +77,8 @@ class MaskLog:
         upper = sorted(value for value in self._files if value > 0)
         given = bool(self.reading.labels) or self.reading.threshold is not None
         if not given and len(upper) > 1:
-            what = f"the masks have different values besides 0: {_listed(upper)}"
+            what = f"the masks have different values besides 0: {first_numbers(upper)}"
             cure = "select those of lesions with --mask-label; all of them: --mask-threshold 0"
             raise JsddpmError("SLICE_MASK", what, fix=cure, file=self._files[upper[1]])
         if upper and asked and not self._shown and not self.known:
             refuse_unused(self.reading, self._files)
-
-
-def _listed(values: Collection[float] | NDArray[Any]) -> str:
-    return ", ".join(f"{value:g}" for value in list(values)[:6]) + (", ..." if len(values) > 6 else "")

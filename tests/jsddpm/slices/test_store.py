@@ -171,6 +171,26 @@ def test_a_description_that_cannot_be_is_refused_though_its_checksum_fits(copy, 
     assert caught.value.status is ExitStatus.INTEGRITY
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda info: info["index"].pop("rows"), "index.rows is missing"),
+        (lambda info: info.update(n_slices="many"), "n_slices is not a whole number"),
+        (lambda info: info.update(size=[32, 9000]), "size.1 is above 8192"),
+        (lambda info: info["subjects"][0].update(slices={"Maria": 1}), "subjects.0.slices is not a whole number"),
+        (lambda info: info["subjects"][0].update(split="Maria"), "subjects.0.split is not 'train', 'val' or 'test'"),
+    ],
+)
+def test_a_field_that_cannot_be_is_named_in_words_without_its_value(copy, change, said):
+    info = json.loads((copy / "store.json").read_text())
+    change(info)
+    write_description(copy, info)
+    with pytest.raises(JsddpmError, match="STORE_DAMAGED") as caught:
+        SliceStore(copy)
+    assert caught.value.what == f"store.json: {said}"
+    assert "Maria" not in str(caught.value)
+
+
 INDEX_CHANGES = {"subject": 6, "row": 40, "z_index": 40, "pathology": 2, "split": 3}
 
 
