@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from benchmarks.rows import Rows
+from jsddpm.binning import ZBinning
 
 RIVALS = Path(__file__).parents[1] / "benchmarks" / "rivals"
 
@@ -40,15 +45,39 @@ def test_means_ranges_and_baselines(rivals):
     assert cells[2][:4] == ["1200", "theirs", "1", "60"]
 
 
-def test_a_row_that_the_file_holds_is_not_measured_again(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(RIVALS))
-    rows_of = import_module("benchmarks.rivals.rows").Rows
-    made = (tmp_path, "rows", ("name", "seed"), "table.md", lambda rows: f"{len(rows)} rows\n")
-    first = rows_of(*made)
-    assert ("a", 0) not in first
-    first.add({"name": "a", "seed": 0, "value": 1.5})
-    again = rows_of(*made)
-    assert (("a", 0) in again, ("a", 1) in again, ("b", 0) in again) == (True, False, False)
+def test_a_row_that_the_file_holds_is_not_measured_again(tmp_path):
+    first = Rows(tmp_path / "out" / "rows.csv", ["name"])
+    assert not first.has({"name": "a", "seed": 0})
+    first.add({"name": "a", "seed": 0, "value": 1.5}, {"name": "", "seed": 0, "value": None})
+    again = Rows(tmp_path / "out" / "rows.csv", ["name"])
+    keys = [{"name": name, "seed": seed} for name in ("a", "", "b") for seed in (0, 1)]
+    assert [again.has(key) for key in keys] == [True, False, True, False, False, False]
     again.add({"name": "a", "seed": 1, "value": 2.5})
-    assert (tmp_path / "rows.csv").read_text() == "name,seed,value\na,0,1.5\na,1,2.5\n"
-    assert (tmp_path / "table.md").read_text() == "2 rows\n"
+    assert (tmp_path / "out" / "rows.csv").read_text() == "name,seed,value\na,0,1.5\n,0,\na,1,2.5\n"
+
+
+PEER = """
+import json, pathlib, sys
+import numpy as np
+task = json.loads(pathlib.Path(sys.argv[1]).read_text())
+with open(pathlib.Path(__file__).with_name("calls"), "a") as calls:
+    calls.write("x")
+shape = (len(task["tokens"]), *np.load(task["slices"])["image"].shape[1:])
+np.savez(task["samples"], image=np.full(shape, 0.5, np.float32), mask=np.zeros(shape, bool))
+print(json.dumps({"steps": 7, "cpu_seconds": 1.5, "parameters": 3}))
+"""
+
+
+def test_a_peer_whose_samples_are_published_is_not_trained_again(rivals, store, tmp_path, monkeypatch):
+    contenders = import_module("contenders")
+    (tmp_path / "peer.py").write_text(PEER)
+    monkeypatch.setattr(contenders, "_PEERS", tmp_path)
+    monkeypatch.setenv("PEER_PYTHON", sys.executable)
+    task = contenders.Task(store, ZBinning((5, 34), 2, n_slices=store.n_slices), 0, 1.0, tmp_path / "samples")
+    peer = contenders.Peer("made up", "peer.py")
+    records = [peer.run(task) for _ in range(2)]  # the second as after a kill before the row was written
+    assert records == [{"steps": 7, "cpu_seconds": 1.5, "parameters": 3}] * 2
+    assert (tmp_path / "calls").read_text() == "x"
+    shutil.rmtree(tmp_path / "samples")  # a record alone is of a training whose samples were lost
+    assert peer.run(task) == records[0]
+    assert (tmp_path / "calls").read_text() == "xx"

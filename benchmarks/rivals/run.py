@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 import torch
 from contenders import CONTENDERS, Task
-from rows import Rows
 
+from benchmarks.rows import Rows
 from jsddpm.cohort.records import SPLITS
-from jsddpm.files import make_directory
+from jsddpm.files import make_directory, write_text
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
 from jsddpm_eval.evaluation import evaluate
@@ -94,16 +94,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of contenders")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    store, rows = SliceStore(asked.store), Rows(asked.out, "rows", ("contender", "seed", "budget"), "table.md", table)
+    store, rows = SliceStore(asked.store), Rows(asked.out / "rows.csv")
     binning = Recommendation.of(store).config().binning.for_store(store.n_slices)
     for seed in asked.seeds:
         for contender in (c for c in CONTENDERS if not asked.only or c.name in asked.only):
-            if (contender.name, seed, asked.cpu_seconds) in rows:
+            if rows.has({"contender": contender.name, "seed": seed, "budget": asked.cpu_seconds}):
                 continue
             name = f"{contender.name.replace(' ', '-')}-{asked.cpu_seconds:g}-{seed}"
             task = Task(store, binning, seed, asked.cpu_seconds, make_directory(asked.work) / name)
             print(f"training {name}", flush=True)
             rows.add(row_of(task, contender.name, contender.run(task), asked.work / "features"))
+            write_text(asked.out / "table.md", table(rows.table))
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 from contenders import PER_CONDITION, Task
-from rows import Rows
 from run import SCORES, cell, row_of
 
+from benchmarks.rows import Rows
 from jsddpm.diffusion.generate import generate_store
 from jsddpm.diffusion.pipeline import JointPipeline
+from jsddpm.files import write_text
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
 
@@ -53,13 +54,14 @@ def main() -> None:
     parser.add_argument("--cpu-seconds", type=float, default=1200, help="of the trainings")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    store, rows = SliceStore(asked.store), Rows(asked.out, "samplers", (*KEYS, "seed"), "samplers.md", table)
+    store, rows = SliceStore(asked.store), Rows(asked.out / "samplers.csv")
     binning = Recommendation.of(store).config().binning.for_store(store.n_slices)
     for seed in asked.seeds:
         run = asked.work / f"jsddpm-{asked.cpu_seconds:g}-{seed}-run"
         pipe = JointPipeline.from_checkpoint(run / "checkpoints" / "last.ckpt", device="cpu")
         for chosen in SAMPLINGS:
-            if (*chosen, seed) in rows:
+            key = dict(zip(KEYS, chosen, strict=True))
+            if rows.has(key | {"seed": seed}):
                 continue
             sampler, spacing, steps, redraws = chosen
             samples = asked.work / ("-".join(map(str, (run.name, *chosen[:3]))) + f"-{redraws}" * (redraws > 0))
@@ -69,7 +71,8 @@ def main() -> None:
             if not samples.exists():
                 generate_store(pipe, samples, sampling=drawn, seed=seed)
             row = row_of(Task(store, binning, seed, asked.cpu_seconds, samples), "jsddpm", {}, asked.work / "features")
-            rows.add(dict(zip(KEYS, chosen, strict=True)) | row)
+            rows.add(key | row)
+            write_text(asked.out / "samplers.md", table(rows.table))
 
 
 if __name__ == "__main__":

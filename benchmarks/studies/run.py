@@ -13,68 +13,42 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import torch
 
+from benchmarks.rows import Rows
 from benchmarks.studies.tables import write_tables
 from benchmarks.studies.trainings import Protocol, Training, fold_store, place_of, score_rows
 from benchmarks.studies.variants import STUDIES, Study, Variant
-from jsddpm.files import make_directory, write_text
+from jsddpm.files import make_directory
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.recommended import Recommendation
 
 
 @dataclass
-class Rows:
-    """The rows that are kept.
+class Measured:
+    """The rows of trainings, and those of the scores of their samples."""
 
-    Args:
-        out: Folder of ``trainings.csv`` and ``scores.csv``.
-    """
-
-    out: Path
-
-    def __post_init__(self) -> None:
-        self.trainings, self.scores = self._read("trainings"), self._read("scores")
-
-    def _read(self, name: str) -> pd.DataFrame:
-        file = self.out / f"{name}.csv"
-        if not file.is_file():
-            return pd.DataFrame()
-        text = {"settings": str, "sampling": str, "space": str}
-        numbers = dict.fromkeys(("z_bin", "pathology", "baseline", "n_generated"), "")
-        return pd.read_csv(file, dtype=text, keep_default_na=False, na_values=numbers)
-
-    def has(self, name: str, key: dict[str, Any]) -> bool:
-        """Whether there are rows of this training, or of its samples."""
-        rows = getattr(self, name)
-        return len(rows) > 0 and bool((rows[list(key)] == pd.Series(key)).all(axis=1).any())
-
-    def add(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Append and write; what was written is what tables are made from."""
-        together = pd.concat([getattr(self, name), pd.DataFrame(rows)], ignore_index=True)
-        write_text(self.out / f"{name}.csv", together.to_csv(index=False, float_format="%.6g"))
-        setattr(self, name, self._read(name))
+    trainings: Rows
+    scores: Rows
 
 
-def train_and_judge(rows: Rows, variant: Variant, fold: str, network: Training) -> None:
+def train_and_judge(rows: Measured, variant: Variant, fold: str, network: Training) -> None:
     """Leave the rows of a variant of a network."""
     settings, sampling = variant.key
     key = {"settings": settings, "fold": fold, "seed": network.seed, "budget": network.protocol.cpu_seconds}
     drawn = key | {"sampling": sampling}
-    if rows.has("scores", drawn):
+    if rows.scores.has(drawn):
         return
     print(f"{fold}, seed {network.seed}: {settings or 'preset'} {sampling}", flush=True)
     record = network.trained()
     results = network.evaluated(variant)
-    if not rows.has("trainings", key):
+    if not rows.trainings.has(key):
         real, binning = results.provenance["real"], results.z_binning
         places = {"z_first": binning.z_range[0], "z_last": binning.z_range[1], "n_bins": binning.n_bins}
         known = {"store": real["store"], "patients": real["patients"], "held_out_patients": real["held_out_patients"]}
-        rows.add("trainings", [key | record | known | places | {"n_slices": binning.n_slices}])
-    rows.add("scores", [drawn | row for row in score_rows(results, by_bin=not sampling)])
+        rows.trainings.add(key | record | known | places | {"n_slices": binning.n_slices})
+    rows.scores.add(*(drawn | row for row in score_rows(results, by_bin=not sampling)))
 
 
 def run(
@@ -82,7 +56,10 @@ def run(
     work: Path, out: Path,
 ) -> None:  # fmt: skip
     """Make the rows that are not there and write the tables after every fold and seed."""
-    rows, recommended = Rows(make_directory(out)), Recommendation.of(store)
+    rows = Measured(
+        Rows(out / "trainings.csv", ["settings"]), Rows(out / "scores.csv", ["settings", "sampling", "space"])
+    )
+    recommended = Recommendation.of(store)
     for seed in seeds:
         for manifest in folds:
             fold = make_directory(work / manifest.stem)
@@ -91,7 +68,7 @@ def run(
                 place = fold / place_of(protocol, variant, seed)
                 network = Training(protocol, variant.settings, recommended, divided, place, seed)
                 train_and_judge(rows, variant, manifest.stem, network)
-            write_tables(rows.trainings, rows.scores, studies, protocol.cpu_seconds, out)
+            write_tables(rows.trainings.table, rows.scores.table, studies, protocol.cpu_seconds, out)
 
 
 def main() -> None:
