@@ -42,6 +42,8 @@ class Evidence:
         own: The score's own value and interval, where findings state them instead of what is decided on: the interval
             None if it has none.
         share: Whether it is a share.
+        units: Number of independent units that it is a share of; None where its test is not against a bound of real
+            slices.
         volumes: Number of volumes that it is a share of; None if every sample counts.
         by_chance: Upper bound of the share of real slices of other patients that look the same; None if unknown.
         alike: Words of one fault with several causes, so that parts that name another cause still have the fault.
@@ -61,6 +63,7 @@ class Evidence:
     figure: Callable[[float], str] = "{:.3g}".format
     own: tuple[float, tuple[float, float] | None] | None = None
     share: bool = False
+    units: int | None = None
     volumes: int | None = None
     by_chance: float | None = None
     alike: tuple[str, ...] = ()
@@ -156,7 +159,8 @@ def excess(score: Score, most: float, kind: str, figure: Callable[[float], str])
         return Evidence(score.spec, reason=score.reason or "")
     return Evidence(
         score.spec, score.value, score.interval, score.p_value, (-most, most), ("", kind), figure=figure,
-        patients=score.n_patients or 0, share=True, volumes=score.n_volumes, by_chance=of_real(score),
+        patients=score.n_patients or 0, share=True, units=score.n_units, volumes=score.n_volumes,
+        by_chance=of_real(score),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scipy.stats import t as student
 
@@ -28,7 +28,7 @@ from jsddpm_eval.results.specs import Answer, Finding
 from jsddpm_eval.stats.exceedance import units_needed
 from jsddpm_eval.stats.holm import holm_adjusted, testable
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS, TAIL
-from jsddpm_eval.stats.power import detectable
+from jsddpm_eval.stats.power import detectable, detectable_share
 
 FINE_IF = "the check is fine if the whole interval lies"
 NARROWER = "more patients or samples would narrow the interval"
@@ -136,7 +136,7 @@ def _with_parents(
 ) -> _Judgement:
     """Evidence of a condition, partially pooled with that of a place above it if that is decisive."""
     own = judgements[key]
-    if own.evidence.interval is None or _depth(key.place) < 2:
+    if own.evidence.interval is None or _depth(key.place) < 2 or own.off:  # what is off by itself borrows nothing
         return own
     for above in _above(key.place):
         parent = judgements.get(key._replace(place=above))
@@ -146,7 +146,7 @@ def _with_parents(
         pooled = pooled_with(own.evidence, parent.evidence, siblings)
         low, high = pooled.interval or (0.0, 0.0)
         if parent.off and not low <= sum(pooled.margin) / 2 <= high and pooled.same_fault(parent.evidence):
-            return replace(own, evidence=pooled, inherited=not own.off)
+            return replace(own, evidence=pooled, inherited=True)
         if parent.evidence.within and pooled.within and not own.significant:
             return replace(own, evidence=pooled, inherited=not own.evidence.within)
     return own
@@ -154,7 +154,7 @@ def _with_parents(
 
 def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
     """The answer of one check at one place: off if any score is, fine if all are, else unknown."""
-    smallest = max((d for d in map(_detectable, judgements) if d is not None), default=None)
+    seen = _least_certain(judgements)
     off = sorted((j for j in judgements if j.off), key=lambda j: (j.inherited, -_size(j.evidence)))
     z_bin, pathology = place
     if off:
@@ -164,13 +164,11 @@ def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
         return Finding(
             check=check, answer="off", z_bin=z_bin, pathology=pathology, kind="; ".join(kinds),
             score=first.evidence.score, value=value, interval=interval, p_value=first.p_value,
-            inherited=first.inherited, reason=_figure(first.evidence), detectable=smallest,
+            inherited=first.inherited, reason=_figure(first.evidence), **seen,
         )  # fmt: skip
     if judgements and all(j.evidence.within for j in judgements):
         inherited = any(j.inherited for j in judgements)
-        return Finding(
-            check=check, answer="fine", z_bin=z_bin, pathology=pathology, inherited=inherited, detectable=smallest
-        )
+        return Finding(check=check, answer="fine", z_bin=z_bin, pathology=pathology, inherited=inherited, **seen)
     undecided = [j for j in judgements if not j.evidence.within]
     by_p = sorted(undecided, key=lambda j: 1.0 if j.p_value is None else j.p_value)
     missing = next((j.reason for j in by_p if j.reason), "")
@@ -180,14 +178,32 @@ def _finding(check: str, place: Place, judgements: list[_Judgement]) -> Finding:
     return Finding(
         check=check, answer="unknown", z_bin=z_bin, pathology=pathology, score=shown.evidence.score if shown else "",
         value=value, interval=interval, reason=missing if widest is None else _why_unknown(widest),
-        detectable=smallest, needs="" if widest is None else needed(widest.evidence, widest.level),
+        **seen, needs="" if widest is None else needed(widest.evidence, widest.level),
     )  # fmt: skip
 
 
+def _least_certain(judgements: Sequence[_Judgement]) -> dict[str, Any]:
+    """The largest of the smallest differences that the tests of a check detect, and its score.
+
+    Shares cannot be compared with differences in standard deviations, so they count where there is nothing else.
+    """
+    smallest = [(j.evidence.share, d, j.evidence.score) for j in judgements if (d := _detectable(j)) is not None]
+    if not smallest:
+        return {}
+    _, value, score = max(smallest, key=lambda of: (not of[0], of[1]))
+    return {"detectable": value, "detectable_score": score}
+
+
 def _detectable(judgement: _Judgement) -> float | None:
-    """The smallest difference of a score that its test detects, at the first step of the correction."""
+    """The smallest difference, or share, of a score that its test detects, at the first step of the correction."""
     evidence, interval = judgement.evidence, judgement.evidence.interval
-    if interval is None or evidence.p_value is None or evidence.patients < MIN_UNITS or interval[0] == interval[1]:
+    if interval is None or evidence.p_value is None or evidence.patients < MIN_UNITS:
+        return None
+    if evidence.share:
+        if evidence.units is None or evidence.by_chance is None:
+            return None
+        return detectable_share(evidence.units, evidence.by_chance, evidence.margin[1], judgement.level)
+    if interval[0] == interval[1]:
         return None
     error = (interval[1] - interval[0]) / (2 * float(student.ppf(1 - TAIL, evidence.degrees)))
     return detectable(error, evidence.degrees, judgement.level)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
@@ -143,9 +142,8 @@ def _mean_beside_real(values: dict[str, Tensor], cell: Cell, context: Context) -
         return Score.of(float(made.mean()), cell.counts, mean_spread(made, units=cell.generated.unit))
     common = torch.from_numpy(in_common(real, generated))
     made = values["generated"][common]
-    n_real = int(np.isin(real.condition, generated.condition[common.numpy()]).sum())
     spread = mean_spread(made, units=cell.generated.unit[common])
-    return shift_score(shift, n_real, spread, baseline=float(made.mean()) - shift.value)
+    return shift_score(shift, spread, baseline=float(made.mean()) - shift.value)
 
 
 def _readings(context: Context) -> dict[str, Tensor]:

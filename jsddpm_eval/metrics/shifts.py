@@ -23,7 +23,7 @@ from jsddpm_eval.stats.shift import Shift, mean_shift
 Numbers = NDArray[np.float64]
 
 shift_spec = partial(
-    ScoreSpec, unit="SD", scope="levels", source="Welch 1947; linearized by patient",
+    ScoreSpec, unit="SD", scope="levels", source="Welch 1947, Banerjee 1960; linearized by patient",
     verified="simulated cohorts of patients | false alarms and power within binomial error",
     hypothesis="the mean over generated slices is that over slices of patients, two-sided",
 )  # fmt: skip
@@ -66,7 +66,7 @@ class ShiftMetric(Metric):
             spread = None
             if spec.name not in self.distances:  # there a sample changes the numbers of others, too
                 spread = shift_spread(shift, cell.patient_names)
-            scores[spec.name] = shift_score(shift, len(sides[0].values), spread)
+            scores[spec.name] = shift_score(shift, spread)
         return scores
 
     def _scaled(self, context: Context) -> list[NDArray[np.float64]]:
@@ -84,21 +84,18 @@ class ShiftMetric(Metric):
         return columns
 
 
-def shift_score(
-    shift: Shift, n_real: int, spread: Spread | None = None, *, baseline: float = 0.0, least_p: float = 0.0
-) -> Score:
+def shift_score(shift: Shift, spread: Spread | None = None, *, baseline: float = 0.0, least_p: float = 0.0) -> Score:
     """The score of a mean difference, with the band that it lies in with a probability of 95 % without one.
 
     Args:
         shift: The difference.
-        n_real: Real slices that it rests on.
         spread: Interval and influences; the interval of the difference alone when None.
         baseline: Mean of real slices, for a score that is the mean of generated ones; 0 for the difference itself.
         least_p: Smallest p-value that is given.
     """
     return Score.of(
         baseline + shift.value,
-        Counts(n_real, shift.samples, shift.patients),
+        Counts(shift.slices, shift.samples, shift.patients),
         Spread(shift.interval) if spread is None else spread,
         Baseline(baseline, (baseline - shift.half_width, baseline + shift.half_width)),
         p_value=max(shift.p_value, least_p), of_patients=shift.of_patients, freedom=shift.freedom,

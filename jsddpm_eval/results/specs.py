@@ -172,7 +172,8 @@ class Finding(Model):
         value: The score's value.
         interval: Its 95 % interval; of one condition partially pooled with the whole.
         p_value: P-value of the score's hypothesis, corrected for all tests; compare it with 0.05.
-        detectable: Smallest difference of the least certain score that is detected here in 80 of 100 cohorts.
+        detectable: Smallest difference, or share, of the least certain score that is detected in 80 of 100 cohorts.
+        detectable_score: Name of this score.
         inherited: Whether the condition has its answer only together with the whole, its pathology or its bin.
         reason: The evidence, or what is missing for an answer.
         needs: Patients or samples with which it would have an answer if the score stays the same; empty if not known.
@@ -191,6 +192,7 @@ class Finding(Model):
     interval: tuple[float, float] | None = None
     p_value: float | None = None
     detectable: float | None = None
+    detectable_score: str = ""
     inherited: bool = False
     reason: str = ""
     needs: str = ""

@@ -3,6 +3,8 @@
 The variance of each part is multiplied by the square of its own Student quantile (Banerjee 1960). These intervals cover
 the mean often enough for any division of the variance between the parts. Intervals with the degrees of freedom of Welch
 and Satterthwaite do not, if a part has few units: where two seeds make most of the variance, 95 % intervals cover 88 %.
+If chance makes the variance of a part with few units small, theirs are those of the other part, and the smallest
+p-values occur many times too often.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ from scipy.special import stdtrit
 LEAST = 1e-12
 """Smallest p-value that is given here: Student quantiles of few units overflow at much smaller levels."""
 
-Parts = Sequence[tuple[float, int]]
-"""Variance and units of each part."""
+STRICT = 5e-4
+"""About the level of one test of the whole, among all that a verdict makes."""
+
+Parts = Sequence[tuple[float, float]]
+"""Variance and units of each part; units less one are degrees of freedom."""
 
 
 def half_width(parts: Parts, level: float) -> float:
@@ -27,6 +32,24 @@ def half_width(parts: Parts, level: float) -> float:
     (2.228, 3.151)
     """
     return float(sum(float(stdtrit(units - 1, level / 2)) ** 2 * variance for variance, units in parts) ** 0.5)
+
+
+def freedom(parts: Parts, level: float = STRICT) -> float:
+    """Degrees of freedom of the one Student's t whose interval is :func:`half_width` at this level.
+
+    Args:
+        parts: Variance and units of each part; some have a variance.
+        level: Level at which both agree. At larger levels this t has wider intervals, at smaller ones narrower ones.
+
+    >>> round(freedom([(1.0, 11)]), 6), round(freedom([(1.0, 3), (1.0, 201)]), 1)
+    (10.0, 2.3)
+    """
+    degrees = [units - 1 for variance, units in parts if variance > 0]
+    if min(degrees) == max(degrees):
+        return float(degrees[0])
+    quantile = half_width(parts, level) / sum(variance for variance, _ in parts) ** 0.5
+    excess = lambda degree: -float(stdtrit(degree, level / 2)) - quantile  # noqa: E731
+    return float(brentq(excess, min(degrees), max(degrees)))
 
 
 def two_sided(mean: float, parts: Parts) -> float | None:

@@ -24,6 +24,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import t as student
 
 from jsddpm_eval.stats.limits import LEAST_P, MIN_UNITS, TAIL
+from jsddpm_eval.stats.parts import freedom
 from jsddpm_eval.stats.scale import Labels, Side, Values
 from jsddpm_eval.stats.sign_test import sign_test_p
 
@@ -36,10 +37,12 @@ class Shift:
         value: The difference.
         mean: Mean over generated slices.
         error: Its standard error.
-        freedom: Degrees of freedom.
+        freedom: Degrees of freedom, by which intervals and tests hold for any division of the variance between few
+            patients and many samples (:func:`~jsddpm_eval.stats.parts.freedom`).
         real_error: Standard error of the mean of real slices alone.
         of_patients: Share of the variance that falls with the number of real patients.
         patients: Real patients it rests on.
+        slices: Real slices it rests on.
         samples: Generated slices it rests on.
         units: Generated units they are of.
         without_patients: Changes of the value when each real patient is left out (linearized), by label.
@@ -54,6 +57,7 @@ class Shift:
     real_error: float
     of_patients: float
     patients: int
+    slices: int
     samples: int
     units: int
     without_patients: dict[int, float] = field(compare=False, repr=False)
@@ -179,15 +183,16 @@ def _shift(real: Side, generated: Side, *, by_patient: bool) -> Shift:
     else:
         people += across
     variance = people + samples_variance
-    denominator = people**2 / people_freedom + samples_variance**2 / _sample_freedom(unit, generated.condition)
+    parts = (people, people_freedom + 1), (samples_variance, _sample_freedom(unit, generated.condition) + 1)
     return Shift(
         value=float(generated.values.mean() - (weight * real.values).sum()),
         mean=float(generated.values.mean()),
         error=variance**0.5,
-        freedom=variance**2 / denominator if denominator > 0 else people_freedom,
+        freedom=freedom(parts) if variance > 0 else people_freedom,
         real_error=of_patients**0.5,
         of_patients=of_patients / variance if variance > 0 else 0.0,
         patients=len(held),
+        slices=len(real.values),
         samples=total,
         units=len(of_unit),
         without_patients=dict(zip(labels.tolist(), _without(-of_each).tolist(), strict=True)),

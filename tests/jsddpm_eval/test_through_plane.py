@@ -115,7 +115,7 @@ def test_answers_follow_the_rule_of_the_verdict(value, half, p_value, answer):
     """Off: 0.5 or more, and significant; fine: the interval lies within 0.5. A negligible difference is never off."""
     freedom = 20
     error = half / student.ppf(0.975, freedom)
-    shift = Shift(value, value, error, freedom, error, 0.5, 12, 50, 10, {}, np.zeros(10))
+    shift = Shift(value, value, error, freedom, error, 0.5, 12, 24, 50, 10, {}, np.zeros(10))
     side = Side(np.zeros(4), np.zeros(4, np.int64), np.arange(4))
     assert judged("plane_gradient", side, side, shift, p_value).answer == answer
 

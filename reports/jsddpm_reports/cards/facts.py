@@ -76,8 +76,8 @@ def _of_evaluation(results: Results) -> dict[str, Fact]:
             f"{counted(len(results.specs), 'score')} of {', '.join(groups)}; each with its definition in results.json"
         ),
         "uncertainty": Fact(
-            "95% intervals treat patients and samples as the units. They are by Welch (linearized by patient) for "
-            "differences of means, by Clopper and Pearson for shares, and by the jackknife for distances "
+            "95% intervals treat patients and samples as the units. They are by Welch and Banerjee (linearized by "
+            "patient) for differences of means, by Clopper and Pearson for shares, and by the jackknife for distances "
             "and other means. The baseline is the same score between real patients. P-values of checks are "
             "corrected over the checks and the conditions; those of single scores are not"
         ),
@@ -170,11 +170,17 @@ def _precision(results: Results) -> Fact:
 
 
 def _detectable(results: Results) -> Fact:
-    smallest = {f.check: f.detectable for f in results.whole().values() if f.detectable is not None}
-    if not smallest:
+    units = {spec.name: spec.unit for spec in results.specs}
+    found = {name: f for name, f in results.whole().items() if f.detectable is not None}
+    if not found:
         return unknown("no check says what it could have seen")
-    named = ", ".join(f"{check} {value:.2g}" for check, value in sorted(smallest.items()))
-    return Fact(f"Not planned; smallest differences that would have been seen in 80 of 100 cohorts: {named}")
+    named = []
+    for heading, finding in zip(_headings(results, found), found.values(), strict=True):
+        unit = units.get(finding.detectable_score, "")
+        named.append(
+            f"{heading} {wording.plain(finding.detectable or 0.0, unit)} {'' if unit == 'share' else unit}".strip()
+        )
+    return Fact(f"Not planned; smallest differences that would have been seen in 80 of 100 cohorts: {', '.join(named)}")
 
 
 def _failures(results: Results) -> Fact:

@@ -527,3 +527,30 @@ def test_what_is_detectable_has_the_level_of_one_test_among_all_of_its_level(pla
     (found,) = decide([Uncertain()], [Cell(z_bin=place[0], pathology=place[1], scores=scores)])
     critical = student.ppf(1 - share * 0.05 / 3 / 2, 10)
     assert nct.sf(critical, 10, found.detectable / error) == pytest.approx(0.8, abs=1e-3)
+
+
+def test_a_condition_that_is_off_by_itself_states_its_own_value():
+    """Eleven conditions at 1 and one at 3: pooled with the whole, it would be stated as about 1."""
+    values = {WHOLE: score(1.0, 0.05)} | {(k, 0): score(1.0, 0.5) for k in range(11)} | {(11, 0): score(3.0, 0.6)}
+    found = {f.place: f for f in decide([Made()], cells(values))}
+    own = found[11, 0]
+    assert (own.answer, own.inherited, own.value) == ("off", False, 3.0)
+    assert own.interval == pytest.approx((3 - 0.6 * Z95, 3 + 0.6 * Z95))
+    assert all(found[k, 0].inherited and found[k, 0].value < 1.2 for k in range(11))
+
+
+def test_a_share_and_a_difference_of_one_check_are_not_compared():
+    difference = Evidence("a", 0.1, (-0.4, 0.6), 0.7, (-0.5, 0.5), WORDS, patients=30)
+    share = Evidence(
+        "b", 0.0, (0.0, 0.04), 1.0, (-0.02, 0.02), ("", "odd"), patients=30, share=True, units=100, by_chance=0.03
+    )
+
+    class Both(Made):
+        def evidence(self, cell):
+            return [share, difference] if "a" in cell.scores else [share]
+
+    both, alone = (decide([Both()], [Cell(scores=scores)])[0] for scores in ({"a": score(0.0)}, {}))
+    assert (both.detectable_score, alone.detectable_score) == ("a", "b")
+    level = 0.6 * 0.05
+    least = next(k for k in range(1, 101) if k > 2 and binom.sf(k - 1, 100, 0.03) <= level)
+    assert binom.sf(least - 1, 100, alone.detectable) == pytest.approx(0.8)

@@ -43,14 +43,32 @@ def one_slice_each(cohort, per_condition, rng):
     return side(cohort.values[rows], cohort.condition[rows])
 
 
-def test_one_slice_of_each_patient_in_one_condition_is_welchs_t_test():
+def test_one_slice_of_each_patient_in_one_condition_is_welchs_t_test_with_the_freedom_of_each_part():
     a, b = RNG.standard_normal(9), 0.4 + RNG.standard_normal(9)
-    shift = mean_shift(side(a), side(b * a.std() / b.std()))  # equal spreads: the floor of the samples' is met
-    welch = ttest_ind(b * a.std() / b.std(), a, equal_var=False)
+    b *= a.std() / b.std()  # equal spreads: the floor of the samples' is met
+    shift, welch = mean_shift(side(a), side(b)), ttest_ind(b, a, equal_var=False)
     assert shift.value / shift.error == pytest.approx(welch.statistic, rel=1e-12)
-    assert shift.freedom == pytest.approx(welch.df, rel=1e-12)
-    assert shift.p_value == pytest.approx(welch.pvalue, rel=1e-9)
-    assert shift.interval == pytest.approx(welch.confidence_interval(), rel=1e-9)
+    assert shift.freedom == pytest.approx(8)  # both parts have 8, so any mean of their quantiles has
+    assert shift.p_value == pytest.approx(2 * t.sf(abs(welch.statistic), 8), rel=1e-9)
+    more = mean_shift(side(a), side(np.tile(b, 9)))
+    quantiles = [t.ppf(1 - 5e-4 / 2, units - 1) for units in (9, 81)]
+    parts = [a.var(ddof=1) / 9, max(np.tile(b, 9).var(ddof=1), a.var()) / 81]  # Banerjee 1960
+    critical = (np.dot(np.square(quantiles), parts) / sum(parts)) ** 0.5
+    assert t.ppf(1 - 5e-4 / 2, more.freedom) == pytest.approx(critical, rel=1e-9)
+
+
+@pytest.mark.parametrize(("patients", "level"), [(3, 0.05), (3, 0.001), (4, 0.001), (6, 0.001), (20, 0.05)])
+def test_few_patients_beside_many_samples_do_not_accuse_a_perfect_generator(patients, level):
+    """With Welch and Satterthwaite's freedom, three patients reject 17 times as often as 0.001."""
+    rng, trials = np.random.default_rng(7), 1500
+    alarms = sum(
+        mean_shift(
+            cohort(rng, patients, 3, 2, share=0.6), side(rng.standard_normal(159), np.repeat(np.arange(3), 53))
+        ).p_value
+        <= level
+        for _ in range(trials)
+    )
+    assert binomtest(alarms, trials, level, alternative="greater").pvalue > 0.01
 
 
 def test_samples_that_agree_are_no_more_certain_than_as_many_slices_of_patients():
@@ -207,3 +225,9 @@ def test_changes_without_a_patient_of_several_conditions_are_about_those_of_leav
     assert np.corrcoef(left_out, list(shift.without_patients.values()))[0, 1] > 0.99
     assert jackknife_variance(list(shift.without_patients.values())) == pytest.approx(shift.real_error**2)
     assert jackknife_variance(left_out) == pytest.approx(shift.real_error**2, rel=0.1)
+
+
+def test_real_slices_of_conditions_without_samples_do_not_count():
+    real = side(RNG.standard_normal(40), np.repeat([0, 1], [25, 15]), np.tile(np.arange(5), 8))
+    shift = mean_shift(real, side(RNG.standard_normal(6), np.ones(6, np.int64)))
+    assert (shift.slices, shift.samples, shift.patients) == (15, 6, 5)

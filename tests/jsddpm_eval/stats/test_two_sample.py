@@ -151,3 +151,12 @@ def test_a_perfect_generator_lies_inside_the_baseline_as_often_as_its_band_says(
     value, baseline = np.mean(values, axis=0)
     error = np.std(np.subtract(*np.transpose(values))) / cohorts**0.5
     assert abs(value - baseline) < 3.5 * error
+
+
+def test_one_condition_beside_real_slices_of_others_is_compared_as_one_condition():
+    real, made = normal(30, 2), normal(8, 2, seed=1)
+    condition, patients = torch.arange(30) % 3, (np.arange(30) // 6).astype(str)
+    statistic = partial(wasserstein_of_labels, column=0)
+    strata = condition, torch.ones(8, dtype=torch.int64)
+    alone = two_sample(statistic, real[condition == 1], patients[condition.numpy() == 1], made, seed=0)
+    assert two_sample(statistic, real, patients, made, seed=0, strata=strata) == alone
