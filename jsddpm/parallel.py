@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -23,7 +24,8 @@ def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], 
         jobs: The most processes, of which there are no more than calls; 1 uses this one.
 
     Raises:
-        JsddpmError: ``WORKER`` (status 5) when a process is killed, by the system's memory limit for instance.
+        JsddpmError: ``WORKER`` (status 5) when a process is killed, by the system's memory limit for instance;
+            ``OPEN_FILES`` (status 5) when the system allows no more open files.
 
     >>> list(in_processes(divmod, [(7, 2), (9, 4)], jobs=1))
     [(3, 1), (2, 1)]
@@ -35,6 +37,11 @@ def in_processes(work: Callable[..., Result], calls: Iterable[tuple[Any, ...]], 
     except TerminatedWorkerError as error:
         cure = "use fewer --jobs, or a machine with more memory"
         raise environment_error("WORKER", "a worker process was killed", fix=cure) from error
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        cure = "raise the limit (ulimit -n), or use fewer --jobs"
+        raise environment_error("OPEN_FILES", "too many files are open", fix=cure) from error
     except BaseException:  # nobody waits for the remaining work
         if jobs > 1:
             get_reusable_executor().shutdown(wait=False, kill_workers=True)

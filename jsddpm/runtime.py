@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsddpm.errors import first_line, usage_error
+from jsddpm.errors import environment_error, first_line, usage_error
 
 if TYPE_CHECKING:
     import torch
@@ -136,23 +136,37 @@ def processes() -> tuple[int, int, int]:
 
     A process that neither of them started is a single one: ``(0, 1, 1)``.
 
+    Raises:
+        JsddpmError: ``LAUNCHER`` (status 5) naming a variable that is missing or no number.
+
     >>> processes()
     (0, 1, 1)
     """
     if under_slurm():
-        world, machines = int(os.environ["SLURM_NTASKS"]), int(os.environ["SLURM_NNODES"])
-        return int(os.environ["SLURM_PROCID"]), world // machines, machines
+        world, machines = _launched("SLURM_NTASKS", least=1), _launched("SLURM_NNODES", least=1)
+        return _launched("SLURM_PROCID"), world // machines, machines
     if not _under_torchrun():
         return 0, 1, 1
-    local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
-    return int(os.environ["RANK"]), local, world // local
+    local, world = _launched("LOCAL_WORLD_SIZE", least=1), _launched("WORLD_SIZE", least=1)
+    return _launched("RANK"), local, world // local
+
+
+def _launched(name: str, *, least: int = 0) -> int:
+    """A number that ``torchrun`` or ``srun`` gives to each process."""
+    value = os.environ.get(name)
+    if value is None or not value.isdecimal() or int(value) < least:
+        what = f"{name} is not set" if value is None else f"{name} is {value!r}, and not a whole number from {least}"
+        launcher, mark = ("srun", "SLURM_NTASKS") if name.startswith("SLURM") else ("torchrun", "TORCHELASTIC_RUN_ID")
+        cure = f"start the command with {launcher}, or unset {mark} for a single process"
+        raise environment_error("LAUNCHER", f"the environment is of {launcher}, but {what}", fix=cure)
+    return int(value)
 
 
 def local_rank() -> int:
     """Number of this process on its machine, from the environment of ``torchrun`` or ``srun``; 0 of a single one."""
     if under_slurm():
-        return int(os.environ["SLURM_LOCALID"])
-    return int(os.environ["LOCAL_RANK"]) if _under_torchrun() else 0
+        return _launched("SLURM_LOCALID")
+    return _launched("LOCAL_RANK") if _under_torchrun() else 0
 
 
 def under_slurm() -> bool:

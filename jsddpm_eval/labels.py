@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jsddpm.binning import MOST_BINS, ZBinning, parse_pathology
-from jsddpm.errors import JsddpmError
+from jsddpm.cohort.patients import refuse_same_patient
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm_eval.pixels import Values, as_array, elements, is_missing, refuse_missing, refused
 
 _MOST_EXACT = 2**53  # above this, a float does not say which whole number is meant
@@ -91,7 +92,11 @@ def as_flags(what: str, values: Values) -> Tensor:
 
 
 def as_patients(values: Sequence[object] | Values | None, count: int) -> tuple[Tensor, NDArray[np.str_]]:
-    """Patient numbers in name order, int64 ``(N,)``, and the names by number; -1 for generated slices."""
+    """Patient numbers in name order, int64 ``(N,)``, and the names by number; -1 for generated slices.
+
+    Raises:
+        JsddpmError: ``SLICES`` (status 2); ``PATIENT_NAME`` (status 3) for two names of one patient, such as 7 and 007.
+    """
     if values is None:
         return torch.full((count,), -1, dtype=torch.int64), np.empty(0, np.str_)
     owners = as_array("patient", values)  # type: ignore[arg-type]
@@ -100,7 +105,9 @@ def as_patients(values: Sequence[object] | Values | None, count: int) -> tuple[T
     refuse_missing("patient", values, "give one patient for each slice")
     _refuse_ambiguous("patient", elements(values))
     names, numbers = np.unique(owners.astype(np.str_) if owners.dtype.kind == "O" else owners, return_inverse=True)
-    return torch.from_numpy(numbers.astype(np.int64)), names.astype(np.str_)
+    names = names.astype(np.str_)
+    refuse_same_patient(names.tolist())
+    return torch.from_numpy(numbers.astype(np.int64)), names
 
 
 def _refuse_ambiguous(what: str, values: list[Any]) -> None:
@@ -147,11 +154,24 @@ def as_spacing(values: Sequence[float]) -> tuple[float, float, float]:
     return float(given[0]), float(given[1]), float(given[2])
 
 
+def require_binning(binning: object) -> None:
+    """Refuse bins that are no :class:`~jsddpm.binning.ZBinning`.
+
+    Raises:
+        JsddpmError: ``BINNING`` (status 2).
+    """
+    if not isinstance(binning, ZBinning):
+        what, cure = f"a {type(binning).__name__} is no ZBinning", "give the bins, such as ZBinning((24, 93), 10)"
+        raise usage_error("BINNING", what, fix=cure)
+
+
 def as_places(z_index: Values | None, z_bin: Values | None, binning: ZBinning | None) -> tuple[Tensor, Tensor]:
     """Positions and bins; one is computed from the other if only one is given, and both have to agree.
 
     A bin without slices has no position, so any position is accepted there.
     """
+    if binning is not None:
+        require_binning(binning)
     if z_bin is None:
         if z_index is None or binning is None:
             raise refused("z_bin", "missing", "give z_bin, or z_index and binning")

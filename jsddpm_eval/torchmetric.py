@@ -20,7 +20,7 @@ from jsddpm_eval.features.extractors.radiomics import EXTRACTOR
 from jsddpm_eval.features.registry import make_extractors
 from jsddpm_eval.functional.best_match import best_match
 from jsddpm_eval.gathering import gathered, joined
-from jsddpm_eval.labels import as_integers
+from jsddpm_eval.labels import as_integers, require_binning
 from jsddpm_eval.metrics.registry import chosen
 from jsddpm_eval.metrics.registry import metrics as every_metric
 from jsddpm_eval.pixels import Values
@@ -80,9 +80,7 @@ class BinAwareMetrics(TorchMetric):
         spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
         super().__init__(dist_sync_fn=gathered)
-        if not isinstance(binning, ZBinning):
-            cure = "give the bins, such as ZBinning((24, 93), 10)"
-            raise usage_error("BINNING", f"a {type(binning).__name__} is no ZBinning", fix=cure)
+        require_binning(binning)
         names = listed(metrics) if metrics is not None else [m.name for m in every_metric().values() if not m.needs]
         self.binning, self.asked, self.seed, self.spacing = binning, tuple(names), check_seed(seed), spacing
         self.features = _ready(features, seed)

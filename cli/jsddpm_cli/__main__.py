@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Import the application and run it."""
+    os.environ["MPLBACKEND"] = "agg"  # no command opens a window; an unknown backend would end the first import
     try:
         from jsddpm_cli.app import main as run
     except KeyboardInterrupt:

@@ -168,6 +168,8 @@ def place_of(header: Any, path: Path) -> Place:
     slope = float(header["scl_slope"])
     if not np.isfinite(slope) or (slope == 0 and float(header["scl_inter"]) != 0):
         notes.append(f"intensity slope {slope:g}: voxels are taken unscaled")
+    if np.isfinite(slope) and slope < 0:
+        notes.append(f"intensity slope {slope:g} is negative: look whether bright and dark are exchanged")
     if unsized:
         notes.append(f"voxel sizes {sizes} in the header are not sizes: those of the affine are used")
     said = (line for line in listener.lines if not line.startswith("pixdim[1"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,22 +55,42 @@ def patient_problems(records: Sequence[Record]) -> list[JsddpmError]:
     ['007 and 7 appear to name one patient']
     """
     splits: dict[str, set[str]] = {}
-    spellings: dict[str, set[str]] = {}
     images = {r.patient: r.image for r in reversed(records)}
     for r in records:
         splits.setdefault(r.patient, set()).add(r.split or "")
-        spellings.setdefault(spelling(r.patient), set()).add(r.patient)
     problems = []
     for patient in sorted(p for p, s in splits.items() if len(s) > 1):
         what = f"{patient} is in several splits ({', '.join(sorted(s or 'none' for s in splits[patient]))})"
         problems.append(
             JsddpmError("PATIENT_SPLIT", what, fix="assign each patient to one split", file=images[patient])
         )
-    for names in sorted(sorted(s) for s in spellings.values() if len(s) > 1):
-        what = f"{' and '.join(names)} appear to name one patient"
-        cure = "write the name of one patient in one way; give two patients clearly different names"
-        problems.append(JsddpmError("PATIENT_NAME", what, fix=cure, file=images[names[0]]))
-    return problems
+    return problems + [_one_patient(names, images[names[0]]) for names in _alike(images)]
+
+
+def refuse_same_patient(names: Iterable[str]) -> None:
+    """Refuse names that differ only as spellings of one patient do.
+
+    Raises:
+        JsddpmError: ``PATIENT_NAME`` (status 3).
+
+    >>> refuse_same_patient(["7", "8", "sub-7"])
+    """
+    for same in _alike(names):
+        raise _one_patient(same)
+
+
+def _alike(names: Iterable[str]) -> list[list[str]]:
+    """Names that have one spelling, of each patient."""
+    spellings: dict[str, set[str]] = {}
+    for name in names:
+        spellings.setdefault(spelling(name), set()).add(name)
+    return sorted(sorted(same) for same in spellings.values() if len(same) > 1)
+
+
+def _one_patient(names: list[str], image: Path | None = None) -> JsddpmError:
+    what = f"{' and '.join(names)} appear to name one patient"
+    cure = "write the name of one patient in one way; give two patients clearly different names"
+    return JsddpmError("PATIENT_NAME", what, fix=cure, file=image)
 
 
 def same_image_problems(records: Sequence[Record], voxels: Mapping[str, str]) -> list[JsddpmError]:

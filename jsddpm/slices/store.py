@@ -288,8 +288,9 @@ class SliceStore:
             loaded: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")  # refuses objects, decompresses nothing
             return loaded
         except FileNotFoundError:
-            what = f"{name} is missing"
-            raise integrity_error("STORE_INCOMPLETE", what, fix=REBUILD, file=self.path) from None
+            if path.is_file():  # NumPy asks for the working folder too
+                raise usage_error("MISSING", "the working folder was removed", fix="change into another one") from None
+            raise integrity_error("STORE_INCOMPLETE", f"{name} is missing", fix=REBUILD, file=self.path) from None
         except OSError as error:
             raise unreadable(error, path) from error
         except MemoryError:

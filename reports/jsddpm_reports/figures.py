@@ -31,6 +31,13 @@ _STYLE: dict[Any, Any] = {
     "axes.linewidth": 0.6, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "lines.linewidth": 1.1,
     "lines.markersize": 3.5, "hatch.linewidth": 0.5, "axes.unicode_minus": True,
 }  # fmt: skip
+_SETTINGS: dict[Any, Any] = {
+    key: value
+    for key, value in mpl.rcParamsDefault.items()
+    if not key.startswith(("backend", "interactive", "toolbar"))
+} | _STYLE
+"""Settings of figures and of their files: nothing of the caller's is left, such as LaTeX for text."""
+
 _THEME = {
     INK: "currentColor", PAPER: "var(--bg)", BLUE: "var(--blue)", ORANGE: "var(--orange)", GREY: "var(--grey)",
     BLUE_SOFT: "var(--blue-soft)", ORANGE_SOFT: "var(--orange-soft)", GREY_SOFT: "var(--grey-soft)",
@@ -44,7 +51,7 @@ def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
 
     @wraps(draw)
     def inner(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(_SETTINGS):
             figure = draw(*args, **kwargs)
             for axes in figure.axes:  # else the caller's size decides, outside the style, how many labels there are
                 axes.tick_params(labelsize=_STYLE["xtick.labelsize"])
@@ -80,8 +87,8 @@ def png(figure: Figure, *, dpi: int = 150) -> bytes:
 
 def pdf(figure: Figure) -> bytes:
     """PDF bytes with embedded fonts, the same for the same figure."""
-    with mpl.rc_context({"pdf.fonttype": 42}):
-        return _saved(figure, "pdf", {"CreationDate": None, "Creator": MARK, "Producer": None}, dpi=300)
+    metadata = {"CreationDate": None, "Creator": MARK, "Producer": None}
+    return _saved(figure, "pdf", metadata, {"pdf.fonttype": 42}, dpi=300)
 
 
 def svg(figure: Figure, name: str, description: str) -> str:
@@ -94,8 +101,8 @@ def svg(figure: Figure, name: str, description: str) -> str:
         name: What its ids begin with, unique on the page.
         description: Its text alternative.
     """
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        text = _saved(figure, "svg", {"Date": None, "Creator": None}, transparent=True)
+    settings = {"svg.fonttype": "none", "svg.hashsalt": name}
+    text = _saved(figure, "svg", {"Date": None, "Creator": None}, settings, transparent=True)
     root = ElementTree.fromstring(text)
     for parent in list(root.iter()):
         for child in list(parent):
@@ -112,9 +119,16 @@ def svg(figure: Figure, name: str, description: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _saved(figure: Figure, form: str, metadata: dict[str, str | None], **options: Any) -> bytes:
+def _saved(
+    figure: Figure,
+    form: str,
+    metadata: dict[str, str | None],
+    settings: dict[Any, Any] | None = None,
+    **options: Any,
+) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format=form, metadata=metadata, **options)
+    with mpl.rc_context(_SETTINGS | (settings or {})):
+        figure.savefig(stream, format=form, metadata=metadata, **options)
     return stream.getvalue()
 
 

@@ -502,6 +502,26 @@ def fresh(*arguments, **environment):
     )
 
 
+def test_an_unknown_backend_of_matplotlib_is_not_asked(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "jsddpm_cli",
+        "bins",
+        "report",
+        "--z-range",
+        "24",
+        "93",
+        "--out",
+        tmp_path / "b.png",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"MPLBACKEND": "bogus"}, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "b.png").is_file()
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["bins", "report", "--z-range", "24", "93"], ["train", "--help"], ["eval", "--help"]]
 )

@@ -10,6 +10,7 @@ import pytest
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
+from jsddpm.errors import JsddpmError
 from jsddpm.runtime import best_device, cores, device_memory, local_rank, peak_memory, processes, under_slurm
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "5", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
@@ -72,6 +73,27 @@ def test_each_process_has_the_gpu_of_its_number_on_the_machine(monkeypatch, envi
     assert best_device() == torch.device(expected)
     assert not gpus or device_memory() == expected
     assert device_memory(torch.device("cuda", 3)) == "cuda:3"
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, "SLURM_NNODES is not set"),
+        (SRUN | {"SLURM_NNODES": "0"}, "SLURM_NNODES is '0'"),
+        (TORCHRUN | {"WORLD_SIZE": "abc"}, "WORLD_SIZE is 'abc'"),
+        (TORCHRUN | {"RANK": "-1"}, "RANK is '-1'"),
+        ({"TORCHELASTIC_RUN_ID": "1"}, "LOCAL_WORLD_SIZE is not set"),
+    ],
+)
+def test_half_an_environment_of_a_launcher_is_refused_by_its_variable(monkeypatch, environment, named):
+    names = ("SLURM_", "TORCHELASTIC_", "RANK", "WORLD_SIZE", "LOCAL_")
+    for name in [n for n in os.environ if n.startswith(names)]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(JsddpmError, match=f"LAUNCHER.*{named}") as caught:
+        processes()
+    assert caught.value.status == 5
 
 
 def test_cores_are_those_of_the_process_or_of_the_machine(monkeypatch):

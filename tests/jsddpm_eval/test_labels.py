@@ -41,6 +41,20 @@ def test_a_number_and_a_name_that_are_written_alike_are_refused(given):
         made(**given)
 
 
+@pytest.mark.parametrize("names", [("7", "007"), ("a", "A"), ("sub 1", "sub1"), ("b", "b ")])
+def test_two_spellings_of_one_patient_are_refused_as_by_the_commands(names):
+    with pytest.raises(JsddpmError, match=r"PATIENT_NAME.*appear to name one patient") as caught:
+        made(patient=[*names, "c", "d"])
+    assert caught.value.status == 3
+    assert made(patient=["7", "8", "sub-7", "sub-8"]).n_units == 4
+
+
+@pytest.mark.parametrize("binning", [{"n_bins": 2}, (0, 9)])
+def test_bins_of_another_type_are_refused(binning):
+    with pytest.raises(JsddpmError, match=r"BINNING.*is no ZBinning"):
+        made(binning=binning)
+
+
 def test_slices_without_a_volume_do_not_clash_with_names():
     assert made(patient=None, group=[-1, "-1", "a", "a"]).n_units == 3
 

@@ -193,8 +193,8 @@ def test_settings_of_the_caller_do_not_change_figures_of_stores(store, kind):
         return figures.png(utilization_figure(bin_utilization((24, 93), 10, 128)))
 
     expected = drawn()
-    with mpl.rc_context({"font.size": 31, "axes.linewidth": 9}):
-        assert drawn() == expected
+    with mpl.rc_context({"font.size": 31, "axes.linewidth": 9, "text.usetex": True, "savefig.bbox": "tight"}):
+        assert drawn() == expected  # LaTeX, which may not be there, is not asked either
 
 
 def test_the_utilization_figure_draws_every_used_bin_and_stays_readable():

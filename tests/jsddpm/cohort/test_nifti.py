@@ -343,6 +343,12 @@ def test_several_labels_can_be_lesion_but_only_whole_ones(tmp_path):
         binary_mask(open_nifti(tmp_path / "p.nii.gz"), MaskReading((1,)))
 
 
+def test_a_negative_slope_is_noted(tmp_path):
+    volume = open_nifti(edited(tmp_path, (SLOPE, "<f", -2.0)))
+    assert np.array_equal(volume.data, -2.0 * DATA)
+    assert any("intensity slope -2 is negative" in note for note in volume.notes)
+
+
 @pytest.mark.parametrize(
     ("edits", "note"),
     [

@@ -9,6 +9,7 @@ import pickle
 import shutil
 import stat
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -314,3 +315,14 @@ def test_objects_are_never_unpickled(copy):
     np.save(copy / "index.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(JsddpmError, match="STORE_DAMAGED"):
         SliceStore(copy)
+
+
+def test_a_removed_working_folder_is_not_taken_for_a_missing_file(copy, monkeypatch):
+    """The advice was to remove the store."""
+    gone = copy.parent / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(JsddpmError, match=r"MISSING.*working folder") as caught:
+        SliceStore(Path("..") / copy.name)
+    assert caught.value.status == ExitStatus.USAGE
