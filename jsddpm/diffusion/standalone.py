@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from operator import index
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, UNet2DModel
-from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, SchedulerMixin, UNet2DModel
 from diffusers.utils import BaseOutput
+from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 AT_ONCE = 64  # slices in a call of the network
@@ -26,6 +27,7 @@ WORD = 0xFFFFFFFF  # the largest word of 32 bits
 RHO = 7.0  # exponent of Karras et al. 2022 (arXiv 2206.00364, equation 5)
 NOISIEST = 80.0  # highest noise of their schedule, relative to the signal; a network cannot distinguish higher levels
 LEAST = 4  # smallest number of steps that they space; with fewer, a step at the lowest level would be wasted
+CLASSES = {"control": 0, "lesion": 1}
 
 
 def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
@@ -34,7 +36,7 @@ def sample_seed(run_seed: int, z_bin: int, pathology: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
 
 
-def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[torch.Tensor, ...]:
+def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[Tensor, ...]:
     """Four random words of each counter: Philox 4x32-10 (Salmon et al. 2011, doi 10.1145/2063384.2063405).
 
     Words have 32 bits, in integers or int64 tensors, which are broadcast: four of a counter, two of a key, four drawn.
@@ -42,8 +44,7 @@ def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[torch.Tensor, ..
     >>> [hex(int(word)) for word in philox([torch.tensor(0)] * 4, [torch.tensor(0)] * 2)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    a, b, c, d = counter
-    k, m = key
+    (a, b, c, d), (k, m) = counter, key
     for _ in range(10):
         p, q = a * 0xD2511F53, c * 0xCD9E8D57  # of the products of 64 bits, the sign bit is one like the others
         a, b, c, d = ((q >> 32) & WORD) ^ b ^ k, q & WORD, ((p >> 32) & WORD) ^ d ^ m, p & WORD
@@ -51,9 +52,7 @@ def philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[torch.Tensor, ..
     return a, b, c, d
 
 
-def normal_noise(
-    seeds: Sequence[int], draw: int, size: Sequence[int], device: torch.device | str = "cpu"
-) -> torch.Tensor:
+def normal_noise(seeds: Sequence[int], draw: int, size: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
     """Standard normal noise as a function of (seed, draw, position), whatever the device and the other seeds.
 
     Words of :func:`philox` become pairs of numbers by Box & Muller (1958); devices agree but for rounding.
@@ -77,9 +76,7 @@ def normal_noise(
     return torch.stack([radius * angle.cos(), radius * angle.sin()], -1).flatten(1)[:, :count].reshape(-1, *size)
 
 
-def ddim_step(
-    scheduler: Any, x0: torch.Tensor, timestep: Any, sample: torch.Tensor, eta: float, noise: torch.Tensor | None
-) -> torch.Tensor:
+def ddim_step(scheduler: Any, x0: Tensor, timestep: Any, sample: Tensor, eta: float, noise: Tensor | None) -> Tensor:
     """A step of DDIM from x0 (Song et al. 2020, arXiv 2010.02502, equation 12) to the next timestep of the list.
 
     With ``eta`` 1 it is a step of DDPM (Ho et al. 2020, arXiv 2006.11239, equation 7). The library's step goes back by
@@ -97,7 +94,7 @@ def ddim_step(
     abar, before = [*scheduler.alphas_cumprod[scheduler.timesteps].tolist(), 1.0][place : place + 2]
     sigma = eta * math.sqrt(max((1 - before) / (1 - abar) * (1 - abar / before), 0))
     direction = (sample - math.sqrt(abar) * x0) / math.sqrt(1 - abar)
-    result: torch.Tensor = math.sqrt(before) * x0 + math.sqrt(max(1 - before - sigma**2, 0)) * direction
+    result: Tensor = math.sqrt(before) * x0 + math.sqrt(max(1 - before - sigma**2, 0)) * direction
     return result if noise is None else result + sigma * noise
 
 
@@ -111,7 +108,7 @@ def in_bfloat16(precision: str, device: torch.device) -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]:
+def visited_timesteps(abar: Tensor, steps: int, spacing: str) -> list[int]:
     """Timesteps of a sampler, the noisiest first, all different.
 
     ``trailing`` goes down from the last level in equal strides (Lin et al. 2023, arXiv 2305.08891, table 2); its last
@@ -124,11 +121,8 @@ def visited_timesteps(abar: torch.Tensor, steps: int, spacing: str) -> list[int]
         steps: Number of timesteps, 1 to T.
         spacing: ``trailing`` or ``karras``.
 
-    >>> abar = torch.linspace(0.999, 0.001, 100)
-    >>> visited_timesteps(abar, 5, "trailing")
+    >>> visited_timesteps(torch.linspace(0.999, 0.001, 100), 5, "trailing")
     [99, 79, 59, 39, 19]
-    >>> visited_timesteps(abar, 5, "karras")[-1]
-    0
     """
     levels = len(abar)
     if not 1 <= steps <= levels:
@@ -162,7 +156,7 @@ def visit(scheduler: Any, timesteps: Sequence[int]) -> None:
         sigmas[0] = 2 * sigmas[1]
 
 
-def clipped(x0: torch.Tensor) -> torch.Tensor:
+def clipped(x0: Tensor) -> Tensor:
     """Estimates clipped to [-1, 1]; what is not finite becomes NaN, which no step of a sampler removes."""
     return torch.where(x0.isfinite(), x0.clamp(-1, 1), torch.nan)
 
@@ -190,9 +184,8 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
     Args:
         unet: The network; its class labels are ``pathology * n_bins + z_bin``, and ``2 * n_bins`` for no condition.
         scheduler: Sampler, given estimates of the clean slices.
-        settings: ``n_bins``, ``size``, ``patch_size``, ``prediction_type``, ``self_conditioned``, ``guided``,
-            ``trained`` (labels with a training slice) and the defaults ``steps``, ``timestep_spacing``, ``eta``,
-            ``guidance`` and ``precision``.
+        settings: ``n_bins``, ``size``, ``patch_size``, ``prediction_type``, ``self_conditioned``, ``guided``, labels
+            with a training slice (``trained``), ``steps``, ``timestep_spacing``, ``eta``, ``guidance``, ``precision``.
     """
 
     model_cpu_offload_seq = "unet"
@@ -202,73 +195,82 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         self.register_modules(unet=unet.eval().to(memory_format=torch.channels_last), scheduler=scheduler)  # as jsddpm
         self.register_to_config(settings=dict(settings or {}))  # diffusers passes arguments that have a default
 
+    def save_config(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:
+        """Save the settings and this file, which opens them: ``save_pretrained`` of diffusers leaves it out."""
+        super().save_config(save_directory, *args, **kwargs)
+        Path(save_directory, "pipeline.py").write_bytes(Path(__file__).read_bytes())
+        saved, name = Path(save_directory, self.config_name), f'"{type(self).__name__}"'
+        saved.write_text(saved.read_text().replace(name, f'["pipeline", {name}]', 1))
+
     @torch.inference_mode()
     def __call__(
         self,
-        conditions: Sequence[tuple[int, int]] | None = None,
+        conditions: Sequence[tuple[int, Any]] | None = None,
         *,
         num_per_condition: int = 1,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         eta: float | None = None,
         seed: int = 0,
+        generator: None = None,
     ) -> JointSliceOutput:
         """Draw samples; for arguments that are None, the settings of the model apply.
 
         Args:
-            conditions: Pairs ``(z_bin, pathology)``; None draws every condition with a training slice.
+            conditions: Pairs such as ``(3, 1)`` or ``(3, "lesion")``; None draws every condition with a training slice.
             num_per_condition: Samples of each condition.
             num_inference_steps: Network evaluations of a sample.
             guidance_scale: Classifier-free guidance weight; 1 uses the conditional prediction alone.
             eta: Share of DDPM's step noise in DDIM.
             seed: Seed, from 0; a sample depends only on seed, condition and number within the condition.
+            generator: Not used, and refused: the noise follows from the seed.
 
         Raises:
-            TypeError: For a seed or a condition that is not of whole numbers.
+            TypeError: For a generator, and a seed or a condition that is not of whole numbers.
             ValueError: For a condition without a training slice or given twice, guidance that was not trained, a number
                 of steps below 1 or above that of noise levels, a negative seed, and samples that are not finite.
         """
         known = self.config.settings
+        if generator is not None:
+            raise TypeError("samples are drawn without a generator: give seed=")
         possible = [(t % known["n_bins"], t // known["n_bins"]) for t in known["trained"]]
-        pairs = possible if conditions is None else [(index(z), index(p)) for z, p in conditions]
-        refused = [pair for pair in pairs if pair not in possible or pairs.count(pair) > 1]
+        pairs = possible if conditions is None else [(index(z), index(CLASSES.get(str(p), p))) for z, p in conditions]
         ids = [(z, p, k) for z, p in pairs for k in range(num_per_condition)]
         asked = {"steps": num_inference_steps, "guidance": guidance_scale, "eta": eta}
         chosen: dict[str, Any] = {name: known[name] if value is None else value for name, value in asked.items()}
         if index(seed) < 0:
             raise ValueError(f"the seed {seed} is negative")
-        if refused or not ids:
-            raise ValueError(f"no sample, no training slice of a pair, or given more than once: {refused[:3]}")
+        if not ids:
+            raise ValueError("no sample is asked for: give pairs, and num_per_condition from 1")
+        if unknown := [pair for pair in pairs if pair not in possible]:
+            raise ValueError(f"there was no training slice of the pairs (z_bin, pathology) {unknown[:3]}")
+        if twice := [pair for pair in possible if pairs.count(pair) > 1]:
+            raise ValueError(f"pairs are given more than once: {twice[:3]}")
         if chosen["guidance"] != 1 and not known["guided"]:
             raise ValueError("the network was trained without null labels, so guidance must be 1")
         x = torch.cat([self._drawn(ids[i : i + AT_ONCE], seed, **chosen) for i in range(0, len(ids), AT_ONCE)])
         if not x.isfinite().all():
             raise ValueError("samples are not finite")
         images, masks = ((x[:, 0] + 1) / 2).numpy().astype(np.float32), (x[:, 1] > 0).numpy()
-        return JointSliceOutput(images, masks, *(np.array([i[part] for i in ids], np.int64) for part in (0, 1)))
+        return JointSliceOutput(images, masks, *np.array(ids, np.int64).T[:2])
 
-    def _drawn(
-        self, ids: Sequence[tuple[int, int, int]], seed: int, *, steps: int, guidance: float, eta: float
-    ) -> torch.Tensor:
+    def _drawn(self, ids: Sequence[tuple[int, ...]], seed: int, *, steps: int, guidance: float, eta: float) -> Tensor:
         """Pairs ``(N, 2, H, W)`` of image and mask in [-1, 1], on the CPU."""
         known, device, seeds = self.config.settings, self.unet.device, [sample_seed(seed, *i) for i in ids]
-        x = normal_noise(seeds, 0, (2, *known["size"]), device)
+        x, x0 = normal_noise(seeds, 0, (2, *known["size"]), device), None
         tokens = torch.tensor([p * known["n_bins"] + z for z, p, _ in ids], device=device)
         abar = self._alphas_cumprod().to(device)
         visit(self.scheduler, visited_timesteps(abar.cpu(), steps, known["timestep_spacing"]))
-        x0: torch.Tensor | None = None
         for number, t in enumerate(self.progress_bar(self.scheduler.timesteps)):
             signal, sigma = abar[int(t)].sqrt(), (1 - abar[int(t)]).sqrt()
             output = self._guided(x, int(t), tokens, guidance, x0)
-            if known["prediction_type"] == "epsilon":
-                output = (x - sigma * output) / signal
-            elif known["prediction_type"] == "v_prediction":
-                output = signal * x - sigma * output
+            if (kind := known["prediction_type"]) != "sample":
+                output = (x - sigma * output) / signal if kind == "epsilon" else signal * x - sigma * output
             x0 = clipped(output)
             x = self._step(x0, t, x, eta, partial(normal_noise, seeds, number + 1, x.shape[1:], device))
         return x.float().cpu().clamp(-1, 1)
 
-    def _guided(self, x: torch.Tensor, t: int, tokens: torch.Tensor, weight: float, x0: torch.Tensor | None) -> Any:
+    def _guided(self, x: Tensor, t: int, tokens: Tensor, weight: float, x0: Tensor | None) -> Any:
         """Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): null + w * (conditional - null)."""
         if self.config.settings["self_conditioned"]:
             x = torch.cat([x, torch.zeros_like(x) if x0 is None else x0], dim=1)
@@ -278,15 +280,13 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         conditional, unconditional = self._predicted(torch.cat([x, x]), t, torch.cat([tokens, null])).chunk(2)
         return unconditional + weight * (conditional - unconditional)
 
-    def _predicted(self, x: torch.Tensor, t: int, tokens: torch.Tensor) -> torch.Tensor:
+    def _predicted(self, x: Tensor, t: int, tokens: Tensor) -> Tensor:
         patch, times = self.config.settings["patch_size"], torch.full((len(x),), t, device=x.device)
         with torch.autocast(x.device.type, torch.bfloat16, in_bfloat16(self.config.settings["precision"], x.device)):
             output = self.unet(pixel_unshuffle(x, patch).to(self.unet.dtype), times, class_labels=tokens).sample
         return pixel_shuffle(output, patch).float()
 
-    def _step(
-        self, x0: torch.Tensor, t: Any, x: torch.Tensor, eta: float, noise: Callable[[], torch.Tensor]
-    ) -> torch.Tensor:
+    def _step(self, x0: Tensor, t: Any, x: Tensor, eta: float, noise: Callable[[], Tensor]) -> Tensor:
         if isinstance(self.scheduler, DDIMScheduler | DDPMScheduler):
             share = eta if isinstance(self.scheduler, DDIMScheduler) else 1.0
             return ddim_step(self.scheduler, x0, t, x, share, noise() if share else None)
@@ -294,7 +294,7 @@ class JointSlicePipeline(DiffusionPipeline):  # type: ignore[misc]
         options = {"variance_noise": noise()} if noisy else {}
         return self.scheduler.step(x0, t, x, **options).prev_sample  # type: ignore[no-any-return]
 
-    def _alphas_cumprod(self) -> torch.Tensor:
+    def _alphas_cumprod(self) -> Tensor:
         """The schedule of training; multistep schedulers change the last noise level if it is 0."""
         names = ("num_train_timesteps", "trained_betas", "rescale_betas_zero_snr")
         return DDPMScheduler(**{n: self.scheduler.config[n] for n in names}).alphas_cumprod  # type: ignore[no-any-return]

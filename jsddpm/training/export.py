@@ -12,6 +12,7 @@ import diffusers
 import torch
 
 from jsddpm import __version__
+from jsddpm.binning import PATHOLOGY_NAMES
 from jsddpm.diffusion import standalone
 from jsddpm.diffusion.checkpoint import CheckpointInfo, Weights, load_denoiser
 from jsddpm.diffusion.denoiser import Denoiser
@@ -39,12 +40,15 @@ of {n_bins} bins of slices {low} to {high} of {n_slices}) and on pathology (0 co
 from diffusers import DiffusionPipeline
 
 pipe = DiffusionPipeline.from_pretrained("FOLDER", trust_remote_code=True)
-samples = pipe([(3, 0), (3, 1)], num_per_condition=4, seed=0)  # pairs (bin, pathology)
+samples = pipe([{pairs}], num_per_condition=4, seed=0)  # pairs (bin, pathology)
 samples.images, samples.masks
 ```
 
 `trust_remote_code` runs `pipeline.py` of this folder; read it first. Weights are safetensors, which run nothing. The
-same seed draws the samples of `jsddpm sample`. `unet` opens by itself as a `UNet2DModel`; its class labels are
+same seed draws the samples of `jsddpm sample`, {exactness}. `pipe.save_pretrained` saves
+`pipeline.py` as well, but neither this card nor the files that jsddpm reads.
+
+`unet` opens by itself as a `UNet2DModel`; its class labels are
 `pathology * {n_bins} + bin`, and {null} for no condition.
 
 | | |
@@ -143,10 +147,14 @@ def _settings(denoiser: Denoiser, info: CheckpointInfo) -> dict[str, Any]:
 
 def _card(info: CheckpointInfo, weights: Weights) -> str:
     binning, (height, width), (row, column, _) = info.binning, info.size, info.spacing
+    ends = info.trained[0], info.trained[-1]
+    table = info.config.model.condition_embedding == "token"
+    exactness = "bit for bit on one machine" if table else "up to rounding (about 1e-5)"
     return _CARD.format(
         n_bins=binning.n_bins, low=binning.z_range[0], high=binning.z_range[1], n_slices=binning.n_slices,
         null=binning.null_token, tokens=binning.null_token, height=height, width=width, row=row, column=column,
         step=info.step, weights="averaged" if weights == "ema" else "raw",
         prediction=info.config.diffusion.prediction_type, store=info.store, trained=len(info.trained),
-        version=__version__,
+        pairs=", ".join(f'({c.z_bin}, "{PATHOLOGY_NAMES[c.pathology]}")' for c in dict.fromkeys(ends)),
+        exactness=exactness, version=__version__,
     )  # fmt: skip

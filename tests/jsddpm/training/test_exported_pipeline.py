@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DModel
+from diffusers import DiffusionPipeline, UNet2DModel
 from huggingface_hub import ModelCard
 
 from conftest import TINY
@@ -104,16 +106,48 @@ def test_other_embeddings_and_self_conditioning_draw_the_same(store, embedding, 
     theirs.set_progress_bar_config(disable=True)
     expected, made = (pipe([(2, 1), (4, 0)], num_per_condition=2) for pipe in (ours, theirs))
     np.testing.assert_allclose(made.images, expected.images, rtol=0, atol=1e-5)  # a network's vectors, rounded apart
+    exact = embedding == "token"  # a table of vectors
+    assert ("bit for bit" in (folder / "README.md").read_text()) == exact
+    assert not exact or np.array_equal(made.images, expected.images)
 
 
 def test_what_was_not_trained_is_refused(exported):
     pipe = JointSlicePipeline.from_pretrained(exported, trust_remote_code=True)
-    with pytest.raises(ValueError, match="no training slice"):
-        pipe([(9, 1)])
-    with pytest.raises(ValueError, match=r"given more than once: \[\(2, 1\)"):
-        pipe([(2, 1), (4, 0), (2, 1)])
-    with pytest.raises(ValueError, match="no sample"):
-        pipe([(2, 1)], num_per_condition=0)
+    with pytest.raises(ValueError, match=r"no training slice of the pairs \(z_bin, pathology\) \[\(9, 1\)\]$"):
+        pipe([(9, 1), (2, 1)])
+    with pytest.raises(ValueError, match=r"given more than once: \[\(2, 1\)\]$"):
+        pipe([(2, 1), (4, 0), (2, "lesion")])
+    for nothing in ({"conditions": []}, {"conditions": [(2, 1)], "num_per_condition": 0}):
+        with pytest.raises(ValueError, match="no sample"):
+            pipe(**nothing)
+    with pytest.raises(TypeError, match="seed="):
+        pipe([(2, 1)], generator=torch.Generator())
+    with pytest.raises(TypeError):
+        pipe([(2, "tumour")])
+
+
+@pytest.mark.parametrize("whence", ["module", "folder"])
+def test_a_pipeline_that_is_saved_again_draws_the_same(exported, tmp_path, whence):
+    """diffusers saved no pipeline.py, and named a class that it did not find in itself."""
+    of = JointSlicePipeline if whence == "module" else DiffusionPipeline
+    of.from_pretrained(exported, trust_remote_code=True).save_pretrained(tmp_path / "again")
+    again = DiffusionPipeline.from_pretrained(tmp_path / "again", trust_remote_code=True)
+    again.save_pretrained(tmp_path / "thrice")
+    made = []
+    for folder in (exported, tmp_path / "thrice"):
+        pipe = DiffusionPipeline.from_pretrained(folder, trust_remote_code=True)
+        pipe.set_progress_bar_config(disable=True)
+        made.append(pipe([(2, "lesion"), (4, "control")], num_inference_steps=2))
+    np.testing.assert_array_equal(made[0].images, made[1].images)
+    assert made[0].pathology.tolist() == [1, 0]
+
+
+def test_the_example_of_the_card_is_of_trained_pairs(exported):
+    text = (exported / "README.md").read_text()
+    pairs = ast.literal_eval(re.search(r"pipe\((\[.*?\])", text)[1])
+    pipe = JointSlicePipeline.from_pretrained(exported, trust_remote_code=True)
+    pipe.set_progress_bar_config(disable=True)
+    assert len(pipe(pairs, num_inference_steps=1).images) == len(pairs) == 2
 
 
 @pytest.mark.parametrize("spacing", ["trailing", "karras"])
