@@ -39,4 +39,9 @@ def setup(app: Any) -> None:
         signature, returned = (part and re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", part) for part in event[-2:])
         return signature, returned
 
+    def inside(_app: Any, _name: str, source: list[str]) -> None:
+        """Links to CONTRIBUTING.md, which GitHub shows, lead to the page that includes it."""
+        source[0] = source[0].replace("](../../CONTRIBUTING.md", "](../contributing.md")
+
     app.connect("autodoc-process-signature", named)
+    app.connect("source-read", inside)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from jsddpm import __version__
 from jsddpm.anonymise import Codes
@@ -48,6 +51,12 @@ class DataSet:
     provenance: Mapping[str, Any]
     skull_stripped: bool = False
     version: str = __version__
+
+    @property
+    def distances(self) -> dict[float, int]:
+        """Cases by the distance of their slices in mm, from the smallest."""
+        found = Counter(round(float(np.linalg.norm(case.affine[:3, 2])), 2) for case in self.cases)
+        return dict(sorted(found.items()))
 
     def write_origin(self, folder: Path) -> None:
         """Write ``cases.csv``, the cases and the samples or patients that they are, and ``provenance.json``."""

@@ -9,6 +9,7 @@ import typer
 
 from jsddpm.errors import usage_error
 from jsddpm.exports.formats import formats
+from jsddpm.wording import counted, enumerated
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, emit, note, tracked
 from jsddpm_cli.options import seed_option
@@ -91,4 +92,7 @@ def export(
         [f"fold {i}", f"{f['train']} to train on, {f['val']} to validate on"] for i, f in enumerate(values["folds"])
     ]
     emit(results_table(["", ""], rows), values, how)
+    if formats()[form].one_unit and len(data.distances) > 1:
+        found = enumerated([f"{mm:g} mm ({counted(count, 'case')})" for mm, count in data.distances.items()])
+        note(f"slices of the cases lie at several distances: {found}; a segmentation network resamples all to one")
     note(f"data set in {out}")

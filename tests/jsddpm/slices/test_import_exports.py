@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
@@ -13,6 +14,7 @@ from jsddpm.exports.dataset import export_stores
 from jsddpm.slices.imported import Facts, import_slices
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
+from jsddpm_cli.app import app
 from synthetic import N_SLICES, SIZE, synthetic_slices
 
 BINNING = ZBinning((5, 34), 3, n_slices=N_SLICES)
@@ -77,6 +79,21 @@ def test_volumes_of_a_slice_in_each_bin_are_read_where_they_were(store, tmp_path
         writer.add(Shard("part", (image[z * 2] + noise).clip(0, 1).astype(np.float32), mask[z * 2], rows))
     export_stores([made := SliceStore(tmp_path / "made")], tmp_path / "files", form)
     same(made, SliceStore(import_slices(tmp_path / "files", tmp_path / "out", binning=binning, real=store)), form)
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_the_command_says_that_slices_lie_at_several_distances(store, tmp_path, step):
+    """Every fifth slice of 1.5 mm beside whole volumes of patients: nnU-Net resamples all to one distance."""
+    z = list(range(5, 35, step))
+    with new_store(
+        tmp_path / "made", kind="generated", n_slices=N_SLICES, spacing=(3.0, 2.0, 1.5), groups=["a"]
+    ) as writer:
+        rows = {"z_index": z, "pathology": [0] * len(z), "sample": np.arange(len(z)), "group": [0] * len(z)}
+        writer.add(Shard("part", np.full((len(z), *SIZE), 0.5, np.float32), np.zeros((len(z), *SIZE), bool), rows))
+    words = ["export", "nnunet", store.path, tmp_path / "made", "--out", tmp_path / "files"]
+    said = CliRunner().invoke(app, [*map(str, words)]).stderr
+    expected = "several distances: 1.5 mm (6 cases) and 7.5 mm (1 case)"
+    assert (expected in " ".join(said.split()), "several" in said) == (step > 1, step > 1)
 
 
 def test_older_tables_have_evenly_spaced_slices_alone(store, tmp_path):
