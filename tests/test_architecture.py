@@ -107,6 +107,7 @@ def test_only_files_py_writes_files():
     assert writers == {
         "files.py",
         "app.py",  # the traceback of a bug, into a temporary file
+        "standalone.py",  # an exported pipeline saves itself, where there is no jsddpm
     }
 
 
