@@ -8,18 +8,20 @@ from jsddpm_eval.checks.base import Words
 from jsddpm_eval.checks.outliers import BLANK
 from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import Finding
+from jsddpm_eval.stats.scale import REACH
 
 _OF_EVERYTHING = ("collapsed", "copied")
 """Checks whose fault can be the cause of what any other check says."""
 _MINORITY = "outliers"
-_OF_IMAGES, _SEVERAL = ("intensity", "sharpness", "texture"), 2.0
-"""Checks of the whole image whose fault, from so many SD on, can be the cause of what is said of masks."""
+_OF_IMAGES = ("intensity", "sharpness", "texture")
+"""Checks of the whole image whose fault can be the cause of what is said of masks."""
+_SEVERAL = 2.0
+"""SD from which it can be."""
 _SHARED = (*_OF_IMAGES, "outline")
 _OF_MASKS = ("control_lesion", "lesion_contrast")
 """Checks of masks that read the image as well."""
 _BESIDE_LESIONS = ("background", "intensity_air", "texture_peak")
 """Scores of whole images that no fault inside lesions follows from."""
-_REACH = 4.0  # SD: a slice counts no more in a mean difference
 
 Faults = Mapping[str, Sequence[Finding]]
 Causes = dict[str, str]
@@ -35,13 +37,13 @@ def causes_of_all(faults: Faults) -> Causes:
 def minority(faults: Faults) -> Causes:
     """Outliers, if they are many enough to be the whole of what a mean shows, or are blank.
 
-    A mean difference is a mean of numbers that are limited to 4 SD, so a share of odd samples moves it by at most four
-    times the share.
+    A mean difference is a mean of numbers that are limited to :data:`~jsddpm_eval.stats.scale.REACH` in SD, so a share
+    of odd samples moves it by at most the share times this limit.
     """
     found = faults.get(_MINORITY, [None])[0]
     if found is None or found.place != (None, None):
         return {}
-    most = _REACH * (found.interval or (0.0, 1.0))[1]
+    most = REACH * (found.interval or (0.0, 1.0))[1]
     means = [parts[0].interval for parts in faults.values() if parts[0].unit == "SD" and parts[0].interval]
     moved = any(min(map(abs, interval)) <= most for interval in means)
     return {_MINORITY: found.kind} if moved or (BLANK in found.kind and len(faults) > 1) else {}

@@ -15,15 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from jsddpm.weights import weights_hash
-from jsddpm_eval.features.networks import shrunk
+from jsddpm_eval.features.networks import MOST_SLICES, shrunk
 from jsddpm_eval.memo import digest
 from jsddpm_eval.slice_table import SliceTable
 
 Network = TypeVar("Network", bound=nn.Module)
 
 FOLDS = 3
-MOST = 10_000
-"""Largest number of training slices; of more, evenly spread ones are used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +80,7 @@ class CrossFit(Generic[Network]):
         folds = range(int(fold.max()) + 1)
         networks = []
         for number in folds:
-            others = real.where(fold != number).spread(MOST)
+            others = real.where(fold != number).spread(MOST_SLICES)
             images = others.mapped(lambda batch: shrunk(batch.images))
             networks.append(fit(Fold(number, others, images)))
         return cls(networks)

@@ -18,6 +18,9 @@ from jsddpm_eval.settled import drawing_from, settled
 
 Network = TypeVar("Network", bound=nn.Module)
 
+MOST_SLICES = 10_000
+"""Largest number of real slices that a network learns from; of more, evenly spread ones are used."""
+
 _WIDTHS = (1, 16, 32, 64)
 _BATCH = 32
 _SIDE = 64  # larger slices are averaged down to this

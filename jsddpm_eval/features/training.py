@@ -7,12 +7,9 @@ from functools import cached_property
 
 from torch import Tensor
 
-from jsddpm_eval.features.networks import shrunk
+from jsddpm_eval.features.networks import MOST_SLICES, shrunk
 from jsddpm_eval.memo import digest
 from jsddpm_eval.slice_table import SliceTable
-
-MOST = 10_000
-"""Largest number of training slices; of more, evenly spread ones are used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +36,7 @@ class TrainingSlices:
         """The slices of a real table that are not held out, read once."""
 
         def read() -> TrainingSlices:
-            train = real.where(~real.held_out).spread(MOST)
+            train = real.where(~real.held_out).spread(MOST_SLICES)
             return cls(train.mapped(lambda batch: shrunk(batch.images)), train.z_index, train.pathology)
 
         return real.memo.once(("training slices",), read)

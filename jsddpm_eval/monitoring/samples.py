@@ -18,7 +18,7 @@ from jsddpm.seeds import check_seed
 from jsddpm.slices.store import SliceStore
 from jsddpm_eval.features.crossfit import Fold
 from jsddpm_eval.features.extractor import Extractor
-from jsddpm_eval.features.networks import shrunk
+from jsddpm_eval.features.networks import MOST_SLICES, shrunk
 from jsddpm_eval.features.registry import DEFAULT, make_extractors
 from jsddpm_eval.features.space import FeatureSpace
 from jsddpm_eval.memo import digest
@@ -36,7 +36,6 @@ from jsddpm_eval.stats.jackknife import jackknife_variance
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
 
 _MOST_TRAIN = 2000  # training slices in a kernel distance; of more, evenly spread ones
-_MOST_LEARNED = 10_000  # training slices that the position regressor learns from
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class SampleMonitor:
     def _regressor(self) -> ZRegressor | None:
         if not len(self.train):
             return None
-        train = self.train.spread(_MOST_LEARNED)
+        train = self.train.spread(MOST_SLICES)
         fold = Fold(0, train, train.mapped(lambda batch: shrunk(batch.images)))
         return train_z_regressor(fold, self.binning.z_range, seed=self.seed, folder=self.real.memo.folder)
 

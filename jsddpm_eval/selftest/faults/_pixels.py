@@ -11,13 +11,14 @@ from scipy import ndimage
 
 from jsddpm_eval.real_slices import GeneratedArrays, Images, Masks
 from jsddpm_eval.selftest.fault import Plant
-from jsddpm_eval.selftest.world import World
+from jsddpm_eval.selftest.world import World, mixed
 
 Values = NDArray[np.floating]
 Change = Callable[[Images, float, np.random.Generator], Values]
 """What a strength does to images; the result is clipped."""
 
-_AIR = 0.05
+AIR = 0.05
+"""Largest intensity of air; brighter pixels are tissue."""
 PLANE = ndimage.generate_binary_structure(2, 1)[None]
 """The four neighbours within a slice, as a structuring element of a stack."""
 
@@ -35,6 +36,11 @@ def on_images(change: Change) -> Plant:
         return replace(perfect, images=clipped(change(perfect.images, strength, rng)))
 
     return plant
+
+
+def of_a_share(change: Plant) -> Plant:
+    """A fault that changes a share of the samples, which is its strength."""
+    return lambda world, share, rng: mixed(world.some(share, rng), change(world, share, rng), world.perfect)
 
 
 def blurred(images: Images, sigma: float) -> Images:
@@ -92,6 +98,12 @@ def present(values: Values) -> Masks:
     return np.asarray((values >= np.minimum(0.5, most)) & (most > 0))
 
 
+def rotation(degrees: float) -> Values:
+    """The map that rotates slices, 2 x 2."""
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
 def elastic(samples: GeneratedArrays, pixels: float, rng: np.random.Generator) -> GeneratedArrays:
     """Images and masks deformed by a smooth random field of at most so many pixels along each axis."""
     shape = samples.images.shape
@@ -112,7 +124,7 @@ def heads(images: Images) -> Masks:
     """The largest bright region of each slice, its holes filled."""
     out = np.zeros(images.shape, bool)
     for number, image in enumerate(images):
-        parts, count = ndimage.label(blurred(image[None], 0.5)[0] > _AIR)
+        parts, count = ndimage.label(blurred(image[None], 0.5)[0] > AIR)
         if count:
             largest = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
             out[number] = ndimage.binary_fill_holes(largest)

@@ -10,7 +10,18 @@ from scipy import ndimage
 
 from jsddpm_eval.real_slices import GeneratedArrays
 from jsddpm_eval.selftest.fault import Fault, Plant, in_lesions
-from jsddpm_eval.selftest.faults._pixels import Change, biased, blurred, clipped, elastic, mirrored, noisy, warped
+from jsddpm_eval.selftest.faults._pixels import (
+    Change,
+    biased,
+    blurred,
+    clipped,
+    elastic,
+    mirrored,
+    noisy,
+    of_a_share,
+    rotation,
+    warped,
+)
 from jsddpm_eval.selftest.world import World, mixed
 
 _NAME = ("copied",)
@@ -30,9 +41,7 @@ def _disguised(disguise: Disguise) -> Plant:
 
 def _share(disguise: Disguise) -> Plant:
     """A fault that replaces a share of the samples by changed training slices."""
-    return lambda world, share, rng: mixed(
-        world.some(share, rng), disguise(_copies(world, rng), share, rng), world.perfect
-    )
+    return of_a_share(_disguised(disguise))
 
 
 def _with_images(change: Change) -> Disguise:
@@ -111,8 +120,7 @@ FAULTS = (
     Fault("copy_mirrored", "copies", "mirrored copies", _NAME, (0.25, 0.5, 1), "of samples", _share(
         lambda made, share, rng: mirrored(made))),
     Fault("copy_turned", "copies", "turned copies", _NAME, (4, 2, 1), "degrees", _disguised(
-        lambda made, degrees, rng: warped(made, [[np.cos(np.radians(degrees)), -np.sin(np.radians(degrees))],
-                                                 [np.sin(np.radians(degrees)), np.cos(np.radians(degrees))]]))),
+        lambda made, degrees, rng: warped(made, rotation(degrees)))),
     Fault("copy_blended", "copies", "two training slices blended", ("copied", "sharpness", "unlike_real"),
           (0.5, 0.3, 0.1), "of the second", _blended),
     Fault("copy_halved", "copies", "halves of two training slices", ("copied", "unlike_real", "texture"),

@@ -7,13 +7,13 @@ from scipy import ndimage
 
 from jsddpm_eval.real_slices import Images
 from jsddpm_eval.selftest.fault import Fault
-from jsddpm_eval.selftest.faults._pixels import Values, biased, heads, on_images
+from jsddpm_eval.selftest.faults._pixels import AIR, Values, biased, heads, on_images
 
 _NAME = ("intensity",)
 
 
 def _contrast(images: Images, factor: float, rng: np.random.Generator) -> Values:
-    tissue = images > 0.05
+    tissue = images > AIR
     count = np.maximum(tissue.sum((1, 2), keepdims=True), 1)
     mean = (images * tissue).sum((1, 2), keepdims=True) / count
     return np.where(tissue, mean + factor * (images - mean), images)
@@ -24,7 +24,7 @@ def _inverted(images: Images, share: float, rng: np.random.Generator) -> Values:
 
 
 def _inverted_tissue(images: Images, share: float, rng: np.random.Generator) -> Values:
-    head = heads(images) & (images > 0.05)
+    head = heads(images) & (images > AIR)
     top = ndimage.maximum(
         images, np.where(head, np.arange(1, len(images) + 1)[:, None, None], 0), range(1, len(images) + 1)
     )

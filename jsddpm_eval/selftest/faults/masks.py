@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from jsddpm_eval.real_slices import GeneratedArrays, Masks
 from jsddpm_eval.selftest.fault import Fault, Plant, in_lesions
-from jsddpm_eval.selftest.faults._pixels import PLANE, blurred, heads, moved, present
+from jsddpm_eval.selftest.faults._pixels import PLANE, blurred, heads, moved, of_a_share, present
 from jsddpm_eval.selftest.world import World, mixed
 
 _SHAPE = ("lesion_shape", "lesion_contrast")
@@ -32,8 +32,7 @@ def _on_masks(change: Change) -> Plant:
 
 def _share(change: Change) -> Plant:
     """A fault that changes the masks of a share of the samples."""
-    plant = _on_masks(change)
-    return lambda world, share, rng: mixed(world.some(share, rng), plant(world, share, rng), world.perfect)
+    return of_a_share(_on_masks(change))
 
 
 def _kept(masks: Masks, before: Masks) -> Masks:

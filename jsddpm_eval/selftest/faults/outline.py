@@ -9,8 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jsddpm_eval.real_slices import GeneratedArrays, Images
-from jsddpm_eval.selftest.fault import Fault, Plant
-from jsddpm_eval.selftest.faults._pixels import Values, clipped, elastic, heads, mirrored, on_images, warped
+from jsddpm_eval.selftest.fault import Fault
+from jsddpm_eval.selftest.faults._pixels import (
+    Values,
+    clipped,
+    elastic,
+    heads,
+    mirrored,
+    of_a_share,
+    on_images,
+    rotation,
+    warped,
+)
 from jsddpm_eval.selftest.world import World, mixed
 
 _NAME = ("outline",)
@@ -29,7 +39,7 @@ def _moved(world: World, pixels: float, rng: np.random.Generator) -> GeneratedAr
 
 
 def _rotated(world: World, degrees: float, rng: np.random.Generator) -> GeneratedArrays:
-    return warped(world.perfect, _rotation(degrees))
+    return warped(world.perfect, rotation(degrees))
 
 
 def _moved_at_random(world: World, pixels: float, rng: np.random.Generator) -> GeneratedArrays:
@@ -39,7 +49,7 @@ def _moved_at_random(world: World, pixels: float, rng: np.random.Generator) -> G
 
 def _turned_at_random(world: World, degrees: float, rng: np.random.Generator) -> GeneratedArrays:
     """Heads rotated clockwise or counter-clockwise: by nothing on average."""
-    return _apart(world, [(_rotation(sign * degrees), (0, 0)) for sign in (-1, 1)], rng)
+    return _apart(world, [(rotation(sign * degrees), (0, 0)) for sign in (-1, 1)], rng)
 
 
 def _apart(
@@ -50,16 +60,6 @@ def _apart(
     for number, (matrix, offset) in enumerate(maps):
         made = mixed(drawn == number, warped(world.perfect, matrix, offset), made)
     return made
-
-
-def _rotation(degrees: float) -> Values:
-    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
-    return np.array([[cosine, -sine], [sine, cosine]])
-
-
-def _share(change: Plant) -> Plant:
-    """A fault that changes a share of the samples."""
-    return lambda world, share, rng: mixed(world.some(share, rng), change(world, share, rng), world.perfect)
 
 
 def _upside_down(world: World, share: float, rng: np.random.Generator) -> GeneratedArrays:
@@ -105,11 +105,11 @@ FAULTS = (
     ),
     Fault(
         "mirrored", "outline", "left and right exchanged", ("outline", "unlike_real"), (0.25, 0.5, 1),
-        "of samples", _share(lambda world, share, rng: mirrored(world.perfect)),
+        "of samples", of_a_share(lambda world, share, rng: mirrored(world.perfect)),
     ),
     Fault(
         "upside_down", "outline", "front and back exchanged", ("outline", "unlike_real"), (0.25, 0.5, 1),
-        "of samples", _share(_upside_down),
+        "of samples", of_a_share(_upside_down),
     ),
     Fault(
         "noise_around", "outline", "noise around the head", ("outline", "sharpness"), (0.01, 0.02, 0.05),

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from jsddpm_eval.real_slices import GeneratedArrays, Images
 from jsddpm_eval.selftest.fault import Fault
-from jsddpm_eval.selftest.faults._pixels import Values, blurred, clipped, noisy, on_images
+from jsddpm_eval.selftest.faults._pixels import AIR, Values, blurred, clipped, noisy, on_images
 from jsddpm_eval.selftest.world import World, mixed
 
 _NAME = ("sharpness",)
@@ -47,7 +47,7 @@ def _resampled(images: Images, factor: float, rng: np.random.Generator) -> Value
 
 def _noise_in(images: Images, sd: float, rng: np.random.Generator) -> Values:
     noise = rng.standard_normal(images.shape, np.float32)
-    return images + sd * np.where(images > 0.05, noise, 0)
+    return images + sd * np.where(images > AIR, noise, 0)
 
 
 BLUR = Fault(

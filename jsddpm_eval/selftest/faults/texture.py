@@ -7,7 +7,7 @@ from scipy import fft
 
 from jsddpm_eval.real_slices import Images
 from jsddpm_eval.selftest.fault import Fault
-from jsddpm_eval.selftest.faults._pixels import Values, on_images
+from jsddpm_eval.selftest.faults._pixels import AIR, Values, on_images
 
 _NAME = ("texture",)
 _BLOCK = 8
@@ -15,12 +15,12 @@ _BLOCK = 8
 
 def _checkerboard(images: Images, amount: float, rng: np.random.Generator) -> Values:
     row, column = np.indices(images.shape[1:])
-    return images + np.where(images > 0.05, amount * (1 - 2 * ((row + column) % 2)), 0)
+    return images + np.where(images > AIR, amount * (1 - 2 * ((row + column) % 2)), 0)
 
 
 def _stripes(images: Images, amount: float, rng: np.random.Generator) -> Values:
     row, phase = np.arange(images.shape[1])[:, None], rng.uniform(0, 2 * np.pi, (len(images), 1, 1))
-    return images + np.where(images > 0.05, amount * np.sin(2 * np.pi * row / 4 + phase), 0)
+    return images + np.where(images > AIR, amount * np.sin(2 * np.pi * row / 4 + phase), 0)
 
 
 def _grid(images: Images, amount: float, rng: np.random.Generator) -> Values:
