@@ -28,7 +28,7 @@ from jsddpm_eval.plugins import listed
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.settled import settled
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.whole_table import CONTENT, content_of
+from jsddpm_eval.whole_table import CONTENT, content_of, given_column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -171,7 +171,8 @@ class BinAwareMetrics(TorchMetric):
     def _table(self, state: Mapping[str, Tensor], keep: Tensor, *, real: bool) -> SliceTable:
         rows = {name: values[keep] if len(values) else values for name, values in state.items()}
         columns = {
-            f"{extractor.name} {extractor.key}": rows[f"features_{i}"] for i, extractor in enumerate(self.features)
+            given_column(extractor.name, extractor.key): rows[f"features_{i}"]
+            for i, extractor in enumerate(self.features)
         } | {CONTENT: rows[CONTENT].long()}
         kept = {name: rows[name] for name in self.kept if rows[name].ndim > 1}  # a flat state has no slices
         return SliceTable.from_arrays(

@@ -49,6 +49,15 @@ def content_of(*arrays: Tensor | NDArray[Any]) -> Tensor:
     return torch.tensor([int(digest(*rows)[:15], 16) for rows in zip(*arrays, strict=True)], dtype=torch.int64)
 
 
+def given_column(key: str, settings: str) -> str:
+    """Name under which a table is given a column with these settings, in place of computing it.
+
+    >>> given_column("radiomics", "v1"), given_column("content", "")
+    ('radiomics v1', 'content')
+    """
+    return f"{key} {settings}".rstrip()
+
+
 @dataclass(eq=False)
 class WholeTable:
     """Every slice of a table, column by column; see :class:`~jsddpm_eval.slice_table.SliceTable` for what they mean."""
@@ -120,7 +129,7 @@ class WholeTable:
             version: Version of the function; see :func:`~jsddpm_eval.functions.version_of`.
             compute: Computes the column of all rows.
         """
-        if (given := f"{key} {settings}".rstrip()) in self.columns:
+        if (given := given_column(key, settings)) in self.columns:
             return self.columns[given]
         named, kept = name_of(function), version_of(function, version)
         place = (key, named, settings, identity(function) if kept is None else kept)

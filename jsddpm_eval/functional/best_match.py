@@ -12,6 +12,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from jsddpm_eval.functional.reconstruction import psnr_of
+
 _BLOCK = 1024  # pixels of one partial product: fewer summands, smaller bound
 _TILE = 1024  # generated slices at a time
 _CHUNK = 16  # pairs finished at a time: they stay in the cache
@@ -68,11 +70,6 @@ def best_match(generated: Tensor, reference: Tensor, *, data_range: float) -> tu
         raise ValueError("there is no reference slice")
     nearest = pairwise_mse(generated, reference).min(dim=1)
     return psnr_of(nearest.values, data_range=data_range), nearest.indices
-
-
-def psnr_of(mse: Tensor, *, data_range: float) -> Tensor:
-    """Peak signal-to-noise ratio in dB of mean squared errors; ``inf`` for 0."""
-    return 10 * torch.log10(data_range**2 / mse)
 
 
 def expected_best_match(values: Tensor, count: int) -> Tensor:

@@ -34,9 +34,13 @@ def psnr(preds: Tensor, target: Tensor, *, data_range: float, mask: Tensor | Non
     _check(preds, target, mask)
     squared = (preds.double() - target.double()).square().flatten(1)
     if mask is None:
-        return 10 * torch.log10(data_range**2 / squared.mean(dim=1))
+        return psnr_of(squared.mean(dim=1), data_range=data_range)
     inside = mask.flatten(1)
-    mse = (squared * inside).sum(1) / inside.sum(1)
+    return psnr_of((squared * inside).sum(1) / inside.sum(1), data_range=data_range)
+
+
+def psnr_of(mse: Tensor, *, data_range: float) -> Tensor:
+    """Peak signal-to-noise ratio in dB of mean squared errors; ``inf`` for 0."""
     return 10 * torch.log10(data_range**2 / mse)
 
 

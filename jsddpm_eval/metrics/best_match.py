@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from jsddpm.wording import agreeing, counted
-from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse, psnr_of
-from jsddpm_eval.functional.reconstruction import MIN_SIDE, ssim
+from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
+from jsddpm_eval.functional.reconstruction import MIN_SIDE, psnr_of, ssim
 from jsddpm_eval.functional.thinning import spread_places
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Score
@@ -93,7 +93,7 @@ class BestMatch(Metric):
         _record(psnr, cell, context)
         count, of_bin = context.least_equal_count, replace(cell, pathology=None)  # both pathologies share the distances
         baselines = context.baseline(of_bin, self.name, count, compute=lambda: _baselines(real, count))
-        matches = [Baseline(None if b != b else b) for b in baselines.reshape(2, -1)[cell.pathology or 0].tolist()]
+        matches = [Baseline.of(b) for b in baselines.reshape(2, -1)[cell.pathology or 0].tolist()]
         held, capped = real.held_out, psnr.clamp(max=CEILING_DB)
         scores = {
             spec.name: _closest(psnr, cell, among, baseline, counts)

@@ -111,7 +111,7 @@ def _pixel_score(spec: ScoreSpec, cell: Cell, context: Context) -> Score:
     def reference() -> float:
         return _mean(differences(cell.real, cell.real.patient))
 
-    baseline = _read(context.baseline(cell, spec.name, compute=reference).item())
+    baseline = Baseline.of(context.baseline(cell, spec.name, compute=reference).item())
     return _mean_score(differences(cell.generated, cell.generated.unit), cell, baseline)
 
 
@@ -123,7 +123,7 @@ def _feature_score(space: FeatureSpace, cell: Cell, context: Context) -> Score:
     def reference() -> float:
         return _mean(distances(cell.real, cell.real.patient))
 
-    baseline = _read(context.baseline(cell, DISTANCE.name, space.extractor.key, compute=reference).item())
+    baseline = Baseline.of(context.baseline(cell, DISTANCE.name, space.extractor.key, compute=reference).item())
     return _mean_score(distances(cell.generated, cell.generated.unit), cell, baseline)
 
 
@@ -177,7 +177,3 @@ def _mean(differences: _OfUnits) -> float:
     """Mean over the pairs, each of which belongs to two units; NaN without pairs."""
     total, number = differences
     return float(total.sum() / number.sum()) if number.sum() else torch.nan
-
-
-def _read(value: float) -> Baseline:
-    return Baseline(None if value != value else value)

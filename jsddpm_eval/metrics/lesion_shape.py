@@ -64,8 +64,6 @@ class LesionShape(Metric):
 
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """Distances of one column each in its units, and of all columns standardized by the real ones."""
-        if cell.pathology == 0:
-            return {}
         real, x = drawn_shapes(cell.real.where(cell.real.pathology == 1).spread(_MOST[0]))
         generated, y = drawn_shapes(cell.generated.where(cell.generated.pathology == 1).spread(_MOST[1]))
         counts = Counts(len(real), len(generated), real.n_patients)

@@ -71,9 +71,9 @@ def _alike(context: Context) -> Alike:
     real, binning = context.real, context.binning
     key = ("alike", MEASURES, binning.fingerprint, _SLICES, _STANDS_OUT, _MOST)
     found = Alike(real.memo.values(key, lambda: _persons(real, binning).person).astype(np.int64))
-    first_row = {int(p): row for row, p in reversed(list(enumerate(real.patient.tolist())))}
-    names = real.patient_names
-    context.alike = [[str(names[first_row[p]]) for p in group] for group in found.groups]
+    patients, first_row = np.unique(real.patient.numpy(), return_index=True)
+    name = dict(zip(patients.tolist(), real.patient_names[first_row].tolist(), strict=True))
+    context.alike = [[name[p] for p in group] for group in found.groups]
     return found
 
 

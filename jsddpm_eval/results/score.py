@@ -104,6 +104,15 @@ class Baseline(NamedTuple):
     baseline: float | None = None
     baseline_interval: tuple[float, float] | None = None
 
+    @classmethod
+    def of(cls, value: float) -> Baseline:
+        """The baseline of a number, without a band; empty for NaN.
+
+        >>> Baseline.of(0.5).baseline, Baseline.of(float("nan")).baseline
+        (0.5, None)
+        """
+        return cls(None if math.isnan(value) else value)
+
 
 _NO_COUNTS, _NO_SPREAD, _NO_BASELINE = Counts(), Spread(), Baseline()
 

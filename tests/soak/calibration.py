@@ -23,6 +23,7 @@ from jsddpm_eval.stats.baseline import baseline_of
 from jsddpm_eval.stats.intervals import mean_spread
 from jsddpm_eval.stats.resampling import permutation_p, relabellings
 from jsddpm_eval.stats.two_sample import two_sample
+from jsddpm_eval.whole_table import given_column
 
 FEATURES, CORRELATION = 6, 0.6
 SHIFT, SCALE = 0.8, 1.2
@@ -76,7 +77,7 @@ def fid_score(real, who, made, seed):
     """The evaluation's FID of one condition."""
 
     def table(features, patient=None):
-        columns = {f"{GIVEN.name} {GIVEN.key}": features}
+        columns = {given_column(GIVEN.name, GIVEN.key): features}
         zeros = [0] * len(features)
         return SliceTable.from_arrays(None, z_bin=zeros, pathology=zeros, patient=patient, columns=columns)
 
