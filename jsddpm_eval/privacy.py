@@ -210,7 +210,7 @@ def _sentences(shares: Mapping[str, Score], *, copied: bool) -> list[str]:
         f"share is {percentage(patients['upper_bound'])}; its two-sided 95% interval is "
         f"{span(*patients['interval'], share=True)}."
     )
-    needed = ceil(log(0.05) / log(1 - _THRESHOLD))
+    needed = ceil(log(ALPHA) / log(1 - _THRESHOLD))
     if patients["of"] < needed:
         sentences.append(
             f"Regulators of published health data accept a risk of at most {percentage(_THRESHOLD)} that a patient is "

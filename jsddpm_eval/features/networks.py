@@ -133,7 +133,11 @@ def kept_network(
 
 
 def shrunk(images: Tensor) -> Tensor:
-    """Slices averaged down to the size of the networks' input, ``(N, H, W)``; done once before training."""
+    """Slices averaged down to the size of the networks' input, ``(N, H, W)``; done once before training.
+
+    Slices of 65 pixels become 64, where squares of whole pixels (:func:`~jsddpm_eval.functional.patterns.averaged`)
+    would leave 33.
+    """
     height, width = images.shape[1:]
     if max(height, width) <= _SIDE:
         return images

@@ -36,10 +36,15 @@ def pattern(images: Tensor) -> Tensor:
     return unit(bands / (contrast + floor)).float()
 
 
-def averaged(images: Tensor) -> Tensor:
-    """Slices averaged down to sides of at most :data:`SIDE`, float ``(N, h, w)``."""
-    factor = -(-max(images.shape[1:]) // SIDE)
-    return nnf.avg_pool2d(images.float()[:, None], factor, ceil_mode=True)[:, 0] if factor > 1 else images
+def averaged(images: Tensor, side: int = SIDE) -> Tensor:
+    """Slices averaged over squares of whole pixels, by one factor along both axes, ``(N, h, w)``.
+
+    Args:
+        images: Floats ``(N, H, W)``.
+        side: Most rows and columns.
+    """
+    factor = -(-max(images.shape[1:]) // side)
+    return nnf.avg_pool2d(images[:, None], factor, ceil_mode=True)[:, 0] if factor > 1 else images
 
 
 def smoothed(values: Tensor, sigma: float) -> Tensor:

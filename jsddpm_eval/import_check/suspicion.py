@@ -57,7 +57,8 @@ class Pictured:
 
     Attributes:
         table: The slices.
-        pictures: Each averaged down, less its mean, of length 1, float64 ``(N, s, s)``; 0 for a blank slice.
+        pictures: Each averaged down to a square, which can be turned, less its mean, of length 1, float64
+            ``(N, s, s)``; 0 for a blank slice.
         centred: The same with every head in the middle, so that a moved head looks neither turned nor of another bin.
     """
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as nnf
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 from torch import Tensor
 
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
+from jsddpm_eval.functional.patterns import averaged
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.metrics.shifts import shift_score
@@ -174,8 +174,7 @@ def _distances(context: Context) -> _Distances:
 
 def _small(images: Tensor) -> Tensor:
     """Slices of norm 1, averaged to at most 32 pixels a side, float64 ``(n, d)``."""
-    factor = max(1, -(-max(images.shape[1:]) // _SIDE))
-    small = nnf.avg_pool2d(images.double()[:, None], factor, ceil_mode=True).flatten(1)
+    small = averaged(images.double(), _SIDE).flatten(1)
     length: Tensor = small.norm(dim=1, keepdim=True) + 1e-3
     return small / length
 

@@ -34,6 +34,7 @@ from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import baseline_of
 from jsddpm_eval.stats.jackknife import jackknife_variance
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
+from jsddpm_eval.stats.mix import mix_weights
 
 _MOST_TRAIN = 2000  # training slices in a kernel distance; of more, evenly spread ones
 
@@ -214,12 +215,11 @@ class SampleMonitor:
         shares = {PRESENT.name: (pixels > 0)[is_lesion], EMPTY.name: (pixels == 0)[~is_lesion]}
         values = {name: float(obeyed.double().mean()) for name, obeyed in shares.items() if len(obeyed)}
         generated, real = table.where(is_lesion & (pixels > 0)), self.held_out.where(lesion_pixels(self.held_out) > 0)
-        size = self.binning.n_bins
         generated = generated.where(torch.isin(generated.z_bin, real.z_bin))
         real = real.where(torch.isin(real.z_bin, generated.z_bin))
         if len(generated):
-            mix = generated.z_bin.bincount(minlength=size) / real.z_bin.bincount(minlength=size).clamp(min=1)
-            weight, pixel = mix[real.z_bin].numpy(), self.real.spacing[0] * self.real.spacing[1]
+            weight = mix_weights(real.z_bin, generated.z_bin)[real.z_bin].numpy()
+            pixel = self.real.spacing[0] * self.real.spacing[1]
             areas = (lesion_pixels(generated) * pixel).numpy(), (lesion_pixels(real) * pixel).numpy()
             values["lesion_area_distance"] = float(wasserstein_distance(*areas, v_weights=weight))
             values["lesion_area_ratio"] = float(areas[0].mean() / np.average(areas[1], weights=weight))
