@@ -40,7 +40,7 @@ def usual_share(real: SliceTable, generated: SliceTable, n_bins: int) -> NDArray
     return usual
 
 
-def most(expected: float, n_patients: int) -> float:
+def blank_bound(expected: float, n_patients: int) -> float:
     """Bound of the share of blank slices among slices of new patients.
 
     Args:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from jsddpm.errors import integrity_error
 from jsddpm.files import make_directory
+from jsddpm_eval.array_files import FORMAT, read_arrays, read_table, write_arrays, write_table
 from jsddpm_eval.functions import code
-from jsddpm_eval.kept import FORMAT, read_arrays, read_table, write_arrays, write_table
 from jsddpm_eval.target import refuse_store
 
 Value = TypeVar("Value")

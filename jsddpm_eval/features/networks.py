@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own convention
 
 from jsddpm.errors import integrity_error
-from jsddpm_eval.kept import FORMAT, read_arrays, write_arrays
+from jsddpm_eval.array_files import FORMAT, read_arrays, write_arrays
 from jsddpm_eval.memo import digest
 from jsddpm_eval.settled import drawing_from, settled
 

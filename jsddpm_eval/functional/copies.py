@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from jsddpm_eval.functional.patterns import block_correlations, by_block, stretched, unit
+from jsddpm_eval.functional.patterns import block_correlations, by_block, fisher_z, normalized
 from jsddpm_eval.functional.registration import bent, mirrored, registered, searched, shifted, small
 
 MEASURES = ("whole", "blocks", "bent", "halves", "blend")
@@ -35,7 +35,7 @@ class Nearness(NamedTuple):
     """Nearness of queries to references.
 
     Attributes:
-        measures: Correlations as :func:`~jsddpm_eval.functional.patterns.stretched` gives them, by
+        measures: Correlations as :func:`~jsddpm_eval.functional.patterns.fisher_z` gives them, by
             :data:`MEASURES`, float32 ``(n, 5)``.
         place: The reference nearest by each measure; of pairs the one that fits better by itself, int64 ``(n, 5)``.
         exact: Whether the nearest is equal to the query, pixel by pixel, and neither is blank.
@@ -99,7 +99,7 @@ def _as_whole(
     best, lead = _bent(turned, moved, blocks, patient, closed)
     columns = [(whole.max(1)), (blocks.max(1))]
     place = torch.stack([top.gather(1, c.indices[:, None])[:, 0] for c in columns] + [top.gather(1, best)[:, 0]], 1)
-    return torch.stack([*(stretched(c.values) for c in columns), lead], 1), place, equal.any(1)
+    return torch.stack([*(fisher_z(c.values) for c in columns), lead], 1), place, equal.any(1)
 
 
 def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, patient: Tensor, closed: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,7 +114,7 @@ def _bent(turned: Tensor, moved: Tensor, blocks: Tensor, patient: Tensor, closed
     rows = torch.arange(len(turned))[:, None]
     target, source = turned[rows, two], moved[rows, two]
     fitted = bent(target.flatten(0, 1), source.flatten(0, 1)).view_as(target)
-    fit = stretched((target * fitted).sum((2, 3))) + stretched(_pairwise(by_block, target, fitted))
+    fit = fisher_z((target * fitted).sum((2, 3))) + fisher_z(_pairwise(by_block, target, fitted))
     best = fit.argmax(1, keepdim=True)
     lead = torch.where(alone, _NO_LEAD, fit.max(1).values - fit.min(1).values)
     return two.gather(1, best), fit.max(1).values + lead
@@ -126,7 +126,7 @@ def _in_parts(
     """The last two measures, and the reference of each pair that fits better alone."""
     views, picked, weights = [straight], [_CANDIDATES], [1.0]
     for half in _halves(patterns):
-        views.append(searched(unit(half), flat, steps=2))
+        views.append(searched(normalized(half), flat, steps=2))
         picked.append(_OF_HALF)
         weights.append(_WEIGHT_OF_HALF)
     first = straight.masked_fill(~allowed[:, None], -2).flatten(1).argmax(1, keepdim=True)
@@ -135,7 +135,7 @@ def _in_parts(
     fitted, share = shifted(shown, references.patterns[first % len(flat)])
     rest = (shown - share[..., None, None] * fitted)[:, 0]
     rest = torch.where((first // len(flat) == 1)[..., None], rest.flip(2), rest)
-    views.append(searched(unit(rest), flat))
+    views.append(searched(normalized(rest), flat))
     picked.append(_OF_REST)
     weights.append(1.0)
     views = [view.masked_fill(~allowed[:, None], -2) for view in views]
@@ -147,13 +147,13 @@ def _in_parts(
     same = references.patient[top][:, :, None] == references.patient[top][:, None]
     never = same | closed[:, :, None] | closed[:, None]
     correlation, weight = block_correlations(
-        patterns[:, None].expand_as(moved).flatten(0, 1), unit(moved).flatten(0, 1)
+        patterns[:, None].expand_as(moved).flatten(0, 1), normalized(moved).flatten(0, 1)
     )
-    correlation = stretched(correlation).flatten(1).view(*top.shape, -1)
+    correlation = fisher_z(correlation).flatten(1).view(*top.shape, -1)
     weight = weight.flatten(1).view(*top.shape, -1)
     either = torch.maximum(correlation[:, :, None], correlation[:, None])
     halves = (either * weight[:, :, None]).sum(3)
-    blend = stretched(_multiple(moved, alone).sqrt())
+    blend = fisher_z(_multiple(moved, alone).sqrt())
     return _best_pairs(top, never, (halves, (correlation * weight).sum(2)), (blend, alone))
 
 
@@ -167,7 +167,7 @@ def _halves(patterns: Tensor) -> Iterator[Tensor]:
 
 def _multiple(moved: Tensor, alone: Tensor) -> Tensor:
     """Squared multiple correlation of a query with each pair of candidates, both of which help, ``(n, k, k)``."""
-    flat = unit(moved).flatten(2)
+    flat = normalized(moved).flatten(2)
     between = flat @ flat.transpose(1, 2)
     a, b = alone[:, :, None], alone[:, None]
     squared = (a**2 + b**2 - 2 * a * b * between) / (1 - between**2).clamp(min=1e-3)

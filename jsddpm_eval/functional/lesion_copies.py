@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from jsddpm_eval.functional.patterns import averaged, stretched
+from jsddpm_eval.functional.patterns import averaged, fisher_z
 from jsddpm_eval.functional.registration import turned
 
 LEAST = 12
@@ -68,7 +68,7 @@ def nearest_lesion(queries: Lesions, references: Lesions, allowed: Tensor | None
         allowed: Which references a query is compared with, ``(n, m)``; all when None.
 
     Returns:
-        Correlations as :func:`~jsddpm_eval.functional.patterns.stretched` gives them, and numbers of references,
+        Correlations as :func:`~jsddpm_eval.functional.patterns.fisher_z` gives them, and numbers of references,
         ``(n,)``.
     """
     size = (_SIDE, _SIDE)
@@ -96,4 +96,4 @@ def nearest_lesion(queries: Lesions, references: Lesions, allowed: Tensor | None
         value, index = correlation.max(0, keepdim=True)
         best.append(value)
         place.append(index)
-    return stretched(torch.cat(best)), torch.cat(place)
+    return fisher_z(torch.cat(best)), torch.cat(place)

@@ -8,7 +8,7 @@ from scipy import ndimage
 from torch import Tensor
 
 
-def as_masks(*masks: Tensor) -> list[Tensor]:
+def checked_masks(*masks: Tensor) -> list[Tensor]:
     """Masks of the same shape ``(B, H, W)`` as booleans.
 
     Raises:
@@ -37,12 +37,12 @@ def lesion_dice(preds: Tensor, target: Tensor) -> Tensor:
         float64 ``(B,)`` in [0, 1] or NaN.
 
     Raises:
-        ValueError: As :func:`as_masks`.
+        ValueError: As :func:`checked_masks`.
 
     >>> lesion_dice(torch.tensor([[[True, True]], [[True, False]]]), torch.tensor([[[True, False]], [[False, False]]]))
     tensor([0.6667,    nan], dtype=torch.float64)
     """
-    preds, target = (masks.flatten(1) for masks in as_masks(preds, target))
+    preds, target = (masks.flatten(1) for masks in checked_masks(preds, target))
     overlap, truth = (preds & target).sum(1).double(), target.sum(1).double()
     dice = 2 * overlap / (preds.sum(1) + truth)
     return torch.where(truth > 0, dice, torch.nan)
@@ -52,9 +52,9 @@ def false_positive_pixels(preds: Tensor, target: Tensor) -> Tensor:
     """Lesion pixels drawn on each slice whose true mask is empty; NaN on the others. float64 ``(B,)``.
 
     Raises:
-        ValueError: As :func:`as_masks`.
+        ValueError: As :func:`checked_masks`.
     """
-    preds, target = (masks.flatten(1) for masks in as_masks(preds, target))
+    preds, target = (masks.flatten(1) for masks in checked_masks(preds, target))
     return torch.where(target.any(1), torch.nan, preds.sum(1).double())
 
 
@@ -72,7 +72,7 @@ def hausdorff95(preds: Tensor, target: Tensor, spacing: tuple[float, float]) -> 
         float64 ``(B,)``, on the CPU.
 
     Raises:
-        ValueError: As :func:`as_masks`.
+        ValueError: As :func:`checked_masks`.
 
     >>> a, b = torch.zeros(2, 1, 4, 8, dtype=torch.bool)
     >>> a[0, 1, 1], b[0, 1, 5] = True, True
@@ -80,7 +80,7 @@ def hausdorff95(preds: Tensor, target: Tensor, spacing: tuple[float, float]) -> 
     [8.0]
     """
     distances = []
-    for one, other in zip(*(masks.cpu().numpy() for masks in as_masks(preds, target)), strict=True):
+    for one, other in zip(*(masks.cpu().numpy() for masks in checked_masks(preds, target)), strict=True):
         if not one.any() or not other.any():
             distances.append(float("nan"))
             continue

@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from torch import Tensor
 
-from jsddpm_eval.functional.masks import as_masks
+from jsddpm_eval.functional.masks import checked_masks
 
 SHAPE = {"area": "mm2", "count": "lesions", "eccentricity": "", "solidity": "", "row": "mm", "column": "mm"}
 """Columns of :func:`lesion_shapes` and their units; row and column are the centre's offset from the slice's."""
@@ -30,7 +30,7 @@ def lesion_shapes(masks: Tensor, spacing: tuple[float, float]) -> Tensor:
     Raises:
         ValueError: For a mask without a lesion, or with other values than 0 and 1.
     """
-    rows = [_shape(mask, spacing) for mask in as_masks(masks)[0].cpu().numpy()]
+    rows = [_shape(mask, spacing) for mask in checked_masks(masks)[0].cpu().numpy()]
     return torch.from_numpy(np.array(rows, dtype=np.float64).reshape(len(rows), len(SHAPE)))
 
 

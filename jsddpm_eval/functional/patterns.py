@@ -33,7 +33,7 @@ def pattern(images: Tensor) -> Tensor:
     bands = smoothed(pooled, _FINE) - smoothed(pooled, _COARSE)
     contrast = smoothed(bands.square(), _LOCAL).clamp(min=0).sqrt()
     floor = _FLOOR * bands.flatten(1).square().mean(1).sqrt()[:, None, None] + 1e-6
-    return unit(bands / (contrast + floor)).float()
+    return normalized(bands / (contrast + floor)).float()
 
 
 def averaged(images: Tensor, side: int = SIDE) -> Tensor:
@@ -57,16 +57,16 @@ def smoothed(values: Tensor, sigma: float) -> Tensor:
     return smooth
 
 
-def unit(values: Tensor) -> Tensor:
+def normalized(values: Tensor) -> Tensor:
     """Every slice of ``(..., h, w)`` divided by its norm; blank slices stay blank."""
     length: Tensor = values.flatten(-2).norm(dim=-1).clamp(min=1e-6)
     return values / length[..., None, None]
 
 
-def stretched(correlation: Tensor) -> Tensor:
+def fisher_z(correlation: Tensor) -> Tensor:
     """Bounded inverse hyperbolic tangent of correlations, which makes their errors nearly equal (Fisher 1915).
 
-    >>> [round(v, 2) for v in stretched(torch.tensor([0.0, 0.5, 1.0])).tolist()]
+    >>> [round(v, 2) for v in fisher_z(torch.tensor([0.0, 0.5, 1.0])).tolist()]
     [0.0, 0.55, 4.15]
     """
     return correlation.clamp(-_CEILING, _CEILING).atanh()

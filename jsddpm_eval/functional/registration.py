@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from jsddpm_eval.functional.patterns import smoothed, unit
+from jsddpm_eval.functional.patterns import normalized, smoothed
 from jsddpm_eval.settled import settled
 
 _TURNS = tuple(float(t) for t in range(-12, 13, 4))  # degrees
@@ -24,7 +24,7 @@ _STIFFNESS, _RATE = 0.5, 0.012
 
 def small(patterns: Tensor) -> Tensor:
     """Patterns for the coarse search, averaged over 2 x 2 pixels, of norm 1, ``(N, h / 2, w / 2)``."""
-    return unit(nnf.avg_pool2d(patterns[:, None], 2)[:, 0])
+    return normalized(nnf.avg_pool2d(patterns[:, None], 2)[:, 0])
 
 
 def searched(queries: Tensor, references: Tensor, *, turns: tuple[float, ...] = (), steps: int = 3) -> Tensor:
@@ -77,7 +77,7 @@ def registered(queries: Tensor, candidates: Tensor, mirror: Tensor) -> tuple[Ten
         The turned queries and moved candidates, ``(n, k, h, w)`` of norm 1, and their correlation, ``(n, k)``.
     """
     rows, size = torch.arange(len(queries))[:, None], queries.shape[1:]
-    views = unit(torch.stack([turned(q, _TURNS, _SCALES) for q in mirrored(queries).unbind(1)], 1))
+    views = normalized(torch.stack([turned(q, _TURNS, _SCALES) for q in mirrored(queries).unbind(1)], 1))
     spectra, theirs = torch.fft.rfft2(views), torch.fft.rfft2(candidates)
     best = torch.full(mirror.shape, -2.0)
     turn, place = torch.zeros_like(mirror), torch.zeros_like(mirror)
@@ -105,7 +105,7 @@ def bent(a: Tensor, b: Tensor) -> Tensor:
     affine, nodes = torch.zeros(count, 2, 3), torch.zeros(count, 2, _LEVELS[0][1], _LEVELS[0][1])
     same = torch.eye(2, 3)[None]
     for sigma, side, steps in _LEVELS:
-        target, source = (unit(smoothed(v, sigma)) if sigma else v for v in (a, b))
+        target, source = (normalized(smoothed(v, sigma)) if sigma else v for v in (a, b))
         nodes = nnf.interpolate(nodes, (side, side), mode="bicubic", align_corners=True)
         slope = (side - 1) / 2  # of a displacement in halves of the slice, as pixels a pixel
         ascent = _Ascent([affine, nodes], [0.7 * _RATE, _RATE])
@@ -116,7 +116,7 @@ def bent(a: Tensor, b: Tensor) -> Tensor:
             rough = sum((slope * nodes.diff(dim=d)).square().mean((1, 2, 3)) for d in (2, 3))
             ascent.step(torch.autograd.grad((fit - _STIFFNESS * rough).sum(), [affine, nodes]))
         affine, nodes = ascent.values
-    return unit(_warped(b, affine + same, nodes, size))
+    return normalized(_warped(b, affine + same, nodes, size))
 
 
 class _Ascent:

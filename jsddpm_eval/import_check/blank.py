@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from jsddpm.wording import agreeing, counted, percentage
-from jsddpm_eval.blanks import blank, most, usual_share
+from jsddpm_eval.blanks import blank, blank_bound, usual_share
 from jsddpm_eval.import_check.suspicion import CHANCE, RealReference, Suspicion
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.exceedance import by_unit, share_p_value
@@ -21,7 +21,7 @@ def blanks(reference: RealReference, generated: SliceTable) -> list[Suspicion]:
     flags = blank(generated)
     expected = float(usual_share(reference.real, generated, reference.binning.n_bins).mean())
     count, total = by_unit(flags, generated.unit.numpy())
-    chance = share_p_value(count, total, most(expected, reference.real.n_patients))
+    chance = share_p_value(count, total, blank_bound(expected, reference.real.n_patients))
     if expected == 0:  # the other test counts a volume as the share of its slices, which hides a part of every volume
         chance = min(chance, _of_units(flags, generated.unit.numpy(), reference.real.n_patients))
     if count / total - expected <= _FEW or chance >= CHANCE:

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from jsddpm_eval.blanks import blank, most, usual_share
+from jsddpm_eval.blanks import blank, blank_bound, usual_share
 from jsddpm_eval.metrics.base import Cell, Context, Metric
 from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.results.score import Score
@@ -46,7 +46,7 @@ class Blank(Metric):
             return self.undefined(cell, context, "needs real slices of 3 patients in these bins")
         expected = float(usual.mean())
         counts = cell.counts._replace(n_patients=n_patients)
-        bound, unit = most(expected, n_patients), cell.generated.unit.numpy()
+        bound, unit = blank_bound(expected, n_patients), cell.generated.unit.numpy()
         return {SHARE.name: share_score(blank(cell.generated), unit, bound, counts, expected=expected)}
 
 

@@ -25,7 +25,7 @@ columns bends each of them, so a few that are far off hardly count.
 """
 
 _RIDGE = 0.1  # of a standard deviation squared: directions in which real slices hardly differ say little
-_BENT = 3.0  # standard deviations beyond which only the logarithm counts
+_LINEAR = 3.0  # standard deviations beyond which only the logarithm counts
 _LEAST = 1e-6
 _LEVELS = ("mean", "q90")  # of brightness in the head
 _DARKEST = 0.5 / 255  # of the range: nothing is darker than half a grey level
@@ -70,14 +70,14 @@ class _Space:
         middle = np.median(columns, 0)
         rest = columns - _by_bin(columns, z_bin, bins)[z_bin]
         spread = np.maximum(MAD_SD * np.median(np.abs(rest), 0), 1e-9)
-        covariance = np.atleast_2d(np.cov(_bent(rest / spread).T, ddof=0)) + _RIDGE * np.eye(columns.shape[1])
+        covariance = np.atleast_2d(np.cov(_soft_clipped(rest / spread).T, ddof=0)) + _RIDGE * np.eye(columns.shape[1])
         values, vectors = np.linalg.eigh(covariance)
         space = cls(middle, spread, vectors / np.sqrt(values), np.empty(0))
         return cls(middle, spread, space.whiten, _by_bin(space(columns), z_bin, bins))
 
     def __call__(self, columns: Array) -> Array:
         """Whitened columns of slices."""
-        return np.asarray(_bent((columns - self.middle) / self.spread) @ self.whiten)
+        return np.asarray(_soft_clipped((columns - self.middle) / self.spread) @ self.whiten)
 
 
 class Outliers(ShareMetric):
@@ -206,7 +206,7 @@ def _by_bin(values: Array, z_bin: NDArray[np.int64], bins: int) -> Array:
     return np.stack([np.median(values[z_bin == k], 0) if (z_bin == k).any() else every for k in range(bins)])
 
 
-def _bent(values: Array) -> Array:
+def _soft_clipped(values: Array) -> Array:
     size = np.abs(values)
-    beyond = _BENT * (1 + np.log(np.maximum(size, _BENT) / _BENT))
-    return np.asarray(np.sign(values) * np.where(size < _BENT, size, beyond))
+    beyond = _LINEAR * (1 + np.log(np.maximum(size, _LINEAR) / _LINEAR))
+    return np.asarray(np.sign(values) * np.where(size < _LINEAR, size, beyond))

@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from jsddpm.binning import ZBinning
 from jsddpm_eval.functional.copies import MEASURES, PAIRED
-from jsddpm_eval.functional.patterns import stretched
+from jsddpm_eval.functional.patterns import fisher_z
 from jsddpm_eval.functional.registration import searched, small
 from jsddpm_eval.metrics.base import Context
 from jsddpm_eval.metrics.nearness import (
@@ -110,7 +110,7 @@ def _standing_out(real: SliceTable, bins: int, patients: int) -> list[tuple[int,
             best = searched(queries, flat, steps=2).amax(1)
             of_patient = torch.full((len(at), patients), -torch.inf)
             of_patient.scatter_reduce_(1, owner.expand(len(at), -1), best, "amax")
-            near[at] = torch.where(of_patient > -torch.inf, stretched(of_patient), torch.nan)
+            near[at] = torch.where(of_patient > -torch.inf, fisher_z(of_patient), torch.nan)
     own = probes.patient
     near[torch.arange(len(own)), own] = torch.nan
     mean = torch.stack([near[own == p].nanmean(0) for p in present])[:, present].double().numpy()

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
-Condition = tuple[int | None, int | None]
+Place = tuple[int | None, int | None]
+"""Bin and pathology; None for all."""
+
 ALIKE = "patients_alike"
 """Entry of the provenance: groups of real patients who are as near to each other as copies are, if there are any."""
 
@@ -118,13 +120,13 @@ class Results(Model):
             raise usage_error("SCORE", f"{key!r} is no name of a score", fix=cure)
         return self.score(*asked)
 
-    def answers(self) -> dict[Condition, Answer]:
+    def answers(self) -> dict[Place, Answer]:
         """Common answer of all checks for each bin x pathology.
 
         ``off`` where any check is, ``fine`` where every check that is asked of the pathology is, and else ``unknown``:
         one of them is unknown, or was not made.
         """
-        together: dict[Condition, dict[str, Answer]] = {}
+        together: dict[Place, dict[str, Answer]] = {}
         for f in self.findings:
             if f.z_bin is not None and f.pathology is not None:
                 together.setdefault(f.place, {})[f.check] = f.answer

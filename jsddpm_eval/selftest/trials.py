@@ -23,7 +23,7 @@ from jsddpm.files import make_directory
 from jsddpm.parallel import in_processes
 from jsddpm.progress import Progress
 from jsddpm.publish import exclusive_lock
-from jsddpm_eval.begun import begun_otherwise
+from jsddpm_eval.plan_file import begun_otherwise
 from jsddpm_eval.real_slices import GeneratedArrays
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.selftest.cohort import Cohort

@@ -9,7 +9,7 @@ from typing import Any
 from jsddpm.checksums import read_recorded
 from jsddpm.errors import usage_error
 from jsddpm.files import parse_json, read_json
-from jsddpm_eval.begun import PLAN
+from jsddpm_eval.plan_file import PLAN
 from jsddpm_eval.utility.arms import Arm
 from jsddpm_eval.utility.comparison import Grid, compared
 from jsddpm_eval.utility.grid import Cell, read_cell

@@ -20,7 +20,7 @@ from jsddpm.files import json_bytes, make_directory, parse_json
 from jsddpm.parallel import in_processes
 from jsddpm.progress import Progress
 from jsddpm.publish import exclusive_lock
-from jsddpm_eval.begun import begun_otherwise
+from jsddpm_eval.plan_file import begun_otherwise
 from jsddpm_eval.utility.arms import Arm
 from jsddpm_eval.utility.cohort import Cohort
 from jsddpm_eval.utility.protocol import Training
