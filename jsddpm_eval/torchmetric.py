@@ -171,8 +171,7 @@ class BinAwareMetrics(TorchMetric):
     def _table(self, state: Mapping[str, Tensor], keep: Tensor, *, real: bool) -> SliceTable:
         rows = {name: values[keep] if len(values) else values for name, values in state.items()}
         columns = {
-            given_column(extractor.name, extractor.key): rows[f"features_{i}"]
-            for i, extractor in enumerate(self.features)
+            given_column(space.name, space.key): rows[f"features_{i}"] for i, space in enumerate(self.features)
         } | {CONTENT: rows[CONTENT].long()}
         kept = {name: rows[name] for name in self.kept if rows[name].ndim > 1}  # a flat state has no slices
         return SliceTable.from_arrays(

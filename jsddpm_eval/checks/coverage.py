@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from jsddpm.wording import counted
 from jsddpm_eval.checks.base import Check
 from jsddpm_eval.results.faults import under
-from jsddpm_eval.results.results import Place
 from jsddpm_eval.results.score import Cell
+from jsddpm_eval.results.specs import Place
 
 _MOST = 0.1  # a slice is limited to 4 SD, so a tenth of them moves a mean by at most 0.4 SD, which is inside the margin
 

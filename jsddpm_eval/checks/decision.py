@@ -23,9 +23,8 @@ from jsddpm_eval.checks.needed import needed
 from jsddpm_eval.checks.pooling import pooled as pooled_with
 from jsddpm_eval.checks.pooling import variance_of
 from jsddpm_eval.results.faults import under
-from jsddpm_eval.results.results import Place
 from jsddpm_eval.results.score import Cell
-from jsddpm_eval.results.specs import Answer, Finding
+from jsddpm_eval.results.specs import Answer, Finding, Place
 from jsddpm_eval.stats.exceedance import units_needed
 from jsddpm_eval.stats.holm import holm_adjusted, testable
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS, TAIL

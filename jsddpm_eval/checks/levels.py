@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jsddpm_eval.results.results import Place
+from jsddpm_eval.results.specs import Place
 from jsddpm_eval.stats.limits import ALPHA
 from jsddpm_eval.stats.relabellings import relabelling_count
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from jsddpm_eval.checks.base import Check, Evidence
 from jsddpm_eval.checks.levels import relabellings_at
-from jsddpm_eval.results.results import Place
 from jsddpm_eval.results.score import Cell, Score
-from jsddpm_eval.results.specs import CheckSpec
+from jsddpm_eval.results.specs import CheckSpec, Place
 from jsddpm_eval.stats.relabellings import least_p
 
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm_eval.results.results import Place, Results
-from jsddpm_eval.results.specs import Finding
+from jsddpm_eval.results.results import Results
+from jsddpm_eval.results.specs import Finding, Place
 
 
 def faults_of(results: Results) -> dict[str, list[Finding]]:

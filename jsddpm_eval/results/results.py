@@ -14,15 +14,12 @@ from jsddpm.errors import integrity_error, usage_error
 from jsddpm.files import json_bytes
 from jsddpm.wording import counted, first_names
 from jsddpm_eval.results.score import Cell, Influence, Score
-from jsddpm_eval.results.specs import Answer, CheckSpec, Facts, Finding, Model, ScoreSpec
+from jsddpm_eval.results.specs import Answer, CheckSpec, Facts, Finding, Model, Place, ScoreSpec
 from jsddpm_eval.target import influence_file, read_unchanged, require_results_file
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
-
-Place = tuple[int | None, int | None]
-"""Bin and pathology; None for all."""
 
 ALIKE = "patients_alike"
 """Entry of the provenance: groups of real patients who are as near to each other as copies are, if there are any."""

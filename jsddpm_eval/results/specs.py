@@ -149,6 +149,9 @@ class CheckSpec(Model):
     pathology: Literal[0, 1] | None = None
 
 
+Place = tuple[int | None, int | None]
+"""Bin and pathology; None for all."""
+
 Answer = Literal["off", "fine", "unknown"]
 
 _DIFFERENCES = {"SD": " SD", "bins": " bin widths", "log ratio": ""}
@@ -198,7 +201,7 @@ class Finding(Model):
     needs: str = ""
 
     @property
-    def place(self) -> tuple[int | None, int | None]:
+    def place(self) -> Place:
         """Bin and pathology."""
         return self.z_bin, self.pathology
 
