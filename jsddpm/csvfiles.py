@@ -14,6 +14,7 @@ from jsddpm.errors import JsddpmError
 from jsddpm.files import encoded
 from jsddpm.refusals import unreadable
 
+_SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 _FORMULA = tuple("=+-@\t\r")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")  # is shown as it is, whatever it begins with
 
@@ -37,8 +38,9 @@ def read_rows(
 
     The separator is the tab, semicolon or comma that is most frequent in the headings; any line ends and a byte-order
     mark are accepted. Blanks around cells are removed, and cells that :func:`to_csv` neutralised are restored. Rows
-    without any text are left out, and so are empty cells beyond the last heading. Headings are in lower case, unless
-    two of them differ in case alone.
+    without any text are left out, and so are empty headings at the end, empty cells beyond the last heading, and a
+    first line ``sep=;``, which names the separator. Headings are in lower case, unless two of them differ in case
+    alone.
 
     Args:
         path: The file.
@@ -51,8 +53,7 @@ def read_rows(
             rows are of unequal length; ``NOT_READABLE`` (status 5) when the system refuses it.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        separator = max("\t;,", key=text.partition("\n")[0].count)
+        separator, text = _separated(Path(path).read_text(encoding="utf-8-sig"))
         rows, lines, end = [], [], 0
         reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
         for row in reader:
@@ -64,10 +65,11 @@ def read_rows(
         raise unreadable(error, path) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+        fix = "save it as CSV UTF-8" if str(path).lower().endswith((".xlsx", ".xls", ".ods")) else fix
         if isinstance(error, csv.Error) and '"' in text:
             why, fix = f"line {end + 1}: {error}", f"remove the quotation mark that begins a cell there, or {fix}"
         raise JsddpmError(code, f"cannot be read ({why})", fix=fix, file=path) from error
-    names = [name.strip() for name in rows[0]] if rows else []
+    names = _headings(rows[0]) if rows else []
     if len({name.lower() for name in names}) == len(names):
         names = [name.lower() for name in names]
     if missing := [name for name in needed if name not in names]:
@@ -82,6 +84,22 @@ def read_rows(
         what = f"has {len(names)} columns, but {len(unequal[0])} cells in the row of {unequal[0][0]!r}"
         raise JsddpmError(code, what, fix="give each row one cell per column", file=path)
     return [Row(dict(zip(names, map(_cell, row), strict=True)), n) for row, n in zip(rows[1:], lines[1:], strict=True)]
+
+
+def _separated(text: str) -> tuple[str, str]:
+    """The separator of a table, and the table with an empty line in place of ``sep=;``, which names it for Excel."""
+    first = text.partition("\n")[0]
+    if named := _SEPARATOR.fullmatch(first):
+        return named[1], text[len(first) :]
+    return max("\t;,", key=first.count), text
+
+
+def _headings(row: Sequence[str]) -> list[str]:
+    """Names of columns, without the empty ones at the end that a spreadsheet leaves."""
+    names = [name.strip() for name in row]
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def refuse_outside(path: str | PathLike[str], root: str | PathLike[str]) -> None:

@@ -209,7 +209,7 @@ def as_rows(keep: Values | slice, count: int) -> Tensor:
     ([-1], [True, False, True], [0])
     """
     if isinstance(keep, slice):
-        return torch.arange(count)[keep]
+        return torch.from_numpy(np.arange(count)[keep].copy())  # PyTorch has no negative steps
     array = np.atleast_1d(as_array("where", keep))
     if array.dtype.kind == "b":
         if array.shape != (count,):

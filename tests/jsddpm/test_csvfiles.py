@@ -107,3 +107,26 @@ def test_an_apostrophe_of_a_name_stays(tmp_path, cell):
 @given(st.lists(st.fixed_dictionaries({"a": CELLS, "b": CELLS}).filter(lambda row: any(row.values())), min_size=1))
 def test_what_is_written_reads_back(tmp_path_factory, rows):
     assert read_rows(written(tmp_path_factory.mktemp("t"), to_csv(rows)), ("a", "b")) == rows
+
+
+@pytest.mark.parametrize(
+    "text", ["sep=;\r\na;b\r\n1;2,5\r\n", "a;b;;\n1;2,5;;\n;;;\n", "a;b;;\n1;2,5\n", "SEP=|\na|b\n1|2,5\n"]
+)
+def test_what_a_spreadsheet_adds_is_left_out(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    (row,) = read_rows(tmp_path / "t.csv", ["a"])
+    assert row == {"a": "1", "b": "2,5"}
+    assert row.line == text.splitlines().index(next(line for line in text.splitlines() if line.startswith("1"))) + 1
+
+
+def test_cells_beyond_the_headings_are_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,\n1,2,3\n")
+    with pytest.raises(JsddpmError, match="2 columns, but 3 cells"):
+        read_rows(tmp_path / "t.csv")
+
+
+def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path):
+    (tmp_path / "t.xlsx").write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(JsddpmError, match="not UTF-8 text") as caught:
+        read_rows(tmp_path / "t.xlsx")
+    assert caught.value.fix == "save it as CSV UTF-8"

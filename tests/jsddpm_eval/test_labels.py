@@ -63,6 +63,7 @@ def test_slices_without_a_volume_do_not_clash_with_names():
     ("keep", "rows"),
     [
         (2, [2]), (-1, [3]), (np.int32(1), [1]), ([3, 0], [3, 0]), ((1, 1), [1, 1]), ([], []), (slice(1, 3), [1, 2]),
+        (slice(None, None, -1), [3, 2, 1, 0]),
         (np.array([True, False, False, True]), [0, 3]), (pd.Series([False, True, False, False]), [1]),
         (torch.tensor([2, 1]), [2, 1]), (torch.tensor([2, 1], dtype=torch.uint8), [2, 1]),
     ],
