@@ -128,5 +128,5 @@ def _owner(name: str) -> Metric:
         word, _, space = space.partition("_")
         score = f"{score}_{word}"
     near = get_close_matches(name, [*metrics(), *specs], n=3)
-    cure = f"use one of {', '.join(near or metrics())}" + ("" if near else ", or one of their scores, such as kid")
+    cure = f"use one of {', '.join(dict.fromkeys([*near, *metrics()]))}, or one of their scores, such as kid"
     raise usage_error("METRIC", f"unknown metric or score {name!r}", fix=cure)
