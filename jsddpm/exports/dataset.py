@@ -19,7 +19,7 @@ from jsddpm.errors import usage_error
 from jsddpm.exports.cases import Case, Unit, cases_of, refuse_equal_names, unit_of
 from jsddpm.exports.folds import Fold, folds_of
 from jsddpm.exports.formats import formats
-from jsddpm.files import write_bytes, write_json
+from jsddpm.files import read_json, write_bytes, write_json
 from jsddpm.progress import Progress
 from jsddpm.publish import published_directory
 from jsddpm.slices.anonymised import shareable_info
@@ -97,6 +97,8 @@ def export_stores(
     Raises:
         JsddpmError: ``EXISTS``, ``CASES``, ``SPLIT``, ``KEY``, ``OPTION`` (status 2).
     """
+    if form not in formats():
+        raise usage_error("OPTION", f"there is no format {form!r}", fix=f"choose from {', '.join(formats())}")
     chosen, out, exported = formats()[form], Path(out), [opened(store) for store in stores]
     if not re.fullmatch(r"[A-Za-z0-9]{1,32}", modality):
         raise usage_error(
@@ -126,6 +128,7 @@ def export_stores(
         folds=folds_of(cases, folds, seed=seed) if chosen.folds else (),
         provenance={
             "created_by": f"jsddpm {__version__}",
+            "format": form,
             "stores": [{"fingerprint": store.fingerprint, **shareable_info(store)} for store in exported],
         },
     )
@@ -133,6 +136,23 @@ def export_stores(
     with published_directory(out) as folder:
         chosen.write(data, folder, lambda: progress(next(done), len(cases)) if progress else None)
     return data
+
+
+def is_export(folder: str | Path, store: SliceStore, form: str) -> bool:
+    """Whether a folder is a data set that :func:`export_stores` has made of this store alone.
+
+    Args:
+        folder: The folder; it need not exist.
+        store: The store.
+        form: Name of the format.
+    """
+    path = Path(folder) / "provenance.json"
+    if not path.is_file():
+        return False
+    record = read_json(path)
+    stores = record.get("stores")
+    prints = [s.get("fingerprint") for s in stores if isinstance(s, dict)] if isinstance(stores, list) else []
+    return record.get("format") == form and prints == [store.fingerprint]
 
 
 def _asked_range(stores: Sequence[SliceStore]) -> tuple[int, int] | None:

@@ -67,6 +67,24 @@ def test_samplers_by_name_and_outputs_beside_the_store(run, tmp_path, sampler):
     assert not (tmp_path / "more").exists(), "an output that exists is found before anything is drawn"
 
 
+def test_a_sampling_that_is_repeated_writes_the_files_that_are_missing(run, tmp_path):
+    """Before: EXISTS for the complete folder, so what a kill between two folders left could not be finished."""
+    out, nifti, png = (tmp_path / n for n in ("store", "nifti", "png"))
+    draw = ["sample", run, "--bins", 1, "--per-condition", 2, "--steps", 2, "--seed"]
+    assert jsddpm(*draw, 0, "--out", out, "--nifti", nifti).exit_code == 0
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in nifti.iterdir()}
+    for _ in range(2):
+        found = jsddpm(*draw, 0, "--out", out, "--nifti", nifti, "--png", png)
+        assert found.exit_code == 0, found.stderr
+        assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in nifti.iterdir()} == before
+        assert len(list(png.glob("*.png"))) == 2 * len(SliceStore(out).index)
+    other = tmp_path / "other"
+    assert jsddpm(*draw, 1, "--out", other).exit_code == 0
+    for words in ((0, "--out", out, "--nifti", png), (1, "--out", other, "--nifti", nifti)):
+        found = jsddpm(*draw, *words)
+        assert "error[EXISTS]" in str(found.exception)
+
+
 def test_of_parts_that_end_together_one_writes_the_files(generated, tmp_path, capsys):
     """Both found the store published, and the second one failed."""
     with exclusive_lock(lock_of(tmp_path / "png")):

@@ -95,11 +95,12 @@ def sample(
     from jsddpm.slices.store import SliceStore
 
     part = share_of(share)
-    others = [folder for folder in (nifti, png) if folder is not None]
-    for folder in others:
-        if part[1] == 1 or not out.exists():  # the part that published the store has written it
+    others = {form: folder for form, folder in (("nifti", nifti), ("png", png)) if folder is not None}
+    for form, folder in others.items():
+        of_another_part = part[1] > 1 and out.exists()  # the part that published the store has written it
+        if not (of_another_part or _is_written(out, folder, form)):
             refuse_existing(folder)
-    if len({out, *others}) <= len(others):
+    if len({out, *others.values()}) <= len(others):
         raise usage_error(
             "OPTION", "two outputs have the same folder", fix="give --out, --nifti and --png different folders"
         )
@@ -124,10 +125,20 @@ def sample(
     if not out.exists():
         emit_part(out, part, share, how)
         return
-    for form, place in (("nifti", nifti), ("png", png)):
-        if place is not None:
-            _export(out, place, form, shared=part[1] > 1)
+    for form, folder in others.items():
+        if _is_written(out, folder, form):
+            note(f"{folder} is complete: it has these samples as {form}")
+        else:
+            _export(out, folder, form, shared=part[1] > 1)
     emit(None, {"out": str(out), "complete": True, "samples": len(SliceStore(out).index)}, how)
+
+
+def _is_written(store: Path, folder: Path, form: str) -> bool:
+    """Whether a command that is repeated has written the samples of its store there."""
+    from jsddpm.exports.dataset import is_export
+    from jsddpm.slices.store import SliceStore
+
+    return store.exists() and folder.exists() and is_export(folder, SliceStore(store), form)
 
 
 def _export(store: Path, folder: Path, form: str, *, shared: bool) -> None:

@@ -230,3 +230,8 @@ def test_a_generator_without_masks_has_images_in_bids_and_no_place_in_nnunet(tmp
     with pytest.raises(JsddpmError, match="have no mask"):
         export_stores([made], tmp_path / "nnunet", "nnunet")
     assert not (tmp_path / "nnunet").exists()
+
+
+def test_a_format_that_does_not_exist_is_refused_with_those_that_do(tmp_path):
+    with pytest.raises(JsddpmError, match=r"OPTION.*no format 'nii'.*bids, nifti, nnunet, png"):
+        export_stores([], tmp_path / "out", "nii")
