@@ -13,7 +13,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,9 @@ def shared_directory(target: str | os.PathLike[str], plan: dict[str, Any], *, pa
     target = Path(target)
     make_directory(target.parent)
     own = target.parent / f".{target.name}.part-{part}.lock"
-    with exclusive_lock(own):
-        with exclusive_lock(lock_of(target), wait=True):
+    with ExitStack() as held:
+        with exclusive_lock(lock_of(target), wait=True):  # so that no part begins while another one looks for it
+            held.enter_context(exclusive_lock(own))
             try:
                 _begin(target, plan, resume=True)
             except JsddpmError as error:
@@ -184,7 +185,7 @@ def _discard(target: Path) -> None:
 
 
 def _others_work(target: Path, own: Path) -> bool:
-    """Whether another process holds the lock of its part."""
+    """Whether another process holds the lock of its part; the caller holds that of the target."""
     for path in target.parent.glob(f".{glob.escape(target.name)}.part-*.lock"):
         try:
             if path != own:
@@ -266,7 +267,9 @@ def exclusive_lock(path: str | os.PathLike[str], *, wait: bool = False) -> Itera
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
-        name = holder.read_text(encoding="utf-8") if holder.is_file() else "another process"
+        name = "another process"
+        with suppress(OSError):  # it may end, and remove the file, just now
+            name = holder.read_text(encoding="utf-8")
         cure = "wait until it ends, or choose another folder"
         raise environment_error("LOCKED", f"{name} is working here", fix=cure, file=path) from None
     except OSError as error:  # a folder that cannot be written, a file system without locks

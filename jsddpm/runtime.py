@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jsddpm.errors import environment_error, first_line, usage_error
 
@@ -26,7 +26,7 @@ def best_device() -> torch.device:
 
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    if processes()[1] == 1:
+    if processes().world == 1:
         return torch.device("cuda")
     return torch.device("cuda", local_rank() % torch.cuda.device_count())
 
@@ -131,24 +131,40 @@ def _control_groups(root: Path, path: str, limit: str, usage: str, cache: str) -
             return
 
 
-def processes() -> tuple[int, int, int]:
-    """``(rank, processes of this machine, machines)`` from the environment of ``torchrun`` or ``srun``.
+class Processes(NamedTuple):
+    """The processes of a job.
 
-    A process that neither of them started is a single one: ``(0, 1, 1)``.
+    Attributes:
+        rank: Number of this process.
+        local: Processes of a machine, if all machines have as many.
+        machines: Number of machines.
+        world: Number of processes.
+    """
+
+    rank: int
+    local: int
+    machines: int
+    world: int
+
+
+def processes() -> Processes:
+    """The processes of this job, from the environment of ``torchrun`` or ``srun``.
+
+    A process that neither of them started is a single one.
 
     Raises:
         JsddpmError: ``LAUNCHER`` (status 5) naming a variable that is missing or no number.
 
     >>> processes()
-    (0, 1, 1)
+    Processes(rank=0, local=1, machines=1, world=1)
     """
     if under_slurm():
         world, machines = _launched("SLURM_NTASKS", least=1), _launched("SLURM_NNODES", least=1)
-        return _launched("SLURM_PROCID"), world // machines, machines
+        return Processes(_launched("SLURM_PROCID"), world // machines, machines, world)
     if not _under_torchrun():
-        return 0, 1, 1
+        return Processes(0, 1, 1, 1)
     local, world = _launched("LOCAL_WORLD_SIZE", least=1), _launched("WORLD_SIZE", least=1)
-    return _launched("RANK"), local, world // local
+    return Processes(_launched("RANK"), local, world // local, world)
 
 
 def _launched(name: str, *, least: int = 0) -> int:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from jsddpm.binning import MOST_BINS, Scheme, ZBinning
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.registry import EMBEDDINGS, SAMPLERS, Registry
 
 
@@ -76,9 +78,23 @@ class BinningConfig(Section):
     allow_empty_bins: Flag = False
     """Accept more bins than slices; empty bins are not trained and not sampled."""
 
-    def for_store(self, n_slices: int) -> ZBinning:
-        """The binning of a store's volumes."""
-        return ZBinning(self.z_range, self.n_bins, self.scheme, n_slices, self.allow_empty_bins)
+    def for_store(self, n_slices: int, file: str | PathLike[str] | None = None) -> ZBinning:
+        """The binning of a store's volumes.
+
+        Args:
+            n_slices: Slices of a volume.
+            file: Folder of the store, which the error names.
+
+        Raises:
+            JsddpmError: ``Z_RANGE``, ``N_BINS`` (status 2).
+        """
+        try:
+            return ZBinning(self.z_range, self.n_bins, self.scheme, n_slices, self.allow_empty_bins)
+        except JsddpmError as error:
+            if error.code != "Z_RANGE" or file is None:
+                raise
+            cure = f"--set binning.z_range=[LO,HI] with LO <= HI <= {n_slices - 1}, in place of that of the preset"
+            raise usage_error("Z_RANGE", f"binning.{error.what}", fix=cure, file=file) from None
 
 
 class AugmentationConfig(Section):

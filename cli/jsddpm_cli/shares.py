@@ -18,8 +18,8 @@ def share_of(text: str | None) -> tuple[int, int]:
     if text is None:
         from jsddpm.runtime import processes
 
-        rank, local, machines = processes()
-        return rank, local * machines
+        job = processes()
+        return job.rank, job.world
     match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
     number, count = (int(part) for part in match.groups()) if match else (0, 0)
     if not 1 <= number <= count:

@@ -31,8 +31,7 @@ def stoppable() -> Iterator[None]:
     With several processes the system ends each of them as before, because a process that waits for another one runs no
     handler.
     """
-    _, local, machines = processes()
-    if threading.current_thread() is not threading.main_thread() or local * machines > 1:
+    if threading.current_thread() is not threading.main_thread() or processes().world > 1:
         yield
         return
     owner = os.getpid()

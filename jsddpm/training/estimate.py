@@ -80,7 +80,7 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
     Raises:
         JsddpmError: ``SIZE``, ``Z_RANGE``, ``N_BINS``, ``PRECISION`` (status 2).
     """
-    binning, batch = config.binning.for_store(store.n_slices), config.data.batch_size
+    binning, batch = config.binning.for_store(store.n_slices, store.path), config.data.batch_size
     held = {split: len(store.select(binning=binning, split=split)) for split in ("train", "val")}
     conditions = len(np.unique(store.tokens(store.select(binning=binning, split="train"), binning)))
     pictured = min(config.logging.grid, conditions, config.sampling.batch_size or BATCH)
@@ -123,13 +123,12 @@ def require_memory(config: RunConfig, store: SliceStore) -> Estimate:
     """
     estimate = estimate_run(config, store)
     parts, available = estimate.parts, available_memory()
-    _, local, _ = processes()
     if best_device().type == "cuda":
         on_gpu: tuple[Part, ...] = ("model.channels", "data.batch_size")
         held: dict[Part, int] = {"data.residence": estimate.on_device}
         _require(config, {name: parts[name] for name in on_gpu} | held, device_memory())
         parts = {name: size for name, size in parts.items() if name not in on_gpu}
-    _require(config, parts, None if available is None else available // local)
+    _require(config, parts, None if available is None else available // processes().local)
     return estimate
 
 

@@ -44,8 +44,7 @@ def explained(config: RunConfig, last: Path | None = None, step: Callable[[], in
         if config.trainer.compile and type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
             cure = "set trainer.compile=false (--debug shows the reason)"
             raise environment_error("COMPILE", "torch.compile fails on this machine", fix=cure) from error
-        _, local, machines = processes()
-        if local * machines > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)):
+        if processes().world > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)):
             what = f"another process does not answer at step {step()} ({first_line(error)})"
             cure = f"read the messages of that process; each waits {config.trainer.collective_timeout} s for the others"
             raise environment_error("PROCESSES", what, fix=f"{cure} (trainer.collective_timeout)") from error

@@ -19,7 +19,7 @@ from jsddpm.training.failures import explained
 from jsddpm.training.folder import refuse_begun
 from jsddpm.training.run import checkpoint_bytes, prepare, require_checkpoint_space
 from jsddpm.training.samples import required_plan
-from jsddpm.training.trainer import check_packages, resolved_precision
+from jsddpm.training.trainer import check_packages, check_processes, resolved_precision
 from jsddpm.training.warm_start import start_from
 
 
@@ -80,6 +80,7 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path, *, warm_sta
     """
     refuse_begun(out)
     check_packages(config)
+    check_processes()
     folder = next(p for p in Path(out).resolve().parents if p.exists())
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise environment_error(
@@ -108,12 +109,12 @@ def make_plan(config: RunConfig, store: SliceStore, out: str | Path, *, warm_sta
             optimizer.zero_grad()
             float(loss.detach())
             seconds = (time.perf_counter() - start) * config.trainer.accumulate
-    _, local, machines = processes()
-    slices = config.data.batch_size * config.trainer.accumulate * local * machines
+    world = processes().world
+    slices = config.data.batch_size * config.trainer.accumulate * world
     return Plan(
         device=torch.cuda.get_device_name(device) if on_gpu else "cpu",
         precision=precision,
-        processes=local * machines,
+        processes=world,
         parameters=sum(p.numel() for p in module.denoiser.parameters()),
         train_slices=len(data.train),
         val_slices=len(data.val),

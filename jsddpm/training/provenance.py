@@ -72,10 +72,9 @@ def resumed(provenance: dict[str, Any], step: int, config: RunConfig, changed: d
 
 def _machine(config: RunConfig) -> dict[str, Any]:
     """Properties of the machine on which the bytes of a run depend."""
-    _, local, machines = processes()
     return {
         "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
         "device": torch.cuda.get_device_name(best_device()) if torch.cuda.is_available() else "cpu",
         "precision": resolved_precision(config),
-        "processes": local * machines,
+        "processes": processes().world,
     }

@@ -46,7 +46,7 @@ from jsddpm.training.log import failure_of
 from jsddpm.training.module import JointDDPM, Validator
 from jsddpm.training.progress import CHOICE, last_checkpoint, read_provenance
 from jsddpm.training.samples import Judge, JudgedSamples, required_plan
-from jsddpm.training.trainer import build_trainer, check_packages, quiet, resolved_precision
+from jsddpm.training.trainer import build_trainer, check_packages, check_processes, quiet, resolved_precision
 from jsddpm.training.warm_start import start_from
 
 _STATE = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers", "callbacks")
@@ -67,7 +67,7 @@ def prepare(
         JsddpmError: ``CONFIG``, ``NO_SLICES``, ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
     """
     require_signal(config.diffusion, config.objective)
-    binning = config.binning.for_store(store.n_slices)
+    binning = config.binning.for_store(store.n_slices, store.path)
     data = SliceDataModule(store, binning, seed=config.seed, **config.data.model_dump(exclude={"flip"}))
     token = data.train.token
     drawn = is_drawn(token, binning.n_bins, config.data.lesion_share)
@@ -120,9 +120,9 @@ def train(
         The last checkpoint.
 
     Raises:
-        JsddpmError: ``EXISTS``, ``NO_SLICES``, ``RESUME``, ``WARM_START`` (status 2); ``LOCKED`` (status 5) while
-            another process writes the run; ``NON_FINITE_LOSS``, ``NON_FINITE`` (status 6), naming the last checkpoint;
-            ``NOT_WRITABLE``, ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later, the last checkpoint
+        JsddpmError: ``EXISTS``, ``NO_SLICES``, ``OPTION``, ``RESUME``, ``WARM_START`` (status 2); ``LOCKED`` (status 5)
+            while another process writes the run; ``NON_FINITE_LOSS``, ``NON_FINITE`` (status 6), naming the last
+            checkpoint; ``NOT_WRITABLE``, ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later, the last checkpoint
             then stays;
             ``WORKER``, ``PROCESSES`` (status 5); ``TERMINATED`` (status 143) after SIGTERM or SIGUSR1, ``last.ckpt``
             saved.
@@ -137,6 +137,7 @@ def train(
                 _refuse_random_weights(out)
             resume = False
         check_packages(config)
+        check_processes()
         resolved_precision(config)
         require_memory(config, store)
         plan = required_plan(config, store, judged=judge is not None)

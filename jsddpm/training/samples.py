@@ -122,7 +122,7 @@ class SamplePlan:
         """
         monitoring, sampling = config.monitoring, config.sampling
         sampling = sampling.model_copy(update={"steps": min(sampling.steps, monitoring.steps)})
-        binning = config.binning.for_store(store.n_slices)
+        binning = config.binning.for_store(store.n_slices, store.path)
         train, val = (store.select(binning=binning, split=split) for split in ("train", "val"))
         trained = torch.from_numpy(store.tokens(train, binning))
         trained = trained[is_drawn(trained, binning.n_bins, config.data.lesion_share)]
@@ -159,8 +159,7 @@ def required_plan(config: RunConfig, store: SliceStore, *, judged: bool = True) 
     Raises:
         JsddpmError: ``CONFIG`` (status 2) with the setting that depends on samples.
     """
-    _, local, machines = processes()
-    plan = SamplePlan.of(config, store, workers=local * machines)
+    plan = SamplePlan.of(config, store, workers=processes().world)
     if not judged and not plan.reason:
         plan = replace(plan, ids=(), reason="no judge was given")
     for key in ("patience", "stop_at_memorisation"):

@@ -66,16 +66,16 @@ def build_trainer(
         more: Callbacks besides those of every run; writers of checkpoints are called last.
         resumed_at: Step from which the run resumes; None for a new run.
     """
-    limits, (_, local, machines) = config.trainer, processes()
+    limits, job = config.trainer, processes()
     patience = timedelta(seconds=limits.collective_timeout)
     stamp = LambdaCallback(on_save_checkpoint=lambda *called: called[-1].update({KEY: info.to_dict()}))
     callbacks: list[Callback] = [*more, stamp, Pictures(out / "pictures", info)]
     with quiet():
         return L.Trainer(
             accelerator="auto",
-            devices=local,
-            num_nodes=machines,
-            strategy=DDPStrategy(timeout=patience) if local * machines > 1 else "auto",
+            devices=job.local,
+            num_nodes=job.machines,
+            strategy=DDPStrategy(timeout=patience) if job.world > 1 else "auto",
             use_distributed_sampler=False,  # the data module divides batches between processes itself
             max_steps=limits.max_steps,
             precision=resolved_precision(config),
@@ -122,6 +122,19 @@ def check_packages(config: RunConfig) -> None:
     for package, enabled in (("tensorboard", config.logging.tensorboard), ("wandb", config.logging.wandb)):
         if enabled:
             require_package(package, extra="logs", why=f"logging.{package}")
+
+
+def check_processes() -> None:
+    """Refuse machines with different numbers of processes, for which Lightning waits without end.
+
+    Raises:
+        JsddpmError: ``OPTION`` (status 2).
+    """
+    job = processes()
+    if job.local * job.machines != job.world:
+        what = f"{job.world} processes cannot be divided equally between {job.machines} machines"
+        cure = "start as many on each, as srun does with --ntasks-per-node"
+        raise usage_error("OPTION", what, fix=cure)
 
 
 @contextmanager

@@ -296,3 +296,30 @@ def test_a_file_that_can_neither_be_linked_nor_copied_is_an_error_of_the_disk(tm
         files.link_or_copy(tmp_path / "source", tmp_path / "none" / "a")
     assert caught.value.status is ExitStatus.ENVIRONMENT
     assert not leftovers(tmp_path)
+
+
+def test_a_part_that_begins_while_another_one_looks_for_it_is_not_refused(tmp_path, monkeypatch):
+    """The first part fails, and looks whether others work by taking their locks; a killed second part left its lock."""
+    target, began = tmp_path / "out", []
+    lock = tmp_path / ".out.part-2.lock"
+
+    def begin():
+        with publish.shared_directory(target, {}, part="2") as folder:
+            began.append(folder)
+
+    second, honest = threading.Thread(target=begin), publish.exclusive_lock
+
+    @contextmanager
+    def slow(path, *, wait=False):
+        with honest(path, wait=wait):
+            if path == lock and threading.current_thread() is not second and not second.ident:
+                second.start()
+                time.sleep(0.5)
+            yield
+
+    with pytest.raises(JsddpmError, match="impossible"), publish.shared_directory(target, {}, part="1"):
+        lock.touch()
+        monkeypatch.setattr(publish, "exclusive_lock", slow)
+        raise usage_error("OPTION", "impossible", fix="")
+    second.join(10)
+    assert began == [publish.unfinished(target)]

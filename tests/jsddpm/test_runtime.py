@@ -12,6 +12,8 @@ from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElastic
 
 from jsddpm.errors import JsddpmError
 from jsddpm.runtime import best_device, cores, device_memory, local_rank, peak_memory, processes, under_slurm
+from jsddpm.training.trainer import check_processes
+from jsddpm_cli.shares import share_of
 
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "RANK": "5", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
 SRUN = {
@@ -24,6 +26,10 @@ SRUN = {
 }
 
 
+UNEVEN = SRUN | {"SLURM_NTASKS": "5", "SLURM_NTASKS_PER_NODE": "3"}
+"""Five tasks on two machines: three on one, two on the other."""
+
+
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
@@ -34,6 +40,7 @@ SRUN = {
         (SRUN | {"SLURM_JOB_NAME": "bash"}, (0, 1, 1)),
         (SRUN | {"SLURM_JOB_NAME": "interactive"}, (0, 1, 1)),
         ({"SLURM_JOB_ID": "1"}, (0, 1, 1)),
+        (UNEVEN, (4, 2, 2)),
     ],
 )
 @pytest.mark.filterwarnings("ignore:The `srun` command is available")
@@ -42,12 +49,13 @@ def test_processes_are_those_of_the_launcher_that_lightning_finds(monkeypatch, e
         monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert processes() == expected
+    assert processes()[:3] == expected
     torchrun = TorchElasticEnvironment.detect()
     assert under_slurm() == (SLURMEnvironment.detect() and not torchrun)
     if torchrun or under_slurm():
         found = TorchElasticEnvironment() if torchrun else SLURMEnvironment()
-        assert (processes()[0], processes()[1] * processes()[2]) == (found.global_rank(), found.world_size())
+        assert (processes().rank, processes().world) == (found.global_rank(), found.world_size())
+        assert share_of(None) == (found.global_rank(), found.world_size())
         assert local_rank() == found.local_rank()
 
 
@@ -94,6 +102,15 @@ def test_half_an_environment_of_a_launcher_is_refused_by_its_variable(monkeypatc
     with pytest.raises(JsddpmError, match=f"LAUNCHER.*{named}") as caught:
         processes()
     assert caught.value.status == 5
+
+
+def test_training_needs_as_many_processes_on_each_machine(monkeypatch):
+    for name, value in UNEVEN.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(JsddpmError, match=r"OPTION.*5 processes .* 2 machines; fix: .*--ntasks-per-node"):
+        check_processes()
+    monkeypatch.setenv("SLURM_NTASKS", "6")
+    check_processes()
 
 
 def test_cores_are_those_of_the_process_or_of_the_machine(monkeypatch):

@@ -163,7 +163,7 @@ def _own_run(project: Project, *, resume: bool) -> Path:
     """The run folder that a project gives: the unfinished one, or the next one."""
     from jsddpm.runtime import processes
 
-    if processes() != (0, 1, 1):
+    if processes().world > 1:
         raise usage_error("OPTION", "several processes need the name of the run folder", fix="give --out")
     if resume:
         return project.unfinished_run(lambda error: note(f"this run is left out: {error}"))
@@ -239,7 +239,7 @@ def _judge(config: RunConfig, store: SliceStore) -> SampleJudge:
     from jsddpm_eval.monitoring.judge import SampleJudge
     from jsddpm_eval.monitoring.samples import SampleMonitor
 
-    binning, limits = config.binning.for_store(store.n_slices), config.trainer
+    binning, limits = config.binning.for_store(store.n_slices, store.path), config.trainer
     monitor = SampleMonitor.of_store(store, binning, cache=shared_cache(store.path))
     return SampleJudge(monitor, patience=limits.patience, stop_at_memorisation=limits.stop_at_memorisation)
 

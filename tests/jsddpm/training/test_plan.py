@@ -44,6 +44,7 @@ def test_what_cannot_be_trained_is_refused_by_plan_and_training_alike(store, tmp
         found = refusal(lambda work=work: work(config, store, tmp_path / "run"))
         assert (found.status, found.err.split("]")[0]) == (status, f"error[{code}"), found.err
         assert said in found.err
+        assert code != "Z_RANGE" or all(w in found.err for w in (str(store.path), "--set binning.z_range=[LO,HI]"))
         assert not (tmp_path / "run").exists()
     assert time.monotonic() - start < 60
 
