@@ -91,7 +91,8 @@ def _separated(text: str) -> tuple[str, str]:
     first = text.partition("\n")[0]
     if named := _SEPARATOR.fullmatch(first):
         return named[1], text[len(first) :]
-    return max("\t;,", key=first.count), text
+    headings = next((line for line in text.split("\n") if line.strip("\t;, ")), "")
+    return max("\t;,", key=headings.count), text
 
 
 def _headings(row: Sequence[str]) -> list[str]:

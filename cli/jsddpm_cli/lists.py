@@ -13,6 +13,8 @@ def repeated(arguments: Sequence[str], options: Sequence[str]) -> Iterator[str]:
 
     >>> list(repeated(["a", "--baseline", "b", "c", "--all"], ["--baseline"]))
     ['a', '--baseline', 'b', '--baseline', 'c', '--all']
+    >>> list(repeated(["--bins=5", "10"], ["--bins"]))
+    ['--bins=5', '--bins', '10']
     """
     current, fresh = None, False
     for position, argument in enumerate(arguments):
@@ -20,7 +22,8 @@ def repeated(arguments: Sequence[str], options: Sequence[str]) -> Iterator[str]:
             yield from arguments[position:]
             return
         if argument.startswith("-"):
-            current, fresh = argument if argument in options else None, True
+            name, equals, _ = argument.partition("=")
+            current, fresh = name if name in options else None, not equals
         elif current is not None and not fresh:
             yield current
         fresh = fresh and argument.startswith("-")

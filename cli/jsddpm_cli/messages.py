@@ -26,14 +26,14 @@ def usage_problem(error: Any, command: str) -> JsddpmError:
     invalid = getattr(error.__cause__, "errors", None)  # of pydantic, which reads the values for typer
     if invalid is not None:
         error.message = misfit(invalid()[0])
-    what, _, hint = error.format_message().rstrip(".?").partition(". ")
+    what, _, hint = error.format_message().rstrip(".?").partition(". Did you mean ")
     if near := getattr(error, "possibilities", None):
-        what, hint = error.message.rstrip("."), f"did you mean {' or '.join(sorted(near))}"
+        what, hint = error.message.rstrip("."), " or ".join(sorted(near))
     parameter: Any = getattr(error, "param", None)
     if getattr(parameter, "param_type_name", "") == "argument":
         what = what.replace(f"'{parameter.name}'", parameter.name.upper())
     what = what[:1].lower() + what[1:]
-    cure = f"{hint[:1].lower()}{hint[1:]}? See" if hint.lower().startswith("did you mean") else "see"
+    cure = f"did you mean {hint}? See" if hint else "see"
     return usage_error("USAGE", what, fix=f"{cure} {command} --help")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jsddpm.config import RunConfig, combined_config, read_yaml, require_preset
-from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.errors import JsddpmError, first_names, usage_error
 from jsddpm.files import write_text
 from jsddpm.registry import PRESETS
 from jsddpm.slices.store import SliceStore
@@ -173,10 +173,11 @@ def found_store(folder: str | Path = ".") -> Path:
     Raises:
         JsddpmError: ``MISSING`` (status 2) when there is none, or more than one.
     """
-    stores = [p.parent for p in sorted(Path(folder).glob("*/store.json")) if SliceStore(p.parent).kind == "real"]
+    every = [p.parent for p in sorted(Path(folder).glob("*/store.json"))]
+    stores = [place for place in every if SliceStore(place).kind == "real"]
     if len(stores) != 1:
-        names = ", ".join(str(s) for s in stores[:5])
-        what = f"contains {len(stores)} stores: {names}" if stores else "contains no store"
+        none = f"contains only generated stores: {first_names(list(map(str, every)))}" if every else "contains no store"
+        what = f"contains {len(stores)} real stores: {first_names(list(map(str, stores)))}" if stores else none
         cure = f"choose one: --store {stores[0]}" if stores else "build one with jsddpm cache build, or give --store"
         raise usage_error("MISSING", what, fix=cure, file=Path(folder))
     return stores[0]

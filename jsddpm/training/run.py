@@ -122,10 +122,9 @@ def train(
     Raises:
         JsddpmError: ``EXISTS``, ``NO_SLICES``, ``OPTION``, ``RESUME``, ``WARM_START`` (status 2); ``LOCKED`` (status 5)
             while another process writes the run; ``NON_FINITE_LOSS``, ``NON_FINITE`` (status 6), naming the last
-            checkpoint; ``NOT_WRITABLE``, ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later, the last checkpoint
-            then stays;
-            ``WORKER``, ``PROCESSES`` (status 5); ``TERMINATED`` (status 143) after SIGTERM or SIGUSR1, ``last.ckpt``
-            saved.
+            checkpoint; ``NOT_WRITABLE``, ``DISK_FULL``, ``MEMORY`` (status 5), before the first step or later, the last
+            checkpoint then stays; ``WORKER``, ``PROCESSES`` (status 5); ``TERMINATED`` (status 143) after SIGTERM or
+            SIGUSR1, ``last.ckpt`` saved.
         KeyboardInterrupt: After SIGINT, ``last.ckpt`` saved.
     """
     store = opened(store)

@@ -176,6 +176,22 @@ def test_the_root_of_a_manifest_can_be_pasted(jsddpm, bids, tmp_path):
     assert said == ["--root", str(bids)]
 
 
+def test_the_root_of_a_manifest_of_one_image_is_its_folder(jsddpm, tmp_path):
+    """It was the file."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "tables").mkdir()
+    write_nifti(tmp_path / "images" / "a.nii.gz", np.ones((8, 9, 10), np.float32), np.eye(4))
+    (tmp_path / "one.csv").write_text("image,patient\nimages/a.nii.gz,a\n")
+    out = tmp_path / "tables" / "cohort.csv"
+    status, _, err = jsddpm("cohort", "scan", tmp_path / "one.csv", "--controls", "a", "--out", out)
+    assert (status, f"needs --root {tmp_path / 'images'}\n" in err) == (0, True), err
+
+
+def test_a_value_with_a_full_stop_is_named_whole(jsddpm):
+    status, _, err = jsddpm("bins", "report", "--bins", "1. 2")
+    assert (status, "'--bins': '1. 2' is not a whole number; fix: see jsddpm bins report --help" in err) == (2, True)
+
+
 def test_a_scan_overwrites_no_manifest_that_was_edited(jsddpm, bids, tmp_path):
     table = tmp_path / "cohort.csv"
     table.write_text("image,patient\nmine.nii.gz,p\n")

@@ -136,6 +136,7 @@ def test_studies_of_two_generators_are_compared(place, tmp_path):
     assert all("is an assumption of this study" in values["limits"][-1] for values in studies)
     assert row["difference"] == pytest.approx(means[1] - means[0])
     assert CliRunner().invoke(app, ["compare", both[0], str(place / "out")]).exception.code == "NOT_COMPARABLE"
+    assert "27 studies are given" in str(CliRunner().invoke(app, ["compare", *both[:1] * 27]).exception)
     with open(files[0], newline="") as stream:
         (written,) = csv.DictReader(stream)
     assert [float(written[key]) for key in ("difference", "low", "high")] == [row["difference"], *row["interval"]]

@@ -26,9 +26,10 @@ def written(folder, data):
 def test_separators_line_ends_and_byte_order_marks_make_no_difference(tmp_path, separator, end, mark):
     lines = ["patient, note", '007 ,"a b"', "", "1e3,"]
     text = mark + end.join(lines).replace(",", separator) + end
-    assert read_rows(written(tmp_path, text), ("patient",)) == [
-        {"patient": "007", "note": "a b"}, {"patient": "1e3", "note": ""},
-    ]  # fmt: skip
+    for before in ("", end, f"  {end}{end}", f"{separator}{end}"):  # as exports of spreadsheets begin
+        assert read_rows(written(tmp_path, mark + before + text.removeprefix(mark)), ("patient",)) == [
+            {"patient": "007", "note": "a b"}, {"patient": "1e3", "note": ""},
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

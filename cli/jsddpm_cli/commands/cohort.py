@@ -177,7 +177,7 @@ def _note_root(records: Sequence[Record], folder: Path) -> None:
     """Say which --root a manifest needs if its files lie outside of its folder."""
     files = [str(path.resolve()) for r in records for path in (r.image, r.mask, r.brain) if path is not None]
     if not all(Path(file).is_relative_to(folder.resolve()) for file in files):
-        root = shlex.quote(os.path.commonpath(files))
+        root = shlex.quote(os.path.commonpath(map(os.path.dirname, files)))
         note(f"its files lie outside of its folder: jsddpm cache build needs --root {root}")
 
 

@@ -166,9 +166,12 @@ def _compare_studies(folders: list[Path], out: list[Path], how: Format, *, refus
     from jsddpm_reports.terminal import results_table
     from jsddpm_reports.utility import BETWEEN_FORMS, between_text, comparison_table
 
-    if refused or not all(map(is_study, folders)) or len(folders) > len(ascii_uppercase):
+    if refused or not all(map(is_study, folders)):
         cure = "give only folders of jsddpm utility, without --baseline, --score and --all"
         raise usage_error("OPTION", "utility studies can only be compared with each other", fix=cure)
+    if len(folders) > len(ascii_uppercase):
+        what = f"{len(folders)} studies are given, and the table has letters for {len(ascii_uppercase)}"
+        raise usage_error("OPTION", what, fix="compare fewer at a time")
     require_endings(out, BETWEEN_FORMS)
     letters = dict(zip(ascii_uppercase, folders, strict=False))
     names = dict(zip(letters, local_names(folders), strict=True))

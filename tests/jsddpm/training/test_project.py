@@ -135,5 +135,11 @@ def test_the_one_store_of_a_folder_is_found(store, tmp_path):
     shutil.copytree(store.path, tmp_path / "a")
     assert found_store(tmp_path) == tmp_path / "a"
     shutil.copytree(store.path, tmp_path / "b")
-    with pytest.raises(JsddpmError, match="2 stores"):
+    with pytest.raises(JsddpmError, match="2 real stores"):
+        found_store(tmp_path)
+
+
+def test_a_folder_with_generated_stores_alone_is_said_to_have_no_real_one(generated, tmp_path):
+    shutil.copytree(generated.path, tmp_path / "samples")
+    with pytest.raises(JsddpmError, match=r"MISSING.*contains only generated stores: .*samples; fix: build one"):
         found_store(tmp_path)
