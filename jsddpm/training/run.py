@@ -128,7 +128,7 @@ def train(
         KeyboardInterrupt: After SIGINT, ``last.ckpt`` saved.
     """
     store = opened(store)
-    out, first = Path(out), processes()[0] == 0
+    out, first = Path(out), processes().rank == 0
     last = out / "checkpoints" / "last.ckpt"
     with claimed(out, new=not resume) if first else nullcontext():
         if resume and (is_unbegun(out) if first else not last.is_file()):  # the first process may be emptying it

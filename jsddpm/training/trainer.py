@@ -107,7 +107,7 @@ def loggers(config: RunConfig, out: Path, resumed_at: int | None = None) -> list
 def _run_log(out: Path, resumed_at: int | None) -> RunLog:
     """``metrics.csv`` with the rows before a resume, which Lightning would drop."""
     path, rows = out / "metrics.csv", []
-    if resumed_at is not None and path.is_file() and processes()[0] == 0:
+    if resumed_at is not None and path.is_file() and processes().rank == 0:
         rows = [row for row in read_metrics(path) if int(row["step"]) < resumed_at]
     with quiet():
         return RunLog(out, rows)

@@ -115,7 +115,7 @@ def train(
         _print_plan(chosen, SliceStore(store).of_kind("real"), out, how, warm_start)
         return
     path = run_training(chosen, SliceStore(store).of_kind("real"), out, resume=resume, warm_start=warm_start)
-    if processes()[0] == 0:
+    if processes().rank == 0:
         emit(None, {"run": str(out), "checkpoint": str(path), "step": checkpoint_info(path).step}, how)
 
 
@@ -212,7 +212,7 @@ def run_training(
     work = partial(
         train_run, config, store, out, resume=resume, warm_start=warm_start, validator=slice_scores, judge=judge
     )
-    if processes()[0] > 0:  # only the first process prints
+    if processes().rank > 0:  # only the first process prints
         return work()
     note(plan.sentence)
     with tracked("training") as bar:
