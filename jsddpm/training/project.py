@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from jsddpm.config import RunConfig, combined_config, read_yaml, require_preset
-from jsddpm.errors import JsddpmError, first_names, usage_error
+from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import write_text
 from jsddpm.registry import PRESETS
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.progress import RunProgress, is_run
+from jsddpm.wording import first_names
 
 PROJECT = "jsddpm.yaml"
 RUNS = "runs"
