@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,8 @@ def test_studies_of_two_generators_are_compared(place, tmp_path):
     assert all("is an assumption of this study" in values["limits"][-1] for values in studies)
     assert row["difference"] == pytest.approx(means[1] - means[0])
     assert CliRunner().invoke(app, ["compare", both[0], str(place / "out")]).exception.code == "NOT_COMPARABLE"
-    assert "27 studies are given" in str(CliRunner().invoke(app, ["compare", *both[:1] * 27]).exception)
+    many = [str(shutil.copytree(both[0], tmp_path / "many" / str(number))) for number in range(27)]
+    assert "27 studies are given" in str(CliRunner().invoke(app, ["compare", *many]).exception)
     with open(files[0], newline="") as stream:
         (written,) = csv.DictReader(stream)
     assert [float(written[key]) for key in ("difference", "low", "high")] == [row["difference"], *row["interval"]]
