@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-_TILE = 1024
 _ENTRIES = 1 << 21  # of a kernel matrix held at a time: they stay in the cache
 
 
@@ -62,62 +61,74 @@ def _mean_of_pairs(x: Tensor) -> Tensor:
     return (kernel.sum() - kernel.trace()) / (len(x) * (len(x) - 1))
 
 
-@dataclass(frozen=True)
-class KernelTable:
-    """Kernel sums between units (patients, samples), from which the distance of any resample of units is a sum.
+def resampled_distances(
+    x: Tensor, unit: Tensor, condition: Tensor, shares: Tensor, dependent: Tensor, sides: Sequence[Tensor]
+) -> Tensor:
+    """Kernel distances of resamples of units (patients, samples, volumes), from means by pair of conditions.
 
-    Attributes:
-        sums: ``(U, U)``, weighted kernel sums; on the diagonal only pairs that count.
-        pairs: ``(U, U)``, the weights those sums carry; on the diagonal only pairs that count.
+    ::
+
+        sum_cd s_c s_d (mean k(x_c, x_d) + mean k(y_c, y_d) - 2 mean k(x_c, y_d))
+
+    where s are the shares of the conditions c and d. Pairs of one patient, and ``i = j``, are in no mean. A condition
+    of few patients loses more of its own pairs by this than of its pairs with others; one mean over all pairs that are
+    left would compare different mixes of conditions, and be biased. With one condition it is :func:`kernel_distance`.
+
+    Memory grows with the cells (unit and condition of a sample) times the resamples, and times the cells of one
+    condition, not with pairs of samples or of cells.
+
+    Args:
+        x: Features ``(n, d)``.
+        unit: Unit of each row, int64 ``(n,)``, below U.
+        condition: Condition of each row, int64 ``(n,)``, below C.
+        shares: Share of each condition, ``(C,)``, of any sum.
+        dependent: Per unit, boolean ``(U,)``: whether its samples depend on each other (a patient's slices), so that no
+            pair inside it counts; otherwise only ``i = j`` does not.
+        sides: Units of two or more sides in each resample, boolean ``(R, U)``; no unit is on two of them.
+
+    Returns:
+        Distances of the other sides from the last one, float64 ``(len(sides) - 1, R)``. A resample has the conditions
+        of which every side has two units (two samples where these are independent), at their shares of these
+        conditions; NaN where there is none.
     """
+    present, condition = condition.unique(return_inverse=True)
+    cells, cell, counts = (condition * len(dependent) + unit).unique(return_inverse=True, return_counts=True)
+    of_unit, of_condition = cells % len(dependent), cells // len(dependent)
+    runs = np.searchsorted(of_condition.numpy(), np.arange(len(present) + 1))  # the cells of each condition
+    rows = torch.zeros((len(dependent), len(present)), dtype=torch.float64)
+    rows[of_unit, of_condition] = counts.double()
+    masks = torch.stack([*sides]).double()
+    independent = torch.where(dependent[:, None], rows.clamp(max=1), rows)
+    weight = shares[present].double() * (masks @ independent >= 2).all(0)
+    weight = weight / weight.sum(1, keepdim=True)
+    sizes, chosen = masks @ rows, masks[:, :, of_unit]
+    order = cell.argsort(stable=True)
+    x, cell = x[order], cell[order]
+    distances = torch.zeros((len(masks) - 1, len(weight)), dtype=torch.float64)
+    for c in range(len(present)):
+        here = slice(runs[c], runs[c + 1])
+        sums = _cell_sums(x, cell, here)
+        sums.masked_fill_(dependent[of_unit] & (of_unit[here, None] == of_unit), 0)
+        left_out = torch.where(dependent[:, None], rows[:, [c]] * rows, 0)
+        left_out[:, c] += torch.where(dependent, 0, rows[:, c])
+        to, pairs = chosen[:, :, here] @ sums, sizes[:, :, [c]] * sizes
+        own = _run_sums(to * chosen, runs[:-1]) / (pairs - masks @ left_out).clamp(min=1)
+        other = _run_sums(to[:-1] * chosen[-1], runs[:-1]) / (sizes[:-1, :, [c]] * sizes[-1]).clamp(min=1)
+        distances += weight[:, c] * ((own[:-1] + own[-1] - 2 * other) * weight).sum(2)
+    return distances
 
-    sums: Tensor
-    pairs: Tensor
 
-    @classmethod
-    def build(cls, x: Tensor, unit: Tensor, dependent: Tensor, weights: Tensor | None = None) -> KernelTable:
-        """Sum the cubic kernel over all pairs of units, in tiles: memory grows with the units, not the samples.
+def _cell_sums(x: Tensor, cell: Tensor, here: slice) -> Tensor:
+    """Kernel sums between some cells and all, without ``i = j``; rows stand in the order of their cells."""
+    starts = np.searchsorted(cell.numpy(), np.arange(int(cell[-1]) + 1))
+    sums = torch.zeros((here.stop - here.start, len(starts)), dtype=torch.float64)
+    for rows in torch.nonzero((cell >= here.start) & (cell < here.stop))[:, 0].split(max(1, _ENTRIES // len(x))):
+        kernel = polynomial_kernel(x[rows], x)
+        kernel[torch.arange(len(rows)), rows] = 0
+        sums.index_add_(0, cell[rows] - here.start, _run_sums(kernel, starts))
+    return sums
 
-        Args:
-            x: Features ``(n, d)``.
-            unit: Unit of each row, int64 ``(n,)``, below U.
-            dependent: Per unit, boolean ``(U,)``: whether its samples depend on each other (a patient's slices), so
-                that no pair inside it counts; otherwise only ``i = j`` does not.
-            weights: Weight of each row; 1 when None.
-        """
-        w = torch.ones(len(x), dtype=torch.float64) if weights is None else weights.double()
-        order = unit.argsort(stable=True)  # units become runs of columns, summed run by run
-        present, counts = unit[order].unique_consecutive(return_counts=True)
-        starts = (counts.cumsum(0) - counts).numpy()
-        sums = torch.zeros((len(dependent),) * 2, dtype=torch.float64)
-        ordered, weight = x[order], w[order]
-        for rows in torch.arange(len(x)).split(min(_TILE, max(1, _ENTRIES // max(1, len(x))))):
-            tile = polynomial_kernel(x[rows], ordered).mul_(weight)
-            runs = torch.from_numpy(np.add.reduceat(tile.numpy(), starts, axis=1)).mul_(w[rows, None])
-            part = torch.zeros((len(dependent), len(present)), dtype=torch.float64).index_add_(0, unit[rows], runs)
-            sums[:, present] += part
-        mass = torch.zeros(len(dependent), dtype=torch.float64).index_add_(0, unit, w)
-        pairs = mass[:, None] * mass[None]
-        itself = (x.double().square().sum(1) / x.shape[1] + 1) ** 3
-        own_sum = torch.zeros_like(mass).index_add_(0, unit, w.square() * itself)
-        own_pairs = torch.zeros_like(mass).index_add_(0, unit, w.square())
-        sums.diagonal().sub_(own_sum)[dependent] = 0
-        pairs.diagonal().sub_(own_pairs)[dependent] = 0
-        return cls(sums, pairs)
 
-    def distance(self, left: Tensor, right: Tensor) -> Tensor:
-        """Kernel distance of resamples.
-
-        Args:
-            left: Units of one side, boolean ``(R, U)``.
-            right: Units of the other side; no unit is on both.
-
-        Returns:
-            float64 ``(R,)``; NaN where a side has no pair that counts.
-        """
-        a, b = left.double(), right.double()
-
-        def mean(one: Tensor, other: Tensor) -> Tensor:
-            return ((one @ self.sums) * other).sum(1) / ((one @ self.pairs) * other).sum(1)
-
-        return mean(a, a) + mean(b, b) - 2 * mean(a, b)
+def _run_sums(values: Tensor, starts: np.ndarray) -> Tensor:
+    """Sums of runs along the last axis, each up to the start of the next."""
+    return torch.from_numpy(np.add.reduceat(values.numpy(), starts, axis=-1))

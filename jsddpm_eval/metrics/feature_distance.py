@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import partial
+from math import isfinite
 
 import numpy as np
 import torch
@@ -13,17 +13,15 @@ from torch import Tensor
 from jsddpm.wording import counted
 from jsddpm_eval.checks.levels import relabellings_at
 from jsddpm_eval.features.space import FeatureSpace
-from jsddpm_eval.functional.frechet import effective_dimension, frechet_of_labels
-from jsddpm_eval.functional.kernel import KernelTable
-from jsddpm_eval.functional.thinning import evenly
+from jsddpm_eval.functional.frechet import frechet_of_labels
+from jsddpm_eval.functional.kernel import resampled_distances
 from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.results.score import Counts, Score, block_of
+from jsddpm_eval.metrics.feature_pair import FeaturePair
+from jsddpm_eval.results.score import Score, block_of
 from jsddpm_eval.results.specs import ScoreSpec
-from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import baseline_of, patient_halves
-from jsddpm_eval.stats.intervals import distance_spread, numbered
-from jsddpm_eval.stats.mix import mix_weights
+from jsddpm_eval.stats.intervals import distance_spread
 from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings, without_each
 from jsddpm_eval.stats.two_sample import LABELLINGS, two_sample
 
@@ -38,7 +36,8 @@ _BLIND = "copies of real slices, which lower it, single bad samples in a small s
 _BIASED = f"differences smaller than its bias if there are few patients, {_BLIND}"
 _spec = partial(ScoreSpec, group="feature distance", per_space=True, better="lower", blind_to=_BLIND)
 KID = _spec(
-    "kid", "KID", "unbiased MMD, cubic kernel, all samples; pairs of one patient are left out as i = j is",
+    "kid", "KID", "unbiased MMD, cubic kernel, all samples; pairs of one patient are left out as i = j is; "
+    "pooled, means by pair of conditions, at the generated mix of those with two patients and two samples or volumes",
     reading="Kernel distance of features, all samples, unbiased; the baseline is real against real, patients halved. "
     "Negative means no difference seen.",
     place="compact", source="1801.01401", verified="torch-fidelity `mmd2`; double sum | 1e-6 relative; 1e-12",
@@ -92,99 +91,6 @@ class FeatureDistance(Metric):
 METRIC = FeatureDistance()
 
 
-@dataclass(frozen=True, eq=False)
-class FeaturePair:
-    """Features of real and of generated slices of one cell, in one feature space.
-
-    Attributes:
-        real: float64 ``(n, d)``.
-        patient: Patients of the real slices in name order, int64 ``(n,)``.
-        patient_names: Their names, ``(n,)``.
-        generated: float64 ``(m, d)``.
-        weights: Weights of the real slices that give them the generated mix of conditions; None for one condition.
-        strata: Conditions of both sides where there are several.
-        dimension: Effective dimension of the features, for the warning of a Frechet distance.
-        rows: Places of the real slices in their table.
-        units: Units of the generated slices, int64 ``(m,)``; None where each is one of its own.
-    """
-
-    real: Tensor
-    patient: Tensor
-    patient_names: np.ndarray[tuple[int], np.dtype[np.str_]]
-    generated: Tensor
-    weights: Tensor | None = None
-    strata: tuple[Tensor, Tensor] | None = None
-    dimension: int = 0
-    rows: Tensor | None = None
-    units: Tensor | None = None
-
-    @classmethod
-    def of(cls, real: SliceTable, generated: SliceTable, space: FeatureSpace, n_bins: int) -> FeaturePair:
-        """The features of two sets of slices, of the conditions that both have; several are weighed alike."""
-        real, strata, weights = space.reference(real), None, None
-        generated_tokens = generated.token(n_bins).unique()
-        both = generated_tokens[torch.isin(generated_tokens, real.token(n_bins))]
-        if len(generated_tokens):
-            real = real.where(torch.isin(real.token(n_bins), both))
-        if len(generated_tokens) > 1:
-            generated = generated.where(torch.isin(generated.token(n_bins), both))
-        tokens = real.token(n_bins), generated.token(n_bins)
-        if len(tokens[1].unique()) > 1:
-            strata, weights = tokens, mix_weights(*tokens)[tokens[0]]
-        features = space.of(real), space.of(generated)
-        return cls(
-            features[0], real.patient, real.patient_names, features[1], weights, strata, space.dimension, real.row,
-            generated.unit,
-        )  # fmt: skip
-
-    def joint(self) -> FeaturePair:
-        """Features with the condition beside them, as heavy as the features (FJD, DeVries et al. 2019, 1907.08175).
-
-        A slice that looks real under the wrong condition is then far from the real ones of that condition.
-        """
-        if self.strata is None:
-            raise ValueError("one condition has no joint distribution")
-        present = torch.cat(self.strata).unique()  # a column that is 0 everywhere would only shrink the kernel
-        one_hot = [(s[:, None] == present).double() for s in self.strata]
-        alpha = torch.linalg.vector_norm(self.real, dim=1).mean()  # a one-hot vector has length 1
-        real = torch.cat([self.real, alpha * one_hot[0]], 1)
-        generated = torch.cat([self.generated, alpha * one_hot[1]], 1)
-        return replace(self, real=real, generated=generated, dimension=effective_dimension(real))
-
-    def thinned(self, most_real: int | None, most_generated: int) -> FeaturePair:
-        """At most so many slices of either side, evenly spread over the conditions; every real slice when None."""
-        conditions = self.strata or (torch.zeros(len(self.real)), torch.zeros(len(self.generated)))
-        most = most_real or len(self.real), most_generated
-        real, generated = (evenly(c, count) for c, count in zip(conditions, most, strict=True))
-        return replace(
-            self, real=self.real[real], patient=self.patient[real], patient_names=self.patient_names[real],
-            generated=self.generated[generated], units=self.unit[generated],
-            weights=None if self.weights is None else self.weights[real],
-            strata=None if self.strata is None else (self.strata[0][real], self.strata[1][generated]),
-        )  # fmt: skip
-
-    @property
-    def counts(self) -> Counts:
-        """Counts, as scores carry them."""
-        return Counts(len(self.real), len(self.generated), len(self.patient.unique()))
-
-    @property
-    def owner(self) -> Tensor:
-        """Patient numbers without gaps, int64 ``(n,)``."""
-        numbers: Tensor = torch.unique(self.patient, return_inverse=True)[1]
-        return numbers
-
-    @property
-    def unit(self) -> Tensor:
-        """Unit numbers of the generated slices without gaps, int64 ``(m,)``."""
-        return torch.arange(len(self.generated)) if self.units is None else numbered(self.units)
-
-    @property
-    def mass(self) -> Tensor:
-        """Weight of each real slice."""
-        return torch.ones(len(self.real), dtype=torch.float64) if self.weights is None else self.weights
-
-
 def _distance(spec: ScoreSpec, pair: FeaturePair, space: FeatureSpace, cell: Cell, context: Context) -> Score:
     if min(len(pair.real), len(pair.generated)) < 2:
         which = "real" if len(pair.real) < 2 else "generated"
@@ -198,7 +104,7 @@ def _distance(spec: ScoreSpec, pair: FeaturePair, space: FeatureSpace, cell: Cel
     if enough_to_permute(len(pair.owner.unique()), len(pair.unit.unique())):
         few = pair.thinned(None, _MOST_PERMUTED)
         p_value = permutation_p(few.real, few.generated, _relabellings(few, cell, context))
-    key = (spec.name, space.extractor.key, len(pair.generated), digest(pair.rows, pair.weights))
+    key = (spec.name, space.extractor.key, pair.halves)
     halves = baseline_of(context.baseline(cell, *key, compute=lambda: kid_between_halves(pair, context.seed)))
     return score.model_copy(update={"p_value": p_value, **halves._asdict()})
 
@@ -229,7 +135,8 @@ def _fid(pair: FeaturePair, seed: int) -> Score:
 def kid_estimate(pair: FeaturePair) -> Score:
     """Kernel distance with its interval and what each patient and generated unit adds to it; no baseline, no p-value.
 
-    No pair of one patient, or of one generated volume, counts. Above 100 volumes their blocks count as volumes do.
+    No pair of one patient, or of one generated volume, counts. Above 100 volumes their blocks count as volumes do. Of
+    several conditions, those without two patients or two generated units are left out.
     """
     owner, unit = pair.owner, pair.unit
     n_patients, units = (int(numbers.max()) + 1 if len(numbers) else 0 for numbers in (owner, unit))
@@ -238,43 +145,46 @@ def kid_estimate(pair: FeaturePair) -> Score:
         return Score.undefined(f"slices of one {which} have no independent pairs", pair.counts)
     blocks = min(units, _MAX_UNITS)
     total = n_patients + blocks
-    table = KernelTable.build(
+    every, real = without_each(torch.arange(total), total), torch.arange(total) < n_patients
+    left = torch.cat([torch.ones_like(real)[None], every])
+    value, *left_out = resampled_distances(
         torch.cat([pair.real, pair.generated]),
         torch.cat([owner, n_patients + unit % blocks]),
-        (torch.arange(total) < n_patients) | (units < len(unit)),
-        torch.cat([pair.mass, torch.ones(len(unit), dtype=torch.float64)]),
-    )
-    real = torch.arange(total) < n_patients
-    value = float(table.distance(real[None], ~real[None]))
-    patients, samples = (
-        table.distance(real & without, ~real & without).tolist()
-        for without in (
-            without_each(torch.arange(n_patients), total),
-            without_each(torch.arange(n_patients, total), total),
-        )
-    )
+        torch.cat(pair.conditions),
+        pair.shares,
+        real | (units < len(unit)),
+        (real & left, ~real & left),
+    )[0].tolist()
+    if not isfinite(value):
+        samples = "slices" if units == len(unit) else "volumes"
+        return Score.undefined(f"no condition has two patients and two generated {samples}", pair.counts)
     names = map(block_of, pair.patient_names[np.unique(pair.patient.numpy(), return_index=True)[1]].tolist())
-    return Score.of(value, pair.counts, distance_spread(value, dict(zip(names, patients, strict=True)), samples, units))
+    patients = dict(zip(names, left_out[:n_patients], strict=True))
+    return Score.of(value, pair.counts, distance_spread(value, patients, left_out[n_patients:], units))
 
 
 def kid_between_halves(pair: FeaturePair, seed: int) -> list[float]:
-    """Kernel distance between random halves of the patients, one thinned to about as many slices as were generated."""
+    """Kernel distance between random halves of the patients, at the generated mix of conditions.
+
+    Of every condition one half is thinned to about as many slices as were generated.
+    """
     owner = pair.owner
     n_patients = int(owner.max()) + 1
     half = patient_halves(n_patients, HALVINGS, seed)
     if not len(half):
         return []
-    share = min(1.0, 2 * len(pair.generated) / len(pair.real))
-    order = np.random.default_rng(seed).permutation(len(pair.real))
-    thin = torch.from_numpy(np.sort(order[: max(2, round(share * len(order)))]))
-    table = KernelTable.build(
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(pair.real)))
+    condition, shares = pair.conditions[0], pair.shares
+    thin = torch.cat([order[condition[order] == c][: 2 * n] for c, n in enumerate(shares.tolist())]).sort().values
+    empty = torch.zeros_like(half)
+    distances: list[float] = resampled_distances(
         torch.cat([pair.real, pair.real[thin]]),
         torch.cat([owner, n_patients + owner[thin]]),
+        torch.cat([condition, condition[thin]]),
+        shares,
         torch.ones(2 * n_patients, dtype=torch.bool),
-        torch.cat([pair.mass, pair.mass[thin]]),
-    )
-    empty = torch.zeros_like(half)
-    distances: list[float] = table.distance(torch.cat([half, empty], 1), torch.cat([empty, ~half], 1)).tolist()
+        (torch.cat([half, empty], 1), torch.cat([empty, ~half], 1)),
+    )[0].tolist()
     return distances
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from jsddpm.wording import counted
 from jsddpm_eval.functional.neighbours import NEIGHBOURS, distances, expected_coverage, manifold
 from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.metrics.feature_distance import FeaturePair
+from jsddpm_eval.metrics.feature_pair import FeaturePair
 from jsddpm_eval.results.score import Baseline, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.resampling import one_per_patient, one_per_unit, relabelled

@@ -21,9 +21,9 @@ from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.networks import MOST_SLICES, shrunk
 from jsddpm_eval.features.registry import DEFAULT, make_extractors
 from jsddpm_eval.features.space import FeatureSpace
-from jsddpm_eval.memo import digest
 from jsddpm_eval.metrics.base import Cell, Context
-from jsddpm_eval.metrics.feature_distance import KID, FeaturePair, kid_between_halves, kid_estimate
+from jsddpm_eval.metrics.feature_distance import KID, kid_between_halves, kid_estimate
+from jsddpm_eval.metrics.feature_pair import FeaturePair
 from jsddpm_eval.metrics.obedience import EMPTY, PRESENT, lesion_pixels
 from jsddpm_eval.metrics.position import BINS, ZRegressor, middles, train_z_regressor
 from jsddpm_eval.metrics.seen_distance import GAP, SeenDistance
@@ -179,10 +179,7 @@ class SampleMonitor:
             pair = FeaturePair.of(self.held_out, samples, space, self.binning.n_bins)
             scores[space.name] = score = kid_estimate(pair)
             if score.value is not None:
-                key = (
-                    "kid between halves", self.seed, space.extractor.key, len(pair.generated),
-                    digest(pair.rows, pair.weights),
-                )  # fmt: skip
+                key = ("kid between halves", self.seed, space.extractor.key, pair.halves)
                 distances = self.real.memo.values(key, lambda pair=pair: kid_between_halves(pair, self.seed))  # type: ignore[misc]
                 halves[KID.named(space.name)] = baseline_of(distances).baseline
         values = {KID.named(name): score.value for name, score in scores.items()}

@@ -17,7 +17,8 @@ from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.functional.frechet import frechet_of_labels
 from jsddpm_eval.functional.kernel import kernel_distance
 from jsddpm_eval.functional.morphology import rbf_of_labels
-from jsddpm_eval.metrics.feature_distance import FeaturePair, kid_between_halves, kid_estimate
+from jsddpm_eval.metrics.feature_distance import kid_between_halves, kid_estimate
+from jsddpm_eval.metrics.feature_pair import FeaturePair
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.baseline import baseline_of
 from jsddpm_eval.stats.intervals import mean_spread

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch_fidelity.metric_kid import kernel_poly, mmd2
 
 from draws import normal
-from jsddpm_eval.functional.kernel import KernelTable, kernel_distance, polynomial_kernel
+from jsddpm_eval.functional.kernel import kernel_distance, resampled_distances
 
 
 def test_kernel_distance_is_the_double_sum():
@@ -40,34 +40,73 @@ def test_kernel_distance_is_unbiased():
 
 @settings(max_examples=20)
 @given(st.integers(0, 999), st.booleans())
-def test_the_table_is_the_distance_of_any_resample(seed, grouped):
+def test_of_one_condition_it_is_the_distance_of_any_resample(seed, grouped):
     rng = np.random.default_rng(seed)
     x, y = normal(14, 3, seed=seed), normal(7, 3, seed=seed + 1)
     who = torch.from_numpy(rng.integers(0, 5, 14))
     who[:5] = torch.arange(5)
-    unit = torch.cat([who if grouped else torch.arange(14), (5 if grouped else 14) + torch.arange(7) % 4])
     people = 5 if grouped else 14
-    table = KernelTable.build(torch.cat([x, y]), unit, torch.arange(people + 4) < people)
+    unit = torch.cat([who if grouped else torch.arange(14), people + torch.arange(7) % 4])
     left = torch.from_numpy(rng.permutation(np.arange(people) < people - 1))
     chosen = torch.cat([left, torch.zeros(4, dtype=torch.bool)])
     right = torch.arange(people + 4) >= people + 1
-    rows, columns = chosen[unit[:14]], right[unit[14:]]
-    expected = kernel_distance(x[rows], y[columns], who[rows] if grouped else None)
-    assert float(table.distance(chosen[None], right[None])) == pytest.approx(expected, abs=1e-9)
-
-
-def test_weights_of_the_table_are_weights_of_the_pairs():
-    x, y, w = normal(5, 2), normal(4, 2, seed=1), torch.tensor([1.0, 2.0, 3.0, 0.5, 1.0])
-    table = KernelTable.build(
-        torch.cat([x, y]), torch.arange(9), torch.zeros(9, dtype=torch.bool), torch.cat([w, torch.ones(4)])
+    dependent = torch.arange(people + 4) < (people if grouped else 0)
+    found = resampled_distances(
+        torch.cat([x, y]), unit, torch.full((21,), 3), torch.ones(4), dependent, [chosen[None], right[None]]
     )
-    side = torch.arange(9) < 5
-    k = polynomial_kernel(torch.cat([x, y]), torch.cat([x, y])).numpy()
-    a = np.outer(w, w) * (1 - np.eye(5))
-    b = 1 - np.eye(4)
-    c = np.outer(w, np.ones(4))
-    expected = (a * k[:5, :5]).sum() / a.sum() + (b * k[5:, 5:]).sum() / b.sum() - 2 * (c * k[:5, 5:]).sum() / c.sum()
-    assert float(table.distance(side[None], ~side[None])) == pytest.approx(expected, abs=1e-10)
+    rows, columns = chosen[unit[:14]], right[unit[14:]]
+    assert float(found) == pytest.approx(kernel_distance(x[rows], y[columns], who[rows] if grouped else None), abs=1e-9)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 999), st.booleans())
+def test_it_is_the_double_sum_by_pairs_of_conditions(seed, volumes):
+    """Patients with several conditions, a condition of one patient, volumes through all conditions or single samples.
+
+    Of two sides, patients 0 to 2 and 3 to 5, the distances from the rest; then without patient 1, then without unit 6.
+    """
+    rng = np.random.default_rng(seed)
+    unit = np.r_[rng.integers(0, 6, 30), np.repeat(np.arange(6), 2), 6 + np.tile(np.arange(4), 5)]
+    condition = np.r_[rng.integers(0, 3, 30), np.tile([0, 1], 6), np.repeat([0, 1, 2, 2, 1], 4)]
+    condition[(unit < 6) & (unit % 3 > 0) & (condition == 2)] = 1  # the third condition has patients 0 and 3 alone
+    x, shares = normal(len(unit), 2, seed=seed).numpy(), np.array([1.0, 3.0, 2.0])
+    dependent = (np.arange(10) < 6) | volumes
+
+    def mean(a, b):
+        values = [
+            (float(x[i] @ x[j]) / 2 + 1) ** 3
+            for i in a
+            for j in b
+            if i != j and not (unit[i] == unit[j] and dependent[unit[i]])
+        ]
+        return sum(values) / len(values)
+
+    def by_hand(left, right):
+        """The third condition has one patient and is left out: of the shares 1 and 3 are left."""
+        a, b = ([np.flatnonzero(np.isin(unit, side) & (condition == c)) for c in (0, 1)] for side in (left, right))
+        s = np.array([0.25, 0.75])
+        return sum(
+            s[c] * s[d] * (mean(a[c], a[d]) + mean(b[c], b[d]) - 2 * mean(a[c], b[d])) for c in (0, 1) for d in (0, 1)
+        )
+
+    resamples = [
+        [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]],
+        [[0, 2], [3, 4, 5], [6, 7, 8, 9]],
+        [[0, 1, 2], [3, 4, 5], [7, 8, 9]],
+    ]
+    masks = [torch.from_numpy(np.stack([np.isin(np.arange(10), r[k]) for r in resamples])) for k in range(3)]
+    arrays = (torch.from_numpy(v) for v in (x, unit, condition, shares, dependent))
+    expected = [[by_hand(r[side], r[2]) for r in resamples] for side in (0, 1)]
+    assert resampled_distances(*arrays, masks).numpy() == pytest.approx(np.array(expected), abs=1e-9)
+
+
+def test_without_a_condition_of_two_units_there_is_no_distance():
+    unit, condition = torch.tensor([0, 1, 2, 3, 4]), torch.tensor([0, 0, 1, 0, 0])
+    sides = [(unit < 3)[None], (unit >= 3)[None]]
+    arrays = normal(5, 2), unit, condition, torch.tensor([2, 1]), unit < 3
+    assert resampled_distances(*arrays, sides).isfinite().all()
+    alone = [side & torch.tensor([True, False, True, True, True]) for side in sides]
+    assert resampled_distances(*arrays, alone).isnan().all()
 
 
 def test_pairs_of_one_patient_bias_the_distance_and_are_left_out():

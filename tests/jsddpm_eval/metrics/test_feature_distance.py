@@ -19,8 +19,10 @@ from draws import unit
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.functional.kernel import kernel_distance, polynomial_kernel
-from jsddpm_eval.metrics.feature_distance import KID, FeaturePair, kid_between_halves, kid_estimate
+from jsddpm_eval.metrics.feature_distance import KID, kid_between_halves, kid_estimate
+from jsddpm_eval.metrics.feature_pair import FeaturePair
 from jsddpm_eval.slice_table import SliceTable
+from jsddpm_eval.stats.intervals import numbered
 from worlds import BINNING, MEANS, World
 
 PLAIN = Extractor("plain", MEANS.extract, {})
@@ -104,10 +106,17 @@ def test_the_joint_fid_is_torch_fidelitys_on_features_beside_one_hot_columns(joi
 
 
 def test_the_joint_kid_is_torch_fidelitys_on_features_beside_one_hot_columns(joint):
-    found, (x, y) = joint
+    """``mmd2`` within each of the two conditions, and plain means between them, each pair of conditions a quarter."""
+    found, sides = joint
     kernel = {"kid_kernel_poly_degree": 3, "kid_kernel_poly_gamma": None, "kid_kernel_poly_coef0": 1}
-    expected = mmd2(*(kernel_poly(a, b, **kernel) for a, b in ((x, x), (x, y), (y, y))))
-    assert found["kid_joint_plain"].value == pytest.approx(expected, rel=1e-6)
+    (x0, x1), (y0, y1) = ((side[0::2], side[1::2]) for side in sides)
+
+    def k(a, b):
+        return kernel_poly(a, b, **kernel)
+
+    within = sum(mmd2(k(x, x), k(x, y), k(y, y)) for x, y in ((x0, y0), (x1, y1)))
+    between = 2 * (k(x0, x1).mean() + k(y0, y1).mean() - k(x0, y1).mean() - k(x1, y0).mean())
+    assert found["kid_joint_plain"].value == pytest.approx((within + between) / 4, rel=1e-6)
 
 
 def asked_for(tokens):
@@ -199,6 +208,57 @@ def test_above_100_volumes_blocks_of_them_stay_unbiased():
     )
     assert score.value == pytest.approx(kernel_distance(real, stacks), abs=0.1)
     assert (len(score.influence.samples), score.n_units) == (100, 150)
+
+
+def lesions(rng, patients):
+    """Slices of patients in six bins, of whom few have a lesion in a bin: features ``(n, 3)``, conditions, patients."""
+    who, z_bin = np.repeat(np.arange(patients), 6), np.tile(np.arange(6), patients)
+    token = z_bin + 6 * (np.abs(z_bin - rng.integers(0, 6, patients)[who]) < 2)
+    return (
+        means(token) + 0.3 * (rng.standard_normal((patients, 3))[who] + rng.standard_normal((len(who), 3))),
+        token,
+        who,
+    )
+
+
+def means(token):
+    return np.stack([0.6 * (token % 6) - 1.5, 1.5 * (token // 6), 0 * token], 1)
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_pooled_over_conditions_of_few_patients_the_estimate_and_its_baseline_are_unbiased(volumes):
+    """A perfect generator: one mean over all pairs that are left would be -0.16 on average, -0.10 of volumes."""
+    values, halves = [], []
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        real, token, who = lesions(rng, 8)
+        asked = np.repeat(np.unique(token), 6)
+        made, unit = means(asked) + 0.3 * 2**0.5 * rng.standard_normal((len(asked), 3)), np.arange(len(asked))
+        if volumes:
+            made, asked, unit = lesions(rng, 8)
+        kept, drawn = np.isin(token, asked), np.isin(asked, token)
+        real, token, who = (torch.from_numpy(v[kept]) for v in (real, token, who))
+        made, asked, unit = (torch.from_numpy(v[drawn]) for v in (made, asked, unit))
+        pair = FeaturePair(real, who, who.numpy().astype(str), made, (token, asked), units=numbered(unit))
+        values.append(kid_estimate(pair).value)
+        halves.append(np.nanmean(kid_between_halves(pair, seed)))
+    for found in (values, halves):
+        assert abs(np.mean(found)) < 3 * np.std(found) / len(found) ** 0.5
+
+
+def test_a_condition_of_one_patient_or_of_one_sample_does_not_count():
+    """Conditions 1 and 2 change nothing but the counts; with them alone there is no distance."""
+    rng = np.random.default_rng(8)
+    real, made = (torch.from_numpy(rng.standard_normal((n, 2))) for n in (13, 9))
+    who, token = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 1, 2, 3]), torch.tensor([0] * 8 + [1] * 2 + [2] * 3)
+    asked = torch.tensor([0] * 5 + [1] * 3 + [2])
+    pair = FeaturePair(real, who, who.numpy().astype(str), made, (token, asked))
+    score = kid_estimate(pair)
+    assert score.value == pytest.approx(kernel_distance(real[:8], made[:5], who[:8]), abs=1e-9)
+    assert (score.n_real, score.n_generated) == (13, 9)
+    few = FeaturePair(real[8:], who[8:], who[8:].numpy().astype(str), made[5:], (token[8:], asked[5:]))
+    assert kid_estimate(few).reason == "no condition has two patients and two generated slices"
+    assert not np.isfinite(kid_between_halves(few, seed=0)).any()
 
 
 def test_halves_are_distances_between_disjoint_patients():

@@ -9,7 +9,7 @@ from scipy import stats
 
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.features.extractor import Extractor
-from jsddpm_eval.functional.kernel import kernel_distance
+from jsddpm_eval.functional.kernel import kernel_distance, polynomial_kernel
 from jsddpm_eval.slice_table import SliceTable
 
 GIVEN = Extractor("given", lambda images: images.flatten(1).double(), {})
@@ -77,6 +77,37 @@ def test_a_mix_of_conditions_is_no_gap():
     assert low < 0 < high
     unknown = scores(real, who, made, z_bin=(who < 5).long(), asked=asked)["kid_seen_gap"]
     assert unknown.reason.startswith("needs two held-out patients")
+
+
+def test_of_several_conditions_the_distances_are_double_sums_by_pairs_of_conditions():
+    """A third of the samples is asked for in bin 1; bin 2 has one training patient and does not count."""
+    rng = np.random.default_rng(6)
+    real, who = cohort(rng, slices=3)
+    z_bin = torch.arange(36) % 3
+    z_bin[(z_bin == 2) & (who > 5)] = 1
+    made, asked = torch.from_numpy(rng.standard_normal((11, 4))), torch.tensor([0] * 6 + [1] * 3 + [2] * 2)
+    found = scores(real, who, made, z_bin=z_bin, asked=asked)
+
+    def mean(x, y, keep):
+        return polynomial_kernel(x, y)[keep].mean()
+
+    def by_hand(side):
+        """Means over the pairs of different patients, and of different samples."""
+        total = 0.0
+        for c, d, share in ((0, 0, 4 / 9), (0, 1, 2 / 9), (1, 0, 2 / 9), (1, 1, 1 / 9)):
+            a, b = ((side & (z_bin == k)).nonzero()[:, 0] for k in (c, d))
+            e, f = ((asked == k).nonzero()[:, 0] for k in (c, d))
+            total += share * mean(real[a], real[b], who[a][:, None] != who[b])
+            total += share * mean(made[e], made[f], e[:, None] != f)
+            total -= share * 2 * polynomial_kernel(real[a], made[f]).mean()
+        return float(total)
+
+    held, train = by_hand(who < 5), by_hand(who >= 5)
+    values = [found[name].value for name in ("kid_held_out", "kid_train", "kid_seen_gap")]
+    assert values == pytest.approx([held, train, held - train], abs=1e-9)
+    assert (found["kid_train"].n_real, found["kid_train"].n_generated) == (20, 9)
+    without = by_hand((who < 5) & (who != 3)) - train
+    assert found["kid_seen_gap"].influence.patients["3"] == pytest.approx(without - (held - train), rel=1e-5)
 
 
 def test_slices_of_a_volume_are_one_sample():
