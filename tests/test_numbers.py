@@ -178,7 +178,7 @@ def test_patients_and_samples_that_answers_need():
     audit = next(n for n in range(3, 999) if auc_interval(0.5, n, n, fitted=FITTED)[1] < MARGIN)
     assert f"at least {audit} training and {audit} held-out patients" in prose(TEXTS["docs/explanation/membership.md"])
     assert list(needed.values()) == [
-        [MIN_UNITS, MIN_UNITS], [MIN_PATIENTS, MIN_PATIENTS], [copies], [obeying], [MIN_UNITS, MIN_SAMPLES],
+        [MIN_UNITS, MIN_UNITS], [2, 2], [MIN_PATIENTS, MIN_PATIENTS], [copies], [obeying], [MIN_UNITS, MIN_SAMPLES],
         [4 * MIN_PATIENTS], [audit, audit],
     ]  # fmt: skip
 
