@@ -42,12 +42,16 @@ def freedom(parts: Parts, level: float = STRICT) -> float:
         level: Level at which both agree. At larger levels this t has wider intervals, at smaller ones narrower ones.
 
     >>> round(freedom([(1.0, 11)]), 6), round(freedom([(1.0, 3), (1.0, 201)]), 1)
-    (10.0, 2.3)
+    (10.0, 2.2)
+    >>> freedom([(6.162975822039153e-34, 6 - 2e-15), (3.7554347758576388e-06, 7.0)])
+    6.0
     """
     degrees = [units - 1 for variance, units in parts if variance > 0]
     if min(degrees) == max(degrees):
         return float(degrees[0])
+    least, most = (-float(stdtrit(degree, level / 2)) for degree in (max(degrees), min(degrees)))
     quantile = half_width(parts, level) / sum(variance for variance, _ in parts) ** 0.5
+    quantile = min(max(quantile, least), most)  # rounding: one part may have nearly all of the variance
     excess = lambda degree: -float(stdtrit(degree, level / 2)) - quantile  # noqa: E731
     return float(brentq(excess, min(degrees), max(degrees)))
 
