@@ -31,10 +31,12 @@ class UnlikeReal(Check):
         name = f"kid {score.space}"
         if score.value is None or score.p_value is None:
             return Evidence(name, reason=score.reason or "fewer than four patients or generated slices")
-        n_patients, units = score.n_patients or 0, score.n_units
+        n_patients, units, least = score.n_patients or 0, score.n_units, score.least_p
+        if least is None:
+            least = least_p(n_patients, units, relabellings_at(place, n_patients + units))
         return Evidence(
             name, score.value, None, score.p_value, words=("unlike real slices", "unlike real slices"),
-            least_p=least_p(n_patients, units, relabellings_at(place, n_patients + units)),
+            least_p=least,
             figure=lambda value: f"KID {value:{'.0f' if value >= 100 else '.3g'}} ({score.space})",
             reason="a test that sees no difference does not show that there is none",
         )  # fmt: skip

@@ -22,7 +22,15 @@ from jsddpm_eval.results.score import Score, block_of
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.stats.baseline import baseline_of, patient_halves
 from jsddpm_eval.stats.intervals import distance_spread
-from jsddpm_eval.stats.resampling import DRAWS, Draw, enough_to_permute, permutation_p, relabellings, without_each
+from jsddpm_eval.stats.resampling import (
+    DRAWS,
+    Draw,
+    enough_to_permute,
+    least_permutation_p,
+    permutation_p,
+    relabellings,
+    without_each,
+)
 from jsddpm_eval.stats.two_sample import LABELLINGS, two_sample
 
 HALVINGS = 200
@@ -100,13 +108,15 @@ def _distance(spec: ScoreSpec, pair: FeaturePair, space: FeatureSpace, cell: Cel
     score = kid_estimate(pair)
     if score.value is None:
         return score
-    p_value = None
+    tested: dict[str, float | None] = {}
     if enough_to_permute(len(pair.owner.unique()), len(pair.unit.unique())):
         few = pair.thinned(None, _MOST_PERMUTED)
-        p_value = permutation_p(few.real, few.generated, _relabellings(few, cell, context))
+        tested["p_value"] = permutation_p(few.real, few.generated, _relabellings(few, cell, context))
+        if len(few.unit.unique()) < len(few.unit):
+            tested["least_p"] = least_permutation_p(_relabellings(few, cell, context))
     key = (spec.name, space.extractor.key, pair.halves)
     halves = baseline_of(context.baseline(cell, *key, compute=lambda: kid_between_halves(pair, context.seed)))
-    return score.model_copy(update={"p_value": p_value, **halves._asdict()})
+    return score.model_copy(update={**tested, **halves._asdict()})
 
 
 def _fid(pair: FeaturePair, seed: int) -> Score:

@@ -127,6 +127,8 @@ class Score(Model):
     :class:`~jsddpm_eval.results.specs.ScoreSpec`, which states the hypothesis of ``p_value``; ``space`` is the
     feature space, empty if it needs none. ``of_patients`` is the share of the interval's variance that falls with the
     number of real patients, and ``freedom`` its degrees of freedom; None where they are not known.
+    ``least_p`` is the smallest p-value that its test can give, if that does not follow from the numbers of patients and
+    samples.
     """
 
     value: float | None
@@ -147,6 +149,7 @@ class Score(Model):
     influence: Influence | None = Field(default=None, exclude=True, repr=False)
     of_patients: float | None = Field(default=None, repr=False)
     freedom: float | None = Field(default=None, repr=False)
+    least_p: float | None = Field(default=None, repr=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Score:

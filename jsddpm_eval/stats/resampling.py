@@ -174,7 +174,7 @@ def permutation_p(real: Tensor, generated: Tensor, draws: Iterable[Draw]) -> flo
     Returns:
         Near 1 when draws keep fewer than two patients: nothing can be told then.
     """
-    tangents: dict[int, list[float]] = {}
+    found: list[tuple[int, float]] = []
     both = torch.cat([real, generated])
     for population, rows, labels in draws:
         p = 1.0
@@ -184,7 +184,34 @@ def permutation_p(real: Tensor, generated: Tensor, draws: Iterable[Draw]) -> flo
             parts = labels.split(max(1, _ENTRIES // len(x)))
             values = torch.cat([_label_distance(kernel, part) for part in parts])
             p = float((values >= values[0] - 1e-12 * values[0].abs()).double().mean())  # row 0 is as observed
-        tangents.setdefault(population, []).append(np.tan((0.5 - min(p, 1 - 0.5 / len(labels))) * np.pi))
+        found.append((population, min(p, 1 - 0.5 / len(labels))))
+    return _combined(found)
+
+
+def least_permutation_p(draws: Iterable[Draw]) -> float:
+    """The smallest p-value that :func:`permutation_p` can give with these draws: every set infinitely apart.
+
+    Labels are exchanged within conditions. A draw in which few conditions have slices of both sides has few different
+    labellings, and so many of its relabellings are as observed, or have the sides exchanged where both are as large.
+
+    Args:
+        draws: Draws of :func:`relabellings`.
+    """
+    found: list[tuple[int, float]] = []
+    for population, _, labels in draws:
+        first, size = labels[0], int(labels[0].sum())
+        same = (labels == first).all(1)
+        if 2 * size == len(first):
+            same |= (labels != first).all(1)
+        found.append((population, min(float(same.double().mean()) if size > 1 else 1.0, 1 - 0.5 / len(labels))))
+    return _combined(found)
+
+
+def _combined(found: list[tuple[int, float]]) -> float:
+    """The larger of the populations' p-values, those of the draws of a population combined by Cauchy's rule."""
+    tangents: dict[int, list[float]] = {}
+    for population, p in found:
+        tangents.setdefault(population, []).append(np.tan((0.5 - p) * np.pi))
     return max(float(0.5 - np.arctan(np.mean(t)) / np.pi) for t in tangents.values())
 
 

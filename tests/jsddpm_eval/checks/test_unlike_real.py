@@ -12,6 +12,7 @@ from jsddpm_eval.checks.levels import LEVELS
 from jsddpm_eval.checks.unlike_real import UnlikeReal
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.results.score import Cell, Score
+from jsddpm_eval.stats.relabellings import least_p
 
 PATIENTS, SAMPLES = 12, 500
 CHEAP = ["kid", "intensity", "texture", "sharpness", "head", "turned", "lesion_form", "lesion_contrast",
@@ -46,6 +47,28 @@ def test_a_difference_that_is_not_significant_is_stated_with_its_p_value_after_c
         f"KID 1.96 (means), p = {0.01 * 5 / LEVELS['whole']:.2g} after correction; a test that sees no difference "
         "does not show that there is none",
     )
+
+
+def test_the_least_p_of_volumes_is_that_of_their_draws():
+    """Four volumes far from twelve patients: numbers alone promise 1 / 1820, and conditions leave few labellings."""
+    token = torch.arange(4).repeat(12)
+    real = tester.slices(token % 2, token // 2, 0) | {"patient": torch.arange(12).repeat_interleave(4)}
+    made = tester.slices(token[:16] % 2, token[:16] // 2, 1)
+    made |= {"images": 1 - made["images"], "group": torch.arange(4).repeat_interleave(4)}
+    results = evaluate(tester.table(real), tester.table(made), metrics=["kid"], features=[tester.MEANS])
+    score = results.pooled["kid_means"]
+    assert score.n_units == 4
+    assert 5 * least_p(12, 4) < score.least_p <= score.p_value
+    cell = Cell(scores={"kid_means": score})
+    assert [e.least_p for e in UnlikeReal().evidence(cell)] == [score.least_p]
+    unable = cell.model_copy(update={"scores": {"kid_means": score.model_copy(update={"least_p": 0.1})}})
+    assert decide([UnlikeReal()], [unable])[0].reason == (
+        "not tested here: the smallest p-value that this test can give, 0.1, is too large after the correction for "
+        "all tests"
+    )
+    single = evaluate(tester.table(real), tester.table(made | {"group": torch.arange(16)}), metrics=["kid"],
+                      features=[tester.MEANS]).pooled["kid_means"]  # fmt: skip
+    assert single.least_p is None
 
 
 def test_parts_that_no_relabelling_could_make_significant_say_so():

@@ -17,6 +17,7 @@ from jsddpm_eval.stats.resampling import (
     Draw,
     enough_to_permute,
     independent_slices,
+    least_permutation_p,
     one_per_patient,
     one_per_unit,
     permutation_p,
@@ -130,7 +131,19 @@ def test_the_least_p_is_that_of_sets_infinitely_apart(n, m):
         labels[row, list(chosen)] = True
     found = permutation_p(x[:n], x[n:], [Draw(0, torch.arange(n + m), labels)])
     assert found == pytest.approx(least_p(n, m), rel=1e-9)
+    assert least_permutation_p([Draw(0, torch.arange(n + m), labels)]) == pytest.approx(found, rel=1e-9)
     assert least_p(n, m, 9) == max(least_p(n, m), 0.1)
+
+
+def test_within_conditions_the_least_p_is_that_of_the_conditions_of_both_sides():
+    """Of three and two slices, and of one and one: 10 x 2 labellings. Slices of other conditions are not exchanged."""
+    strata = torch.tensor([0, 0, 0, 1, 2, 2]), torch.tensor([0, 0, 1, 3])
+    draws = list(relabellings(torch.arange(6), torch.arange(4), strata, seed=0))
+    least = least_permutation_p(draws)
+    assert least == pytest.approx(1 / 20, rel=0.05)
+    rng = np.random.default_rng(0)
+    real, made = (torch.from_numpy(rng.standard_normal((n, 2))) for n in (6, 4))
+    assert permutation_p(real, made + 100, draws) == pytest.approx(least, rel=1e-9)
 
 
 def test_slices_are_drawn_as_often_as_their_mass_and_never_two_of_a_patient():
