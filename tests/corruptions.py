@@ -76,6 +76,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "ema.warmup_power": (*POSITIVE, "1.5", "null"),
     "sampling.sampler": (*WORD, "euler", "DDIM", "_private"),
     "sampling.steps": (*COUNT, "1001"),
+    "sampling.redraws": (*(value for value in COUNT if value != "0"), "101"),
     "sampling.batch_size": tuple(value for value in COUNT if value != "null"),
     "sampling.precision": (*WORD, "16-mixed", "half"),
     "sampling.spacing": (*WORD, "Karras", "linear"),

@@ -45,7 +45,7 @@ def detectable_share(units: int, bound: float, most: float, level: float, power:
         None if no count of these units is significant.
 
     >>> round(detectable_share(100, 0.0, 0.02, 0.05), 3)  # 3 of 100 are beyond the margin
-    0.043
+    0.042
     """
     counts = np.arange(1, units + 1)
     enough = counts[(betainc(counts, units - counts + 1, bound) <= level) & (counts > most * units)]
