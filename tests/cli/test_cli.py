@@ -247,6 +247,7 @@ def test_a_demo_is_not_made_in_a_folder_of_something_else(jsddpm, run, tmp_path)
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == before
 
 
+@pytest.mark.long
 def test_an_interrupted_demo_goes_on_when_it_is_repeated(jsddpm, tmp_path, monkeypatch):
     """Before: UNFINISHED in the second stage, and the advice of jsddpm train in the fourth."""
     module, out = "jsddpm_cli.commands", tmp_path / "demo"
