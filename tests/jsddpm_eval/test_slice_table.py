@@ -301,20 +301,29 @@ def asked(store, count=2):
     )  # fmt: skip
 
 
-def test_a_store_is_the_table_of_its_content(store):
-    table = SliceTable.from_store(store, BINNING, split="test")
-    index = store.index
-    inside = (index["z_index"] >= 5) & (index["z_index"] <= 34)
-    rows = np.nonzero(inside)[0]
+def tables_of(store):
+    """The table of a store, the table of its arrays, and the rows of the store's index in them."""
+    table, index = SliceTable.from_store(store, BINNING, split="test"), store.index
+    rows = np.nonzero((index["z_index"] >= 5) & (index["z_index"] <= 34))[0]
     same = SliceTable.from_arrays(
         store.images(rows), store.masks(rows), z_index=index["z_index"][rows].astype(np.int64),
         pathology=index["pathology"][rows].astype(np.int64), patient=store.patients[rows],
         held_out=index["split"][rows] != 0, binning=BINNING, spacing=store.spacing,
     )  # fmt: skip
+    return table, same, rows
+
+
+def test_a_store_is_the_table_of_its_content(store):
+    table, same, rows = tables_of(store)
     for name in ("z_index", "z_bin", "pathology", "patient", "held_out", "images", "masks"):
         assert torch.equal(getattr(table, name), getattr(same, name)), name
     assert table.patient_names.tolist() == same.patient_names.tolist()
-    assert torch.equal(table.in_split, torch.from_numpy(index["split"][rows] == 2))
+    assert torch.equal(table.in_split, torch.from_numpy(store.index["split"][rows] == 2))
+
+
+@pytest.mark.long
+def test_the_scores_of_a_store_are_those_of_its_arrays(store):
+    table, same, _ = tables_of(store)
     asking = [m for m in metrics() if m != "position"]  # which judges its network on one split
     both = [evaluate(real, asked(store), metrics=asking, features=[MEANS]) for real in (table, same)]
     assert both[0].generation == both[1].generation

@@ -136,6 +136,7 @@ def test_a_share_has_the_exact_interval_and_the_p_value_of_the_bound():
     assert share.p_value == pytest.approx(2 * clear)
 
 
+@pytest.mark.long
 def test_one_exact_copy_is_off_and_a_blank_slice_is_no_copy():
     blank = torch.zeros((1, *SIZE))
     for first, answer in ((seen(1), "off"), (blank, "unknown")):  # 0 of 40 is less than 9 %

@@ -57,10 +57,10 @@ def test_one_slice_of_each_patient_in_one_condition_is_welchs_t_test_with_the_fr
     assert t.ppf(1 - 5e-4 / 2, more.freedom) == pytest.approx(critical, rel=1e-9)
 
 
-@pytest.mark.parametrize(("patients", "level"), [(3, 0.05), (3, 0.001), (4, 0.001), (6, 0.001), (20, 0.05)])
+@pytest.mark.parametrize(("patients", "level"), [(3, 0.05), (3, 0.001), (6, 0.001)])
 def test_few_patients_beside_many_samples_do_not_accuse_a_perfect_generator(patients, level):
     """With Welch and Satterthwaite's freedom, three patients reject 17 times as often as 0.001."""
-    rng, trials = np.random.default_rng(7), 1500
+    rng, trials = np.random.default_rng(7), 500
     alarms = sum(
         mean_shift(
             cohort(rng, patients, 3, 2, share=0.6), side(rng.standard_normal(159), np.repeat(np.arange(3), 53))
