@@ -93,7 +93,7 @@ class BinningConfig(Section):
         except JsddpmError as error:
             if error.code != "Z_RANGE" or file is None:
                 raise
-            cure = f"--set binning.z_range=[LO,HI] with LO <= HI <= {n_slices - 1}, in place of that of the preset"
+            cure = f"give --set binning.z_range=[LO,HI] with LO <= HI <= {n_slices - 1}"
             raise usage_error("Z_RANGE", f"binning.{error.what}", fix=cure, file=file) from None
 
 

@@ -59,7 +59,7 @@ def folder_for(out: str | os.PathLike[str], files: Sequence[str] = (), empty: Se
     absent = [place for place in (out, *out.parents) if not place.exists()]
     try:
         yield make_directory(out)
-    except Exception:
+    except Exception:  # whatever it is, it is raised again
         with suppress(OSError):
             if absent and not is_results(out / "results.json"):
                 for name in (*files, RECORD):

@@ -64,7 +64,8 @@ def main() -> None:
             if rows.has(key | {"seed": seed}):
                 continue
             sampler, spacing, steps, redraws = chosen
-            samples = asked.work / ("-".join(map(str, (run.name, *chosen[:3]))) + f"-{redraws}" * (redraws > 0))
+            name = f"{run.name}-{sampler}-{spacing}-{steps}"
+            samples = asked.work / (f"{name}-{redraws}" if redraws else name)
             drawn = pipe.sampling_with(
                 per_condition=PER_CONDITION, sampler=sampler, spacing=spacing, steps=steps, redraws=redraws
             )

@@ -36,11 +36,11 @@ def redrawn(
     last, x = list(ids), x.clone() if most else x
     lesion = np.array([i.condition.pathology == LESION for i in ids], bool)
     for attempt in range(1, most + 1):
-        wrong = np.flatnonzero(to_image_and_mask(x)[1].any((1, 2)) != lesion)
-        if not len(wrong):
+        wrong = np.flatnonzero(to_image_and_mask(x)[1].any((1, 2)) != lesion).tolist()
+        if not wrong:
             break
-        again = [replace(ids[k], attempt=attempt) for k in wrong.tolist()]
+        again = [replace(ids[k], attempt=attempt) for k in wrong]
         x[wrong] = sample(again)
-        for k, one in zip(wrong.tolist(), again, strict=True):
+        for k, one in zip(wrong, again, strict=True):
             last[k] = one
     return last, x

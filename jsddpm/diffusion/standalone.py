@@ -121,8 +121,8 @@ def visited_timesteps(abar: Tensor, steps: int, spacing: str) -> list[int]:
         steps: Number of timesteps, 1 to T.
         spacing: ``trailing`` or ``karras``.
 
-    >>> visited_timesteps(torch.linspace(0.999, 0.001, 100), 5, "trailing")
-    [99, 79, 59, 39, 19]
+    >>> [visited_timesteps(torch.linspace(0.999, 0.001, 100), 5, spacing) for spacing in ("trailing", "karras")]
+    [[99, 79, 59, 39, 19], [99, 98, 96, 33, 0]]
     """
     levels = len(abar)
     if not 1 <= steps <= levels:

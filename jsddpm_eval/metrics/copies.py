@@ -198,7 +198,7 @@ def _closeness(closest: _Closest, rows: NDArray[np.int64], cell: Cell, context: 
     shift = mean_shift(real, generated)
     if shift is None:
         return Score.undefined("needs 3 patients and 3 samples of the same bins", cell.counts)
-    return shift_score(shift, least_p=_NEVER)
+    return shift_score(shift, floor=_NEVER)
 
 
 def _closest(context: Context) -> _Closest:

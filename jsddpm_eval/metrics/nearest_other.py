@@ -104,7 +104,7 @@ class NearestOther(Metric):
             few = "needs 3 patients, and 3 samples, of conditions with several of each"
             scores[NEAREST.name] = Score.undefined(few, cell.counts)
         else:
-            scores[NEAREST.name] = shift_score(shift, least_p=_NEVER)
+            scores[NEAREST.name] = shift_score(shift, floor=_NEVER)
         known = np.isfinite(distances.of_others)
         if len(np.unique(patients[known])) < MIN_UNITS:
             few = "needs real slices of 3 patients of one condition"

@@ -51,10 +51,8 @@ class Outline(Metric):
         atlas, others = torch.from_numpy(stored[:area]).reshape(real.size) > 0.5, torch.from_numpy(stored[area:])
         overlap = _dice(brain_masks(cell.generated.images), atlas)
         defined = torch.isfinite(overlap)
-        counts, baseline = (
-            counts._replace(n_generated=int(defined.sum())),
-            mean_baseline(others[torch.isfinite(others)]),
-        )
+        counts = counts._replace(n_generated=int(defined.sum()))
+        baseline = mean_baseline(others[torch.isfinite(others)])
         if not defined.any():
             none = "neither the samples nor most real slices of the bin show a brain"
             return {SHAPE.name: Score.undefined(none, counts, baseline.baseline)}

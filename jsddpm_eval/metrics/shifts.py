@@ -84,21 +84,21 @@ class ShiftMetric(Metric):
         return columns
 
 
-def shift_score(shift: Shift, spread: Spread | None = None, *, baseline: float = 0.0, least_p: float = 0.0) -> Score:
+def shift_score(shift: Shift, spread: Spread | None = None, *, baseline: float = 0.0, floor: float = 0.0) -> Score:
     """The score of a mean difference, with the band that it lies in with a probability of 95 % without one.
 
     Args:
         shift: The difference.
         spread: Interval and influences; the interval of the difference alone when None.
         baseline: Mean of real slices, for a score that is the mean of generated ones; 0 for the difference itself.
-        least_p: Smallest p-value that is given.
+        floor: Smallest p-value that is given.
     """
     return Score.of(
         baseline + shift.value,
         Counts(shift.slices, shift.samples, shift.patients),
         Spread(shift.interval) if spread is None else spread,
         Baseline(baseline, (baseline - shift.half_width, baseline + shift.half_width)),
-        p_value=max(shift.p_value, least_p), of_patients=shift.of_patients, freedom=shift.freedom,
+        p_value=max(shift.p_value, floor), of_patients=shift.of_patients, freedom=shift.freedom,
     )  # fmt: skip
 
 

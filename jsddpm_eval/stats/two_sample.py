@@ -95,8 +95,9 @@ def two_sample(
     if strata is not None:
         common = [torch.isin(a, b) for a, b in (strata, strata[::-1])]
         real, generated, patients = real[common[0]], generated[common[1]], patients[common[0].numpy()]
-        unit = unit[common[1]]
-        strata = (strata[0][common[0]], strata[1][common[1]]) if len(strata[1][common[1]].unique()) > 1 else None
+        strata, unit = (strata[0][common[0]], strata[1][common[1]]), unit[common[1]]
+        if len(strata[1].unique()) < 2:
+            strata = None
     names, numbers = np.unique(patients, return_inverse=True)
     owner, unit = torch.from_numpy(numbers), numbered(unit)
     m = len(unit.unique())

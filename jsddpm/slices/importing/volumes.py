@@ -81,10 +81,8 @@ def read_volume(item: VolumeItem, facts: Facts, reading: IntensityFormat, grid: 
         image = replace(image, data=intensity(image.data, reading, item.image, volume=True))
         scaled, labels, place = on_grid(image, lesion, grid, outside=0)
     begin, end = _extent(image, place, grid.shape[2])
-    images, masks = (
-        to_slices(np.clip(scaled, 0, 1)),
-        to_slices(labels == 1),
-    )  # interpolation may exceed [0, 1] by rounding
+    scaled = np.clip(scaled, 0, 1)  # interpolation may exceed [0, 1] by rounding
+    images, masks = to_slices(scaled), to_slices(labels == 1)
     first = begin if facts.first_slice is None else facts.first_slice
     end = min(end, begin + depth - first)
     return Placed(images[begin:end], masks[begin:end], first)
