@@ -173,7 +173,7 @@ class Finding(Model):
         label: Words for it; its name if empty.
         unit: Unit of the score.
         value: The score's value.
-        interval: Its 95 % interval; of one condition partially pooled with the whole.
+        interval: Its 95 % interval; of a condition not off by itself, both may be partially pooled with the whole.
         p_value: P-value of the score's hypothesis, corrected for all tests; compare it with 0.05.
         detectable: Smallest difference, or share, of the least certain score that is detected in 80 of 100 cohorts.
         detectable_score: Name of this score.
