@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -36,8 +37,8 @@ def read_rows(
 ) -> list[Row]:
     """Rows of a table with headings, as text: ``007`` stays ``007``.
 
-    The separator is the tab, semicolon or comma that is most frequent in the headings; any line ends and a byte-order
-    mark are accepted. Blanks around cells are removed, and cells that :func:`to_csv` neutralised are restored. Rows
+    The text is UTF-8, or UTF-16 with a byte-order mark, as spreadsheets write "Unicode text". The separator is the tab,
+    semicolon or comma that is most frequent in the headings; any line ends and a byte-order mark are accepted. Blanks around cells are removed, and cells that :func:`to_csv` neutralised are restored. Rows
     without any text are left out, and so are empty headings at the end, empty cells beyond the last heading, and a
     first line ``sep=;``, which names the separator. Headings are in lower case, unless two of them differ in case
     alone.
@@ -49,11 +50,12 @@ def read_rows(
         fix: Cure of a table that cannot be read.
 
     Raises:
-        JsddpmError: ``code`` (status 3) when the file cannot be read as UTF-8, a column is missing or named twice, or
+        JsddpmError: ``code`` (status 3) when the file cannot be read as text, a column is missing or named twice, or
             rows are of unequal length; ``NOT_READABLE`` (status 5) when the system refuses it.
     """
+    text = ""
     try:
-        separator, text = _separated(Path(path).read_text(encoding="utf-8-sig"))
+        separator, text = _separated(_text(Path(path)))
         rows, lines, end = [], [], 0
         reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
         for row in reader:
@@ -64,7 +66,7 @@ def read_rows(
     except PermissionError as error:
         raise unreadable(error, path) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
+        why = f"not {error.encoding.upper()[:6]} text" if isinstance(error, UnicodeDecodeError) else error
         fix = "save it as CSV UTF-8" if str(path).lower().endswith((".xlsx", ".xls", ".ods")) else fix
         if isinstance(error, csv.Error) and '"' in text:
             why, fix = f"line {end + 1}: {error}", f"remove the quotation mark that begins a cell there, or {fix}"
@@ -84,6 +86,16 @@ def read_rows(
         what = f"has {len(names)} columns, but {len(unequal[0])} cells in the row of {unequal[0][0]!r}"
         raise JsddpmError(code, what, fix="give each row one cell per column", file=path)
     return [Row(dict(zip(names, map(_cell, row), strict=True)), n) for row, n in zip(rows[1:], lines[1:], strict=True)]
+
+
+def _text(path: Path) -> str:
+    """The text of a file, with ``\\n`` at the ends of its lines."""
+    with path.open("rb") as stream:
+        wide = stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
+    text = path.read_text(encoding="utf-16" if wide else "utf-8-sig")
+    if "\0" in text:
+        raise csv.Error("zero bytes, as in a binary file, or in UTF-16 without a byte-order mark")
+    return text
 
 
 def _separated(text: str) -> tuple[str, str]:

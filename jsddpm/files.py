@@ -261,12 +261,6 @@ def require_space(folder: str | os.PathLike[str], needed: int) -> int:
     return free
 
 
-def refuse_existing(path: str | os.PathLike[str]) -> None:
-    """Raise ``EXISTS`` (status 2) when ``path`` exists."""
-    if os.path.lexists(path):
-        raise usage_error("EXISTS", "already exists and is not overwritten", fix="choose another path", file=path)
-
-
 def require_directory(path: str | os.PathLike[str]) -> Path:
     """The folder; ``MISSING`` (status 2) when it does not exist."""
     path = Path(path)

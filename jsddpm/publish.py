@@ -27,12 +27,12 @@ from jsddpm.files import (
     make_directory,
     partial_prefix,
     read_json,
-    refuse_existing,
     sweep,
     umask,
     write_json,
     write_text,
 )
+from jsddpm.places import refuse_existing, refuse_store
 from jsddpm.refusals import unwritable, writing
 
 
@@ -43,7 +43,7 @@ def published_directory(target: str | os.PathLike[str]) -> Iterator[Path]:
     Leftovers of killed processes are removed.
 
     Raises:
-        JsddpmError: ``EXISTS`` (status 2) when the target exists, which is not overwritten; ``LOCKED`` (status 5)
+        JsddpmError: ``EXISTS`` (status 2) when the target exists, or lies in a store; ``LOCKED`` (status 5)
             while another process fills it.
     """
     target = Path(target)
@@ -120,6 +120,7 @@ def shared_directory(target: str | os.PathLike[str], plan: dict[str, Any], *, pa
             ``PLAN_DIFFERS`` (status 4).
     """
     target = Path(target)
+    refuse_store(target.parent)
     make_directory(target.parent)
     own = target.parent / f".{target.name}.part-{part}.lock"
     with ExitStack() as held:

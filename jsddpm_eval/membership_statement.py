@@ -14,6 +14,7 @@ from jsddpm.csvfiles import to_csv
 from jsddpm.files import write_json, write_text
 from jsddpm.progress import Progress
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import enumerated
 from jsddpm_eval.membership import SLICES, Measured, measure
 from jsddpm_eval.results.anonymised import CODED, coded_rows, in_code_order
 from jsddpm_eval.stats.auc import auc_interval, sensitivity_at
@@ -92,6 +93,9 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
     n, m = losses.groups
     result = attack(losses, seed=seed) if min(n, m) >= MIN_UNITS else None
     answer, reason = _answer(result, losses)
+    unknown_start = _unknown_start(measured)
+    if answer == "fine" and unknown_start:  # held-out patients who were seen make the attack weaker, never stronger
+        answer, reason = "unknown", unknown_start
     patients = [
         {
             "patient": name, "of": _side(bool(member)), "slices": int((measured.patient == i).sum()),
@@ -110,7 +114,7 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
         "answer": answer,
         "reason": reason,
         "sentences": [_headline(answer, reason), *([] if result is None else _sentences(result, measured))],
-        "limits": list(_LIMITS),
+        "limits": [*_LIMITS, *([f"{unknown_start[0].upper()}{unknown_start[1:]}."] if unknown_start else [])],
         "patients": {"training": n, "held_out": m},
         "attack": None if result is None else _numbers(result, losses.member),
         "levels": _levels(measured, result),
@@ -122,6 +126,17 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
         "jsddpm": __version__,
     }
     return values, _slice_rows(measured, result, store)
+
+
+def _unknown_start(measured: Measured) -> str:
+    """What is not known of the networks that the weights came from; empty if their patients are known."""
+    stores = sorted({ancestor.store for ancestor in measured.info.ancestors if not ancestor.compared})
+    if not stores:
+        return ""
+    return (
+        f"the network started from one that was trained on store {enumerated(stores)}, and it is not known whether that "
+        "one saw patients who count as held-out here, which would hide memory"
+    )
 
 
 def _answer(result: Attack | None, losses: Losses) -> tuple[Answer, str]:

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from jsddpm.errors import integrity_error
 from jsddpm.files import make_directory
+from jsddpm.places import refuse_store
 from jsddpm_eval.array_files import FORMAT, read_arrays, read_table, write_arrays, write_table
 from jsddpm_eval.functions import code
-from jsddpm_eval.target import refuse_store
 
 Value = TypeVar("Value")
 

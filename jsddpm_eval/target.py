@@ -11,7 +11,7 @@ from typing import Any
 from jsddpm.checksums import RECORD, read_recorded, recorded_names
 from jsddpm.errors import JsddpmError, usage_error
 from jsddpm.files import make_directory, parse_json, read_json
-from jsddpm.slices.layout import CHECKSUM
+from jsddpm.places import refuse_store
 from jsddpm.wording import enumerated
 
 
@@ -31,18 +31,6 @@ def refuse_foreign(out: str | os.PathLike[str], files: Sequence[str]) -> None:
     if there and not is_results(out / "results.json") and not set(there) <= recorded_names(out):
         what = f"has {enumerated(there)}, which no evaluation wrote"
         raise usage_error("EXISTS", what, fix="choose another folder, or move these files", file=out)
-
-
-def refuse_store(folder: str | os.PathLike[str]) -> None:
-    """Refuse to write into a store, whose files are checked against those that it lists.
-
-    Raises:
-        JsddpmError: ``EXISTS`` (status 2) naming the store.
-    """
-    place = Path(folder).absolute()
-    for above in (place, *place.parents):
-        if (above / CHECKSUM).is_file() or (above == place and (above / "store.json").is_file()):
-            raise usage_error("EXISTS", f"lies in the store {above}", fix="choose a folder outside of it", file=folder)
 
 
 @contextmanager

@@ -111,7 +111,7 @@ class Call:
 
 HONEST: dict[tuple[str, ...], tuple[object, ...]] = {
     ("cohort", "scan"): ("{bids}", "--jobs", 1),
-    ("cohort", "split"): ("{bids}", "--out", "{out}", "--jobs", 1),
+    ("cohort", "split"): ("{bids}", "--out", "{out}.csv", "--jobs", 1),
     ("cache", "build"): ("{bids}", "--out", "{out}", *SMALL),
     ("cache", "import"): ("{tmp}/slices.csv", "--real", "{store}", "--z-range", 5, 34, "--bins", 5, "--out", "{out}"),
     ("cache", "resplit"): ("{store}", "{tmp}/splits.csv", "--out", "{out}"),

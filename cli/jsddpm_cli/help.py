@@ -14,13 +14,19 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from jsddpm_cli.console import stdout_console
+from jsddpm_cli.messages import refuse_empty
 from jsddpm_cli.usage import Parameter, parameters
 
 _HELP = Parameter("--help", False, False, "", "Show this message and exit.")
 
 
 class Command(TyperCommand):
-    """A command whose help says what its arguments and options take."""
+    """A command whose help says what its arguments and options take, and which takes no empty values."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The words of the command line, none of which is empty: a path would be the working folder."""
+        refuse_empty(args)
+        return super().parse_args(ctx, args)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS]`` and the arguments; those that may be left out stand in brackets."""

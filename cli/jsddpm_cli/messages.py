@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from jsddpm.errors import JsddpmError, usage_error
@@ -35,6 +36,23 @@ def usage_problem(error: Any, command: str) -> JsddpmError:
     what = what[:1].lower() + what[1:]
     cure = f"did you mean {hint}? See" if hint else "see"
     return usage_error("USAGE", what, fix=f"{cure} {command} --help")
+
+
+def refuse_empty(words: Sequence[str]) -> None:
+    """Refuse a command line with an empty value.
+
+    Raises:
+        JsddpmError: ``OPTION`` (status 2) naming the option.
+
+    >>> refuse_empty(["runs/first", "--out", ""])
+    Traceback (most recent call last):
+    jsddpm.errors.JsddpmError: error[OPTION]: --out is empty; fix: give it a value, or leave it out
+    """
+    for before, word in pairwise(["", *words]):
+        option = before if not word else word.removesuffix("=") if word.endswith("=") else ""
+        if not word or re.fullmatch(r"--[a-z-]+", option):
+            name = option if re.fullmatch(r"--[a-z-]+", option) else "an argument"
+            raise usage_error("OPTION", f"{name} is empty", fix="give it a value, or leave it out")
 
 
 def as_typed(problem: JsddpmError, words: Sequence[str]) -> str:

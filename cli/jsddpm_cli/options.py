@@ -20,7 +20,7 @@ RangeOption = Annotated[
     tuple[int, int] | None,
     typer.Option(help="First and last axial slice to use (default: the store's)", metavar="LO HI"),
 ]
-BinsOption = Annotated[int, typer.Option(help="Number of bins.")]
+BinsOption = Annotated[int, typer.Option(help="How many bins the range is divided into.")]
 SamplesOption = Annotated[int, typer.Option(min=1, help="Number of samples of each condition.")]
 ValOption = Annotated[float, typer.Option(help="Share of patients for validation.")]
 TestOption = Annotated[
@@ -68,8 +68,9 @@ def require_endings(places: Iterable[Path], endings: Collection[str], option: st
     """
     for place in places:
         if place.suffix not in endings:
-            cure = f"end it with one of {', '.join(endings)}"
-            raise usage_error("OPTION", f"{option} {place.name} has an unknown extension", fix=cure)
+            cure = f"end it with {'one of ' if len(endings) > 1 else ''}{', '.join(endings)}"
+            what = f"has the unknown extension {place.suffix}" if place.suffix else "has no extension"
+            raise usage_error("OPTION", f"{option} {place.name} {what}", fix=cure)
 
 
 def evaluation_folder(place: Path) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from jsddpm.checksums import RECORD
 from jsddpm.errors import usage_error
-from jsddpm.files import PARTIAL, refuse_existing, sweep
+from jsddpm.files import PARTIAL, sweep
+from jsddpm.places import refuse_existing, refuse_store
 from jsddpm.publish import exclusive_lock, lock_of
 from jsddpm.refusals import unwritable
 from jsddpm.training.progress import CHOICE
@@ -35,6 +36,8 @@ def claimed(run: str | Path, *, new: bool) -> Iterator[None]:
         JsddpmError: ``LOCKED`` (status 5) naming the process that writes there; ``EXISTS`` (status 2).
     """
     run = Path(run)
+    if new:
+        refuse_store(run)  # before the lock, which makes its folder
     with exclusive_lock(lock_of(run)):
         if new:
             refuse_begun(run)

@@ -13,7 +13,7 @@ from jsddpm.binning import Condition, ZBinning
 from jsddpm.diffusion.checkpoint import KEY, PREFIXES, info_of, read_checkpoint, write_checkpoint
 from jsddpm.diffusion.conditioning import load_embedding
 from jsddpm.errors import usage_error
-from jsddpm.files import refuse_existing
+from jsddpm.places import refuse_existing
 from jsddpm.sections import BinningConfig
 
 

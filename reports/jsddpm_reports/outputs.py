@@ -9,8 +9,8 @@ from pathlib import Path
 from jsddpm.checksums import RECORD, recorded_names
 from jsddpm.errors import usage_error
 from jsddpm.files import encoded, write_bytes
+from jsddpm.places import refuse_store
 from jsddpm.refusals import reading
-from jsddpm_eval.target import refuse_store
 
 MARK = "jsddpm"
 """Program that wrote a picture, in its metadata."""

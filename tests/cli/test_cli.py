@@ -149,9 +149,25 @@ def test_a_scan_notes_patients_whose_mask_is_empty_as_it_is_read(jsddpm, bids):
 
 def test_an_impossible_division_is_refused_before_files_are_read(jsddpm, bids, tmp_path, monkeypatch):
     monkeypatch.setattr("jsddpm_cli.commands.cohort._inspect", lambda *_: pytest.fail("files were read"))
-    for words in (["--test", 1.5], ["--folds", 5], ["--folds", 0]):  # of four patients
-        status, _, err = jsddpm("cohort", "split", bids, "--out", tmp_path / "out", *words)
+    for out, *words in (("a.csv", "--test", 1.5), ("a", "--folds", 5), ("a", "--folds", 0)):  # of four patients
+        status, _, err = jsddpm("cohort", "split", bids, "--out", tmp_path / out, *words)
         assert (status, "error[SPLIT]" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("scan", "--out", "a.xlsx"), "--out a.xlsx has the unknown extension .xlsx; fix: end it with .csv"),
+        (("scan", "--out", "a"), "--out a has no extension; fix: end it with .csv"),
+        (("split", "--out", "a.tsv"), "--out a.tsv has the unknown extension .tsv; fix: end it with .csv"),
+        (("split", "--out", "a.csv", "--folds", 2), "--out a.csv is the name of a table, and --folds makes a folder"),
+    ],
+)
+def test_a_manifest_ends_with_csv(jsddpm, bids, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = jsddpm("cohort", words[0], bids, *words[1:])
+    assert (status, out, said in err) == (2, "", True), err
+    assert list(tmp_path.iterdir()) == [bids]
 
 
 @pytest.mark.parametrize("size", ["1e308", "inf"])

@@ -49,6 +49,55 @@ def test_options_that_exclude_or_need_others(run, tmp_path, words, said):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("cohort", "scan", "bids", "--out", ""), "--out is empty"),
+        (("cohort", "scan", "bids", "--controls="), "--controls is empty"),
+        (("report", "x", "--figures", ""), "--figures is empty"),
+        (("eval", "x", "--bin-aware", "--metrics", "kid", "--metrics", ""), "--metrics is empty"),
+        (("utility", "x", "--fold", "a.csv", ""), "an argument is empty"),
+        (("demo", "--out", ""), "--out is empty"),
+        (("cache", "info", ""), "an argument is empty"),
+    ],
+)
+def test_no_value_is_empty(tmp_path, monkeypatch, words, said):
+    """An empty path was the working folder, and an empty list the default."""
+    monkeypatch.chdir(tmp_path)
+    found = call(*words)
+    assert (found.status, found.err) == (2, f"error[OPTION]: {said}; fix: give it a value, or leave it out\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_of_the_configuration_may_end_with_an_equals_sign():
+    assert "is empty" not in call("train", "--set=logging.grid=").err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cohort", "phantom", "{}"),
+        ("cohort", "scan", "x", "--out", "{}.csv"),
+        ("cache", "build", "{bids}", "--out", "{}"),
+        ("cache", "resplit", "{store}", "{table}", "--out", "{}"),
+        ("export", "nnunet", "{store}", "--out", "{}"),
+        ("train", "--preset", "demo", "--store", "{store}", "--out", "{}/deep/run", "--set", "binning.z_range=[5,34]"),
+        ("sample", "{run}", "--out", "{}", "--per-condition", "1"),
+        ("checkpoint", "export", "{run}/checkpoints/last.ckpt", "{}"),
+    ],
+)
+def test_nothing_is_written_into_a_store(run, store, bids, tmp_path, words):
+    """A store in a store was neither listed nor refused."""
+    table = tmp_path / "splits.csv"
+    table.write_text("patient,split\n" + "".join(f"p{i},train\n" for i in range(6)))
+    files = {"store": store.path, "run": run, "bids": bids, "table": table}
+    before = sorted(store.path.rglob("*"))
+    found = call(*(word.format(store.path / "inner", **files) for word in words))
+    assert (found.status, "error[EXISTS]" in found.err) == (2, True), found.err
+    assert f"lies in the store {store.path}" in found.err
+    assert sorted(store.path.rglob("*")) == before
+
+
 def test_raw_weights_are_asked_for_alike(run, tmp_path):
     last = run / "checkpoints" / "last.ckpt"
     found = call("checkpoint", "export", last, tmp_path / "m", "--weights", "raw", "--format", "json")

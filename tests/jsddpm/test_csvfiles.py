@@ -32,6 +32,15 @@ def test_separators_line_ends_and_byte_order_marks_make_no_difference(tmp_path, 
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_unicode_text_of_a_spreadsheet_is_read(tmp_path, encoding, separator):
+    text = "\r\n".join(["patient,note", "007,ä", "Ω,b", ""]).replace(",", separator)
+    mark = b"" if encoding == "utf-16" else b"\xfe\xff"  # utf-16 writes one itself
+    rows = read_rows(written(tmp_path, mark + text.encode(encoding)))
+    assert rows == [{"patient": "007", "note": "ä"}, {"patient": "Ω", "note": "b"}]
+
+
 @pytest.mark.parametrize(
     ("heads", "expected"),
     [
@@ -68,7 +77,9 @@ def test_rows_know_their_lines(tmp_path):
         ("", "lacks the column.*a"),
         ('a,b\n"1', "cannot be read"),
         (b"a\n\xff\n", "cannot be read"),
-        ("a,b\n1,2\n".encode("utf-16"), "cannot be read"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "without a byte-order mark.*save it as UTF-8 CSV"),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "not UTF-16 text"),
+        ("a,b\né,2\n".encode("cp1252"), "not UTF-8 text"),
     ],
 )
 def test_what_is_no_table_is_refused_with_a_cure(tmp_path, data, message):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jsddpm.diffusion.checkpoint import checkpoint_info
+from jsddpm.diffusion.checkpoint import Ancestor, checkpoint_info
 from jsddpm_eval.membership import Measured
 from jsddpm_eval.membership_statement import MARGIN, statement
 
@@ -23,14 +23,15 @@ def stated(run, store):
     """The statement on a simulated table, one slice a patient."""
     info = checkpoint_info(run / "checkpoints" / "last.ckpt")
 
-    def of(seed, n, m, *, network=False, **truth):
+    def of(seed, n, m, *, network=False, ancestors=(), **truth):
         losses = table(seed, n, m, **truth)
         count, levels = losses.network.shape
         measured = Measured(
             rows=np.arange(count) % len(store.index), patient=np.arange(count),
             patients=[f"sub-{i:03d}" for i in range(count)], member=losses.member,
             timesteps=tuple(range(1, levels + 1)), noise=tuple(np.linspace(0.1, 4, levels)),
-            network=np.exp(losses.network), filter=np.exp(losses.reference), reference=None, info=info,
+            network=np.exp(losses.network), filter=np.exp(losses.reference), reference=None,
+            info=replace(info, ancestors=ancestors),
         )  # fmt: skip
         if network:
             measured = replace(measured, reference=np.exp(losses.reference), filter=np.ones((count, levels)))
@@ -55,6 +56,19 @@ def test_many_patients_who_are_not_told_apart_are_fine(stated):
     assert values["answer"] == "fine"
     uppers = [area["interval"][1] for area in (values["attack"], *values["levels"])]
     assert max(uppers) < MARGIN
+
+
+def test_patients_of_the_network_that_it_started_from_may_hide_memory(stated):
+    """The first network may have seen the held-out patients: then they are no others, and nothing separates them."""
+    seen, other = (Ancestor(store=name, seed=0, step=9, compared=name == "seen") for name in ("seen", "other"))
+    known, hidden = (stated(1, 250, 250, ancestors=each) for each in ((seen,), (seen, other)))
+    assert (known["answer"], hidden["answer"]) == ("fine", "unknown")
+    assert "trained on store other, and it is not known" in hidden["reason"]
+    found = stated(0, 10, 20, effect=1.0, ancestors=(other,))
+    assert (found["answer"], found["reason"]) == ("off", "")
+    assert "store other" in found["limits"][-1]
+    assert hidden["limits"][-1] == found["limits"][-1]
+    assert known["limits"] == found["limits"][:-1]
 
 
 def test_a_few_patients_who_are_not_told_apart_are_unknown_with_what_it_takes(stated):

@@ -65,7 +65,9 @@ def report(
 
 @app.command(cls=with_lists("--bins"), epilog="Example: jsddpm bins sweep --z-range 24 93 --bins 5 10 20 50")
 def sweep(
-    bins: Annotated[list[int], typer.Option(help="Numbers of bins, such as 5 10 20.", metavar="N ...")],
+    bins: Annotated[
+        list[int], typer.Option(help="How many bins: the choices to compare, such as 5 10 20.", metavar="N ...")
+    ],
     z_range: RangeOption = None,
     slices: SlicesOption = 128,
     store: StoreOption = None,

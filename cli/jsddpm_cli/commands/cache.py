@@ -72,7 +72,7 @@ def build(
     how: FormatOption = "table",
 ) -> None:
     """Build a slice store from a cohort: all axial slices, split by patient, without bins."""
-    from jsddpm.files import refuse_existing
+    from jsddpm.places import refuse_existing
 
     refuse_existing(out)
     build_store(
@@ -195,7 +195,7 @@ def anonymise(
 ) -> None:
     """Make a store to share: codes replace patients, and the names of source files are left out."""
     from jsddpm.anonymise import Codes
-    from jsddpm.files import refuse_existing
+    from jsddpm.places import refuse_existing
     from jsddpm.slices.anonymised import anonymised_store
     from jsddpm.slices.store import SliceStore
 

@@ -32,7 +32,7 @@ def card(
     The checklists are CLAIM 2024, MI-CLAIM-GEN and the scorecard for synthetic medical data. Entries that are not known
     are marked, with the reason. No patient is named.
     """
-    from jsddpm.files import refuse_existing
+    from jsddpm.places import refuse_existing
     from jsddpm_reports.cards.card import write_cards
     from jsddpm_reports.terminal import results_table
 

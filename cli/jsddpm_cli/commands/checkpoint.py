@@ -55,7 +55,7 @@ def audit(
     how: FormatOption = "table",
 ) -> None:
     """Test whether a network memorised its patients: membership inference from its loss, with a control."""
-    from jsddpm.files import refuse_existing
+    from jsddpm.places import refuse_existing
     from jsddpm.publish import published_directory
     from jsddpm.slices.store import SliceStore
     from jsddpm_eval.membership_statement import audit as ask

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jsddpm.errors import by_kind, first_of
+from jsddpm.errors import by_kind, first_of, usage_error
 from jsddpm.runtime import cores
 from jsddpm.wording import counted
 from jsddpm_cli import sources
 from jsddpm_cli.console import FormatOption, emit, note, tracked
-from jsddpm_cli.options import JobsOption, TestOption, ValOption, seed_option
+from jsddpm_cli.options import JobsOption, TestOption, ValOption, require_endings, seed_option
 
 if TYPE_CHECKING:
     from jsddpm.cohort.inspect import Inspection
@@ -27,6 +27,8 @@ app = typer.Typer(
     name="cohort", help="Find images and masks, divide patients, make the demo cohort.", no_args_is_help=True
 )
 ORDER = 20
+MANIFESTS = (".csv",)
+"""Extensions of the tables that the commands write."""
 
 
 @app.command(epilog="Example: jsddpm cohort scan bids --read --out cohort.csv")
@@ -43,7 +45,7 @@ def scan(
     mask_threshold: sources.MaskThresholdOption = None,
     max_volume_gib: sources.MaxVolumeOption = 1.0,
     jobs: JobsOption = None,
-    out: Annotated[Path | None, typer.Option(help="Write a manifest of the usable images.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a manifest (.csv) of the usable images.")] = None,
     how: FormatOption = "table",
 ) -> None:
     """List the images of a source, what is missing, and every problem with its file.
@@ -55,10 +57,12 @@ def scan(
     from jsddpm.cohort.inspect import cohort_problems
     from jsddpm.cohort.records import manifest_rows
     from jsddpm.csvfiles import to_csv
-    from jsddpm.files import refuse_existing, write_text
+    from jsddpm.files import write_text
+    from jsddpm.places import refuse_existing
     from jsddpm_reports.terminal import notes_by_text, results_table
 
     if out is not None:
+        require_endings([out], MANIFESTS)
         refuse_existing(out)
     cohort = sources.open_cohort(source, layout, modality, entity, run, controls, root)
     problems = list(cohort.problems)
@@ -113,7 +117,7 @@ def scan(
 @app.command(epilog="Example: jsddpm cohort split cohort.csv --folds 5 --out folds")
 def split(
     source: sources.SourceArgument,
-    out: Annotated[Path, typer.Option(help="New manifest; with --folds, a new folder of manifests.")],
+    out: Annotated[Path, typer.Option(help="New manifest (.csv); with --folds, a new folder of manifests.")],
     layout: sources.LayoutOption = "auto",
     modality: sources.ModalityOption = "flair",
     entity: sources.EntityOption = None,
@@ -137,10 +141,16 @@ def split(
     from jsddpm.cohort.records import SPLITS, manifest_rows
     from jsddpm.cohort.splits import SplitRule, assign_splits, given_splits, k_fold, patients_of
     from jsddpm.csvfiles import to_csv
-    from jsddpm.files import refuse_existing, write_text
+    from jsddpm.files import write_text
+    from jsddpm.places import refuse_existing
     from jsddpm.publish import published_directory
     from jsddpm_reports.terminal import results_table
 
+    if fold_count is None:
+        require_endings([out], MANIFESTS)
+    elif out.suffix in MANIFESTS:
+        cure = "name a folder, or leave out --folds"
+        raise usage_error("OPTION", f"--out {out.name} is the name of a table, and --folds makes a folder", fix=cure)
     refuse_existing(out)
     records = sources.open_cohort(source, layout, modality, entity, run, controls, root).require_clean()
     reading, rule = sources.mask_reading(mask_label, mask_threshold), SplitRule(val, test, seed)

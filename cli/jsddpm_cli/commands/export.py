@@ -63,7 +63,7 @@ def export(
     whom the generator may have memorised, are not used for validation. Test patients remain the test set.
     """
     from jsddpm.exports.dataset import export_stores
-    from jsddpm.files import refuse_existing
+    from jsddpm.places import refuse_existing
     from jsddpm.slices.store import SliceStore
     from jsddpm_reports.terminal import results_table
 

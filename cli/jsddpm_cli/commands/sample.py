@@ -35,7 +35,9 @@ def sample(
         int | None,
         typer.Option(min=1, help="Number of samples of each condition (default: the run's)"),
     ] = None,
-    bins: Annotated[str | None, typer.Option(help="Bins, such as 0,3,7 (default: all)")] = None,
+    bins: Annotated[
+        str | None, typer.Option(help="Which bins, by their numbers from 0, such as 0,3,7 (default: all)")
+    ] = None,
     pathology: Annotated[
         str | None, typer.Option(help="Pathologies: control (or 0), lesion (or 1), or both, as 0,1 (default: both)")
     ] = None,
@@ -49,7 +51,7 @@ def sample(
         ),
     ] = None,
     lesion_bins: Annotated[
-        str | None, typer.Option(help="Bins of each volume that have a lesion, such as 3,4 (default: none)")
+        str | None, typer.Option(help="Which bins of each volume have a lesion, such as 3,4 (default: none)")
     ] = None,
     sampler: Annotated[
         str | None, typer.Option(help=f"Sampler: {', '.join(SAMPLERS.names())} (default: the run's)", metavar="SAMPLER")
@@ -58,7 +60,8 @@ def sample(
     spacing: Annotated[
         str | None,
         typer.Option(
-            help="Spacing of the noise levels that the sampler visits (default: the run's)", metavar="karras|trailing"
+            help="Spacing of the noise levels that the sampler visits, not of voxels (default: the run's)",
+            metavar="karras|trailing",
         ),
     ] = None,
     guidance: Annotated[float | None, typer.Option(min=0, help="Guidance weight (default: the run's)")] = None,
@@ -91,7 +94,7 @@ def sample(
     With --volumes, the slices of a volume (one per bin) share their noise, so that neighbours resemble each other as
     far as a 2D network can achieve; jsddpm volumes compares them with slices of patients.
     """
-    from jsddpm.files import refuse_existing
+    from jsddpm.places import refuse_existing
     from jsddpm.slices.store import SliceStore
 
     part = share_of(share)

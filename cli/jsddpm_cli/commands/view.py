@@ -22,7 +22,8 @@ def view(
 ) -> None:
     """Write a page with three planes of a volume that follow the pointer, with its mask over them; it works offline."""
     from jsddpm.cohort.nifti import open_nifti
-    from jsddpm.files import refuse_existing, write_text
+    from jsddpm.files import write_text
+    from jsddpm.places import refuse_existing
     from jsddpm_reports.viewer import volume_page
 
     refuse_existing(out)
