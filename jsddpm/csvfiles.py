@@ -38,10 +38,10 @@ def read_rows(
     """Rows of a table with headings, as text: ``007`` stays ``007``.
 
     The text is UTF-8, or UTF-16 with a byte-order mark, as spreadsheets write "Unicode text". The separator is the tab,
-    semicolon or comma that is most frequent in the headings; any line ends and a byte-order mark are accepted. Blanks around cells are removed, and cells that :func:`to_csv` neutralised are restored. Rows
-    without any text are left out, and so are empty headings at the end, empty cells beyond the last heading, and a
-    first line ``sep=;``, which names the separator. Headings are in lower case, unless two of them differ in case
-    alone.
+    semicolon or comma that is most frequent in the headings; any line ends and a byte-order mark are accepted. Blanks
+    around cells are removed, and cells that :func:`to_csv` neutralised are restored. Rows without any text are left
+    out, and so are empty headings at the end, empty cells beyond the last heading, and a first line ``sep=;``, which
+    names the separator. Headings are in lower case, unless two of them differ in case alone.
 
     Args:
         path: The file.
@@ -89,7 +89,7 @@ def read_rows(
 
 
 def _text(path: Path) -> str:
-    """The text of a file, with ``\\n`` at the ends of its lines."""
+    """The text of a file; its lines end with line feeds alone."""
     with path.open("rb") as stream:
         wide = stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
     text = path.read_text(encoding="utf-16" if wide else "utf-8-sig")

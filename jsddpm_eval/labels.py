@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -152,6 +152,27 @@ def as_spacing(values: Sequence[float]) -> tuple[float, float, float]:
     if len(given) != 3 or not all(isinstance(v, Real) and 0 < float(v) < math.inf for v in given):
         raise refused("spacing", f"{values}", "give three positive distances (row, column, slice) in mm")
     return float(given[0]), float(given[1]), float(given[2])
+
+
+def as_columns(values: object) -> dict[str, Tensor]:
+    """Columns by key, each a tensor; none when None."""
+    if values is None:
+        return {}
+    cure = "give a dictionary of tensors, with one row for each slice, by key"
+    if not isinstance(values, Mapping):
+        raise refused("columns", f"a {type(values).__name__}", cure)
+    if odd := [key for key, column in values.items() if not (isinstance(key, str) and isinstance(column, Tensor))]:
+        raise refused("columns", f"{odd[0]!r} is a {type(values[odd[0]]).__name__}", cure)
+    return dict(values)
+
+
+def as_names(values: object) -> list[str] | None:
+    """Names of slices as text; None without names."""
+    if values is None:
+        return None
+    if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
+        raise refused("names", f"a {type(values).__name__}", "give a list with one name for each slice")
+    return [str(name) for name in elements(cast(Sequence[object], values))]
 
 
 def require_binning(binning: object) -> None:

@@ -134,8 +134,8 @@ def _unknown_start(measured: Measured) -> str:
     if not stores:
         return ""
     return (
-        f"the network started from one that was trained on store {enumerated(stores)}, and it is not known whether that "
-        "one saw patients who count as held-out here, which would hide memory"
+        f"the network started from one that was trained on store {enumerated(stores)}, and it is not known whether "
+        "that one saw patients who count as held-out here, which would hide memory"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from jsddpm.errors import integrity_error
+from jsddpm.errors import integrity_error, usage_error
 from jsddpm.files import make_directory
 from jsddpm.places import refuse_store
 from jsddpm_eval.array_files import FORMAT, read_arrays, read_table, write_arrays, write_table
@@ -65,9 +66,12 @@ class Memo:
 
         Raises:
             JsddpmError: ``BASELINES`` (status 4) when a file there is damaged; ``EXISTS`` (status 2) for a folder in a
-                store.
+                store; ``OPTION`` (status 2) for what is no path.
         """
         if folder is not None:
+            if not isinstance(folder, str | PathLike) or not str(folder):
+                cure = "name a folder, or give None, which writes nothing"
+                raise usage_error("OPTION", f"the folder of features {folder!r} is no path", fix=cure)
             refuse_store(folder)
         self.folder = None if folder is None else make_directory(folder)
         if self.folder is not None and self._file().is_file():

@@ -38,7 +38,7 @@ class ArrayPixels:
         masks: Boolean, of the same shape; None without masks.
 
     Raises:
-        JsddpmError: ``SLICES`` (status 2) when the shapes differ.
+        JsddpmError: ``SLICES`` (status 2) when the shapes differ, or a side is below two pixels.
     """
 
     def __init__(self, images: NDArray[np.float32] | None, masks: NDArray[np.bool_] | None) -> None:
@@ -47,6 +47,9 @@ class ArrayPixels:
         self._images, self._masks = images, masks
         shape = next((array.shape for array in (images, masks) if array is not None), (0, 0, 0))
         self.size: tuple[int, int] = (shape[1], shape[2])
+        if shape[0] and min(self.size) < 2:
+            what = "masks" if images is None else "images"
+            raise refused(what, f"slices of {shape[1]}x{shape[2]} pixels", "give slices of 2x2 pixels or more")
 
     def images(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """See :class:`Pixels`."""

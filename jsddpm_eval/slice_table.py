@@ -116,13 +116,14 @@ class SliceTable:
         units = labels.as_units(group, numbers, real=patient is not None)
         held = labels.as_held_out(held_out, numbers, patient_names, real=patient is not None)
         picture, mask = None if images is None else as_images(images), None if masks is None else as_masks(masks)
+        named, given = labels.as_names(names), labels.as_columns(columns)
         lengths: dict[str, Sized | None] = {"z_index" if z_bin is None else "z_bin": bins, "z_index": position}
-        lengths |= {"held_out": held, "images": picture, "masks": mask, "names": names, **(columns or {})}
+        lengths |= {"held_out": held, "images": picture, "masks": mask, "names": named, **given}
         require_lengths(count, lengths)
         whole = WholeTable(
             "generated" if patient is None else "real", position, bins, kinds, numbers, units, held, held,
             patient_names, ArrayPixels(picture, mask), np.arange(count), picture is not None, mask is not None, binning,
-            labels.as_spacing(spacing), {"slices": count}, names, columns=dict(columns or {}),
+            labels.as_spacing(spacing), {"slices": count}, named, columns=given,
         )  # fmt: skip
         return cls(whole, torch.arange(count))
 

@@ -323,3 +323,12 @@ def test_a_digest_changes_with_every_value_shape_and_type():
     hashes = [digest(*p) for p in parts]
     assert len(set(hashes)) == len(parts) - 1  # a tensor and an array of the same content are the same
     assert digest(torch.arange(4).reshape(2, 2).T) == digest(np.array([[0, 2], [1, 3]]))
+
+
+@pytest.mark.parametrize("folder", ["", 5, ["a"]])
+def test_a_folder_that_is_no_path_is_refused(folder, tmp_path, monkeypatch):
+    """An empty name was the working folder."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(JsddpmError, match=r"OPTION.*is no path"):
+        SliceTable.from_arrays(None, z_bin=[0], pathology=[0]).memo.keep_in(folder)
+    assert list(tmp_path.iterdir()) == []

@@ -182,6 +182,14 @@ REFUSED = {
     "a spacing in words": ({"spacing": ("1", "1", "1")}, "three positive distances"),
     "a spacing of two": ({"spacing": (1, 1)}, "three positive distances"),
     "a name too few": ({"names": ["a"]}, "names: 1 for 4"),
+    "a name for all": ({"names": "wxyz"}, "names: a str"),
+    "names that are a number": ({"names": 4}, "names: a int"),
+    "columns in a list": ({"columns": [1]}, "columns: a list"),
+    "a column that is a list": ({"columns": {"x": [1, 2, 3, 4]}}, "columns: 'x' is a list"),
+    "a column without a name": ({"columns": {1: torch.zeros(4)}}, "columns: 1 is a Tensor"),
+    "slices of one pixel": ({"images": np.zeros((4, 1, 1)), "masks": None}, "slices of 1x1 pixels"),
+    "masks of one row": ({"images": None, "masks": np.zeros((4, 1, 9), bool)}, "masks: slices of 1x9 pixels"),
+    "slices without a pixel": ({"images": np.zeros((4, 0, 9)), "masks": None}, "slices of 0x9 pixels"),
     "a column too short": ({"columns": {"x": torch.zeros(3, 2)}}, "x: 3 for 4"),
 }
 
