@@ -74,7 +74,14 @@ def _machine(config: RunConfig) -> dict[str, Any]:
     """Properties of the machine on which the bytes of a run depend."""
     return {
         "versions": {name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
-        "device": torch.cuda.get_device_name(best_device()) if torch.cuda.is_available() else "cpu",
+        **_device(),
         "precision": resolved_precision(config),
         "processes": processes().world,
     }
+
+
+def _device() -> dict[str, Any]:
+    """The GPU; or the instructions of the CPU and the number of threads, which order the sums of a network."""
+    if torch.cuda.is_available():
+        return {"device": torch.cuda.get_device_name(best_device())}
+    return {"device": "cpu", "cpu": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads()}

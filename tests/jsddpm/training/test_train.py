@@ -119,6 +119,27 @@ def test_a_resumption_elsewhere_is_allowed_and_recorded(store, tiny_config, tmp_
     assert (second["step"], second["bit_exact"], second["versions"]) == (2, True, begun["versions"])
 
 
+@pytest.mark.parametrize(("threads", "exact"), [(1, True), (2, False)])
+def test_another_number_of_threads_is_not_called_exact(store, tiny_config, tmp_path, threads, exact):
+    """Threads of a CPU add in another order: measured, 4 steps of the preset demo differ in the weights' ninth digit."""
+
+    def stop_at_three(done, total, values):
+        if done == 3:
+            raise StopError
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with pytest.raises(StopError):
+            train(tiny_config, store, tmp_path / "run", progress=stop_at_three)
+        torch.set_num_threads(threads)
+        train(tiny_config, store, tmp_path / "run", resume=True)
+    finally:
+        torch.set_num_threads(before)
+    (resumed,) = read_provenance(tmp_path / "run")["resumed"]
+    assert (resumed["threads"], resumed["bit_exact"]) == (threads, exact)
+
+
 def test_an_existing_run_is_never_overwritten(run, store, tiny_config):
     with pytest.raises(JsddpmError, match="EXISTS"):
         train(tiny_config, store, run)
