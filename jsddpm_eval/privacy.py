@@ -44,8 +44,8 @@ _THREAT = (
 _LIMITS = (
     "This statement covers these samples. Other samples of the same network may show other patients.",
     "`jsddpm checkpoint audit` tests what the network itself has memorised.",
-    "Copies that are turned by more than about 15 degrees, upside down, bent by more than 2 pixels or blurred by more "
-    "than 2 pixels of 64 look like another patient, also to this search.",
+    "The search does not find copies that are turned by more than about 15 degrees, upside down, bent by more than 2 "
+    "pixels or blurred by more than 2 pixels of 64.",
     "A share of copies is not the risk that a person is identified, which regulators ask for.",
 )
 

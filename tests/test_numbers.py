@@ -127,14 +127,6 @@ def numbers(text):
     return [float(n) for n in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)]
 
 
-@pytest.mark.parametrize("target", ["x0", "v", "epsilon"])
-def test_prediction_targets_are_those_of_the_study(target):
-    pages = (PAGES["docs/explanation/exact-loss.md"], ROOT / "reports" / "gallery" / "studies" / "prediction.md")
-    shown, measured = (next(r for r in rows(page) if r.get("predicts") == target) for page in pages)
-    for heading in ("position error [slices]", "KID, slice encoder", "best match [dB]", "brain outline (Dice)"):
-        assert numbers(shown[heading]) == numbers(measured[heading])
-
-
 def test_levels_share_the_false_alarms_as_the_page_says():
     table = [r for r in rows(PAGES["docs/explanation/few-samples.md"]) if "share of the false alarms" in r]
     assert [f"{share:.0%}".replace("%", " %") for share in LEVELS.values()] == [r["2"] for r in table]

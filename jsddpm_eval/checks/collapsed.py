@@ -25,7 +25,7 @@ class Collapsed(WordedCheck):
     """Samples nearer to each other than patients are, and repeated samples."""
 
     spec = CheckSpec(
-        name="collapsed", heading="collapsed", question="samples differ from each other as patients do",
+        name="collapsed", heading="collapsed", question="samples do not repeat one another",
         rule="distance to the nearest other sample of the condition, relative to real slices, at equal numbers; "
         f"margin {_NEAR:g} of it; share of samples that are nearly another one, of any condition; margin "
         f"{percentage(_SHARE)}; share of samples that equal another one in 256 grey levels; margin "

@@ -19,11 +19,11 @@ BESIDE_OTHERS = "few samples stand out from the others (what all samples share i
 
 
 class Outliers(Check):
-    """A minority of garbage among good samples."""
+    """A minority of samples that resemble no real slice."""
 
     spec = CheckSpec(
         name="outliers", heading="outliers",
-        question="few samples are garbage",
+        question="few samples are unlike every real slice",
         unseen="the check of outliers sees neither local faults, such as a hole or a missing skull, nor samples a "
         "third or twice as bright",
         rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "

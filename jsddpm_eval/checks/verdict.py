@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from jsddpm.wording import agreeing, capital, counted, enumerated
-from jsddpm_eval.checks.base import Check, ShiftCheck
+from jsddpm_eval.checks.base import Check, ShiftCheck, of_samples
 from jsddpm_eval.checks.causes import causes_of_all, causes_of_masks, may_follow, minority, shared_by_all
 from jsddpm_eval.checks.coverage import not_compared, why_not_covered
 from jsddpm_eval.checks.decision import FINE_IF, NARROWER, decide
@@ -16,9 +16,11 @@ from jsddpm_eval.checks.texture import ROUGH
 from jsddpm_eval.plugins import modules_with
 from jsddpm_eval.results.faults import doubt, faults_of, named
 from jsddpm_eval.results.results import ALIKE, Results
+from jsddpm_eval.results.score import Cell
 from jsddpm_eval.results.specs import Answer, CheckSpec, Finding
 
 _MOST_FAULTS, _MOST_NAMES, _MOST_REASONS = 4, 6, 2
+_SHARES_OF_COPIES = {"training": "copied_train_share", "held-out": "copied_held_out_share"}
 _SUSPECTED = {
     "inverted": "intensity", "intensity": "intensity", "orientation": "outline", "part turned": "outline",
     "size": "outline", "place": "outline", "order": "misplaced", "masks": "disobeyed", "mask place": "lesion_contrast",
@@ -106,7 +108,8 @@ def verdict(results: Results) -> tuple[str, ...]:
     sentences = [capital(_compared(results) + _counted(len(findings), len(faults), in_parts, len(fine)))]
     sentences += _alike(results)
     sentences += filter(None, [_redrawn(results), not_compared(results.cells())])
-    sentences += [_said(results, parts, whole.get(name)) for name, parts in list(faults.items())[:_MOST_FAULTS]]
+    for name, parts in list(faults.items())[:_MOST_FAULTS]:
+        sentences += [_said(results, parts, whole.get(name)), *(_copies(results, parts[0]) if name == "copied" else ())]
     if further := [parts[0].kind for parts in list(faults.values())[_MOST_FAULTS:]]:
         sentences.append(f"Further faults: {'; '.join(further)}.")
     sentences += may_follow("The other answers", causes_of_all(faults))
@@ -152,8 +155,13 @@ def _alike(results: Results) -> list[str]:
     return [f"{what}: they may be one person under several names (privacy.json lists them); if so, {cure}."]
 
 
+def _pooled(results: Results) -> Cell | None:
+    """The cell of all slices pooled."""
+    return next((c for c in results.generation if c.key == (None, None, None)), None)
+
+
 def _compared(results: Results) -> str:
-    cell = next((c for c in results.generation if c.key == (None, None, None)), None)
+    cell = _pooled(results)
     if cell is None or cell.n_generated is None or cell.n_patients is None:
         return ""
     held_out = results.provenance.get("real", {}).get("held_out_patients")
@@ -187,9 +195,22 @@ def _said(results: Results, parts: Sequence[Finding], top: Finding | None) -> st
     return f"{opening}: {parts_in_words}{most}: {first.evidence}{whole}."
 
 
+def _copies(results: Results, first: Finding) -> list[str]:
+    """How many of all samples count as copies, unless the first finding on copies says it."""
+    cell = _pooled(results)
+    said = first.score if first.place == (None, None) else ""
+    shares = {} if cell is None else {name: cell.scores.get(score) for name, score in _SHARES_OF_COPIES.items()}
+    counts = [
+        f"{of_samples(share)} are copies of {name} slices"
+        for name, share in shares.items()
+        if share and share.value and share.spec != said
+    ]
+    return [f"{capital(enumerated(counts))}."] if counts else []
+
+
 def _on_the_whole(results: Results, finding: Finding) -> str:
     """The score of a finding in SD for the whole, if the whole has this fault too but for its p-value; else empty."""
-    cell = next((c for c in results.generation if c.key == (None, None, None)), None)
+    cell = _pooled(results)
     check = next((c for c in checks() if c.spec.name == finding.check), None)
     if cell is None or not isinstance(check, ShiftCheck):
         return ""

@@ -57,9 +57,9 @@ def summary_table(report: dict[str, Any]) -> Table:
     The store is counted in local bins; with others, at least the conditions of empty bins are not trained.
     """
     cells = (report.get("store") or {}).get("cells", [])
-    least = "at least " if cells else ""
-    untrained = {name: f"{least}{len(s['unused_embeddings'])}" for name, s in report["schemes"].items()}
-    untrained |= {"local": str(sum(not cell["slices"]["train"] for cell in cells))} if cells else {}
+    untrained = {name: len(s["unused_embeddings"]) for name, s in report["schemes"].items()}
+    untrained |= {"local": sum(not cell["slices"]["train"] for cell in cells)} if cells else {}
+    least = set(untrained) - {"local"} if cells else set()
     rows = [
         [
             name,
@@ -67,11 +67,18 @@ def summary_table(report: dict[str, Any]) -> Table:
             f"{100 * s['utilization']:.0f}%",
             f"{s['min_per_used_bin']} to {s['max_per_used_bin']}",
             f"{s['entropy']:.3f}",
-            f"{untrained[name]} of {2 * s['bins_total']}",
+            _untrained(untrained[name], 2 * s["bins_total"], least=name in least),
         ]
         for name, s in report["schemes"].items()
     ]
     return ["scheme", "bins used", "utilization", "slices per bin", "evenness", "conditions never trained"], rows
+
+
+def _untrained(count: int, conditions: int, *, least: bool) -> str:
+    """How many conditions are never trained; with ``least``, slices of the store were not counted in these bins."""
+    if least and not count:
+        return "not counted"
+    return f"{count}{' or more' if least else ''} of {conditions}"
 
 
 def cell_table(store: dict[str, Any]) -> Table:

@@ -36,8 +36,8 @@ def compare(
     baseline: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Evaluations that those named first are compared with, pair by pair, and pooled: trainings of other "
-            "folds or seeds. Takes several; give as many of each fold on both sides."
+            help="Reference evaluations, which those named first are compared with, pair by pair, and pooled: "
+            "trainings of other folds or seeds. Takes several; give as many of each fold on both sides."
         ),
     ] = None,
     score: Annotated[

@@ -76,8 +76,9 @@ def evaluate(
 ) -> None:
     """Evaluate a run, or any generated store against a real one; write results.json, per_bin.csv and report.html.
 
-    The exit status is 7 if a score that --metrics names is undefined in some condition; with --strict, if any score is.
-    A metric that --metrics names may leave some of its scores undefined. The report gives the reasons.
+    The exit status is 7 if --metrics names a single score (such as kid_radiomics) that is undefined in some condition.
+    If it names a metric (such as kid), undefined scores do not change the exit status. With --strict, any undefined
+    score gives 7. The report gives the reasons.
 
     Results of an earlier evaluation in the folder are replaced; a note says which scores the new ones lack.
 

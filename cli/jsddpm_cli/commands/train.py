@@ -34,7 +34,7 @@ SHOWN = {
 }
 
 
-@app.command(epilog="Example: jsddpm train --preset demo --store store --out runs/first")
+@app.command(epilog="Example: jsddpm train --store store --out runs/first")
 def train(
     store: Annotated[
         Path | None,
@@ -61,15 +61,15 @@ def train(
     ] = False,
     how: FormatOption = "table",
 ) -> None:
-    """Train a network on a slice store; validation scores compare reconstructions with real slices.
+    """Train a network on a slice store to generate slices and masks, conditioned on bin and pathology.
 
     Without --preset and --config, the size of the slices selects the preset, and the store gives the z-range.
 
     At each validation, samples are drawn and compared with validation patients (section monitoring of the
-    configuration). best.ckpt is the checkpoint with the lowest KID among those whose samples copy training slices no
-    more often than slices of validation patients appear to. Of checkpoints whose KID differs by no more than its
-    standard error it is the latest one, and after a sign of memorisation the earliest one. With fewer than three
-    validation patients no best checkpoint is chosen, and last.ckpt is used. The loss is not used for this.
+    configuration). best.ckpt has the lowest KID of all checkpoints whose samples do not copy training slices
+    significantly more often than slices of validation patients seem to. If several checkpoints differ by no more than
+    the standard error of KID, the latest is taken, or the earliest after a sign of memorisation. With fewer than three
+    validation patients last.ckpt is used. The loss chooses no checkpoint.
 
     In a folder with a jsddpm.yaml (see jsddpm init) no option is needed. Its settings are for its store: they are not
     used for another --store.

@@ -121,7 +121,7 @@ def test_a_resumption_elsewhere_is_allowed_and_recorded(store, tiny_config, tmp_
 
 @pytest.mark.parametrize(("threads", "exact"), [(1, True), (2, False)])
 def test_another_number_of_threads_is_not_called_exact(store, tiny_config, tmp_path, threads, exact):
-    """Threads of a CPU add in another order: measured, 4 steps of the preset demo differ in the weights' ninth digit."""
+    """Threads of a CPU add in another order: after 4 steps weights differ in the ninth digit."""
 
     def stop_at_three(done, total, values):
         if done == 3:

@@ -276,6 +276,25 @@ def test_copies_come_first_even_where_only_parts_show_them():
     assert sentences[3].startswith("The other answers may follow from these faults: copies of training slices; copies")
 
 
+@pytest.mark.parametrize(
+    ("place", "score", "counted"),
+    [
+        ((2, 1), "copy_closeness", ["80 of 320 samples are copies of training slices."]),
+        ((None, None), "copy_closeness", ["80 of 320 samples are copies of training slices."]),
+        ((None, None), "copied_train_share", []),
+    ],
+)
+def test_the_number_of_copies_is_said_once(place, score, counted):
+    """A quarter of 320 samples; the held-out share is 0 and not mentioned."""
+    copies = finding("copied", "off", place, kind="copies", score=score, value=0.25, interval=(0.2, 0.3), reason="here")
+    shares = {"copied_train_share": 0.25, "copied_held_out_share": 0.0}
+    scores = {name: Score(spec=name, value=value, n_generated=320) for name, value in shares.items()}
+    cell = Cell(n_generated=320, n_patients=45, scores=scores)
+    spec = CheckSpec(name="copied", heading="copied", question="no copies", rule="")
+    sentences = verdict(bare([spec], [copies], generation=[cell]))
+    assert [s for s in sentences if " of 320 samples are copies" in s] == counted
+
+
 def test_strong_blur_comes_before_what_follows_from_it_for_masks():
     """Samples blurred by several SD, whose lesions can hardly have a border."""
     masks = finding("lesion_contrast", "off", (None, 1), kind="masks that do not show in their images", value=0.8,
