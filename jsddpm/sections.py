@@ -78,12 +78,15 @@ class BinningConfig(Section):
     allow_empty_bins: Flag = False
     """Accept more bins than slices; empty bins are not trained and not sampled."""
 
-    def for_store(self, n_slices: int, file: str | PathLike[str] | None = None) -> ZBinning:
+    def for_store(
+        self, n_slices: int, file: str | PathLike[str] | None = None, proposed: tuple[int, int] | None = None
+    ) -> ZBinning:
         """The binning of a store's volumes.
 
         Args:
             n_slices: Slices of a volume.
             file: Folder of the store, which the error names.
+            proposed: Range that the store proposes, which is the cure of one that exceeds its volumes.
 
         Raises:
             JsddpmError: ``Z_RANGE``, ``N_BINS`` (status 2).
@@ -93,8 +96,11 @@ class BinningConfig(Section):
         except JsddpmError as error:
             if error.code != "Z_RANGE" or file is None:
                 raise
-            cure = f"give --set binning.z_range=[LO,HI] with LO <= HI <= {n_slices - 1}"
-            raise usage_error("Z_RANGE", f"binning.{error.what}", fix=cure, file=file) from None
+            what, cure = f"binning.{error.what}", f"[LO,HI] with LO <= HI <= {n_slices - 1}"
+            if proposed is not None:
+                what += f", and the store proposes [{proposed[0]}, {proposed[1]}]"
+                cure = f"[{proposed[0]},{proposed[1]}]"
+            raise usage_error("Z_RANGE", what, fix=f"give --set binning.z_range={cure}", file=file) from None
 
 
 class AugmentationConfig(Section):

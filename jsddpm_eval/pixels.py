@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from jsddpm.errors import JsddpmError, usage_error
+from jsddpm.wording import counted, first_numbers
 
 Values = ArrayLike | Tensor
 """A tensor, an array, or a list."""
@@ -134,9 +135,27 @@ def as_images(values: Values) -> NDArray[np.float32]:
 
 
 def as_masks(values: Values) -> NDArray[np.bool_]:
-    """Lesion masks, boolean ``(N, H, W)``; a channel axis of length 1 is dropped."""
+    """Lesion masks, boolean ``(N, H, W)``; a channel axis of length 1 is dropped.
+
+    Numbers are 0 and one other whole number, which means lesion, as in the files of an import.
+
+    >>> as_masks(np.array([[[0, 255]]], np.uint8)).tolist()
+    [[[False, True]]]
+    """
     array = as_array("masks", values)
     array = array[:, 0] if array.ndim == 4 and array.shape[1] == 1 else array
-    if array.ndim != 3 or (array.dtype.kind != "b" and not np.isin(array, (0, 1)).all()):
-        raise refused("masks", f"{array.dtype} of shape {array.shape}", "give booleans, or 0 and 1, (N, H, W)")
-    return array.astype(bool, copy=False)
+    cure = "give booleans, or 0 and one other whole number such as 1 or 255, (N, H, W)"
+    if array.ndim != 3 or array.dtype.kind not in "biuf":
+        raise refused("masks", f"{array.dtype} of shape {array.shape}", cure)
+    if array.dtype.kind == "b":
+        return array.astype(bool, copy=False)
+    if count := int(array.size - np.isfinite(array).sum()):
+        raise refused("masks", f"{counted(count, 'value', 'is', 'are')} nan or inf", "leave them out")
+    top = array.max(initial=0)
+    if top != np.floor(top) or not ((array == 0) | (array == top)).all():
+        if (array == np.floor(array)).all():
+            what, select = f"the values {first_numbers(np.unique(array))}", "where all above 0 mean lesion: masks > 0"
+        else:
+            what, select = f"values from {array.min():g} to {array.max():g}", "of probabilities: masks > 0.5"
+        raise refused("masks", f"{array.dtype} with {what}", f"{cure}; {select}")
+    return array == top if top else np.zeros(array.shape, bool)

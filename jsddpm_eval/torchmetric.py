@@ -17,7 +17,7 @@ from jsddpm.seeds import check_seed
 from jsddpm_eval.evaluation import Features, Metrics, evaluate
 from jsddpm_eval.features.extractor import Extractor
 from jsddpm_eval.features.extractors.radiomics import EXTRACTOR
-from jsddpm_eval.features.registry import make_extractors
+from jsddpm_eval.features.registry import ready_extractors
 from jsddpm_eval.functional.best_match import best_match
 from jsddpm_eval.gathering import gathered, joined
 from jsddpm_eval.labels import as_integers, require_binning
@@ -33,6 +33,9 @@ from jsddpm_eval.whole_table import CONTENT, content_of, given_column
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Plotted = Tensor | Sequence[Tensor] | dict[str, Tensor] | Sequence[dict[str, Tensor]]
+"""What torchmetrics draws: values, or a list of values of several steps."""
 
 _NUMBERS = "give numbers that are the same in all batches, such as numpy.unique(names, return_inverse=True)[1]"
 
@@ -83,7 +86,7 @@ class BinAwareMetrics(TorchMetric):
         require_binning(binning)
         names = listed(metrics) if metrics is not None else [m.name for m in every_metric().values() if not m.needs]
         self.binning, self.asked, self.seed, self.spacing = binning, tuple(names), check_seed(seed), spacing
-        self.features = _ready(features, seed)
+        self.features = ready_extractors(features, seed=seed)
         needs = {need for metric in chosen(self.asked)[0] for need in metric.needs}
         self.kept = tuple(name for name in ("pixels", "masks") if name in needs)
         labels = ("z_bin", "pathology", "patient", "group", "held_out", "generated", CONTENT)
@@ -147,14 +150,23 @@ class BinAwareMetrics(TorchMetric):
         scores = self.results().pooled
         return {n: torch.tensor(torch.nan if s.value is None else s.value) for n, s in scores.items()}
 
-    def plot(self, name: str | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
-        """Draw a score along the bins, and return figure and axes; see :meth:`Results.plot`.
+    def plot(self, val: str | Plotted | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
+        """Draw a score along the bins, or values that were computed, as torchmetrics does; return figure and axes.
+
+        A ``MetricCollection`` draws dictionaries only with ``together=True``, and :class:`BinAwareScore` in both ways.
 
         Args:
-            name: Name of the score; None takes the first one.
+            val: Name of a score, drawn along the bins (:meth:`Results.plot`); None takes the first one. Or what
+                :meth:`compute` or a call returned, or a list of such values, one for each step.
             ax: Axes to draw on; None makes a figure.
+
+        Raises:
+            JsddpmError: ``SCORE`` (status 2) for a name that no bin has.
         """
-        axes = self.results().plot(name, ax)
+        if val is None or isinstance(val, str):
+            axes = self.results().plot(val, ax)
+        else:
+            axes = cast("Axes", self._plot(val, ax)[1])
         return cast("Figure", axes.figure), axes
 
     @settled()
@@ -281,18 +293,9 @@ class BinAwareScore(BinAwareMetrics):
         value = next((score.value for score in cell.of(self.score)), None)
         return torch.tensor(torch.nan if value is None else value)
 
-
-def _ready(features: Features, seed: int) -> tuple[Extractor, ...]:
-    """Extractors that can be used before there are real slices.
-
-    Raises:
-        JsddpmError: ``EXTRACTOR`` (status 2) for one that has to be trained on them.
-    """
-    nobody = SliceTable.from_arrays(torch.empty(0, 1, 1), z_bin=[], pathology=[], patient=[])
-    extractors = make_extractors(features, nobody, seed=seed)
-    for extractor in extractors:
-        if extractor.missing:
-            what = f"{extractor.name} is trained on real slices, and there are none yet"
-            cure = "use another one, or jsddpm_eval.evaluate, which trains it on the real slices"
-            raise usage_error("EXTRACTOR", what, fix=cure)
-    return tuple(extractors)
+    def plot(self, val: str | Plotted | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
+        """Draw the score, or values of several steps, as torchmetrics does; a name draws that score along the bins."""
+        figure, axes = super().plot(self.compute() if val is None else val, ax)
+        if not isinstance(val, str):
+            axes.set_ylabel(self.score)
+        return figure, axes

@@ -21,7 +21,6 @@ app = typer.Typer(
     name="jsddpm",
     help="Evaluate generated brain MRI slices and lesion masks bin by bin, and train a generator of them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     cls=Group,
 )
@@ -58,7 +57,7 @@ def main() -> None:
 def _run() -> None:
     try:
         with stoppable():
-            status = get_command(app)(standalone_mode=False)
+            status = get_command(app)(prog_name="jsddpm", standalone_mode=False)
         if status == ExitStatus.SIGINT:  # typer returns it for Ctrl-C
             raise KeyboardInterrupt
         sys.stdout.flush()

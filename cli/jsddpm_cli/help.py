@@ -18,6 +18,8 @@ from jsddpm_cli.messages import refuse_empty
 from jsddpm_cli.usage import Parameter, parameters
 
 _HELP = Parameter("--help", False, False, "", "Show this message and exit.")
+_COMPLETION = ("install_completion", "show_completion")
+"""Options that typer adds to the first command alone."""
 
 
 class Command(TyperCommand):
@@ -49,7 +51,9 @@ class Group(TyperGroup):
 
 def _parameters(command: Any) -> list[Parameter]:
     callback = command.callback and inspect.unwrap(command.callback)
-    return [*(parameters(callback) if callback else ()), _HELP]
+    completion = [p for p in command.params if p.name in _COMPLETION]
+    options = [Parameter(p.opts[0], False, False, "", p.help) for p in completion]
+    return [*(parameters(callback) if callback else ()), *options, _HELP]
 
 
 def _show(command: Any, ctx: Any, commands: Sequence[tuple[str, str]] = ()) -> None:

@@ -78,13 +78,37 @@ def evaluation_folder(place: Path) -> Path:
     return place.parent if place.name == "results.json" else place
 
 
-def require_evaluation(place: Path) -> None:
-    """Refuse a folder without results that contains an evaluation, as that of a run does.
+_OTHERS = {
+    "utility.json": ("is a utility study", "open its page {page}, or compare it with another one: jsddpm compare"),
+    "selftest.json": ("is a self-test", "read its tables names.csv and faults.csv"),
+    "plan.json": ("is an unfinished utility study or self-test", "repeat its command to continue"),
+    "store.json": ("is a slice store", "evaluate it: jsddpm eval --real STORE --generated STORE --bin-aware"),
+}
+"""Folders of other commands by a file that they contain: what they are, and what is done with them."""
+
+
+def refuse_other_folder(place: Path) -> None:
+    """Refuse the folder of a command that writes neither evaluations nor runs.
 
     Raises:
-        JsddpmError: ``MISSING`` (status 2) with the folder of the evaluation.
+        JsddpmError: ``NO_RESULTS`` (status 2) that names the folder, and the command or file to use.
     """
+    for name, (what, cure) in _OTHERS.items():
+        if (place / name).is_file():
+            page = shlex.quote(str(place / "utility.html"))
+            raise usage_error("NO_RESULTS", f"{what}, not an evaluation", fix=cure.format(page=page), file=place)
+
+
+def require_evaluation(place: Path) -> None:
+    """Refuse a folder without results that contains an evaluation, as that of a run does, or is of another command.
+
+    Raises:
+        JsddpmError: ``MISSING`` (status 2) with the folder of the evaluation; as :func:`refuse_other_folder`.
+    """
+    if (evaluation_folder(place) / "results.json").exists():
+        return
     inner = place / "evaluation"
-    if not (place / "results.json").exists() and (inner / "results.json").is_file():
+    if (inner / "results.json").is_file():
         cure = f"give its evaluation: {shlex.quote(str(inner))}"
         raise usage_error("MISSING", "does not contain results.json", fix=cure, file=place)
+    refuse_other_folder(place)

@@ -28,7 +28,9 @@ CLI = """# Command line
 
 This page lists every command with its options. `jsddpm COMMAND --help` shows the same text. Results go to stdout, and
 all other output goes to stderr. With `--format json`, stdout is strict JSON and nothing else. On a terminal, longer
-work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks. [Errors and exit statuses](errors.md) are on
+work shows a progress bar. `jsddpm --debug COMMAND ...` shows tracebacks. `jsddpm --install-completion` sets up the
+completion of commands, options and their values with the Tab key in the current shell (bash, zsh, fish or PowerShell);
+`jsddpm --show-completion` prints the script and changes nothing. [Errors and exit statuses](errors.md) are on
 another page.
 
 *Made from the commands by `make reference`.*

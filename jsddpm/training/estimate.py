@@ -80,7 +80,7 @@ def estimate_run(config: RunConfig, store: SliceStore) -> Estimate:
     Raises:
         JsddpmError: ``SIZE``, ``Z_RANGE``, ``N_BINS``, ``PRECISION`` (status 2).
     """
-    binning, batch = config.binning.for_store(store.n_slices, store.path), config.data.batch_size
+    binning, batch = config.binning.for_store(store.n_slices, store.path, store.z_range), config.data.batch_size
     held = {split: len(store.select(binning=binning, split=split)) for split in ("train", "val")}
     conditions = len(np.unique(store.tokens(store.select(binning=binning, split="train"), binning)))
     pictured = min(config.logging.grid, conditions, config.sampling.batch_size or BATCH)

@@ -67,7 +67,7 @@ def prepare(
         JsddpmError: ``CONFIG``, ``NO_SLICES``, ``SIZE``, ``Z_RANGE``, ``N_BINS`` (status 2).
     """
     require_signal(config.diffusion, config.objective)
-    binning = config.binning.for_store(store.n_slices, store.path)
+    binning = config.binning.for_store(store.n_slices, store.path, store.z_range)
     data = SliceDataModule(store, binning, seed=config.seed, **config.data.model_dump(exclude={"flip"}))
     token = data.train.token
     drawn = is_drawn(token, binning.n_bins, config.data.lesion_share)

@@ -122,7 +122,7 @@ class SamplePlan:
         """
         monitoring, sampling = config.monitoring, config.sampling
         sampling = sampling.model_copy(update={"steps": min(sampling.steps, monitoring.steps)})
-        binning = config.binning.for_store(store.n_slices, store.path)
+        binning = config.binning.for_store(store.n_slices, store.path, store.z_range)
         train, val = (store.select(binning=binning, split=split) for split in ("train", "val"))
         trained = torch.from_numpy(store.tokens(train, binning))
         trained = trained[is_drawn(trained, binning.n_bins, config.data.lesion_share)]

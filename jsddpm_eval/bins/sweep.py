@@ -7,6 +7,7 @@ from typing import Any
 
 from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
+from jsddpm.wording import counted
 from jsddpm_eval.bins.condition_counts import condition_counts
 from jsddpm_eval.bins.utilization import scheme_utilization
 from jsddpm_eval.stats.limits import MIN_PATIENTS
@@ -21,7 +22,8 @@ def bin_sweep(
 
     The recommendation is the largest number of bins that keeps every bin used, at least :data:`MIN_SLICES` slices in
     each, and, with a store, at least :data:`~jsddpm_eval.stats.limits.MIN_PATIENTS` patients in every condition. If
-    none does, it is the one with the largest share of conditions that have as many, then the fewest bins.
+    none does, it is the one with the largest share of conditions that have as many, then the fewest bins. A number of
+    bins of which some have no slice is never recommended.
 
     Args:
         z_range: Inclusive range in slices.
@@ -30,29 +32,37 @@ def bin_sweep(
         store: Counts patients per condition and gives thicknesses in mm.
 
     Returns:
-        Plain values for JSON: ``choices`` (one entry each), ``recommended`` and its ``reason``.
+        Plain values for JSON: ``choices`` (one entry each), ``recommended`` (null if every choice has bins without a
+        slice) and its ``reason``.
 
-    >>> bin_sweep((24, 93), [5, 10, 50])["recommended"]
-    10
+    >>> bin_sweep((24, 93), [5, 10, 50])["recommended"], bin_sweep((24, 93), [100])["recommended"]
+    (10, None)
     """
     entries = [_entry(z_range, n, store.n_slices if store else n_slices, store) for n in sorted(set(choices))]
-    good = [e for e in entries if e["bins_used"] == e["n_bins"] and e["slices_per_bin"][0] >= MIN_SLICES]
-    supported = [e for e in good if store is None or e["cells_assessable"] == e["cells"]]
+    best, reason = _recommended(entries, z_range, with_patients=store is not None)
+    return {"z_range": list(z_range), "choices": entries, "recommended": best, "reason": reason}
+
+
+def _recommended(
+    entries: list[dict[str, Any]], z_range: tuple[int, int], *, with_patients: bool
+) -> tuple[int | None, str]:
+    """The recommended number of bins and its reason in words."""
+    used = [e for e in entries if e["bins_used"] == e["n_bins"]]
+    if not used:
+        most = counted(z_range[1] - z_range[0] + 1, "bin")
+        return None, f"none: every choice has bins without a slice; the range has slices for {most} at most"
+    good = [e for e in used if e["slices_per_bin"][0] >= MIN_SLICES]
+    supported = [e for e in good if not with_patients or e["cells_assessable"] == e["cells"]]
     if supported:
         best = supported[-1]
         reason = f"the most bins with every bin used, at least {MIN_SLICES} slices in each"
-        reason += f" and at least {MIN_PATIENTS} patients in every condition" if store else ""
+        reason += f" and at least {MIN_PATIENTS} patients in every condition" if with_patients else ""
     else:
-        best = max(good or entries, key=lambda e: (e.get("cells_assessable", 0) / e["cells"], -e["n_bins"]))
+        best = max(good or used, key=lambda e: (e.get("cells_assessable", 0) / e["cells"], -e["n_bins"]))
         few = f"only {best.get('cells_assessable')} of {best['cells']} conditions have {MIN_PATIENTS} patients"
-        short = few if store else ""
+        short = few if with_patients else ""
         reason = f"no choice satisfies every rule; {short or 'it leaves the fewest bins with too few slices'}"
-    return {
-        "z_range": list(z_range),
-        "choices": entries,
-        "recommended": best["n_bins"],
-        "reason": f"{best['n_bins']} bins: {reason}",
-    }
+    return best["n_bins"], f"{counted(best['n_bins'], 'bin')}: {reason}"
 
 
 def _entry(z_range: tuple[int, int], n_bins: int, n_slices: int, store: SliceStore | None) -> dict[str, Any]:

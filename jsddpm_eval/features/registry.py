@@ -12,6 +12,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import cast
 
+import torch
+
 from jsddpm.anonymise import local_name
 from jsddpm.errors import JsddpmError, environment_error, first_line, usage_error
 from jsddpm.registry import Registry
@@ -63,6 +65,27 @@ def make_extractors(
             raise usage_error("EXTRACTOR", f"{extractor.name} is given twice", fix="name each extractor once")
         extractors.append(extractor)
     return extractors
+
+
+def ready_extractors(features: str | Extractor | Sequence[str | Extractor], *, seed: int) -> tuple[Extractor, ...]:
+    """Extractors that can be used before there are real slices.
+
+    Args:
+        features: As for :func:`make_extractors`.
+        seed: Seed of what they draw.
+
+    Raises:
+        JsddpmError: ``EXTRACTOR`` (status 2) for one that is trained on the real slices, and as
+            :func:`make_extractors`.
+    """
+    nobody = SliceTable.from_arrays(torch.empty(0, 1, 1), z_bin=[], pathology=[], patient=[])
+    extractors = make_extractors(features, nobody, seed=seed)
+    for extractor in extractors:
+        if extractor.missing:
+            what = f"{extractor.name} is trained on real slices, and there are none yet"
+            cure = "use another one, or jsddpm_eval.evaluate, which trains it on the real slices"
+            raise usage_error("EXTRACTOR", what, fix=cure)
+    return tuple(extractors)
 
 
 def asked_name(name: str) -> str:

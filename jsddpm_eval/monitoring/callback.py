@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L  # noqa: N812 - the library's own convention
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
@@ -26,8 +27,8 @@ from jsddpm_eval.monitoring.samples import SampleMonitor, SampleScores
 from jsddpm_eval.pixels import Values, as_images, as_masks, refused
 from jsddpm_eval.slice_table import SliceTable
 
-SampleFn = Callable[[Sequence[Condition], int], tuple[Values, Values | None]]
-"""Draws one slice for each condition from a seed: images ``(N, H, W)`` in [0, 1], and their lesion masks or None."""
+SampleFn = Callable[[Sequence[Condition], int], Values | tuple[Values, Values | None]]
+"""Draws one slice for each condition from a seed: images ``(N, H, W)`` in [0, 1], or a tuple of images and masks."""
 
 _SHOWN = 16  # samples in the figure
 _WORK = "judge samples"
@@ -43,7 +44,7 @@ class BinAwareEvaluation(Callback):
 
     Args:
         sample_fn: Draws slices, see :data:`SampleFn`; called on every process with its share of the conditions and a
-            seed of its own. The module is in evaluation mode then.
+            seed of its own. The module is in evaluation mode then. Without masks, scores of masks are left out.
         store: Real slices: a store or its folder, with ``binning``; or a table with ``held_out`` slices.
         every: Training steps between two evaluations, as Lightning counts them: a step of each optimizer is one, so
             with several give a multiple of their number, like ``every_n_train_steps``. The last step is evaluated too.
@@ -140,7 +141,7 @@ class BinAwareEvaluation(Callback):
 
     def _share(self, conditions: Sequence[Condition], rank: int) -> tuple[NDArray[Any], NDArray[Any] | None]:
         """Checked samples of conditions, drawn on one process."""
-        images, masks = self.sample_fn(conditions, self.seed + rank)
+        images, masks = _pair(self.sample_fn(conditions, self.seed + rank))
         part = as_images(images), None if masks is None else as_masks(masks)
         if len(part[0]) != len(conditions):
             what = f"{len(part[0])} for {len(conditions)} conditions"
@@ -157,6 +158,16 @@ class BinAwareEvaluation(Callback):
             *drawn, z_bin=[c.z_bin for c in self.conditions], pathology=[c.pathology for c in self.conditions],
             binning=self.monitor.binning, spacing=self.monitor.real.spacing,
         )  # fmt: skip
+
+
+def _pair(drawn: Values | tuple[Values, Values | None]) -> tuple[Values, Values | None]:
+    """Images and masks of what a function drew; images alone have no masks."""
+    values: Any = drawn
+    several = isinstance(drawn, tuple) or (isinstance(drawn, list) and len(drawn) == 2 and np.ndim(values[0]) > 2)
+    if several and len(values) != 2:
+        cure = "return images, or images and masks, (N, H, W) each"
+        raise refused("what sample_fn returns", f"a tuple of {len(values)}", cure)
+    return (values[0], values[1]) if several else (values, None)
 
 
 def _ends(trainer: L.Trainer) -> bool:

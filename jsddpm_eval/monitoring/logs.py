@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from jsddpm.errors import usage_error
@@ -35,7 +36,7 @@ def log_to(
         figures: Figures by name; None draws curves of the first scores of results along the bins.
 
     Raises:
-        JsddpmError: ``LOGGER`` (status 2) for anything else.
+        JsddpmError: ``LOGGER`` (status 2) for another logger, such as a path; ``OPTION`` (status 2) for other results.
 
     >>> class Log:  # as Lightning's loggers are
     ...     def log_metrics(self, metrics, step=None):
@@ -43,6 +44,9 @@ def log_to(
     >>> log_to(Log(), {"kid": 0.5}, step=3)
     3 {'eval/kid': 0.5}
     """
+    if not isinstance(results, Results | Mapping):
+        cure = "give Results, such as Results.read(path), or scores by name"
+        raise usage_error("OPTION", f"the results are a {type(results).__name__}", fix=cure)
     scores = results if isinstance(results, Mapping) else _scores(results)
     pictures = figures if figures is not None else ({} if isinstance(results, Mapping) else _curves(results))
     values = {f"{prefix}/{name}": float(value) for name, value in scores.items()}
@@ -101,6 +105,9 @@ def _kind(logger: Any) -> str:
     if type(logger).__module__.startswith("wandb"):
         return "wandb"
     cure = "give a logger of Lightning, a SummaryWriter, a W&B run, or the module mlflow"
+    if isinstance(logger, str | PathLike):
+        cure += ", such as CSVLogger(folder) of lightning.pytorch.loggers; results.write writes a file"
+        raise usage_error("LOGGER", f"{str(logger)!r} is a path, and a logger is needed", fix=cure)
     raise usage_error("LOGGER", f"{type(logger).__name__} is not a known logger", fix=cure)
 
 

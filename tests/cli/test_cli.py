@@ -255,6 +255,26 @@ def test_a_run_in_place_of_its_evaluation_is_named(jsddpm, tmp_path):
         assert (status, shlex.split(err)[-1]) == (2, str(tmp_path / "my run" / "evaluation"))
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (("plan.json", "utility.json"), "is a utility study, .* open its page .*folder/utility.html"),
+        (("plan.json", "selftest.json"), "is a self-test, .* names.csv and faults.csv"),
+        (("plan.json",), "is an unfinished utility study or self-test, .* repeat its command"),
+        (("store.json",), "is a slice store, .* jsddpm eval"),
+    ],
+)
+def test_a_folder_of_another_command_is_named_by_report_and_card(jsddpm, tmp_path, files, said):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_text("{}")
+    for command in (("report", folder), ("card", folder, "--out", tmp_path / "new")):
+        status, out, err = jsddpm(*command)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert re.search(rf"error\[NO_RESULTS\] .*folder: {said}", err)
+
+
 def test_a_demo_is_not_made_in_a_folder_of_something_else(jsddpm, run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     before = sorted(p.name for p in (tmp_path / "run").iterdir())

@@ -122,3 +122,14 @@ def test_a_value_that_does_not_fit_is_named_in_plain_words(setting, what):
     with pytest.raises(JsddpmError) as caught:
         load_config(None, [setting])
     assert (caught.value.code, caught.value.what) == ("CONFIG", what)
+
+
+def test_a_range_that_exceeds_a_store_is_named_with_the_slices_and_the_range_of_the_store():
+    with pytest.raises(JsddpmError) as caught:
+        load_config("real128").binning.for_store(88, "store", (2, 80))
+    said = str(caught.value)
+    assert "Z_RANGE] store: binning.z_range [24, 93] exceeds the volume of 88 slices (0..87)" in said
+    assert said.endswith("and the store proposes [2, 80]; fix: give --set binning.z_range=[2,80]")
+    assert load_config("real128", ["binning.z_range=[2,80]"]).binning.for_store(88).z_range == (2, 80)  # the cure
+    with pytest.raises(JsddpmError, match=r"fix: give --set binning.z_range=\[LO,HI\] with LO <= HI <= 87"):
+        load_config("real128").binning.for_store(88, "store")

@@ -133,8 +133,10 @@ REFUSED = {
     "infinity": ({"images": np.where(np.isnan(NAN), np.inf, NAN)}, "inf"),
     "ragged lists": ({"images": [[[0.0]], [[0.0, 1.0]]]}, "not an array"),
     "masks of another shape": ({"masks": MASKS[:, :5]}, "equal shapes"),
-    "masks of 255": ({"masks": 255 * MASKS.astype(np.uint8)}, "0 and 1"),
-    "masks with NaN": ({"masks": NAN}, "0 and 1"),
+    "masks of labels": ({"masks": np.where(MASKS, [[[1]], [[2]], [[1]], [[2]]], 0)}, "values 0, 1, 2; .*masks > 0"),
+    "masks of -1 and 1": ({"masks": np.where(MASKS, 1.0, -1.0)}, "values -1, 1"),
+    "masks of probabilities": ({"masks": 0.5 * MASKS}, "values from 0 to 0.5"),
+    "masks with NaN": ({"masks": NAN}, "masks: .* nan or inf"),
     "a bin too few": ({"z_bin": [0, 1, 1]}, "z_bin: 3 for 4"),
     "a negative bin": ({"z_bin": [0, -1, 1, 0]}, "-1 to 1"),
     "a bin outside the binning": ({"z_bin": [0, 1, 5, 0], "binning": BINNING}, "0 to 4"),
@@ -380,6 +382,13 @@ def test_masked_values_are_refused(name):
     hidden.flat[2] = True
     with pytest.raises(JsddpmError, match=rf"SLICES.*{name}: 1 of {hidden.size} values are masked"):
         made(**{name: np.ma.array(values[name], mask=hidden)})
+
+
+@pytest.mark.parametrize("value", [np.uint8(1), np.uint8(255), np.uint16(40000), 255.0, 3, torch.tensor(255)])
+def test_masks_have_0_and_one_other_whole_number_as_the_files_of_an_import(value):
+    masks = torch.from_numpy(MASKS) * value if isinstance(value, torch.Tensor) else MASKS * value
+    assert torch.equal(made(masks=masks).masks, torch.from_numpy(MASKS))
+    assert not made(masks=0 * masks).masks.any()
 
 
 @pytest.mark.parametrize("kind", [lambda x: x, torch.from_numpy, list])

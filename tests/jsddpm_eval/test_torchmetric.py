@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torchmetrics import MetricCollection
 
 from jsddpm.binning import ZBinning
@@ -254,7 +255,7 @@ SLICE = torch.rand((1, 12, 12), generator=torch.Generator().manual_seed(0))
         (SLICE, {"group": ["anna"]}, "group"),
         (SLICE, {"real": True, "patient": ["anna"]}, r"patient.*numpy.unique\(names"),
         (SLICE, {"held_out": torch.tensor([2])}, "held_out"),
-        (SLICE, {"masks": SLICE}, "0 and 1"),
+        (SLICE, {"masks": SLICE}, "masks: float32 with values from .*masks > 0.5"),
     ],
 )
 def test_slices_that_do_not_fit_are_refused(images, changed, message):
@@ -370,3 +371,48 @@ def test_a_metric_draws_its_first_score():
     assert axes in figure.axes
     assert axes.lines or axes.collections
     assert axes.get_ylabel() == metric.results().plot("best_match_psnr").get_ylabel()
+
+
+def collection_of_two():
+    scores = {"kid": BinAwareScore("kid", BINNING, feature=MEANS), "fid": BinAwareScore("fid", BINNING, feature=MEANS)}
+    collection = MetricCollection(scores)
+    collection.update(**REAL, real=True)
+    collection.update(**MADE, real=False)
+    return collection
+
+
+def heights(axes):
+    return [line.get_ydata() for line in axes.lines]
+
+
+def test_a_collection_draws_single_scores_each_by_itself():
+    """Before, the value was taken for the name of a score."""
+    collection = collection_of_two()
+    values, axes = collection.compute(), [Figure().subplots() for _ in range(2)]
+    for drawn in (collection.plot(), collection.plot(ax=axes), collection.plot(values)):
+        for name, (figure, place) in zip(values, drawn, strict=True):
+            assert place in figure.axes
+            assert place.get_ylabel() == name
+            assert [float(v) for y in heights(place) for v in y] == [pytest.approx(float(values[name]))]
+
+
+def test_a_collection_draws_scores_over_steps_and_together():
+    collection = collection_of_two()
+    steps = [{"kid": torch.tensor(k), "fid": torch.tensor(10 * k)} for k in (3.0, 2.0, float("nan"))]
+    kid, fid = (dict(zip(collection, collection.plot(steps), strict=True))[name][1] for name in ("kid", "fid"))
+    assert np.array_equal(heights(kid)[0], [3, 2, np.nan], equal_nan=True)
+    assert np.array_equal(heights(fid)[0], [30, 20, np.nan], equal_nan=True)
+    _, together = collection.plot(steps, together=True)
+    assert [len(y) for y in heights(together)] == [3, 3]
+    assert len(heights(collection.plot(together=True)[1])) == 2
+
+
+def test_a_metric_of_all_scores_draws_what_it_computed_and_a_score_by_name():
+    metric = filled(metrics=["kid", "fid"])
+    values = metric.compute()
+    _, axes = metric.plot(values)
+    assert [float(y[0]) for y in heights(axes)] == [pytest.approx(float(v)) for v in values.values()]
+    _, axes = metric.plot("fid_means")
+    assert axes.get_ylabel() == "fid_means"
+    with pytest.raises(JsddpmError, match="SCORE"):
+        metric.plot("obedience")

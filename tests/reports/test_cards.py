@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from jsddpm_reports import wording
 from jsddpm_reports.cards.card import documents
 from jsddpm_reports.cards.checklists import CLAIM, MI_CLAIM_GEN, SCORECARD
 from jsddpm_reports.cards.facts import facts_of
+from jsddpm_reports.cards.run import run_of_samples
 from jsddpm_reports.reproduction import places
 from jsddpm_reports.wording import context
 
@@ -108,6 +110,72 @@ def test_answers_follow_the_run(results):
     assert (with_run.known, without.known) == (True, False)
     assert "8 patients to train on" in with_run.text
     assert "--run" in without.text
+
+
+def test_what_is_not_known_is_listed_in_words_once_for_each_reason(results):
+    bare = results.model_copy(update={"provenance": {}, "findings": (), "verdict": (), "generation": ()})
+    for kind in ("model", "data"):
+        listed = documents(bare, kind)["README.md"].partition("## Not known\n\n")[2].partition("\n\n")[0]
+        entries = [line.partition(": ") for line in listed.splitlines() if line.startswith("- ")]
+        names = [name for several, _, _ in entries for name in several[2:].split("; ")]
+        assert all(len(name.split()) > 1 for name in names if name not in ("network", "bins"))
+        assert "_" not in "".join(names)
+        reasons = [reason for _, _, reason in entries]
+        assert len(reasons) == len(set(reasons))
+    assert "how many patients were for training, validation and test; hardware of the training; training data" in listed
+
+
+@pytest.fixture
+def drawn(results, tmp_path):
+    """An evaluation of samples that a run drew, and a maker of runs."""
+    network = {"training_store": "def", "training_seed": 1, "step": 500, "weights": "ema"}
+    drew = {"provenance": {"generated": {"slices": 9, "provenance": network}, "real": {"store": "def"}}}
+    (tmp_path / "e").mkdir()
+    results.model_copy(update=drew).write(tmp_path / "e" / "results.json")
+
+    def a_run(name="run", **changed):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.yaml").write_text("{}")
+        (folder / "provenance.json").write_text(json.dumps(RUN | {"seed": 1, "steps": 700} | changed))
+        return folder
+
+    return tmp_path / "e", a_run
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"store": {"path": "s", "fingerprint": "abc"}}, "store abc, seed 1, step 700, and their network on store def"),
+        ({"seed": 2}, "store def, seed 2, step 700, and their network on store def, seed 1, step 500"),
+        ({"steps": 499}, "store def, seed 1, step 499, and their network"),
+    ],
+)
+def test_a_run_that_did_not_draw_the_samples_is_refused_with_both_named(drawn, changed, said):
+    evaluation, a_run = drawn
+    assert run_of_samples(evaluation, a_run())["seed"] == 1
+    other = a_run("other", **changed)
+    with pytest.raises(JsddpmError, match=rf"OPTION.*other: did not draw the samples: .*{said}.*leave out --run"):
+        run_of_samples(evaluation, other)
+
+
+def test_a_run_is_refused_where_the_samples_name_none(results, drawn, tmp_path):
+    _, a_run = drawn
+    imported = {"generated": {"provenance": {"imported": {"folder": "samples-of-others"}}}}
+    (tmp_path / "i").mkdir()
+    results.model_copy(update={"provenance": imported}).write(tmp_path / "i" / "results.json")
+    with pytest.raises(JsddpmError, match=r"OPTION.*imported from samples-of-others, and name no run; fix:.*--run"):
+        run_of_samples(tmp_path / "i", a_run())
+    assert run_of_samples(tmp_path / "i") is None
+
+
+def test_a_run_around_an_evaluation_is_that_of_its_samples_or_none(results, drawn):
+    evaluation, a_run = drawn
+    inside = [a_run(name, seed=seed) / "evaluation" for name, seed in (("own", 1), ("of-another", 2))]
+    for place in inside:
+        shutil.copytree(evaluation, place)
+    own, other = map(run_of_samples, inside)
+    assert (own["seed"], other) == (1, None)
 
 
 def test_no_patient_is_named_unless_by_code(results):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from jsddpm.errors import usage_error
 from jsddpm_cli.console import FormatOption, emit, note
 from jsddpm_cli.options import evaluation_folder, require_evaluation
 
@@ -34,34 +33,12 @@ def card(
     """
     from jsddpm.places import refuse_existing
     from jsddpm_reports.cards.card import write_cards
+    from jsddpm_reports.cards.run import run_of_samples
     from jsddpm_reports.terminal import results_table
 
     refuse_existing(out)
     require_evaluation(evaluation)
     folder = evaluation_folder(evaluation)
-    written = write_cards(folder, out, kind, _run_provenance(folder, run))
+    written = write_cards(folder, out, kind, run_of_samples(folder, run))
     emit(results_table(["written"], [[str(out / name)] for name in written]), {"out": str(out), "files": written}, how)
     note('add the licence, the intended use and all entries that say "not known"')
-
-
-def _run_provenance(evaluation: Path, run: Path | None) -> dict[str, Any] | None:
-    """Provenance of the evaluated run; a run that was trained on another store is refused."""
-    from jsddpm.training.progress import is_run, read_provenance
-    from jsddpm_eval.results.results import Results
-
-    results = Results.read(evaluation / "results.json")  # read before the folder that contains it is searched
-    if run is None and not is_run(evaluation.resolve().parent):
-        return None
-    place = run or evaluation.resolve().parent
-    provenance = read_provenance(place)
-    origins = [
-        results.provenance.get("checkpoint") or {},
-        results.provenance.get("generated", {}).get("provenance", {}),
-    ]
-    stores = {origin["training_store"] for origin in origins if "training_store" in origin}
-    trained_on = provenance["store"].get("fingerprint")
-    if run is not None and stores - {trained_on}:
-        others = ", ".join(sorted(map(str, stores)))
-        what = f"was trained on store {trained_on}, but the generator of the samples on {others}"
-        raise usage_error("OPTION", what, fix="give the run that drew the samples", file=run)
-    return provenance if stores == {trained_on} else None

@@ -12,7 +12,7 @@ from jsddpm.errors import usage_error
 from jsddpm.wording import counted
 from jsddpm_cli.anonymity import AnonymiseOption, KeyOption, codes_for, refuse_key_alone
 from jsddpm_cli.console import FormatOption, emit, note
-from jsddpm_cli.options import evaluation_folder, require_endings
+from jsddpm_cli.options import evaluation_folder, refuse_other_folder, require_endings
 
 if TYPE_CHECKING:
     from jsddpm.anonymise import Codes
@@ -62,6 +62,7 @@ def report(
     folder = evaluation_folder(source)
     evaluation = (folder / "results.json").is_file()
     if not evaluation and not is_run(folder):
+        refuse_other_folder(folder)
         raise usage_error(
             "NO_RESULTS",
             "is neither an evaluation (results.json) nor a run (config.yaml, provenance.json)",

@@ -239,7 +239,7 @@ def _judge(config: RunConfig, store: SliceStore) -> SampleJudge:
     from jsddpm_eval.monitoring.judge import SampleJudge
     from jsddpm_eval.monitoring.samples import SampleMonitor
 
-    binning, limits = config.binning.for_store(store.n_slices, store.path), config.trainer
+    binning, limits = config.binning.for_store(store.n_slices, store.path, store.z_range), config.trainer
     monitor = SampleMonitor.of_store(store, binning, cache=shared_cache(store.path))
     return SampleJudge(monitor, patience=limits.patience, stop_at_memorisation=limits.stop_at_memorisation)
 

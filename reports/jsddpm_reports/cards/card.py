@@ -19,7 +19,7 @@ from jsddpm_eval.privacy import read_statement
 from jsddpm_eval.results.results import Results
 from jsddpm_reports import wording
 from jsddpm_reports.cards.checklists import CHECKLISTS
-from jsddpm_reports.cards.fact import sentence
+from jsddpm_reports.cards.fact import sentence, unknowns
 from jsddpm_reports.cards.facts import facts_of
 from jsddpm_reports.cards.header import header
 from jsddpm_reports.columns import readable_unit, spaced
@@ -86,6 +86,7 @@ def documents(
         scores=_scores(results),
         checks=check_rows(results),
         verdict=verdict,
+        unknowns=unknowns(facts),
         why_no_check=capital(wording.why_no_check(results)),
         **shared,
     )

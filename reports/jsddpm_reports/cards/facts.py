@@ -29,6 +29,8 @@ _CHECKS = {
 }
 """Checks that tell of a criterion."""
 
+_PRECISIONS = {"32-true": "32-bit floats", "bf16-mixed": "mixed with bfloat16", "16-mixed": "mixed with float16"}
+
 _ALWAYS = {
     "output": Fact("Continuous: images in [0, 1], each with a binary lesion mask"),
     "card": Fact("README.md, written with this list"),
@@ -125,7 +127,7 @@ def _of_run(run: Mapping[str, Any] | None) -> dict[str, Fact]:
     split, store = run.get("split", {}), run.get("store", {})
     words = {"train": "to train on", "val": "to validate on", "test": "to test on"}
     held = [counted(store[f"{what}s"], what) for what in ("slice", "patient") if f"{what}s" in store]
-    machine = [str(run[key]) for key in ("device", "precision") if key in run]
+    machine = [_PRECISIONS.get(run[key], str(run[key])) for key in ("device", "precision") if key in run]
     return {
         "partitions": Fact(", ".join(f"{counted(split[k], 'patient')} {v}" for k, v in words.items() if k in split))
         if split

@@ -16,6 +16,9 @@ _SAMPLERS = {
     "dpmpp_sde": "stochastic DPM-Solver++ (2M)", "unipc": "UniPC",
 }  # fmt: skip
 
+_TARGETS = {"epsilon": "the noise", "sample": "the slice without noise", "v_prediction": "the velocity"}
+_SCHEDULES = {"squaredcos_cap_v2": "cosine", "scaled_linear": "scaled linear"}
+
 
 def of_generator(checkpoint: Mapping[str, Any] | None, generated: Mapping[str, Any]) -> dict[str, Fact]:
     """Facts by name.
@@ -40,8 +43,9 @@ def _of_network(checkpoint: Mapping[str, Any]) -> dict[str, Fact]:
             f"U-Net with channels {model.get('channels')}, layers in a block: {model.get('layers_per_block')}, "
             f"levels with attention: {model.get('attention_levels') or 'none'}, "
             f"patches of {model.get('patch_size')} pixels, {model.get('condition_embedding')} condition embedding; "
-            f"{diffusion.get('prediction_type')} prediction, "
-            f"{diffusion.get('beta_schedule')} schedule of {diffusion.get('num_train_timesteps')} noise levels"
+            f"it predicts {_named(_TARGETS, diffusion.get('prediction_type'))}, "
+            f"{_named(_SCHEDULES, diffusion.get('beta_schedule'))} schedule of "
+            f"{diffusion.get('num_train_timesteps')} noise levels"
         ),
         "training": Fact(
             f"{checkpoint.get('step')} of {trainer.get('max_steps')} steps with batches of {data.get('batch_size')} "
@@ -56,6 +60,11 @@ def _of_network(checkpoint: Mapping[str, Any]) -> dict[str, Fact]:
         ),
         "ensemble": Fact("None: one network"),
     }
+
+
+def _named(words: Mapping[str, str], value: Any) -> Any:
+    """The words for a value of the configuration, or the value itself."""
+    return words.get(value, value)
 
 
 def _augmentation(flip: bool | None, settings: Mapping[str, Any]) -> Fact:

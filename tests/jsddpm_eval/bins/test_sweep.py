@@ -17,3 +17,12 @@ def test_sweep_recommends_by_its_rules(store):
     assert with_store["choices"][1]["mm_per_bin"] == [9, 9]  # 6 slices of 1.5 mm
     fallback = bin_sweep((5, 34), [30], store=store)
     assert "no choice satisfies every rule" in fallback["reason"]
+
+
+def test_bins_without_a_slice_are_never_recommended(store):
+    for given in (None, store):
+        sweep = bin_sweep((5, 34), [31, 40], store=given)  # 30 slices
+        assert sweep["recommended"] is None
+        assert "slices for 30 bins at most" in sweep["reason"]
+        assert bin_sweep((5, 34), [30, 31, 40], store=given)["recommended"] == 30  # one slice each
+    assert bin_sweep((24, 24), [1, 2])["reason"].startswith("1 bin: ")

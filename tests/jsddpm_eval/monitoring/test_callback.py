@@ -210,11 +210,26 @@ def test_conditions_are_those_that_training_and_held_out_patients_have():
     assert judge.conditions == [c for c in CONDITIONS for _ in range(2)]
 
 
+@pytest.mark.parametrize("form", [lambda x: x, lambda x: (x, None), lambda x: [x, None], list, lambda x: x.numpy()])
+def test_images_alone_are_judged_without_scores_of_masks(form):
+    """Before, two images were taken for images and masks, and another number ended in an error of Python."""
+    images = torch.rand((2, 16, 14), generator=torch.Generator().manual_seed(0))
+    judge = BinAwareEvaluation(
+        lambda conditions, seed: form(images), WORLD.real(), every=1, per_condition=1, features=[MEANS]
+    )
+    found, masks = judge._share(judge.conditions, 0)
+    assert masks is None
+    assert np.array_equal(found, images.numpy())
+
+
 def test_what_is_drawn_is_checked(tmp_path):
     module = Plain()
     for returned, why in (
         ((torch.rand(18, 16, 14) * 255, None), r"\[0, 1\]"),
         ((torch.rand(3, 16, 14), None), "3 for 18 conditions"),
+        (torch.rand(3, 16, 14), "3 for 18 conditions"),
+        ((torch.rand(18, 16, 14),), "a tuple of 1; fix: return images, or images and masks"),
+        (None, "images: "),
     ):
         judge = judged(module)
         judge.sample_fn = lambda conditions, seed, returned=returned: returned

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from pathlib import Path
 
 import pytest
 from lightning.pytorch.loggers import CSVLogger, MLFlowLogger, TensorBoardLogger, WandbLogger
@@ -106,3 +107,8 @@ def test_mlflow_has_scores_and_figures(tmp_path, raw, monkeypatch):
 def test_anything_else_is_refused():
     with pytest.raises(JsddpmError, match=r"LOGGER.*object is not a known logger"):
         log_to(object(), {"kid": 1.0})
+    for path in ("logs", Path("logs")):
+        with pytest.raises(JsddpmError, match=r"LOGGER.*'logs' is a path, and a logger is needed; fix:.*CSVLogger"):
+            log_to(path, {"kid": 1.0})
+    with pytest.raises(JsddpmError, match=r"OPTION.*the results are a str; fix: give Results"):
+        log_to(object(), "evaluation/results.json")
