@@ -85,8 +85,7 @@ class SliceTable:
         Args:
             images: ``(N, H, W)`` or ``(N, 1, H, W)`` floats in [0, 1]; None if the columns contain all that is needed.
                 float32 arrays and boolean masks are not copied, so do not change them afterwards.
-            masks: Lesion masks of the same shape: booleans, or 0 and one other whole number such as 1 or 255. Scores
-                that need masks are undefined without.
+            masks: Their lesion masks, booleans or 0 and one whole number; scores that need masks are undefined without.
             pathology: 0, False or control; 1, True or lesion; for generated slices what they are conditioned on.
             z_bin: Bins, ``(N,)``; needed without ``z_index``, and the same if both are given.
             z_index: Slice positions, ``(N,)``; ``binning`` turns them into bins.

@@ -153,8 +153,6 @@ class BinAwareMetrics(TorchMetric):
     def plot(self, val: str | Plotted | None = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
         """Draw a score along the bins, or values that were computed, as torchmetrics does; return figure and axes.
 
-        A ``MetricCollection`` draws dictionaries only with ``together=True``, and :class:`BinAwareScore` in both ways.
-
         Args:
             val: Name of a score, drawn along the bins (:meth:`Results.plot`); None takes the first one. Or what
                 :meth:`compute` or a call returned, or a list of such values, one for each step.
