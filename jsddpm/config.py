@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -25,6 +26,8 @@ from jsddpm.wording import misfit
 AnySection = TypeVar("AnySection", bound=sections.Section)
 MOST_CHARACTERS = 1 << 20
 """Largest length of a configuration's text; a file with all keys has two thousand characters."""
+
+_DEEPEST = 100  # brackets inside each other; the time of the parser grows with their square
 
 
 class RunConfig(sections.Section):
@@ -216,6 +219,8 @@ def _parse_yaml(text: str, where: str) -> Any:
         what = f"has {len(text)} characters, and a configuration has at most {MOST_CHARACTERS}"
         raise usage_error("CONFIG", what, fix="give the configuration's file", file=where)
     try:
+        if max(accumulate(1 if c in "[{" else -1 for c in re.findall(r"[\[\]{}]", text)), default=0) > _DEEPEST:
+            raise RecursionError
         return _yaml().load(text)
     except RecursionError:
         raise usage_error("CONFIG", "is nested too deeply", fix="write section: {key: value}", file=where) from None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jsddpm.errors import JsddpmError
-from jsddpm_cli.app import main
+from jsddpm_cli.app import command, main
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Found:
         err: Standard error.
         seconds: Time of work, of this process or of the child: a busy machine makes nothing late.
         peak: Largest resident memory of a child, in bytes.
+        error: What :func:`invoke` met, which ``jsddpm`` would have printed.
     """
 
     status: int
@@ -36,6 +37,7 @@ class Found:
     err: str = ""
     seconds: float = 0.0
     peak: int = 0
+    error: Exception | None = None
 
     @property
     def said(self) -> str:
@@ -54,15 +56,21 @@ def status_of(work: Callable[[], object]) -> int:
 
 def call(*words: object) -> Found:
     """Run a command in this process."""
-    out, err = (
-        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors, write_through=True)
-        for errors in ("strict", "backslashreplace")
-    )
     start = time.process_time()
-    with redirect_stdout(out), redirect_stderr(err), _arguments(words):
+    with _streams() as printed, _arguments(words):
         status = status_of(main)
-    seconds = time.process_time() - start
-    return Found(status, *(stream.buffer.getvalue().decode() for stream in (out, err)), seconds)
+    return Found(status, *printed(), time.process_time() - start)
+
+
+def invoke(*words: object) -> Found:
+    """Run a command in this process, and keep its error as it was raised; its status is then 1."""
+    error, start = None, time.process_time()
+    with _streams() as printed:
+        try:
+            status = status_of(lambda: command().main([*map(str, words)], prog_name="jsddpm"))
+        except Exception as caught:
+            status, error = 1, caught
+    return Found(status, *printed(), time.process_time() - start, error=error)
 
 
 def refusal(work: Callable[[], object]) -> Found:
@@ -148,6 +156,17 @@ def _leave(status: int) -> None:
         except (OSError, ValueError):
             status = status or 1
     os._exit(status)
+
+
+@contextmanager
+def _streams():
+    """Standard output and error go into memory; what was printed is read by the call."""
+    out, err = (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=errors, write_through=True)
+        for errors in ("strict", "backslashreplace")
+    )
+    with redirect_stdout(out), redirect_stderr(err):
+        yield lambda: [stream.buffer.getvalue().decode() for stream in (out, err)]
 
 
 @contextmanager

@@ -36,7 +36,10 @@ settings.load_profile("tests")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job of a shell; children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-LONGEST = ("test_slurm.py", "test_documented_commands.py", "test_every_metric.py")
+LONGEST = (
+    "test_slurm.py", "test_documented_commands.py", "test_every_metric.py", "test_cli.py", "test_contract.py",
+    "test_copies.py", "test_lesion_contrast.py",
+)  # fmt: skip
 """Files that take a minute and more: begun first, so that no worker is left alone with one at the end."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -11,6 +13,10 @@ PAGES = {
     str(path.relative_to(ROOT)): path
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 }
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
+SOURCES = sorted(p for d in ("jsddpm", "jsddpm_eval", "cli", "reports") for p in (ROOT / d).rglob("*.py"))
+"""Every module of the packages."""
+
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,5 +37,17 @@ class Block:
 
 def blocks(page: str) -> list[Block]:
     """Fenced blocks of a page, in order."""
-    text = PAGES[page].read_text(encoding="utf-8")
+    text = TEXTS[page]
     return [Block(m[1], m[2], text[: m.start()].count("\n") + 1) for m in _FENCE.finditer(text)]
+
+
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a module's code; the tests that read them share one parse."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@cache
+def called(node: ast.Call) -> str:
+    """What a call calls, as it is written."""
+    return ast.unparse(node.func)

@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from typer.main import get_command
 
 from calls import call
 from conftest import TINY
 from contract.case import SMALL, writable_copy
 from corruptions import REFUSED
 from jsddpm.errors import ExitStatus, printable
-from jsddpm_cli.app import app
+from jsddpm_cli.app import command
 from synthetic import write_bids
 
 HOSTILE_TEXT = (
@@ -154,7 +153,7 @@ def commands() -> dict[tuple[str, ...], Any]:
             for name in inner:
                 yield from below(inner[name], (*words, name))
 
-    return dict(below(get_command(app), ()))
+    return dict(below(command(), ()))
 
 
 def calls(playground: Playground, seed: int, count: int, families: tuple[str, ...] = ()) -> Iterator[Call]:

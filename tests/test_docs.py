@@ -15,14 +15,12 @@ from collections import defaultdict
 
 import pytest
 from ruamel.yaml import YAML
-from typer.main import get_command
 
-from documented import PAGES, ROOT, blocks
-from jsddpm_cli.app import app
+from documented import PAGES, ROOT, SOURCES, TEXTS, blocks, called, nodes
+from jsddpm_cli.app import command
 from jsddpm_eval.checks.verdict import checks
 from jsddpm_eval.selftest.fault import known_faults
 
-TEXTS = {name: path.read_text() for name, path in PAGES.items()}
 COMMANDS = sorted(
     {
         line[line.index("jsddpm ") :]
@@ -44,11 +42,11 @@ OF_TABLES = {"BIN", "EMPTY_BIN", "PATHOLOGY", "Z_OUTSIDE"}
 
 
 @pytest.mark.parametrize(
-    "command",
+    "shown",
     ["jsddpm train", "jsddpm eval", "jsddpm bins report --z-range 24 93", "jsddpm cache build", "jsddpm sample"],
 )
-def test_the_readme_shows_the_commands_of_the_mission(command):
-    assert re.search(rf"^{command}", TEXTS["README.md"], re.MULTILINE)
+def test_the_readme_shows_the_commands_of_the_mission(shown):
+    assert re.search(rf"^{shown}", TEXTS["README.md"], re.MULTILINE)
 
 
 def test_the_citation_is_that_of_the_package():
@@ -69,10 +67,10 @@ def test_the_docs_begin_with_the_first_sentences_of_the_readme():
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_and_options_of_the_docs_exist(line):
     words = shlex.split(line, comments=True)[1:]
-    command = get_command(app)
-    while words and not words[0].startswith("-") and hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
-    known = {o for p in command.params for o in p.opts} | {"--help"}
+    node = command()
+    while words and not words[0].startswith("-") and hasattr(node, "commands"):
+        node = node.commands[words.pop(0)]
+    known = {o for p in node.params for o in p.opts} | {"--help"}
     assert {w for w in words if w.startswith("--")} <= known
 
 
@@ -136,9 +134,9 @@ def test_a_rebinned_network_is_trained_with_the_settings_that_rebin_prints():
 
 def test_every_error_code_is_explained_with_its_statuses():
     raised = defaultdict(set, {code: {3} for code in OF_TABLES})
-    for path in [p for d in ("jsddpm", "jsddpm_eval", "cli", "reports") for p in sorted((ROOT / d).rglob("*.py"))]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            maker = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+    for path in SOURCES:
+        for node in nodes(path):
+            maker = called(node).rpartition(".")[2] if isinstance(node, ast.Call) else ""
             code = node.args[0] if maker in STATUS and node.args else None
             code = node.args[1] if maker in READERS else code
             if isinstance(code, ast.Constant) and isinstance(code.value, str):

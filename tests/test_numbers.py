@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from contract.table import ELSEWHERE, ROWS
-from documented import PAGES, ROOT
+from documented import PAGES, ROOT, TEXTS
 from jsddpm.training.samples import MIN_SAMPLES
 from jsddpm_eval.checks.levels import LEVELS
 from jsddpm_eval.functional.frechet import frechet_distance
@@ -25,7 +25,6 @@ from jsddpm_eval.utility.protocol import PRESETS
 from numbers_of_code import CODE, NO_SOURCE
 from numbers_of_tables import COMMENT, TEST, problems, prose, rows, sources, untied
 
-TEXTS = {name: path.read_text() for name, path in PAGES.items()}
 WRITTEN = [name for name in TEXTS if not name.startswith("docs/reference/")]
 MEASURED = "reports/gallery/measured.csv"
 COMMENTED = [name for name, text in TEXTS.items() if list(sources(text))]

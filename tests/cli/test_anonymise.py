@@ -9,12 +9,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from calls import invoke
 from jsddpm.binning import ZBinning
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
-from jsddpm_cli.app import app
 from jsddpm_eval.comparison import compare
 from jsddpm_eval.results.results import Results
 from synthetic import N_SLICES, synthetic_slices
@@ -30,8 +29,8 @@ NAMED = {"results.influence.json", "per_slice.csv", "lesions.csv", "privacy.json
 
 def jsddpm(*words):
     """A command that did what was asked; 7 says that a score is undefined."""
-    done = CliRunner().invoke(app, [*map(str, words)])
-    assert done.exit_code in (0, 7), done.output + repr(done.exception)
+    done = invoke(*words)
+    assert done.status in (0, 7), done.said + repr(done.error)
     return done
 
 
@@ -135,7 +134,7 @@ def test_with_codes_every_score_is_the_same_and_no_name_is_left(both):
     assert {name.partition("/")[0] for name in found} == NAMED
     assert holding(named / "coded", PEOPLE) == []
     assert {p.name for p in (named / "coded").iterdir()} == {p.name for p in (named / "plain").iterdir()}
-    assert not [name for name in PEOPLE if name in said.output]
+    assert not [name for name in PEOPLE if name in said.out + said.err]
     plain, coded = (json.loads((named / side / "results.json").read_text()) for side in ("plain", "coded"))
     assert re.fullmatch("[0-9a-f]{16}", coded["provenance"].pop("patient_codes"))
     assert coded == plain
@@ -179,9 +178,9 @@ def test_a_comparison_pairs_the_same_patients(both, tmp_path):
     for a, b in zip(found["plain"], found["coded"], strict=True):  # in another order, sums round otherwise
         assert (a.score, a.difference, a.n_patients, a.paired) == (b.score, b.difference, b.n_patients, b.paired)
         assert a.interval == (None if b.interval is None else pytest.approx(b.interval, rel=1e-9, abs=1e-12))
-    mixed = CliRunner().invoke(app, ["compare", str(named / "plain"), str(tmp_path / "coded")])
-    assert "NOT_COMPARABLE" in str(mixed.exception)
-    assert "key file" in str(mixed.exception)
+    mixed = invoke("compare", str(named / "plain"), str(tmp_path / "coded"))
+    assert "NOT_COMPARABLE" in str(mixed.error)
+    assert "key file" in str(mixed.error)
 
 
 def test_a_report_of_names_is_written_with_codes(both, tmp_path):

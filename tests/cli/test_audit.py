@@ -6,14 +6,13 @@ import csv
 import json
 
 import pytest
-from typer.testing import CliRunner
 
-from jsddpm_cli.app import app
+from calls import invoke
 
 
 def audit(checkpoint, store, *more):
     words = ["checkpoint", "audit", checkpoint, "--store", store, *more]
-    return CliRunner().invoke(app, [str(w) for w in words])
+    return invoke(*words)
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +23,12 @@ def asked(run, store, tmp_path_factory):
 
 def test_an_audit_is_a_panel_and_three_files(asked):
     found, out = asked
-    assert found.exit_code == 0, found.stderr
+    assert found.status == 0, found.err
     assert {p.name for p in out.iterdir()} == {"audit.json", "slices.csv", "audit.html"}
-    assert "membership: unknown" in found.stdout
-    assert "4 training and 2 held-out patients" in " ".join(found.stdout.replace("│", " ").split())
-    assert max(map(len, found.stdout.splitlines())) <= 80
-    assert "\x1b" not in found.stdout
+    assert "membership: unknown" in found.out
+    assert "4 training and 2 held-out patients" in " ".join(found.out.replace("│", " ").split())
+    assert max(map(len, found.out.splitlines())) <= 80
+    assert "\x1b" not in found.out
 
 
 def test_its_numbers_are_strict_json_with_a_row_for_every_slice(asked, run, store, tmp_path):
@@ -42,13 +41,13 @@ def test_its_numbers_are_strict_json_with_a_row_for_every_slice(asked, run, stor
     again = audit(
         run / "checkpoints" / "last.ckpt", store.path, "--out", tmp_path / "a", "--slices", 5, "--format", "json"
     )
-    assert json.loads(again.stdout) == values
+    assert json.loads(again.out) == values
 
 
 def test_with_codes_the_numbers_are_the_same_and_nobody_is_named(asked, run, store, tmp_path):
     last, key = run / "checkpoints" / "last.ckpt", tmp_path / "key.csv"
     found = audit(last, store.path, "--out", tmp_path / "a", "--slices", 5, "--anonymise", "--key", key)
-    assert found.exit_code == 0, found.stderr
+    assert found.status == 0, found.err
     code = {row["patient"]: row["code"] for row in csv.DictReader(key.read_text().splitlines())}
     plain, coded = (json.loads((place / "audit.json").read_text()) for place in (asked[1], tmp_path / "a"))
     owners = {row["patient"]: row for row in coded["by_patient"]}
@@ -65,7 +64,7 @@ def test_with_codes_the_numbers_are_the_same_and_nobody_is_named(asked, run, sto
 
 def test_results_are_never_overwritten_and_lie_beside_the_checkpoint(asked, run, store):
     again = audit(run / "checkpoints" / "last.ckpt", store.path, "--out", asked[1])
-    assert (again.exception.status, again.exception.code) == (2, "EXISTS")
+    assert (again.error.status, again.error.code) == (2, "EXISTS")
 
 
 def test_what_cannot_be_done_is_refused_and_leaves_nothing(run, tmp_path):
@@ -73,7 +72,7 @@ def test_what_cannot_be_done_is_refused_and_leaves_nothing(run, tmp_path):
 
     other = write_store(tmp_path / "other", seed=9)
     found = audit(run / "checkpoints" / "last.ckpt", other.path, "--out", tmp_path / "out")
-    assert (found.exception.status, found.exception.code) == (2, "TRAINING_STORE")
+    assert (found.error.status, found.error.code) == (2, "TRAINING_STORE")
     assert [p.name for p in tmp_path.iterdir()] == ["other"]
     missing = audit(tmp_path / "none.ckpt", other.path, "--out", tmp_path / "out")
-    assert (missing.exception.status, missing.exception.code) == (2, "MISSING")
+    assert (missing.error.status, missing.error.code) == (2, "MISSING")

@@ -18,7 +18,6 @@ from types import SimpleNamespace
 import nibabel as nib
 import numpy as np
 import pytest
-from typer.main import get_command
 
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
@@ -26,7 +25,7 @@ from jsddpm.errors import ExitStatus, JsddpmError
 from jsddpm.slices.importing.layouts import import_layouts
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
-from jsddpm_cli.app import app, main
+from jsddpm_cli.app import command, main
 from synthetic import write_store
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
@@ -238,20 +237,20 @@ def test_a_picture_has_the_extension_of_its_content(jsddpm, store, tmp_path):
     assert (status, "end it with .png" in err, list(tmp_path.iterdir())) == (2, True, [])
 
 
-@pytest.mark.parametrize("command", [("train", "--out", "run", "--store"), ("selftest",)])
-def test_generated_slices_in_place_of_real_ones_are_named_first(jsddpm, generated, command):
-    status, _, err = jsddpm(*command, generated.path)
+@pytest.mark.parametrize("words", [("train", "--out", "run", "--store"), ("selftest",)])
+def test_generated_slices_in_place_of_real_ones_are_named_first(jsddpm, generated, words):
+    status, _, err = jsddpm(*words, generated.path)
     assert (status, "error[KIND]" in err, "is a generated store" in err) == (2, True, True)
 
 
 def test_a_run_in_place_of_its_evaluation_is_named(jsddpm, tmp_path):
     (tmp_path / "my run" / "evaluation").mkdir(parents=True)
     (tmp_path / "my run" / "evaluation" / "results.json").write_text("{}")
-    for command in (
+    for words in (
         ("compare", tmp_path / "my run", tmp_path / "other"),
         ("card", tmp_path / "my run", "--out", "new"),
     ):
-        status, _, err = jsddpm(*command)
+        status, _, err = jsddpm(*words)
         assert (status, shlex.split(err)[-1]) == (2, str(tmp_path / "my run" / "evaluation"))
 
 
@@ -602,19 +601,19 @@ def test_a_generated_store_has_no_patients(jsddpm, generated):
     assert shown["slices"] == {"generated": {"control": 10, "lesion": 10}}  # 5 bins, 2 samples of each condition
 
 
-def leaves(command, *words):
+def leaves(node, *words):
     """The words of every command below a command."""
-    inner = getattr(command, "commands", None)
+    inner = getattr(node, "commands", None)
     return [words] if inner is None else [leaf for name in inner for leaf in leaves(inner[name], *words, name)]
 
 
-@pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)
+@pytest.mark.parametrize("words", leaves(command()), ids=" ".join)
 def test_a_seed_out_of_range_is_refused_by_every_command_that_takes_one(jsddpm, words):
     """It was an internal error where an option forgot an end."""
-    command = get_command(app)
+    node = command()
     for word in words:
-        command = command.commands[word]
-    if any("--seed" in parameter.opts for parameter in command.params):
+        node = node.commands[word]
+    if any("--seed" in parameter.opts for parameter in node.params):
         status, _, err = jsddpm(*words, "--seed", -1)
         assert status == 2
         assert re.search(r"USAGE.*--seed.*-1 is below 0", err), err
@@ -622,14 +621,14 @@ def test_a_seed_out_of_range_is_refused_by_every_command_that_takes_one(jsddpm, 
         assert (status, "USAGE" in err, "--seed" in err) == (2, True, True), err
 
 
-@pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)
+@pytest.mark.parametrize("words", leaves(command()), ids=" ".join)
 def test_every_command_has_help_with_an_example(jsddpm, words):
     status, out, _ = jsddpm(*words, "--help")
     assert status == 0
     assert f"Example: jsddpm {' '.join(words)} " in " ".join(out.split()) + " "
 
 
-@pytest.mark.parametrize("words", [(), ("cache",), *leaves(get_command(app))], ids=" ".join)
+@pytest.mark.parametrize("words", [(), ("cache",), *leaves(command())], ids=" ".join)
 def test_the_help_of_80_columns_cuts_nothing_and_hides_nothing(jsddpm, monkeypatch, words):
     monkeypatch.setenv("COLUMNS", "80")
     out = jsddpm(*words, "--help")[1]
@@ -639,14 +638,14 @@ def test_the_help_of_80_columns_cuts_nothing_and_hides_nothing(jsddpm, monkeypat
     paragraphs = "\n".join(line.rstrip() for line in prose).split("\n\n")
     for line, following in ((a, b) for p in paragraphs for a, b in pairwise(p.strip("\n").split("\n"))):
         assert len(line) + len(following.split()[0]) + 1 > 79, line  # the next word had no room
-    command = get_command(app)
+    node = command()
     for word in words:
-        command = command.commands[word]
-    meant, shown = ({w.rstrip(".") for w in s.split()} for s in (" ".join(p.help or "" for p in command.params), out))
+        node = node.commands[word]
+    meant, shown = ({w.rstrip(".") for w in s.split()} for s in (" ".join(p.help or "" for p in node.params), out))
     assert meant <= shown
 
 
-@pytest.mark.parametrize("words", leaves(get_command(app)), ids=" ".join)
+@pytest.mark.parametrize("words", leaves(command()), ids=" ".join)
 def test_the_help_has_the_words_of_the_reference(jsddpm, monkeypatch, words):
     """Python's words, such as ``<list[Path]>`` and ``{source}``, stood in their place."""
     monkeypatch.setenv("COLUMNS", "200")

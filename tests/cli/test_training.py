@@ -6,8 +6,8 @@ import json
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
+from calls import invoke
 from conftest import TINY
 from jsddpm.config import load_config, write_config
 from jsddpm.diffusion.checkpoint import checkpoint_info
@@ -16,22 +16,17 @@ from jsddpm.publish import exclusive_lock, lock_of
 from jsddpm.registry import SAMPLERS
 from jsddpm.slices.store import SliceStore
 from jsddpm.training.progress import RunProgress, read_choice
-from jsddpm_cli.app import app
 from jsddpm_cli.commands.sample import _export
 from synthetic import write_store
-
-
-def jsddpm(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(store, tmp_path):
     settings = [part for s in TINY for part in ("--set", s)]
     common = ["train", "--preset", "demo", "--store", store.path, "--out", tmp_path / "run", *settings, "--dry-run"]
-    found = jsddpm(*common)
-    assert found.exit_code == 0, found.stderr
-    assert "4 of 4 slices" in " ".join(found.stdout.split())
-    plan = json.loads(jsddpm(*common, "--format", "json").stdout)
+    found = invoke(*common)
+    assert found.status == 0, found.err
+    assert "4 of 4 slices" in " ".join(found.out.split())
+    plan = json.loads(invoke(*common, "--format", "json").out)
     assert (plan["train_slices"], plan["slices_per_step"]) == (120, 4)
     assert not (tmp_path / "run").exists()
 
@@ -39,23 +34,23 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(store, tmp_path):
 def test_training_draws_its_curves_and_goes_on_when_it_cannot(store, tmp_path):
     settings = [part for s in TINY for part in ("--set", s)]
     common = ["train", "--preset", "demo", "--store", store.path, *settings]
-    found = jsddpm(*common, "--out", tmp_path / "run")
-    assert found.exit_code == 0, found.stderr
+    found = invoke(*common, "--out", tmp_path / "run")
+    assert found.status == 0, found.err
     width, height = Image.open(tmp_path / "run" / "curves.png").size
     assert min(width, height) > 400
     (tmp_path / "run" / "curves.png").unlink()
     (tmp_path / "run" / "curves.png").mkdir()
-    again = jsddpm("train", "--resume", "--store", store.path, "--out", tmp_path / "run")
-    assert again.exit_code == 0, again.stderr
-    assert "the curves were not drawn: error[NOT_WRITABLE]" in again.stderr
+    again = invoke("train", "--resume", "--store", store.path, "--out", tmp_path / "run")
+    assert again.status == 0, again.err
+    assert "the curves were not drawn: error[NOT_WRITABLE]" in again.err
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS.names())
 def test_samplers_by_name_and_outputs_beside_the_store(run, tmp_path, sampler):
     out, nifti, png = (tmp_path / n for n in ("store", "nifti", "png"))
     common = ["sample", run, "--bins", 1, "--pathology", 1, "--per-condition", 2, "--sampler", sampler, "--steps", 3]
-    found = jsddpm(*common, "--weights", "raw", "--out", out, "--nifti", nifti, "--png", png)
-    assert found.exit_code == 0, found.stderr
+    found = invoke(*common, "--weights", "raw", "--out", out, "--nifti", nifti, "--png", png)
+    assert found.status == 0, found.err
     generated = SliceStore(out)
     assert generated.info["sampling"]["sampler"] == sampler
     assert generated.info["provenance"]["weights"] == "raw"
@@ -63,7 +58,7 @@ def test_samplers_by_name_and_outputs_beside_the_store(run, tmp_path, sampler):
     wanted = {f"synthetic_z{z:03d}_lesion_{k}.nii.gz" for k in ("image", "mask")}
     assert {p.name for p in nifti.glob("*.nii.gz")} == wanted
     assert len(list(png.glob("*.png"))) == 4
-    assert jsddpm(*common, "--out", tmp_path / "more", "--png", png).exit_code != 0
+    assert invoke(*common, "--out", tmp_path / "more", "--png", png).status != 0
     assert not (tmp_path / "more").exists(), "an output that exists is found before anything is drawn"
 
 
@@ -71,18 +66,18 @@ def test_a_sampling_that_is_repeated_writes_the_files_that_are_missing(run, tmp_
     """Before: EXISTS for the complete folder, so what a kill between two folders left could not be finished."""
     out, nifti, png = (tmp_path / n for n in ("store", "nifti", "png"))
     draw = ["sample", run, "--bins", 1, "--per-condition", 2, "--steps", 2, "--seed"]
-    assert jsddpm(*draw, 0, "--out", out, "--nifti", nifti).exit_code == 0
+    assert invoke(*draw, 0, "--out", out, "--nifti", nifti).status == 0
     before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in nifti.iterdir()}
     for _ in range(2):
-        found = jsddpm(*draw, 0, "--out", out, "--nifti", nifti, "--png", png)
-        assert found.exit_code == 0, found.stderr
+        found = invoke(*draw, 0, "--out", out, "--nifti", nifti, "--png", png)
+        assert found.status == 0, found.err
         assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in nifti.iterdir()} == before
         assert len(list(png.glob("*.png"))) == 2 * len(SliceStore(out).index)
     other = tmp_path / "other"
-    assert jsddpm(*draw, 1, "--out", other).exit_code == 0
+    assert invoke(*draw, 1, "--out", other).status == 0
     for words in ((0, "--out", out, "--nifti", png), (1, "--out", other, "--nifti", nifti)):
-        found = jsddpm(*draw, *words)
-        assert "error[EXISTS]" in str(found.exception)
+        found = invoke(*draw, *words)
+        assert "error[EXISTS]" in str(found.error)
 
 
 def test_of_parts_that_end_together_one_writes_the_files(generated, tmp_path, capsys):
@@ -104,20 +99,20 @@ def test_samples_choose_the_checkpoint_that_is_sampled_and_the_page_says_why(tmp
     more = ["monitoring.samples=20", "trainer.patience=9", "logging.grid=0"]
     settings = [part for s in (*TINY, *more) for part in ("--set", s)]
     run = tmp_path / "run"
-    found = jsddpm("train", "--preset", "demo", "--store", store.path, "--out", run, *settings)
-    assert found.exit_code == 0, found.stderr
-    said = " ".join(found.stderr.split())
+    found = invoke("train", "--preset", "demo", "--store", store.path, "--out", run, *settings)
+    assert found.status == 0, found.err
+    said = " ".join(found.err.split())
     assert "each validation draws 20 samples of 10 conditions in 2 steps" in said
     step = read_choice(run)["step"]
     assert f"best checkpoint: step {step} (KID" in said
     assert checkpoint_info(run / "checkpoints" / "best.ckpt").step == step
     asked = (([], f"best.ckpt, step {step} (KID"), (["--checkpoint", "last"], "last.ckpt, step 4 (requested)"))
     for option, name in asked:
-        drawn = jsddpm("sample", run, "--per-condition", 1, "--bins", 1, *option, "--out", tmp_path / name[:4])
-        assert drawn.exit_code == 0, drawn.stderr
-        assert name in " ".join(drawn.stderr.split())
+        drawn = invoke("sample", run, "--per-condition", 1, "--bins", 1, *option, "--out", tmp_path / name[:4])
+        assert drawn.status == 0, drawn.err
+        assert name in " ".join(drawn.err.split())
         assert SliceStore(tmp_path / name[:4]).info["provenance"]["step"] == (4 if option else step)
-    assert jsddpm("report", run).exit_code == 0
+    assert invoke("report", run).status == 0
     page = (run / "report.html").read_text()
     assert f"Best checkpoint: step {step} (KID" in page
     assert "KID of samples" in page
@@ -126,25 +121,25 @@ def test_samples_choose_the_checkpoint_that_is_sampled_and_the_page_says_why(tmp
 
 
 def test_a_checkpoint_is_exported(run, tmp_path):
-    found = jsddpm("checkpoint", "export", run / "checkpoints" / "last.ckpt", tmp_path / "model")
-    assert found.exit_code == 0, found.stderr
+    found = invoke("checkpoint", "export", run / "checkpoints" / "last.ckpt", tmp_path / "model")
+    assert found.status == 0, found.err
     names = {p.name for p in (tmp_path / "model").iterdir()}
     assert names == {
         "README.md", "model_index.json", "pipeline.py", "scheduler", "unet", "condition_embedding.safetensors",
         "jsddpm.json", "SHA256SUMS",
     }  # fmt: skip
-    assert "Example: jsddpm" in jsddpm("checkpoint", "export", "--help").stdout
+    assert "Example: jsddpm" in invoke("checkpoint", "export", "--help").out
 
 
 def test_a_run_without_a_checkpoint_is_resumed_at_step_0_which_is_said(store, tmp_path):
     """What a run leaves that is killed before its first check; without its configuration it can only begin anew."""
     out = tmp_path / "run"
     (out / "checkpoints").mkdir(parents=True)
-    refused = jsddpm("train", "--resume", "--store", store.path, "--out", out)
-    assert (refused.exception.code, refused.exception.status) == ("NO_RUN", 2)
-    assert "start a new run, without --resume" in str(refused.exception)
+    refused = invoke("train", "--resume", "--store", store.path, "--out", out)
+    assert (refused.error.code, refused.error.status) == ("NO_RUN", 2)
+    assert "start a new run, without --resume" in str(refused.error)
     write_config(out / "config.yaml", load_config("demo", TINY))
-    found = jsddpm("train", "--resume", "--store", store.path, "--out", out)
-    assert found.exit_code == 0, found.stderr
-    assert "has no checkpoint yet; the run starts at step 0" in " ".join(found.stderr.split())
+    found = invoke("train", "--resume", "--store", store.path, "--out", out)
+    assert found.status == 0, found.err
+    assert "has no checkpoint yet; the run starts at step 0" in " ".join(found.err.split())
     assert checkpoint_info(out / "checkpoints" / "last.ckpt").step == 4

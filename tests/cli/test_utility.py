@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from calls import invoke
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.writer import Shard, new_store
-from jsddpm_cli.app import app
 from jsddpm_cli.commands.utility import _generators
 from synthetic import N_SLICES, write_store
 
@@ -47,7 +46,7 @@ def place(tmp_path_factory):
 
 def utility(place, *more, out="out"):
     words = ["utility", place / "store", "--out", place / out, *QUICK, *ARMS, *more]
-    return CliRunner().invoke(app, [str(w) for w in words])
+    return invoke(*words)
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +55,11 @@ def found(place):
 
 
 def test_a_study_is_a_table_sentences_and_files(found, place):
-    assert found.exit_code == 0, found.stderr
-    said = " ".join(found.stdout.split())
+    assert found.status == 0, found.err
+    said = " ".join(found.out.split())
     assert "real+copy-paste" in said
     assert said.count("The study cannot compare real+copy-paste with real") == 1  # after so few steps nothing is found
-    assert max(map(len, found.stdout.splitlines())) <= 100
+    assert max(map(len, found.out.splitlines())) <= 100
     assert {path.name for path in (place / "out").iterdir()} == {
         "cells", "cells.csv", "patients.csv", "plan.json", "SHA256SUMS", "table.md", "table.tex", "utility.html",
         "utility.json",
@@ -73,7 +72,7 @@ def test_a_study_is_a_table_sentences_and_files(found, place):
 def test_a_second_call_trains_nothing_and_prints_strict_json(found, place):
     before = {path: path.read_bytes() for path in (place / "out" / "cells").iterdir()}
     again = utility(place, "--format", "json")
-    values = json.loads(again.stdout)
+    values = json.loads(again.out)
     assert {path: path.read_bytes() for path in before} == before
     assert json.loads((place / "out" / "utility.json").read_text()) == values
     rows = list(csv.DictReader((place / "out" / "patients.csv").read_text().splitlines()))
@@ -83,10 +82,10 @@ def test_a_second_call_trains_nothing_and_prints_strict_json(found, place):
 
 def test_shares_train_a_part_each_and_the_last_one_writes(found, place):
     first = utility(place, "--share", "1/2", out="shared")
-    assert first.exit_code == 0, first.stderr
-    assert "part 1 of 2 is complete" in first.stderr
+    assert first.status == 0, first.err
+    assert "part 1 of 2 is complete" in first.err
     assert not (place / "shared" / "utility.json").exists()
-    assert utility(place, "--share", "2/2", out="shared").exit_code == 0
+    assert utility(place, "--share", "2/2", out="shared").status == 0
     ours, alone = (json.loads((place / out / "utility.json").read_text()) for out in ("shared", "out"))
     for values in (ours, alone):
         for cell in values["cells"]:
@@ -101,7 +100,7 @@ def test_shares_train_a_part_each_and_the_last_one_writes(found, place):
      (["--generator", "1={store}"], "UTILITY", 2), (["--generator", "{store}"], "KIND", 2)],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused(found, place, words, code, status):
-    error = utility(place, *(w.replace("{store}", str(place / "store")) for w in words)).exception
+    error = utility(place, *(w.replace("{store}", str(place / "store")) for w in words)).error
     assert (error.code, error.status) == (code, status)
 
 
@@ -123,25 +122,25 @@ def test_studies_of_two_generators_are_compared(place, tmp_path):
             writer.add(Shard("made", images, images > 0.9, columns))
         words = ["--generator", f"1={tmp_path / name}", "--generator", f"2={tmp_path / name}", "--arm", "generated"]
         found = utility(place, *words, "--out", tmp_path / f"{name}.utility")
-        assert found.exit_code == 0, found.stderr
+        assert found.status == 0, found.err
     both = [str(tmp_path / f"{name}.utility") for name in ("first", "second")]
     files = [tmp_path / f"between{suffix}" for suffix in (".csv", ".md", ".tex")]
     out = [word for file in files for word in ("--out", str(file))]
-    found = CliRunner().invoke(app, ["compare", *both, *out, "--format", "json"])
-    assert found.exit_code == 0, found.stderr
-    assert json.loads(found.stdout)["studies"] == {"A": "first.utility", "B": "second.utility"}
-    (row,) = json.loads(found.stdout)["comparisons"]
+    found = invoke("compare", *both, *out, "--format", "json")
+    assert found.status == 0, found.err
+    assert json.loads(found.out)["studies"] == {"A": "first.utility", "B": "second.utility"}
+    (row,) = json.loads(found.out)["comparisons"]
     assert (row["arm"], row["reference"], row["patients"]) == ("B: generated", "A: generated", 5)
     studies = [json.loads((Path(folder) / "utility.json").read_text()) for folder in both]
     means = [arm["dice"]["mean"] for values in studies for arm in values["arms"] if arm["arm"] == "generated"]
     assert all("is an assumption of this study" in values["limits"][-1] for values in studies)
     assert row["difference"] == pytest.approx(means[1] - means[0])
-    assert CliRunner().invoke(app, ["compare", both[0], str(place / "out")]).exception.code == "NOT_COMPARABLE"
+    assert invoke("compare", both[0], str(place / "out")).error.code == "NOT_COMPARABLE"
     many = [str(shutil.copytree(both[0], tmp_path / "many" / str(number))) for number in range(27)]
-    assert "27 studies are given" in str(CliRunner().invoke(app, ["compare", *many]).exception)
+    assert "27 studies are given" in str(invoke("compare", *many).error)
     with open(files[0], newline="") as stream:
         (written,) = csv.DictReader(stream)
     assert [float(written[key]) for key in ("difference", "low", "high")] == [row["difference"], *row["interval"]]
     assert all("B: generated" in file.read_text() for file in files[1:])
     for words in (["--all"], ["--out", str(tmp_path / "between.png")]):
-        assert CliRunner().invoke(app, ["compare", *both, *words]).exception.code == "OPTION"
+        assert invoke("compare", *both, *words).error.code == "OPTION"

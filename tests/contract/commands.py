@@ -16,7 +16,7 @@ from calls import Found, child, forked, status_of
 from contract.case import SMALL, Row, World
 from contract.cohorts import image
 from evaluations import HOSTILE, SPACES, made_up
-from jsddpm_cli.app import app, main
+from jsddpm_cli.app import app, command, main
 from jsddpm_reports import page
 from reports.test_page import parsed
 
@@ -96,6 +96,7 @@ def bug(world: World) -> Found:
         def buggy() -> None:
             raise ZeroDivisionError("Maria Musterfrau")
 
+        command.cache_clear()
         return status_of(main)
 
     found = forked(lambda: _as_command(work, "buggy"))

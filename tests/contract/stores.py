@@ -159,7 +159,7 @@ def npz_bomb(path: Path) -> None:
     member = io.BytesIO()
     np.lib.format.write_array_header_1_0(member, {"descr": "<f8", "fortran_order": False, "shape": (1 << 14, 1 << 14)})
     with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
         archive.open("image.npy", "w", force_zip64=True) as stream,
     ):
         stream.write(member.getvalue())

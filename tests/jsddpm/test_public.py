@@ -10,6 +10,7 @@ import pytest
 
 import jsddpm
 from conftest import TINY
+from jsddpm.training.progress import last_checkpoint
 
 PUBLIC = {
     "Condition", "JointPipeline", "JsddpmError", "Preprocessing", "SliceDataset", "SliceStore", "ZBinning",
@@ -40,18 +41,34 @@ def test_the_public_names_lead_from_a_cohort_to_samples(bids, tmp_path):
     assert jsddpm.SliceStore(tmp_path / "samples").size == (32, 24)
 
 
-@pytest.mark.parametrize(
-    ("statement", "absent"),
-    [
-        ("import jsddpm; dir(jsddpm)", ["torch", "numpy", "pydantic"]),
-        ("from jsddpm import ZBinning, Condition, quantize_z_local", ["torch", "numpy", "pydantic"]),
-        ("from jsddpm import load_config", ["torch", "diffusers"]),
-        ("from jsddpm import SliceStore, read_cohort", ["torch", "lightning"]),
-        ("from jsddpm import generate_store, import_slices, export_stores", ["lightning"]),
-        ("from jsddpm import SliceDataset", ["lightning", "pytorch_lightning", "diffusers"]),
-    ],
-)
-def test_a_name_imports_no_more_than_it_needs(statement, absent):
-    code = f"import sys; {statement}; print(*(name for name in {absent!r} if name in sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == []
+LADDER = {
+    "import jsddpm; dir(jsddpm)": {"torch", "numpy", "pydantic"},
+    "from jsddpm import ZBinning, Condition, quantize_z_local": {"torch", "numpy", "pydantic"},
+    "from jsddpm import load_config": {"torch", "diffusers"},
+    "from jsddpm import SliceStore, read_cohort": {"torch", "lightning"},
+    "from jsddpm import SliceDataset": {"lightning", "pytorch_lightning", "diffusers"},
+    "from jsddpm import generate_store, import_slices, export_stores": {"lightning", "pytorch_lightning"},
+    "from jsddpm import JointPipeline; JointPipeline.from_checkpoint(sys.argv[1])": {"lightning", "pytorch_lightning"},
+}
+"""What users write, and what it must not import; each step forbids no more than the one before it."""
+
+
+@pytest.fixture(scope="module")
+def imported(run):
+    """What of the heavy packages is there after each step, in one process."""
+    heavy = sorted(set().union(*LADDER.values()))
+    steps = "".join(f"{step}\nprint(*(name for name in {heavy} if name in sys.modules))\n" for step in LADDER)
+    command = [sys.executable, "-c", f"import sys\n{steps}", last_checkpoint(run)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(zip(LADDER, (set(line.split()) for line in found.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.parametrize("statement", LADDER)
+def test_a_name_imports_no_more_than_it_needs(statement, imported):
+    assert not imported[statement] & LADDER[statement]
+
+
+def test_what_is_imported_is_seen(imported):
+    """From the fourth step on there is NumPy, and from the fifth PyTorch."""
+    numpy, torch = ([name in found for found in imported.values()] for name in ("numpy", "torch"))
+    assert (numpy[3:], torch[4:]) == ([True] * 4, [True] * 3)

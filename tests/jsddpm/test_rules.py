@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from conftest import TINY
 from corruptions import REFUSED, changed
-from jsddpm.config import RunConfig, load_config, parse_config, parse_sampling
+from jsddpm.config import RunConfig, _parse_yaml, load_config, parse_config, parse_sampling
 from jsddpm.errors import ExitStatus, JsddpmError
 
 
@@ -115,6 +117,16 @@ def test_text_that_is_no_configuration_is_refused_in_one_line(tmp_path, text):
     assert (caught.value.code, caught.value.status) == ("CONFIG", ExitStatus.USAGE)
     assert caught.value.file == str(path)
     assert len(str(caught.value)) < 1000 + len(str(path))
+
+
+def test_brackets_in_each_other_are_refused_from_101_on_before_they_are_parsed():
+    """Five thousand took the parser 2.6 s."""
+    assert _parse_yaml("a: " + "[" * 100 + "]" * 100 + "\nb: " + "[[], {}, " * 50 + "]" * 50, "here")["a"]
+    for opened in ("[", "{a: ", "[{b: 1}, "):
+        start = time.process_time()
+        with pytest.raises(JsddpmError, match="nested too deeply"):
+            _parse_yaml("a: " + opened * 101 + {"{": "}"}.get(opened[0], "]") * 101, "here")
+        assert time.process_time() - start < 0.1
 
 
 @pytest.mark.parametrize(

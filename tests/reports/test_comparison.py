@@ -6,11 +6,10 @@ import csv
 import json
 
 import pytest
-from typer.testing import CliRunner
 
+from calls import invoke
 from evaluations import SPECS, made_up
 from jsddpm.binning import ZBinning
-from jsddpm_cli.app import app
 from jsddpm_eval.comparison import compare, compare_all
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Score
@@ -20,10 +19,6 @@ from jsddpm_reports.wording import signed
 
 BINNING = ZBinning((24, 93), 4)
 KID = next(spec for spec in SPECS if spec.name == "kid")
-
-
-def jsddpm(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def results(values, half=0.2, fold="abc"):
@@ -100,17 +95,17 @@ def folders(tmp_path):
 
 def test_the_command_compares_folders(folders):
     a, b, c = (folders / n for n in "abc")
-    found = jsddpm("compare", a, b, "--out", folders / "t.tex", "--out", folders / "t.png", "--out", folders / "t.html")
-    assert found.exit_code == 0, found.stderr
-    assert "better" in found.stdout
-    assert "better in kid_radiomics (1 of 2)" in found.stdout
-    assert "does not hold what each patient adds" in found.stderr
+    found = invoke("compare", a, b, "--out", folders / "t.tex", "--out", folders / "t.png", "--out", folders / "t.html")
+    assert found.status == 0, found.err
+    assert "better" in found.out
+    assert "better in kid_radiomics (1 of 2)" in found.out
+    assert "does not hold what each patient adds" in found.err
     assert (folders / "t.png").read_bytes().startswith(b"\x89PNG")
     assert {p.name for p in folders.glob("t.*")} == {"t.tex", "t.png", "t.html"}
-    several = json.loads(jsddpm("compare", a, b, c / "results.json", "--format", "json").stdout)
+    several = json.loads(invoke("compare", a, b, c / "results.json", "--format", "json").out)
     assert {name: len(t) for name, t in several["differences"].items()} == {"b": 2, "c": 2}
     for score in ("kid", "kid_radiomics"):
-        named = json.loads(jsddpm("compare", a, b, "--score", score, "--format", "json").stdout)
+        named = json.loads(invoke("compare", a, b, "--score", score, "--format", "json").out)
         assert {d["score"] for d in named["differences"]["b"]} == {"kid_radiomics"}
     assert all(str(folders) not in (folders / f"t.{form}").read_text() for form in ("tex", "html"))
 
@@ -131,14 +126,14 @@ def test_pooled_evaluations_are_compared_in_every_form(trainings, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     first, second = ([f"{name}-{fold}" for fold in range(4)] for name in ("global", "local"))
     files = [x for form in ("csv", "md", "tex", "html", "png") for x in ("--out", f"t.{form}")]
-    found = jsddpm("compare", *second, "--baseline", *reversed(first), "--all", *files)
-    assert found.exit_code == 0, found.stderr
-    assert "fold 1: local-3 less global-3" in found.stdout
-    assert "better in kid_radiomics (1 of 2)" in found.stdout
-    assert "\\n" not in found.stdout
+    found = invoke("compare", *second, "--baseline", *reversed(first), "--all", *files)
+    assert found.status == 0, found.err
+    assert "fold 1: local-3 less global-3" in found.out
+    assert "better in kid_radiomics (1 of 2)" in found.out
+    assert "\\n" not in found.out
     for part in ("better −1.01", "0.001", "4/4/–"):
-        assert part in found.stdout
-    assert max(map(len, found.stdout.splitlines())) <= 80
+        assert part in found.out
+    assert max(map(len, found.out.splitlines())) <= 80
     rows = list(csv.DictReader((trainings / "t.csv").read_text().splitlines()))
     assert [(r["n_folds"], r["n_pairs"]) for r in rows] == [("4", "4")] * 2
     means = (trainings / "t.md").read_text()
@@ -146,7 +141,7 @@ def test_pooled_evaluations_are_compared_in_every_form(trainings, monkeypatch):
     assert "Nadeau and Bengio 2003" in means
     assert r"kid\_radiomics" in (trainings / "t.tex").read_text()
     assert "local-0 and 3 more" in (trainings / "t.html").read_text()
-    values = json.loads(jsddpm("compare", *second, "--baseline", *first, "--format", "json").stdout)
+    values = json.loads(invoke("compare", *second, "--baseline", *first, "--format", "json").out)
     assert values["pairs"][1] == {"fold": 2, "baseline": "global-1", "evaluation": "local-1"}
     (differences,) = values["differences"].values()
     assert [d["better"] for d in differences] == ["second", None]
@@ -165,6 +160,6 @@ def test_pooled_evaluations_are_compared_in_every_form(trainings, monkeypatch):
 )
 def test_what_cannot_be_compared_is_refused(folders, monkeypatch, arguments, message):
     monkeypatch.chdir(folders)
-    found = jsddpm("compare", *arguments)
-    assert found.exit_code != 0
-    assert message in str(found.exception)
+    found = invoke("compare", *arguments)
+    assert found.status != 0
+    assert message in str(found.error)

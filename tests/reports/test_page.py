@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
-from typer.main import get_command
 
 from evaluations import CHECKS, HOSTILE, SPACES, made_up, panels
 from jsddpm.binning import ZBinning
-from jsddpm_cli.app import app
+from jsddpm_cli.app import command
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.checks.verdict import verdict
 from jsddpm_eval.results.panels import Panels
@@ -376,7 +375,7 @@ def test_rows_of_the_montage_follow_the_tokens(evaluation):
 def test_the_commands_exist_with_their_options_and_carry_the_settings(evaluation):
     lines = reproduction.commands(evaluation.results)
     assert [line.split()[1] for line in lines] == ["train", "sample", "eval", "report"]
-    known = get_command(app).commands
+    known = command().commands
     for line in lines:
         options = {o for p in known[line.split()[1]].params for o in p.opts}
         assert {w for w in line.split() if w.startswith("--")} <= options

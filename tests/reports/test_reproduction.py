@@ -7,11 +7,10 @@ import shlex
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from calls import invoke
 from evaluations import made_up
 from jsddpm.slices.store import SliceStore
-from jsddpm_cli.app import app
 from jsddpm_eval.whole_table import origin_of
 from jsddpm_reports.cards.facts import facts_of
 from jsddpm_reports.reproduction import commands, places
@@ -65,5 +64,5 @@ def sampled(out, command, run):
 
 def call(command, folders):
     words = [re.sub(r"[A-Z_]{3,}", lambda name: str(folders[name[0]]), word) for word in shlex.split(command)[1:]]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
+    done = invoke(*words)
+    assert done.status == 0, done.said

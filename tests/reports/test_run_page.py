@@ -9,13 +9,12 @@ from html.parser import HTMLParser
 
 import pytest
 from matplotlib.colors import to_hex
-from typer.testing import CliRunner
 
+from calls import invoke
 from jsddpm.checksums import write_recorded
 from jsddpm.errors import JsddpmError
 from jsddpm.files import json_bytes, write_json
 from jsddpm.training.progress import RunProgress, read_provenance
-from jsddpm_cli.app import app
 from jsddpm_reports.run_page import render_run
 from jsddpm_reports.training_curves import training_figure
 
@@ -134,11 +133,11 @@ def test_the_best_check_and_signs_of_memorisation_are_marked(unfinished):
 
 def test_the_command_knows_runs_evaluations_and_neither(unfinished, tmp_path):
     def call(*arguments):
-        return CliRunner().invoke(app, ["report", *map(str, arguments)])
+        return invoke("report", *arguments)
 
-    assert call(unfinished).exit_code == 0
+    assert call(unfinished).status == 0
     assert "Unfinished" in (unfinished / "report.html").read_text()
-    assert call(unfinished, "--out", tmp_path / "c.png").exit_code == 0
+    assert call(unfinished, "--out", tmp_path / "c.png").status == 0
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
-    assert "end it with one of" in str(call(unfinished, "--out", tmp_path / "t.tex").exception)
-    assert re.search("NO_RESULTS.*neither", str(call(tmp_path).exception))
+    assert "end it with one of" in str(call(unfinished, "--out", tmp_path / "t.tex").error)
+    assert re.search("NO_RESULTS.*neither", str(call(tmp_path).error))

@@ -7,12 +7,11 @@ import shutil
 import subprocess
 
 import pytest
-from typer.testing import CliRunner
 
+from calls import invoke
 from evaluations import SPECS
 from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
-from jsddpm_cli.app import app
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Score
@@ -115,9 +114,9 @@ def test_latex_is_whole_and_compiles(results, tmp_path, rows):
 def test_the_command_writes_every_form_and_refuses_others(results, tmp_path):
     results.write(tmp_path / "results.json")
     places = [tmp_path / f"t{suffix}" for suffix in (".md", ".tex", ".csv")]
-    found = CliRunner().invoke(app, ["report", str(tmp_path), *(w for p in places for w in ("--out", str(p)))])
-    assert found.exit_code == 0, found.stderr
+    found = invoke("report", str(tmp_path), *(w for p in places for w in ("--out", str(p))))
+    assert found.status == 0, found.err
     assert places[0].read_text() == per_bin_text(results, ".md")
     assert len(places[2].read_text().splitlines()) == 1 + len(list(results.rows()))
     for arguments in (["--out", "t.docx"], ["--out", "t.html", "--score", "kid_radiomics"]):
-        assert "OPTION" in str(CliRunner().invoke(app, ["report", str(tmp_path), *arguments]).exception)
+        assert "OPTION" in str(invoke("report", str(tmp_path), *arguments).error)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -136,14 +134,3 @@ def test_a_condition_without_training_slices_is_refused(pipe):
 def test_another_binning_is_refused(run):
     with pytest.raises(JsddpmError, match="BINNING_MISMATCH"):
         JointPipeline.from_checkpoint(last_checkpoint(run), expected=ZBinning((6, 34), 5, n_slices=40))
-
-
-def test_loading_it_imports_no_lightning(run):
-    code = f"""
-import sys
-from jsddpm.diffusion.pipeline import JointPipeline
-JointPipeline.from_checkpoint({str(last_checkpoint(run))!r})
-print(*(name for name in ("lightning", "pytorch_lightning") if name in sys.modules))
-"""
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
+from calls import invoke
 from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.cohort.orientation import to_volume
@@ -14,7 +14,6 @@ from jsddpm.exports.dataset import export_stores
 from jsddpm.slices.imported import Facts, import_slices
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
-from jsddpm_cli.app import app
 from synthetic import N_SLICES, SIZE, synthetic_slices
 
 BINNING = ZBinning((5, 34), 3, n_slices=N_SLICES)
@@ -91,7 +90,7 @@ def test_the_command_says_that_slices_lie_at_several_distances(store, tmp_path, 
         rows = {"z_index": z, "pathology": [0] * len(z), "sample": np.arange(len(z)), "group": [0] * len(z)}
         writer.add(Shard("part", np.full((len(z), *SIZE), 0.5, np.float32), np.zeros((len(z), *SIZE), bool), rows))
     words = ["export", "nnunet", store.path, tmp_path / "made", "--out", tmp_path / "files"]
-    said = CliRunner().invoke(app, [*map(str, words)]).stderr
+    said = invoke(*words).err
     expected = "several distances: 1.5 mm (6 cases) and 7.5 mm (1 case)"
     assert (expected in " ".join(said.split()), "several" in said) == (step > 1, step > 1)
 

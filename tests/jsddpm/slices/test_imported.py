@@ -236,7 +236,10 @@ print((peak() - before) // 1024, code)
 
 def zipped(path, array_bytes, shape, descr="'|u1'"):
     """An npz file whose array has this header and so many zeros, a thousandth on the disk."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("image.npy", "w") as stream:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("image.npy", "w") as stream,
+    ):
         header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
         stream.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
         for _ in range(array_bytes >> 20):

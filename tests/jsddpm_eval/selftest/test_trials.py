@@ -66,6 +66,7 @@ def test_a_damaged_table_is_named(tmp_path):
         run_trials(tmp_path, [], cohort, (), plan={}, **SETTINGS)
 
 
+@pytest.mark.long
 def test_a_selftest_leaves_strict_json_and_tables(tmp_path):
     values = selftest_of(tmp_path, cohort, (), FAULTS[1:], {"cohort": "made up"}, perfect=0, quick=True, **SETTINGS)
     assert json.loads((tmp_path / "selftest.json").read_text())["faults"] == values["faults"]
