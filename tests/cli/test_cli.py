@@ -268,8 +268,8 @@ def test_a_folder_of_another_command_is_named_by_report_and_card(jsddpm, tmp_pat
     folder.mkdir()
     for name in files:
         (folder / name).write_text("{}")
-    for command in (("report", folder), ("card", folder, "--out", tmp_path / "new")):
-        status, out, err = jsddpm(*command)
+    for words in (("report", folder), ("card", folder, "--out", tmp_path / "new")):
+        status, out, err = jsddpm(*words)
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert re.search(rf"error\[NO_RESULTS\] .*folder: {said}", err)
 
