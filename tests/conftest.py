@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -28,6 +29,12 @@ TINY = [
     "sampling.per_condition=2",
     "evaluation.timesteps=[300]",
 ]
+EVERYTHING = [
+    "model.dropout=0.2", "model.self_conditioning=0.5", "data.flip=true", "unconditional_share=0.2",
+    "trainer.accumulate=2", "objective.frequency_weight=0.1", "model.condition_embedding=sinusoidal",
+    "augmentation.probability=0.5",
+]  # fmt: skip
+"""Settings of everything that draws random numbers or keeps a state of its own."""
 
 
 settings.register_profile("tests", deadline=None, derandomize=True)  # the same examples each time, on slow machines too
@@ -37,7 +44,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = (
-    "test_slurm.py", "test_documented_commands.py", "test_every_metric.py", "test_cli.py", "test_contract.py",
+    "test_slurm.py", "test_documented_commands.py", "test_every_metric.py", "test_contract.py",
     "test_copies.py", "test_lesion_contrast.py",
 )  # fmt: skip
 """Files that take a minute and more: begun first, so that no worker is left alone with one at the end."""
@@ -84,6 +91,14 @@ def brief_networks():
 
     with brief_training():
         yield
+
+
+@pytest.fixture
+def checkpoint(tmp_path, run) -> Path:
+    """A copy of the tiny run's last checkpoint, which may be damaged."""
+    from jsddpm.training.progress import last_checkpoint
+
+    return shutil.copy(last_checkpoint(run), tmp_path / "c.ckpt")
 
 
 @pytest.fixture

@@ -37,3 +37,8 @@ def _dying(call, left):
         return call(*arguments, **options)
 
     return wrapped
+
+
+def without_time(rows) -> list[dict[str, object]]:
+    """Rows of a table without the seconds that each took: what an interrupted run must come to again."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]

@@ -1,4 +1,4 @@
-"""The state of a run, as one hash."""
+"""The state of a run: its weights, or all of it as one hash."""
 
 from __future__ import annotations
 
@@ -31,3 +31,8 @@ def digest(path) -> str:
     for key in KEPT:
         add(loaded[key])
     return found.hexdigest()
+
+
+def weights(path) -> dict[str, torch.Tensor]:
+    """Weights of a checkpoint by their names."""
+    return read_checkpoint(path)["state_dict"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from jsddpm.binning import ZBinning
 from jsddpm.cohort.nifti import write_nifti
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
@@ -14,6 +15,8 @@ from jsddpm_eval.real_slices import Slices
 
 N_SLICES = 40
 SIZE = (32, 24)
+BINNING = ZBinning((5, 34), 5, n_slices=N_SLICES)
+"""The bins of conftest.TINY."""
 
 
 def synthetic_slices(rng, n_slices=N_SLICES, size=SIZE, lesion=range(0)):

@@ -8,15 +8,13 @@ import shutil
 import pytest
 
 from calls import invoke
-from jsddpm.binning import ZBinning
 from jsddpm.diffusion.checkpoint import read_checkpoint, write_checkpoint
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm_eval.results.results import Results
+from synthetic import BINNING
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 
 @pytest.fixture

@@ -41,11 +41,6 @@ def lines(*rows: str, columns: str = "image,mask,patient,group,split") -> Build:
 FOUR = ("0,a,fcd,train", "1,b,fcd,train", "2,c,fcd,val", "3,d,fcd,test")
 
 
-def same_bytes(world: World) -> None:
-    """One patient's image under another's name."""
-    shutil.copy(world.tmp / "bids" / ".." / image(0), world.bids / ".." / image(2))
-
-
 def twice(world: World) -> None:
     lines(*FOUR)(world)
     shutil.copy(world.tmp / image(0), world.tmp / image(2))

@@ -22,6 +22,7 @@ from jsddpm_eval.features.registry import make_extractors
 from jsddpm_eval.functional.best_match import best_match
 from jsddpm_eval.results.results import Results
 from metric_tester import MEANS, PATIENTS, chosen, generated_arrays, real_arrays, real_table, table
+from synthetic import BINNING
 
 EVAL = ("eval", "--real", "{store}", "--bin-aware", "--features", "radiomics", "--out", "{tmp}/new", "--generated")
 UNDEFINED = (*EVAL, "{made}", "--metrics", "diversity_ms_ssim")  # the slices are too small for it
@@ -111,7 +112,7 @@ def slices(case: str, what: str, code: str, *words: str, image: np.ndarray) -> R
 
 def generated_store(world: World, images: Callable[[World], np.ndarray], masks: Callable[[World], np.ndarray]) -> None:
     """A generated store of slices of bin 2."""
-    binning = ZBinning((5, 34), 5, n_slices=40)
+    binning = BINNING
     picture, mask = images(world), masks(world)
     info = {"binning": binning.to_dict(), "kind": "generated", "n_slices": 40, "spacing": (3.0, 2.0, 1.5)}
     with new_store(world.tmp / "made", **info) as writer:

@@ -12,10 +12,9 @@ from jsddpm.errors import JsddpmError
 from jsddpm_eval.evaluation import evaluate, evaluate_in_detail
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.slice_table import SliceTable
+from synthetic import BINNING
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 
 def labelled(images, **labels):
@@ -100,10 +99,9 @@ def test_sides_that_do_not_belong_together_are_refused(real, generated, message)
 
 
 def test_the_split_is_that_of_a_store(store, tmp_path):
-    binning = ZBinning((5, 34), 5, n_slices=40)
-    part = SliceTable.from_store(store, binning)
+    part = SliceTable.from_store(store, BINNING)
     made = SliceTable.from_arrays(
-        part.images[:4], z_index=part.z_index[:4], pathology=part.pathology[:4], binning=binning, spacing=store.spacing
+        part.images[:4], z_index=part.z_index[:4], pathology=part.pathology[:4], binning=BINNING, spacing=store.spacing
     )
     asked = {"metrics": ["best_match_psnr"], "features": []}
     with pytest.raises(JsddpmError, match=r"SPLIT.*unknown split 'foo'.*train, val, test"):

@@ -25,10 +25,9 @@ from jsddpm_eval.results.panels import Panels
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_reports.page import write_page
+from synthetic import BINNING
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 
 @pytest.mark.long

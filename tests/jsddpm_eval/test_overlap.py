@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm.slices.store import SliceStore
 from jsddpm.slices.writer import Shard, new_store
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.overlap import refuse_real_slices
 from jsddpm_eval.slice_table import SliceTable
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
+from synthetic import BINNING
 
 
 def shown(path, store, rows, image=None):

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 
-from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm.sections import BinningConfig
 from jsddpm.slices.store import SliceStore
@@ -19,10 +18,10 @@ from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.metrics.registry import metrics
 from jsddpm_eval.slice_table import SliceTable
 from metric_tester import MEANS
+from synthetic import BINNING
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
 
-BINNING = ZBinning((5, 34), 5, n_slices=40)
 IMAGES = np.random.default_rng(0).random((4, 6, 5)).astype(np.float32)
 MASKS = IMAGES > 0.5
 LABELS = {"z_bin": [0, 1, 1, 0], "pathology": [0, 1, 1, 0]}

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jsddpm.binning import ZBinning
 from jsddpm_eval.bins.store_report import store_report
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_reports import binning as rendered
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
+from synthetic import BINNING
 
 
 @pytest.fixture(scope="module")

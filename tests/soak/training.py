@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from rich.console import Console
 from rich.table import Table
 
-from conftest import TINY
+from conftest import EVERYTHING, TINY
 from jsddpm.config import RunConfig, load_config
 from jsddpm.diffusion.checkpoint import checkpoint_info, load_denoiser
 from jsddpm.errors import JsddpmError
@@ -32,11 +32,6 @@ from synthetic import write_store
 
 QUIET = ["logging.grid=0", "trainer.check_every=1", "evaluation.timesteps=[500]"]
 LARGER = ["model.channels=[32,64]", "trainer.max_steps=1000000"]
-EVERYTHING = [
-    "model.dropout=0.2", "model.self_conditioning=0.5", "data.flip=true", "unconditional_share=0.2",
-    "trainer.accumulate=2", "objective.frequency_weight=0.1", "model.condition_embedding=sinusoidal",
-    "augmentation.probability=0.5",
-]  # fmt: skip
 
 
 def stop_at(step: int):

@@ -12,14 +12,8 @@ import torch
 from flips import flip
 from jsddpm.diffusion.checkpoint import KEY, checkpoint_info, load_denoiser, read_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError
-from jsddpm.training.progress import last_checkpoint
 from jsddpm.training.run import train
 from state import digest
-
-
-@pytest.fixture
-def checkpoint(run, tmp_path):
-    return shutil.copy(last_checkpoint(run), tmp_path / "c.ckpt")
 
 
 def test_no_flipped_bit_is_loaded(checkpoint):

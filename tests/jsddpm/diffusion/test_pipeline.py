@@ -14,11 +14,6 @@ from jsddpm.errors import JsddpmError
 from jsddpm.training.progress import last_checkpoint
 
 
-@pytest.fixture(scope="module")
-def pipe(run):
-    return JointPipeline.from_checkpoint(last_checkpoint(run))
-
-
 def test_it_draws_what_the_command_writes_into_a_store(pipe, generated):
     """``jsddpm sample`` with the run's settings and seed 0; a store keeps 16 bits of an image."""
     output, index = pipe(seed=0), generated.index

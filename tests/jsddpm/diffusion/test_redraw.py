@@ -11,21 +11,14 @@ import torch
 from crash import content, killed_at
 from jsddpm.binning import Condition
 from jsddpm.diffusion.generate import generate_store
-from jsddpm.diffusion.pipeline import JointPipeline
 from jsddpm.diffusion.redraw import redrawn
 from jsddpm.diffusion.sampling import SampleId
 from jsddpm.slices.store import SliceStore
-from jsddpm.training.progress import last_checkpoint
 from jsddpm_eval.checks.verdict import with_findings
 from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.slice_table import SliceTable
 
 SETTINGS = {"per_condition": 4, "steps": 2, "batch_size": 3, "redraws": 2}
-
-
-@pytest.fixture
-def pipe(run):
-    return JointPipeline.from_checkpoint(last_checkpoint(run))
 
 
 def network(share):

@@ -13,8 +13,7 @@ from jsddpm.errors import JsddpmError
 from jsddpm.slices.datamodule import SliceDataModule
 from jsddpm.slices.dataset import BalancedBatches, ClassDistribution, SliceDataset, is_drawn, sampling_weights
 from jsddpm.slices.writer import Shard, new_store
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
+from synthetic import BINNING
 
 
 def test_every_bin_shows_up_in_training_and_follows_the_binning(store):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import TINY
+from conftest import EVERYTHING, TINY
 from jsddpm.config import load_config
 from jsddpm.diffusion.checkpoint import checkpoint_info, read_checkpoint, write_checkpoint
 from jsddpm.errors import ExitStatus, JsddpmError
@@ -25,17 +25,12 @@ from jsddpm.slices.writer import Shard, new_store
 from jsddpm.training.log import RunLog
 from jsddpm.training.progress import RunProgress, read_metrics
 from jsddpm.training.run import train
-from state import digest
+from state import digest, weights
 from synthetic import synthetic_slices
 
 STEPS = 6
 SETTINGS = [
     *TINY, f"trainer.max_steps={STEPS}", "trainer.check_every=3", "logging.grid=0", "logging.every=1",
-]  # fmt: skip
-EVERYTHING = [
-    "model.dropout=0.2", "model.self_conditioning=0.5", "data.flip=true", "unconditional_share=0.2",
-    "trainer.accumulate=2", "objective.frequency_weight=0.1", "model.condition_embedding=sinusoidal",
-    "augmentation.probability=0.5",
 ]  # fmt: skip
 
 
@@ -72,10 +67,6 @@ def test_workers_and_mapped_slices_resume_to_the_same_weights(store, tmp_path, s
         train(config, store, tmp_path / "out", progress=stop_at(4, signal.SIGTERM))
     again = weights(train(config, store, tmp_path / "out", resume=True))
     assert all(torch.equal(whole[name], again[name]) for name in whole)
-
-
-def weights(path):
-    return read_checkpoint(path)["state_dict"]
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,12 @@ from jsddpm.training.callbacks import Pictures
 from jsddpm.training.module import JointDDPM, learning_rate_factor
 from jsddpm.training.progress import last_checkpoint, read_provenance, training_store
 from jsddpm.training.run import train
+from state import weights
+from synthetic import BINNING
 
 
 class StopError(Exception):
     """Ends training from outside."""
-
-
-def weights(path):
-    return read_checkpoint(path)["state_dict"]
 
 
 def test_leaves_config_provenance_metrics_and_checkpoints(run, store, tiny_config):
@@ -43,7 +41,7 @@ def test_leaves_config_provenance_metrics_and_checkpoints(run, store, tiny_confi
         names = set(next(csv.reader(stream)))
     assert {"train/loss", "train/image", "train/mask", "val/mse", "val/psnr", "val/ssim"} <= names
     info = checkpoint_info(run / "checkpoints" / "last.ckpt")
-    assert (info.step, info.binning, info.size) == (4, ZBinning((5, 34), 5, n_slices=40), store.size)
+    assert (info.step, info.binning, info.size) == (4, BINNING, store.size)
     assert sum(info.token_counts) == 4 * 30
     assert not list(run.rglob("*.partial"))
 
@@ -240,11 +238,6 @@ def test_sampling_uses_the_averaged_weights_by_default(run):
     assert torch.equal(averaged.state_dict()[name], state[f"ema.module.{name}"])
     assert torch.equal(raw.state_dict()[name], state[f"denoiser.{name}"])
     assert not torch.equal(averaged.state_dict()[name], raw.state_dict()[name])
-
-
-@pytest.fixture
-def checkpoint(run, tmp_path):
-    return shutil.copy(last_checkpoint(run), tmp_path / "c.ckpt")
 
 
 def test_another_binning_is_refused_field_by_field(checkpoint):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jsddpm.binning import ZBinning
 from jsddpm_eval.bins.condition_counts import brain_profile, condition_counts
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
+from synthetic import BINNING
 
 
 def test_cells_count_slices_and_patients_by_split(store):

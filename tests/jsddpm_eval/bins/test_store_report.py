@@ -8,9 +8,7 @@ from jsddpm.binning import ZBinning
 from jsddpm_eval.bins.store_report import store_report
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_reports import binning as rendered
-from synthetic import write_store
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
+from synthetic import BINNING, write_store
 
 
 def test_store_report_says_what_cannot_be_assessed(store):
@@ -53,7 +51,7 @@ def test_where_most_cells_detect_nothing_fewer_bins_are_advised(tmp_path):
         f"; 15 of 60 conditions have too few patients to be assessed; in {nothing} more no difference would "
         "be seen; take 15 bins, the most of which every condition has 4 patients (--bins 15)"
     )
-    assert store_report(store, ZBinning((5, 34), 5, n_slices=40))["fewer_bins"] is None
+    assert store_report(store, BINNING)["fewer_bins"] is None
 
 
 def test_too_few_samples_are_no_lack_of_patients(store):

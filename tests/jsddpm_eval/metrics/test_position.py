@@ -11,9 +11,8 @@ from jsddpm_eval.evaluation import evaluate_in_detail
 from jsddpm_eval.features.crossfit import Fold
 from jsddpm_eval.metrics.position import middles, position_confusion, train_z_regressor
 from jsddpm_eval.slice_table import SliceTable
+from synthetic import BINNING
 from worlds import BINNING as TWO_BINS
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
 
 
 @pytest.fixture(scope="module")

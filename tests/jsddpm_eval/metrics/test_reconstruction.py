@@ -7,13 +7,11 @@ import pytest
 import torch
 from scipy import stats
 
-from jsddpm.binning import ZBinning
 from jsddpm.slices.dataset import SliceDataset
 from jsddpm_eval.functional.reconstruction import ms_ssim
 from jsddpm_eval.metrics.reconstruction import SPECS, condition_scores, full_scores, slice_scores
 from jsddpm_eval.slice_table import SliceTable
-
-BINNING = ZBinning((5, 34), 5, n_slices=40)
+from synthetic import BINNING
 
 
 def test_reconstruction_of_the_exact_slice_is_perfect_and_of_the_wrong_one_is_not(store):

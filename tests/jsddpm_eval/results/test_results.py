@@ -12,7 +12,6 @@ import torch
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from jsddpm.binning import ZBinning
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.bins.utilization import bin_utilization
 from jsddpm_eval.checks.verdict import with_findings
@@ -21,8 +20,8 @@ from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.score import Cell, Counts, Score
 from jsddpm_eval.results.specs import CheckSpec, Finding, ScoreSpec
 from jsddpm_eval.stats.intervals import mean_spread
+from synthetic import BINNING
 
-BINNING = ZBinning((5, 34), 5, n_slices=40)
 NAMES = ScoreSpec(name="a", heading="A", group="closeness", definition="", place="compact")
 
 

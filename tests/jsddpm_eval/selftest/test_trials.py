@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from crash import without_time
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.results.results import Results
 from jsddpm_eval.results.specs import Finding
@@ -19,10 +20,6 @@ pytestmark = pytest.mark.usefixtures("brief_networks")
 
 FAULTS = [known_faults()[name] for name in ("inverted", "swapped")]
 SETTINGS = {"samples": 6, "seed": 5}
-
-
-def without_time(rows):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
 def test_the_grid_holds_every_fault_at_every_strength_and_both_ways_of_drawing():

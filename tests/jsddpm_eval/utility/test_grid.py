@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from crash import without_time
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.utility.grid import Cell, grid, run_cells
 from jsddpm_eval.utility.protocol import Training
@@ -17,13 +18,9 @@ def run(out, cells=CELLS, training=QUICK, **options):
     return run_cells(out, cells, cohort, ("unseen",), training, **{"seed": 3, "plan": {}, **options})
 
 
-def kept(rows):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    return kept(run(tmp_path_factory.mktemp("whole")))
+    return without_time(run(tmp_path_factory.mktemp("whole")))
 
 
 def test_a_grid_holds_every_training_once():
@@ -52,7 +49,7 @@ def test_an_interrupted_grid_comes_to_the_cells_of_an_uninterrupted_one(tmp_path
         run(tmp_path, progress=stop)
     (first,) = (tmp_path / "cells").iterdir()
     before = first.read_bytes()
-    assert kept(run(tmp_path)) == whole
+    assert without_time(run(tmp_path)) == whole
     assert first.read_bytes() == before
 
 
@@ -60,12 +57,12 @@ def test_shares_come_to_the_same_cells(tmp_path, whole):
     assert run(tmp_path, share=(1, 3)) is None
     assert len(list((tmp_path / "cells").iterdir())) == 1
     assert run(tmp_path, share=(0, 3)) is None
-    assert kept(run(tmp_path, share=(2, 3))) == whole
+    assert without_time(run(tmp_path, share=(2, 3))) == whole
 
 
 def test_more_cells_join_a_folder_and_another_plan_does_not(tmp_path, whole):
     run(tmp_path, CELLS[:1])
-    assert kept(run(tmp_path)) == whole
+    assert without_time(run(tmp_path)) == whole
     with pytest.raises(JsddpmError, match="other settings: training"):
         run(tmp_path, training=Training(steps=3, batch_size=4))
     with pytest.raises(JsddpmError, match="other settings: seed"):
