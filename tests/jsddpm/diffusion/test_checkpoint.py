@@ -94,8 +94,11 @@ def test_a_run_does_not_resume_from_half_a_state(run, store, tiny_config, tmp_pa
 
 
 def test_a_compressed_file_is_refused_unread(checkpoint):
-    """1 GiB of zeros in a file of 1 MiB."""
-    with zipfile.ZipFile(checkpoint, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("c/data/0", "w") as stream:
+    """1 GiB of zeros in a file of 5 MiB."""
+    with (
+        zipfile.ZipFile(checkpoint, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("c/data/0", "w") as stream,
+    ):
         for _ in range(64):
             stream.write(bytes(1 << 24))
     with pytest.raises(JsddpmError, match=r"CHECKPOINT.*is compressed"):
