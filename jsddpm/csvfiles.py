@@ -67,6 +67,8 @@ def read_rows(
         raise unreadable(error, path) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = f"not {error.encoding.upper()[:6]} text" if isinstance(error, UnicodeDecodeError) else error
+        if not Path(path).is_file():
+            raise JsddpmError(code, "there is no such file", fix="correct the path", file=path) from error
         fix = "save it as CSV UTF-8" if str(path).lower().endswith((".xlsx", ".xls", ".ods")) else fix
         if isinstance(error, csv.Error) and '"' in text:
             why, fix = f"line {end + 1}: {error}", f"remove the quotation mark that begins a cell there, or {fix}"

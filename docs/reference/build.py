@@ -56,7 +56,7 @@ tested against. *Difference* is the largest difference in the tests, in float64 
 
 Scores with `_SPACE` compare features of images. They do not detect faults of masks, or differences that do not change
 the features. A check can detect only a fault that one of its scores detects: [How the verdict is
-reached](../explanation/verdict.md#what-was-measured) lists the planted faults that were missed.
+reached](../explanation/verdict-measured.md) lists the planted faults that were missed.
 
 *Made from the metrics and checks by `make reference`.*
 """

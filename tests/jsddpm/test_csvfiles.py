@@ -89,9 +89,11 @@ def test_what_is_no_table_is_refused_with_a_cure(tmp_path, data, message):
     assert (caught.value.code, caught.value.status, caught.value.file) == ("CODE", ExitStatus.BAD_INPUT, str(path))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(JsddpmError, match=r"TABLE.*none\.csv"):
-        read_rows(tmp_path / "none.csv")
+@pytest.mark.parametrize("name", ["absent.csv", "absent.xlsx", "."])
+def test_a_file_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(JsddpmError, match="no such file.*correct the path") as info:
+        read_rows(tmp_path / name)
+    assert name.strip(".") in str(info.value)
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1+1", "-x", "@SUM(A1)", "-1e5x", "+A1"])
