@@ -14,7 +14,7 @@ from jsddpm.csvfiles import to_csv
 from jsddpm.files import write_json, write_text
 from jsddpm.progress import Progress
 from jsddpm.slices.store import SliceStore
-from jsddpm.wording import enumerated
+from jsddpm.wording import capital, enumerated
 from jsddpm_eval.membership import SLICES, Measured, measure
 from jsddpm_eval.results.anonymised import CODED, coded_rows, in_code_order
 from jsddpm_eval.stats.auc import auc_interval, sensitivity_at
@@ -114,7 +114,7 @@ def statement(measured: Measured, store: SliceStore, *, seed: int = 0) -> tuple[
         "answer": answer,
         "reason": reason,
         "sentences": [_headline(answer, reason), *([] if result is None else _sentences(result, measured))],
-        "limits": [*_LIMITS, *([f"{unknown_start[0].upper()}{unknown_start[1:]}."] if unknown_start else [])],
+        "limits": [*_LIMITS, *([f"{capital(unknown_start)}."] if unknown_start else [])],
         "patients": {"training": n, "held_out": m},
         "attack": None if result is None else _numbers(result, losses.member),
         "levels": _levels(measured, result),
