@@ -55,7 +55,7 @@ def read_rows(
     """
     text = ""
     try:
-        separator, text = _separated(_text(Path(path)))
+        separator, text = _separated(_text(Path(path), code))
         rows, lines, end = [], [], 0
         reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
         for row in reader:
@@ -67,8 +67,6 @@ def read_rows(
         raise unreadable(error, path) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = f"not {error.encoding.upper()[:6]} text" if isinstance(error, UnicodeDecodeError) else error
-        if not Path(path).is_file():
-            raise JsddpmError(code, "there is no such file", fix="correct the path", file=path) from error
         fix = "save it as CSV UTF-8" if str(path).lower().endswith((".xlsx", ".xls", ".ods")) else fix
         if isinstance(error, csv.Error) and '"' in text:
             why, fix = f"line {end + 1}: {error}", f"remove the quotation mark that begins a cell there, or {fix}"
@@ -90,8 +88,10 @@ def read_rows(
     return [Row(dict(zip(names, map(_cell, row), strict=True)), n) for row, n in zip(rows[1:], lines[1:], strict=True)]
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, code: str) -> str:
     """The text of a file; its lines end with line feeds alone."""
+    if not path.is_file():
+        raise JsddpmError(code, "there is no such file", fix="correct the path", file=path)
     with path.open("rb") as stream:
         wide = stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE)
     text = path.read_text(encoding="utf-16" if wide else "utf-8-sig")

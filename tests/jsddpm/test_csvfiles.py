@@ -91,7 +91,7 @@ def test_what_is_no_table_is_refused_with_a_cure(tmp_path, data, message):
 
 @pytest.mark.parametrize("name", ["absent.csv", "absent.xlsx", "."])
 def test_a_file_that_is_not_there_is_named(tmp_path, name):
-    with pytest.raises(JsddpmError, match="no such file.*correct the path") as info:
+    with pytest.raises(JsddpmError, match=r"no such file.*correct the path") as info:
         read_rows(tmp_path / name)
     assert name.strip(".") in str(info.value)
 
