@@ -23,7 +23,7 @@ class Outliers(Check):
 
     spec = CheckSpec(
         name="outliers", heading="outliers",
-        question="few samples are unlike every real slice",
+        question="few samples are outliers",
         unseen="the check of outliers sees neither local faults, such as a hole or a missing skull, nor samples a "
         "third or twice as bright",
         rule="share of samples whose sharpness, texture, brightness and outline, each taken over the whole slice, are "
