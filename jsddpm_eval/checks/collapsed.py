@@ -22,18 +22,19 @@ def _distance(logarithm: float) -> str:
 
 
 class Collapsed(WordedCheck):
-    """Samples nearer to each other than patients are, and repeated samples."""
+    """Samples nearer to each other, or to their mean, than patients are, and repeated samples."""
 
     spec = CheckSpec(
-        name="collapsed", heading="collapsed", question="samples do not repeat one another",
-        rule="distance to the nearest other sample of the condition, relative to real slices, at equal numbers; "
-        f"margin {_NEAR:g} of it; share of samples that are nearly another one, of any condition; margin "
-        f"{percentage(_SHARE)}; share of samples that equal another one in 256 grey levels; margin "
-        f"{percentage(_EQUAL)}",
+        name="collapsed", heading="collapsed", question="samples differ from each other as patients do",
+        rule="distance to the nearest other sample of the condition, relative to real slices, at equal numbers, and "
+        f"distance to the mean of the other samples, relative to that of real slices; margin {_NEAR:g} of them; share "
+        f"of samples that are nearly another one, of any condition; margin {percentage(_SHARE)}; share of samples that "
+        f"equal another one in 256 grey levels; margin {percentage(_EQUAL)}",
     )  # fmt: skip
 
     words: ClassVar[Mapping[str, Words]] = {
         "nearest_other": ("few different samples", ""),  # more variety than real slices have is not a fault
+        "variety": ("less variety than patients have", ""),
         "repeated_share": ("", "the same samples again"),
         "repeated_exactly": ("", "exactly the same samples again"),
     }
@@ -43,7 +44,7 @@ class Collapsed(WordedCheck):
             return exactly(score, _EQUAL, words[1])
         if score.value is None or score.interval is None:
             return Evidence(score.spec, words=words, reason=score.reason or "")
-        if score.spec == "nearest_other":
+        if score.spec in ("nearest_other", "variety"):
             return of_shift(score, -math.log(_NEAR), words, _distance)
         return Evidence(
             score.spec, score.value, score.interval, score.p_value, (-_SHARE, _SHARE), words,

@@ -26,6 +26,7 @@ def judged(check, value, below=0.0, above=0.0, p_value=1e-9, name="", **more):
 # check, score, a value inside the margin, one outside: a fault
 MARGINS = [
     ("collapsed", "nearest_other", log(0.51), log(0.49)),
+    ("collapsed", "variety", log(0.51), log(0.49)),
     ("collapsed", "repeated_share", 0.199, 0.201),
     ("collapsed", "repeated_exactly", 0.019, 0.021),
     ("control_lesion", "lesion_seen_control", 0.49, 0.51),
