@@ -41,7 +41,7 @@ VARIETY = ScoreSpec(
 class Variety(Metric):
     """Spread of samples about the mean of the others, beside the spread of patients.
 
-    A slice is also part of the mean that the others are compared with, so an unusual patient makes all distances larger.
+    A slice is also part of the mean that the others are compared with, so an unusual patient makes all distances grow.
     The variance is that of pairs, twice as large: without it, perfect samples beside six real patients scattered by
     1.5 standard errors.
     """
