@@ -18,7 +18,7 @@ def evaluated(world, made, alone):
     )  # fmt: skip
     pathology = [0] * (len(made) - alone) + [1] * alone
     generated = SliceTable.from_arrays(made, z_bin=[0] * len(made), pathology=pathology, binning=BINNING)
-    return evaluate(real, generated, metrics=["nearest_other", "blank"], features=[])
+    return evaluate(real, generated, metrics=["nearest_other", "variety", "blank"], features=[])
 
 
 @pytest.fixture(scope="module")
