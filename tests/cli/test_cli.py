@@ -21,6 +21,16 @@ from jsddpm.slices.store import SliceStore
 pytestmark = pytest.mark.usefixtures("brief_networks")
 
 
+def test_calls_leave_nothing_in_the_command_that_serves_them_all(jsddpm):
+    """Options are what this call says, whatever was given before, and after a refusal."""
+    words = ["bins", "report", "--z-range", 24, 93, "--format", "json"]
+    before = jsddpm(*words)
+    assert json.loads(before[1])["n_bins"] == 10
+    assert json.loads(jsddpm(*words, "--bins", 5)[1])["n_bins"] == 5
+    assert jsddpm(*words, "--bins", "x")[0] == 2
+    assert jsddpm(*words) == before
+
+
 def test_an_impossible_division_is_refused_before_files_are_read(jsddpm, bids, tmp_path, monkeypatch):
     monkeypatch.setattr("jsddpm_cli.commands.cohort._inspect", lambda *_: pytest.fail("files were read"))
     for out, *words in (("a.csv", "--test", 1.5), ("a", "--folds", 5), ("a", "--folds", 0)):  # of four patients

@@ -112,9 +112,8 @@ def slices(case: str, what: str, code: str, *words: str, image: np.ndarray) -> R
 
 def generated_store(world: World, images: Callable[[World], np.ndarray], masks: Callable[[World], np.ndarray]) -> None:
     """A generated store of slices of bin 2."""
-    binning = BINNING
     picture, mask = images(world), masks(world)
-    info = {"binning": binning.to_dict(), "kind": "generated", "n_slices": 40, "spacing": (3.0, 2.0, 1.5)}
+    info = {"binning": BINNING.to_dict(), "kind": "generated", "n_slices": 40, "spacing": (3.0, 2.0, 1.5)}
     with new_store(world.tmp / "made", **info) as writer:
         columns = {"z_index": [20] * len(picture), "pathology": [0] * len(picture), "sample": list(range(len(picture)))}
         writer.add(Shard("all", picture, mask, columns))
