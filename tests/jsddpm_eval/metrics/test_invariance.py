@@ -2,73 +2,81 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 
 import metric_tester as tester
 from jsddpm_eval import slice_table
+from jsddpm_eval.evaluation import evaluate
 from jsddpm_eval.metrics import lesion_shape
-from jsddpm_eval.metrics.registry import metrics
 
 pytestmark = pytest.mark.usefixtures("brief_networks")
 
-EVERY = list(metrics().values())
+LEARNED = {m.name for m in tester.EVERY if "training" in m.needs}
 DRAWN = {"precision", "recall", "density", "coverage", "fid", "fid_joint"} | {s.name for s in lesion_shape.METRIC.specs}
-"""Pooled, these rest on one slice of each patient, drawn in the order of the rows."""
+"""Pooled, these rest on one slice of each patient, drawn in the order of the rows; so do their baselines everywhere."""
+RELABELLED = {"kid", "kid_joint"}
+"""Their p-values rest on random relabellings of rows."""
+FAMILY = {spec.name: metric.name for metric in tester.EVERY for spec in metric.specs}
+NUMBERS = ("value", "interval", "baseline", "baseline_interval", "p_value")
 
 
-def named(metric):
-    return metric.name
+def same(second, metrics=frozenset(FAMILY.values()), kept=lambda cell, score, number: True):
+    """Whether an evaluation agrees with that of the ordinary slices; of every metric numbers are compared."""
+    compared = Counter()
+    for a, b in zip(tester.together("ordinary").generation, second.generation, strict=True):
+        for name, other in b.scores.items():
+            score, family = a.scores[name], FAMILY[other.spec]
+            assert (score.n_real, score.n_generated) == (other.n_real, other.n_generated), name
+            for number in NUMBERS:
+                expected, found = getattr(score, number), getattr(other, number)
+                if not kept(a, score, number):
+                    continue
+                assert (expected is None) == (found is None), (name, (a.z_bin, a.pathology), number)
+                if expected is not None:
+                    close = pytest.approx(expected, rel=1e-7, abs=1e-5 if family in LEARNED else 1e-7)
+                    assert found == close, (name, (a.z_bin, a.pathology), number)
+                    compared[family] += 1
+    assert set(compared) == metrics
 
 
-def same(first, second, keep=lambda cell, score: True, abs=1e-9):
-    """Whether values of two evaluations of the same slices agree."""
-    for a, b in zip(first.generation, second.generation, strict=True):
-        for name, score in a.scores.items():
-            other = b.scores[name]
-            if keep(a, score):
-                assert (score.value is None) == (other.value is None), name
-                assert score.value is None or score.value == pytest.approx(other.value, rel=1e-7, abs=abs), name
-                assert (score.n_real, score.n_generated) == (other.n_real, other.n_generated), name
+def not_drawn(cell, score, number):
+    """Whether no random draw of rows enters a number."""
+    return number == "value" if score.spec in DRAWN else number != "p_value" or score.spec not in RELABELLED
 
 
-@pytest.mark.parametrize("metric", EVERY, ids=named)
-def test_the_order_of_generated_slices_does_not_enter(metric):
-    arrays = tester.generated_arrays()
+def shuffled(arrays):
     order = torch.randperm(len(arrays["z_bin"]), generator=torch.Generator().manual_seed(0))
-    tables = [tester.table(a) for a in (arrays, tester.chosen(arrays, order))]
+    return tester.table(tester.chosen(arrays, order))
+
+
+def test_the_order_of_generated_slices_does_not_enter():
+    shown = shuffled(tester.generated_arrays())
+    same(evaluate(tester.real_table(), shown, features=tester.SPACES), kept=not_drawn)
+
+
+def test_the_order_of_real_slices_does_not_enter():
+    """Of networks it does: they learn from batches."""
+    others = [m for m in tester.EVERY if m.name not in LEARNED]
+    generated = tester.table(tester.generated_arrays())
     same(
-        *(tester.scores_of(metric, tester.real_table(), t) for t in tables),
-        abs=1e-5 if "training" in metric.needs else 1e-9,
+        evaluate(shuffled(tester.real_arrays()), generated, metrics=others, features=tester.SPACES),
+        {m.name for m in others},
+        lambda cell, score, number: (
+            not_drawn(cell, score, number) and (cell.z_bin is not None or score.spec not in DRAWN)
+        ),
     )
 
 
-@pytest.mark.parametrize("metric", [m for m in EVERY if "training" not in m.needs], ids=named)
-def test_the_order_of_real_slices_does_not_enter(metric):
-    """Of networks it does: they learn from batches."""
-    arrays = tester.real_arrays()
-    order = torch.randperm(len(arrays["z_bin"]), generator=torch.Generator().manual_seed(0))
-    generated = tester.table(tester.generated_arrays())
-    results = [
-        tester.scores_of(metric, t, generated)
-        for t in (tester.real_table(), tester.table(tester.chosen(arrays, order)))
-    ]
-    same(*results, keep=lambda cell, score: cell.z_bin is not None or score.spec not in DRAWN)
-
-
-@pytest.mark.parametrize("metric", EVERY, ids=named)
-def test_the_size_of_batches_does_not_enter(metric, monkeypatch):
-    results = []
-    for size in (256, 3):
-        monkeypatch.setattr(slice_table, "BATCH", size)
-        results.append(
-            tester.scores_of(metric, *(tester.table(a) for a in (tester.real_arrays(), tester.generated_arrays())))
-        )
-    same(*results, abs=1e-5 if "training" in metric.needs else 1e-9)
+def test_the_size_of_batches_does_not_enter(monkeypatch):
+    monkeypatch.setattr(slice_table, "BATCH", 3)
+    same(evaluate(*map(tester.table, (tester.real_arrays(), tester.generated_arrays())), features=tester.SPACES))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("metric", [m for m in EVERY if "training" not in m.needs], ids=named)
+@pytest.mark.parametrize("metric", [m for m in tester.EVERY if m.name not in LEARNED], ids=tester.named)
 def test_what_an_earlier_evaluation_left_does_not_enter(metric):
     """One table of real slices for generators of other conditions and counts."""
     arrays, shared = tester.generated_arrays(), tester.table(tester.real_arrays())
@@ -88,14 +96,13 @@ COUNTED = {"exact_copies"}
 """These take every slice for one."""
 
 
-@pytest.mark.parametrize("metric", EVERY, ids=named)
-def test_a_volume_of_equal_slices_is_one_slice(metric):
+def test_a_volume_of_equal_slices_is_one_slice():
     """Values, intervals and what each unit adds: slices of one volume add nothing to what is known."""
-    arrays = tester.generated_arrays()
+    arrays, compared = tester.generated_arrays(), Counter()
     volume = torch.arange(len(arrays["z_bin"]))
     twice = tester.chosen(arrays | {"group": volume}, volume.repeat_interleave(2))
-    single, doubled = (tester.scores_of(metric, tester.real_table(), tester.table(a)) for a in (arrays, twice))
-    for a, b in zip(single.generation[1:], doubled.generation[1:], strict=True):
+    doubled = evaluate(tester.real_table(), tester.table(twice), features=tester.SPACES)
+    for a, b in zip(tester.together("ordinary").generation[1:], doubled.generation[1:], strict=True):
         for name, score in a.scores.items():
             other = b.scores[name]
             if score.spec not in COUNTED and score.value is not None:
@@ -104,3 +111,5 @@ def test_a_volume_of_equal_slices_is_one_slice(metric):
                 assert (other.interval or ()) == pytest.approx(ends, rel=1e-5, abs=1e-7), name
                 found = other.influence.samples if other.influence else ()
                 assert found == pytest.approx(samples, rel=1e-5, abs=1e-7), name
+                compared[FAMILY[score.spec]] += 1
+    assert set(compared) == set(FAMILY.values())
