@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from operator import attrgetter
 
 import pytest
 from pydantic import BaseModel
@@ -63,20 +64,45 @@ def test_combinations_that_cannot_work_name_the_key_and_a_cure_that_helps(settin
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "expected"),
     [
-        ["trainer.max_steps=1e5"],
-        ["objective.min_snr_gamma=null", "objective.snr_floor=null", "diffusion.rescale_zero_snr=true"],
-        ["diffusion.rescale_zero_snr=true"],  # the demo's objective has a floor
-        ["sampling.guidance=3", "unconditional_share=0.1"],
-        ["diffusion.num_train_timesteps=100", "evaluation.timesteps=[0, 99]"],
-        ["model.attention_levels=[0, 1]", "model.attention_head_dim=8"],
-        ["data.lesion_share=null"],
-        ["ema.decay=0.0001"],
+        (["trainer.max_steps=1e5"], {"trainer.max_steps": 100000}),
+        (
+            ["objective.min_snr_gamma=null", "objective.snr_floor=null", "diffusion.rescale_zero_snr=true"],
+            {"objective.min_snr_gamma": None, "objective.snr_floor": None, "diffusion.rescale_zero_snr": True},
+        ),
+        (["diffusion.rescale_zero_snr=true"], {"diffusion.rescale_zero_snr": True}),  # the demo's objective has a floor
+        (
+            ["sampling.guidance=3", "unconditional_share=0.1"],
+            {"sampling.guidance": 3.0, "unconditional_share": 0.1},
+        ),
+        (
+            ["diffusion.num_train_timesteps=100", "evaluation.timesteps=[0, 99]"],
+            {"diffusion.num_train_timesteps": 100, "evaluation.timesteps": (0, 99)},
+        ),
+        (
+            ["model.attention_levels=[0, 1]", "model.attention_head_dim=8"],
+            {"model.attention_levels": (0, 1), "model.attention_head_dim": 8},
+        ),
+        (["data.lesion_share=null"], {"data.lesion_share": None}),
+        (["ema.decay=0.0001"], {"ema.decay": 0.0001}),
     ],
 )
-def test_what_can_work_is_taken(settings):
-    load_config("demo", [*TINY, *settings])
+def test_what_can_work_is_taken_as_it_is_written(settings, expected):
+    """Nothing else changes."""
+    config, before = load_config("demo", [*TINY, *settings]), load_config("demo", TINY)
+    for key, value in expected.items():
+        found = attrgetter(key)(config)
+        assert (tuple(found) if isinstance(found, list) else found) == value
+    flat, others = (_flat(c.model_dump()) for c in (config, before))
+    assert {key for key in flat | others if flat.get(key) != others.get(key)} <= set(expected)
+
+
+def _flat(values, above=""):
+    found = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return found
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -46,22 +48,39 @@ def test_most_of_the_held_out_slices_in_eight_bits_are_enough(store, tmp_path):
         evaluate(store, made, metrics=["outline"], features=["radiomics"])
 
 
-def tables(store, made):
-    return SliceTable.from_store(store, BINNING), SliceTable.from_store(made)
+def table(images, **more):
+    count = len(images)
+    return SliceTable.from_arrays(images, z_bin=[0] * count, pathology=[0] * count, **more)
 
 
-def test_copies_of_training_slices_are_evaluated(store, tmp_path):
-    refuse_real_slices(*tables(store, shown(tmp_path / "made", store, store.select(binning=BINNING, split="train"))))
+IMAGES = torch.rand(20, 8, 8, generator=torch.Generator().manual_seed(0))
+PATIENTS = {"patient": [f"p{i // 2}" for i in range(20)], "held_out": [i >= 10 for i in range(20)]}
 
 
-def test_a_few_held_out_slices_are_the_business_of_the_scores(store, tmp_path):
-    rows = store.select(binning=BINNING, split="test")
-    noise = np.random.default_rng(0).random((len(rows), *store.size), np.float32)
-    noise[:5] = store.images(rows[:5])
-    refuse_real_slices(*tables(store, shown(tmp_path / "made", store, rows, noise)))
+@pytest.mark.parametrize(
+    ("training", "held_out", "new", "refused"),
+    [
+        (10, 0, 0, False),  # copies of training slices alone: an evaluation has to show them
+        (9, 1, 0, True),
+        (0, 1, 0, True),
+        (0, 5, 5, False),  # half of them, and no more
+        (0, 6, 5, True),
+        (5, 1, 5, True),
+        (4, 1, 5, False),
+    ],
+)
+def test_more_than_half_that_are_real_with_a_held_out_one_are_refused(training, held_out, new, refused):
+    noise = torch.rand(new, 8, 8, generator=torch.Generator().manual_seed(1))
+    made = table(torch.cat([IMAGES[:training], IMAGES[10 : 10 + held_out], noise]))
+    with pytest.raises(JsddpmError, match="STORES") if refused else nullcontext():
+        refuse_real_slices(table(IMAGES, **PATIENTS), made)
 
 
-def test_blank_slices_are_nobodys():
-    blank = torch.zeros(4, 8, 8)
-    real = SliceTable.from_arrays(blank, z_bin=[0] * 4, pathology=[0] * 4, patient=list("aabb"), held_out=[True] * 4)
-    refuse_real_slices(real, SliceTable.from_arrays(blank, z_bin=[0] * 4, pathology=[0] * 4))
+@pytest.mark.parametrize(("equal", "refused"), [(2, False), (3, True)])
+def test_blank_slices_do_not_count(equal, refused):
+    """Four samples have content: of them more than half are held-out slices, or not; ten blank ones change nothing."""
+    blank = torch.zeros(10, 8, 8)
+    noise = torch.rand(4 - equal, 8, 8, generator=torch.Generator().manual_seed(1))
+    real = table(torch.cat([IMAGES[:4], blank]), patient=[f"p{i}" for i in range(14)], held_out=[True] * 14)
+    with pytest.raises(JsddpmError, match=f"{equal} of 4 generated slices") if refused else nullcontext():
+        refuse_real_slices(real, table(torch.cat([IMAGES[:equal], noise, blank])))

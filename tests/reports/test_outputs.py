@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 import pytest
 
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.bins.utilization import bin_utilization
+from jsddpm_eval.comparison import Difference
 from jsddpm_reports import binning, figures
 from jsddpm_reports.comparison import comparison_page, comparison_text
 from jsddpm_reports.outputs import write_output
@@ -73,9 +75,19 @@ def test_a_file_of_an_evaluation_is_not_replaced_and_its_report_is(tmp_path):
         write_output(tmp_path / "report.html", binning.html(report))
 
 
+def difference(value):
+    return Difference("generation", "bin 0 control", "kid", "KID", "", "lower", 1.0, 1.0 + value, value)
+
+
 def test_comparisons_replace_comparisons(tmp_path):
-    for suffix in (".csv", ".md", ".tex"):
-        for baseline in ("first", "second"):
-            write_output(tmp_path / f"a{suffix}", comparison_text({}, suffix, baseline=baseline))
-    for baseline in ("first", "second"):
-        write_output(tmp_path / "a.html", comparison_page({}, baseline, []))
+    forms = {suffix: partial(comparison_text, suffix=suffix) for suffix in (".csv", ".md", ".tex")}
+    forms[".html"] = lambda compared, baseline: comparison_page(compared, baseline, [])
+    for suffix, make in forms.items():
+        earlier, later = (
+            make({name: [difference(value)]}, baseline=baseline)
+            for name, value, baseline in (("first", 0.25, "reference"), ("second", -0.5, "other"))
+        )
+        assert earlier != later
+        for text in (earlier, later):
+            write_output(tmp_path / f"a{suffix}", text)
+        assert (tmp_path / f"a{suffix}").read_bytes() == later.encode()
