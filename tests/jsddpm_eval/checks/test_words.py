@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from jsddpm_eval.checks import lesion_contrast, outliers, sharpness
+from jsddpm_eval.checks import (
+    collapsed,
+    control_lesion,
+    intensity,
+    lesion_contrast,
+    lesion_shape,
+    misplaced,
+    outliers,
+    outline,
+    sharpness,
+    texture,
+)
 from jsddpm_eval.checks.decision import decide
 from jsddpm_eval.results.score import Cell, Score
 
@@ -16,6 +27,42 @@ def kinds(check, **shifts):
         value, low, high = value if isinstance(value, tuple) else (value, value - 0.2, value + 0.2)
         scores[name] = Score(spec=name, value=value, interval=(low, high), p_value=1e-6)
     return {evidence.score: evidence.kind for evidence in check.evidence(Cell(pathology=1, scores=scores))}
+
+
+CONTROL = "control images that show a lesion"
+STRIPES = "with more power along the axes than beside them, as of stripes or a grid"
+
+# check, score, its fault 1.6 SD (or logarithms, or bins) below and above the real slices, as docs/reference state them
+SIDES = [
+    (collapsed, "nearest_other", "few different samples", ""),
+    (control_lesion, "lesion_seen_control", "", CONTROL),
+    (intensity, "intensity_mean", "darker than real slices", "brighter than real slices"),
+    (intensity, "intensity_spread", "with less contrast than real slices", "with more contrast than real slices"),
+    (intensity, "intensity_front_back", "brighter in front than real slices", "brighter at the back than real slices"),
+    (lesion_shape, "form_size", "lesions smaller than real ones", "lesions larger than real ones"),
+    (lesion_shape, "form_elongation", "lesions rounder than real ones", "lesions longer than real ones"),
+    (lesion_shape, "form_apart", "lesions nearer to each other than real ones", ""),
+    (misplaced, "z_offset_bins", "in lower bins than conditioned on", "in higher bins than conditioned on"),
+    (misplaced, "z_pull_bins", "", "pulled to the middle: the bin of the condition is ignored"),
+    (outline, "head_area", "smaller than real heads", "larger than real heads"),
+    (outline, "head_row", "too far up in the slice", "too far down in the slice"),
+    (texture, "texture_axis_mid", "", STRIPES),
+    (texture, "texture_blocks", "", "with larger steps every 8 pixels than elsewhere, as of blocks"),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "below", "above"), SIDES, ids=lambda v: v if isinstance(v, str) else "")
+def test_a_fault_has_the_words_of_its_side_and_a_side_without_words_is_none(module, name, below, above):
+    place = module.CHECK.spec.pathology
+    for value, kind in ((-1.6, below), (1.6, above)):
+        beside = {"baseline": 0.3, "baseline_interval": (0.25, 0.35)} if module is misplaced else {}
+        value = value + beside.get("baseline", 0)
+        score = Score(
+            spec=name, value=value, interval=(value - 0.05, value + 0.05), p_value=1e-9, n_patients=30,
+            n_generated=1000, **beside,
+        )  # fmt: skip
+        (found,) = decide([module.CHECK], [Cell(pathology=place, scores={name: score})])
+        assert (found.answer, found.kind) == (("off", kind) if kind else ("fine", ""))
 
 
 @pytest.mark.parametrize("coarse", ["grain", "detail_mid"])

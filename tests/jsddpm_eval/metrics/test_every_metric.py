@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import brief
+import jsddpm_eval
 import metric_tester as tester
 from jsddpm.errors import JsddpmError
 from jsddpm_eval.metrics.base import Metric
@@ -36,6 +41,12 @@ def test_every_score_depends_on_the_slices(metric):
     for spec in metric.specs:
         found = tester.values_of(spec, map(tester.together, tester.CASES))
         assert (len(found) > 1) == (spec.name not in CONSTANT), (spec.name, found)
+
+
+def test_every_training_of_an_evaluation_can_be_brief():
+    package = Path(jsddpm_eval.__file__).parent
+    with_steps = {path for path in package.rglob("*.py") if re.search("^_STEPS = ", path.read_text(), re.MULTILINE)}
+    assert {Path(module.__file__) for module in brief.TRAINING} == with_steps
 
 
 class Odd(Metric):

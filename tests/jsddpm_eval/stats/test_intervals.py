@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from jsddpm_eval.results.score import Spread
-from jsddpm_eval.stats.intervals import mean_spread
+from jsddpm_eval.results.score import Spread, block_of
+from jsddpm_eval.stats.intervals import distance_spread, mean_spread
 
 
 def test_jackknife_of_a_mean_is_the_textbook_formula():
@@ -47,3 +47,17 @@ def test_influences_of_many_samples_are_those_of_blocks_and_the_interval_is_that
     assert found.influence.sample_blocks == (3,) * 50 + (2,) * 50
     half = stats.t.ppf(0.975, 249) * values.std(ddof=1) / 250**0.5
     assert found.interval == pytest.approx((values.mean() - half, values.mean() + half))
+
+
+def test_what_units_add_to_a_distance_is_what_it_loses_without_them():
+    """Three blocks of four patients, four of seven samples; with all of one value the interval is that value."""
+    patients = {"a": 1.1, "b": 0.8, block_of("c", "d"): 1.3}
+    spread = distance_spread(1.0, patients, [0.9, 1.0, 1.2, 1.05], 7)
+    assert spread.influence.patients == pytest.approx({"a": 0.1, "b": -0.2, "c+d": 0.3})
+    assert spread.influence.samples == pytest.approx([-0.1, 0, 0.2, 0.05])
+    assert spread.influence.sample_blocks == (2, 2, 2, 1)
+    low, high = spread.interval
+    assert low < 1 < high
+    assert high - 1 > 1 - low  # a distance is skewed to the right
+    assert distance_spread(1.0, dict.fromkeys("abc", 1.0), [1.0] * 4).interval == (1.0, 1.0)
+    assert distance_spread(1.0, dict.fromkeys("ab", 1.0), [1.0] * 4) == (None, None)
