@@ -169,8 +169,7 @@ def _checked(model: type[AnySection], values: dict[str, Any], prefix: str, file:
     if first["type"] == "conflict":
         what, cure = f"{context['key']}: {context['what']}", context["fix"]
     elif first["type"] == "extra_forbidden":
-        near = keys.nearest_key(RunConfig, key)
-        what, cure = f"unknown key {key[:80]}", f"did you mean {near}?" if near else "remove it"
+        what, cure = f"unknown key {key[:80]}", keys.cure_of_unknown(RunConfig, key)
     else:
         paths = [prefix + ".".join(place[:n]) for n in range(len(place), 0, -1)]
         owner = next((path for path in paths if path in values_of), "")

@@ -33,10 +33,26 @@ def _keys(model: type[Section], prefix: str) -> Iterator[tuple[str, str]]:
             yield f"{prefix}{key}", allowed_values(schemas[key])
 
 
-def nearest_key(model: type[Section], key: str) -> str | None:
-    """The known key that is most similar to an unknown one, if any is similar."""
-    near = difflib.get_close_matches(key, known_keys(model), n=1, cutoff=0.4)
-    return near[0] if near else None
+def cure_of_unknown(model: type[Section], key: str) -> str:
+    """What to write in place of an unknown key: the most similar one, or the keys of its section.
+
+    >>> from jsddpm.config import RunConfig
+    >>> cure_of_unknown(RunConfig, "trainer.max_step"), cure_of_unknown(RunConfig, "trainer.learning_rate")
+    ('did you mean trainer.max_steps?', 'did you mean optimizer.learning_rate?')
+    >>> cure_of_unknown(RunConfig, "ema.wrong")
+    'the section ema has the keys decay, warmup_power'
+    """
+    known, (section, _, name) = known_keys(model), key.rpartition(".")
+    inside = [k.removeprefix(f"{section}.") for k in known if section and k.startswith(f"{section}.")]
+    if near := difflib.get_close_matches(name, inside, n=1):
+        return f"did you mean {section}.{near[0]}?"
+    elsewhere = [k for k in known if k.endswith(f".{name}")]
+    if len(elsewhere) == 1:
+        return f"did you mean {elsewhere[0]}?"
+    if inside:
+        return f"the section {section} has the keys {', '.join(inside)}"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    return f"did you mean {near[0]}?" if near else "remove it"
 
 
 def allowed_values(schema: Mapping[str, Any], *, several: bool = False) -> str:

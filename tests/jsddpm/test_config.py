@@ -71,6 +71,8 @@ def test_a_section_without_keys_changes_nothing(tmp_path):
     ("setting", "what"),
     [
         ("trainer.acumulate=2", "did you mean trainer.accumulate"),
+        ("trainer.learning_rate=1", "did you mean optimizer.learning_rate"),
+        ("evaluation.wrong=1", "unknown key evaluation.wrong; fix: the section evaluation has the keys timesteps"),
         ("objective.p_image=0.5", "0.5 is below 1"),
         ("diffusion.rescale_zero_snr=true", "no signal to recover x0"),
         ("sampling.sampler=euler", "'euler' is none of ddim, ddpm, dpmpp, dpmpp_sde, unipc"),
