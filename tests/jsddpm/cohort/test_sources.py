@@ -400,7 +400,7 @@ def test_an_image_is_no_cohort(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("patient", "session"), [("a/b", ""), ("a\\b", ""), ("a\0b", ""), ("p", "../1"), ("é" * 123, ""), ("p" * 244, "1")]
+    ("patient", "session"), [("a/b", ""), ("a\\b", ""), ("p", "../1"), ("é" * 123, ""), ("p" * 244, "1")]
 )
 def test_a_name_that_no_file_can_have_is_refused(tmp_path, patient, session):
     rows = f"image,mask,patient,session\na.nii.gz,a.nii.gz,{patient},{session}\n"
@@ -622,7 +622,7 @@ def test_a_table_that_cannot_be_used_is_the_reason_of_missing_groups(bids):
     text = table.read_text()
     table.write_text("\n".join([text.split("\n")[0], *(line + "\t" for line in text.strip().split("\n")[1:])]))
     assert read_cohort(bids).problems == ()  # a tab at the end of each row is no cell
-    table.write_bytes(text.encode("utf-16"))
+    table.write_bytes(text.encode("utf-16-le"))  # without the mark that says so
     assert [p.code for p in read_cohort(bids).problems] == ["TABLE", "MASK_MISSING"]
     assert "(participants.tsv cannot be used)" in read_cohort(bids).problems[1].what
 
