@@ -67,6 +67,7 @@ def test_batches_and_order_do_not_enter():
     same(together.results(), parts.results())
 
 
+@pytest.mark.long
 def test_volumes_are_carried_through_batches_with_and_without_them():
     group = torch.arange(16) // 2
     metric = BinAwareMetrics(BINNING, features=(MEANS,), metrics=EVERY)

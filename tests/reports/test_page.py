@@ -124,6 +124,7 @@ def test_same_evaluation_same_bytes(evaluation, html):
     assert page.render(evaluation) == html
 
 
+@pytest.mark.long
 def test_ten_bins_of_eight_seeds_stay_below_five_megabytes_even_of_noise():
     whole = page.render(made_up(size=(128, 128), noise=True))
     assert len(whole.encode()) < 5_000_000
