@@ -8,7 +8,7 @@ from pathlib import Path
 from jsddpm.errors import usage_error
 
 STORE_MARK = "store.json.sha256"
-"""The file that every complete store has (:mod:`jsddpm.slices.layout`)."""
+"""Checksum of the description, the file that every complete store has (:mod:`jsddpm.slices.layout`)."""
 
 
 def refuse_existing(path: str | os.PathLike[str]) -> None:

@@ -49,9 +49,9 @@ def refuse_empty(words: Sequence[str]) -> None:
     jsddpm.errors.JsddpmError: error[OPTION]: --out is empty; fix: give it a value, or leave it out
     """
     for before, word in pairwise(["", *words]):
-        option = before if not word else word.removesuffix("=") if word.endswith("=") else ""
-        if not word or re.fullmatch(r"--[a-z-]+", option):
-            name = option if re.fullmatch(r"--[a-z-]+", option) else "an argument"
+        option = re.fullmatch(r"(--[a-z-]+)=?", word or before)
+        if not word or (option and word.endswith("=")):
+            name = option[1] if option else "an argument"
             raise usage_error("OPTION", f"{name} is empty", fix="give it a value, or leave it out")
 
 

@@ -23,12 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jsddpm.binning import PATHOLOGY_NAMES
-from jsddpm.places import STORE_MARK
 
 SCHEMA = "jsddpm-slice-store"
 VERSION = 2
 LEVELS = 65535
-CHECKSUM = STORE_MARK
 
 INDEX_DTYPE = np.dtype(
     [

@@ -15,11 +15,11 @@ from jsddpm.checksums import checksum_line, crc32_differs, sha256
 from jsddpm.cohort.records import SPLITS, Split, split_number
 from jsddpm.errors import JsddpmError, integrity_error, usage_error
 from jsddpm.files import read_json, require_directory
+from jsddpm.places import STORE_MARK
 from jsddpm.publish import unfinished
 from jsddpm.refusals import unreadable
 from jsddpm.slices.description import REBUILD, check_description
 from jsddpm.slices.layout import (
-    CHECKSUM,
     GROUPED_DTYPE,
     INDEX_DTYPE,
     LEVELS,
@@ -256,9 +256,9 @@ class SliceStore:
         return f"slices z {damaged}" if damaged else "its header"
 
     def _check_description(self) -> None:
-        path, expected = self.path / CHECKSUM, checksum_line(sha256(self.path / "store.json"), "store.json").encode()
+        path, expected = self.path / STORE_MARK, checksum_line(sha256(self.path / "store.json"), "store.json").encode()
         if not path.is_file() or path.read_bytes() != expected:
-            raise self._damage(f"store.json does not fit {CHECKSUM}")
+            raise self._damage(f"store.json does not fit {STORE_MARK}")
 
     def _check_index(self, groups: int) -> None:
         """Compare the index with its checksum, and its columns with the description."""

@@ -27,6 +27,7 @@ from jsddpm.files import (
     write_json,
     write_text,
 )
+from jsddpm.places import STORE_MARK
 from jsddpm.publish import publish_shared, published_directory, resumable_directory, shared_directory
 from jsddpm.slices import layout
 
@@ -242,11 +243,11 @@ class StoreWriter:
         index = {"file": "index.npy", "rows": len(rows), "sha256": sha256(self.root / "index.npy")}
         head = {"schema": layout.SCHEMA, "version": layout.VERSION, "size": list(sizes.pop()), **self.info}
         write_json(self.root / "store.json", head | {"index": index, "subjects": [w.entry for w in self.written]})
-        write_text(self.root / layout.CHECKSUM, checksum_line(sha256(self.root / "store.json"), "store.json"))
+        write_text(self.root / STORE_MARK, checksum_line(sha256(self.root / "store.json"), "store.json"))
         arrays = {self.root / entry["file"] for w in self.written for entry in w.entry["files"].values()}
         for left_over in set((self.root / "arrays").iterdir()) - arrays:
             left_over.unlink()
-        for path in (self.root / "store.json", self.root / layout.CHECKSUM, self.root / "index.npy", *arrays):
+        for path in (self.root / "store.json", self.root / STORE_MARK, self.root / "index.npy", *arrays):
             make_read_only(path)
         shutil.rmtree(self.root / _PARTS, ignore_errors=True)
 

@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+SMALL_SIDE = 32
+"""Pixels a side that distances between whole slices are taken of: noise is averaged away."""
+
 SIDE = 64
 """Most rows and columns that are compared; larger slices are averaged."""
 

@@ -32,6 +32,9 @@ Need = Literal["pixels", "masks", "training"]
 Values = NDArray[np.float64]
 Value = TypeVar("Value")
 
+NOTHING_GENERATED = "nothing generated for this condition"
+"""Why scores of a condition without samples are undefined."""
+
 
 @dataclass(frozen=True, eq=False)
 class Cell:

@@ -16,7 +16,7 @@ from jsddpm.wording import agreeing, counted
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
 from jsddpm_eval.functional.reconstruction import MIN_SIDE, psnr_of, ssim
 from jsddpm_eval.functional.thinning import spread_places
-from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -87,7 +87,7 @@ class BestMatch(Metric):
         real, generated = cell.real_bin, cell.generated
         counts = Counts(len(real), len(generated), real.n_patients)
         if not len(real) or not len(generated):
-            missing = "no real slice in this bin" if len(generated) else "nothing generated for this condition"
+            missing = "no real slice in this bin" if len(generated) else NOTHING_GENERATED
             return self.undefined(cell, context, missing, counts)
         psnr = psnr_of(pairwise_mse(generated.images, real.images), data_range=1.0)
         _record(psnr, cell, context)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from jsddpm_eval.blanks import blank, blank_bound, usual_share
-from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
 from jsddpm_eval.metrics.shares import share_score
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
@@ -36,7 +36,7 @@ class Blank(Metric):
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """The share of the cell; the real share has the weights of the samples' conditions."""
         if not len(cell.generated):
-            return self.undefined(cell, context, "nothing generated for this condition")
+            return self.undefined(cell, context, NOTHING_GENERATED)
         every = partial(usual_share, context.real, context.generated, context.binning.n_bins)
         usual = context.once(self.name, every)[cell.generated.row.numpy()]
         patient = context.real.patient.numpy()

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from jsddpm_eval.functional.copies import MEASURES, PAIRED
-from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
 from jsddpm_eval.metrics.best_match import ONE_PIXEL
 from jsddpm_eval.metrics.nearness import FEW, THRESHOLD, NearnessScale, nearest_by_bin, probed_real, threshold
 from jsddpm_eval.metrics.persons import alike
@@ -126,7 +126,7 @@ class Copies(Metric):
         rows = rows[closest.row[rows] >= 0]
         counts = cell.counts._replace(n_generated=len(rows))
         if not len(rows):
-            what = "no real slice near these bins" if len(cell.generated) else "nothing generated for this condition"
+            what = "no real slice near these bins" if len(cell.generated) else NOTHING_GENERATED
             return self.undefined(cell, context, what, cell.counts)
         exact = float(closest.exact[rows].mean())
         scores = {EXACT.name: Score.of(exact, counts, p_value=_NEVER if exact else 1.0)}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from jsddpm_eval.functional.lesion_contrast import CONTRAST, mask_contrast
 from jsddpm_eval.metrics.base import Cell, Context
-from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec
+from jsddpm_eval.metrics.shifts import ShiftMetric, shift_spec, side_of
 from jsddpm_eval.results.score import Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -74,7 +72,7 @@ class LesionContrast(ShiftMetric):
         for i, spec in enumerate(KEPT, len(SPECS)):
             score = scores.get(spec.name)
             if score is not None and score.value is not None:
-                real, generated = (_side(values[:, i], table, context) for values, table in sides)
+                real, generated = (side_of(t, values[:, i], context, by_row=False) for values, t in sides)
                 scores[spec.name] = _kept(real, generated, score)
         return scores
 
@@ -92,10 +90,6 @@ def _of_lesions(table: SliceTable) -> Tensor:
     columns = contrast_columns(table)
     columns = torch.cat([columns, columns[:, [CONTRAST.index(name) for name in _KEPT]]], 1)
     return columns.where((table.pathology == 1)[:, None], torch.nan)
-
-
-def _side(values: NDArray[np.float64], table: SliceTable, context: Context) -> Side:
-    return Side(values, table.token(context.binning.n_bins).numpy(), table.unit.numpy()).where(np.isfinite(values))
 
 
 def _kept(real: Side, generated: Side, counted: Score) -> Score:

@@ -16,20 +16,18 @@ from scipy.stats import hypergeom
 from torch import Tensor
 
 from jsddpm_eval.functional.best_match import expected_best_match, pairwise_mse
-from jsddpm_eval.functional.patterns import averaged
-from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.functional.patterns import SMALL_SIDE, averaged
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
 from jsddpm_eval.metrics.shares import share_score
-from jsddpm_eval.metrics.shifts import shift_score
+from jsddpm_eval.metrics.shifts import FEW_UNITS, shift_score, side_of
 from jsddpm_eval.overlap import digests
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
 from jsddpm_eval.stats.exceedance import share_bound
 from jsddpm_eval.stats.limits import ALPHA, MIN_UNITS
-from jsddpm_eval.stats.scale import Side
 from jsddpm_eval.stats.shift import Shift, closest_to_null, mean_shift
 
-_SIDE = 32  # pixels a side that distances are taken of: noise is averaged away
 _DRAWS = 12  # of one slice of each patient
 _REPEATED = 0.1  # of the median distance of real slices of the condition: what lies nearer is the same slice
 _LEAST = 1e-3
@@ -95,14 +93,13 @@ class NearestOther(Metric):
         """The log ratio, over the conditions that both sides have, and the share of repeated samples."""
         distances = context.once(self.name, partial(_distances, context))
         if not len(cell.generated):
-            return self.undefined(cell, context, "nothing generated for this condition")
+            return self.undefined(cell, context, NOTHING_GENERATED)
         rows, patients = cell.generated.row.numpy(), context.real.patient.numpy()
         again = float(context.once(EQUAL.name, partial(_equal, context))[rows].mean())
         scores = {EQUAL.name: Score.of(again, cell.counts, p_value=_NEVER if again else 1.0)}
         shift = _shift(cell, distances, context)
         if shift is None:
-            few = "needs 3 patients, and 3 samples, of conditions with several of each"
-            scores[NEAREST.name] = Score.undefined(few, cell.counts)
+            scores[NEAREST.name] = Score.undefined(FEW_UNITS, cell.counts)
         else:
             scores[NEAREST.name] = shift_score(shift, floor=_NEVER)
         known = np.isfinite(distances.of_others)
@@ -127,15 +124,9 @@ METRIC = NearestOther()
 
 def _shift(cell: Cell, distances: _Distances, context: Context) -> Shift | None:
     """Of the differences from slices of other patients and from all other slices that of the larger p-value."""
-    bins = context.binning.n_bins
-    sides = []
-    for values, table in (
-        (distances.generated, cell.generated), (distances.of_others, cell.real), (distances.of_all, cell.real),
-    ):  # fmt: skip
-        of_cell = values[table.row.numpy()]
-        side = Side(of_cell, table.token(bins).numpy(), table.unit.numpy())
-        sides.append(side.where(np.isfinite(of_cell)))
-    both = [mean_shift(real, sides[0]) for real in sides[1:]]
+    generated = side_of(cell.generated, distances.generated, context)
+    reals = (side_of(cell.real, values, context) for values in (distances.of_others, distances.of_all))
+    both = [mean_shift(real, generated) for real in reals]
     known = [shift.of_pairs for shift in both if shift is not None]
     return closest_to_null(known) if known else None
 
@@ -174,7 +165,7 @@ def _distances(context: Context) -> _Distances:
 
 def _small(images: Tensor) -> Tensor:
     """Slices of norm 1, averaged to at most 32 pixels a side, float64 ``(n, d)``."""
-    small = averaged(images.double(), _SIDE).flatten(1)
+    small = averaged(images.double(), SMALL_SIDE).flatten(1)
     length: Tensor = small.norm(dim=1, keepdim=True) + 1e-3
     return small / length
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from jsddpm.cohort.brain import estimate_brain
-from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
 from jsddpm_eval.results.score import Counts, Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -44,7 +44,7 @@ class Outline(Metric):
         real = cell.real_bin.spread(_ATLAS_SLICES)
         counts = Counts(len(real), len(cell.generated), real.n_patients)
         if not len(cell.generated) or not len(real):
-            missing = "no real slice in this bin" if len(cell.generated) else "nothing generated for this condition"
+            missing = "no real slice in this bin" if len(cell.generated) else NOTHING_GENERATED
             return self.undefined(cell, context, missing, counts)
         stored = real.memo.values((SHAPE.name, context.binning.fingerprint, cell.z_bin), lambda: _outlines(real))
         area = real.size[0] * real.size[1]

@@ -18,7 +18,7 @@ from jsddpm_eval.features.crossfit import FOLDS, Fold, readings
 from jsddpm_eval.features.networks import SliceNetwork, kept_network, mirrored
 from jsddpm_eval.functional.thinning import spread_places
 from jsddpm_eval.memo import digest
-from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
 from jsddpm_eval.metrics.shifts import shift_score
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
@@ -103,7 +103,7 @@ class Position(Metric):
         if context.real.n_patients < FOLDS:
             return self.undefined(cell, context, f"needs {FOLDS} patients to learn positions from")
         if not len(cell.generated):
-            return self.undefined(cell, context, "nothing generated for this condition")
+            return self.undefined(cell, context, NOTHING_GENERATED)
         predicted = context.once((self.name, "read"), partial(_readings, context))
         sides = {"real": cell.real, "generated": cell.generated}
         offset = {side: _offset(predicted[side], table, context.binning) for side, table in sides.items()}

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.stats.exceedance import by_unit, share_bound, share_interval, share_p_value
 from jsddpm_eval.stats.limits import MIN_UNITS
@@ -107,7 +107,7 @@ class ShareMetric(Metric):
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """The share of the cell."""
         if not len(cell.generated):
-            return self.undefined(cell, context, "nothing generated for this condition")
+            return self.undefined(cell, context, NOTHING_GENERATED)
         reach = context.once(self.name, partial(self.reach, context))
         known = np.isfinite(reach.real)
         patient = context.real.patient.numpy()[known]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jsddpm.wording import counted
-from jsddpm_eval.metrics.base import Cell, Context, Metric
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
 from jsddpm_eval.results.score import Baseline, Counts, Score, Spread
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
@@ -21,6 +21,9 @@ from jsddpm_eval.stats.scale import Scale, Side, from_others, median_of_others
 from jsddpm_eval.stats.shift import Shift, mean_shift
 
 Numbers = NDArray[np.float64]
+
+FEW_UNITS = "needs 3 patients, and 3 samples, of conditions with several of each"
+"""Why a score that compares slices with others of their side is undefined."""
 
 shift_spec = partial(
     ScoreSpec, unit="SD", scope="levels", source="Welch 1947, Banerjee 1960; linearized by patient",
@@ -57,7 +60,7 @@ class ShiftMetric(Metric):
         for i, spec in enumerate(self.specs):
             if not spec.asked(cell.z_bin, cell.pathology):
                 continue
-            sides = (_side(cell.real, real[:, i], context), _side(cell.generated, generated[:, i], context))
+            sides = (side_of(cell.real, real[:, i], context), side_of(cell.generated, generated[:, i], context))
             shift = mean_shift(*sides, distances=spec.name in self.distances)
             if shift is None:
                 what = _too_few(cell.real, cell.generated, *sides)
@@ -75,11 +78,11 @@ class ShiftMetric(Metric):
         values = [of_side.numpy() for of_side in self.values(context)]
         columns = [np.full((int(t.row.max()) + 1 if len(t) else 0, len(self.specs)), np.nan) for t in tables]
         for i, spec in enumerate(self.specs):
-            real = _side(context.real, values[0][:, i], context, by_row=False)
+            real = side_of(context.real, values[0][:, i], context, by_row=False)
             scale = Scale.fit(real, 2 * context.binning.n_bins)
             scaled_by = scale.of_distances if spec.name in self.distances else scale
             for table, of_side, scaled in zip(tables, values, columns, strict=True):
-                whole = _side(table, of_side[:, i], context, by_row=False, keep_missing=True)
+                whole = side_of(table, of_side[:, i], context, by_row=False, keep_missing=True)
                 scaled[table.row.numpy(), i] = scaled_by(whole).values
         return columns
 
@@ -146,15 +149,24 @@ def variation(values: Sequence[Tensor], context: Context) -> tuple[Numbers, Numb
 def _with_scale(values: Sequence[Tensor], context: Context) -> tuple[Side, Side, Scale]:
     """Numbers of both sides, and the scale of the real one."""
     real, generated = (
-        _side(table, of_side.numpy(), context, by_row=False, keep_missing=True)
+        side_of(table, of_side.numpy(), context, by_row=False, keep_missing=True)
         for table, of_side in zip((context.real, context.generated), values, strict=True)
     )
     return real, generated, Scale.fit(real.where(np.isfinite(real.values)), 2 * context.binning.n_bins)
 
 
-def _side(
-    table: SliceTable, values: NDArray[np.float64], context: Context, *, by_row: bool = True, keep_missing: bool = False
+def side_of(
+    table: SliceTable, values: Numbers, context: Context, *, by_row: bool = True, keep_missing: bool = False
 ) -> Side:
+    """Numbers of the slices of a table with their conditions and units.
+
+    Args:
+        table: The slices.
+        values: Numbers of all slices of the context's side by row, or with ``by_row=False`` of the table's slices.
+        context: The context.
+        by_row: Whether rows of the table select the numbers.
+        keep_missing: Whether slices without a number (NaN) are kept.
+    """
     chosen = values[table.row.numpy()] if by_row else values
     side = Side(chosen, table.token(context.binning.n_bins).numpy(), table.unit.numpy())
     return side if keep_missing else side.where(np.isfinite(chosen))
@@ -162,7 +174,7 @@ def _side(
 
 def _too_few(real: SliceTable, generated: SliceTable, a: Side, b: Side) -> str:
     if not len(generated):
-        return "nothing generated for this condition"
+        return NOTHING_GENERATED
     if not len(real):
         return "no real slice of this condition"
     n_patients, units = len(np.unique(a.unit)), len(np.unique(b.unit))

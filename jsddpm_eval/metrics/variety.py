@@ -10,19 +10,16 @@ from functools import partial
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from jsddpm_eval.functional.patterns import averaged
-from jsddpm_eval.metrics.base import Cell, Context, Metric
-from jsddpm_eval.metrics.shifts import shift_score
+from jsddpm_eval.functional.patterns import SMALL_SIDE, averaged
+from jsddpm_eval.metrics.base import NOTHING_GENERATED, Cell, Context, Metric
+from jsddpm_eval.metrics.shifts import FEW_UNITS, Numbers, shift_score, side_of
 from jsddpm_eval.results.score import Score
 from jsddpm_eval.results.specs import ScoreSpec
 from jsddpm_eval.slice_table import SliceTable
-from jsddpm_eval.stats.scale import Side
 from jsddpm_eval.stats.shift import mean_shift
 
-_SIDE = 32  # pixels a side that distances are taken of: noise is averaged away, as for the nearest other sample
 _LEAST = 1e-3  # of the norm of the mean: what lies nearer is at it
 
 VARIETY = ScoreSpec(
@@ -53,28 +50,26 @@ class Variety(Metric):
     def compute(self, cell: Cell, context: Context) -> dict[str, Score]:
         """The log ratio, over the conditions that both sides have."""
         if not len(cell.generated):
-            return self.undefined(cell, context, "nothing generated for this condition")
+            return self.undefined(cell, context, NOTHING_GENERATED)
         tables = (cell.real, cell.generated)
         values = context.once(self.name, partial(_both, context))
-        sides = [_side(t, v, context) for t, v in zip(tables, values, strict=True)]
-        shift = mean_shift(*sides)
+        shift = mean_shift(*(side_of(t, v, context) for t, v in zip(tables, values, strict=True)))
         if shift is None:
-            few = "needs 3 patients, and 3 samples, of conditions with several of each"
-            return {VARIETY.name: Score.undefined(few, cell.counts)}
+            return {VARIETY.name: Score.undefined(FEW_UNITS, cell.counts)}
         return {VARIETY.name: shift_score(shift.of_pairs)}
 
 
 METRIC = Variety()
 
 
-def _both(context: Context) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _both(context: Context) -> tuple[Numbers, Numbers]:
     """Log distances of all real, and of all generated slices, by row."""
     bins = context.binning.n_bins
     real = context.real.memo.values(("log variety", context.binning.fingerprint), partial(_spread, context.real, bins))
     return real, _spread(context.generated, bins)
 
 
-def _spread(table: SliceTable, bins: int) -> NDArray[np.float64]:
+def _spread(table: SliceTable, bins: int) -> Numbers:
     """Log distance of every slice to the mean of the other units of its condition, NaN where there is no other."""
     images = table.column("small", _small)
     token, distance = table.token(bins), np.full(len(table), np.nan)
@@ -114,10 +109,4 @@ def relative_spread(images: Tensor, unit: Tensor, count: int) -> Tensor:
 
 def _small(batch: SliceTable) -> Tensor:
     """Slices averaged to at most 32 pixels a side, float64 ``(n, d)``."""
-    return averaged(batch.images.double(), _SIDE).flatten(1)
-
-
-def _side(table: SliceTable, values: NDArray[np.float64], context: Context) -> Side:
-    of_cell = values[table.row.numpy()]
-    side = Side(of_cell, table.token(context.binning.n_bins).numpy(), table.unit.numpy())
-    return side.where(np.isfinite(of_cell))
+    return averaged(batch.images.double(), SMALL_SIDE).flatten(1)

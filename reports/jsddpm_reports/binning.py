@@ -59,7 +59,6 @@ def summary_table(report: dict[str, Any]) -> Table:
     cells = (report.get("store") or {}).get("cells", [])
     untrained = {name: len(s["unused_embeddings"]) for name, s in report["schemes"].items()}
     untrained |= {"local": sum(not cell["slices"]["train"] for cell in cells)} if cells else {}
-    least = set(untrained) - {"local"} if cells else set()
     rows = [
         [
             name,
@@ -67,7 +66,7 @@ def summary_table(report: dict[str, Any]) -> Table:
             f"{100 * s['utilization']:.0f}%",
             f"{s['min_per_used_bin']} to {s['max_per_used_bin']}",
             f"{s['entropy']:.3f}",
-            _untrained(untrained[name], 2 * s["bins_total"], least=name in least),
+            _untrained(untrained[name], 2 * s["bins_total"], least=bool(cells) and name != "local"),
         ]
         for name, s in report["schemes"].items()
     ]

@@ -20,8 +20,8 @@ from contract.case import NOBODY, ROOT, SMALL, UNFINISHED, Build, Row, World, wr
 from contract.cohorts import BUILD, FOUR, FROM_TABLE, image, lines
 from crash import content, killed_at
 from jsddpm.checksums import checksum_line, sha256
+from jsddpm.places import STORE_MARK
 from jsddpm.publish import exclusive_lock
-from jsddpm.slices.layout import CHECKSUM
 from jsddpm.slices.store import SliceStore
 from synthetic import write_bids
 
@@ -121,7 +121,7 @@ def described(change: Callable[[dict], object]) -> Build:
         info = json.loads(path.read_text())
         change(info)
         path.write_text(json.dumps(info))
-        (world.copy / CHECKSUM).write_text(checksum_line(sha256(path), "store.json"))
+        (world.copy / STORE_MARK).write_text(checksum_line(sha256(path), "store.json"))
 
     return build
 
@@ -258,7 +258,7 @@ ROWS = (
     Row("50", "a description cut short", INFO, 4, "JSON", ("store.json",), cut("store.json")),
     Row("50", "a description that is no JSON, its checksum fitting", INFO, 4, "JSON", (), lambda world: [
         (world.copy / "store.json").write_text('{"schema": '),
-        (world.copy / CHECKSUM).write_text(checksum_line(sha256(world.copy / "store.json"), "store.json"))]),
+        (world.copy / STORE_MARK).write_text(checksum_line(sha256(world.copy / "store.json"), "store.json"))]),
     Row("51", "an array of objects in a store", read, 4, "STORE_DAMAGED", (), pickled),
     Row("51", "an array of objects to import", IMPORT, 3, "SLICE_FILE", (),
         imported(lambda path: np.save(path, np.array([{}], object), allow_pickle=True), ".npy")),
